@@ -1,0 +1,107 @@
+"""An app: one registered service, as its entry in the app registry (Parameter Store) describes it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from functions.core.errors import AppInvalid
+
+DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+# Kept short because the name is part of incident ids, branch names and parameter paths.
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What the system must know of a service to heal it. Adding an app changes no code and no stack."""
+
+    name: str
+    log_groups: tuple[str, ...]
+    """CloudWatch log groups whose errors belong to this app."""
+    repository: str
+    """HTTPS clone URL without credentials."""
+    branch: str = "main"
+    """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
+    credentials: str = ""
+    """Name of the SecureString parameter that holds the forge token; empty for a public repository."""
+    forge_api: str = "https://api.github.com"
+    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise."""
+    source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
+    """Deployed directory → directory in the repository ("" is its root)."""
+    packages: tuple[str, ...] = ()
+    """Top-level packages or modules that are the app's own; empty means: judge by path."""
+    revision: str = ""
+    """Commit that is deployed, when a deployment records it here."""
+    test_command: tuple[str, ...] = ()
+    """Runs the repository's tests; empty means pytest."""
+    allowed_paths: tuple[str, ...] = ("**/*.py", "*.py")
+    """Globs of repository paths that a patch may touch."""
+    heal_classes: tuple[str, ...] = ("code",)
+    """Error classes that start a heal; all others are recorded and notified once."""
+    reviewers: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    model: str = DEFAULT_MODEL
+    """Bedrock model or inference profile id."""
+    max_attempts: int = 3
+    """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
+    daily_budget_usd: float = 10.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The registry entry: everything but the name, which is the parameter's."""
+        entry = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        del entry["name"]
+        return entry
+
+    @classmethod
+    def from_json(cls, name: str, data: Any) -> Self:
+        """Build from a registry entry.
+
+        Raises AppInvalid, naming the field and the rule it breaks.
+        """
+        if not _NAME.fullmatch(name):
+            raise AppInvalid(f"app name {name!r}: use a-z, 0-9 and '-', starting with a letter, at most 40")
+        if not isinstance(data, dict):
+            raise AppInvalid(f"app {name!r}: the entry must be a JSON object")
+        types = {f.name: f.type for f in fields(cls) if f.name != "name"}
+        if unknown := sorted(set(data) - set(types)):
+            raise AppInvalid(f"app {name!r}: unknown field {unknown[0]!r}; known: {', '.join(sorted(types))}")
+        values: dict[str, Any] = {}
+        for key, value in data.items():
+            values[key] = _checked(name, key, str(types[key]), value)
+        for required in ("log_groups", "repository"):
+            if not values.get(required):
+                raise AppInvalid(f"app {name!r}: {required!r} is required")
+        app = cls(name=name, **values)
+        for key in ("repository", "forge_api"):
+            url = urlsplit(getattr(app, key))
+            if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
+                raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
+            if url.scheme == "http" and url.hostname != "127.0.0.1":
+                raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
+        if app.max_attempts < 1 or app.daily_budget_usd < 0:
+            raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+        return app
+
+    @property
+    def slug(self) -> str:
+        """`owner/name`, as the forge's REST API addresses the repository."""
+        return urlsplit(self.repository).path.strip("/").removesuffix(".git")
+
+
+def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
+    if annotation.startswith("tuple"):
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise AppInvalid(f"app {app!r}: {key!r} must be a list of strings")
+        return tuple(value)
+    if annotation.startswith("dict"):
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise AppInvalid(f"app {app!r}: {key!r} must map strings to strings")
+        return dict(value)
+    expected: type | tuple[type, ...] = {"str": str, "int": int}.get(annotation, (int, float))
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise AppInvalid(f"app {app!r}: {key!r} must be of type {annotation}")
+    return value

@@ -1,0 +1,83 @@
+"""The workflow's vocabulary of failure, in one place.
+
+Step Functions matches Python errors by bare class name, without inheritance, so the names below are what
+`statemachine/self_heal.asl.json` may list under `ErrorEquals`; a contract test holds the two together.
+
+    SelfHealError
+    ├── TransientError            the workflow retries these, with backoff and jitter
+    │   ├── ForgeUnavailable      the git host did not answer, or answered 5xx or 429
+    │   ├── ModelThrottled        Bedrock asked us to slow down
+    │   └── ModelUnavailable      Bedrock failed on its side, or timed out
+    └── PermanentError            never retried: somebody must change something, then redrive
+        ├── AppNotRegistered      no app in the registry has this name
+        ├── AppInvalid            the app's registry entry breaks a rule; the message names the field
+        ├── IncidentNotFound      the incident is no longer in the table
+        ├── RepositoryNotFound    the repository, branch or commit does not exist (or is hidden from us)
+        ├── ForgeAccessDenied     the git host refused the app's credentials
+        ├── ModelAccessDenied     Bedrock refused: model access or IAM
+        ├── ModelRequestInvalid   Bedrock rejected the request itself
+        ├── ApprovalMismatch      what is to be committed is not what was approved
+        └── BranchConflict        the branch exists and holds something else
+
+Business outcomes (duplicate, abstained, rejected) are results, not errors: they end in Succeed states.
+"""
+
+
+class SelfHealError(Exception):
+    """Base of every error that this project raises on purpose. The message says what to do next."""
+
+
+class TransientError(SelfHealError):
+    """A dependency failed in a way that usually passes; the workflow retries the step."""
+
+
+class PermanentError(SelfHealError):
+    """Retrying cannot help. The execution fails at this step; mend the cause, then redrive."""
+
+
+class ForgeUnavailable(TransientError):
+    """The git host could not be reached, was overloaded, or failed."""
+
+
+class ModelThrottled(TransientError):
+    """Bedrock asked us to slow down (`ThrottlingException`)."""
+
+
+class ModelUnavailable(TransientError):
+    """Bedrock failed on its side or timed out."""
+
+
+class AppNotRegistered(PermanentError):
+    """The app registry has no entry for this name."""
+
+
+class AppInvalid(PermanentError):
+    """An entry of the app registry breaks a rule."""
+
+
+class IncidentNotFound(PermanentError):
+    """The incident is not in the table (expired, or deleted by hand)."""
+
+
+class RepositoryNotFound(PermanentError):
+    """The repository, the branch or the commit does not exist, or the credentials cannot see it."""
+
+
+class ForgeAccessDenied(PermanentError):
+    """The git host refused the app's credentials."""
+
+
+class ModelAccessDenied(PermanentError):
+    """Bedrock refused: the model is not enabled in this account, or IAM does not allow it."""
+
+
+class ModelRequestInvalid(PermanentError):
+    """Bedrock rejected the request (`ValidationException`, unknown model, context window exceeded)."""
+
+
+class ApprovalMismatch(PermanentError):
+    """The patch or its base differs from what a human approved. Nothing is pushed."""
+
+
+class BranchConflict(PermanentError):
+    """The heal's branch already exists on the forge with other content. Nothing is overwritten."""

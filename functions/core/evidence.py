@@ -1,0 +1,99 @@
+"""Evidence: what the gates of ValidatePatch found, as shown to the approver and in the pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Result(StrEnum):
+    """Outcome of one gate. `NOT_RUN` is never shown as a pass: its detail says why nothing was proven."""
+
+    PASS = "pass"  # noqa: S105 - the word, not a password
+    FAIL = "fail"
+    NOT_RUN = "not_run"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command run in the sandbox: what, against which tree, how it ended, and the end of its output."""
+
+    command: str
+    tree: str
+    """`before` (as fetched) or `after` (patched)."""
+    exit_code: int | None
+    """None when it was stopped for time or resources."""
+    seconds: float
+    output: str
+    """Redacted and bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate's finding. `detail` is one sentence; `findings` are precise enough for the model to act on."""
+
+    gate: str
+    result: Result
+    detail: str
+    findings: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All gates in the order they ran. A patch is accepted when no gate failed."""
+
+    gates: tuple[GateResult, ...]
+    patch_sha256: str = ""
+    base_sha: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return all(gate.result is not Result.FAIL for gate in self.gates)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the failed gates object to, each led by the gate's name."""
+        return tuple(
+            f"{gate.gate}: {finding}"
+            for gate in self.gates
+            if gate.result is Result.FAIL
+            for finding in (gate.findings or (gate.detail,))
+        )
+
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """What could not be proven, one sentence per gate that did not run."""
+        return tuple(f"{gate.gate}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "gates": [asdict(gate) for gate in self.gates],
+            "patch_sha256": self.patch_sha256,
+            "base_sha": self.base_sha,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(
+            gates=_gates(data["gates"]),
+            patch_sha256=data.get("patch_sha256", ""),
+            base_sha=data.get("base_sha", ""),
+        )
+
+
+def _gates(rows: Sequence[dict[str, Any]]) -> tuple[GateResult, ...]:
+    return tuple(
+        GateResult(
+            gate=row["gate"],
+            result=Result(row["result"]),
+            detail=row["detail"],
+            findings=tuple(row.get("findings", ())),
+            runs=tuple(Run(**run) for run in row.get("runs", ())),
+            seconds=float(row.get("seconds", 0.0)),
+        )
+        for row in rows
+    )

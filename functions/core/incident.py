@@ -1,0 +1,134 @@
+"""The incident: one distinct error of one app, with all its occurrences."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Status(StrEnum):
+    """Where an incident stands. `NEW` is the only status that starts a heal (see the pipe's filter)."""
+
+    NEW = "NEW"
+    HEALING = "HEALING"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    PR_OPEN = "PR_OPEN"
+    RESOLVED = "RESOLVED"
+    ABSTAINED = "ABSTAINED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    SUPPRESSED = "SUPPRESSED"
+
+
+class ErrorClass(StrEnum):
+    """What kind of trouble an error is. Only `CODE` starts a heal unless the app opts in to more."""
+
+    CODE = "code"
+    DEPENDENCY = "dependency"
+    CONFIGURATION = "configuration"
+    PERMISSION = "permission"
+    THROTTLING = "throttling"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    EXTERNAL = "external"
+    EXPECTED = "expected"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a traceback.
+
+    file: path as the runtime printed it; line: 1-based, None where none was printed; function: as printed,
+    None where none was printed; code: the source line as printed, without indent, "" when missing;
+    in_app: whether the frame belongs to the app's own code; why: the rule that decided `in_app`.
+    """
+
+    file: str
+    line: int | None
+    function: str | None
+    code: str = ""
+    in_app: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One item of the incidents table. Times are ISO 8601 in UTC; `ttl` is in epoch seconds."""
+
+    incident_id: str
+    """`<app>-<fingerprint>`: readable in the console and safe in object keys and branch names."""
+    fingerprint: str
+    app: str
+    status: Status
+    error_type: str
+    title: str
+    """One line: type and first line of the message, redacted."""
+    error_class: ErrorClass = ErrorClass.CODE
+    class_reason: str = ""
+    sample: str = ""
+    """The log text of one occurrence, redacted and size-capped."""
+    frames: tuple[Frame, ...] = ()
+    """Frames of the exception that propagated, innermost last."""
+    occurrences: int = 0
+    first_seen: str = ""
+    last_seen: str = ""
+    log_group: str = ""
+    log_stream: str = ""
+    generation: int = 1
+    """How many times this incident became NEW: 1, and one more for every regression after a fix."""
+    regressed_from: str = ""
+    """The pull request whose merge had resolved the incident before it came back."""
+    execution_arn: str = ""
+    approval_id: str = ""
+    attempts: int = 0
+    cost_usd: float = 0.0
+    base_sha: str = ""
+    patch_sha256: str = ""
+    branch: str = ""
+    pull_request_url: str = ""
+    reason: str = ""
+    next_action: str = ""
+    updated_at: str = ""
+    ttl: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, as the CLI's `--json` prints them."""
+        return asdict(self) | {"frames": [asdict(frame) for frame in self.frames]}
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> Self:
+        """Build from a DynamoDB item as boto3's resource API returns it (numbers are Decimal).
+
+        Attributes that this version does not know are ignored, so that a rollback can still read the table.
+        """
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        values["status"] = Status(item["status"])
+        values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
+        values["frames"] = tuple(frame_from_json(frame) for frame in item.get("frames", ()))
+        for name in ("occurrences", "generation", "attempts", "ttl"):
+            if name in values:
+                values[name] = int(values[name])
+        if "cost_usd" in values:
+            values["cost_usd"] = float(values["cost_usd"])
+        return cls(**values)
+
+    @property
+    def branch_name(self) -> str:
+        """The branch of this incident's heal. Derived, so that a second run finds the first one's branch."""
+        suffix = f"-{self.generation}" if self.generation > 1 else ""
+        return f"self-heal/{self.incident_id}{suffix}"
+
+
+def frame_from_json(data: dict[str, Any]) -> Frame:
+    """The inverse of `dataclasses.asdict` for a `Frame`; numbers may be Decimal."""
+    line = data.get("line")
+    return Frame(
+        file=str(data["file"]),
+        line=None if line is None else int(line),
+        function=data.get("function"),
+        code=data.get("code", ""),
+        in_app=bool(data.get("in_app", False)),
+        why=data.get("why", ""),
+    )

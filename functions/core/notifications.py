@@ -1,0 +1,39 @@
+"""Notifications to people, through SNS. A notification that fails never fails a heal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+# Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, "Subject": ASCII text, at most 100
+# characters, no line breaks or control characters.
+_SUBJECT_LIMIT = 100
+
+
+class Notifications:
+    """Publishes to the topic that the team subscribes to."""
+
+    def __init__(self, client: SNSClient, topic_arn: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def send(self, subject: str, text: str) -> bool:
+        """Publish; False (and a log line) when that failed."""
+        try:
+            self._client.publish(TopicArn=self._topic_arn, Subject=subject_line(subject), Message=text)
+        except (BotoCoreError, ClientError) as error:
+            logger().warning("notification not sent", exc_info=error)
+            return False
+        return True
+
+
+def subject_line(text: str) -> str:
+    """`text` as an SNS subject: printable ASCII on one line, at most 100 characters."""
+    clean = " ".join("".join(c if " " <= c <= "~" else " " for c in text).split())
+    return clean if len(clean) <= _SUBJECT_LIMIT else clean[: _SUBJECT_LIMIT - 3] + "..."

@@ -1,0 +1,65 @@
+"""The app registry: one Parameter Store entry per app below a common path."""
+
+from __future__ import annotations
+
+import json
+
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from functions.core.app import App
+from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
+
+# A change in the registry takes effect within a minute without a call per log batch.
+_MAX_AGE_SECONDS = 60
+
+
+class Registry:
+    """Reads apps and their secrets. `provider` is Powertools' SSM provider, injected by tests."""
+
+    def __init__(self, path: str, provider: parameters.SSMProvider | None = None) -> None:
+        self._path = path.rstrip("/")
+        self._provider = provider or parameters.SSMProvider()
+
+    def app(self, name: str) -> App:
+        """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
+        try:
+            text = self._provider.get(f"{self._path}/{name}", max_age=_MAX_AGE_SECONDS)
+        except GetParameterError as error:
+            if "ParameterNotFound" not in str(error):
+                raise
+            raise AppNotRegistered(
+                f"no app named {name!r} in the registry; add it with: selfheal configure {name}"
+            ) from error
+        return self._parse(name, str(text))
+
+    def app_of_log_group(self, log_group: str) -> App | None:
+        """The app that registered this log group, or None. Broken entries of other apps do not matter."""
+        entries = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS) or {}
+        for name, text in sorted(entries.items()):
+            try:
+                app = self._parse(name, str(text))
+            except AppInvalid:
+                continue
+            if log_group in app.log_groups:
+                return app
+        return None
+
+    def credentials(self, app: App) -> str:
+        """The app's forge token; "" for an app without credentials. Raises PermanentError if it is gone."""
+        if not app.credentials:
+            return ""
+        try:
+            return str(self._provider.get(app.credentials, decrypt=True, max_age=_MAX_AGE_SECONDS))
+        except GetParameterError as error:
+            raise PermanentError(
+                f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
+                "check that the parameter exists below the registry's credentials path"
+            ) from error
+
+    def _parse(self, name: str, text: str) -> App:
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise AppInvalid(f"app {name!r}: the registry entry is not JSON ({error})") from error
+        return App.from_json(name, data)

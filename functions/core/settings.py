@@ -1,0 +1,41 @@
+"""Where this deployment's resources are: read from the environment that the stack sets, on first use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import Self
+
+from functions.core.errors import PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Environment of the functions. A function gets only the variables it uses; asking for another raises."""
+
+    incidents_table: str = ""
+    approvals_table: str = ""
+    artifacts_bucket: str = ""
+    registry_path: str = ""
+    """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
+    topic_arn: str = ""
+    state_machine_arn: str = ""
+    token_key_arn: str = ""
+    """KMS key that encrypts task tokens at rest."""
+    link_key_parameter: str = ""
+    """SecureString with the key that signs approval links."""
+    approval_url: str = ""
+    """Base address of the approval page, ending in `/`."""
+    approval_ttl_seconds: str = ""
+    failure_queue_url: str = ""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        return cls(**{f.name: os.environ.get(f.name.upper(), "") for f in fields(cls)})
+
+    def require(self, name: str) -> str:
+        """The setting's value. Raises PermanentError naming the variable when the stack did not set it."""
+        value = str(getattr(self, name))
+        if not value:
+            raise PermanentError(f"environment variable {name.upper()} is not set for this function")
+        return value
