@@ -1,0 +1,38 @@
+"""The facts of a heal: what ValidatePatch must know of the incident and the app.
+
+ValidatePatch runs code under test in subnets without a route to anything but S3, so it can ask neither the
+incidents table nor the registry. FetchSource, which reads both, leaves the facts beside the source archive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from functions.core.app import App
+from functions.core.artifacts import Artifacts
+from functions.core.heal import Heal
+from functions.core.incident import Incident
+
+_NAME = "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The incident as claimed and the app as registered when the source was fetched. No secrets in either."""
+
+    incident: Incident
+    app: App
+
+    @classmethod
+    def load(cls, artifacts: Artifacts, heal: Heal) -> Self:
+        """Read what FetchSource wrote for this heal."""
+        data: dict[str, Any] = artifacts.get_json(heal.key(_NAME))
+        return cls(
+            incident=Incident.from_item(data["incident"]),
+            app=App.from_json(heal.app, data["app"]),
+        )
+
+    def save(self, artifacts: Artifacts, heal: Heal) -> None:
+        """Write beside the heal's source archive; a second run overwrites with the same."""
+        artifacts.put_json(heal.key(_NAME), {"incident": self.incident.to_json(), "app": self.app.to_json()})
