@@ -1,1 +1,1 @@
-"""The Lambda functions of the self-healing workflow, one folder each; `core` is what several of them share."""
+"""The Lambda functions of the self-healing workflow, one folder each; `core` is what several share."""

@@ -200,6 +200,24 @@ class Incidents:
         found = sorted((Incident.from_item(row) for row in rows), key=lambda i: i.last_seen, reverse=True)
         return found[:limit]
 
+    def open_pull_requests(self, app: str) -> Sequence[Incident]:
+        """The app's incidents that wait for their pull request to be merged."""
+        found: list[Incident] = []
+        start: dict[str, Any] = {}
+        while True:
+            page = self._table.query(
+                IndexName="by_app",
+                KeyConditionExpression="#app = :app",
+                FilterExpression="#status = :open",
+                ExpressionAttributeNames={"#app": "app", "#status": "status"},
+                ExpressionAttributeValues={":app": app, ":open": str(Status.PR_OPEN)},
+                **start,
+            )
+            found += [Incident.from_item(row) for row in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return found
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
     def _update(
         self, incident_id: str, attributes: dict[str, Any], *, condition: str, values: dict[str, Any]
     ) -> Incident | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -34,16 +35,18 @@ class Registry:
         return self._parse(name, str(text))
 
     def app_of_log_group(self, log_group: str) -> App | None:
-        """The app that registered this log group, or None. Broken entries of other apps do not matter."""
+        """The app that registered this log group, or None."""
+        return next((app for app in self.apps() if log_group in app.log_groups), None)
+
+    def apps(self) -> list[App]:
+        """All apps whose entry is valid, by name."""
         entries = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS) or {}
+        found = []
         for name, text in sorted(entries.items()):
-            try:
-                app = self._parse(name, str(text))
-            except AppInvalid:
-                continue
-            if log_group in app.log_groups:
-                return app
-        return None
+            # A broken entry must not take the other apps down with it; `selfheal apps` shows it.
+            with suppress(AppInvalid):
+                found.append(self._parse(name, str(text)))
+        return found
 
     def credentials(self, app: App) -> str:
         """The app's forge token; "" for an app without credentials. Raises PermanentError if it is gone."""

@@ -1,0 +1,71 @@
+"""What a reviewer reads in the pull request: the cause, the proof, and what was not proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.core.evidence import Evidence, GateResult, Result
+from functions.core.incident import Incident
+from functions.core.markdown import code, fenced, prose
+from functions.core.proposal import Proposal
+
+# GitHub refuses bodies above 65,536 characters; the sample is what may be long.
+_SAMPLE_LIMIT = 6_000
+_RUN_LIMIT = 3_000
+
+_MARKS = {Result.PASS: "✅ pass", Result.FAIL: "❌ fail", Result.NOT_RUN: "⚠️ not run"}
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved which bytes."""
+
+    by: str
+    comment: str
+    patch_sha256: str
+    base_sha: str
+
+
+def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval: Approval) -> str:
+    """The pull request's description as Markdown, safe for text that strangers wrote."""
+    parts = [
+        f"<!-- self-heal incident={incident.incident_id} -->",
+        f"**{prose(incident.title)}**",
+        f"Seen {incident.occurrences} time{'' if incident.occurrences == 1 else 's'} in "
+        f"{code(incident.log_group)} between {incident.first_seen} and {incident.last_seen}.",
+        "### Root cause",
+        prose(proposal.root_cause),
+        "### What changes",
+        prose(proposal.explanation),
+        "### Evidence",
+        _table(evidence),
+    ]
+    if evidence.not_proven:
+        parts += ["### Not proven", "\n".join(f"- {prose(line)}" for line in evidence.not_proven)]
+    parts += [_runs(gate) for gate in evidence.gates if gate.runs]
+    parts += [
+        "<details><summary>Log text of one occurrence (redacted)</summary>",
+        fenced(incident.sample[:_SAMPLE_LIMIT], "text"),
+        "</details>",
+        "### Approval",
+        f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
+        f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(evidence: Evidence) -> str:
+    rows = [
+        f"| {code(gate.gate)} | {_MARKS[gate.result]} | {prose(gate.detail)} |" for gate in evidence.gates
+    ]
+    return "\n".join(("| gate | result | detail |", "|---|---|---|", *rows))
+
+
+def _runs(gate: GateResult) -> str:
+    blocks = []
+    for run in gate.runs:
+        ended = "stopped" if run.exit_code is None else f"exit code {run.exit_code}"
+        head = f"{code(run.command)} on the tree **{run.tree}** the patch: {ended}, {run.seconds:.1f} s"
+        blocks.append(f"{head}\n\n{fenced(run.output[-_RUN_LIMIT:], 'text')}")
+    inner = "\n\n".join(blocks)
+    return f"<details><summary>Runs of gate {gate.gate}</summary>\n\n{inner}\n\n</details>"

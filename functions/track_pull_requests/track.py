@@ -1,0 +1,63 @@
+"""What became of the pull requests: the end of the loop that a logged error began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.core.app import App
+from functions.core.errors import SelfHealError
+from functions.core.forge import forge_errors
+from functions.core.incident import Incident, Status
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+    from functions.core.incidents import Incidents
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What one run changed, and the apps whose forge did not answer (name and reason)."""
+
+    resolved: tuple[str, ...]
+    rejected: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[App], Repository]) -> Tracked:
+    """Look at every open pull request once. An app whose forge fails does not keep the others waiting."""
+    resolved: list[str] = []
+    rejected: list[str] = []
+    failures: list[str] = []
+    for app in apps:
+        waiting = incidents.open_pull_requests(app.name)
+        if not waiting:
+            continue
+        try:
+            repository = repository_of(app)
+            for incident in waiting:
+                match _settle(repository, app, incident, incidents):
+                    case Status.RESOLVED:
+                        resolved.append(incident.incident_id)
+                    case Status.REJECTED:
+                        rejected.append(incident.incident_id)
+        except SelfHealError as error:
+            failures.append(f"{app.name}: {error}")
+    return Tracked(tuple(resolved), tuple(rejected), tuple(failures))
+
+
+def _settle(repository: Repository, app: App, incident: Incident, incidents: Incidents) -> Status | None:
+    number = int(incident.pull_request_url.rstrip("/").rsplit("/", 1)[1])
+    with forge_errors(app):
+        pull = repository.get_pull(number)
+        state, merged = pull.state, pull.merged
+    if state != "closed":
+        return None
+    status = Status.RESOLVED if merged else Status.REJECTED
+    reason = "the pull request was merged" if merged else "the pull request was closed without merging"
+    changed = incidents.transition(
+        incident.incident_id, Status.PR_OPEN, status=str(status), reason=reason, next_action=""
+    )
+    return status if changed else None
