@@ -1,0 +1,1 @@
+"""Quotes, labels and reports for a small shop."""
