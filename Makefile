@@ -1,0 +1,57 @@
+# Everything sets itself up: Python 3.11 or newer, git and make are all that must be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := uv==0.13.8
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types synth up down clean lock bench
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## Crash a service and watch it being healed, on this machine
+	@$(BIN)/selfheal demo
+
+test: $(READY) ## Run all tests
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+check: lint types test synth ## What CI runs: lint, format, types, tests, synthesis
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+synth: $(READY) ## Synthesise the stack, offline
+	@$(BIN)/python infra/app.py
+
+up: $(READY) ## Start the embedded run and leave it running
+	@$(BIN)/selfheal up
+
+down: $(READY) ## End exactly what `make up` started
+	@$(BIN)/selfheal down
+
+bench: $(READY) ## Print the benchmarks' figures
+	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra infra --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
+
+clean: ## Remove everything that was made here
+	@[ ! -x $(BIN)/selfheal ] || $(BIN)/selfheal down --quiet || true
+	@rm -rf $(VENV) .selfheal cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
