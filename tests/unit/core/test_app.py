@@ -1,0 +1,56 @@
+"""Registry entries: what is wrong is said by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.core.app import App
+from functions.core.errors import AppInvalid
+
+GOOD: dict[str, Any] = {
+    "log_groups": ["/aws/lambda/orders"],
+    "repository": "https://github.com/shop/orders.git",
+}
+
+
+def test_an_entry_needs_little_and_round_trips() -> None:
+    app = App.from_json("orders", GOOD)
+    assert (app.slug, app.branch, app.max_attempts) == ("shop/orders", "main", 3)
+    assert App.from_json("orders", app.to_json()) == app
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"log_groups": []}, "'log_groups' is required"),
+        ({"repository": ""}, "'repository' is required"),
+        ({"repository": "git@github.com:shop/orders.git"}, "'repository' must be an https URL"),
+        ({"repository": "https://token@github.com/shop/orders.git"}, "without credentials"),
+        ({"repository": "http://github.com/shop/orders.git"}, "must use https"),
+        ({"forge_api": "ftp://x"}, "'forge_api' must be an https URL"),
+        ({"log_groups": "x"}, "'log_groups' must be a list of strings"),
+        ({"reviewers": [1]}, "'reviewers' must be a list of strings"),
+        ({"source_roots": ["x"]}, "'source_roots' must map strings to strings"),
+        ({"max_attempts": "3"}, "'max_attempts' must be of type int"),
+        ({"max_attempts": True}, "'max_attempts' must be of type int"),
+        ({"max_attempts": 0}, "'max_attempts' must be >= 1"),
+        ({"daily_budget_usd": -1}, "'daily_budget_usd' >= 0"),
+        ({"branhc": "main"}, "unknown field 'branhc'"),
+    ],
+)
+def test_a_broken_entry_names_the_field_and_the_rule(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(AppInvalid, match=message):
+        App.from_json("orders", GOOD | change)
+
+
+@pytest.mark.parametrize("name", ["", "Orders", "1st", "a" * 41, "a/b", "a b"])
+def test_names_are_safe_in_branches_paths_and_keys(name: str) -> None:
+    with pytest.raises(AppInvalid, match="app name"):
+        App.from_json(name, GOOD)
+
+
+def test_an_entry_must_be_an_object() -> None:
+    with pytest.raises(AppInvalid, match="JSON object"):
+        App.from_json("orders", ["log_groups"])

@@ -1,0 +1,59 @@
+"""Untrusted text in pull requests shows exactly its characters and does nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from functions.core.markdown import code, fenced, prose
+
+GITHUB_LIKE = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+
+HOSTILE = [
+    "# Heading",
+    "**bold** _it_",
+    "[click](https://evil.example)",
+    "![img](https://evil.example/x.png)",
+    "<script>alert(1)</script>",
+    "<!-- hidden -->",
+    "- list\n- list",
+    "1) one",
+    "a | b\n--|--\n1 | 2",
+    "`code`",
+    "~~~\nfence",
+    "> quote",
+    "&lt;b&gt;",
+    "text\\",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_prose_renders_as_plain_text_only(text: str) -> None:
+    html = GITHUB_LIKE.render("word " + prose(text))
+    assert html.startswith("<p>")
+    assert html.count("<") == 2, html
+
+
+def test_prose_neither_notifies_nor_links() -> None:
+    shown = prose("@octocat closes #12 see https://evil.example")
+    assert "@octocat" not in shown
+    assert "#12" not in shown
+    assert "https://" not in shown
+
+
+@given(st.text(max_size=300))
+def test_a_fence_cannot_be_closed_from_within(text: str) -> None:
+    tokens = MarkdownIt().parse(fenced(text, "text"))
+    assert [token.type for token in tokens] == ["fence"]
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_inline_code_stays_inline_code(text: str) -> None:
+    if not code(text).strip("` "):
+        return
+    tokens = MarkdownIt().parse("x " + code(text))
+    children = tokens[1].children or []
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    assert [child.type for child in children if child.type != "text"] == ["code_inline"]

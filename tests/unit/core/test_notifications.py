@@ -1,0 +1,36 @@
+"""Notifications: readable subjects, and a failure that harms nothing."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from functions.core.notifications import Notifications, subject_line
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("KeyError in orders", "KeyError in orders"),
+        ("two\nlines\tand\x07a bell", "two lines and a bell"),
+        ("Füße", "F e"),
+        ("x" * 120, "x" * 97 + "..."),
+    ],
+)
+def test_subjects_fit_what_sns_accepts(text: str, subject: str) -> None:
+    assert subject_line(text).replace("  ", " ") == subject
+    assert len(subject_line(text)) <= 100
+
+
+def test_a_refused_notification_is_only_said(aws: None) -> None:
+    client = boto3.client("sns")
+    with Stubber(client) as stub:
+        stub.add_client_error("publish", "AuthorizationError", "not allowed")
+        assert Notifications(client, "arn:aws:sns:us-east-1:1:t").send("s", "t") is False
+
+
+def test_a_notification_is_published(aws: None) -> None:
+    client = boto3.client("sns")
+    topic = client.create_topic(Name="team")["TopicArn"]
+    assert Notifications(client, topic).send("subject", "text")

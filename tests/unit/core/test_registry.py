@@ -1,0 +1,49 @@
+"""The app registry in Parameter Store."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
+from functions.core.registry import Registry
+
+ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
+
+
+@pytest.fixture
+def registry(aws: None) -> Registry:
+    ssm = boto3.client("ssm")
+    entry = ENTRY | {"credentials": "/self-heal/credentials/orders"}
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/broken", Value="{", Type="String")
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="token", Type="SecureString")
+    return Registry("/self-heal/apps", SSMProvider(boto3_client=ssm))
+
+
+def test_an_app_is_found_by_name_and_by_log_group(registry: Registry) -> None:
+    app = registry.app("orders")
+    assert registry.app_of_log_group("/aws/lambda/orders") == app
+    assert registry.app_of_log_group("/aws/lambda/nobody") is None
+    assert registry.credentials(app) == "token"
+
+
+def test_a_broken_entry_hurts_only_its_own_app(registry: Registry) -> None:
+    assert [app.name for app in registry.apps()] == ["orders"]
+    with pytest.raises(AppInvalid, match="not JSON"):
+        registry.app("broken")
+
+
+def test_an_unknown_app_is_named_with_what_to_do(registry: Registry) -> None:
+    with pytest.raises(AppNotRegistered, match="selfheal configure billing"):
+        registry.app("billing")
+
+
+def test_lost_credentials_are_named(registry: Registry) -> None:
+    app = registry.app("orders")
+    boto3.client("ssm").delete_parameter(Name="/self-heal/credentials/orders")
+    with pytest.raises(PermanentError, match="/self-heal/credentials/orders"):
+        registry.credentials(app)
