@@ -1,0 +1,246 @@
+"""What can be done with pull requests, under GitHub's rules; REST API and web pages both go through here.
+
+A pull request follows its branches: whoever looks gets the state that the branches have now. Refusals carry
+the HTTP status and the words that GitHub answers with (https://docs.github.com/rest/pulls/pulls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from infra.local.forge.git import ChangedFile, Commit, Git
+from infra.local.forge.store import Comment, Pull, Repository, Store, now
+
+# GitHub's limits, in characters.
+MAX_TITLE = 256
+MAX_BODY = 65_536
+
+
+class Refused(Exception):
+    """GitHub would refuse this. status: of the HTTP answer; errors: its `errors` array."""
+
+    def __init__(self, status: int, message: str, *errors: dict[str, str]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a pull request would bring: its commits, newest first, and the files they change."""
+
+    commits: tuple[Commit, ...]
+    files: tuple[ChangedFile, ...]
+
+
+class Pulls:
+    """Pull requests of a store's repositories. Every method raises Refused(404) for an unknown one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def repository(self, slug: str) -> Repository:
+        """The repository, with every open pull request brought up to date with its branches."""
+        with self._store.lock:
+            repository = self._store.find(slug)
+            if repository is None:
+                raise Refused(404, "Not Found")
+            git = self._store.git(slug)
+            current = repository
+            for pull in repository.pulls:
+                current = current.with_pull(_followed(git, pull))
+            if current != repository:
+                self._store.save(current)
+            return current
+
+    def get(self, slug: str, number: int) -> Pull:
+        """One pull request. Raises Refused(404)."""
+        pull = self.repository(slug).pull(number)
+        if pull is None:
+            raise Refused(404, "Not Found")
+        return pull
+
+    def open(self, slug: str, *, title: str, body: str, head: str, base: str, author: str) -> Pull:
+        """Open a pull request; head is `branch` or `owner:branch`.
+
+        Raises Refused(422) when a branch is missing, when nothing would be merged, and when head and base
+        already have an open pull request.
+        """
+        with self._store.lock:
+            repository = self.repository(slug)
+            if not title.strip():
+                raise invalid("title", "missing_field")
+            owner, colon, branch = head.rpartition(":")
+            git = self._store.git(slug)
+            head_sha = git.branch(branch) if not colon or owner == repository.owner else None
+            base_sha = git.branch(base)
+            if head_sha is None:
+                raise invalid("head")
+            if base_sha is None:
+                raise invalid("base")
+            if any((p.state, p.head, p.base) == ("open", branch, base) for p in repository.pulls):
+                raise _unprocessable(f"A pull request already exists for {repository.owner}:{branch}.")
+            if git.merge_base(base_sha, head_sha) is None:
+                raise _unprocessable(f"The {branch} branch has no history in common with {base}")
+            if git.is_ancestor(head_sha, base_sha):
+                raise _unprocessable(f"No commits between {base} and {branch}")
+            pull = Pull(
+                number=len(repository.pulls) + 1,
+                title=_bounded("title", title.strip(), MAX_TITLE),
+                body=_bounded("body", body, MAX_BODY),
+                head=branch,
+                base=base,
+                head_sha=head_sha,
+                base_sha=base_sha,
+                author=author,
+                created_at=(created := now()),
+                updated_at=created,
+            )
+            git.keep(pull.number, head_sha)
+            self._store.save(repository.with_pull(pull))
+            return pull
+
+    def edit(
+        self,
+        slug: str,
+        number: int,
+        *,
+        title: str | None = None,
+        body: str | None = None,
+        state: str | None = None,
+    ) -> Pull:
+        """Change what is given. Raises Refused(422) for a blank title, and for reopening without a branch."""
+        with self._store.lock:
+            pull = self.get(slug, number)
+            if title is not None and not title.strip():
+                raise invalid("title", "missing_field")
+            if title is not None:
+                pull = replace(pull, title=_bounded("title", title.strip(), MAX_TITLE))
+            if body is not None:
+                pull = replace(pull, body=_bounded("body", body, MAX_BODY))
+            if state not in (None, "open", "closed"):
+                raise invalid("state")
+            if state == "closed" and pull.state == "open":
+                pull = replace(pull, closed_at=now())
+            elif state == "open" and pull.state == "closed":
+                if pull.merged_at or self._store.git(slug).branch(pull.head) is None:
+                    raise _unprocessable("state cannot be changed. The pull request cannot be reopened.")
+                pull = replace(pull, closed_at="")
+            return self._save(slug, pull)
+
+    def request_review(self, slug: str, number: int, logins: Sequence[str]) -> Pull:
+        """Ask collaborators for a review. Raises Refused(422) for anybody else, and for the author."""
+        with self._store.lock:
+            repository = self.repository(slug)
+            pull = self.get(slug, number)
+            if pull.author in logins:
+                raise Refused(422, "Review cannot be requested from pull request author.")
+            if not set(logins) <= {*repository.collaborators, repository.owner}:
+                raise Refused(
+                    422,
+                    "Reviews may only be requested from collaborators. One or more of the users or teams you "
+                    f"requested is not a collaborator of the {slug} repository.",
+                )
+            return self._save(slug, replace(pull, reviewers=tuple(dict.fromkeys((*pull.reviewers, *logins)))))
+
+    def add_labels(self, slug: str, number: int, labels: Sequence[str]) -> Pull:
+        """Add labels; a label that nobody has used before comes into being, as on GitHub."""
+        with self._store.lock:
+            pull = self.get(slug, number)
+            return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
+
+    def comment(self, slug: str, number: int, body: str, author: str) -> Comment:
+        """Add a remark. Raises Refused(422) for a blank one."""
+        with self._store.lock:
+            pull = self.get(slug, number)
+            if not body.strip():
+                raise invalid("body", "missing_field", resource="IssueComment")
+            comment = Comment(len(pull.comments) + 1, author, _bounded("body", body, MAX_BODY), now())
+            self._save(slug, replace(pull, comments=(*pull.comments, comment)))
+            return comment
+
+    def mergeable(self, slug: str, pull: Pull) -> bool:
+        """Whether `merge` would succeed now."""
+        return (
+            pull.state == "open"
+            and self._store.git(slug).merge_tree(pull.base_sha, pull.head_sha) is not None
+        )
+
+    def merge(
+        self, slug: str, number: int, *, by: str, head_sha: str = "", title: str = "", text: str = ""
+    ) -> Pull:
+        """Merge with a merge commit on the base branch.
+
+        head_sha: what the caller looked at, "" to merge whatever is there. Raises Refused(409) when head has
+        moved since, Refused(405) when the pull request is not open or conflicts with its base.
+        """
+        with self._store.lock:
+            repository, pull = self.repository(slug), self.get(slug, number)
+            git = self._store.git(slug)
+            if pull.state != "open":
+                raise Refused(405, "Pull Request is not mergeable")
+            if head_sha and head_sha != pull.head_sha:
+                raise Refused(409, "Head branch was modified. Review and try the merge again.")
+            tree = git.merge_tree(pull.base_sha, pull.head_sha)
+            if tree is None:
+                raise Refused(405, "Pull Request is not mergeable")
+            title = title or f"Merge pull request #{number} from {repository.owner}/{pull.head}"
+            message = f"{title}\n\n{text or pull.title}\n"
+            merged = git.merge_commit(tree, pull.base_sha, pull.head_sha, message, by)
+            if not git.update_branch(pull.base, merged, pull.base_sha):
+                raise Refused(405, "Base branch was modified. Review and try the merge again.")
+            when = now()
+            return self._save(
+                slug, replace(pull, closed_at=when, merged_at=when, merged_by=by, merge_commit_sha=merged)
+            )
+
+    def comparison(self, slug: str, pull: Pull) -> Comparison:
+        """What the pull request brings, against where it left its base: live until it is closed."""
+        git = self._store.git(slug)
+        fork = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
+        return Comparison(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
+
+    def _save(self, slug: str, pull: Pull) -> Pull:
+        pull = replace(pull, updated_at=now())
+        self._store.save(self.repository(slug).with_pull(pull))
+        return pull
+
+
+def _followed(git: Git, pull: Pull) -> Pull:
+    """A pull request after what was pushed since: moved on, merged by hand, or closed with its branch."""
+    if pull.state == "closed":
+        return pull
+    head, base = git.branch(pull.head), git.branch(pull.base)
+    if base and base != pull.base_sha and git.is_ancestor(pull.head_sha, base):
+        when = now()
+        return replace(pull, closed_at=when, merged_at=when, merged_by=pull.author, merge_commit_sha=base)
+    if head is None or base is None:
+        return replace(pull, closed_at=now())
+    if head != pull.head_sha:
+        git.keep(pull.number, head)
+    if (head, base) == (pull.head_sha, pull.base_sha):
+        return pull
+    return replace(pull, head_sha=head, base_sha=base, updated_at=now())
+
+
+def invalid(field: str, code: str = "invalid", resource: str = "PullRequest") -> Refused:
+    """GitHub's answer when a field is missing or has a value it cannot have."""
+    return Refused(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
+
+
+def _unprocessable(message: str) -> Refused:
+    error = {"resource": "PullRequest", "code": "custom", "message": message}
+    return Refused(422, "Validation Failed", error)
+
+
+def _bounded(field: str, text: str, limit: int) -> str:
+    # A lone surrogate can come out of JSON but can go into no page and no file.
+    text = text.encode("utf-8", errors="replace").decode("utf-8")
+    if len(text) > limit:
+        error = {"resource": "PullRequest", "field": field, "code": "custom"}
+        raise Refused(
+            422, "Validation Failed", error | {"message": f"{field} is too long (maximum is {limit})"}
+        )
+    return text

@@ -1,0 +1,281 @@
+"""The subset of GitHub's REST API that PyGithub uses to look at a repository and to drive a pull request.
+
+Base path `/api/v3`, as on GitHub Enterprise. Answers, refusals included, have the shapes and status codes of
+https://docs.github.com/rest, so that a client cannot tell the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+
+from infra.local.forge.access import Caller
+from infra.local.forge.pulls import Pulls, Refused, invalid
+from infra.local.forge.shapes import Json, Shapes
+from infra.local.forge.store import Pull, Repository, Store
+
+BASE_PATH = "/api/v3"
+
+_DOCS = "https://docs.github.com/rest"
+_MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
+_MAX_PAGE = 100  # GitHub's limit for `per_page`
+_BRANCH_REF = "heads/"
+_Item = TypeVar("_Item")
+
+
+class Rest:
+    """Answers every request below BASE_PATH."""
+
+    def __init__(self, store: Store, pulls: Pulls) -> None:
+        self._store = store
+        self._pulls = pulls
+        repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
+        self._views: Mapping[str, Callable[..., Response]] = {
+            f"GET {repository}": self._repository,
+            f"GET {repository}/branches": self._branches,
+            f"GET {repository}/branches/<path:branch>": self._branch,
+            f"GET {repository}/git/ref/<path:ref>": self._ref,
+            f"GET {repository}/pulls": self._list,
+            f"POST {repository}/pulls": self._open,
+            f"GET {repository}{pull}": self._get,
+            f"PATCH {repository}{pull}": self._edit,
+            f"GET {repository}{pull}/merge": self._is_merged,
+            f"PUT {repository}{pull}/merge": self._merge,
+            f"POST {repository}{pull}/requested_reviewers": self._request_review,
+            f"GET {repository}{issue}/labels": self._labels,
+            f"POST {repository}{issue}/labels": self._add_labels,
+            f"GET {repository}{issue}/comments": self._comments,
+            f"POST {repository}{issue}/comments": self._comment,
+        }
+        self._map = Map(merge_slashes=False)
+        self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
+        for key in self._views:
+            method, _, path = key.partition(" ")
+            self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
+
+    def answer(self, request: Request, caller: Caller) -> Response:
+        """Answer one request; what GitHub would refuse becomes its error answer."""
+        try:
+            response = self._dispatch(request, caller)
+        except Refused as refused:
+            response = error(refused.status, refused.message, refused.errors)
+        except HTTPException as problem:
+            response = error(problem.code or 400, problem.name)
+        return response
+
+    def _dispatch(self, request: Request, caller: Caller) -> Response:
+        if caller is Caller.IMPOSTOR:
+            raise Refused(401, "Bad credentials")
+        try:
+            endpoint, found = self._map.bind_to_environ(request.environ).match()
+        except MethodNotAllowed:
+            raise Refused(404, "Not Found") from None
+        if not endpoint:
+            if caller is Caller.ANONYMOUS:
+                raise Refused(401, "Requires authentication")
+            return _json(_shapes(request).user(Caller.BOT.value))
+        values = dict(found)
+        repository = self._pulls.repository(f"{values.pop('owner')}/{values.pop('name')}")
+        if caller is Caller.ANONYMOUS and repository.private:
+            raise Refused(404, "Not Found")
+        if caller is Caller.ANONYMOUS and request.method not in ("GET", "HEAD"):
+            raise Refused(401, "Requires authentication")
+        return self._views[endpoint](request, repository, **values)
+
+    # Repository
+
+    def _repository(self, request: Request, repository: Repository) -> Response:
+        return _json(_shapes(request).repository(repository))
+
+    def _branches(self, request: Request, repository: Repository) -> Response:
+        names = tuple(self._store.git(repository.slug).branches())
+        return _page(request, names, lambda name: self._branch_json(request, repository, name))
+
+    def _branch(self, request: Request, repository: Repository, branch: str) -> Response:
+        return _json(self._branch_json(request, repository, branch))
+
+    def _branch_json(self, request: Request, repository: Repository, branch: str) -> Json:
+        git = self._store.git(repository.slug)
+        sha = git.branch(branch)
+        if sha is None:
+            raise Refused(404, "Branch not found")
+        return _shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
+
+    def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
+        name = ref.removeprefix(_BRANCH_REF)
+        sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
+        if sha is None:
+            raise Refused(404, "Not Found")
+        return _json(_shapes(request).ref(repository, name, sha))
+
+    # Pull requests
+
+    def _list(self, request: Request, repository: Repository) -> Response:
+        state = request.args.get("state", "open")
+        head, base = request.args.get("head", ""), request.args.get("base", "")
+        owner, _, branch = head.partition(":")
+        chosen = [
+            pull
+            for pull in repository.pulls
+            if state in ("all", pull.state)
+            and (not head or (owner, branch) == (repository.owner, pull.head))
+            and (not base or base == pull.base)
+        ]
+        if request.args.get("direction", "desc") == "desc":
+            chosen.reverse()
+        return _page(request, chosen, lambda pull: _shapes(request).pull(repository, pull))
+
+    def _open(self, request: Request, repository: Repository) -> Response:
+        data = _body(request)
+        pull = self._pulls.open(
+            repository.slug,
+            title=_text(data, "title"),
+            body=_text(data, "body"),
+            head=_text(data, "head"),
+            base=_text(data, "base"),
+            author=Caller.BOT.value,
+        )
+        response = self._pull(request, repository, pull, status=201)
+        response.headers["Location"] = _shapes(request).pull(repository, pull)["url"]
+        return response
+
+    def _get(self, request: Request, repository: Repository, number: int) -> Response:
+        return self._pull(request, repository, _pull(repository, number))
+
+    def _edit(self, request: Request, repository: Repository, number: int) -> Response:
+        data = _body(request)
+        given = {key: _text(data, key) for key in ("title", "body", "state") if key in data}
+        return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
+
+    def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
+        if not _pull(repository, number).merged_at:
+            raise Refused(404, "Not Found")
+        return Response(status=204)
+
+    def _merge(self, request: Request, repository: Repository, number: int) -> Response:
+        data = _body(request)
+        method = _text(data, "merge_method") or "merge"
+        if method in ("squash", "rebase"):
+            raise Refused(405, f"{method.capitalize()} merges are not allowed on this repository.")
+        if method != "merge":
+            raise invalid("merge_method")
+        pull = self._pulls.merge(
+            repository.slug,
+            number,
+            by=Caller.BOT.value,
+            head_sha=_text(data, "sha"),
+            title=_text(data, "commit_title"),
+            text=_text(data, "commit_message"),
+        )
+        message = "Pull Request successfully merged"
+        return _json({"sha": pull.merge_commit_sha, "merged": True, "message": message})
+
+    def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
+        logins = _texts(_body(request), "reviewers")
+        return self._pull(
+            request, repository, self._pulls.request_review(repository.slug, number, logins), status=201
+        )
+
+    # What pull requests share with issues
+
+    def _labels(self, request: Request, repository: Repository, number: int) -> Response:
+        labels = _pull(repository, number).labels
+        return _page(request, labels, lambda name: _shapes(request).label(repository, name))
+
+    def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
+        pull = self._pulls.add_labels(repository.slug, number, _texts(_body(request), "labels"))
+        return _json([_shapes(request).label(repository, name) for name in pull.labels])
+
+    def _comments(self, request: Request, repository: Repository, number: int) -> Response:
+        pull = _pull(repository, number)
+        return _page(request, pull.comments, lambda one: _shapes(request).comment(repository, pull, one))
+
+    def _comment(self, request: Request, repository: Repository, number: int) -> Response:
+        body = _text(_body(request), "body")
+        comment = self._pulls.comment(repository.slug, number, body, Caller.BOT.value)
+        return _json(_shapes(request).comment(repository, _pull(repository, number), comment), status=201)
+
+    def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
+        mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
+        return _json(_shapes(request).pull(repository, pull, mergeable), status=status)
+
+
+def error(status: int, message: str, errors: Sequence[Mapping[str, str]] = ()) -> Response:
+    """A refusal in GitHub's shape."""
+    body: Json = {"message": message, "documentation_url": _DOCS, "status": str(status)}
+    return _json(body | ({"errors": list(errors)} if errors else {}), status=status)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    response = Response(json.dumps(value), status=status, content_type="application/json; charset=utf-8")
+    # Clients slow down, or wait, when these are missing or run low.
+    response.headers["X-RateLimit-Limit"] = response.headers["X-RateLimit-Remaining"] = "5000"
+    response.headers["X-RateLimit-Used"] = "0"
+    response.headers["X-RateLimit-Reset"] = str(int(time.time()) + 3600)
+    return response
+
+
+def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Json]) -> Response:
+    """The page that the query asks for, with GitHub's `Link` header to the others."""
+    size = min(max(request.args.get("per_page", 30, type=int), 1), _MAX_PAGE)
+    last = max(-(-len(items) // size), 1)
+    page = max(request.args.get("page", 1, type=int), 1)
+    response = _json([shape(item) for item in items[(page - 1) * size : page * size]])
+    others = {"prev": page - 1, "first": 1} if page > 1 else {}
+    others |= {"next": page + 1, "last": last} if page < last else {}
+    links = (
+        f'<{request.base_url}?{urlencode(request.args.to_dict() | {"page": number})}>; rel="{relation}"'
+        for relation, number in others.items()
+    )
+    if others:
+        response.headers["Link"] = ", ".join(links)
+    return response
+
+
+def _shapes(request: Request) -> Shapes:
+    web = request.host_url.rstrip("/")
+    return Shapes(web=web, api=web + BASE_PATH)
+
+
+def _pull(repository: Repository, number: int) -> Pull:
+    pull = repository.pull(number)
+    if pull is None:
+        raise Refused(404, "Not Found")
+    return pull
+
+
+def _body(request: Request) -> Json:
+    if request.content_length is None or request.content_length > _MAX_JSON:
+        raise Refused(413, "Payload too large")
+    try:
+        data = json.loads(request.get_data() or b"{}")
+    except (ValueError, RecursionError):
+        raise Refused(400, "Problems parsing JSON") from None
+    if isinstance(data, list):  # labels may come without an object around them
+        data = {"labels": data}
+    if not isinstance(data, dict):
+        raise Refused(400, "Body should be a JSON object")
+    return data
+
+
+def _text(data: Json, field: str) -> str:
+    """A field's text, "" when it is missing or null; any other type is refused."""
+    value = data.get(field)
+    if not isinstance(value, str | None):
+        raise invalid(field)
+    return value or ""
+
+
+def _texts(data: Json, field: str) -> tuple[str, ...]:
+    """A list of texts, empty when it is missing; anything else is refused."""
+    value = data.get(field) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise invalid(field)
+    return tuple(value)

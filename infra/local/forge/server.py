@@ -1,0 +1,181 @@
+"""The forge as one HTTP server on the loopback interface."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug import Request, Response
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+from infra.local.forge import git_http, rest
+from infra.local.forge.access import caller
+from infra.local.forge.pages import Pages
+from infra.local.forge.pulls import Pulls
+from infra.local.forge.store import Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_logger = logging.getLogger(__name__)
+
+_ADDRESS = "127.0.0.1"
+# Any other name in the Host header means that a web page elsewhere made its name point here (DNS rebinding).
+_HOSTS = (_ADDRESS, "localhost")
+_IDLE_SECONDS = 60
+_POLL_SECONDS = 0.05
+"""How long `stop` may take to be noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A failure on purpose: every git and REST request gets `status`, and `retry_after` in seconds."""
+
+    status: int
+    retry_after: int | None = None
+
+
+class Forge:
+    """Git repositories and pull requests below `directory`, served at `url` once started.
+
+    token: what the one account authenticates with; port 0 takes a free one, which later starts use again.
+    """
+
+    def __init__(self, directory: Path, token: str, port: int = 0) -> None:
+        if not token:
+            raise ValueError("the forge needs a token that is not empty")
+        self.outage: Outage | None = None
+        """Set by tests, while it runs, to have it answer like a host in trouble."""
+        self._store = Store(directory)
+        self._pulls = Pulls(self._store)
+        self._rest = rest.Rest(self._store, self._pulls)
+        self._pages = Pages(self._store, self._pulls, token)
+        self._token = token
+        self._port = port
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`; clone `URL/OWNER/NAME.git`. Raises RuntimeError before there is a port."""
+        if not self._port:
+            raise RuntimeError("the forge has no address before its first start")
+        return f"http://{_ADDRESS}:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the REST API, for PyGithub's `base_url`."""
+        return self.url + rest.BASE_PATH
+
+    def create_repository(
+        self, slug: str, source: Path, *, private: bool = True, collaborators: Sequence[str] = ()
+    ) -> str:
+        """Import the files of a directory as the first commit on main; returns the sha of main's tip.
+
+        Works whether or not the forge is started. A repository that exists stays as it is.
+        Raises ValueError for a slug that GitHub would not take, GitFailed when there are no files.
+        """
+        return self._store.create(slug, source, private=private, collaborators=collaborators)
+
+    def start(self) -> None:
+        """Listen and serve, in threads of this process; nothing happens when it already does.
+
+        Raises OSError when the port is taken.
+        """
+        if self._server is not None:
+            return
+        with socket.create_server((_ADDRESS, self._port), backlog=128) as listening:
+            self._port = listening.getsockname()[1]
+            self._server = _Server(self, listening)
+        self._server.begin()
+
+    def stop(self) -> None:
+        """Stop listening and cut what is being served; nothing happens when it is not started."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The WSGI application."""
+        request = Request(environ)
+        return self._answer(request)(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if request.host.partition(":")[0] not in _HOSTS:
+            return Response("This server answers to 127.0.0.1 only.\n", status=421, mimetype="text/plain")
+        who = caller(request, self._token)
+        api = request.path.startswith(rest.BASE_PATH + "/")
+        if self.outage and (api or git_http.is_git(request)):
+            return _failing(self.outage)
+        if api:
+            return self._rest.answer(request, who)
+        return git_http.answer(request, self._store, who) or self._pages.answer(request)
+
+
+class _Server(ThreadedWSGIServer):
+    # Threads end with `end`, because it cuts their connections; so it can wait for them.
+    daemon_threads = False
+
+    def __init__(self, forge: Forge, listening: socket.socket) -> None:
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(_POLL_SECONDS,), name="forge", daemon=True
+        )
+        super().__init__(_ADDRESS, 0, forge, handler=_Handler, fd=listening.fileno())
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self.shutdown()
+        with self._lock:
+            for connection in self._connections:
+                _cut(connection)
+        self._thread.join()  # which closes the listening socket and waits for the requests' threads
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 # the name is werkzeug's
+        _logger.log(logging.getLevelNamesMapping()[type.upper()], message, *args)
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _IDLE_SECONDS
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 # the name is werkzeug's
+        # Paths are a stranger's text: %r keeps them on one line.
+        _logger.debug("%r", message % args)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        self.log("info", '"%s" %s', getattr(self, "requestline", ""), code)
+
+
+def _cut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError as problem:  # the client was faster
+        _logger.debug("connection already closed: %s", problem)
+
+
+def _failing(outage: Outage) -> Response:
+    messages = {
+        429: "API rate limit exceeded",
+        503: "No server is currently available to service your request.",
+    }
+    response = rest.error(outage.status, messages.get(outage.status, "Server Error"))
+    if outage.retry_after is not None:
+        response.headers["Retry-After"] = str(outage.retry_after)
+    return response

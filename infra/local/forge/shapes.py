@@ -1,0 +1,140 @@
+"""The JSON that GitHub's REST API answers with, as far as its clients read it (https://docs.github.com/rest)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from infra.local.forge.git import DEFAULT_BRANCH, Commit
+from infra.local.forge.store import Comment, Pull, Repository
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Builds answers; their addresses start with `web` (pages, clones) or `api`, without final slash."""
+
+    web: str
+    api: str
+
+    def user(self, login: str) -> Json:
+        return {
+            "login": login,
+            "id": _number(login),
+            "type": "User",
+            "site_admin": False,
+            "url": f"{self.api}/users/{quote(login)}",
+            "html_url": f"{self.web}/{quote(login)}",
+        }
+
+    def repository(self, repository: Repository) -> Json:
+        slug = repository.slug
+        return {
+            "id": _number(slug),
+            "name": repository.name,
+            "full_name": slug,
+            "owner": self.user(repository.owner),
+            "private": repository.private,
+            "visibility": "private" if repository.private else "public",
+            "fork": False,
+            "archived": False,
+            "disabled": False,
+            "default_branch": DEFAULT_BRANCH,
+            "url": f"{self.api}/repos/{slug}",
+            "html_url": f"{self.web}/{slug}",
+            "clone_url": f"{self.web}/{slug}.git",
+            "created_at": repository.created_at,
+            "open_issues_count": sum(pull.state == "open" for pull in repository.pulls),
+            "allow_merge_commit": True,
+            "allow_squash_merge": False,
+            "allow_rebase_merge": False,
+            "permissions": {"admin": False, "push": True, "pull": True},
+        }
+
+    def branch(self, repository: Repository, name: str, commit: Commit) -> Json:
+        return {
+            "name": name,
+            "protected": False,
+            "commit": {
+                "sha": commit.sha,
+                "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
+                "html_url": f"{self.web}/{repository.slug}/commit/{commit.sha}",
+                "commit": {
+                    "message": commit.subject,
+                    "author": {"name": commit.author, "date": commit.date},
+                },
+            },
+        }
+
+    def ref(self, repository: Repository, name: str, sha: str) -> Json:
+        root = f"{self.api}/repos/{repository.slug}/git"
+        return {
+            "ref": f"refs/heads/{name}",
+            "url": f"{root}/refs/heads/{quote(name)}",
+            "object": {"type": "commit", "sha": sha, "url": f"{root}/commits/{sha}"},
+        }
+
+    def pull(self, repository: Repository, pull: Pull, mergeable: bool | None = None) -> Json:
+        """`mergeable` is what only a single pull request's answer has; None: unknown, as in lists."""
+        api = f"{self.api}/repos/{repository.slug}"
+        end = {"user": self.user(repository.owner), "repo": self.repository(repository)}
+        return {
+            "id": _number(f"{repository.slug}#{pull.number}"),
+            "number": pull.number,
+            "url": f"{api}/pulls/{pull.number}",
+            "html_url": f"{self.web}/{repository.slug}/pull/{pull.number}",
+            "issue_url": f"{api}/issues/{pull.number}",
+            "comments_url": f"{api}/issues/{pull.number}/comments",
+            "state": pull.state,
+            "draft": False,
+            "locked": False,
+            "title": pull.title,
+            "body": pull.body or None,
+            "user": self.user(pull.author),
+            "created_at": pull.created_at,
+            "updated_at": pull.updated_at,
+            "closed_at": pull.closed_at or None,
+            "merged_at": pull.merged_at or None,
+            "merged": bool(pull.merged_at),
+            "merged_by": self.user(pull.merged_by) if pull.merged_by else None,
+            "merge_commit_sha": pull.merge_commit_sha or None,
+            "mergeable": mergeable,
+            "mergeable_state": {True: "clean", False: "dirty", None: "unknown"}[mergeable],
+            "comments": len(pull.comments),
+            "labels": [self.label(repository, name) for name in pull.labels],
+            "requested_reviewers": [self.user(login) for login in pull.reviewers],
+            "requested_teams": [],
+            "assignees": [],
+            "head": {"label": f"{repository.owner}:{pull.head}", "ref": pull.head, "sha": pull.head_sha}
+            | end,
+            "base": {"label": f"{repository.owner}:{pull.base}", "ref": pull.base, "sha": pull.base_sha}
+            | end,
+        }
+
+    def label(self, repository: Repository, name: str) -> Json:
+        return {
+            "id": _number(name),
+            "name": name,
+            "color": "ededed",
+            "url": f"{self.api}/repos/{repository.slug}/labels/{quote(name, safe='')}",
+        }
+
+    def comment(self, repository: Repository, pull: Pull, comment: Comment) -> Json:
+        page = f"{self.web}/{repository.slug}/pull/{pull.number}#comment-{comment.number}"
+        return {
+            "id": comment.number,
+            "body": comment.body,
+            "user": self.user(comment.author),
+            "created_at": comment.created_at,
+            "updated_at": comment.created_at,
+            "html_url": page,
+            "issue_url": f"{self.api}/repos/{repository.slug}/issues/{pull.number}",
+        }
+
+
+def _number(name: str) -> int:
+    # GitHub has numeric ids; ours only have to be steady.
+    return zlib.crc32(name.encode())
