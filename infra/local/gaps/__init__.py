@@ -1,0 +1,20 @@
+"""What MiniStack 1.5.33 lacks, filled inside its process before it serves.
+
+Each module below fills one gap by replacing functions of one MiniStack service. MiniStack's files stay as
+they are. For each gap there is a test that fails once upstream has filled it: then its module can go.
+
+    states       redrive, execution time-outs, redrive fields of descriptions and status events
+    tasks        callbacks that fail or come twice, per-attempt tokens, MaxDelaySeconds and JitterStrategy
+    pipes        FilterCriteria, BatchSize, InputTemplate, retry limits and the dead-letter queue
+    logs         filter patterns; subscriptions and rules invoke asynchronously, with retries
+    workers      Lambda's Python runtime: error types, log format, `/var/task`, a clean environment
+    urls         function URLs that a browser on this machine can open
+"""
+
+from infra.local.gaps import logs, pipes, states, tasks, urls, workers
+
+
+def fill() -> None:
+    """Fill every gap. Must run in the process that is to become the emulator, before it serves."""
+    for gap in (states, tasks, pipes, logs, workers, urls):
+        gap.fill()
