@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -71,7 +71,7 @@ class Visit:
         }
 
 
-def visits(events: Iterable[dict[str, Any]]) -> list[Visit]:
+def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
     """The visits in order, from history events in order as `GetExecutionHistory` returns them."""
     rows: list[Visit] = []
     redrives = 0

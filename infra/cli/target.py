@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,25 +12,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.core.artifacts import Artifacts
 from functions.core.incidents import Incidents
 from infra.cli.errors import UserError
+from infra.names import STACK_NAME
 
 if TYPE_CHECKING:
     from functions.core.incident import Incident
 
-STACK_NAME = "SelfHealingCode"
-RUN_FILE = Path(".selfheal/run.json")
-
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed stack. `endpoint` is None on AWS; `outputs` are the stack's CloudFormation outputs."""
+    """A deployed stack and how to reach it; `outputs` are the stack's CloudFormation outputs."""
 
     session: boto3.Session
-    endpoint: str | None
     outputs: dict[str, str]
+    local: bool = False
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of this target; the service name decides its type."""
-        return self.session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+    @property
+    def flag(self) -> str:
+        """What a suggested command must carry to act on this target again."""
+        return " --local" if self.local else ""
 
     def output(self, name: str) -> str:
         """A stack output. Raises UserError when the deployed stack is too old to have it."""
@@ -44,12 +41,11 @@ class Target:
 
     @cached_property
     def incidents(self) -> Incidents:
-        resource = self.session.resource("dynamodb", endpoint_url=self.endpoint)
-        return Incidents(resource.Table(self.output("IncidentsTable")))
+        return Incidents(self.session.resource("dynamodb").Table(self.output("IncidentsTable")))
 
     @cached_property
     def artifacts(self) -> Artifacts:
-        return Artifacts(self.client("s3"), self.output("ArtifactsBucket"))
+        return Artifacts(self.session.client("s3"), self.output("ArtifactsBucket"))
 
     def incident(self, prefix: str) -> Incident:
         """The incident whose id is, or uniquely starts with, `prefix`. Raises UserError."""
@@ -71,16 +67,12 @@ def connect(local: bool) -> Target:
 
 
 def _embedded() -> Target:
-    try:
-        run = json.loads(RUN_FILE.read_text())
-    except FileNotFoundError:
-        raise UserError("no embedded run here", "start one with: make up") from None
-    session = boto3.Session(
-        aws_access_key_id=run["access_key_id"],
-        aws_secret_access_key=run["secret_access_key"],
-        region_name=run["region"],
-    )
-    return Target(session, run["endpoint"], run["outputs"])
+    from infra.local.run import find
+
+    run = find()
+    if run is None:
+        raise UserError("no embedded run here", "start one with: make up")
+    return run.target()
 
 
 def _aws() -> Target:
@@ -93,4 +85,4 @@ def _aws() -> Target:
             "check AWS_PROFILE and AWS_REGION, or use --local for the embedded run",
         ) from error
     outputs = {row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}
-    return Target(session, None, outputs)
+    return Target(session, outputs)

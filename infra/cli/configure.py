@@ -1,0 +1,151 @@
+"""`configure`: register an app. Changes no code and no stack."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from functions.core.app import App
+from functions.core.errors import AppInvalid
+from functions.core.names import is_own_log_group
+from infra.cli.console import out, plain, print_json
+from infra.cli.errors import UserError
+from infra.cli.options import AsJson, Local
+from infra.cli.target import Target, connect
+from infra.names import CREDENTIALS_PATH, FILTER_PATTERN, LINK_KEY_PARAMETER, REGISTRY_PATH
+
+_FILTER_NAME = "self-heal"
+
+
+def configure(
+    name: Annotated[str, typer.Argument(help="Short name of the app: a-z, 0-9 and '-'.")],
+    log_group: Annotated[
+        list[str] | None, typer.Option(help="CloudWatch log group of the app; repeatable.")
+    ] = None,
+    repository: Annotated[str | None, typer.Option(help="HTTPS clone URL, without credentials.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Branch that pull requests go to [main].")] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(help="File with the forge token (contents, pull requests: write); '-' reads stdin."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="JSON file with any field of the entry; options win over it.")
+    ] = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register an app, or change its entry: what to watch, where its source is, who reviews."""
+    target = connect(local)
+    entry = _read_entry(target, name) | _read_file(file)
+    given = {"log_groups": log_group, "repository": repository, "branch": branch}
+    entry |= {key: value for key, value in given.items() if value}
+    try:
+        app = App.from_json(name, entry)
+    except AppInvalid as error:
+        raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+    register(target, app, _read_token(token_file))
+    if as_json:
+        print_json(app.to_json())
+    else:
+        out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
+
+
+def register(target: Target, app: App, token: str | None = None) -> None:
+    """Write the app's entry and token, make sure the link key exists, and subscribe to its log groups.
+
+    Safe to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
+    """
+    for group in app.log_groups:
+        if is_own_log_group(group):
+            raise UserError(
+                f"{group} belongs to this system", "it must not watch itself: every error would cause another"
+            )
+    ssm = target.session.client("ssm")
+    _ensure_link_key(ssm)
+    if token:
+        name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
+        ssm.put_parameter(Name=name, Value=token, Type="SecureString", Overwrite=True)
+        app = App.from_json(app.name, app.to_json() | {"credentials": name})
+    value = json.dumps(app.to_json(), indent=1)
+    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
+    for group in app.log_groups:
+        _subscribe(target, group)
+
+
+def _ensure_link_key(ssm: Any) -> None:
+    try:
+        ssm.put_parameter(
+            Name=LINK_KEY_PARAMETER, Value=secrets.token_urlsafe(32), Type="SecureString", Overwrite=False
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterAlreadyExists":
+            raise
+
+
+def _subscribe(target: Target, group: str) -> None:
+    logs = target.session.client("logs")
+    destination = target.output("DetectErrorsArn")
+    try:
+        logs.put_subscription_filter(
+            logGroupName=group,
+            filterName=_FILTER_NAME,
+            filterPattern=FILTER_PATTERN,
+            destinationArn=destination,
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ResourceNotFoundException":
+            raise UserError(
+                f"log group {group} does not exist in this account and region",
+                "deploy the service first, or correct the name",
+            ) from error
+        if code == "LimitExceededException":
+            raise UserError(
+                f"log group {group} has two subscription filters already, the most that AWS allows",
+                "remove one, or send the logs through a stream that this system can share",
+            ) from error
+        raise
+
+
+def _read_entry(target: Target, name: str) -> dict[str, Any]:
+    ssm = target.session.client("ssm")
+    try:
+        value = ssm.get_parameter(Name=f"{REGISTRY_PATH}/{name}")["Parameter"]["Value"]
+        entry = json.loads(value)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        return {}
+    except ValueError:
+        return {}  # A broken entry is replaced by what is given now.
+    return entry if isinstance(entry, dict) else {}
+
+
+def _read_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        entry = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+    if not isinstance(entry, dict):
+        raise UserError(f"{file}: must hold one JSON object", exit_code=2)
+    return entry
+
+
+def _read_token(token_file: str | None) -> str | None:
+    if token_file is None:
+        return None
+    try:
+        token = (sys.stdin.read() if token_file == "-" else Path(token_file).read_text()).strip()  # noqa: S105 - a file name
+    except OSError as error:
+        raise UserError(f"cannot read {token_file}: {error}", exit_code=2) from error
+    if not token:
+        raise UserError(f"{token_file}: holds no token", exit_code=2)
+    return token

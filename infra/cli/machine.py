@@ -1,0 +1,74 @@
+"""Commands for the embedded run on this machine: `demo`, `up`, `down`, `crash`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.cli.console import out, plain
+from infra.cli.errors import UserError
+
+
+def demo(
+    crash: Annotated[str, typer.Option(help="Which bug: quote, report, label or receipt.")] = "quote",
+    keep: Annotated[bool, typer.Option(help="Leave everything running afterwards.")] = False,
+) -> None:
+    """Crash a sample service and watch it being healed, up to the pull request. Nothing is simulated."""
+    from infra.local import demo as demonstration
+    from infra.local.crash import CRASHES
+
+    if crash not in CRASHES:
+        raise UserError(f"no crash {crash!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+    demonstration.demo(keep=keep, crash=crash)
+
+
+def up() -> None:
+    """Start the embedded run and leave it running: AWS, forge, model, and the sample service."""
+    from infra.local import run
+
+    found = run.find()
+    if found is None:
+        found = run.start(progress=lambda text: out.print(plain(text, "dim")))
+        out.print(plain("It runs.", "green"))
+    else:
+        out.print(plain("It runs already.", "green"))
+    rows = (
+        ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
+        ("AWS endpoint", found.endpoint),
+        ("model", found.model_url),
+        ("logs", f"{found.home}/*.log, {found.home}/aws/emulator.log"),
+    )
+    for name, value in rows:
+        out.print(plain(f"  {name:14}{value}"))
+    out.print("\nNext: [cyan]selfheal crash quote[/cyan], then [cyan]selfheal incidents --local[/cyan]")
+
+
+def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> None:
+    """End exactly what `up` started."""
+    from infra.local import run
+
+    found = run.Run.load(run.HOME)
+    if found:
+        found.stop()
+    if not quiet:
+        out.print(plain("Ended." if found else "Nothing runs here."))
+
+
+def crash(
+    name: Annotated[str, typer.Argument(help="quote, report, label or receipt.")],
+    times: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
+) -> None:
+    """Send the sample service of the embedded run a request that crashes it."""
+    from infra.cli.target import connect
+    from infra.local.crash import CRASHES, request
+
+    if name not in CRASHES:
+        raise UserError(f"no crash {name!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+    target = connect(local=True)
+    for _ in range(times):
+        answer = request(target, CRASHES[name].crashes)
+    out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
+    out.print("Watch it: [cyan]selfheal incidents --local[/cyan]")
+    sys.stdout.flush()

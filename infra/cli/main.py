@@ -1,0 +1,64 @@
+"""`selfheal`: deploy it, watch it, decide, redrive; against AWS, or the embedded run with `--local`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.errors import SelfHealError
+from infra.cli import decide, look, machine
+from infra.cli.configure import configure
+from infra.cli.console import err, plain
+from infra.cli.errors import UserError
+from infra.cli.redrive import redrive
+
+app = typer.Typer(
+    name="selfheal",
+    help=__doc__,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
+app.command(rich_help_panel=LOOK)(look.incidents)
+app.command(rich_help_panel=LOOK)(look.show)
+app.command(rich_help_panel=LOOK)(look.history)
+app.command(rich_help_panel=DECIDE)(decide.approve)
+app.command(rich_help_panel=DECIDE)(decide.reject)
+app.command(rich_help_panel=DECIDE)(decide.revise)
+app.command(rich_help_panel=DECIDE)(redrive)
+app.command(rich_help_panel=DECIDE)(configure)
+app.command(rich_help_panel=RUN)(machine.demo)
+app.command(rich_help_panel=RUN)(machine.up)
+app.command(rich_help_panel=RUN)(machine.down)
+app.command(rich_help_panel=RUN)(machine.crash)
+
+
+def main() -> None:
+    """Run the command. What goes wrong is said in two lines: what happened, and what to do next."""
+    try:
+        app()
+    except UserError as error:
+        _fail(error.what, error.next_step, error.exit_code)
+    except SelfHealError as error:
+        _fail(str(error), "", 1)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        _fail(
+            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}", "", 1
+        )
+    except BotoCoreError as error:
+        _fail(f"AWS cannot be reached: {error}", "check your credentials and region, or whether `up` runs", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", "", 130)
+
+
+def _fail(what: str, next_step: str, exit_code: int) -> None:
+    err.print(plain("error: ", "bold red") + plain(what))
+    if next_step:
+        err.print(plain("next:  ", "bold") + plain(next_step))
+    sys.exit(exit_code)

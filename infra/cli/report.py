@@ -1,0 +1,159 @@
+"""Everything that is known of an incident, gathered for `show` and for the decisions in the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from functions.core.evidence import Evidence, Result
+from functions.core.heal import Heal
+from functions.core.incident import Incident
+from infra.cli.console import ago, plain, status_text
+from infra.cli.target import Target
+
+_MARKS = {
+    Result.PASS: Text("✔ pass", style="green"),
+    Result.FAIL: Text("✘ fail", style="bold red"),
+    Result.NOT_RUN: Text("○ not run", style="bold yellow"),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """An incident with the artifacts of its last attempt; what does not exist (yet) is None."""
+
+    incident: Incident
+    proposal: dict[str, Any] | None
+    patch: str | None
+    evidence: Evidence | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "incident": self.incident.to_json(),
+            "proposal": self.proposal,
+            "patch": self.patch,
+            "evidence": self.evidence.to_json() if self.evidence else None,
+        }
+
+
+def gather(target: Target, incident: Incident) -> Report:
+    """Read the artifacts of the incident's last attempt."""
+    heal = Heal(
+        incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
+    )
+    if not incident.execution_arn or not incident.attempts:
+        return Report(incident, None, None, None)
+    artifacts = target.artifacts
+    evidence = artifacts.find_json(heal.attempt_key("evidence.json"))
+    try:
+        patch = artifacts.get_text(heal.attempt_key("patch.diff"))
+    except ClientError:
+        patch = None
+    return Report(
+        incident,
+        artifacts.find_json(heal.attempt_key("proposal.json")),
+        patch,
+        Evidence.from_json(evidence) if evidence else None,
+    )
+
+
+def render(report: Report) -> RenderableType:
+    """The whole report for a terminal."""
+    parts: list[RenderableType] = [facts(report.incident)]
+    if report.proposal:
+        parts += [Text(), Rule("Proposal", align="left"), proposal(report.proposal)]
+    if report.patch:
+        parts += [Text(), Rule("Patch", align="left"), diff(report.patch)]
+    if report.evidence:
+        parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
+    return Group(*parts)
+
+
+def facts(incident: Incident) -> RenderableType:
+    """What broke, how often, and where it stands."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row("status", status_text(incident.status))
+    grid.add_row("app", plain(incident.app))
+    grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
+    grid.add_row("seen", plain(f"{incident.occurrences} ×, first {incident.first_seen}"))
+    grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
+    for name, value in (
+        ("where", _where(incident)),
+        ("log stream", f"{incident.log_group} {incident.log_stream}"),
+        ("execution", incident.execution_arn),
+        ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
+        ("base", incident.base_sha),
+        ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
+        ("branch", incident.branch),
+        ("pull request", incident.pull_request_url),
+        ("regressed from", incident.regressed_from),
+        ("reason", incident.reason),
+        ("next", incident.next_action),
+    ):
+        if value:
+            grid.add_row(name, plain(value))
+    title = plain(incident.incident_id, "bold")
+    return Panel(Group(plain(incident.title, "bold red"), Text(), grid), title=title, title_align="left")
+
+
+def _where(incident: Incident) -> str:
+    own = [frame for frame in incident.frames if frame.in_app] or list(incident.frames)
+    if not own:
+        return ""
+    last = own[-1]
+    return f"{last.file}:{last.line} in {last.function}: {last.code}"
+
+
+def proposal(data: dict[str, Any]) -> RenderableType:
+    """Root cause and explanation, or the reason for abstaining."""
+    rows = [
+        (name, str(data[name]))
+        for name in ("title", "root_cause", "explanation", "reason", "next_action", "confidence")
+        if data.get(name) is not None
+    ]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name.replace("_", " "), plain(value))
+    return grid
+
+
+def diff(patch: str) -> RenderableType:
+    """The patch in colours."""
+    return Syntax(plain(patch).plain, "diff", theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+def evidence_table(evidence: Evidence) -> RenderableType:
+    """A row per gate; below it, how the decisive runs ended and what could not be proven."""
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for column in ("gate", "result", "detail"):
+        table.add_column(column, style="dim" if column == "gate" else "")
+    for gate in evidence.gates:
+        table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
+    parts: list[RenderableType] = [table]
+    for gate in evidence.gates:
+        if gate.gate == "reproduces":
+            for run in gate.runs:
+                ended = "stopped" if run.exit_code is None else f"exit code {run.exit_code}"
+                tail = "\n".join(run.output.strip().splitlines()[-6:])
+                parts += [
+                    Text(),
+                    plain(f"{run.tree} the patch: {ended}, {run.seconds:.1f} s"),
+                    Padding(plain(tail, "dim"), (0, 0, 0, 2)),
+                ]
+    if evidence.not_proven:
+        lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)
+        parts += [Text(), Panel(lines, title="Not proven", border_style="yellow", title_align="left")]
+    return Group(*parts)

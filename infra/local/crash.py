@@ -1,0 +1,63 @@
+"""Ways to make the sample service crash: real requests to its function, each hitting a different bug."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from infra.cli.target import Target
+
+SAMPLE_FUNCTION = "orders"
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A request that the service answers, and one that crashes it."""
+
+    says: str
+    works: dict[str, Any]
+    crashes: dict[str, Any]
+
+
+_ORDER = {"number": "17", "name": "Ada", "street": "Main St 1", "city": "Bonn"}
+
+CRASHES = {
+    "quote": Crash(
+        "a quote for a country without a rate of its own",
+        {"operation": "quote", "body": {"country": "FR", "weight_kg": 1.2}},
+        {"operation": "quote", "body": {"country": "NZ", "weight_kg": 1.2}},
+    ),
+    "report": Crash(
+        "the report of a day without orders",
+        {"operation": "report", "body": {"orders": [{"amount": 10}]}},
+        {"operation": "report", "body": {"orders": []}},
+    ),
+    "label": Crash(
+        "a label for an order whose number is not text",
+        {"operation": "label", "body": {"order": _ORDER}},
+        {"operation": "label", "body": {"order": _ORDER | {"number": 17}}},
+    ),
+    "receipt": Crash(
+        "a receipt for a customer whom nobody knows",
+        {"operation": "receipt", "body": {"customer_id": "c-1"}},
+        {"operation": "receipt", "body": {"customer_id": "c-9"}},
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the function answered. `error` is its errorType, "" when it worked."""
+
+    payload: Any
+    error: str
+
+
+def request(target: Target, event: dict[str, Any]) -> Answer:
+    """Invoke the sample service once, as its callers do."""
+    answer = target.session.client("lambda").invoke(
+        FunctionName=SAMPLE_FUNCTION, Payload=json.dumps(event).encode()
+    )
+    payload = json.loads(answer["Payload"].read())
+    return Answer(payload, str(payload.get("errorType", "Error")) if answer.get("FunctionError") else "")
