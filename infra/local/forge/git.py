@@ -139,10 +139,6 @@ class Git:
         log = self._run("log", "-z", f"-n{limit}", *_LOG, tip, *exclude)
         return tuple(Commit(*entry.split("\x1f", 3)) for entry in _text(log).split("\0") if entry)
 
-    def count(self, tip: str, without: str) -> int:
-        """How many commits `tip` has that `without` has not."""
-        return int(self._run("rev-list", "--count", tip, f"^{without}"))
-
     def parent(self, sha: str) -> str:
         """First parent of a commit; the hash of the empty tree for the first commit."""
         found = self._try("rev-parse", "--verify", "--quiet", f"{sha}^1")
