@@ -13,6 +13,8 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── AppInvalid            the app's registry entry breaks a rule; the message names the field
         ├── IncidentNotFound      the incident is no longer in the table
         ├── RepositoryNotFound    the repository, branch or commit does not exist (or is hidden from us)
+        ├── SourceTooLarge        the source tree is beyond what a heal may read
+        ├── ArchiveUnsafe         a source archive holds what ours never hold: a way out of its directory
         ├── ForgeAccessDenied     the git host refused the app's credentials
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
         ├── ModelRequestInvalid   Bedrock rejected the request itself
@@ -61,6 +63,14 @@ class IncidentNotFound(PermanentError):
 
 class RepositoryNotFound(PermanentError):
     """The repository, the branch or the commit does not exist, or the credentials cannot see it."""
+
+
+class SourceTooLarge(PermanentError):
+    """The source tree has more files or bytes than a heal may read; the message names both and the limit."""
+
+
+class ArchiveUnsafe(PermanentError):
+    """A source archive is broken, or holds members that would leave the directory it is unpacked into."""
 
 
 class ForgeAccessDenied(PermanentError):
