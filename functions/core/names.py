@@ -1,0 +1,19 @@
+"""Names that the stack gives and that functions must recognise."""
+
+from __future__ import annotations
+
+FUNCTION_PREFIX = "self-heal-"
+"""Every function of this system is named so; the rest is its folder with hyphens."""
+
+# Whoever subscribes this system to its own logs gets a loop that pays for itself until somebody notices.
+_OWN_LOG_GROUPS = (f"/aws/lambda/{FUNCTION_PREFIX}", f"/aws/vendedlogs/states/{FUNCTION_PREFIX}")
+
+
+def function_name(folder: str) -> str:
+    """The Lambda function's name: `claim_incident` → `self-heal-claim-incident`."""
+    return FUNCTION_PREFIX + folder.replace("_", "-")
+
+
+def is_own_log_group(log_group: str) -> bool:
+    """Whether a log group is written by this system itself, and so must never be a source of incidents."""
+    return log_group.startswith(_OWN_LOG_GROUPS)

@@ -1,0 +1,211 @@
+"""Every Lambda function of the system: how it is packaged, what it gets, and what it may do.
+
+One row per folder under `functions/`. `settings` are its environment variables (fields of
+`functions.core.settings.Settings`), `may` is everything that its role allows beside its own log group and
+X-Ray; `infra/permissions.py` says what each permission means in IAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+
+class May(StrEnum):
+    """A permission in the words of this system."""
+
+    UPDATE_INCIDENTS = auto()
+    LIST_INCIDENTS = auto()
+    KEEP_APPROVALS = auto()
+    READ_ARTIFACTS = auto()
+    WRITE_ARTIFACTS = auto()
+    READ_APP = auto()
+    LIST_APPS = auto()
+    READ_CREDENTIALS = auto()
+    READ_LINK_KEY = auto()
+    READ_LOGS = auto()
+    NOTIFY = auto()
+    ENCRYPT_TASK_TOKENS = auto()
+    DECRYPT_TASK_TOKENS = auto()
+    ANSWER_TASKS = auto()
+    READ_EXECUTIONS = auto()
+    INVOKE_MODELS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One function. `timeout` in seconds, `memory` and `disk` in MiB."""
+
+    folder: str
+    image: bool
+    """A container image (needs git, or libraries beyond the Powertools layer), or a zip of our code alone."""
+    timeout: int
+    settings: tuple[str, ...]
+    may: tuple[May, ...]
+    memory: int = 512
+    disk: int = 512
+    isolated: bool = False
+    """Runs where nothing but the artifacts bucket can be reached."""
+    concurrency: int | None = None
+    """Reserved concurrency: at most so many at once, so that a storm cannot starve the account."""
+
+    @property
+    def construct_id(self) -> str:
+        """`claim_incident` → `ClaimIncident`: for a step, the name of its Task state."""
+        return "".join(word.capitalize() for word in self.folder.split("_"))
+
+
+# The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.
+STEPS = (
+    Spec(
+        "claim_incident",
+        image=False,
+        timeout=45,
+        settings=("incidents_table", "registry_path"),
+        may=(May.UPDATE_INCIDENTS, May.READ_APP),
+    ),
+    Spec(
+        "fetch_source",
+        image=True,
+        timeout=280,
+        memory=1024,
+        disk=2048,
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.READ_ARTIFACTS,
+            May.WRITE_ARTIFACTS,
+            May.READ_APP,
+            May.READ_CREDENTIALS,
+        ),
+    ),
+    Spec(
+        "propose_patch",
+        image=True,
+        timeout=880,
+        memory=1024,
+        disk=1024,
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.LIST_INCIDENTS,
+            May.READ_ARTIFACTS,
+            May.WRITE_ARTIFACTS,
+            May.READ_APP,
+            May.INVOKE_MODELS,
+        ),
+    ),
+    Spec(
+        "validate_patch",
+        image=True,
+        timeout=880,
+        memory=3008,
+        disk=4096,
+        isolated=True,
+        settings=("artifacts_bucket",),
+        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+    ),
+    Spec(
+        "await_approval",
+        image=False,
+        timeout=60,
+        settings=(
+            "incidents_table",
+            "approvals_table",
+            "artifacts_bucket",
+            "registry_path",
+            "topic_arn",
+            "token_key_arn",
+            "link_key_parameter",
+            "approval_url",
+            "approval_ttl_seconds",
+        ),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.KEEP_APPROVALS,
+            May.READ_ARTIFACTS,
+            May.READ_APP,
+            May.READ_LINK_KEY,
+            May.ENCRYPT_TASK_TOKENS,
+            May.NOTIFY,
+        ),
+    ),
+    Spec(
+        "commit_patch",
+        image=True,
+        timeout=280,
+        memory=1024,
+        disk=2048,
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+    ),
+    Spec(
+        "create_pull_request",
+        image=True,
+        timeout=110,
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+    ),
+    Spec(
+        "record_outcome",
+        image=False,
+        timeout=45,
+        settings=("incidents_table", "artifacts_bucket", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.NOTIFY),
+    ),
+)
+
+OTHERS = (
+    Spec(
+        "detect_errors",
+        image=True,
+        timeout=60,
+        settings=("incidents_table", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
+        # One write per error and batch needs little; what waits is retried by Lambda for an hour.
+        concurrency=10,
+    ),
+    Spec(
+        "decide_approval",
+        image=True,
+        timeout=29,
+        settings=(
+            "incidents_table",
+            "approvals_table",
+            "artifacts_bucket",
+            "registry_path",
+            "token_key_arn",
+            "link_key_parameter",
+        ),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.KEEP_APPROVALS,
+            May.READ_ARTIFACTS,
+            May.READ_APP,
+            May.READ_LINK_KEY,
+            May.DECRYPT_TASK_TOKENS,
+            May.ANSWER_TASKS,
+            May.READ_EXECUTIONS,
+        ),
+        # The one address on the open internet: whoever hammers it may exhaust this function only.
+        concurrency=10,
+    ),
+    Spec(
+        "report_failure",
+        image=False,
+        timeout=30,
+        settings=("incidents_table", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.READ_EXECUTIONS, May.NOTIFY),
+    ),
+    Spec(
+        "track_pull_requests",
+        image=True,
+        timeout=280,
+        settings=("incidents_table", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.LIST_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS, May.NOTIFY),
+        # Two runs at once would ask the forge the same questions.
+        concurrency=1,
+    ),
+)
+
+FUNCTIONS = STEPS + OTHERS

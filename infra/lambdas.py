@@ -1,0 +1,128 @@
+"""The Lambda functions of the catalog: role, log group, code, alias `live`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Size, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from functions.core.names import function_name
+from infra.catalog import Spec
+from infra.network import IsolatedNetwork
+from infra.package import ARCHITECTURE, Package
+from infra.permissions import Resources, statements
+
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+
+# Actions that Lambda itself needs to place a function in a VPC; they do not support narrower resources.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+NETWORK_INTERFACE_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A function and its alias. Everything invokes the alias, so that a redrive runs fixed code."""
+
+    spec: Spec
+    function: lambda_.Function
+    alias: lambda_.Alias
+    role: iam.Role
+
+
+class FunctionFactory:
+    """Builds functions of the catalog within one stack.
+
+    reserve: whether to reserve concurrency; new AWS accounts have too little to reserve any.
+    """
+
+    def __init__(
+        self, stack: Stack, resources: Resources, network: IsolatedNetwork, package: Package, *, reserve: bool
+    ) -> None:
+        self._stack = stack
+        self._resources = resources
+        self._network = network
+        self._package = package
+        self._reserve = reserve
+        self._layers = package.layers(stack)
+
+    def build(self, spec: Spec, settings: Mapping[str, str]) -> Deployed:
+        """One function. `settings` has a value for at least every setting that the function uses."""
+        scope = Construct(self._stack, spec.construct_id)
+        name = function_name(spec.folder)
+        log_group = logs.LogGroup(
+            scope,
+            "Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
+            )
+        )
+        for statement in statements(self._stack, self._resources, spec.may):
+            role.add_to_policy(statement)
+        if spec.isolated:
+            self._let_lambda_attach(role, name)
+        code = self._package.code(spec)
+        function = lambda_.Function(
+            scope,
+            "Function",
+            function_name=name,
+            architecture=ARCHITECTURE,
+            code=code.code,
+            handler=code.handler,
+            runtime=code.runtime,
+            layers=[] if spec.image else self._layers,
+            role=role,
+            log_group=log_group,
+            timeout=Duration.seconds(spec.timeout),
+            memory_size=spec.memory,
+            ephemeral_storage_size=Size.mebibytes(spec.disk),
+            tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=spec.concurrency if self._reserve else None,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": spec.folder,
+                **{key.upper(): settings[key] for key in spec.settings},
+            },
+            vpc=self._network.vpc if spec.isolated else None,
+            security_groups=[self._network.security_group] if spec.isolated else None,
+        )
+        alias = lambda_.Alias(scope, "Live", alias_name="live", version=function.current_version)
+        return Deployed(spec, function, alias, role)
+
+    def _let_lambda_attach(self, role: iam.Role, name: str) -> None:
+        role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_INTERFACE_ACTIONS), resources=["*"]))
+        # These are for the Lambda service, not for the code that runs under the same role.
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+        role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=list(NETWORK_INTERFACE_ACTIONS),
+                resources=["*"],
+                conditions={
+                    "ArnEquals": {
+                        "lambda:SourceFunctionArn": self._stack.format_arn(
+                            service="lambda",
+                            resource="function",
+                            resource_name=name,
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                    }
+                },
+            )
+        )

@@ -1,0 +1,159 @@
+"""What goes into a function: a tree of files, as a zip or as a container image.
+
+Light functions are zips of our code alone beside AWS's Powertools layer. Functions that need git, or
+libraries that the layer lacks, share one container image; each has its own command. With packaging `zip` the
+very same trees become zips: that is how the embedded run deploys without Docker, where the dependencies come
+from the interpreter that runs the functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from infra.catalog import Spec
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+PROJECT = ROOT / "pyproject.toml"
+DOCKERFILE = ROOT / "infra" / "Dockerfile"
+
+PYTHON = "3.11"
+ARCHITECTURE = "x86_64"
+"""The functions' platform, here and in `infra/Dockerfile`."""
+
+_MARKERS = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": ARCHITECTURE,
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "python_full_version": f"{PYTHON}.0",
+    "python_version": PYTHON,
+    "sys_platform": "linux",
+}
+
+Tree = Mapping[str, bytes]
+"""Relative path with forward slashes → content."""
+
+
+class Packaging(StrEnum):
+    """How functions that need more than our own code are deployed."""
+
+    IMAGE = "image"
+    ZIP = "zip"
+
+
+def handler(spec: Spec) -> str:
+    """The function's entry point, for a zip's Handler and an image's command."""
+    return f"functions.{spec.folder}.handler.handler"
+
+
+def tree(spec: Spec) -> Tree:
+    """The files of a function's package."""
+    if spec.image:
+        return _files("functions") | {
+            "Dockerfile": DOCKERFILE.read_bytes(),
+            "requirements.txt": requirements().encode(),
+        }
+    own = {"functions/__init__.py": (ROOT / "functions" / "__init__.py").read_bytes()}
+    return own | _files("functions/core") | _files(f"functions/{spec.folder}")
+
+
+def digest(files: Tree) -> str:
+    """SHA-256 of a tree: the same for the same paths and contents, whatever the times and modes."""
+    total = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        total.update(f"{path}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def write(files: Tree, into: Path) -> Path:
+    """Write a tree below the directory `into`, which is created."""
+    for path, content in sorted(files.items()):
+        target = into / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return into
+
+
+def requirements() -> str:
+    """The lines of the lock that the functions need at run time on their platform, hashes included.
+
+    Raises LookupError when the lock lacks a package, or this environment does: then it is out of date.
+    """
+    locked = _locked(LOCK.read_text())
+    project = tomllib.loads(PROJECT.read_text())["project"]
+    needed = _closure(project["dependencies"])
+    if missing := sorted(needed - locked.keys()):
+        raise LookupError(f"{LOCK.name} lacks {missing[0]}; renew it with: make lock")
+    return "".join(locked[name] for name in sorted(needed))
+
+
+def powertools_layer() -> str:
+    """ARN of AWS's public Powertools layer, looked up at deployment in AWS's own parameter for the release.
+
+    The release is the lock's, so that light functions and images run the same version.
+    https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/
+    """
+    release = re.match(r"[^=]+==([^ ;\\]+)", _locked(LOCK.read_text())["aws-lambda-powertools"])
+    if release is None:
+        raise LookupError(f"{LOCK.name} does not pin aws-lambda-powertools")
+    return (
+        f"{{{{resolve:ssm:/aws/service/powertools/python/{ARCHITECTURE}/python{PYTHON}/{release.group(1)}}}}}"
+    )
+
+
+def _files(folder: str) -> dict[str, bytes]:
+    found = (path for path in (ROOT / folder).rglob("*") if path.is_file())
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in found
+        if "__pycache__" not in path.parts
+    }
+
+
+def _locked(lock: str) -> dict[str, str]:
+    """Package name → its lines in the lock."""
+    entries: dict[str, str] = {}
+    name = ""
+    for line in lock.splitlines(keepends=True):
+        if line[:1] not in (" ", "#", "\n"):
+            name = canonicalize_name(re.split(r"[=\[ ;]", line, maxsplit=1)[0])
+            entries[name] = ""
+        if name:
+            entries[name] += line
+    return entries
+
+
+def _closure(names: Iterable[str]) -> set[str]:
+    """Canonical names of these requirements and everything they need, on the functions' platform."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        extras = frozenset(requirement.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        for text in metadata.requires(name) or ():
+            inner = Requirement(text)
+            if _applies(inner, extras):
+                waiting.append(inner)
+    return {name for name, _ in seen}
+
+
+def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:
+    if requirement.marker is None:
+        return True
+    return any(requirement.marker.evaluate(_MARKERS | {"extra": extra}) for extra in extras or {""})

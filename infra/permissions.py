@@ -1,0 +1,147 @@
+"""What each permission of the catalog means in IAM: the actions, and the resources they are limited to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+
+from infra.catalog import May
+
+REGISTRY_PATH = "/self-heal/apps"
+CREDENTIALS_PATH = "/self-heal/credentials"
+LINK_KEY_PARAMETER = "/self-heal/link-key"
+"""SecureString, created by `selfheal configure`: CloudFormation cannot create one."""
+
+# What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
+# DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+# S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+# SNS and SQS: "Configuring AWS KMS permissions" in their developer guides.
+_DYNAMODB_KEY_ACTIONS = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+)
+_READ_WRITE_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """ARNs that permissions are limited to."""
+
+    incidents_arn: str
+    approvals_arn: str
+    bucket_arn: str
+    topic_arn: str
+    data_key_arn: str
+    token_key_arn: str
+    state_machine_name: str
+
+
+def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
+    """The policy statements for these permissions, key usage through the services included."""
+    granted = list(may)
+    meaning = _meaning(stack, resources)
+    own = [
+        iam.PolicyStatement(actions=actions, resources=targets)
+        for item in granted
+        for actions, targets in meaning[item]
+    ]
+    return own + _key_statements(stack, resources, granted)
+
+
+def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+    incidents, approvals, bucket = resources.incidents_arn, resources.approvals_arn, resources.bucket_arn
+    parameter = stack.format_arn(service="ssm", resource="parameter")
+    executions = stack.format_arn(
+        service="states",
+        resource="execution",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        resource_name=f"{resources.state_machine_name}:*",
+    )
+    bedrock = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}"
+    return {
+        May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
+        May.LIST_INCIDENTS: [
+            (["dynamodb:Query"], [f"{incidents}/index/by_app"]),
+            (["dynamodb:Scan"], [incidents]),
+        ],
+        May.KEEP_APPROVALS: [(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [approvals])],
+        May.READ_ARTIFACTS: [
+            (["s3:GetObject"], [f"{bucket}/*"]),
+            # Without it S3 answers 403 instead of 404 for an object that does not exist.
+            (["s3:ListBucket"], [bucket]),
+        ],
+        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
+        May.LIST_APPS: [
+            (["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"]),
+            (["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"]),
+        ],
+        May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
+        May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{LINK_KEY_PARAMETER}"])],
+        # Any log group of this account may be registered without a change of the stack.
+        May.READ_LOGS: [
+            (
+                ["logs:FilterLogEvents", "logs:GetLogEvents"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
+            )
+        ],
+        May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
+        May.ENCRYPT_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
+        May.DECRYPT_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
+        # SendTask* have no resource type: the token itself is the capability.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
+        May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
+        May.READ_EXECUTIONS: [(["states:DescribeExecution", "states:GetExecutionHistory"], [executions])],
+        # An inference profile routes to a foundation model in several regions; both need the permission.
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
+        May.INVOKE_MODELS: [
+            (
+                ["bedrock:InvokeModel"],
+                [
+                    f"arn:{stack.partition}:bedrock:*::foundation-model/*",
+                    f"{bedrock}:inference-profile/*",
+                    f"{bedrock}:application-inference-profile/*",
+                ],
+            )
+        ],
+    }
+
+
+_KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
+    (
+        "dynamodb",
+        _DYNAMODB_KEY_ACTIONS,
+        frozenset({May.UPDATE_INCIDENTS, May.LIST_INCIDENTS, May.KEEP_APPROVALS}),
+    ),
+    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
+    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),
+    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
+    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY})),
+)
+
+
+def _key_statements(stack: Stack, resources: Resources, may: list[May]) -> list[iam.PolicyStatement]:
+    """Use of the data key, only through the services that this role uses anyway."""
+    actions: dict[str, set[str]] = {}
+    for service, needed, users in _KEY_USERS:
+        if users & set(may):
+            actions.setdefault(service, set()).update(needed)
+    return [
+        key_statement(stack, resources.data_key_arn, service, sorted(needed))
+        for service, needed in sorted(actions.items())
+    ]
+
+
+def key_statement(stack: Stack, key_arn: str, service: str, actions: list[str]) -> iam.PolicyStatement:
+    """Use of a key through one service in this region, and not directly."""
+    return iam.PolicyStatement(
+        actions=actions,
+        resources=[key_arn],
+        conditions={"StringEquals": {"kms:ViaService": f"{service}.{stack.region}.amazonaws.com"}},
+    )

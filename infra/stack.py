@@ -1,0 +1,132 @@
+"""The stack: everything that runs in AWS, put together from the parts beside this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.catalog import FUNCTIONS, Spec
+from infra.detection import Detection, keep_failed_events
+from infra.lambdas import Deployed, FunctionFactory
+from infra.network import IsolatedNetwork
+from infra.observability import Observability
+from infra.package import Package
+from infra.packaging import Packaging
+from infra.permissions import LINK_KEY_PARAMETER, REGISTRY_PATH, Resources
+from infra.storage import Storage
+from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow, definition
+
+STACK_NAME = "SelfHealingCode"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a deployment may choose, as CDK context values of the same names."""
+
+    packaging: Packaging = Packaging.IMAGE
+    log_groups: tuple[str, ...] = ()
+    """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
+    reserve_concurrency: bool = True
+    """False for new AWS accounts, whose limit is too low to reserve any."""
+
+
+class SelfHealingCode(Stack):
+    """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
+
+    def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
+        super().__init__(scope, STACK_NAME, description="Heals Python services: traceback to pull request")
+        self.storage = storage = Storage(self, "Storage", account=self.account)
+        network = IsolatedNetwork(self, "Sandbox", bucket_arn=storage.artifacts.bucket_arn)
+        resources = Resources(
+            incidents_arn=storage.incidents.table_arn,
+            approvals_arn=storage.approvals.table_arn,
+            bucket_arn=storage.artifacts.bucket_arn,
+            topic_arn=storage.topic.topic_arn,
+            data_key_arn=storage.data_key.key_arn,
+            token_key_arn=storage.token_key.key_arn,
+            state_machine_name=NAME,
+        )
+        factory = FunctionFactory(
+            self,
+            resources,
+            network,
+            Package(options.packaging, staging),
+            reserve=options.reserve_concurrency,
+        )
+        functions = self._functions(factory)
+        workflow = Workflow(self, "Workflow", functions)
+        StartHeals(
+            self,
+            "StartHeals",
+            incidents=storage.incidents,
+            key=storage.data_key,
+            state_machine=workflow.state_machine,
+            dead_letters=storage.unstarted_heals,
+        )
+        ReportFailures(
+            self,
+            "ReportFailures",
+            state_machine=workflow.state_machine,
+            report_failure=functions["report_failure"].alias,
+            dead_letters=storage.unreported_failures,
+        )
+        TrackPullRequests(self, "Tracking", track_pull_requests=functions["track_pull_requests"].alias)
+        Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
+        keep_failed_events(functions["detect_errors"], storage.failed_detections, storage.data_key)
+        keep_failed_events(functions["report_failure"], storage.unreported_failures, storage.data_key)
+        Observability(self, "Observability", storage=storage, workflow=workflow, functions=functions)
+        self._outputs(functions, workflow)
+
+    def _functions(self, factory: FunctionFactory) -> dict[str, Deployed]:
+        """All functions. The page's address is a setting of the function that sends links to it."""
+        storage = self.storage
+        settings = {
+            "incidents_table": storage.incidents.table_name,
+            "approvals_table": storage.approvals.table_name,
+            "artifacts_bucket": storage.artifacts.bucket_name,
+            "registry_path": REGISTRY_PATH,
+            "topic_arn": storage.topic.topic_arn,
+            "state_machine_arn": self.format_arn(
+                service="states",
+                resource="stateMachine",
+                resource_name=NAME,
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            "token_key_arn": storage.token_key.key_arn,
+            "link_key_parameter": LINK_KEY_PARAMETER,
+            # A link lives as long as its task can be answered.
+            "approval_ttl_seconds": str(definition()["States"]["AwaitApproval"]["TimeoutSeconds"]),
+        }
+        by_folder: dict[str, Spec] = {spec.folder: spec for spec in FUNCTIONS}
+        page = factory.build(by_folder.pop("decide_approval"), settings)
+        # Links are signed, expiring and single-use: the signature is the authentication.
+        url = page.alias.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
+        self.approval_url = url.url
+        functions = {
+            folder: factory.build(spec, settings | {"approval_url": url.url})
+            for folder, spec in by_folder.items()
+        }
+        return functions | {"decide_approval": page}
+
+    def _outputs(self, functions: dict[str, Deployed], workflow: Workflow) -> None:
+        """What the `selfheal` command reads."""
+        storage = self.storage
+        for name, value in {
+            "StateMachineArn": workflow.state_machine.state_machine_arn,
+            "IncidentsTable": storage.incidents.table_name,
+            "ApprovalsTable": storage.approvals.table_name,
+            "ArtifactsBucket": storage.artifacts.bucket_name,
+            "TopicArn": storage.topic.topic_arn,
+            "ApprovalUrl": self.approval_url,
+            "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
+            "DataKeyArn": storage.data_key.key_arn,
+            "TokenKeyArn": storage.token_key.key_arn,
+            "FailedDetectionsUrl": storage.failed_detections.queue_url,
+            "UnstartedHealsUrl": storage.unstarted_heals.queue_url,
+            "UnreportedFailuresUrl": storage.unreported_failures.queue_url,
+        }.items():
+            CfnOutput(self, name, value=value)

@@ -1,0 +1,122 @@
+"""What keeps data: keys, tables, the artifacts bucket, the topic and the queues of what failed."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+ARTIFACT_DAYS = 90
+"""Longer than a heal can live: 7 days for the approval, and 14 in which a failed one can be redriven."""
+
+
+class Storage(Construct):
+    """Everything with state. Tables, bucket and keys outlive the stack."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, account: str) -> None:
+        super().__init__(scope, construct_id)
+        self.data_key = kms.Key(
+            self,
+            "DataKey",
+            description="Incidents, approvals, artifacts, notifications and failed events",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.token_key = kms.Key(
+            self,
+            "TokenKey",
+            description="Task tokens of approvals that wait",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self._let_services_encrypt(account)
+        self.incidents = self._table(
+            "Incidents", "incident_id", stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+        )
+        self.incidents.add_global_secondary_index(
+            index_name="by_app",
+            partition_key=dynamodb.Attribute(name="app", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="last_seen", type=dynamodb.AttributeType.STRING),
+        )
+        self.approvals = self._table("Approvals", "approval_id")
+        self.artifacts = s3.Bucket(
+            self,
+            "Artifacts",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            bucket_key_enabled=True,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self.data_key,
+            enforce_ssl=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(ARTIFACT_DAYS),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            minimum_tls_version=1.2,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsNotify",
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": account}},
+            )
+        )
+        # One queue per kind of loss: what to do with a message depends on which one it is in.
+        self.failed_detections = self._queue("FailedDetections")
+        self.unstarted_heals = self._queue("UnstartedHeals")
+        self.unreported_failures = self._queue("UnreportedFailures")
+
+    def _table(
+        self, construct_id: str, key: str, stream: dynamodb.StreamViewType | None = None
+    ) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            construct_id,
+            partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            deletion_protection=True,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.data_key,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=RemovalPolicy.RETAIN,
+            stream=stream,
+            time_to_live_attribute="ttl",
+        )
+
+    def _queue(self, construct_id: str) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            construct_id,
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=self.data_key,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+
+    def _let_services_encrypt(self, account: str) -> None:
+        """CloudWatch alarms publish to the encrypted topic, EventBridge writes to an encrypted queue."""
+        self.data_key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsAndRulesDeliver",
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                principals=[
+                    iam.ServicePrincipal("cloudwatch.amazonaws.com"),
+                    iam.ServicePrincipal("events.amazonaws.com"),
+                ],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": account}},
+            )
+        )

@@ -1,0 +1,241 @@
+"""The workflow: the state machine of `statemachine/`, and what starts it, watches it and follows up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_pipes as pipes
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.catalog import STEPS
+from infra.lambdas import LOG_RETENTION, Deployed
+from infra.packaging import ROOT
+from infra.permissions import key_statement
+
+DEFINITION = ROOT / "statemachine" / "self_heal.asl.json"
+NAME = "self-heal-workflow"
+"""State machine and pipe have fixed names: functions and policies name them before they exist."""
+
+TRACK_MINUTES = 15
+
+
+def definition() -> dict[str, Any]:
+    """The state machine as written, before substitution."""
+    content: dict[str, Any] = json.loads(DEFINITION.read_text())
+    return content
+
+
+def substitutions(functions: Mapping[str, Deployed]) -> dict[str, str]:
+    """Values for the `${...}` tokens of the state machine: each step's alias."""
+    return {f"{spec.construct_id}FunctionArn": functions[spec.folder].alias.function_arn for spec in STEPS}
+
+
+class Workflow(Construct):
+    """The state machine with logging of errors and tracing; its role may invoke the steps' aliases only."""
+
+    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+        super().__init__(scope, construct_id)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"],
+                resources=[functions[spec.folder].alias.function_arn for spec in STEPS],
+            )
+        )
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=NAME,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_string(DEFINITION.read_text()),
+            definition_substitutions=substitutions(functions),
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self,
+                    "Logs",
+                    log_group_name=f"/aws/vendedlogs/states/{NAME}",
+                    retention=LOG_RETENTION,
+                    removal_policy=RemovalPolicy.DESTROY,
+                ),
+                # Execution data holds task tokens.
+                include_execution_data=False,
+                level=sfn.LogLevel.ERROR,
+            ),
+            role=role,
+            tracing_enabled=True,
+        )
+
+
+class StartHeals(Construct):
+    """The pipe from the incidents' stream: one execution for each item that became NEW."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        incidents: dynamodb.Table,
+        key: kms.Key,
+        state_machine: sfn.StateMachine,
+        dead_letters: sqs.Queue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        stream_arn = str(incidents.table_stream_arn)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "pipes.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+        )
+        for actions, resource in (
+            (
+                [
+                    "dynamodb:DescribeStream",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:ListStreams",
+                ],
+                stream_arn,
+            ),
+            (["states:StartExecution"], state_machine.state_machine_arn),
+            (["sqs:SendMessage"], dead_letters.queue_arn),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        role.add_to_policy(key_statement(stack, key.key_arn, "dynamodb", ["kms:Decrypt"]))
+        role.add_to_policy(key_statement(stack, key.key_arn, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"]))
+        pipe = pipes.CfnPipe(
+            self,
+            "Pipe",
+            name=NAME,
+            description="Starts a heal for each incident that becomes NEW",
+            role_arn=role.role_arn,
+            source=stream_arn,
+            source_parameters=pipes.CfnPipe.PipeSourceParametersProperty(
+                dynamo_db_stream_parameters=pipes.CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
+                    # LATEST can miss what is written while the pipe is created.
+                    starting_position="TRIM_HORIZON",
+                    batch_size=1,
+                    maximum_record_age_in_seconds=3600,
+                    maximum_retry_attempts=20,
+                    dead_letter_config=pipes.CfnPipe.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
+                ),
+                filter_criteria=pipes.CfnPipe.FilterCriteriaProperty(
+                    filters=[
+                        pipes.CfnPipe.FilterProperty(pattern=json.dumps(pattern))
+                        for pattern in became_new_patterns()
+                    ]
+                ),
+            ),
+            target=state_machine.state_machine_arn,
+            target_parameters=pipes.CfnPipe.PipeTargetParametersProperty(
+                # Values are not escaped here, so only the id travels; the steps read the item.
+                input_template='{"incident_id": "<$.dynamodb.NewImage.incident_id.S>"}',
+                step_function_state_machine_parameters=pipes.CfnPipe.PipeTargetStateMachineParametersProperty(
+                    invocation_type="FIRE_AND_FORGET"
+                ),
+            ),
+        )
+        pipe.node.add_dependency(role)
+
+
+def became_new_patterns() -> list[dict[str, Any]]:
+    """Event patterns, any of which matches a stream record whose item became NEW with this very write.
+
+    The images are compared, never `eventName`, which is documented as not filterable.
+    """
+    is_new = {"NewImage": {"status": {"S": ["NEW"]}}}
+    return [
+        {"dynamodb": {**is_new, "OldImage": {"status": {"S": [{"exists": False}]}}}},
+        {"dynamodb": {**is_new, "OldImage": {"status": {"S": [{"anything-but": ["NEW"]}]}}}},
+    ]
+
+
+class ReportFailures(Construct):
+    """The rule that tells report_failure of every execution that ended badly."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        state_machine: sfn.StateMachine,
+        report_failure: lambda_.Alias,
+        dead_letters: sqs.Queue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        rule = events.Rule(
+            self,
+            "Rule",
+            description="Heals that failed, timed out or were aborted",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [state_machine.state_machine_arn],
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                },
+            ),
+        )
+        rule.add_target(
+            targets.LambdaFunction(
+                report_failure,
+                dead_letter_queue=dead_letters,
+                max_event_age=Duration.hours(6),
+                retry_attempts=20,
+            )
+        )
+
+
+class TrackPullRequests(Construct):
+    """The schedule on which open pull requests are looked at."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, track_pull_requests: lambda_.Alias) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[track_pull_requests.function_arn]
+            )
+        )
+        schedule = scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            description="Looks whether pull requests were merged or closed",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                mode="FLEXIBLE", maximum_window_in_minutes=5
+            ),
+            schedule_expression=f"rate({TRACK_MINUTES} minutes)",
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=track_pull_requests.function_arn,
+                role_arn=role.role_arn,
+                # The next run looks at the same pull requests: nothing is lost with this one.
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_retry_attempts=0, maximum_event_age_in_seconds=TRACK_MINUTES * 60
+                ),
+            ),
+        )
+        schedule.node.add_dependency(role)
