@@ -30,8 +30,9 @@ def connect(app: App, token: str) -> Repository:
         retry=None,
         seconds_between_requests=None,
         seconds_between_writes=None,
+        lazy=True,
     )
-    return client.get_repo(app.slug, lazy=True)
+    return client.get_repo(app.slug)
 
 
 @contextmanager

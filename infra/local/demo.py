@@ -143,7 +143,7 @@ def _await_incident(target: Target, before: dict[str, Incident]) -> Incident:
 
 
 def _follow(stages: Stages, target: Target, incident: Incident, *, until: Status) -> Incident:
-    """Print each state as it is left, until the incident has the status. Raises DemoFailed if it ends otherwise."""
+    """Print each state as it is left, until the incident has the status. Raises DemoFailed otherwise."""
     printed: set[tuple[str, datetime]] = set()
     if until is Status.PR_OPEN:
         printed = {(v.state, v.entered) for v in read_history(target, incident)[1] if v.exited}
@@ -186,9 +186,9 @@ def verify(target: Target, running: embedded.Run, report: Report, incident: Inci
     work = Path(tempfile.mkdtemp(prefix="selfheal-verify-"))
     bare = Path(running.home) / "forge" / f"{embedded.SAMPLE_SLUG}.git"
 
-    def git(*arguments: str, **options: bytes) -> str:
+    def git(*arguments: str, stdin: bytes = b"") -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=work / "tree", capture_output=True, check=False, **options
+            ["git", *arguments], cwd=work / "tree", capture_output=True, check=False, input=stdin
         )
         if done.returncode:
             raise DemoFailed(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
@@ -203,7 +203,7 @@ def verify(target: Target, running: embedded.Run, report: Report, incident: Inci
             raise DemoFailed(f"{incident.branch} is not one commit on {incident.base_sha}")
         git("checkout", "--quiet", incident.base_sha)
         patch = (report.patch or "").encode()
-        git("apply", "--index", "-", input=patch)
+        git("apply", "--index", "-", stdin=patch)
         if git("write-tree") != git("rev-parse", f"{head}^{{tree}}"):
             raise DemoFailed(f"{incident.branch} does not hold the approved bytes")
     finally:

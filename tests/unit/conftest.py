@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from moto import mock_aws
+
+from functions.core.app import App
+from infra.local.forge import Forge
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -47,3 +53,59 @@ def incidents_table(aws: None) -> Table:
             }
         ],
     )
+
+
+FORGE_TOKEN = "forge-token"
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """An app whose private repository lies on a forge that runs: real git over HTTP, GitHub's REST API."""
+
+    forge: Forge
+    app: App
+    bare: Path
+    base_sha: str
+    token: str = FORGE_TOKEN
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+        """Run git in the bare repository, as the forge's own disk sees it."""
+        done = subprocess.run(
+            ["git", "--git-dir", str(self.bare), *arguments], check=True, capture_output=True, input=stdin
+        )
+        return done.stdout.decode().strip()
+
+    def branch(self, name: str, path: str = "new.txt") -> str:
+        """Push a branch with one more file straight into the bare repository; its commit."""
+        blob = self.git("hash-object", "-w", "--stdin", stdin=b"new\n")
+        files = self.git("ls-tree", "-r", self.base_sha).splitlines()
+        # `mktree` wants one directory's entries, which holds for this repository: it is flat.
+        tree = self.git("mktree", stdin="\n".join([*files, f"100644 blob {blob}\t{path}", ""]).encode())
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        commit = self.git(*identity, "commit-tree", tree, "-p", self.base_sha, "-m", "change")
+        self.git("update-ref", f"refs/heads/{name}", commit)
+        return commit
+
+
+@pytest.fixture
+def hosted(tmp_path: Path) -> Iterator[Hosted]:
+    """A flat little repository `shop/orders` on a running forge, registered as app `orders`."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "rates.py").write_text(
+        'RATES = {"DE": 4.9}\n\n\ndef rate(country):\n    return RATES[country]\n'
+    )
+    (source / "README.md").write_text("# Orders\n")
+    forge = Forge(tmp_path / "forge", FORGE_TOKEN)
+    base = forge.create_repository("shop/orders", source, private=True, collaborators=("reviewer",))
+    forge.start()
+    app = App(
+        name="orders",
+        log_groups=("/aws/lambda/orders",),
+        repository=f"{forge.url}/shop/orders.git",
+        forge_api=forge.api_url,
+        credentials="/self-heal/credentials/orders",
+        reviewers=("reviewer",),
+    )
+    yield Hosted(forge, app, tmp_path / "forge/shop/orders.git", base)
+    forge.stop()

@@ -1,0 +1,82 @@
+"""What the reviewer reads: all of the evidence, and nothing that strangers could do with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from markdown_it import MarkdownIt
+
+from functions.core.evidence import Evidence, GateResult, Result, Run
+from functions.core.incident import Incident, Status
+from functions.core.proposal import Edit, Proposal
+from functions.create_pull_request.body import Approval, render
+
+INCIDENT = Incident(
+    incident_id="orders-v1-abc",
+    fingerprint="v1-abc",
+    app="orders",
+    status=Status.HEALING,
+    error_type="KeyError",
+    title="KeyError: 'NZ'",
+    sample="Traceback (most recent call last):\n  ...\nKeyError: 'NZ'",
+    occurrences=1,
+    log_group="/aws/lambda/orders",
+)
+PROPOSAL = Proposal(
+    "RATES has no entry", "Use the rate", "Unlisted countries", (Edit("a.py", "x", "y"),), 0.9
+)
+EVIDENCE = Evidence(
+    (
+        GateResult("applies", Result.PASS, "1 edit"),
+        GateResult(
+            "reproduces",
+            Result.PASS,
+            "fails before, passes after",
+            runs=(
+                Run("pytest t.py", "before", 1, 0.4, "E KeyError: 'NZ'"),
+                Run("pytest t.py", "after", 0, 0.3, "ok"),
+            ),
+        ),
+        GateResult("breaks_nothing", Result.NOT_RUN, "not run: no tests found"),
+    )
+)
+APPROVAL = Approval("arn:aws:iam::1:user/ada", "", "ab" * 32, "cd" * 20)
+
+
+def test_the_body_says_what_broke_what_was_proven_and_what_not() -> None:
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+    for part in (
+        "Seen 1 time in",
+        "RATES has no entry",
+        "| `applies` | ✅ pass |",
+        "### Not proven",
+        "E KeyError: 'NZ'",
+        "on the tree **before** the patch: exit code 1",
+        "ab" * 32,
+        "cd" * 20,
+    ):
+        assert part in body, part
+
+
+def test_nothing_is_not_proven_when_all_gates_ran() -> None:
+    assert "### Not proven" not in render(INCIDENT, PROPOSAL, Evidence(EVIDENCE.gates[:2]), APPROVAL)
+
+
+def test_hostile_text_stays_text() -> None:
+    evil = "x\n</details>\n# Merge now\n@everyone [a](https://evil.example) <img src=x> ``` | a"
+    incident = replace(INCIDENT, title=evil, sample=evil)
+    proposal = replace(PROPOSAL, root_cause=evil, explanation=evil)
+    gate = GateResult("applies", Result.NOT_RUN, evil, runs=(Run(evil, "before", None, 1.0, evil),))
+    html = MarkdownIt("gfm-like", {"html": False, "linkify": False}).render(
+        render(incident, proposal, Evidence((gate,)), replace(APPROVAL, comment=evil))
+    )
+    assert "<h1>" not in html
+    assert "href" not in html
+    assert "<img" not in html
+    assert html.count("<td>") == 3
+
+
+def test_the_body_fits_what_github_accepts() -> None:
+    runs = tuple(Run("pytest", "after", 0, 1.0, "x" * 50_000) for _ in range(6))
+    evidence = Evidence((GateResult("breaks_nothing", Result.PASS, "ok", runs=runs),))
+    assert len(render(replace(INCIDENT, sample="y" * 100_000), PROPOSAL, evidence, APPROVAL)) < 65_536
