@@ -87,7 +87,7 @@ class FunctionFactory:
             code=code.code,
             handler=code.handler,
             runtime=code.runtime,
-            layers=[] if spec.image else self._layers,
+            layers=None if spec.image else self._layers,
             role=role,
             log_group=log_group,
             timeout=Duration.seconds(spec.timeout),
