@@ -1,0 +1,49 @@
+"""CreatePullRequest's Lambda entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from functions.core.artifacts import Artifacts
+from functions.core.edge import step
+from functions.core.evidence import Evidence
+from functions.core.forge import connect
+from functions.core.heal import Heal
+from functions.core.incidents import Incidents
+from functions.core.proposal import Proposal
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.core.telemetry import logger
+from functions.create_pull_request.body import Approval, render
+from functions.create_pull_request.pull_request import open_pull_request
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """State input with `commit` and `decision` → the `pull_request` part: {"number", "url"}."""
+    heal = Heal.from_state(event)
+    settings = Settings.from_environment()
+    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
+    registry = Registry(settings.require("registry_path"))
+    app = registry.app(heal.app)
+    proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
+    evidence = Evidence.from_json(artifacts.get_json(event["validation"]["evidence_key"]))
+    decision = event["decision"]
+    body = render(
+        incidents.get(heal.incident_id),
+        proposal,
+        evidence,
+        Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
+    )
+    return open_pull_request(
+        connect(app, registry.credentials(app)),
+        app,
+        branch=event["commit"]["branch"],
+        commit_sha=event["commit"]["sha"],
+        title=proposal.title,
+        body=body,
+        warn=logger().warning,
+    ).to_json()

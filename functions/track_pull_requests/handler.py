@@ -1,0 +1,39 @@
+"""TrackPullRequests' Lambda entry point; a schedule invokes it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from functions.core.app import App
+from functions.core.edge import step
+from functions.core.errors import ForgeUnavailable
+from functions.core.forge import connect
+from functions.core.incidents import Incidents
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.track_pull_requests.track import track
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """Any event → {"resolved": [incident ids], "rejected": [...], "failures": []}.
+
+    Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
+    """
+    settings = Settings.from_environment()
+    incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
+    registry = Registry(settings.require("registry_path"))
+
+    def repository_of(app: App) -> Repository:
+        return connect(app, registry.credentials(app))
+
+    tracked = track(registry.apps(), incidents, repository_of)
+    if tracked.failures:
+        raise ForgeUnavailable("; ".join(tracked.failures))
+    return asdict(tracked)
