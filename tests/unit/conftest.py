@@ -109,3 +109,19 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     )
     yield Hosted(forge, app, tmp_path / "forge/shop/orders.git", base)
     forge.stop()
+
+
+@dataclass(frozen=True)
+class LambdaContext:
+    """What the Lambda runtime passes as second argument, as far as Powertools reads it."""
+
+    function_name: str = "self-heal-step"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:self-heal-step"
+    aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def lambda_context(monkeypatch: pytest.MonkeyPatch) -> LambdaContext:
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    return LambdaContext()

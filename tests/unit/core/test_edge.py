@@ -1,0 +1,83 @@
+"""The handler wrapper: what it logs and counts, what it keeps to itself, and what it lets through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.core import telemetry
+from functions.core.edge import step
+from functions.core.errors import ForgeUnavailable
+
+STATE = {
+    "incident_id": "orders-v1-abc",
+    "app": "orders",
+    "heal_id": "h1",
+    "attempt": 2,
+    "comment": "private words",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_telemetry(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A logger keeps the stream it was made with: each test gets one made under its own capture."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.name)
+    for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
+        made.cache_clear()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+def test_result_passes_through_with_one_log_line_and_one_metric(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": "proposed", "title": "secret title", "seen": event["attempt"]}
+
+    assert handler(STATE, lambda_context) == {"outcome": "proposed", "title": "secret title", "seen": 2}
+
+    log, metric = sorted(lines(capsys), key=lambda line: "_aws" in line)
+    assert (log["message"], log["outcome"]) == ("step finished", "proposed")
+    assert (log["incident_id"], log["heal_id"], log["attempt"]) == ("orders-v1-abc", "h1", 2)
+    assert log["function_request_id"] == lambda_context.aws_request_id
+    assert metric["Outcomes"] == [1.0]
+    assert metric["outcome"] == "proposed"
+    assert "private words" not in str((log, metric))
+    assert "secret title" not in str((log, metric))
+
+
+def test_an_exception_reaches_the_runtime_as_its_own_class(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        raise ForgeUnavailable("the forge said: hunter2")
+
+    with pytest.raises(ForgeUnavailable) as raised:
+        handler(STATE, lambda_context)
+
+    assert type(raised.value).__name__ == "ForgeUnavailable"
+    log, metric = sorted(lines(capsys), key=lambda line: "_aws" in line)
+    assert (log["level"], log["message"], log["error"]) == ("ERROR", "step failed", "ForgeUnavailable")
+    assert metric["Failures"] == [1.0]
+    assert "hunter2" not in str((log, metric))
+
+
+def test_one_invocation_leaves_nothing_in_the_next_ones_log(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    handler(STATE, lambda_context)
+    capsys.readouterr()
+    handler({"app": "billing"}, lambda_context)
+    log = next(line for line in lines(capsys) if "_aws" not in line)
+    assert log["app"] == "billing"
+    assert "incident_id" not in log
