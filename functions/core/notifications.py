@@ -10,6 +10,7 @@ from functions.core.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 # Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, "Subject": ASCII text, at most 100
 # characters, no line breaks or control characters.
@@ -23,10 +24,21 @@ class Notifications:
         self._client = client
         self._topic_arn = topic_arn
 
-    def send(self, subject: str, text: str) -> bool:
-        """Publish; False (and a log line) when that failed."""
+    def send(self, subject: str, text: str, recipient: str = "") -> bool:
+        """Publish; False (and a log line) when that failed.
+
+        `recipient` becomes a message attribute: a subscription with a filter policy gets only its own.
+        """
+        attributes: dict[str, MessageAttributeValueTypeDef] = {}
+        if recipient:
+            attributes["recipient"] = {"DataType": "String", "StringValue": recipient}
         try:
-            self._client.publish(TopicArn=self._topic_arn, Subject=subject_line(subject), Message=text)
+            self._client.publish(
+                TopicArn=self._topic_arn,
+                Subject=subject_line(subject),
+                Message=text,
+                MessageAttributes=attributes,
+            )
         except (BotoCoreError, ClientError) as error:
             logger().warning("notification not sent", exc_info=error)
             return False

@@ -1,0 +1,64 @@
+"""AwaitApproval's Lambda entry point; invoked with `lambda:invoke.waitForTaskToken`."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+import boto3
+
+from functions.await_approval.question import Desk, Question, ask
+from functions.core.approvals import Approvals
+from functions.core.artifacts import Artifacts
+from functions.core.decisions import Decisions
+from functions.core.edge import step
+from functions.core.incidents import Incidents
+from functions.core.links import LinkKeys
+from functions.core.notifications import Notifications
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.core.task_tokens import TaskTokens
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """State input plus `task_token`, `execution_arn`, `redrive_count`. The return value is for the log only:
+    the task's result is what a human decides."""
+    expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
+    approval = ask(Question.from_state(event), _desk(), expires_at)
+    return {"status": str(approval.status), "expires_at": approval.expires_at}
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment()
+
+
+@cache
+def _link_keys() -> LinkKeys:
+    return LinkKeys(_settings().require("link_key_parameter"))
+
+
+@cache
+def _registry() -> Registry:
+    return Registry(_settings().require("registry_path"))
+
+
+def _desk() -> Desk:
+    settings = _settings()
+    dynamodb = boto3.resource("dynamodb")
+    approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
+    incidents = Incidents(dynamodb.Table(settings.require("incidents_table")))
+    tokens = TaskTokens(boto3.client("kms"), settings.require("token_key_arn"))
+    return Desk(
+        approvals=approvals,
+        incidents=incidents,
+        artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        registry=_registry(),
+        decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
+        tokens=tokens,
+        notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        keys=_link_keys().all(),
+        page=settings.require("approval_url"),
+    )

@@ -1,0 +1,77 @@
+"""What the people who may decide are told: enough to know whether to look now, and the link."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from functions.core.evidence import Evidence
+from functions.core.incident import Incident
+from functions.core.proposal import Proposal
+
+_WIDTH = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A notification: subject (cut to SNS's limit when sent) and plain text."""
+
+    subject: str
+    text: str
+
+
+def compose(
+    incident: Incident, proposal: Proposal, evidence: Evidence, *, link: str, expires_at: int, redriven: bool
+) -> Message:
+    """The request for approval. It quotes the error's one-line title, never the log text or the patch."""
+    subject = f"[{incident.app}] Approve a fix? {incident.title}"
+    again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
+    lines = [
+        *again,
+        _wrap(f"{incident.app} fails with {_line(incident.title)}"),
+        _wrap(f"Seen {_times(incident.occurrences)} since {_minute(incident.first_seen)}."),
+        "",
+        _wrap(f"Proposed fix: {_line(proposal.title)}"),
+        _wrap(f"Cause: {_line(proposal.root_cause)}"),
+        f"Confidence (the model's own): {proposal.confidence:.0%}",
+        _proof(evidence),
+        "",
+        "Read the evidence and decide:",
+        link,
+        "",
+        _wrap(
+            "The link is yours alone: what is decided through it is recorded under your name."
+            f" It works once, until {datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M} UTC."
+        ),
+        "",
+        f"Incident {incident.incident_id}",
+        f"Without the page: selfheal approve {incident.incident_id}",
+    ]
+    return Message(subject, "\n".join(lines) + "\n")
+
+
+def _proof(evidence: Evidence) -> str:
+    if not evidence.not_proven:
+        return f"Proven: all {len(evidence.gates)} checks ran and passed."
+    missing = "\n".join(
+        textwrap.fill(_line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+        for sentence in evidence.not_proven
+    )
+    return f"NOT fully proven:\n{missing}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ") + " UTC" if moment else "an unknown time"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, _WIDTH)

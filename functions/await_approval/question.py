@@ -1,0 +1,148 @@
+"""Puts the question: opens the approval, closes the one before, marks the incident, tells the approvers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from functions.await_approval.message import compose
+from functions.core import links
+from functions.core.approvals import Approval, Approvals, ApprovalStatus
+from functions.core.artifacts import Artifacts
+from functions.core.decisions import Decisions
+from functions.core.errors import PermanentError
+from functions.core.evidence import Evidence
+from functions.core.heal import Heal
+from functions.core.incident import Incident, Status
+from functions.core.incidents import Incidents
+from functions.core.notifications import Notifications
+from functions.core.proposal import Proposal
+from functions.core.registry import Registry
+from functions.core.task_tokens import TaskTokens
+
+EVERYBODY = "team"
+"""Recipient of the link when the app names no approvers: whoever reads the topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The state input of AwaitApproval, with what the workflow adds to it."""
+
+    heal: Heal
+    execution_arn: str
+    redrive_count: int
+    patch_sha256: str
+    base_sha: str
+    patch_key: str
+    evidence_key: str
+    proposal_key: str
+    task_token: str = field(repr=False)
+    """Kept out of the representation, which ends up in logs and tracebacks."""
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Read the state input (see functions/core/heal.py)."""
+        return cls(
+            heal=Heal.from_state(state),
+            execution_arn=state["execution_arn"],
+            redrive_count=int(state["redrive_count"]),
+            patch_sha256=state["validation"]["patch_sha256"],
+            base_sha=state["source"]["base_sha"],
+            patch_key=state["validation"]["patch_key"],
+            evidence_key=state["validation"]["evidence_key"],
+            proposal_key=state["proposal"]["key"],
+            task_token=state["task_token"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that asking needs."""
+
+    approvals: Approvals
+    incidents: Incidents
+    artifacts: Artifacts
+    registry: Registry
+    decisions: Decisions
+    tokens: TaskTokens
+    notifications: Notifications
+    keys: tuple[bytes, ...]
+    """Link keys, newest first."""
+    page: str
+    """Base address of the approval page, ending in `/`."""
+
+
+def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
+    """Ask, or, in a repeated run of the step, make sure that it was asked.
+
+    Returns the approval in force. Raises PermanentError when another execution owns the incident, and
+    whatever AWS raises: the workflow then fails the task.
+    """
+    heal = question.heal
+    incident = desk.incidents.get(heal.incident_id)
+    if incident.execution_arn != question.execution_arn:
+        raise _not_ours(heal)
+    app = desk.registry.app(heal.app)
+    approval_id = links.derive_approval_id(
+        desk.keys[0], question.execution_arn, heal.attempt, question.redrive_count
+    )
+    previous_id = incident.approval_id if incident.approval_id != approval_id else ""
+    approval = desk.approvals.open(
+        Approval(
+            approval_id=approval_id,
+            incident_id=heal.incident_id,
+            app=heal.app,
+            heal_id=heal.heal_id,
+            execution_arn=question.execution_arn,
+            attempt=heal.attempt,
+            redrive_count=question.redrive_count,
+            patch_sha256=question.patch_sha256,
+            base_sha=question.base_sha,
+            patch_key=question.patch_key,
+            evidence_key=question.evidence_key,
+            proposal_key=question.proposal_key,
+            expires_at=expires_at,
+            repository=app.repository,
+            previous_id=previous_id,
+            token=desk.tokens.seal(question.task_token, approval_id),
+        )
+    )
+    if previous_id:
+        desk.approvals.supersede(previous_id)
+    owned = desk.incidents.advance(
+        heal.incident_id,
+        question.execution_arn,
+        status=str(Status.AWAITING_APPROVAL),
+        approval_id=approval_id,
+        base_sha=question.base_sha,
+        patch_sha256=question.patch_sha256,
+        attempts=heal.attempt,
+    )
+    if owned is None:
+        raise _not_ours(heal)
+    if approval.status is ApprovalStatus.PENDING:
+        _tell(approval, owned, desk, app.approvers or (EVERYBODY,))
+    elif approval.status is ApprovalStatus.DECIDED:
+        # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
+        return desk.decisions.deliver(approval)
+    return approval
+
+
+def _not_ours(heal: Heal) -> PermanentError:
+    return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
+
+
+def _tell(approval: Approval, incident: Incident, desk: Desk, recipients: tuple[str, ...]) -> None:
+    proposal = Proposal.from_json(desk.artifacts.get_json(approval.proposal_key))
+    evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
+    for recipient in recipients:
+        link = links.Link(approval.approval_id, recipient, approval.expires_at)
+        message = compose(
+            incident,
+            proposal,
+            evidence,
+            link=links.url(desk.page, link, desk.keys[0]),
+            expires_at=approval.expires_at,
+            redriven=approval.redrive_count > 0,
+        )
+        desk.notifications.send(message.subject, message.text, recipient)

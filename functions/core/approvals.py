@@ -1,0 +1,249 @@
+"""The approvals table: one row per question put to a human, and the record of the answer.
+
+    PENDING ──▶ DECIDED ──▶ DELIVERED
+       │           └──────▶ EXPIRED      the workflow no longer waited when the decision arrived
+       ├──▶ EXPIRED                      nobody answered in time
+       └──▶ SUPERSEDED                   a newer proposal, or a redrive, asked again
+
+Every move is one conditional write, so that of any number of simultaneous decisions exactly one wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import ClientError
+
+from functions.core.incidents import KEEP_SECONDS, utc_now
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# Longer than any incident's chain: it grows by one per proposal that reaches a human, and per redrive.
+_LONGEST_CHAIN = 50
+
+
+class ApprovalStatus(StrEnum):
+    """Where an approval stands; see the module's picture."""
+
+    PENDING = "PENDING"
+    DECIDED = "DECIDED"
+    DELIVERED = "DELIVERED"
+    EXPIRED = "EXPIRED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class Verdict(StrEnum):
+    """The three answers, as the workflow's choice after AwaitApproval reads them."""
+
+    APPROVE = "approve"
+    REVISE = "revise"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One row. Times are ISO 8601 in UTC, except `expires_at` and `ttl`, which are epoch seconds."""
+
+    approval_id: str
+    incident_id: str
+    app: str
+    heal_id: str
+    execution_arn: str
+    attempt: int
+    redrive_count: int
+    patch_sha256: str
+    base_sha: str
+    patch_key: str
+    evidence_key: str
+    proposal_key: str
+    expires_at: int
+    repository: str = ""
+    previous_id: str = ""
+    """The approval of this incident that came before, for the audit trail."""
+    status: ApprovalStatus = ApprovalStatus.PENDING
+    decision: str = ""
+    by: str = ""
+    comment: str = ""
+    reason: str = ""
+    source_ip: str = ""
+    via: str = ""
+    """`link` (the page) or `iam` (the command line)."""
+    decided_at: str = ""
+    created_at: str = ""
+    ttl: int = 0
+    token: bytes = b""
+    """The task token, encrypted; gone once the decision is delivered."""
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> Self:
+        """Build from a DynamoDB item as boto3's resource API returns it; unknown attributes are ignored."""
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        values["status"] = ApprovalStatus(item["status"])
+        for name in ("attempt", "redrive_count", "expires_at", "ttl"):
+            values[name] = int(values.get(name, 0))
+        # boto3's Binary converts; a missing token is one that was delivered.
+        values["token"] = bytes(values.get("token", b""))
+        return cls(**values)
+
+    def audit(self) -> dict[str, Any]:
+        """Who decided what about which bytes, when and from where: everything but the token."""
+        return {name: value for name, value in asdict(self).items() if name != "token"}
+
+    @property
+    def decided(self) -> bool:
+        """Whether a human has answered (delivered or not, in time or not)."""
+        return bool(self.decision)
+
+
+class Approvals:
+    """The table behind all approvals."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, approval_id: str) -> Approval | None:
+        """Read one approval, consistently; None when there is none."""
+        item = self._table.get_item(Key={"approval_id": approval_id}, ConsistentRead=True).get("Item")
+        return Approval.from_item(item) if item else None
+
+    def open(self, approval: Approval) -> Approval:
+        """Put the question; the row in force afterwards.
+
+        Asking the same again (a retried step, which has a new task token) renews the token of an unanswered
+        or undelivered row and keeps an answer that was given.
+        """
+        row = asdict(approval) | {"status": str(approval.status), "created_at": utc_now()}
+        row["ttl"] = approval.expires_at + KEEP_SECONDS
+        try:
+            self._table.put_item(Item=row, ConditionExpression="attribute_not_exists(approval_id)")
+        except ClientError as error:
+            _reraise_unless_condition(error)
+            return self._renew(approval)
+        return Approval.from_item(row)
+
+    def _renew(self, approval: Approval) -> Approval:
+        renewal = {"token": approval.token, "expires_at": approval.expires_at}
+        row = self._update(
+            approval.approval_id, renewal, only=(ApprovalStatus.PENDING, ApprovalStatus.DECIDED)
+        ) or self.get(approval.approval_id)
+        if row is None or row.status is not ApprovalStatus.EXPIRED:
+            return row or approval
+        # The answer came between two runs of the step, when nobody waited: it counts for the run that does.
+        status = ApprovalStatus.DECIDED if row.decided else ApprovalStatus.PENDING
+        reopened = self._update(
+            approval.approval_id, {**renewal, "status": str(status)}, only=(ApprovalStatus.EXPIRED,)
+        )
+        return reopened or row
+
+    def supersede(self, approval_id: str) -> Approval | None:
+        """Close an unanswered approval because another one asks now; None if it was not PENDING."""
+        return self._update(
+            approval_id,
+            {"status": str(ApprovalStatus.SUPERSEDED)},
+            only=(ApprovalStatus.PENDING,),
+            remove=("token",),
+        )
+
+    def decide(
+        self,
+        approval_id: str,
+        *,
+        decision: Verdict,
+        by: str,
+        comment: str,
+        reason: str,
+        source_ip: str,
+        via: str,
+    ) -> Approval | None:
+        """Record the answer; None if there is one already, or it is too late, or no such approval."""
+        return self._update(
+            approval_id,
+            {
+                "status": str(ApprovalStatus.DECIDED),
+                "decision": str(decision),
+                "by": by,
+                "comment": comment,
+                "reason": reason,
+                "source_ip": source_ip,
+                "via": via,
+                "decided_at": utc_now(),
+            },
+            only=(ApprovalStatus.PENDING,),
+            condition="#expires_at > :now",
+            values={":now": int(time.time())},
+        )
+
+    def delivered(self, approval_id: str) -> Approval | None:
+        """The workflow took the decision. Overrules EXPIRED, which a second, later delivery may have set."""
+        return self._update(
+            approval_id,
+            {"status": str(ApprovalStatus.DELIVERED)},
+            only=(ApprovalStatus.DECIDED, ApprovalStatus.EXPIRED),
+            remove=("token",),
+        )
+
+    def expire(self, approval_id: str) -> Approval | None:
+        """The workflow no longer waits; None if the approval was neither PENDING nor DECIDED."""
+        return self._update(
+            approval_id,
+            {"status": str(ApprovalStatus.EXPIRED)},
+            only=(ApprovalStatus.PENDING, ApprovalStatus.DECIDED),
+            remove=("token",),
+        )
+
+    def history(self, approval_id: str) -> Sequence[Approval]:
+        """The audit trail of an incident, newest first, starting at its current approval."""
+        found: list[Approval] = []
+        while approval_id and len(found) < _LONGEST_CHAIN:
+            approval = self.get(approval_id)
+            if approval is None:
+                break
+            found.append(approval)
+            approval_id = approval.previous_id
+        return found
+
+    def _update(
+        self,
+        approval_id: str,
+        attributes: dict[str, Any],
+        *,
+        only: tuple[ApprovalStatus, ...],
+        condition: str = "",
+        values: dict[str, Any] | None = None,
+        remove: tuple[str, ...] = (),
+    ) -> Approval | None:
+        allowed = {f":only{i}": str(status) for i, status in enumerate(only)}
+        names = {f"#{name}": name for name in (*attributes, *remove, "status")}
+        conditions = [f"#status IN ({', '.join(allowed)})"]
+        if condition:
+            conditions.append(condition)
+            names |= {f"#{name}": name for name in ("expires_at",) if f"#{name}" in condition}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
+        if remove:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        try:
+            answer = self._table.update_item(
+                Key={"approval_id": approval_id},
+                UpdateExpression=expression,
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":{n}": v for n, v in attributes.items()}
+                | allowed
+                | (values or {}),
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            _reraise_unless_condition(error)
+            return None
+        return Approval.from_item(answer["Attributes"])
+
+
+def _reraise_unless_condition(error: ClientError) -> None:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error

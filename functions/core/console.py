@@ -1,0 +1,40 @@
+"""Addresses in the AWS console, for people who want to look further."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+# By partition. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and the consoles.
+_HOSTS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def execution_url(execution_arn: str) -> str:
+    """The Step Functions console's page of an execution."""
+    host, region = _place(execution_arn)
+    return (
+        f"https://{host}/states/home?region={region}#/v2/executions/details/{quote(execution_arn, safe=':')}"
+    )
+
+
+def log_stream_url(execution_arn: str, log_group: str, log_stream: str) -> str:
+    """The CloudWatch console's page of a log stream in the execution's region."""
+    host, region = _place(execution_arn)
+    return (
+        f"https://{host}/cloudwatch/home?region={region}"
+        f"#logsV2:log-groups/log-group/{_twice(log_group)}/log-events/{_twice(log_stream)}"
+    )
+
+
+def _place(arn: str) -> tuple[str, str]:
+    parts = arn.split(":")
+    partition, region = (parts[1], parts[3]) if len(parts) > 4 else ("aws", "us-east-1")
+    return _HOSTS.get(partition, _HOSTS["aws"]), quote(region)
+
+
+def _twice(name: str) -> str:
+    # The CloudWatch console escapes names twice in the fragment and writes `$` for the outer `%`.
+    return quote(quote(name, safe=""), safe="").replace("%", "$")

@@ -1,0 +1,102 @@
+"""What happens after a decision, as far as the incident tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.core.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.decisions import REJECT_REASONS
+from functions.core.incident import Incident, Status
+
+# The page follows closely while things usually happen, then patiently, then no more: a forgotten tab must
+# not poll for ever. Seconds.
+_CLOSELY, _PATIENTLY = 60, 1_800
+
+DECIDED = {
+    Verdict.APPROVE: "You approved the patch",
+    Verdict.REVISE: "You asked for changes",
+    Verdict.REJECT: "You rejected the patch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the progress list. `state`: done, now, later, failed."""
+
+    text: str
+    state: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The page's content. `refresh_seconds` is 0 when nothing more will happen here."""
+
+    title: str
+    detail: str
+    steps: tuple[Step, ...]
+    refresh_seconds: int
+    problem: str = ""
+    next_action: str = ""
+
+
+def progress(approval: Approval, incident: Incident, now: datetime) -> Progress:
+    """Progress of a decided approval. `incident` may meanwhile be further, failed, or asking again."""
+    verdict = Verdict(approval.decision)
+    steps, settled = _steps(verdict, approval, incident)
+    failed = approval.status is ApprovalStatus.EXPIRED or incident.status is Status.FAILED
+    problem = next_action = ""
+    if approval.status is ApprovalStatus.EXPIRED:
+        problem = "The decision came too late: the workflow no longer waited for it."
+    elif failed:
+        problem, next_action = incident.reason, incident.next_action
+    if failed:
+        steps = tuple(Step(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
+    age = (now - datetime.fromisoformat(approval.decided_at)).total_seconds()
+    refresh = 2 if age < _CLOSELY else 10 if age < _PATIENTLY else 0
+    return Progress(
+        title=DECIDED[verdict],
+        detail=_detail(approval),
+        steps=steps,
+        refresh_seconds=0 if settled or failed else refresh,
+        problem=problem,
+        next_action=next_action,
+    )
+
+
+def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tuple[Step, ...], bool]:
+    told = Step(
+        "The workflow has the decision", "now" if approval.status is ApprovalStatus.DECIDED else "done"
+    )
+    newer = incident.approval_id != approval.approval_id
+    if verdict is Verdict.APPROVE:
+        is_open = incident.status in (Status.PR_OPEN, Status.RESOLVED) and bool(incident.pull_request_url)
+        pushed = is_open or bool(incident.branch)
+        return (
+            told,
+            Step("The approved bytes are committed to a branch", "done" if pushed else "now"),
+            Step(
+                "The pull request is open",
+                "done" if is_open else "now" if pushed else "later",
+                incident.pull_request_url if is_open else "",
+            ),
+        ), is_open
+    if verdict is Verdict.REVISE:
+        gave_up = incident.status is Status.ABSTAINED
+        return (
+            told,
+            Step(
+                "The model works on your comment, the sandbox proves the result", "done" if newer else "now"
+            ),
+            Step(
+                "No proposal could be proven" if gave_up else "A new proposal waits; its link has been sent",
+                "failed" if gave_up else "done" if newer else "later",
+            ),
+        ), newer or gave_up
+    over = incident.status is Status.REJECTED
+    return (told, Step("The heal is closed, nothing was pushed", "done" if over else "now")), over
+
+
+def _detail(approval: Approval) -> str:
+    return " · ".join(part for part in (REJECT_REASONS.get(approval.reason, ""), approval.comment) if part)

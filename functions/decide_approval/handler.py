@@ -1,0 +1,47 @@
+"""decide_approval's Lambda entry point, behind a function URL."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.core.approvals import Approvals
+from functions.core.artifacts import Artifacts
+from functions.core.decisions import Decisions
+from functions.core.edge import step
+from functions.core.incidents import Incidents
+from functions.core.links import LinkKeys
+from functions.core.settings import Settings
+from functions.core.task_tokens import TaskTokens
+from functions.decide_approval.routes import Office, build
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """A function URL request (payload format 2.0) → its response."""
+    return _app().resolve(event, LambdaContext())
+
+
+@cache
+def _app() -> LambdaFunctionUrlResolver:
+    return build(_office)
+
+
+@cache
+def _office() -> Office:
+    settings = Settings.from_environment()
+    dynamodb = boto3.resource("dynamodb")
+    approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
+    incidents = Incidents(dynamodb.Table(settings.require("incidents_table")))
+    tokens = TaskTokens(boto3.client("kms"))
+    return Office(
+        approvals=approvals,
+        incidents=incidents,
+        artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
+        keys=LinkKeys(settings.require("link_key_parameter")),
+    )

@@ -1,0 +1,211 @@
+"""Renders the pages. All text was written by strangers, so all of it passes `visible` and autoescape."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from functions.core.approvals import Approval
+from functions.core.console import execution_url, log_stream_url
+from functions.core.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
+from functions.core.evidence import GateResult
+from functions.core.incident import Incident
+from functions.decide_approval import diff, traceback
+from functions.decide_approval.case import Case
+from functions.decide_approval.follow import Progress
+from functions.decide_approval.text import hidden_characters, visible
+
+_HERE = Path(__file__).parent
+_STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person had typed into a form that could not be accepted, and why not."""
+
+    decision: str = ""
+    comment: str = ""
+    reason: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A page without any information about an incident: closed or unusable links, and errors."""
+
+    status: int
+    title: str
+    text: str
+
+
+FORGED = Notice(
+    403,
+    "This link is not valid",
+    "It is incomplete or was changed. Open the link from the notification again, whole and unbroken.",
+)
+EXPIRED = Notice(
+    410,
+    "This link has expired",
+    "Nobody decided in time, or the workflow no longer waits. If the heal is redriven, a new link is sent.",
+)
+SUPERSEDED = Notice(
+    410,
+    "A newer link replaces this one",
+    "The question was asked again: there is a newer proposal, or the heal was redriven. "
+    "Use the link from the latest notification.",
+)
+GONE = Notice(410, "This approval no longer exists", "Its record was deleted some time after it ended.")
+STOPPED = Notice(
+    410,
+    "This heal has stopped",
+    "Its execution ended before anybody decided. When it is redriven, a new link is sent.",
+)
+CHANGED = Notice(
+    409,
+    "The stored patch is not the one that was proven",
+    "Its hash differs, so nothing can be decided here. Tell whoever operates this system.",
+)
+STALE_FORM = Notice(
+    403,
+    "Nothing was decided",
+    "The decision did not come from the page that your link shows. Open the link again and decide there.",
+)
+BAD_REQUEST = Notice(400, "Nothing was decided", "The form was incomplete. Open the link again.")
+NOT_FOUND = Notice(404, "There is nothing here", "Open the link from the notification.")
+BROKEN = Notice(
+    500,
+    "Something went wrong on our side",
+    "Reload the page in a moment. A decision that was recorded is delivered by itself.",
+)
+
+
+def notice(page: Notice, depth: int = 1) -> str:
+    """A notice; `depth` is the number of path segments below the base address, for relative addresses."""
+    return _render("notice.html", depth, page=page)
+
+
+def used(approval: Approval) -> Notice:
+    """What somebody is told who comes after the decision: what was decided, by whom and when."""
+    words = {"approve": "approved", "revise": "sent back for changes", "reject": "rejected"}
+    decided = words.get(approval.decision, "decided")
+    return Notice(
+        410,
+        "This has been decided",
+        f"The patch was {decided} by {approval.by} on {_moment(approval.decided_at)}. A link works once.",
+    )
+
+
+def closed(standing: Standing, approval: Approval | None) -> Notice:
+    """The notice for an approval that is not open for a decision."""
+    if standing is Standing.ALREADY_DECIDED and approval is not None:
+        return used(approval)
+    notices = {Standing.EXPIRED: EXPIRED, Standing.SUPERSEDED: SUPERSEDED}
+    return notices.get(standing, GONE)
+
+
+def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> str:
+    """The page on which a human decides."""
+    incident, evidence = case.incident, case.evidence
+    return _render(
+        "approval.html",
+        1,
+        case=case,
+        incident=incident,
+        proposal=case.proposal,
+        evidence=evidence,
+        message=_message(incident),
+        files=diff.parse(case.patch),
+        hidden=hidden_characters(case.patch),
+        stretches=traceback.stretches(incident.frames),
+        pairs={gate.gate: _pair(gate) for gate in evidence.gates},
+        recipient=recipient,
+        form_token=form_token,
+        draft=draft,
+        reasons=REJECT_REASONS,
+        comment_limit=COMMENT_LIMIT,
+        expires=_epoch(case.approval.expires_at),
+        links=_links(case),
+    )
+
+
+def progress_page(progress: Progress) -> str:
+    """What happens after the decision."""
+    return _render("progress.html", 2, progress=progress)
+
+
+def static(name: str) -> tuple[str, str] | None:
+    """Content type and text of a static file; None when there is none of this name."""
+    return (_STATIC[name], (_HERE / "static" / name).read_text("utf-8")) if name in _STATIC else None
+
+
+def _message(incident: Incident) -> str:
+    """The exception's message: the title without the type that leads it."""
+    return incident.title.removeprefix(incident.error_type).lstrip(": ")
+
+
+def _pair(gate: GateResult) -> bool:
+    """Whether the gate shows the same thing failing before the patch and passing after it."""
+    return {run.tree for run in gate.runs} >= {"before", "after"}
+
+
+def _links(case: Case) -> Mapping[str, str]:
+    approval, incident = case.approval, case.incident
+    found = {"Execution in the Step Functions console": execution_url(approval.execution_arn)}
+    if incident.log_group and incident.log_stream:
+        address = log_stream_url(approval.execution_arn, incident.log_group, incident.log_stream)
+        found["Log stream in CloudWatch"] = address
+    if approval.repository.startswith(("https://", "http://")):
+        found["Repository"] = approval.repository
+    if incident.regressed_from.startswith(("https://", "http://")):
+        found["Earlier fix that did not last"] = incident.regressed_from
+    return found
+
+
+def _render(template: str, depth: int, **values: Any) -> str:
+    base = "../" * depth
+    return _environment().get_template(template).render(base=base, version=_version(), **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters |= {"moment": _moment, "visible": visible}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Applied by Jinja to everything it prints, before it escapes."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _version() -> str:
+    """Changes with the style sheet, which browsers may therefore keep."""
+    return hashlib.sha256((_HERE / "static" / "style.css").read_bytes()).hexdigest()[:10]
+
+
+def _moment(text: str) -> str:
+    """An ISO 8601 time in words; other text as it is, because it may come from a log."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+    except ValueError:
+        return text
+
+
+def _epoch(seconds: int) -> str:
+    return _moment(datetime.fromtimestamp(seconds, UTC).isoformat())

@@ -1,0 +1,245 @@
+"""The routes behind the function URL: Powertools' resolver in, HTML out.
+
+    GET  a/<approval>?t=<link token>            shows; decides nothing, however often it is opened
+    POST a/<approval>?t=<link token>            decides, once
+    GET  a/<approval>/progress?t=<follow token> follows the decision
+    GET  static/<name>                          style sheet and icon
+
+All addresses within pages are relative: the page may lie below a path, and does on the embedded run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from functions.core import links
+from functions.core.approvals import Approval, Approvals, Verdict
+from functions.core.artifacts import Artifacts
+from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.incident import Status
+from functions.core.incidents import Incidents
+from functions.core.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
+from functions.core.telemetry import logger
+from functions.decide_approval import pages
+from functions.decide_approval.case import PatchChanged, load
+from functions.decide_approval.follow import progress
+from functions.decide_approval.pages import Draft, Notice
+
+# How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
+_FOLLOW_SECONDS = 24 * 3600
+# A comment has at most 4,000 characters, at most 12 bytes each when percent-encoded.
+_LARGEST_FORM = 64 * 1024
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Not no-referrer: browsers then send `Origin: null` with the form. Other sites still get nothing.
+    "Referrer-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+}
+_NEVER_KEPT = {"Cache-Control": "no-store"}
+_KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+Page = Response[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Everything that the page needs."""
+
+    approvals: Approvals
+    incidents: Incidents
+    artifacts: Artifacts
+    decisions: Decisions
+    keys: LinkKeys
+
+
+class _Closed(Exception):
+    """The request ends here with a notice."""
+
+    def __init__(self, notice: Notice) -> None:
+        super().__init__(notice.title)
+        self.notice = notice
+
+
+def build(office: Callable[[], Office]) -> LambdaFunctionUrlResolver:
+    """The resolver. `office` is asked per request that needs it, so that static files need no AWS."""
+    app = LambdaFunctionUrlResolver()
+    desk = _Desk(app, office)
+
+    @app.route("/a/<approval_id>", method=["GET", "HEAD"])
+    def show(approval_id: str) -> Page:
+        return desk.show(approval_id)
+
+    @app.post("/a/<approval_id>")
+    def decide(approval_id: str) -> Page:
+        return desk.decide(approval_id)
+
+    @app.route("/a/<approval_id>/progress", method=["GET", "HEAD"])
+    def follow(approval_id: str) -> Page:
+        return desk.follow(approval_id)
+
+    @app.route("/static/<name>", method=["GET", "HEAD"])
+    def static(name: str) -> Page:
+        found = pages.static(name)
+        if found is None:
+            raise NotFoundError
+        content_type, text = found
+        return Response(HTTPStatus.OK, content_type, text, headers={**SECURITY_HEADERS, **_KEPT})
+
+    @app.not_found
+    def not_found(_: NotFoundError) -> Page:
+        return desk.html(pages.NOT_FOUND.status, pages.notice(pages.NOT_FOUND, desk.depth))
+
+    def closed(error: _Closed) -> Page:
+        return desk.html(error.notice.status, pages.notice(error.notice, desk.depth))
+
+    def broken(error: Exception) -> Page:
+        logger().error("the page failed", exc_info=error)
+        return desk.html(pages.BROKEN.status, pages.notice(pages.BROKEN, desk.depth))
+
+    app.exception_handler(_Closed)(closed)
+    app.exception_handler(Exception)(broken)
+    return app
+
+
+class _Desk:
+    """Handles one request at a time: Lambda never gives a process two at once."""
+
+    def __init__(self, app: LambdaFunctionUrlResolver, office: Callable[[], Office]) -> None:
+        self._app = app
+        self._office = office
+
+    @property
+    def depth(self) -> int:
+        """Path segments below the base address, less the last: how far relative addresses must climb."""
+        return self._app.current_event.path.count("/") - 1
+
+    def show(self, approval_id: str) -> Page:
+        link = self._link(approval_id, Purpose.DECIDE)
+        approval = self._open(approval_id)
+        return self._approval_page(HTTPStatus.OK, link, approval, Draft())
+
+    def decide(self, approval_id: str) -> Page:
+        link = self._link(approval_id, Purpose.DECIDE)
+        form = self._form()
+        approval = self._office().approvals.get(approval_id)
+        if approval is None:
+            raise _Closed(pages.GONE)
+        self._from_our_page(link, approval, form.get("form", ""))
+        try:
+            verdict = Verdict(form.get("decision", ""))
+        except ValueError as error:
+            raise _Closed(pages.BAD_REQUEST) from error
+        decision = Decision(
+            verdict,
+            by=link.recipient,
+            comment=form.get("comment", ""),
+            reason=form.get("reason", ""),
+            source_ip=self._app.current_event.request_context.http.source_ip or "",
+        )
+        try:
+            answer = self._office().decisions.decide(approval_id, decision)
+        except DecisionInvalid as error:
+            draft = Draft(str(verdict), decision.comment, decision.reason, str(error))
+            return self._approval_page(HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id), draft)
+        if answer.standing is not Standing.ACCEPTED:
+            notice = pages.closed(answer.standing, answer.approval)
+            status = 409 if answer.standing is Standing.ALREADY_DECIDED else notice.status
+            return self.html(status, pages.notice(notice, self.depth))
+        follow = Link(approval_id, link.recipient, int(time.time()) + _FOLLOW_SECONDS)
+        token = links.sign(follow, self._keys()[0], Purpose.FOLLOW)
+        return self.html(HTTPStatus.SEE_OTHER, "", {"Location": f"{approval_id}/progress?t={token}"})
+
+    def follow(self, approval_id: str) -> Page:
+        self._link(approval_id, Purpose.FOLLOW)
+        office = self._office()
+        approval = office.approvals.get(approval_id)
+        if approval is None or not approval.decided:
+            raise _Closed(pages.GONE)
+        approval = office.decisions.standing(approval).approval or approval
+        incident = office.incidents.get(approval.incident_id)
+        return self.html(HTTPStatus.OK, pages.progress_page(progress(approval, incident, datetime.now(UTC))))
+
+    def html(self, status: int, body: str, headers: dict[str, str] | None = None) -> Page:
+        """A page that nobody keeps."""
+        head = self._app.current_event.http_method == "HEAD"
+        return Response(
+            int(status),
+            "text/html; charset=utf-8",
+            "" if head else body,
+            headers={**SECURITY_HEADERS, **_NEVER_KEPT, **(headers or {})},
+        )
+
+    def _keys(self) -> tuple[bytes, ...]:
+        return self._office().keys.all()
+
+    def _link(self, approval_id: str, purpose: Purpose) -> Link:
+        token = (self._app.current_event.query_string_parameters or {}).get("t", "")
+        try:
+            return links.verify(token, approval_id, self._keys(), time.time(), purpose)
+        except LinkExpired as error:
+            raise _Closed(pages.EXPIRED) from error
+        except LinkInvalid as error:
+            raise _Closed(pages.FORGED) from error
+
+    def _open(self, approval_id: str) -> Approval:
+        """The approval, if it is open for a decision."""
+        office = self._office()
+        approval = office.approvals.get(approval_id)
+        if approval is None:
+            raise _Closed(pages.GONE)
+        answer = office.decisions.standing(approval)
+        if answer.standing is not Standing.ACCEPTED or answer.approval is None:
+            raise _Closed(pages.closed(answer.standing, answer.approval))
+        return answer.approval
+
+    def _approval_page(self, status: int, link: Link, approval: Approval, draft: Draft) -> Page:
+        office = self._office()
+        try:
+            case = load(approval, office.approvals, office.incidents, office.artifacts)
+        except PatchChanged as error:
+            logger().error("patch differs from what was proven", extra={"patch_key": str(error)})
+            raise _Closed(pages.CHANGED) from error
+        if case.incident.status is Status.FAILED:
+            raise _Closed(pages.STOPPED)
+        form = links.sign(link, self._keys()[0], Purpose.FORM, approval.patch_sha256)
+        return self.html(status, pages.approval_page(case, link.recipient, form, draft))
+
+    def _from_our_page(self, link: Link, approval: Approval, token: str) -> None:
+        """The form must come from the page that this link showed, about these bytes, in this browser."""
+        site = self._app.current_event.headers.get("sec-fetch-site", "same-origin")
+        try:
+            shown = links.verify(
+                token, link.approval_id, self._keys(), time.time(), Purpose.FORM, approval.patch_sha256
+            )
+        except LinkInvalid as error:
+            raise _Closed(pages.STALE_FORM) from error
+        if shown != link or site not in ("same-origin", "none"):
+            raise _Closed(pages.STALE_FORM)
+
+    def _form(self) -> dict[str, str]:
+        try:
+            body = self._app.current_event.decoded_body or ""
+        except ValueError as error:  # neither base64 nor UTF-8
+            raise _Closed(pages.BAD_REQUEST) from error
+        if len(body) > _LARGEST_FORM:
+            raise _Closed(pages.BAD_REQUEST)
+        fields = parse_qs(body, keep_blank_values=True, max_num_fields=20)
+        return {name: values[0] for name, values in fields.items()}

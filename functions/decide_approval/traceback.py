@@ -1,0 +1,43 @@
+"""The traceback as people read one: the app's frames open, runs of library frames folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from functions.core.incident import Frame
+from functions.decide_approval import highlight
+from functions.decide_approval.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """A frame with its source line as coloured HTML."""
+
+    frame: Frame
+    code: Markup
+    culprit: bool = False
+    """The innermost frame of the app's own code: where to look first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring frames that are all the app's own, or all not."""
+
+    in_app: bool
+    frames: tuple[ShownFrame, ...]
+
+
+def stretches(frames: Sequence[Frame]) -> tuple[Stretch, ...]:
+    """Frames, innermost last, in alternating stretches."""
+    culprit = max((i for i, frame in enumerate(frames) if frame.in_app), default=-1)
+    shown = [
+        ShownFrame(frame, highlight.lines(visible(frame.code), "x.py")[0], culprit=index == culprit)
+        for index, frame in enumerate(frames)
+    ]
+    return tuple(
+        Stretch(in_app, tuple(group)) for in_app, group in groupby(shown, key=lambda each: each.frame.in_app)
+    )

@@ -1,0 +1,1 @@
+"""RecordOutcome: writes how a heal ended to the incident, and tells the team."""

@@ -1,0 +1,123 @@
+"""How a heal ended, read from the state it travelled with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from functions.core.approvals import Verdict
+from functions.core.decisions import REJECT_REASONS
+from functions.core.incident import Incident, Status
+
+
+class Ending(StrEnum):
+    """The business outcomes that reach RecordOutcome; the workflow's last choice reads them."""
+
+    HEALED = "healed"
+    REJECTED = "rejected"
+    ABSTAINED = "abstained"
+
+
+_STATUS = {
+    Ending.HEALED: Status.PR_OPEN,
+    Ending.REJECTED: Status.REJECTED,
+    Ending.ABSTAINED: Status.ABSTAINED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The ending with what a person needs to know: why, and what to do next."""
+
+    ending: Ending
+    reason: str = ""
+    next_action: str = ""
+    branch: str = ""
+    pull_request_url: str = ""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the incident's item gets."""
+        found = {
+            "status": str(_STATUS[self.ending]),
+            "reason": self.reason,
+            "next_action": self.next_action,
+            "branch": self.branch,
+            "pull_request_url": self.pull_request_url,
+        }
+        # An abstention after a regression must not erase the pull request of the fix before it.
+        return {name: value for name, value in found.items() if value or name in ("reason", "next_action")}
+
+    def to_json(self, incident_id: str) -> dict[str, Any]:
+        """The task's result."""
+        result = {"outcome": str(self.ending), "incident_id": incident_id, "reason": self.reason}
+        if self.pull_request_url:
+            result["pull_request_url"] = self.pull_request_url
+        return result
+
+
+def determine(state: dict[str, Any]) -> Outcome:
+    """The outcome of a heal with this state (see functions/core/heal.py)."""
+    if pull_request := state.get("pull_request"):
+        return Outcome(
+            Ending.HEALED,
+            next_action="Review and merge the pull request.",
+            branch=state["commit"]["branch"],
+            pull_request_url=pull_request["url"],
+        )
+    decision = state.get("decision") or {}
+    if decision.get("decision") == Verdict.REJECT:
+        return Outcome(
+            Ending.REJECTED,
+            reason=_rejection(decision),
+            next_action="Nothing more happens by itself; a recurrence is counted on this incident.",
+        )
+    return _abstention(state)
+
+
+def _rejection(decision: dict[str, Any]) -> str:
+    reason = str(decision.get("reason") or "")
+    label = REJECT_REASONS.get(reason, reason) or "no reason given"
+    comment = str(decision.get("comment") or "")
+    return f"Rejected by {decision['by']}: {label}" + (f" ({comment})" if comment else "")
+
+
+def _abstention(state: dict[str, Any]) -> Outcome:
+    proposal = state.get("proposal") or {}
+    outcome = proposal.get("outcome")
+    if outcome == "abstained":
+        return Outcome(
+            Ending.ABSTAINED,
+            reason=str(proposal.get("reason") or "The model abstained without a reason."),
+            next_action=str(proposal.get("next_action") or "Look at the incident and fix it by hand."),
+        )
+    attempt = int(state.get("attempt", 0))
+    tries = "the one attempt" if attempt == 1 else f"any of {attempt} attempts"
+    # The last step that spoke: an invalid answer never reached validation, whose finding would be older.
+    last = proposal if outcome == "invalid" else (state.get("validation") or {})
+    finding = str(last.get("reason") or "no finding was recorded")
+    return Outcome(
+        Ending.ABSTAINED,
+        reason=f"No patch could be proven in {tries}. The last finding: {finding}",
+        next_action="Read the attempts' evidence (selfheal show), then fix it by hand.",
+    )
+
+
+def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
+    """Subject and text of the notification."""
+    subject = {
+        Ending.HEALED: "Pull request open",
+        Ending.REJECTED: "Patch rejected",
+        Ending.ABSTAINED: "No fix proposed",
+    }[outcome.ending]
+    lines = [
+        f"{incident.app}: {incident.title}",
+        "",
+        *([outcome.pull_request_url, ""] if outcome.pull_request_url else []),
+        *([outcome.reason] if outcome.reason else []),
+        f"Next: {outcome.next_action}",
+        "",
+        f"Incident {incident.incident_id}",
+    ]
+    return f"[{incident.app}] {subject}: {incident.title}", "\n".join(lines) + "\n"

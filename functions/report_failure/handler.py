@@ -1,0 +1,26 @@
+"""report_failure's Lambda entry point; target of the EventBridge rule on failed executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from functions.core.edge import step
+from functions.core.incidents import Incidents
+from functions.core.notifications import Notifications
+from functions.core.settings import Settings
+from functions.report_failure.report import report
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """A "Step Functions Execution Status Change" event → {"incident_id", "status"}: null if not reported."""
+    settings = Settings.from_environment()
+    incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
+    notifications = Notifications(boto3.client("sns"), settings.require("topic_arn"))
+    incident = report(event, boto3.client("stepfunctions"), incidents, notifications)
+    return {
+        "incident_id": incident.incident_id if incident else None,
+        "status": str(incident.status) if incident else None,
+    }

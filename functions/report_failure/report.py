@@ -1,0 +1,67 @@
+"""Reports a failure once: the incident becomes FAILED, the team gets the command that goes on from there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from functions.core.console import execution_url
+from functions.core.errors import IncidentNotFound
+from functions.core.incident import Incident
+from functions.core.incidents import Incidents
+from functions.core.notifications import Notifications
+from functions.core.redaction import redact
+from functions.report_failure.failure import Failure, explain, failed_step, latest
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+# Newest first: the state that failed was entered a retry or two before the end.
+_HISTORY_EVENTS = 100
+
+
+def report(
+    event: dict[str, Any], states: SFNClient, incidents: Incidents, notifications: Notifications
+) -> Incident | None:
+    """Handle one event. The incident afterwards; None when there was nothing (more) to report.
+
+    Raises IncidentNotFound when the incident is gone, and what AWS raises: EventBridge then delivers again.
+    """
+    announced = Failure.from_event(event)
+    if announced is None:
+        return None
+    description = dict(states.describe_execution(executionArn=announced.execution_arn))
+    failure = latest(announced, Failure.from_description(description))
+    if failure is None:
+        return None
+    if not failure.input:
+        failure = replace(failure, input=str(description.get("input") or ""))
+    if not failure.incident_id:
+        raise IncidentNotFound(f"the input of {failure.execution_arn} names no incident")
+    history = states.get_execution_history(
+        executionArn=failure.execution_arn,
+        reverseOrder=True,
+        maxResults=_HISTORY_EVENTS,
+        includeExecutionData=False,
+    )
+    step = failed_step(dict(entry) for entry in history["events"])
+    command = f"selfheal redrive {failure.incident_id}"
+    incident = incidents.fail(
+        failure.incident_id, failure.execution_arn, failure.event_id, redact(explain(failure, step)), command
+    )
+    if incident is not None:
+        notifications.send(*_tell(incident, failure, step))
+    return incident
+
+
+def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
+    text = (
+        f"The heal of this incident stopped; nothing is lost.\n\n"
+        f"{incident.app}: {incident.title}\n"
+        f"{incident.reason}\n\n"
+        f"Mend the cause, then go on from {step or 'the failed step'}:\n"
+        f"  {incident.next_action}\n\n"
+        f"Execution: {execution_url(failure.execution_arn)}\n"
+        f"Incident {incident.incident_id}\n"
+    )
+    return f"[{incident.app}] Heal failed at {step or 'an unknown step'}: {incident.title}", text
