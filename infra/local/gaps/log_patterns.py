@@ -75,7 +75,7 @@ def _json_matcher(pattern: str) -> Matcher:
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<op>&&|\|\||!=|<=|>=|=|<|>|\(|\))
-      | (?P<selector>\$(?:\.[\w@-]+|\["[^"]+"\]|\[\d+\]|\.\*)+)
+      | (?P<selector>\$(?:\.[\w@-]+|\.?\[(?:"[^"]+"|'[^']+'|\d+)\])+)
       | "(?P<string>(?:\\.|[^"\\])*)"
       | %(?P<regex>[^%]+)%
       | (?P<word>[^\s()"=!<>&|]+)
@@ -195,8 +195,8 @@ def _text(value: Any) -> str:
 
 
 def _select(data: Any, selector: str) -> Any:
-    for name, key, index in re.findall(r'\.([\w@*-]+)|\["([^"]+)"\]|\[(\d+)\]', selector):
-        name = name or key
+    for plain, quoted, index in re.findall(r"""\.([\w@-]+)|\[["']([^"']+)["']\]|\[(\d+)\]""", selector):
+        name = plain or quoted
         if index and isinstance(data, list) and int(index) < len(data):
             data = data[int(index)]
         elif name and isinstance(data, dict) and name in data:

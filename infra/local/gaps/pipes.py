@@ -1,7 +1,7 @@
 """EventBridge Pipes from a DynamoDB stream to a state machine: filter, batch size, input template, retry
 limits and the dead-letter queue.
 
-MiniStack drops SourceParameters and TargetParameters, and starts one execution with all records of the stream.
+MiniStack drops SourceParameters and TargetParameters, and starts one execution with all new records.
 Rules: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html,
 .../eb-pipes-input-transformation.html and .../eb-pipes-batching-concurrency.html
 """

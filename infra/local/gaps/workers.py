@@ -152,7 +152,7 @@ class Worker:
         events.put({"end": None})
 
     def invoke(self, event: Any, request_id: str, **call: Any) -> dict[str, Any]:
-        """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; the log goes to `_finished`."""
+        """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; its log is in `_finished`."""
         with self._lock:
             if self._pid is None:
                 self._spawn()

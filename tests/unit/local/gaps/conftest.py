@@ -35,8 +35,14 @@ class Bench:
         return client
 
     def make_role(self, name: str, actions: list[str], resource: str = "*") -> str:
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        arn: str = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        arn: str = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"][
+            "Arn"
+        ]
         policy = document({"Effect": "Allow", "Action": actions, "Resource": resource})
         self.iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
         return arn
@@ -46,8 +52,15 @@ class Bench:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as package:
             package.writestr("app.py", dedent(source))
-        settings = {"Role": self.role, "Runtime": "python3.11", "Handler": "app.handler", "Timeout": 10} | settings
-        made = self.lambda_.create_function(FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings)
+        settings = {
+            "Role": self.role,
+            "Runtime": "python3.11",
+            "Handler": "app.handler",
+            "Timeout": 10,
+        } | settings
+        made = self.lambda_.create_function(
+            FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings
+        )
         arn: str = made["FunctionArn"]
         return arn
 
@@ -57,13 +70,19 @@ class Bench:
         return {"payload": json.load(answer["Payload"]), "error": answer.get("FunctionError")}
 
     def make_machine(self, name: str, states: dict[str, Any], **definition: Any) -> str:
-        definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states} | definition
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": next(iter(states)),
+            "States": states,
+        } | definition
         made = self.sfn.create_state_machine(name=name, definition=json.dumps(definition), roleArn=self.role)
         arn: str = made["stateMachineArn"]
         return arn
 
     def start(self, machine: str, data: Any = None) -> str:
-        arn: str = self.sfn.start_execution(stateMachineArn=machine, input=json.dumps(data or {}))["executionArn"]
+        arn: str = self.sfn.start_execution(stateMachineArn=machine, input=json.dumps(data or {}))[
+            "executionArn"
+        ]
         return arn
 
     def finish(self, execution: str) -> dict[str, Any]:
@@ -129,5 +148,3 @@ def home(factory: pytest.TempPathFactory) -> Path:
 def unique(request: pytest.FixtureRequest) -> str:
     """A resource name for this test alone."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
-
-

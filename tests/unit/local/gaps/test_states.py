@@ -39,7 +39,11 @@ def switched(aws: Any, unique: str) -> Any:
     """A machine whose second state fails while the switch is off, and the switch."""
     function = aws.make_function(unique, SWITCHED)
     states = {
-        "First": {"Type": "Pass", "Output": "{% $merge([$states.input, {'first': true}]) %}", "Next": "Second"},
+        "First": {
+            "Type": "Pass",
+            "Output": "{% $merge([$states.input, {'first': true}]) %}",
+            "Next": "Second",
+        },
         "Second": lambda_task(function, "Last", Retry=[{"ErrorEquals": ["Broken"], "MaxAttempts": 1}]),
         "Last": {"Type": "Succeed"},
     }
@@ -125,7 +129,10 @@ def test_a_client_token_makes_a_redrive_idempotent(aws: Any, switched: Any, uniq
     aws.finish(execution)
     first = aws.sfn.redrive_execution(executionArn=execution, clientToken="once")
     aws.finish(execution)
-    assert aws.sfn.redrive_execution(executionArn=execution, clientToken="once")["redriveDate"] == first["redriveDate"]
+    assert (
+        aws.sfn.redrive_execution(executionArn=execution, clientToken="once")["redriveDate"]
+        == first["redriveDate"]
+    )
     assert aws.sfn.describe_execution(executionArn=execution)["redriveCount"] == 1
 
 
@@ -157,7 +164,9 @@ def test_what_runs_or_succeeded_cannot_be_redriven(aws: Any, unique: str) -> Non
     waiting = {"Wait": {"Type": "Wait", "Seconds": 500, "Next": "End"}, "End": {"Type": "Succeed"}}
     execution = aws.start(aws.make_machine(unique, waiting))
     for status in ("RUNNING", "SUCCEEDED"):
-        with pytest.raises(aws.sfn.exceptions.ExecutionNotRedrivable, match=f"Execution is {status} and cannot be"):
+        with pytest.raises(
+            aws.sfn.exceptions.ExecutionNotRedrivable, match=f"Execution is {status} and cannot be"
+        ):
             aws.sfn.redrive_execution(executionArn=execution)
         aws.finish(execution)
     with pytest.raises(aws.sfn.exceptions.ExecutionDoesNotExist):
@@ -174,7 +183,9 @@ def test_an_execution_that_takes_too_long_is_timed_out_and_can_be_redriven(aws: 
 
 
 def test_an_aborted_execution_is_left_alone_by_the_thread_that_walked_it(aws: Any, unique: str) -> None:
-    slow = aws.make_function(unique, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 1\n")
+    slow = aws.make_function(
+        unique, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 1\n"
+    )
     execution = aws.start(aws.make_machine(unique, {"Slow": lambda_task(slow)}))
     aws.wait_for(lambda: any(event["type"] == "TaskStarted" for event in aws.history(execution)))
     aws.sfn.stop_execution(executionArn=execution, error="Operator", cause="wrong app")
@@ -218,7 +229,9 @@ def test_status_events_carry_the_redrive(aws: Any, switched: Any, unique: str) -
     seen: list[Any] = []
 
     def four() -> list[Any] | None:
-        for message in aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        for message in (
+            aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        ):
             detail = json.loads(message["Body"])["detail"]
             seen.append((detail["status"], detail["redriveCount"], detail["redriveStatus"], detail["error"]))
         return seen if len(seen) == 4 else None
@@ -232,5 +245,5 @@ def test_status_events_carry_the_redrive(aws: Any, switched: Any, unique: str) -
 
 
 def test_a_payload_above_the_quota_fails_the_execution(aws: Any, unique: str) -> None:
-    states = {"Big": {"Type": "Pass", "Output": "{% $join([1..65000].($string($)), ',') %}", "End": True}}
+    states = {"Big": {"Type": "Pass", "Output": "{% $pad('', 262143, 'x') %}", "End": True}}
     assert aws.finish(aws.start(aws.make_machine(unique, states)))["error"] == "States.DataLimitExceeded"
