@@ -59,11 +59,19 @@ def handler(spec: Spec) -> str:
 
 def tree(spec: Spec) -> Tree:
     """The files of a function's package."""
+    if not spec.image:
+        return source(spec)
+    return {
+        **source(spec),
+        "Dockerfile": DOCKERFILE.read_bytes(),
+        "requirements.txt": requirements().encode(),
+    }
+
+
+def source(spec: Spec) -> Tree:
+    """Our own code in a function's package."""
     if spec.image:
-        return _files("functions") | {
-            "Dockerfile": DOCKERFILE.read_bytes(),
-            "requirements.txt": requirements().encode(),
-        }
+        return _files("functions")
     own = {"functions/__init__.py": (ROOT / "functions" / "__init__.py").read_bytes()}
     return own | _files("functions/core") | _files(f"functions/{spec.folder}")
 
