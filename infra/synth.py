@@ -97,8 +97,8 @@ def _run_cdk(variant: Path, options: Mapping[str, str], code: dict[str, str]) ->
 def _relink(origin: Path, target: Path) -> bool:
     """Copy an assembly with every zip replaced by the functions' present code.
 
-    Exchanges the hashes of the assets, the logical ids of the functions' versions (a version never changes, so
-    new code needs a new one) and the hash of the template. False when hashes cannot be told apart.
+    Exchanges the hashes of the assets, the logical ids of the functions' versions (a version never changes: new
+    code needs a new one) and the hash of the template. False when hashes cannot be told apart.
     """
     (template_path,) = origin.glob("*.template.json")
     template = json.loads(template_path.read_text())
