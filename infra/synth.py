@@ -97,7 +97,7 @@ def _run_cdk(variant: Path, options: Mapping[str, str], code: dict[str, str]) ->
 def _relink(origin: Path, target: Path) -> bool:
     """Copy an assembly with every zip replaced by the functions' present code.
 
-    Exchanges the hashes of the assets, the logical ids of the functions' versions (a version never changes: new
+    Exchanges the hashes of the assets, the logical ids of the functions' versions (versions never change: new
     code needs a new one) and the hash of the template. False when hashes cannot be told apart.
     """
     (template_path,) = origin.glob("*.template.json")
