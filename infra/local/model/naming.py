@@ -1,0 +1,70 @@
+"""Words in names, and which names are so close that one is a misspelling of the other."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_CLOSE = 0.8
+"""Least similarity (difflib's ratio) of a misspelt word: one wrong letter in five, one missing in three."""
+_SWAPPED = 0.95
+"""Similarity of words that differ by two swapped letters: the commonest slip, which difflib rates low."""
+_MARGIN = 0.06
+"""How much better the best match must be than the second for it to be the only candidate."""
+
+
+def words(name: str) -> list[str]:
+    """The words of an identifier, lower case and singular: `TAX_RATES` and `taxRate` are [tax, rate]."""
+    return [_singular(word.lower()) for word in _WORD.findall(name)]
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("xes", "ches", "shes", "sses")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        return word[:-1]
+    return word
+
+
+def phrase(name: str) -> str:
+    """The words of an identifier as text, for messages: `UnknownTaxRegion` is `unknown tax region`."""
+    return " ".join(word.lower() for word in _WORD.findall(name))
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The one candidate that `name` is a misspelling of; None when there is none or more than one."""
+    ranked = sorted(
+        ((_similarity(name, other), other) for other in set(candidates) if other != name), reverse=True
+    )
+    ranked = [pair for pair in ranked if pair[0] >= _CLOSE]
+    if not ranked or (len(ranked) > 1 and ranked[0][0] - ranked[1][0] < _MARGIN):
+        return None
+    return ranked[0][1]
+
+
+def _similarity(left: str, right: str) -> float:
+    """How likely one name is a slip of the other, 0 to 1: the least similar of their words decides.
+
+    Names with other words (`customer`, `customer_id`; `min_price`, `max_price`) are other names, and so are
+    singular and plural: a loop variable that was never bound is not its sequence misspelt.
+    """
+    if left.replace("_", "").lower() == right.replace("_", "").lower():
+        return 1.0
+    a, b = words(left), words(right)
+    if len(a) != len(b) or a == b:
+        return 0.0
+    return min(_word_similarity(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _word_similarity(a: str, b: str) -> float:
+    if a == b:
+        return 1.0
+    if a.isdigit() or b.isdigit():
+        return 0.0
+    if sorted(a) == sorted(b) and sum(x != y for x, y in zip(a, b, strict=True)) == 2:
+        return _SWAPPED
+    return difflib.SequenceMatcher(None, a, b).ratio() if a[0] == b[0] else 0.0
