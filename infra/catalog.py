@@ -14,10 +14,14 @@ from enum import StrEnum, auto
 class May(StrEnum):
     """A permission in the words of this system."""
 
+    READ_INCIDENTS = auto()
     UPDATE_INCIDENTS = auto()
-    LIST_INCIDENTS = auto()
+    QUERY_INCIDENTS = auto()
+    """List an app's incidents through the index."""
     KEEP_APPROVALS = auto()
     READ_ARTIFACTS = auto()
+    FIND_ARTIFACTS = auto()
+    """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
     READ_APP = auto()
     LIST_APPS = auto()
@@ -25,10 +29,11 @@ class May(StrEnum):
     READ_LINK_KEY = auto()
     READ_LOGS = auto()
     NOTIFY = auto()
-    ENCRYPT_TASK_TOKENS = auto()
-    DECRYPT_TASK_TOKENS = auto()
+    SEAL_TASK_TOKENS = auto()
+    OPEN_TASK_TOKENS = auto()
     ANSWER_TASKS = auto()
-    READ_EXECUTIONS = auto()
+    DESCRIBE_EXECUTIONS = auto()
+    READ_HISTORY = auto()
     INVOKE_MODELS = auto()
 
 
@@ -55,6 +60,9 @@ class Spec:
         return "".join(word.capitalize() for word in self.folder.split("_"))
 
 
+# What asking and deciding share: `functions.core.decisions` delivers an answer that was recorded but not told.
+_DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
+
 # The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.
 STEPS = (
     Spec(
@@ -72,8 +80,9 @@ STEPS = (
         disk=2048,
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
-            May.UPDATE_INCIDENTS,
+            May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
+            May.FIND_ARTIFACTS,
             May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
@@ -88,8 +97,9 @@ STEPS = (
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
-            May.LIST_INCIDENTS,
+            May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
+            May.FIND_ARTIFACTS,
             May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.INVOKE_MODELS,
@@ -103,12 +113,12 @@ STEPS = (
         disk=4096,
         isolated=True,
         settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+        may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "await_approval",
         image=False,
-        timeout=60,
+        timeout=55,
         settings=(
             "incidents_table",
             "approvals_table",
@@ -126,8 +136,9 @@ STEPS = (
             May.READ_ARTIFACTS,
             May.READ_APP,
             May.READ_LINK_KEY,
-            May.ENCRYPT_TASK_TOKENS,
+            May.SEAL_TASK_TOKENS,
             May.NOTIFY,
+            *_DECIDE,
         ),
     ),
     Spec(
@@ -136,22 +147,22 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=("artifacts_bucket", "registry_path", "incidents_table"),
+        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
         image=True,
         timeout=110,
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",
         image=False,
         timeout=45,
-        settings=("incidents_table", "artifacts_bucket", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.NOTIFY),
+        settings=("incidents_table", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.NOTIFY),
     ),
 )
 
@@ -169,25 +180,16 @@ OTHERS = (
         "decide_approval",
         image=True,
         timeout=29,
-        settings=(
-            "incidents_table",
-            "approvals_table",
-            "artifacts_bucket",
-            "registry_path",
-            "token_key_arn",
-            "link_key_parameter",
-        ),
+        settings=("incidents_table", "approvals_table", "artifacts_bucket", "link_key_parameter"),
         may=(
             May.UPDATE_INCIDENTS,
             May.KEEP_APPROVALS,
             May.READ_ARTIFACTS,
-            May.READ_APP,
+            May.FIND_ARTIFACTS,
             May.READ_LINK_KEY,
-            May.DECRYPT_TASK_TOKENS,
-            May.ANSWER_TASKS,
-            May.READ_EXECUTIONS,
+            *_DECIDE,
         ),
-        # The one address on the open internet: whoever hammers it may exhaust this function only.
+        # The one address on the open internet: whoever hammers it can exhaust this function only.
         concurrency=10,
     ),
     Spec(
@@ -195,14 +197,14 @@ OTHERS = (
         image=False,
         timeout=30,
         settings=("incidents_table", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_EXECUTIONS, May.NOTIFY),
+        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.NOTIFY),
     ),
     Spec(
         "track_pull_requests",
         image=True,
         timeout=280,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.LIST_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS, May.NOTIFY),
+        settings=("incidents_table", "registry_path"),
+        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
         # Two runs at once would ask the forge the same questions.
         concurrency=1,
     ),

@@ -100,7 +100,7 @@ class Observability(Construct):
         executions: Mapping[str, cloudwatch.Metric],
     ) -> None:
         machine = workflow.state_machine
-        search = f"SEARCH('{{{NAMESPACE},service}}', 'Sum', {PERIOD.to_seconds()})"
+        outcomes = f"SEARCH('{{{NAMESPACE},service,outcome}}', 'Sum', {PERIOD.to_seconds()})"
         cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -120,9 +120,9 @@ class Observability(Construct):
                 ],
                 [
                     cloudwatch.GraphWidget(
-                        title="Incidents, attempts and cost",
+                        title="Outcomes by step",
                         width=12,
-                        left=[cloudwatch.MathExpression(expression=search, label="", period=PERIOD)],
+                        left=[cloudwatch.MathExpression(expression=outcomes, label="", period=PERIOD)],
                     ),
                     cloudwatch.GraphWidget(
                         title="Errors by function",

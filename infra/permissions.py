@@ -9,11 +9,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from infra.catalog import May
-
-REGISTRY_PATH = "/self-heal/apps"
-CREDENTIALS_PATH = "/self-heal/credentials"
-LINK_KEY_PARAMETER = "/self-heal/link-key"
-"""SecureString, created by `selfheal configure`: CloudFormation cannot create one."""
+from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
 # DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
@@ -65,17 +61,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
     )
     bedrock = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}"
     return {
+        May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
-        May.LIST_INCIDENTS: [
-            (["dynamodb:Query"], [f"{incidents}/index/by_app"]),
-            (["dynamodb:Scan"], [incidents]),
-        ],
+        May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
         May.KEEP_APPROVALS: [(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [approvals])],
-        May.READ_ARTIFACTS: [
-            (["s3:GetObject"], [f"{bucket}/*"]),
-            # Without it S3 answers 403 instead of 404 for an object that does not exist.
-            (["s3:ListBucket"], [bucket]),
-        ],
+        May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
+        # Without it S3 answers 403 instead of 404 for an object that does not exist.
+        May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
         May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
         May.LIST_APPS: [
@@ -92,12 +84,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
             )
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
-        May.ENCRYPT_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
-        May.DECRYPT_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
+        May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
+        May.OPEN_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
         # SendTask* have no resource type: the token itself is the capability.
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
         May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
-        May.READ_EXECUTIONS: [(["states:DescribeExecution", "states:GetExecutionHistory"], [executions])],
+        May.DESCRIBE_EXECUTIONS: [(["states:DescribeExecution"], [executions])],
+        May.READ_HISTORY: [(["states:GetExecutionHistory"], [executions])],
         # An inference profile routes to a foundation model in several regions; both need the permission.
         # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
         May.INVOKE_MODELS: [
@@ -117,7 +110,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (
         "dynamodb",
         _DYNAMODB_KEY_ACTIONS,
-        frozenset({May.UPDATE_INCIDENTS, May.LIST_INCIDENTS, May.KEEP_APPROVALS}),
+        frozenset({May.READ_INCIDENTS, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.KEEP_APPROVALS}),
     ),
     ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),

@@ -16,11 +16,10 @@ from infra.network import IsolatedNetwork
 from infra.observability import Observability
 from infra.package import Package
 from infra.packaging import Packaging
-from infra.permissions import LINK_KEY_PARAMETER, REGISTRY_PATH, Resources
+from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME
+from infra.permissions import Resources
 from infra.storage import Storage
 from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow, definition
-
-STACK_NAME = "SelfHealingCode"
 
 
 @dataclass(frozen=True)
