@@ -60,7 +60,7 @@ class Spec:
         return "".join(word.capitalize() for word in self.folder.split("_"))
 
 
-# What asking and deciding share: `functions.core.decisions` delivers an answer that was recorded but not told.
+# Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 # The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.

@@ -12,11 +12,11 @@ from constructs import Construct
 from infra.catalog import FUNCTIONS, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
+from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME
 from infra.network import IsolatedNetwork
 from infra.observability import Observability
 from infra.package import Package
 from infra.packaging import Packaging
-from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME
 from infra.permissions import Resources
 from infra.storage import Storage
 from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow, definition
