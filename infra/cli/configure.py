@@ -13,14 +13,12 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid
-from functions.core.names import is_own_log_group
 from infra.cli.console import out, plain, print_json
 from infra.cli.errors import UserError
 from infra.cli.options import AsJson, Local
 from infra.cli.target import Target, connect
-from infra.names import CREDENTIALS_PATH, FILTER_PATTERN, LINK_KEY_PARAMETER, REGISTRY_PATH
-
-_FILTER_NAME = "self-heal"
+from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH
+from infra.subscription import FILTER_NAME, FILTER_PATTERN, OwnLogGroup, checked_log_group
 
 
 def configure(
@@ -62,10 +60,12 @@ def register(target: Target, app: App, token: str | None = None) -> None:
     Safe to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
     """
     for group in app.log_groups:
-        if is_own_log_group(group):
+        try:
+            checked_log_group(group)
+        except OwnLogGroup as error:
             raise UserError(
-                f"{group} belongs to this system", "it must not watch itself: every error would cause another"
-            )
+                str(error), "watch the log groups of your own services only", exit_code=2
+            ) from error
     ssm = target.session.client("ssm")
     _ensure_link_key(ssm)
     if token:
@@ -94,7 +94,7 @@ def _subscribe(target: Target, group: str) -> None:
     try:
         logs.put_subscription_filter(
             logGroupName=group,
-            filterName=_FILTER_NAME,
+            filterName=FILTER_NAME,
             filterPattern=FILTER_PATTERN,
             destinationArn=destination,
         )

@@ -83,43 +83,50 @@ def find(home: Path = HOME) -> Run | None:
     return run if run and run.alive else None
 
 
-def start(home: Path = HOME, progress: Progress = lambda _: None) -> Run:
-    """Start everything and register the sample service. Whatever was started ends again if a part fails."""
+def start(
+    home: Path = HOME, progress: Progress = lambda _: None, *, wait_scale: float = 1.0, model_url: str = ""
+) -> Run:
+    """Start everything and register the sample service. Whatever was started ends again if a part fails.
+
+    wait_scale: factor for the workflow's retry intervals; tests make them short. model_url: an
+    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL).
+    """
     home = home.resolve()
     for stale in ("aws", "forge"):
         shutil.rmtree(home / stale, ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
     started: dict[str, Started] = {}
     try:
-        return _start(home, started, progress)
+        return _start(home, started, progress, wait_scale, model_url or os.environ.get("MODEL_URL", ""))
     except BaseException:
         for process in reversed(started.values()):
             process.stop()
         raise
 
 
-def _start(home: Path, started: dict[str, Started], progress: Progress) -> Run:
+def _start(
+    home: Path, started: dict[str, Started], progress: Progress, wait_scale: float, model_url: str
+) -> Run:
     token = secrets.token_urlsafe(24)
     token_file = home / "forge-token"
     token_file.touch(mode=0o600)
     token_file.write_text(token)
     with ThreadPoolExecutor(1) as pool:
         assembly = pool.submit(synthesise, packaging="zip")
-        model_url = os.environ.get("MODEL_URL", "")
         if not model_url:
             started["model"], model_url = start_module(
-                "infra.local.model", "--port", "0", log=home / "model.log", ready="model:"
+                "infra.local.model", "--port", "0", log=home / "model.log", ready="repair model listening on"
             )
         progress(f"model at {model_url}")
         started["forge"], forge_url = _start_forge(home, 0)
         progress(f"forge at {forge_url}")
-        aws = emulator.Emulator(home / "aws", bedrock_url=model_url)
+        aws = emulator.Emulator(home / "aws", bedrock_url=model_url, wait_scale=wait_scale)
         aws.start()
         started["aws"] = Started.of(aws.pid)
         progress(f"AWS emulator at {aws.endpoint}, IAM enforced")
         template = assembly.result()
     progress("stack synthesised")
-    outputs = deploy(template, STACK_NAME, aws.session())
+    outputs = deploy(template, STACK_NAME, aws)
     progress(f"stack {STACK_NAME} deployed through CloudFormation")
     run = Run(
         home=str(home),

@@ -1,0 +1,272 @@
+"""The whole system in one place: the synthesised stack on the embedded AWS, with apps on a real forge."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from functions.core.app import App
+from functions.core.approvals import Approval, Approvals, Verdict
+from functions.core.decisions import Answer, Decision
+from functions.core.incident import Incident, Status
+from infra.cli.configure import register
+from infra.cli.decide import decide, identity
+from infra.cli.history import Visit
+from infra.cli.look import read_history
+from infra.cli.target import Target
+from infra.local import run as embedded
+from infra.local.forge import Forge
+from infra.local.model.server import complete
+
+T = TypeVar("T")
+
+TOKEN = "forge-token"
+PATIENCE = 60
+DENY_ALL = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+)
+
+BUGGY = '''"""Rates."""
+
+REST_OF_WORLD = "*"
+
+RATES = {"DE": 4.9, REST_OF_WORLD: 19.5}
+
+DAYS = {"DE": 2, REST_OF_WORLD: 14}
+
+
+def days(country):
+    """Days until delivery."""
+    return DAYS.get(country, DAYS[REST_OF_WORLD])
+
+
+def rate(country):
+    """Euro per kilogram."""
+    return RATES[country]
+'''
+
+CRASH = """[ERROR] KeyError: 'NZ'
+Traceback (most recent call last):
+  File "/var/task/rates.py", line 17, in rate
+    return RATES[country]
+           ~~~~~^^^^^^^^^
+"""
+
+
+class ScriptedModel:
+    """An OpenAI-compatible endpoint: says what a test tells it to, and is the repair model to all others."""
+
+    def __init__(self) -> None:
+        self.scripts: dict[str, dict[str, Any] | int] = {}
+        """App → the message to answer with, or an HTTP status to fail with."""
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, body = model._answer(request)
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args: Any) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        text = json.dumps(request)
+        for app, script in self.scripts.items():
+            if f"service: {app}\\n" in text:
+                if isinstance(script, int):
+                    return script, {"error": {"message": "scripted failure"}}
+                finish = "tool_calls" if script.get("tool_calls") else "stop"
+                message = {"role": "assistant", "content": None, **script}
+                choice = {"index": 0, "message": message, "finish_reason": finish}
+                usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+                return 200, {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}
+        return 200, complete(request)
+
+
+def tool_call(name: str, arguments: str) -> dict[str, Any]:
+    """A message that calls a tool; `arguments` is JSON, or what a bad model takes for it."""
+    function = {"name": name, "arguments": arguments}
+    return {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+
+
+@dataclass
+class World:
+    """The embedded system and a forge of the test's own, in this process, so that it can be made to fail."""
+
+    run: embedded.Run
+    forge: Forge
+    model: ScriptedModel
+    sources: Path
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def target(self) -> Target:
+        return self.run.target()
+
+    def client(self, service: str) -> Any:
+        return self.target.session.client(service)  # type: ignore[call-overload]  # any service
+
+    def app(self, files: dict[str, str] | None = None, *, token: str = TOKEN, **changes: Any) -> App:
+        """Register a new app with a repository and a log group of its own."""
+        name = f"t{next(self.numbers)}"
+        source = self.sources / name
+        for path, text in (files or {"rates.py": BUGGY}).items():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(text)
+        self.forge.create_repository(f"shop/{name}", source, private=True, collaborators=("reviewer",))
+        group = f"/aws/lambda/{name}"
+        self.client("logs").create_log_group(logGroupName=group)
+        self.client("logs").create_log_stream(logGroupName=group, logStreamName="stream")
+        entry = {
+            "log_groups": [group],
+            "repository": f"{self.forge.url}/shop/{name}.git",
+            "forge_api": self.forge.api_url,
+            "packages": ["rates"],
+            **changes,
+        }
+        app = App.from_json(name, entry)
+        register(self.target, app, token)
+        return app
+
+    def log(self, app: App, text: str = CRASH) -> None:
+        """What the app's runtime would write."""
+        events = [{"timestamp": int(time.time() * 1000), "message": text}]
+        self.client("logs").put_log_events(
+            logGroupName=app.log_groups[0], logStreamName="stream", logEvents=events
+        )
+
+    def incidents(self, app: App) -> list[Incident]:
+        return list(self.target.incidents.recent(app.name))
+
+    def until(self, app: App, *statuses: Status) -> Incident:
+        """The app's one incident, once it has one of these statuses."""
+        found = self.eventually(
+            lambda: next((i for i in self.incidents(app) if i.status in statuses), None),
+            lambda: f"{app.name} never was {statuses}; incidents: {self.incidents(app)}",
+        )
+        return self.target.incidents.get(found.incident_id)
+
+    def eventually(self, look: Callable[[], T | None], why: Callable[[], str]) -> T:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if (found := look()) is not None:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(why())
+
+    def decide(self, incident: Incident, verdict: Verdict, comment: str = "", reason: str = "") -> Answer:
+        decision = Decision(verdict, identity(self.target), comment, reason, via="iam")
+        return decide(self.target, incident.approval_id, decision)
+
+    def approval(self, incident: Incident) -> Approval:
+        table = self.target.session.resource("dynamodb").Table(self.target.output("ApprovalsTable"))
+        found = Approvals(table).get(incident.approval_id)
+        assert found
+        return found
+
+    def executions(self, app: App) -> list[dict[str, Any]]:
+        """All executions that were started for the app's incidents, newest first."""
+        states = self.client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=self.target.output("StateMachineArn"))["executions"]
+        described = [states.describe_execution(executionArn=e["executionArn"]) for e in listed]
+        return [e for e in described if f'"{app.name}-' in e["input"]]
+
+    def history(self, incident: Incident) -> list[Visit]:
+        return read_history(self.target, incident)[1]
+
+    def redrive(self, incident: Incident) -> None:
+        self.client("stepfunctions").redrive_execution(executionArn=incident.execution_arn)
+
+    def pulls(self, app: App) -> list[dict[str, Any]]:
+        """The app's pull requests, as the forge keeps them."""
+        from github import Auth, Github
+
+        client = Github(auth=Auth.Token(TOKEN), base_url=self.forge.api_url, retry=None)
+        return [pull.raw_data for pull in client.get_repo(app.slug).get_pulls(state="all")]
+
+    def commits(self, app: App, branch: str) -> list[str]:
+        """Commits of a branch, newest first."""
+        from github import Auth, Github
+
+        client = Github(auth=Auth.Token(TOKEN), base_url=self.forge.api_url, retry=None)
+        return [commit.sha for commit in client.get_repo(app.slug).get_commits(sha=branch)]
+
+    def deny(self, function: str) -> Callable[[], None]:
+        """Take every permission from a function's role, as a careless change would; returns the undo."""
+        name = f"self-heal-{function.replace('_', '-')}"
+        role = (
+            self.client("lambda").get_function(FunctionName=name)["Configuration"]["Role"].rsplit("/", 1)[1]
+        )
+        iam = self.client("iam")
+        iam.put_role_policy(RoleName=role, PolicyName="Careless", PolicyDocument=DENY_ALL)
+        return lambda: iam.delete_role_policy(RoleName=role, PolicyName="Careless")
+
+
+@pytest.fixture(scope="session")
+def scripted_model() -> Iterator[ScriptedModel]:
+    model = ScriptedModel()
+    yield model
+    model.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_run(
+    tmp_path_factory: pytest.TempPathFactory, scripted_model: ScriptedModel
+) -> Iterator[embedded.Run]:
+    """One embedded system for all tests of this process; retries of the workflow wait hardly at all."""
+    home = tmp_path_factory.mktemp("embedded")
+    run = embedded.start(home, wait_scale=0.02, model_url=scripted_model.url)
+    yield run
+    run.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
+    forge = Forge(tmp_path_factory.mktemp("forge"), TOKEN)
+    forge.start()
+    yield forge
+    forge.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_world(
+    embedded_run: embedded.Run,
+    shared_forge: Forge,
+    scripted_model: ScriptedModel,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> World:
+    return World(embedded_run, shared_forge, scripted_model, tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """The system, with the forge in good health before and after each test."""
+    shared_world.forge.outage = None
+    yield shared_world
+    shared_world.model.scripts.clear()
+    shared_world.forge.outage = None
+    shared_world.forge.start()

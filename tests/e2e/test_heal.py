@@ -1,0 +1,100 @@
+"""From a crash of the sample service to a pull request that holds the approved bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.core.approvals import Verdict
+from functions.core.decisions import Standing
+from functions.core.evidence import Result
+from functions.core.incident import Status
+from infra.cli.report import gather
+from infra.local import run as embedded
+from infra.local.crash import CRASHES, request
+from infra.local.demo import verify
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import World
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_a_crash_of_the_sample_service_becomes_a_proven_pull_request(world: World, name: str) -> None:
+    target = world.target
+    seen = {i.incident_id for i in target.incidents.recent(embedded.SAMPLE_FUNCTION)}
+    assert not request(target, CRASHES[name].works).error
+    answer = request(target, CRASHES[name].crashes)
+    assert answer.error
+
+    def waiting() -> object:
+        rows = target.incidents.recent(embedded.SAMPLE_FUNCTION)
+        new = [i for i in rows if i.incident_id not in seen and i.status is not Status.NEW]
+        over = [i for i in new if i.status is not Status.HEALING]
+        return over[0] if over else None
+
+    world.eventually(waiting, lambda: "nothing happened")
+    incident = next(i for i in target.incidents.recent(embedded.SAMPLE_FUNCTION) if i.incident_id not in seen)
+    assert incident.status is Status.AWAITING_APPROVAL, incident.reason
+    assert incident.error_type == answer.error
+    report = gather(target, incident)
+    assert report.evidence
+    results = {gate.gate: gate.result for gate in report.evidence.gates}
+    assert results["reproduces"] is Result.PASS
+    assert results["breaks_nothing"] is Result.PASS
+
+    assert world.decide(incident, Verdict.APPROVE).standing is Standing.ACCEPTED
+    world.eventually(
+        lambda: target.incidents.get(incident.incident_id).status is Status.PR_OPEN or None,
+        lambda: str(target.incidents.get(incident.incident_id)),
+    )
+    done = target.incidents.get(incident.incident_id)
+    verify(target, world.run, report, done)
+    assert done.pull_request_url.startswith(world.run.forge_url)
+
+
+def test_rejecting_ends_the_heal_with_the_reason(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    world.decide(incident, Verdict.REJECT, "no", "too_risky")
+    rejected = world.until(app, Status.REJECTED)
+    assert "risky" in rejected.reason.lower()
+    assert world.executions(app)[0]["status"] == "SUCCEEDED"
+    assert world.pulls(app) == []
+
+
+def test_asking_for_changes_brings_another_attempt(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    first = world.until(app, Status.AWAITING_APPROVAL)
+    world.decide(first, Verdict.REVISE, "please do it another way")
+
+    def proposed_again() -> list[str] | None:
+        states = [row.state for row in world.history(first)]
+        settled = states[-1] in ("AwaitApproval", "Abstained")
+        return states if states.count("ProposePatch") >= 2 and settled else None
+
+    states = world.eventually(proposed_again, lambda: str(world.history(first)))
+    assert states.count("FetchSource") == 1, "the source is fetched once per heal"
+
+
+def test_a_resolved_error_that_comes_back_is_healed_again(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    world.decide(world.until(app, Status.AWAITING_APPROVAL), Verdict.APPROVE)
+    world.until(app, Status.PR_OPEN)
+    from github import Auth, Github
+
+    client = Github(auth=Auth.Token("forge-token"), base_url=world.forge.api_url, retry=None)
+    client.get_repo(app.slug).get_pull(1).merge()
+    world.client("lambda").invoke(FunctionName="self-heal-track-pull-requests:live", Payload=b"{}")
+    resolved = world.until(app, Status.RESOLVED)
+    assert resolved.generation == 1
+    world.log(app)
+    again = world.eventually(
+        lambda: next((i for i in world.incidents(app) if i.generation == 2), None), lambda: "not reopened"
+    )
+    assert again.regressed_from.endswith("/pull/1")

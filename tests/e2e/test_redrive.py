@@ -1,0 +1,120 @@
+"""A heal that failed resumes at the state that failed, whatever state that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.core.approvals import Verdict
+from functions.core.incident import Incident, Status
+from infra.local.forge import Outage
+
+if TYPE_CHECKING:
+    from functions.core.app import App
+    from tests.e2e.conftest import World
+
+pytestmark = pytest.mark.embedded
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Task state, and whether a human has approved before it runs."""
+
+    state: str
+    function: str
+    after_approval: bool = False
+
+
+STEPS = [
+    Step("ClaimIncident", "claim_incident"),
+    Step("FetchSource", "fetch_source"),
+    Step("ProposePatch", "propose_patch"),
+    Step("ValidatePatch", "validate_patch"),
+    Step("AwaitApproval", "await_approval"),
+    Step("CommitPatch", "commit_patch", after_approval=True),
+    Step("CreatePullRequest", "create_pull_request", after_approval=True),
+    Step("RecordOutcome", "record_outcome", after_approval=True),
+]
+
+
+def failed_at(world: World, app: App, state: str) -> Incident:
+    incident = world.until(app, Status.FAILED)
+    assert [row.state for row in world.history(incident) if row.outcome == "failed"] == [state]
+    assert world.executions(app)[0]["status"] == "FAILED"
+    assert f"selfheal redrive {incident.incident_id}" in incident.next_action
+    assert state in incident.reason
+    return incident
+
+
+def finished_once(world: World, app: App) -> None:
+    """One branch, one commit, one pull request, and no state ran twice but the one that failed."""
+    incident = world.until(app, Status.PR_OPEN)
+    assert len(world.pulls(app)) == 1
+    assert len(world.commits(app, incident.branch)) == 2, "the base and one commit"
+    entered = [row.state for row in world.history(incident)]
+    assert len(entered) == len(set(entered)), entered
+    assert sum(row.redrive for row in world.history(incident)[:1]) <= 1
+    assert world.executions(app)[0]["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.state)
+def test_a_lost_permission_fails_the_step_and_redrive_resumes_it(world: World, step: Step) -> None:
+    app = world.app()
+    if not step.after_approval:
+        restore = world.deny(step.function)
+        world.log(app)
+    else:
+        world.log(app)
+        waiting = world.until(app, Status.AWAITING_APPROVAL)
+        restore = world.deny(step.function)
+        world.decide(waiting, Verdict.APPROVE)
+    try:
+        incident = failed_at(world, app, step.state)
+    finally:
+        restore()
+    world.redrive(incident)
+    if not step.after_approval:
+        world.decide(world.until(app, Status.AWAITING_APPROVAL), Verdict.APPROVE)
+    finished_once(world, app)
+
+
+def test_a_forge_whose_api_is_down_fails_at_the_pull_request_and_not_before(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    waiting = world.until(app, Status.AWAITING_APPROVAL)
+    world.forge.outage = Outage(503, api_only=True)
+    world.decide(waiting, Verdict.APPROVE)
+    incident = failed_at(world, app, "CreatePullRequest")
+    last = world.history(incident)[-1]
+    assert last.tries > 1, "it was retried first"
+    world.forge.outage = None
+    world.redrive(incident)
+    finished_once(world, app)
+
+
+def test_a_forge_that_is_gone_fails_the_fetch_and_redrive_goes_on(world: World) -> None:
+    app = world.app()
+    world.forge.stop()
+    world.log(app)
+    incident = failed_at(world, app, "FetchSource")
+    assert "not reachable" in incident.reason or "ForgeUnavailable" in incident.reason
+    world.forge.start()
+    world.redrive(incident)
+    world.decide(world.until(app, Status.AWAITING_APPROVAL), Verdict.APPROVE)
+    finished_once(world, app)
+
+
+def test_an_approval_that_nobody_answered_is_asked_again(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    first = world.until(app, Status.AWAITING_APPROVAL)
+    world.client("stepfunctions").stop_execution(executionArn=first.execution_arn, cause="operator")
+    failed = world.until(app, Status.FAILED)
+    world.redrive(failed)
+    second = world.until(app, Status.AWAITING_APPROVAL)
+    assert second.approval_id != first.approval_id
+    assert str(world.approval(first).status) in ("SUPERSEDED", "EXPIRED")
+    world.decide(second, Verdict.APPROVE)
+    world.until(app, Status.PR_OPEN)
