@@ -1,0 +1,1 @@
+"""ValidatePatch: proves a proposed patch in the sandbox, gate by gate, and keeps the evidence."""

@@ -1,0 +1,99 @@
+"""The candidate: everything that a gate may look at."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from functions.core.facts import Facts
+from functions.core.incident import Frame
+from functions.core.proposal import Proposal
+from functions.validate_patch.rules import Rules
+from functions.validate_patch.tree import Change, Tree
+
+_TEST_DIRECTORIES = frozenset({"test", "tests", "testing"})
+_TEST_NAME = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py|conftest\.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A traceback frame in the repository: path, function and line as the incident saw them."""
+
+    path: str
+    function: str
+    line: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A patched tree beside the tree as fetched, and what is known of the incident."""
+
+    before: Tree
+    after: Tree
+    changes: tuple[Change, ...]
+    proposal: Proposal
+    facts: Facts
+    rules: Rules
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The incident's own frames that are in the repository, innermost last."""
+        incident, app = self.facts.incident, self.facts.app
+        return places_of(incident.frames, self.before, app.source_roots)
+
+    @cached_property
+    def python_changes(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.path.endswith(".py"))
+
+
+def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> tuple[Place, ...]:
+    """Map frames to files: by the app's path rules, else by the longest suffix that only one file has.
+
+    Never by a base name alone: a frame that cannot be placed is left out, not guessed.
+    """
+    found = []
+    for frame in frames:
+        path = _path_of(frame.file, tree, roots) if frame.in_app or not frame.why else None
+        if path is not None and frame.function is not None and frame.line is not None:
+            found.append(Place(path, frame.function, frame.line, frame.code))
+    return tuple(found)
+
+
+def _path_of(file: str, tree: Tree, roots: Mapping[str, str]) -> str | None:
+    name = file.replace("\\", "/")
+    for root in sorted(roots, key=len, reverse=True):
+        if name.startswith(root.rstrip("/") + "/"):
+            path = str(PurePosixPath(roots[root]) / name[len(root.rstrip("/")) + 1 :])
+            if path in tree:
+                return path
+    parts = name.lstrip("/").split("/")
+    if name in tree:
+        return name
+    for start in range(len(parts) - 1):
+        suffix = "/".join(parts[start:])
+        matches = [path for path in tree if path == suffix or path.endswith(f"/{suffix}")]
+        if matches:
+            return matches[0] if len(matches) == 1 else None
+    return None
+
+
+def is_test(path: str) -> bool:
+    """Whether a path is test code, by the names that pytest and unittest use."""
+    pure = PurePosixPath(path)
+    return bool(_TEST_DIRECTORIES & set(pure.parts[:-1])) or _TEST_NAME.fullmatch(pure.name) is not None
+
+
+def parsed(tree: Tree, path: str) -> ast.Module | None:
+    """The syntax tree of a file, or None when it is missing or does not parse."""
+    file = tree.get(path)
+    if file is None:
+        return None
+    try:
+        return ast.parse(file.data)
+    except (SyntaxError, ValueError):
+        return None

@@ -1,0 +1,46 @@
+"""ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
+
+Its function has no credentials but to its artifact prefix, and no network but to the artifacts bucket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from functions.core import archive
+from functions.core.artifacts import Artifacts
+from functions.core.edge import step
+from functions.core.facts import Facts
+from functions.core.heal import Heal
+from functions.core.proposal import Proposal
+from functions.core.settings import Settings
+from functions.validate_patch.validate import tree_of, validate
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
+    heal = Heal.from_state(event)
+    artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    source = event["source"]
+    result = validate(
+        tree_of(archive.read(artifacts.get(source["key"]))),
+        Proposal.from_json(artifacts.get_json(event["proposal"]["key"])),
+        Facts.load(artifacts, heal),
+        source["base_sha"],
+    )
+    evidence, patch_key = result.evidence, heal.attempt_key("patch.diff")
+    artifacts.put(patch_key, result.patch, "text/x-diff")
+    artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
+    artifacts.put_json(heal.attempt_key("findings.json"), {"findings": list(evidence.findings)})
+    return {
+        "verdict": "accepted" if evidence.accepted else "rejected",
+        "patch_key": patch_key,
+        "patch_sha256": evidence.patch_sha256,
+        "evidence_key": heal.attempt_key("evidence.json"),
+        "reason": result.reason,
+        "proven": result.proven,
+        "findings": len(evidence.findings),
+    }

@@ -1,0 +1,81 @@
+"""What the worker does once it is isolated: run pytest, a command, or the search for failing inputs.
+
+What happened is reported as JSON lines on a descriptor that was opened before any code under test ran. Code
+under test shares this process and could write there too; the reader checks that the whole story is
+consistent (`functions/validate_patch/outcomes.py`) and the rules against tampering do the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.validate_patch.sandbox.report import describe, write_line
+from functions.validate_patch.search import explore
+
+
+def run(task: dict[str, Any], root: str, report: int) -> int:
+    """Do the task in `root`, the current directory; returns the exit code.
+
+    `{"kind": "pytest", "args": [...]}`, `{"kind": "command", "args": [...]}` or
+    `{"kind": "search", ...}` (see `functions/validate_patch/search/explore.py`).
+    """
+    if task["kind"] == "command":
+        os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
+    _forget_this_project(root)
+    if task["kind"] == "search":
+        return explore.explore(task, root, report)
+    sys.argv = ["pytest", *task["args"]]
+    return int(pytest.main(task["args"], plugins=[_Reporter(root, report)]))
+
+
+def _forget_this_project(root: str) -> None:
+    """Make room for packages of the repository that are named like ours, and put it on the path."""
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("functions", "infra")]:
+        del sys.modules[name]
+    own = str(Path(__file__).resolve().parents[3])
+    paths = [p for p in sys.path if p not in ("", own)]
+    source = [f"{root}/src"] if Path(root, "src").is_dir() else []
+    sys.path[:] = [root, *source, *paths]
+
+
+class _Reporter:
+    """pytest plugin: one line per collection, phase and end."""
+
+    def __init__(self, root: str, report: int) -> None:
+        self._root = root
+        self._report = report
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._tell(collected=[item.nodeid for item in session.items])
+
+    def pytest_exception_interact(self, node: Any, call: pytest.CallInfo[Any]) -> None:
+        if isinstance(node, pytest.Collector) and call.excinfo is not None:
+            error = call.excinfo.value
+            # pytest wraps what an import raised; the cause is what matters here.
+            self._tell(collect_error=node.nodeid, exception=describe(error.__cause__ or error, self._root))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        result = yield
+        error = call.excinfo.value if call.excinfo is not None and result.failed else None
+        self._tell(
+            test=item.nodeid,
+            when=call.when,
+            outcome=result.outcome,
+            exception=None if error is None else describe(error, self._root),
+        )
+        return result
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self._tell(finished=int(exitstatus))
+
+    def _tell(self, **line: Any) -> None:
+        write_line(self._report, line)

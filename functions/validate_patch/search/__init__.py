@@ -1,0 +1,1 @@
+"""The bounded search for inputs that make unpatched code fail as the incident did."""

@@ -1,0 +1,146 @@
+"""Gate 7: the repository's own tests before and after; only what passed before and fails after counts."""
+
+from __future__ import annotations
+
+import shlex
+from concurrent.futures import Executor
+from pathlib import PurePosixPath
+from typing import Any
+
+from functions.core.evidence import GateResult, Result, Run
+from functions.core.redaction import redact
+from functions.validate_patch import outcomes
+from functions.validate_patch.candidate import Candidate, is_test
+from functions.validate_patch.outcomes import TestRun
+from functions.validate_patch.reproduce import Trees
+from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
+
+GATE = "breaks_nothing"
+_SECONDS = 240.0
+_OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
+_SHOWN = 10
+_USAGE_ERROR = 4
+
+
+def check(candidate: Candidate, sandbox: Sandbox, trees: Trees, pool: Executor) -> GateResult:
+    """Run the repository's tests on both trees side by side and compare test by test."""
+    command = candidate.rules.test_command
+    arguments = pytest_arguments(command)
+    if arguments is None:
+        return _by_exit_code(command, sandbox, trees, pool)
+    if not command and not any(
+        is_test(path) and not path.endswith("__init__.py") for path in candidate.before
+    ):
+        return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
+    before, after = _both(sandbox, trees, pool, {"kind": "pytest", "args": [*_OPTIONS, *arguments]})
+    said = ""
+    if before.exit_code == _USAGE_ERROR:
+        # Options in the repository's configuration need a plugin that is not installed here.
+        said = "; run without the options (addopts) in the repository's pytest configuration"
+        task = {"kind": "pytest", "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
+        before, after = _both(sandbox, trees, pool, task)
+    shown = shlex.join(command or ("pytest",))
+    runs = (_run(shown, "before", before), _run(shown, "after", after))
+    seconds = before.seconds + after.seconds
+    was, now = outcomes.read(before), outcomes.read(after)
+    findings = _findings(was, now)
+    if findings:
+        return GateResult(GATE, Result.FAIL, findings[0], findings, runs, seconds)
+    if problem := _nothing_proven(was):
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {problem}", (), runs, seconds)
+    return GateResult(GATE, Result.PASS, _detail(was, now) + said, (), runs, seconds)
+
+
+def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:
+    """The arguments for pytest in a test command, or None when it runs something else."""
+    if not command:
+        return []
+    program = PurePosixPath(command[0]).name
+    if program in ("pytest", "py.test"):
+        return list(command[1:])
+    if program.startswith("python") and command[1:3] == ("-m", "pytest"):
+        return list(command[3:])
+    if program.startswith("python") and command[1:3] == ("-m", "unittest") and len(command) in (3, 4):
+        return []  # pytest runs unittest's tests and tells them apart
+    return None
+
+
+def _both(sandbox: Sandbox, trees: Trees, pool: Executor, task: dict[str, Any]) -> tuple[Outcome, Outcome]:
+    after = pool.submit(sandbox.run, trees.after, task, _SECONDS)
+    before = pool.submit(sandbox.run, trees.fetched, task, _SECONDS)
+    return before.result(), after.result()
+
+
+def _findings(was: TestRun, now: TestRun) -> tuple[str, ...]:
+    passed = {name for name, result in was.results.items() if result == "passed"}
+    if was.problem and not passed:
+        return ()
+    if now.problem and not was.problem:
+        return (f"the tests' run after the patch does not count: {now.problem}",)
+    found = []
+    for path in now.uncollected:
+        if path not in was.uncollected:
+            raised = now.raised[path]
+            found.append(f"{path} cannot be imported any more: {raised.type}: {_line(raised.message)}")
+    for name in sorted(passed):
+        result = now.results.get(name)
+        if result == "failed":
+            raised_now = now.raised.get(name)
+            reason = f": {raised_now.type}: {_line(raised_now.message)}" if raised_now else ""
+            found.append(f"{name} passed before the patch and fails after it{reason}")
+        elif result is None and not now.uncollected and not now.problem:
+            found.append(f"{name} passed before the patch and is gone after it")
+        elif result == "skipped":
+            found.append(f"{name} passed before the patch and is skipped after it")
+    return tuple(found[:_SHOWN])
+
+
+def _nothing_proven(was: TestRun) -> str:
+    if was.problem:
+        return f"the tests' run before the patch does not count: {was.problem}"
+    if "passed" in was.results.values():
+        return ""
+    if was.uncollected:
+        raised = was.raised[was.uncollected[0]]
+        why = f"{raised.type}: {_line(raised.message)}"
+        return f"{was.uncollected[0]} cannot be imported even without the patch: {why}"
+    return "no test passed before the patch"
+
+
+def _detail(was: TestRun, now: TestRun) -> str:
+    passed = sum(result == "passed" for result in was.results.values())
+    failing = sorted(name for name, result in was.results.items() if result == "failed")
+    detail = f"{passed} tests passed before the patch and pass after it"
+    if failing:
+        mended = [name for name in failing if now.results.get(name) == "passed"]
+        detail += f"; {len(failing)} failed before already ({', '.join(failing[:3])})"
+        detail += f", {len(mended)} of them pass now" if mended else ""
+    if was.uncollected:
+        detail += f"; not run: {', '.join(was.uncollected[:3])} (cannot be imported without the patch either)"
+    return detail
+
+
+def _by_exit_code(command: tuple[str, ...], sandbox: Sandbox, trees: Trees, pool: Executor) -> GateResult:
+    """A command of the app's own tells only by its exit code whether all is well."""
+    before, after = _both(sandbox, trees, pool, {"kind": "command", "args": list(command)})
+    shown = shlex.join(command)
+    runs = (_run(shown, "before", before), _run(shown, "after", after))
+    seconds = before.seconds + after.seconds
+    if before.exit_code != 0:
+        ended = "was stopped" if before.exit_code is None else f"ends with {before.exit_code}"
+        return GateResult(
+            GATE, Result.NOT_RUN, f"not run: {shown} {ended} even without the patch", (), runs, seconds
+        )
+    if after.exit_code != 0:
+        ended = "is stopped" if after.exit_code is None else f"ends with {after.exit_code}"
+        finding = f"{shown} succeeded before the patch and {ended} after it: {_line(after.output[-300:])}"
+        return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)
+    return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs, seconds)
+
+
+def _run(command: str, tree: str, outcome: Outcome) -> Run:
+    return Run(command, tree, outcome.exit_code, outcome.seconds, redact(outcome.output[-4000:]))
+
+
+def _line(text: str) -> str:
+    return redact(" ".join(text.split())[:200])

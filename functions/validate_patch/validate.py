@@ -1,0 +1,139 @@
+"""ValidatePatch without AWS: a tree, a proposal and the facts in; evidence and the patch's bytes out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from functions.core.archive import Kind, Member
+from functions.core.evidence import Evidence, GateResult, Result
+from functions.core.facts import Facts
+from functions.core.proposal import Proposal
+from functions.validate_patch import clean, edits, formatting, honest, lane, reproduce, suite, syntax
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.diff import patch_of
+from functions.validate_patch.reproduce import Trees
+from functions.validate_patch.rules import Rules
+from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.validate_patch.tree import EXECUTABLE, REGULAR, SYMLINK, File, Tree, changes_between
+
+_PARALLEL = 2
+"""Runs side by side: a Lambda function of the memory that this one has gets about two cores."""
+_MODES = {Kind.FILE: REGULAR, Kind.EXECUTABLE: EXECUTABLE, Kind.SYMLINK: SYMLINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The evidence, and the diff of everything that will be committed: b"" when the patch does not apply."""
+
+    evidence: Evidence
+    patch: bytes
+
+    @property
+    def proven(self) -> bool:
+        """Whether a reproduction failed before the patch and passed after it."""
+        return any(g.gate == reproduce.GATE and g.result is Result.PASS for g in self.evidence.gates)
+
+    @property
+    def reason(self) -> str:
+        """One line: the first objection, or what was and was not proven."""
+        if not self.evidence.accepted:
+            return self.evidence.findings[0]
+        if self.evidence.not_proven:
+            return "accepted; not proven: " + "; ".join(self.evidence.not_proven)
+        return "accepted: every gate passed"
+
+
+def tree_of(members: Iterable[Member]) -> Tree:
+    """The tree that an archive or a directory holds."""
+    return {member.path: File(member.data, _MODES[member.kind]) for member in members}
+
+
+def validate(
+    tree: Tree, proposal: Proposal, facts: Facts, base_sha: str, sandbox: Callable[[], Sandbox] = Sandbox
+) -> Validation:
+    """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
+
+    `tree` is the repository at `base_sha`. The same input gives the same patch bytes. Raises PermanentError
+    when the sandbox itself fails: nothing about the patch follows from that.
+    """
+    with sandbox() as box:  # starts while the gates that read run
+        started = time.monotonic()
+        applied = edits.apply(tree, proposal)
+        candidate = Candidate(
+            before=tree,
+            after=applied.tree,
+            changes=changes_between(tree, applied.tree),
+            proposal=proposal,
+            facts=facts,
+            rules=Rules.of(facts.app, tree),
+        )
+        gates = [_gate("applies", applied.findings, "every edit matches exactly once", started)]
+        gates += _read_only(candidate, may_run=not applied.findings)
+        clear = all(gate.result is Result.PASS for gate in gates)
+        gates += _in_sandbox(candidate, box) if clear else _not_run(*_RUNNING, why="an earlier gate failed")
+        gates.append(
+            _timed("formatting", formatting.findings, candidate, "only what the fix changes")
+            if gates[1].result is Result.PASS
+            else _not_run("formatting", why="an earlier gate failed")[0]
+        )
+    patch = b"" if applied.findings else patch_of(candidate.changes)
+    digest = hashlib.sha256(patch).hexdigest() if patch else ""
+    return Validation(Evidence(tuple(gates), digest, base_sha), patch)
+
+
+_READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
+    ("in_lane", lane.findings, "all files are ones that a patch may touch"),
+    ("parses", syntax.findings, "every changed file parses and has no new undefined name"),
+    ("honest", honest.findings, "no rule against hiding the error objects"),
+    ("clean", clean.findings, "no secret, and no power that the files did not use before"),
+)
+_RUNNING = (reproduce.GATE, suite.GATE)
+
+
+def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
+    """Gates 2 to 5, which read but run nothing. The first two guard those after them."""
+    gates: list[GateResult] = []
+    for name, findings, detail in _READING:
+        if may_run:
+            gates.append(_timed(name, findings, candidate, detail))
+            may_run = name in ("honest", "clean") or gates[-1].result is Result.PASS
+        else:
+            gates += _not_run(name, why="an earlier gate failed")
+    return gates
+
+
+def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> list[GateResult]:
+    """Gates 6 and 7, which run strangers' code."""
+    tests = reproduce.tests_in(candidate)
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        trees = Trees(
+            fetched=sandbox.stage("fetched", candidate.before),
+            before=sandbox.stage("before", {**candidate.before, **{p: candidate.after[p] for p in tests}}),
+            after=sandbox.stage("after", candidate.after),
+        )
+        if tests:
+            reproduced = reproduce.check(candidate, tests, sandbox, trees, pool)
+        else:
+            (reproduced,) = _not_run(reproduce.GATE, why="the proposal has no regression test")
+        return [reproduced, suite.check(candidate, sandbox, trees, pool)]
+
+
+def _timed(
+    name: str, findings: Callable[[Candidate], tuple[str, ...]], candidate: Candidate, detail: str
+) -> GateResult:
+    started = time.monotonic()
+    return _gate(name, findings(candidate), detail, started)
+
+
+def _gate(name: str, findings: tuple[str, ...], detail: str, started: float) -> GateResult:
+    seconds = round(time.monotonic() - started, 4)
+    result = Result.FAIL if findings else Result.PASS
+    return GateResult(name, result, findings[0] if findings else detail, findings, (), seconds)
+
+
+def _not_run(*names: str, why: str) -> list[GateResult]:
+    return [GateResult(name, Result.NOT_RUN, f"not run: {why}") for name in names]
