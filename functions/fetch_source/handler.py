@@ -1,0 +1,25 @@
+"""FetchSource's Lambda entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from functions.core.artifacts import Artifacts
+from functions.core.edge import step
+from functions.core.heal import Heal
+from functions.core.incidents import Incidents
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.fetch_source.step import fetch_for
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """State input → {"key", "base_sha", "revision_from"}."""
+    settings = Settings.from_environment()
+    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
+    registry = Registry(settings.require("registry_path"))
+    return fetch_for(Heal.from_state(event), artifacts, incidents, registry)

@@ -1,0 +1,102 @@
+"""Fetches exactly one commit of an app's repository and packs its tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.core.app import App
+from functions.core.archive import DEFAULT_LIMITS, Kind, Limits, Member, pack
+from functions.core.errors import RepositoryNotFound
+from functions.core.remote import Remote
+
+if TYPE_CHECKING:
+    from git import Repo
+
+# A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
+_REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+_KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "120000": Kind.SYMLINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tree of one commit.
+
+    revision_from: "deployed" or "branch"; reason: one sentence on why that one; files and bytes: what the
+    archive holds, uncompressed; submodules: paths that were left out.
+    """
+
+    archive: bytes
+    base_sha: str
+    revision_from: str
+    reason: str
+    files: int
+    bytes: int
+    submodules: tuple[str, ...]
+
+
+def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS) -> Source:
+    """The deployed commit's tree if it can be had, else that of the branch head.
+
+    Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
+    """
+    with remote.repository() as repo:
+        sha, revision_from, reason = _fetch_commit(app, remote, repo)
+        entries, submodules = _listing(repo, sha, limits)
+        # Blobs are read as they are stored: no checkout, so no filters, hooks or links are ever followed.
+        members = (Member(path, repo.git.get_object_data(blob)[3], kind) for path, blob, kind, _ in entries)
+        return Source(
+            archive=pack(members, limits),
+            base_sha=sha,
+            revision_from=revision_from,
+            reason=reason,
+            files=len(entries),
+            bytes=sum(size for *_, size in entries),
+            submodules=submodules,
+        )
+
+
+def _fetch_commit(app: App, remote: Remote, repo: Repo) -> tuple[str, str, str]:
+    """Commit id, where it is from, and why."""
+    why = "the app's entry names no deployed revision"
+    if app.revision and not _REVISION.fullmatch(app.revision):
+        why = f"the app's revision {app.revision!r} is not a commit id or a tag"
+    elif app.revision:
+        ref = app.revision
+        for candidate in (ref,) if _COMMIT.fullmatch(ref) else (f"refs/tags/{ref}", f"refs/heads/{ref}"):
+            if sha := remote.fetch(repo, candidate):
+                return sha, "deployed", f"the app's entry names {ref} as deployed"
+        why = f"the deployed revision {ref} is not on the forge"
+    if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
+        return sha, "branch", f"head of {app.branch}: {why}"
+    raise RepositoryNotFound(
+        f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
+    )
+
+
+def _listing(
+    repo: Repo, sha: str, limits: Limits
+) -> tuple[list[tuple[str, str, Kind, int]], tuple[str, ...]]:
+    """Files of the commit as (path, blob, kind, bytes), and the paths of its submodules."""
+    entries: list[tuple[str, str, Kind, int]] = []
+    submodules: list[str] = []
+    total = 0
+    for mode, blob, size, path in _rows(repo.git.ls_tree("-r", "-z", "-l", "--full-tree", sha)):
+        if mode == "160000":
+            submodules.append(path)
+            continue
+        total += int(size)
+        limits.check(len(entries) + 1, total)
+        entries.append((path, blob, _KINDS[mode], int(size)))
+    return entries, tuple(submodules)
+
+
+def _rows(listing: str) -> Iterator[tuple[str, str, str, str]]:
+    for row in filter(None, listing.split("\0")):
+        meta, _, path = row.partition("\t")
+        mode, _, blob, size = meta.split()
+        yield mode, blob, size, path

@@ -1,0 +1,42 @@
+"""FetchSource within a heal: once per heal, whatever is retried or redriven."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.core.artifacts import Artifacts
+from functions.core.facts import Facts
+from functions.core.heal import Heal
+from functions.core.incidents import Incidents
+from functions.core.registry import Registry
+from functions.core.remote import Remote
+from functions.fetch_source.source import fetch_source
+
+ARCHIVE, METADATA = "source.tar.gz", "source.json"
+
+
+def fetch_for(heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: Registry) -> dict[str, Any]:
+    """The `source` part of the state: {"key", "base_sha", "revision_from"}.
+
+    Writes `source.tar.gz`, the facts for ValidatePatch, and last `source.json`: while that is there, the heal
+    keeps the commit it began with, even if the branch moves on.
+    Raises what `fetch_source` does, AppNotRegistered, AppInvalid and IncidentNotFound.
+    """
+    done = artifacts.find_json(heal.key(METADATA))
+    if done is None:
+        app = registry.app(heal.app)
+        incident = incidents.get(heal.incident_id)
+        source = fetch_source(app, Remote.of(app, registry.credentials(app)))
+        artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
+        Facts(incident, app).save(artifacts, heal)
+        done = {
+            "key": heal.key(ARCHIVE),
+            "base_sha": source.base_sha,
+            "revision_from": source.revision_from,
+            "reason": source.reason,
+            "files": source.files,
+            "bytes": source.bytes,
+            "submodules_left_out": list(source.submodules),
+        }
+        artifacts.put_json(heal.key(METADATA), done)
+    return {name: done[name] for name in ("key", "base_sha", "revision_from")}
