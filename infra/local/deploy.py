@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class DeployError(RuntimeError):
 class _Stack:
     name: str
     template: str
+    """Where the assets put the template, as `s3://bucket/key`."""
+    parameters: frozenset[str]
     assets: dict[str, Any]
 
 
@@ -39,8 +42,8 @@ def deploy(
 ) -> dict[str, str]:
     """Create or update one stack of a cloud assembly (a `cdk.out` directory).
 
-    stack_name: the stack's name or its artifact id. parameters: CloudFormation parameters; those left out keep
-    their value, or take the default of the template.
+    stack_name: the stack's name or its artifact id. parameters: CloudFormation parameters; those left out
+    keep their value, or take the template's default.
 
     Returns the stack's outputs. Raises DeployError.
     """
@@ -53,25 +56,28 @@ def deploy(
     formation: Any = session.client("cloudformation")
     request: dict[str, Any] = {
         "StackName": stack.name,
-        "TemplateBody": stack.template,
+        "TemplateURL": f"{emulator.endpoint}/{_placed(stack.template, emulator).removeprefix('s3://')}",
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()],
         "Capabilities": list(CAPABILITIES),
     }
     try:
         before = formation.describe_stacks(StackName=stack.name)["Stacks"][0]
     except ClientError:
-        formation.create_stack(**request)
+        _ask(formation.create_stack, request)
     else:
-        given = set(parameters or {})
-        declared = json.loads(stack.template).get("Parameters", {})
-        kept = {item["ParameterKey"] for item in before.get("Parameters", [])} & declared.keys() - given
+        known = {item["ParameterKey"] for item in before.get("Parameters", [])}
+        kept = known & stack.parameters - set(parameters or {})
         request["Parameters"] += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
-        try:
-            formation.update_stack(**request)
-        except ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise DeployError(f"{stack.name}: {error}") from error
+        _ask(formation.update_stack, request)
     return _outputs(formation, stack.name)
+
+
+def _ask(operation: Callable[..., Any], request: dict[str, Any]) -> None:
+    try:
+        operation(**request)
+    except ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            raise DeployError(f"{request['StackName']}: {error}") from error
 
 
 def _read(assembly: Path, stack_name: str) -> _Stack:
@@ -79,33 +85,47 @@ def _read(assembly: Path, stack_name: str) -> _Stack:
     for identifier, artifact in artifacts.items():
         properties = artifact.get("properties", {})
         name = properties.get("stackName", identifier)
-        if artifact["type"] == "aws:cloudformation:stack" and stack_name in (name, identifier):
-            manifest = assembly / f"{identifier}.assets.json"
-            assets = json.loads(manifest.read_text())["files"] if manifest.exists() else {}
-            return _Stack(name, (assembly / properties["templateFile"]).read_text(), assets)
+        if artifact["type"] != "aws:cloudformation:stack" or stack_name not in (name, identifier):
+            continue
+        assets: dict[str, Any] = {}
+        for dependency in artifact.get("dependencies", []):
+            if artifacts[dependency]["type"] == "cdk:asset-manifest":
+                manifest = assembly / artifacts[dependency]["properties"]["file"]
+                assets |= json.loads(manifest.read_text())["files"]
+        template = json.loads((assembly / properties["templateFile"]).read_text())
+        parameters = frozenset(template.get("Parameters", {}))
+        return _Stack(name, properties["stackTemplateAssetObjectUrl"], parameters, assets)
     raise DeployError(f"{assembly} holds no stack {stack_name!r}")
 
 
-def _upload(assembly: Path, assets: dict[str, Any], s3: Any, emulator: Emulator) -> None:
-    """Put each file asset where its manifest says. What is there already is left: keys are hashes."""
+def _placed(text: str, emulator: Emulator) -> str:
+    """A bucket or key with the account and region put in."""
     places = {
         "${AWS::AccountId}": emulator.account,
         "${AWS::Region}": emulator.region,
         "${AWS::Partition}": "aws",
     }
+    for placeholder, value in places.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+def _upload(assembly: Path, assets: dict[str, Any], s3: Any, emulator: Emulator) -> None:
+    """Put each file asset where its manifest says. What is there already is left: keys are hashes."""
     buckets: set[str] = set()
     for asset in assets.values():
         source = asset["source"]
         for destination in asset["destinations"].values():
-            bucket, key = destination["bucketName"], destination["objectKey"]
-            for placeholder, value in places.items():
-                bucket, key = bucket.replace(placeholder, value), key.replace(placeholder, value)
+            bucket, key = (
+                _placed(destination["bucketName"], emulator),
+                _placed(destination["objectKey"], emulator),
+            )
             if bucket not in buckets:
                 s3.create_bucket(Bucket=bucket)
                 buckets.add(bucket)
-            path = assembly / source["path"]
             if not _exists(s3, bucket, key):
-                s3.put_object(Bucket=bucket, Key=key, Body=_content(path, source.get("packaging", "file")))
+                body = _content(assembly / source["path"], source.get("packaging", "file"))
+                s3.put_object(Bucket=bucket, Key=key, Body=body)
 
 
 def _exists(s3: Any, bucket: str, key: str) -> bool:

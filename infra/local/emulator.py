@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -46,7 +47,8 @@ class Emulator:
         aws.session().client("s3").create_bucket(Bucket="b")
 
     home: a directory, made if missing. bedrock_url: base URL (`…/v1`) of an OpenAI-compatible endpoint that
-    answers Converse; without one Bedrock answers a mock text. wait_scale: factor for Wait states and retry intervals of state machines.
+    answers Converse; without one Bedrock answers a mock text. wait_scale: factor for Wait states and for the
+    pauses between retries.
     """
 
     account = ACCOUNT
@@ -112,6 +114,7 @@ class Emulator:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        shutil.rmtree(self.home / "tmp", ignore_errors=True)
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of the emulator's log."""

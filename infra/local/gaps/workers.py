@@ -86,8 +86,8 @@ _zygote = Zygote()
 class Worker:
     """One execution environment: a forked process, its pipes and its log stream.
 
-    MiniStack leases workers (`in_use`, `last_used`, `config`) and ends idle ones in batches: it takes `_proc`,
-    signals it, waits for it, and calls `_discard_tmpdir`.
+    MiniStack leases workers (`in_use`, `last_used`, `config`) and ends idle ones in batches: it takes
+    `_proc`, signals it, waits for it, and calls `_discard_tmpdir`.
     """
 
     def __init__(self, name: str, config: dict[str, Any], package: bytes) -> None:
@@ -168,8 +168,7 @@ class Worker:
                 answer = self._timed_out(request_id, seconds)
             else:
                 answer = json.loads(line) if line else self._died(request_id)
-                error = answer.get("error")
-                if error and error["errorType"] in ("Runtime.ExitError", "Runtime.ImportModuleError"):
+                if answer.get("ended"):
                     self.close()
             _finished[request_id] = (self._stream, self._drain(request_id))
             return answer

@@ -59,7 +59,6 @@ def serve(control: socket.socket) -> None:
     workers: set[int] = set()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 64, 3)
-        _reap(workers)
         if message == b"fork":
             pid = os.fork()
             if pid == 0:
@@ -78,14 +77,9 @@ def serve(control: socket.socket) -> None:
             return
 
 
-def _reap(workers: set[int]) -> None:
-    for pid in list(workers):
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            workers.discard(pid)
-
-
 def _kill(pid: int, workers: set[int]) -> None:
-    """Kill a worker and what it has started. Only ids of children that are not reaped yet are signalled."""
+    """Kill a worker and what it has started. A worker that has ended is reaped here and nowhere else, so that
+    its id cannot belong to another process by now."""
     if pid in workers:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -132,8 +126,9 @@ def work(requests: Any, responses: Any) -> None:
                 _log_event(f"{message}\nRuntime.ExitError")
                 failure = answer
         _mark({"end": request_id})
-        key = "error" if "result" not in answer else "result"
-        responses.write(json.dumps({key: answer if key == "error" else answer["result"]}) + "\n")
+        if "result" not in answer:
+            answer = {"error": answer, "ended": failure is not None}
+        responses.write(json.dumps(answer) + "\n")
         if failure:
             return
 

@@ -148,3 +148,8 @@ def home(factory: pytest.TempPathFactory) -> Path:
 def unique(request: pytest.FixtureRequest) -> str:
     """A resource name for this test alone."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+
+
+@pytest.fixture
+def make_bench() -> Callable[[Emulator], Bench]:
+    return Bench

@@ -35,7 +35,7 @@ class Flow:
         )
         self.machine = bench.make_machine(name, {"Only": {"Type": "Succeed"}})
         filters = {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)}]}} if pattern else {}
-        self.template = {
+        self.template: dict[str, Any] = {
             "Resources": {
                 "Pipe": {
                     "Type": "AWS::Pipes::Pipe",

@@ -110,6 +110,12 @@ def test_stopping_an_execution_closes_its_question(aws: Any, unique: str) -> Non
         aws.sfn.send_task_success(taskToken=token, output="{}")
 
 
+def test_a_function_without_its_handler_says_so_every_time(aws: Any, unique: str) -> None:
+    aws.make_function(unique, "x = 1")
+    errors = [aws.invoke(unique)["payload"]["errorType"] for _ in range(2)]
+    assert errors == ["Runtime.HandlerNotFound"] * 2
+
+
 @pytest.mark.parametrize(
     ("source", "error"),
     [

@@ -87,7 +87,12 @@ def test_a_time_out_is_logged_and_ends_what_the_function_started(aws: Any, uniqu
 
 
 def test_a_worker_is_warm_and_logs_to_its_own_stream(aws: Any, unique: str) -> None:
-    source = "count = 0\ndef handler(e, context):\n    global count\n    count += 1\n    return [count, context.log_stream_name]\n"
+    source = """
+    calls = []
+    def handler(event, context):
+        calls.append(event)
+        return [len(calls), context.log_stream_name]
+    """
     aws.make_function(unique, source)
     first, second = (aws.invoke(unique)["payload"] for _ in range(2))
     assert (first[0], second[0]) == (1, 2)
