@@ -171,6 +171,7 @@ class Decisions:
             "patch_sha256": approval.patch_sha256,
             "base_sha": approval.base_sha,
             "approval_id": approval.approval_id,
+            "decided_at": approval.decided_at,
         }
         try:
             self._states.send_task_success(taskToken=token, output=json.dumps(output))
