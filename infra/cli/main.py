@@ -13,6 +13,7 @@ from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.errors import UserError
 from infra.cli.redrive import redrive
+from infra.cli.requeue import requeue
 
 app = typer.Typer(
     name="selfheal",
@@ -31,6 +32,7 @@ app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)
 app.command(rich_help_panel=DECIDE)(decide.revise)
 app.command(rich_help_panel=DECIDE)(redrive)
+app.command(rich_help_panel=DECIDE)(requeue)
 app.command(rich_help_panel=DECIDE)(configure)
 app.command(rich_help_panel=RUN)(machine.demo)
 app.command(rich_help_panel=RUN)(machine.up)

@@ -1,0 +1,106 @@
+"""`requeue`: put back what could not be processed, once its cause is mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from functions.core.incident import Status
+from functions.core.names import function_name
+from infra.cli.console import out, plain, print_json
+from infra.cli.errors import UserError
+from infra.cli.options import AsJson, Local
+from infra.cli.target import Target, connect
+
+# The most that SQS hands out at once (ReceiveMessage, MaxNumberOfMessages).
+_BATCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """How much was put back, and what failed again (it stays in its queue)."""
+
+    detections: int
+    heals: int
+    failure_reports: int
+    failed_again: tuple[str, ...]
+
+
+def requeue(local: Local = False, as_json: AsJson = False) -> None:
+    """Process again what lies in the failure queues, and start heals that were never started."""
+    result = requeue_all(connect(local))
+    if as_json:
+        print_json(asdict(result))
+    else:
+        out.print(
+            plain(
+                f"put back: {result.detections} log deliveries, {result.heals} heals,"
+                f" {result.failure_reports} failure reports"
+            )
+        )
+    if result.failed_again:
+        raise UserError(
+            f"{len(result.failed_again)} failed again and stay queued; the first: {result.failed_again[0]}",
+            "mend the cause, then: selfheal requeue",
+        )
+
+
+def requeue_all(target: Target) -> Requeued:
+    """Empty the three queues as far as that succeeds now."""
+    failed: list[str] = []
+    report_failure = f"{function_name('report_failure')}:live"
+    detections = _drain(
+        target,
+        target.output("FailedDetectionsUrl"),
+        lambda body: _invoke(target, target.output("DetectErrorsArn"), body["requestPayload"]),
+        failed,
+    )
+    reports = _drain(
+        target,
+        target.output("UnreportedFailuresUrl"),
+        lambda body: _invoke(target, report_failure, body.get("requestPayload", body)),
+        failed,
+    )
+    heals = _start_heals(target)
+    # These hold stream positions only; the table itself has just been swept.
+    _drain(target, target.output("UnstartedHealsUrl"), lambda body: None, failed)
+    return Requeued(detections, heals, reports, tuple(failed))
+
+
+def _drain(target: Target, queue: str, process: Callable[[Any], None], failed: list[str]) -> int:
+    """Process each message that is in the queue now; delete it when that went well."""
+    sqs = target.session.client("sqs")
+    done = 0
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=_BATCH).get("Messages"):
+        for message in messages:
+            try:
+                process(json.loads(message["Body"]))
+            except (UserError, ValueError, KeyError) as error:
+                failed.append(str(error))
+                continue
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            done += 1
+    return done
+
+
+def _invoke(target: Target, function: str, payload: Any) -> None:
+    answer = target.session.client("lambda").invoke(
+        FunctionName=function, Payload=json.dumps(payload).encode()
+    )
+    if answer.get("FunctionError"):
+        body = json.loads(answer["Payload"].read())
+        raise UserError(f"{body.get('errorType')}: {body.get('errorMessage')}")
+
+
+def _start_heals(target: Target) -> int:
+    """Start an execution for every NEW incident; if one was starting anyway, one of the two is Duplicate."""
+    states = target.session.client("stepfunctions")
+    waiting = [i for i in target.incidents.recent(limit=10_000) if i.status is Status.NEW]
+    for incident in waiting:
+        states.start_execution(
+            stateMachineArn=target.output("StateMachineArn"),
+            input=json.dumps([{"incident_id": incident.incident_id}]),
+        )
+    return len(waiting)
