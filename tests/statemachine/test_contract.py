@@ -1,0 +1,255 @@
+"""What must hold for the state machine whatever is changed in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonata
+import pytest
+
+from functions.core import errors
+from infra.catalog import STEPS
+from infra.diagram import DEFINITION, transitions
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+
+# "To handle transient service errors": what AWS recommends to retry for every Lambda task.
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+LAMBDA_SERVICE_ERRORS = {
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+}
+TRANSIENT = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type)
+    and issubclass(kind, errors.TransientError)
+    and kind is not errors.TransientError
+}
+
+
+@pytest.fixture(scope="module")
+def states(definition: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = definition["States"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def tasks(states: dict[str, Any]) -> dict[str, Any]:
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def reachable(states: dict[str, Any], start: str, without: frozenset[str] = frozenset()) -> set[str]:
+    """States that can be entered from `start`, never passing through those in `without`."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in without:
+            continue
+        seen.add(name)
+        waiting += [target for _, target in transitions(states[name])]
+    return seen
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
+
+
+def expressions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from expressions(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from expressions(inner)
+    elif isinstance(value, str) and value.startswith("{%"):
+        yield value.removeprefix("{%").removesuffix("%}").strip()
+
+
+def named_in_code(folder: str) -> set[str]:
+    """Names that a step's code, or a shared module that it imports, uses other than to catch them."""
+    waiting = list((FUNCTIONS / folder).rglob("*.py"))
+    seen: set[Path] = set()
+    names: set[str] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.exists():
+            continue
+        seen.add(path)
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        caught = {
+            inner
+            for node in nodes
+            if isinstance(node, ast.ExceptHandler) and node.type
+            for inner in ast.walk(node.type)
+        }
+        names |= {node.id for node in nodes if isinstance(node, ast.Name) and node not in caught}
+        imported = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        waiting += [FUNCTIONS.parent / (name.replace(".", "/") + ".py") for name in imported]
+    return names
+
+
+# Structure
+
+
+def test_every_target_exists_and_every_state_is_reachable(definition: dict[str, Any]) -> None:
+    states = definition["States"]
+    targets = {target for state in states.values() for _, target in transitions(state)}
+
+    assert targets <= set(states)
+    assert reachable(states, definition["StartAt"]) == set(states)
+
+
+def test_every_choice_has_a_default_and_says_what_each_rule_means(states: dict[str, Any]) -> None:
+    choices = [state for state in states.values() if state["Type"] == "Choice"]
+
+    assert all("Default" in state for state in choices)
+    assert all(rule["Comment"] for state in choices for rule in state["Choices"])
+
+
+def test_task_names_and_function_folders_are_the_same(tasks: dict[str, Any]) -> None:
+    assert {snake(name) for name in tasks} == {spec.folder for spec in STEPS}
+    for name in tasks:
+        assert (FUNCTIONS / snake(name) / "handler.py").is_file(), name
+
+
+def test_every_task_invokes_the_function_of_its_own_name(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        assert task["Arguments"]["FunctionName"] == f"${{{name}FunctionArn}}"
+
+
+def test_every_substitution_token_is_supplied_and_used() -> None:
+    used = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
+
+    assert used == {f"{spec.construct_id}FunctionArn" for spec in STEPS}
+
+
+def test_every_task_sets_its_output_and_no_state_assigns_variables(states: dict[str, Any]) -> None:
+    for name, state in states.items():
+        assert "Assign" not in state, name
+        assert "Output" in state or state["Type"] != "Task", name
+
+
+# Safety
+
+
+@pytest.mark.parametrize("start", ["ClaimIncident", "ProposePatch", "ValidatePatch", "IsValid"])
+def test_nothing_is_committed_without_approval(start: str, states: dict[str, Any]) -> None:
+    assert "CommitPatch" in reachable(states, start)
+    assert "CommitPatch" not in reachable(states, start, without=frozenset({"AwaitApproval"}))
+
+
+@pytest.mark.parametrize("start", ["ClaimIncident", "ProposePatch", "IsProposed"])
+def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: dict[str, Any]) -> None:
+    assert "AwaitApproval" not in reachable(states, start, without=frozenset({"ValidatePatch"}))
+
+
+def test_a_requested_change_is_validated_and_approved_again(states: dict[str, Any]) -> None:
+    (revise,) = [rule["Next"] for rule in states["IsApproved"]["Choices"] if "revise" in rule["Condition"]]
+
+    for gate in ("ValidatePatch", "AwaitApproval"):
+        assert "CommitPatch" not in reachable(states, revise, without=frozenset({gate}))
+
+
+def test_no_pull_request_without_a_commit(definition: dict[str, Any]) -> None:
+    without = frozenset({"CommitPatch"})
+
+    assert "CreatePullRequest" not in reachable(definition["States"], definition["StartAt"], without)
+
+
+def test_only_the_callback_task_sees_a_task_token(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        waits = task["Resource"].endswith(".waitForTaskToken")
+        assert waits == (name == "AwaitApproval")
+        assert waits == ("Task.Token" in str(task["Arguments"]))
+        assert "Task.Token" not in str(task["Output"])
+
+
+# Redrive
+
+
+def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
+    states: dict[str, Any],
+) -> None:
+    ends = {name for name, state in states.items() if not list(transitions(state))}
+
+    assert ends == {"Healed", "Abstained", "Rejected", "Duplicate"}
+    assert {states[name]["Type"] for name in ends} == {"Succeed"}
+    assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed"}
+
+
+def test_no_error_is_caught(states: dict[str, Any]) -> None:
+    """A Task whose error was caught has exited, and a redrive would not run it again."""
+    assert not [name for name, state in states.items() if "Catch" in state]
+
+
+def test_every_task_has_a_literal_timeout_longer_than_its_functions(tasks: dict[str, Any]) -> None:
+    timeouts = {spec.folder: spec.timeout for spec in STEPS}
+    for name, task in tasks.items():
+        assert isinstance(task["TimeoutSeconds"], int), name
+        assert timeouts[snake(name)] < task["TimeoutSeconds"], name
+        assert "HeartbeatSeconds" not in task, name
+
+
+# Retries
+
+
+def test_every_task_retries_what_aws_recommends(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        assert set(task["Retry"][-1]["ErrorEquals"]) == LAMBDA_SERVICE_ERRORS, name
+
+
+def test_every_task_retries_exactly_the_transient_errors_that_its_code_raises(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        own = {error for retry in task["Retry"][:-1] for error in retry["ErrorEquals"]}
+        assert own == named_in_code(snake(name)) & TRANSIENT.keys(), name
+
+
+def test_every_retry_backs_off_with_jitter_and_ends(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        for retry in task["Retry"]:
+            assert retry["JitterStrategy"] == "FULL", name
+            assert retry["BackoffRate"] >= 2, name
+            assert 1 <= retry["MaxAttempts"] <= 6, name
+            assert retry["IntervalSeconds"] <= retry["MaxDelaySeconds"] <= 120, name
+
+
+def test_retries_of_one_error_are_not_listed_twice(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        listed = [error for retry in task["Retry"] for error in retry["ErrorEquals"]]
+        assert len(listed) == len(set(listed)), name
+
+
+# JSONata
+
+
+def test_every_expression_parses(definition: dict[str, Any]) -> None:
+    found = list(expressions(definition))
+
+    assert len(found) > 20
+    for expression in found:
+        assert jsonata.Jsonata.jsonata(expression) is not None
+
+
+def test_expressions_use_only_what_step_functions_offers(states: dict[str, Any]) -> None:
+    """$eval is missing there; $states is the only variable, because no state assigns any."""
+    for name, state in states.items():
+        for expression in expressions(state):
+            assert set(re.findall(r"\$(\w+)", expression)) <= {"states", "merge", "exists"}, name
+            fields = set(re.findall(r"\$states\.(\w+)", expression))
+            assert fields <= {"input", "context", "result"}, name
+            assert "result" not in fields or state["Type"] == "Task", name
+
+
+def test_conditions_are_expressions_and_timeouts_are_not(states: dict[str, Any]) -> None:
+    for state in states.values():
+        for rule in state.get("Choices", ()):
+            assert re.fullmatch(r"\{% .+ %\}", rule["Condition"])
