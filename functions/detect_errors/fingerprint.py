@@ -1,0 +1,248 @@
+"""An error's identity: a hash over components, each of which says why it counts.
+
+What moves between occurrences of one bug (line numbers, addresses, ids, times, values, deployment
+directories, library and interpreter versions, launchers) is left out; what tells two bugs apart (type,
+function, source line, the app's own causes) is kept. A change of these rules is a new VERSION, because it
+renames every incident; `tests/data/fingerprints/` pins the results per version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from functions.core.incident import Frame
+from functions.detect_errors.in_app import AppRules
+from functions.detect_errors.message_template import template, without_hint
+from functions.detect_errors.model import Component, Raised
+
+VERSION = 1
+
+# botocore raises a class per error code in newer versions, ClientError in older ones: the code is the type.
+_AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the ")
+# Names that Python itself made aliases of, by the documentation of the built-in exceptions (3.3, 3.10).
+_ALIASES = {
+    "IOError": "OSError",
+    "EnvironmentError": "OSError",
+    "WindowsError": "OSError",
+    "socket.error": "OSError",
+    "select.error": "OSError",
+    "socket.timeout": "TimeoutError",
+    "Runtime.UserCodeSyntaxError": "SyntaxError",
+}
+_COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
+_LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
+_IMPORTS = ("import ", "from ")
+_LITERAL = re.compile(r"'([^'\\\s]{3,80})'|\"([^\"\\\s]{3,80})\"")
+_NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
+_LIBRARY = re.compile(r".*(?:site-packages|dist-packages|/python\d[\d.]*|/var/runtime|\.egg)/")
+_MAX_WORDS = 200
+_MAX_REMEMBERED = 1024
+
+_Part = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What a stack contributes, remembered with it: its parts, and the literals of its source lines."""
+
+    frames: tuple[Frame, ...]
+    parts: tuple[_Part, ...]
+    literals: frozenset[str]
+    code: str
+    sourced: bool
+
+
+class Fingerprinter:
+    """Computes fingerprints under one app's rules."""
+
+    def __init__(self, rules: AppRules) -> None:
+        self._rules = rules
+        self._sites: dict[int, _Site] = {}
+        self._digests: dict[tuple[str, ...], str] = {}
+
+    def fingerprint(self, raised: Raised, platform: str = "") -> str:
+        """`v<version>-<16 hexadecimal digits>`: safe in object keys, branch names and URLs."""
+        values = tuple([part[1] for part in self._parts(raised, platform)])
+        digest = self._digests.get(values)
+        if digest is None:
+            joined = "\n".join(values).encode("utf-8", "replace")
+            digest = f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
+            if len(self._digests) >= _MAX_REMEMBERED:
+                self._digests.clear()
+            self._digests[values] = digest
+        return digest
+
+    def components(self, raised: Raised, platform: str = "") -> tuple[Component, ...]:
+        """The same parts, to show."""
+        return tuple(Component(*part) for part in self._parts(raised, platform))
+
+    def _parts(self, raised: Raised, platform: str) -> list[_Part]:
+        parts: list[_Part] = [
+            ("version", f"v{VERSION}", "a change of these rules renames incidents on purpose")
+        ]
+        if platform:
+            parts.append(
+                ("platform", template(platform), "no exception: what the platform said, without its values")
+            )
+            return parts
+        parts.append(_type_part(raised))
+        own = self._own(raised)
+        parts += own
+        if not own:
+            parts += self._fallback(raised)
+        return parts
+
+    def _own(self, raised: Raised) -> list[_Part]:
+        """The parts that come from the app's own code, in the exception, its causes and its members."""
+        site = self._site(raised)
+        parts = list(site.parts)
+        if parts:
+            constants = _constants(raised, site)
+            if constants:
+                parts.append(
+                    ("constant", " ".join(constants), "a literal of the source line that the message repeats")
+                )
+            if not site.sourced:
+                parts.append(
+                    ("message", template(raised.message), "no source lines were printed to tell lines apart")
+                )
+        for cause in raised.chain:
+            # Causes inside libraries vary with their versions, and Lambda's text mode drops them.
+            if own := self._own(cause):
+                parts += [("cause", _type_name(cause), "raised or passed through the app's own code")]
+                parts += [("cause frame", value, why) for _, value, why in own]
+        members = sorted({"\n".join(self._member(member)) for member in raised.members})
+        parts += [
+            ("member", member, "a sub-exception; repetitions and order do not count") for member in members
+        ]
+        return parts
+
+    def _member(self, member: Raised) -> list[str]:
+        own = self._own(member)
+        return [_type_name(member), *(value for _, value, _ in own or self._fallback(member))]
+
+    def _site(self, raised: Raised) -> _Site:
+        frames = raised.frames
+        # The site keeps its frames alive, so the identity cannot be taken by another tuple.
+        key = id(frames)
+        site = self._sites.get(key)
+        if site is None or site.frames is not frames:
+            site = self._read_site(frames, recursion=_type_name(raised) == "RecursionError")
+            if len(self._sites) >= _MAX_REMEMBERED:
+                self._sites.clear()
+            self._sites[key] = site
+        return site
+
+    def _read_site(self, frames: tuple[Frame, ...], *, recursion: bool) -> _Site:
+        own = [frame for frame in frames if frame.in_app]
+        if not own:
+            return _Site(frames, (), frozenset(), "", False)
+        verdict = self._rules.verdict
+        paths: list[str | None] = [verdict(frame.file, frame.function).below for frame in own]
+        if None in paths:
+            paths = _relative(own, paths)
+        entries: list[tuple[str, str, str]] = []
+        for frame, path in zip(own, paths, strict=True):
+            code = " ".join(frame.code.split())
+            function = frame.function or ""
+            if function in _COMPREHENSIONS and entries and entries[-1][0] == path:
+                # Python 3.12 inlines comprehensions: the caller's frame then shows the comprehension's line.
+                entries[-1] = (entries[-1][0], entries[-1][1], code)
+            else:
+                entries.append((path or "", function, code))
+        kept = _repeating(entries) if recursion else list(dict.fromkeys(entries[_entry(entries) :]))
+        parts = tuple(
+            ("frame", "|".join(entry), "the app's own: path, function, source line") for entry in kept
+        )
+        code = "\n".join(entry[2] for entry in kept)
+        literals = frozenset(one or other for one, other in _LITERAL.findall(code))
+        return _Site(frames, parts, literals, code, any(entry[2] for entry in kept))
+
+    def _fallback(self, raised: Raised) -> list[_Part]:
+        """No frame of the app: where in a library it was raised, and what was said."""
+        parts: list[_Part] = []
+        for frame in reversed(raised.frames):
+            if not frame.file.startswith("<"):
+                where = _LIBRARY.sub("", frame.file.replace("\\", "/"))
+                parts.append(
+                    ("library", f"{where}|{frame.function or ''}", "no frame is the app's: the innermost one")
+                )
+                break
+        parts.append(
+            ("message", template(raised.message), "no frame is the app's: the message without its values")
+        )
+        return parts
+
+
+def _type_name(raised: Raised) -> str:
+    name = raised.type or ""
+    if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
+        return f"aws:{aws[1]}"
+    return _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
+
+
+def _type_part(raised: Raised) -> _Part:
+    return ("type", _type_name(raised), "unqualified, as Lambda prints it; an AWS error counts by its code")
+
+
+def _relative(frames: list[Frame], belows: list[str | None]) -> list[str | None]:
+    """Paths below the deployment root; below their common directory where the root is unknown."""
+    unknown = [
+        frame.file.replace("\\", "/") for frame, below in zip(frames, belows, strict=True) if below is None
+    ]
+    directories = [path.split("/")[:-1] for path in unknown]
+    shortest = min(directories, key=len)
+    common = next(
+        (i for i, part in enumerate(shortest) if any(d[i] != part for d in directories)), len(shortest)
+    )
+    return [
+        "/".join(frame.file.replace("\\", "/").split("/")[common:]) if below is None else below
+        for frame, below in zip(frames, belows, strict=True)
+    ]
+
+
+def _entry(entries: list[tuple[str, str, str]]) -> int:
+    """Index of the first entry that counts: the launcher decides who imports and starts what."""
+    start = 0
+    for index, (path, function, code) in enumerate(entries[:-1]):
+        imports = function == "<module>" and code.startswith(_IMPORTS)
+        launches = function == "<module>" and index == 0 and path.rpartition("/")[2] in _LAUNCHERS
+        if imports or launches:
+            start = index + 1
+    return start
+
+
+def _repeating(entries: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The cycle of a runaway recursion. Where in the cycle the limit struck is chance."""
+    counts = Counter(entries)
+    cycle = sorted(entry for entry, count in counts.items() if count > 1)
+    if not cycle:
+        return list(dict.fromkeys(entries))
+    first = next(index for index, entry in enumerate(entries) if counts[entry] > 1)
+    return [*dict.fromkeys(entries[:first][_entry(entries[: first + 1]) :]), *cycle]
+
+
+def _constants(raised: Raised, site: _Site) -> list[str]:
+    """Words of the message that are literals in the source lines, or the name that the error is about.
+
+    They are the program's own words, so they cannot vary with its input; they tell apart two failures on
+    one line (`need('db.dsn'), need('mail.host')`).
+    """
+    message = raised.message
+    found = set()
+    if site.literals:
+        for word in message[:1000].split(None, _MAX_WORDS)[:_MAX_WORDS]:
+            bare = word.strip("'\".,:;()[]{}")
+            if word[:2] in ("u'", 'u"'):  # Python 2
+                bare = bare[2:]
+            if bare in site.literals:
+                found.add(bare)
+    if " '" in message and (named := _NAMED.search(without_hint(message.partition("\n")[0][:1000]))):
+        name = named[1] or named[2]
+        last = site.code.rpartition("\n")[2]
+        if f".{name}" in last if named[1] else name in last:
+            found.add(name)
+    return sorted(found)

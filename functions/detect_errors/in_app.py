@@ -1,0 +1,171 @@
+"""Which frames are the app's own code, and where a file lies below its deployment root.
+
+One rule table, tried from the top; the first rule that applies decides, and its sentence is shown as the
+frame's `why`. Paths are compared with "/" as the separator, so Windows paths follow the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from functions.detect_errors.well_known import WELL_KNOWN
+
+# Bound on what one instance remembers: a warm Lambda process must not grow with the paths it is shown.
+MAX_REMEMBERED = 4096
+
+# Directories that only an installer fills.
+_INSTALLED = (
+    "/site-packages/",
+    "/dist-packages/",
+    ".egg/",
+    "/_vendor/",
+    "/node_modules/",
+    "/.venv/",
+    "/.tox/",
+)
+_VENDORED = ("/vendor/", "/vendored/", "/third_party/", "/_vendored/")
+
+# Lambda's documented layout: the runtime and its interpreter, and layers.
+_RUNTIME = ("/var/runtime/", "/var/lang/")
+_LAYER = "/opt/python/"
+
+# Roots that deployments conventionally use: the path below them is the path in the repository. Literal ones
+# first (Lambda, official Docker images and tutorials, Azure, Cloud Functions, conda images), then patterns.
+_ROOTS = (
+    "/var/task/",
+    "/usr/src/app/",
+    "/usr/app/",
+    "/app/",
+    "/code/",
+    "/workspace/",
+    "/function/",
+    "/home/site/wwwroot/",
+    "/var/www/html/",
+    "[...]/",
+)
+_ROOT_PATTERN = re.compile(
+    r"/.{0,200}?/releases/[^/]+/"  # Capistrano and its kin: one directory per release
+    r"|/.{0,200}?/current/"  # ... and the link to the newest
+    r"|/tmp/[^/]+/"  # unpacked zips and PEX files
+    r"|/srv/[^/]+/"
+    r"|/var/www/[^/]+/"
+    r"|/opt/[^/]+/"
+)
+_ARCHIVE = re.compile(r".*?\.(?:pyz|pex|zip|whl)/")
+_STDLIB = re.compile(
+    r"/(?:lib|lib64)/(?:python|pypy)\d[\d.]*t?/|/lib(?:-python|_pypy)/|/python\d[\d.]*/lib/", re.I
+)
+_BIN = re.compile(r"(?:^|/)(?:bin|sbin|Scripts)/[^/]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """in_app and why, and the path below the deployment root (None when the root is unknown)."""
+
+    in_app: bool
+    why: str
+    below: str | None
+
+
+class AppRules:
+    """Decides for one app. Remembers its verdicts, so one instance should serve many texts.
+
+    packages: the app's own top-level packages and modules; empty means that paths decide. roots: directories
+    that the app is deployed to, besides the conventional ones.
+    """
+
+    def __init__(self, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> None:
+        self.packages = frozenset(packages)
+        # The longest first, so that a root inside another one wins.
+        self._roots = tuple(
+            sorted((r.replace("\\", "/").rstrip("/") + "/" for r in roots if r.strip("/")), key=len)
+        )[::-1]
+        self.remembered: dict[str, Verdict] = {}
+
+    def verdict(self, file: str, function: str | None = None) -> Verdict:
+        """Judge one frame by its file, as printed, and its function."""
+        # Only Cython prints dotted function names, and only there does the function matter.
+        key = f"{file}\n{function}" if function is not None and "." in function else file
+        known = self.remembered.get(key)
+        if known is None:
+            known = self._judge(file, None if key is file else function)
+            if len(self.remembered) >= MAX_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[key] = known
+        return known
+
+    def _judge(self, file: str, function: str | None) -> Verdict:
+        path = file.replace("\\", "/")
+        below = self._below_root(path)
+        for applies, in_app, why in _RULES:
+            if applies(self, path, below, function):
+                return Verdict(in_app, why, below)
+        return Verdict(True, "outside every library directory", below)
+
+    def _below_root(self, path: str) -> str | None:
+        for root in self._roots:
+            if path.startswith(root):
+                return path[len(root) :]
+        if archive := _ARCHIVE.match(path):
+            return path[archive.end() :]
+        for root in _ROOTS:
+            if path.startswith(root):
+                return path[len(root) :].removeprefix("src/")
+        if pattern := _ROOT_PATTERN.match(path):
+            return path[pattern.end() :].removeprefix("src/")
+        if path.startswith("/") or path[1:3] == ":/":
+            return self._below_package(path)
+        return path.removeprefix("./")
+
+    def _below_package(self, path: str) -> str | None:
+        parts = path.split("/")
+        for index, part in enumerate(parts):
+            if part in self.packages or part.removesuffix(".py") in self.packages:
+                return "/".join(parts[index:])
+        return None
+
+    def _owns(self, path: str, below: str | None) -> bool:
+        first = (below if below is not None else path.strip("/")).split("/", 1)[0].removesuffix(".py")
+        return first in self.packages or (below is None and self._below_package(path) is not None)
+
+
+def _is_stdlib(path: str) -> bool:
+    return bool(_STDLIB.search(path)) or "/Python.framework/" in path
+
+
+def _is_compiled(path: str, function: str | None) -> bool:
+    """Cython prints the .pyx path of its build, or a dotted function that repeats the module's path."""
+    module = path.rpartition(".")[0].replace("/", ".").removesuffix(".__init__")
+    return path.endswith((".pyx", ".pxi", ".pxd")) or bool(
+        function and module and function.startswith(module + ".")
+    )
+
+
+def _first_part(path: str) -> str:
+    return path.lstrip("/").split("/", 1)[0].removesuffix(".py")
+
+
+_Rule = tuple[Callable[[AppRules, str, str | None, str | None], bool], bool, str]
+
+_RULES: tuple[_Rule, ...] = (
+    (lambda _a, p, _b, _f: p.startswith("<"), False, "code without a file (interpreter, eval, console)"),
+    (lambda _a, p, _b, _f: p.startswith(("Cell In[", "<ipython")), False, "interactive cell, not a file"),
+    (lambda _a, p, _b, _f: any(part in p for part in _INSTALLED), False, "installed package"),
+    (lambda _a, p, _b, _f: _is_stdlib(p), False, "standard library"),
+    (lambda _a, p, _b, _f: p.startswith(_RUNTIME), False, "Lambda runtime"),
+    (lambda _a, p, _b, f: _is_compiled(p, f), False, "compiled extension"),
+    (lambda a, p, b, _f: bool(a.packages) and a._owns(p, b), True, "one of the app's packages"),
+    (lambda a, _p, _b, _f: bool(a.packages), False, "not among the app's packages"),
+    (lambda _a, p, _b, _f: p.startswith(_LAYER), False, "Lambda layer"),
+    (lambda _a, p, _b, _f: any(part in "/" + p for part in _VENDORED), False, "vendored directory"),
+    (lambda _a, p, _b, _f: p.startswith(("/usr/lib", "/usr/share/", "/lib/")), False, "system library"),
+    (lambda _a, p, _b, _f: bool(_BIN.search(p)), False, "launcher script"),
+    (
+        lambda _a, _p, b, _f: b is not None and "/" in b and _first_part(b) in WELL_KNOWN,
+        False,
+        "well-known library next to the app",
+    ),
+    (lambda _a, _p, b, _f: b is not None, True, "below a deployment root"),
+)

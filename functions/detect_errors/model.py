@@ -1,0 +1,77 @@
+"""What the reader of log text finds. Plain frozen values: no AWS, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.core.incident import ErrorClass, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """One exception as printed.
+
+    type: as printed (qualified or not), None when the text was cut before it; message: all lines, "" when
+    none was printed; relation: how this exception led to the one printed after it, "cause" or "context", ""
+    for the one that propagated; chain: the exceptions printed before it, oldest first; members: the
+    sub-exceptions of a group.
+    """
+
+    type: str | None
+    message: str
+    frames: tuple[Frame, ...] = ()
+    relation: str = ""
+    chain: tuple[Raised, ...] = ()
+    members: tuple[Raised, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One error as the grammar found it, before it is judged.
+
+    at: offset of its first character in the text that was scanned, for order; level: the log level it was
+    recorded at, "" when unknown; whole: False when the text ended (or was cut) inside it; platform: for what
+    the platform reports without an exception, the line that said so.
+    """
+
+    raised: Raised
+    at: int = 0
+    level: str = ""
+    whole: bool = True
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a fingerprint: what it is, its value, and why it counts."""
+
+    name: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedError:
+    """One error: what was raised, what it means, and its identity.
+
+    type and message are None for what the platform reports without an exception (a time-out, a killed
+    process); `title` always says something. frames: those of the exception that propagated, innermost last.
+    chain: the exceptions that led to it, oldest first. needs_more: the text ended before the error did.
+    event: index of the log event that it starts in, where a batch was read.
+    """
+
+    type: str | None
+    message: str | None
+    frames: tuple[Frame, ...]
+    chain: tuple[Raised, ...]
+    members: tuple[Raised, ...]
+    error_class: ErrorClass
+    reason: str
+    next_action: str
+    fingerprint: str
+    title: str
+    level: str = ""
+    needs_more: bool = False
+    event: int = 0
+    event_id: str = ""
+    timestamp: int = 0

@@ -1,0 +1,214 @@
+"""The entry point: log text in, errors out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from functions.detect_errors.classify import NEXT_ACTION, classify
+from functions.detect_errors.fingerprint import Fingerprinter
+from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
+from functions.detect_errors.in_app import AppRules
+from functions.detect_errors.json_records import errors_of, text_of
+from functions.detect_errors.model import Component, Found, ParsedError, Raised
+from functions.detect_errors.platform_lines import read_error_lines, read_heads, read_platform
+from functions.detect_errors.prefixes import FIRST_FRAME, ODD, outside_stacks, rewrite
+from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
+
+# CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
+MAX_LENGTH = 1_048_576
+_PLATFORM_HINTS = (
+    "Task timed out",
+    "Runtime exited",
+    "[ERROR] ",
+    "Status: ",
+    "illed",
+    "WORKER TIME",
+    "OutOfMem",
+    "Process ex",
+    "time limit",
+    "HARAKIRI",
+    "emory",
+)
+_MAX_AROUND = 2_000
+# What the long way would look at more closely.
+_NOT_SHORT = (
+    *(hint for hint in _PLATFORM_HINTS if hint != "[ERROR] "),
+    *ODD,
+    "\r",
+    "\x1b",
+    "{",
+    "Traceback",
+    "File ",
+    "above exception",
+)
+_MAX_JSON_ATTEMPTS = 2_000
+# fmt: off
+_RECORD_KEYS = frozenset((
+    "level", "levelname", "severity", "log.level", "timestamp", "time", "asctime", "@timestamp", "errorType",
+    "errorMessage", "exc_info", "exception", "stream", "__REALTIME_TIMESTAMP",
+))
+# fmt: on
+
+
+def read_errors(text: str, *, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> list[ParsedError]:
+    """All errors in a log text, in the order in which they were printed.
+
+    text: any log text: one record or many, plain or JSON, with or without what shippers put around lines.
+    packages: the app's own top-level packages (`App.packages`); empty means that paths decide.
+    roots: directories that the app is deployed to (`App.source_roots`), besides the conventional ones.
+    Never raises for any text.
+    """
+    return reader(tuple(packages), tuple(roots)).read(text)
+
+
+@lru_cache(maxsize=64)
+def reader(packages: tuple[str, ...] = (), roots: tuple[str, ...] = ()) -> Reader:
+    """The reader for one app's packages and roots: it remembers stacks and paths, within bounds."""
+    return Reader(AppRules(packages, roots))
+
+
+class Reader:
+    """Reads log texts under one app's rules."""
+
+    def __init__(self, rules: AppRules) -> None:
+        self._rules = rules
+        self._frames = FrameReader(rules)
+        self._fingerprinter = Fingerprinter(rules)
+
+    def read(self, text: str) -> list[ParsedError]:
+        """See `read_errors`."""
+        if (repeated := self._repeated(text)) is not None:
+            return [self._judge(repeated)]
+        return [self._judge(found) for found in self._find(text[:MAX_LENGTH])]
+
+    def components(self, error: ParsedError) -> tuple[Component, ...]:
+        """What the error's fingerprint is made of, to show."""
+        raised = Raised(error.type, error.message or "", error.frames, "", error.chain, error.members)
+        return self._fingerprinter.components(raised, error.title if error.message is None else "")
+
+    def _judge(self, found: Found) -> ParsedError:
+        raised = found.raised
+        judged = classify(raised, self._rules, level=found.level, platform=found.platform)
+        first = raised.message.partition("\n")[0]
+        named = (
+            f"{raised.type or 'Traceback'}: {first}" if first else raised.type or "Traceback without its end"
+        )
+        return ParsedError(
+            type=raised.type,
+            message=None if found.platform else raised.message,
+            frames=raised.frames,
+            chain=raised.chain,
+            members=raised.members,
+            error_class=judged.error_class,
+            reason=judged.reason,
+            next_action=NEXT_ACTION[judged.error_class],
+            fingerprint=self._fingerprinter.fingerprint(raised, found.platform),
+            title=found.platform or named,
+            level=found.level,
+            needs_more=not found.whole,
+        )
+
+    def _repeated(self, text: str) -> Found | None:
+        """The short way in an error storm: one canonical traceback with a known stack and a one-line message.
+
+        Gives exactly what the long way gives, or None where it cannot be sure.
+        """
+        start = text.find(FIRST_FRAME)
+        if start < 0 or (start and text[start - 1] != "\n"):
+            return None
+        end = text.find("\n", text.rfind("\n  ") + 1) + 1
+        frames = self._frames.known(text[start + len(HEADER) + 1 : end or len(text)])
+        if frames is None:
+            return None
+        before, behind = text[:start], text[end:] if end else ""
+        around = before + behind
+        if len(around) > _MAX_AROUND or not around.isascii():
+            return None
+        for odd in _NOT_SHORT:
+            if odd in around:
+                return None
+        line, _, rest = behind.partition("\n")
+        if rest and not rest.isspace():
+            return None
+        if "[ERROR] " in before:
+            head = None if behind.strip() else lambda_head(before)
+            return None if head is None else Found(Raised(head.type, head.message, frames), start, "ERROR")
+        named = exception_line(line)
+        if named is None:
+            return None
+        return Found(Raised(named[0], named[1], frames), start, level_before(before))
+
+    def _find(self, text: str) -> list[Found]:
+        if '{"' not in text and text[:1] not in ("{", "["):
+            return self._plain(text) or read_error_lines(text)
+        found: list[Found] = []
+        plain: list[str] = []
+        for record, line in _records(text):
+            errors = errors_of(record, self._frames) if record is not None else []
+            if (
+                record is not None
+                and errors
+                and not (text_of(record) and all(not one.whole for one in errors))
+            ):
+                found += self._plain("\n".join(plain))
+                plain = []
+                found += errors
+            else:
+                plain.append(text_of(record).removesuffix("\n") if record is not None else line)
+        rest = "\n".join(plain)
+        return found + self._plain(rest) or read_error_lines(rest)
+
+    def _plain(self, text: str) -> list[Found]:
+        """Tracebacks and platform lines of a text without JSON records, in the order of its lines."""
+        outside = outside_stacks(text)
+        if outside is not None:
+            found = scan(text, self._frames)
+            for hint in _PLATFORM_HINTS:
+                if hint in outside:
+                    return sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: one.at)
+            return found
+        placed = [
+            (stream.line_of(found.at), found)
+            for stream in rewrite(text)
+            for found in [
+                *scan(stream.text, self._frames),
+                *read_platform(stream.text),
+                *read_heads(stream.text),
+            ]
+        ]
+        return [found for _, found in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _records(text: str) -> list[tuple[dict[str, Any] | None, str]]:
+    """The text as records: decoded objects, or (None, line) for what is not JSON."""
+    stripped = text.strip()
+    if stripped[:1] in ("{", "["):
+        whole = _decode(stripped)
+        if isinstance(whole, dict):
+            return [(whole, "")]
+        if isinstance(whole, list) and whole and all(isinstance(part, dict) for part in whole):
+            return [(part, "") for part in whole]
+    records: list[tuple[dict[str, Any] | None, str]] = []
+    attempts = 0
+    for line in text.split("\n"):
+        start = line.find('{"') if line[:1] != "{" else 0
+        value = None
+        if start >= 0 and line.rstrip().endswith("}") and attempts < _MAX_JSON_ATTEMPTS:
+            attempts += 1
+            value = _decode(line[start:])
+        # Behind other text it may be a literal in a source line, so it must look like a record.
+        if isinstance(value, dict) and (start == 0 or not _RECORD_KEYS.isdisjoint(value)):
+            records.append((value, ""))
+        else:
+            records.append((None, line))
+    return records
+
+
+def _decode(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

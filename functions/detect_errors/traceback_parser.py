@@ -1,0 +1,276 @@
+"""Finds the tracebacks in a canonical text: chained, grouped, cut at either end, several in a row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from functions.detect_errors.grammar import (
+    HEADER,
+    RECORD_START,
+    SEPARATOR,
+    STACK,
+    STACK_LINES,
+    FrameReader,
+    exception_line,
+    message_end,
+    telling_type,
+)
+from functions.detect_errors.groups import GROUP_HEADER, Node, read_tree
+from functions.detect_errors.model import Found, Raised
+
+_IN_GROUP = len(GROUP_HEADER) - len(HEADER)
+_LAMBDA_HEAD = "[ERROR] "
+_LEVEL = re.compile(r"\b(critical|fatal|error|warn(?:ing)?|info|debug)\b", re.IGNORECASE)
+_SUB_EXCEPTIONS = re.compile(r" \(\d+ sub-exceptions?\)")
+_STACK_START = re.compile(r'^  File "', re.MULTILINE)
+_MAX_DEPTH = 12
+
+
+@dataclass(slots=True)
+class _Open:
+    """An error that is being read: a chain sentence may still continue it."""
+
+    raised: Raised
+    at: int
+    level: str
+    whole: bool
+    chain: list[Raised] = field(default_factory=list)
+
+    def close(self) -> Found:
+        raised = replace(self.raised, chain=tuple(self.chain)) if self.chain else self.raised
+        return Found(raised, self.at, self.level, self.whole)
+
+
+def scan(text: str, frames: FrameReader, *, alone: bool = False, depth: int = 0) -> list[Found]:
+    """All errors of a canonical text, in the order in which they are printed.
+
+    alone: the text is exactly one formatted exception (a field of a JSON record), so a second header
+    without a chain sentence before it is a quotation within the message.
+    """
+    return _Scan(text, frames, alone, depth).run()
+
+
+class _Scan:
+    def __init__(self, text: str, frames: FrameReader, alone: bool, depth: int) -> None:
+        self.text = text
+        self.frames = frames
+        self.alone = alone
+        self.depth = depth
+        self.found: list[Found] = []
+        self.open: _Open | None = None
+
+    def run(self) -> list[Found]:
+        text, position = self.text, 0
+        while True:
+            start, grouped = self._next_header(position)
+            gap = text[position:start]
+            relation = self._gap(gap, position) if gap.strip() else ""
+            if start == len(text):
+                break
+            if not relation:
+                self._close()
+            if grouped and self.depth < _MAX_DEPTH:
+                position = self._group(start, gap, relation)
+            else:
+                position = self._traceback(start + (_IN_GROUP if grouped else 0), gap, relation)
+        self._close()
+        return self.found
+
+    def _next_header(self, position: int) -> tuple[int, bool]:
+        """Offset of the next header's line (the text's length if none), and whether it is a group's."""
+        text = self.text
+        while (index := text.find(HEADER, position)) >= 0:
+            if index == 0 or text[index - 1] == "\n":
+                return index, False
+            start = index - _IN_GROUP
+            if (
+                start >= 0
+                and text.startswith(GROUP_HEADER, start)
+                and (start == 0 or text[start - 1] == "\n")
+            ):
+                return start, True
+            position = index + len(HEADER)
+        return len(text), False
+
+    def _close(self) -> None:
+        if self.open is not None:
+            self.found.append(self.open.close())
+            self.open = None
+
+    def _add(self, raised: Raised, at: int, level: str, whole: bool, relation: str) -> None:
+        chain: list[Raised] = []
+        if relation and self.open is not None:
+            before = self.open
+            chain = [*before.chain, replace(before.raised, relation=relation)]
+            at, level, self.open = before.at, before.level, None
+        else:
+            self._close()
+        self.open = _Open(raised, at, level, whole, chain)
+
+    def _traceback(self, start: int, gap: str, relation: str) -> int:
+        """Read header, stack, exception line and message at `start`; returns the offset behind them."""
+        text = self.text
+        match = STACK.match(text, start + len(HEADER))
+        if match is None:
+            return start + len(HEADER)
+        frames = self.frames(match[1])
+        end = match.end()
+        line_end = text.find("\n", end)
+        line_end = len(text) if line_end < 0 else line_end
+        named = exception_line(text[end:line_end])
+        head = None if relation else lambda_head(gap)
+        if head is not None and (named is None or _last(named[0]) != _last(head.type)):
+            # Lambda's runtime prints type and message before the header, and nothing after the stack.
+            whole = bool(frames) or head.type.startswith("Runtime.")
+            self._add(Raised(head.type, head.message, frames), start, "ERROR", whole, "")
+        elif named is None or (not frames and not self._follows_header(named[0], end)):
+            self._add(Raised(None, "", frames), start, level_before(gap), False, relation)
+        else:
+            message_start = line_end - len(named[1])
+            end = message_end(text, line_end, alone=self.alone)
+            message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
+            self._add(Raised(named[0], message, frames), start, level_before(gap), True, relation)
+        return end
+
+    def _follows_header(self, name: str, end: int) -> bool:
+        """Whether an exception line right behind a header is credible: the frames were filtered out."""
+        return self.alone or telling_type(name) or end >= len(self.text)
+
+    def _group(self, start: int, gap: str, relation: str) -> int:
+        node, end = read_tree(self.text, start)
+        raised = self._from_node(node)
+        self._add(raised, start, level_before(gap), raised.type is not None, relation)
+        return end
+
+    def _from_node(self, node: Node) -> Raised:
+        found = scan(node.text, self.frames, alone=True, depth=self.depth + 1)
+        members = tuple(self._from_node(child) for child in node.children)
+        if not found:
+            named = exception_line(node.lines[0]) if node.lines else None
+            message = "\n".join([named[1], *node.lines[1:]]) if named else ""
+            return Raised(named[0] if named else None, message, members=members)
+        raised = found[-1].raised
+        if not members or _SUB_EXCEPTIONS.search(raised.message) or not raised.chain:
+            return replace(raised, members=members)
+        # The group is a cause of what was raised later within the same gutter.
+        chain = list(raised.chain)
+        for index in range(len(chain) - 1, -1, -1):
+            if _SUB_EXCEPTIONS.search(chain[index].message):
+                chain[index] = replace(chain[index], members=members)
+                break
+        return replace(raised, chain=tuple(chain))
+
+    def _gap(self, gap: str, offset: int) -> str:
+        """Read the text between two tracebacks; returns the relation when it chains them."""
+        separators = list(SEPARATOR.finditer(gap))
+        if not separators:
+            self._close()
+            self._headerless(gap, offset)
+            return ""
+        self._before_separator(gap[: separators[0].start()], offset)
+        relation = ""
+        for index, separator in enumerate(separators):
+            relation = "cause" if separator[1] else "context"
+            last = index + 1 == len(separators)
+            part = gap[separator.end() : None if last else separators[index + 1].start()]
+            if part.strip() and (raised := _bare(part)) is not None:
+                self._add(raised, offset + separator.end(), "", True, relation)
+                relation = ""
+        return relation if self.open is not None else ""
+
+    def _before_separator(self, part: str, offset: int) -> None:
+        if not part.strip():
+            return
+        if self.open is not None and self.open.raised.type and not _any_record(part):
+            # An empty line had ended the message too early.
+            raised = self.open.raised
+            self.open.raised = replace(raised, message=(raised.message + part).rstrip("\n"))
+            return
+        self._close()
+        self._headerless(part, offset)
+        if self.found and self.found[-1].at >= offset:
+            last = self.found.pop()
+            self.open = _Open(last.raised, last.at, last.level, last.whole)
+        elif (bare := _bare(part)) is not None:
+            self.open = _Open(bare, offset, "", True)
+
+    def _headerless(self, gap: str, offset: int) -> None:
+        """Stacks without a header: a SyntaxError that was never raised through a frame, or a cut text."""
+        if '  File "' not in gap:
+            return
+        position = 0
+        while (start := _STACK_START.search(gap, position)) is not None:
+            stack = STACK_LINES.match(gap, start.start())
+            if stack is None:
+                break
+            position = stack.end()
+            before = gap[: start.start()].rstrip("\n").rpartition("\n")[2]
+            if before.endswith("(most recent call last):"):
+                continue  # logging's stack_info shows where the record was made, not an error
+            frames = self.frames(stack[0])
+            line_end = gap.find("\n", position)
+            line_end = len(gap) if line_end < 0 else line_end
+            named = exception_line(gap[position:line_end])
+            if named is None or not frames:
+                if position >= len(gap.rstrip()) and frames and offset + len(gap) == len(self.text):
+                    self._add(Raised(None, "", frames), offset + start.start(), "", False, "")
+                continue
+            message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
+            message = gap[message_start:position].rstrip("\n")
+            self._add(Raised(named[0], message, frames), offset + start.start(), "", True, "")
+            self._close()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Type and message as Lambda's runtime prints them before the header."""
+
+    type: str
+    message: str
+
+
+def lambda_head(gap: str) -> Head | None:
+    """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it."""
+    index = gap.rfind(_LAMBDA_HEAD)
+    if index < 0 or (index and gap[index - 1] != "\n"):
+        return None
+    body = gap[index + len(_LAMBDA_HEAD) :].rstrip("\n")
+    first, _, rest = body.partition("\n")
+    named = exception_line(first)
+    if named is None or (rest and _any_record(rest)):
+        return None
+    return Head(named[0], f"{named[1]}\n{rest}" if rest else named[1])
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _any_record(part: str) -> bool:
+    return any(RECORD_START.match(line) for line in part.split("\n"))
+
+
+def _bare(part: str) -> Raised | None:
+    """An exception that was never raised: the last paragraph that starts with an exception line."""
+    lines = part.strip("\n").split("\n")
+    for index in range(len(lines) - 1, -1, -1):
+        if index and lines[index - 1].strip() and not RECORD_START.match(lines[index - 1]):
+            continue
+        named = exception_line(lines[index])
+        if named is not None and (telling_type(named[0]) or index == 0):
+            return Raised(named[0], "\n".join([named[1], *lines[index + 1 :]]).rstrip("\n"))
+    return None
+
+
+def level_before(gap: str) -> str:
+    """The level of the record that the traceback belongs to: the line right before its header.
+
+    Only a warning says something there: at INFO and DEBUG the line is more often another record, behind
+    which an uncaught error was printed.
+    """
+    if "WARN" not in gap and "warn" not in gap:
+        return ""
+    line = gap.rstrip("\n").rpartition("\n")[2]
+    match = _LEVEL.search(line, 0, 160)
+    return "WARNING" if match and match[1][:4].upper() == "WARN" else ""
