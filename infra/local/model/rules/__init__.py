@@ -1,6 +1,25 @@
 """The repair rules, one class of crash each."""
 
 from infra.local.model.rule import Rule
+from infra.local.model.rules.empty import EmptySequence
+from infra.local.model.rules.in_place import InPlaceResult
+from infra.local.model.rules.missing_import import MissingImport
 from infra.local.model.rules.missing_key import MissingKey
+from infra.local.model.rules.misspelt import MisspeltAttribute, MisspeltName
+from infra.local.model.rules.none_value import NoneValue
+from infra.local.model.rules.off_by_one import OffByOne
+from infra.local.model.rules.text import TextConcatenation
+from infra.local.model.rules.zero_division import ZeroDivision
 
-RULES: tuple[Rule, ...] = (MissingKey(),)
+RULES: tuple[Rule, ...] = (
+    MissingKey(),
+    NoneValue(),
+    InPlaceResult(),
+    ZeroDivision(),
+    OffByOne(),
+    EmptySequence(),
+    MisspeltName(),
+    MisspeltAttribute(),
+    MissingImport(),
+    TextConcatenation(),
+)

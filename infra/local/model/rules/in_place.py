@@ -1,0 +1,64 @@
+"""None from a method that works in place: `items = items.sort()`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from infra.local.model import scope
+from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+
+_IN_PLACE = {"sort", "append", "extend", "reverse", "insert", "add", "update", "clear"}
+_COPIES = {"sort": "sorted({base}{args})", "reverse": "list(reversed({base}))"}
+
+
+class InPlaceResult(Rule):
+    crash_class = "result of an in-place method"
+    errors = ("AttributeError", "TypeError")
+    precondition = "the value that is None was assigned from an in-place method of a list, set or dictionary"
+    repair = "calls the method for its effect, or takes a sorted copy when the name is a new one"
+    examples = (
+        Example(
+            before="def best(scores):\n    ranked = scores.sort()\n    return ranked[0]\n",
+            call="best([3, 1])",
+            after="def best(scores):\n    ranked = sorted(scores)\n    return ranked[0]\n",
+        ),
+        Example(
+            before="def add(tags, tag):\n    tags = tags.append(tag)\n    return len(tags)\n",
+            call="add(['a'], 'b')",
+            after="def add(tags, tag):\n    tags.append(tag)\n    return len(tags)\n",
+        ),
+    )
+
+    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+        if "NoneType" not in crash.message:
+            return
+        read = {n.value for n in crash.failing(cst.Name)}
+        for bound in scope.bindings(crash.file, crash.scope):
+            call = bound.value
+            if bound.name not in read or crash.file.start(bound.statement)[0] >= crash.line:
+                continue
+            if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+                continue
+            method, base = call.func.attr.value, crash.file.code(call.func.value)
+            if method not in _IN_PLACE:
+                continue
+            if base == bound.name:
+                new = crash.file.code(call)
+            elif method in _COPIES and call.func.value and isinstance(call.func.value, cst.Name):
+                args = "".join(f", {crash.file.code(a)}" for a in call.args)
+                new = f"{bound.name} = {_COPIES[method].format(base=base, args=args)}"
+            else:
+                continue
+            yield Candidate(
+                title=f"Do not use the result of {base}.{method}()",
+                root_cause=(
+                    f"`{crash.file.code(call)}` changes `{base}` in place and returns None, so `{bound.name}` is "
+                    f"None on line {crash.line}."
+                ),
+                explanation=f"`{new}` gives `{bound.name}` the list that the following lines expect.",
+                confidence=0.9,
+                file=crash.file,
+                splices=(crash.file.replace(bound.statement.body[0], new),),
+            )
