@@ -43,12 +43,12 @@ class EmulatorError(RuntimeError):
 class Emulator:
     """MiniStack with AUTH: roles of functions are enforced. All its files are below `home`.
 
-    with Emulator(home, bedrock_url="http://127.0.0.1:8000/v1") as aws:
+    with Emulator(home, bedrock_url="http://127.0.0.1:8000") as aws:
         aws.session().client("s3").create_bucket(Bucket="b")
 
-    home: a directory, made if missing. bedrock_url: base URL (`…/v1`) of an OpenAI-compatible endpoint that
-    answers Converse; without one Bedrock answers a mock text. wait_scale: factor for Wait states and for the
-    pauses between retries.
+    home: a directory, made if missing. bedrock_url: an OpenAI-compatible endpoint that answers Converse, as
+    base URL without `/v1`; without one Bedrock answers a mock text. wait_scale: factor for Wait states and
+    for the pauses between retries.
     """
 
     account = ACCOUNT

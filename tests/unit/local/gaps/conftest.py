@@ -153,3 +153,8 @@ def unique(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def make_bench() -> Callable[[Emulator], Bench]:
     return Bench
+
+
+@pytest.fixture
+def alone() -> type[Emulator]:
+    return MiniStackAlone

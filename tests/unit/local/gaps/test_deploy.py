@@ -91,7 +91,7 @@ def test_a_failure_names_the_resource_and_its_reason(aws: Any, unique: str, tmp_
 
     broken = {"Function": function(aws, unique + "-2", "1")}
     broken["Function"]["Properties"]["Layers"] = ["no-arn"]
-    with pytest.raises(DeployError, match="Function: .*no-arn"):
+    with pytest.raises(DeployError, match=r"Function: .*no-arn"):
         deploy(assemble(tmp_path, unique + "-2", broken), unique + "-2", aws.emulator)
 
 
