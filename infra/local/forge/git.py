@@ -18,7 +18,6 @@ DEFAULT_BRANCH = "main"
 # Written into every bare repository.
 _CONFIG = {
     # A heal fetches the deployed revision by its hash, which may be no branch's tip.
-    "uploadpack.allowReachableSHA1InWant": "true",
     "uploadpack.allowAnySHA1InWant": "true",
     "http.receivepack": "true",
     # Malformed objects are refused on arrival, as GitHub does.

@@ -76,10 +76,17 @@ def answer(request: Request, store: Store, caller: Caller) -> Response | None:
         return refusal
     if repository is None:
         return _refusal(404, "Repository not found.")
-    env = environment() | {
+    env = _environment(request, caller, service, action) | {
         "GIT_PROJECT_ROOT": str(store.directory.resolve()),
-        "GIT_HTTP_EXPORT_ALL": "1",
         "PATH_INFO": f"/{repository.slug}.git/{action}",
+    }
+    return _run(request, env)
+
+
+def _environment(request: Request, caller: Caller, service: str, action: str) -> dict[str, str]:
+    """The CGI variables that do not name the repository, made of checked values only."""
+    env = environment() | {
+        "GIT_HTTP_EXPORT_ALL": "1",
         "QUERY_STRING": f"service={service}" if action == "info/refs" else "",
         "REQUEST_METHOD": request.method,
         "CONTENT_TYPE": f"application/x-{service}-request" if action != "info/refs" else "",
@@ -92,7 +99,7 @@ def answer(request: Request, store: Store, caller: Caller) -> Response | None:
     protocol = request.headers.get("Git-Protocol", "")
     if _PROTOCOL.fullmatch(protocol):
         env["GIT_PROTOCOL"] = protocol
-    return _run(request, env)
+    return env
 
 
 def _run(request: Request, env: dict[str, str]) -> Response:

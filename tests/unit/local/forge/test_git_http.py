@@ -50,11 +50,14 @@ def test_a_revision_that_is_no_branch_tip_can_be_fetched_alone(site: Any, tmp_pa
         assert repo.git.rev_list("--count", "FETCH_HEAD") == "1"
 
 
-def test_a_commit_whose_branch_is_gone_can_still_be_fetched(site: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_commit_whose_branch_is_gone_can_still_be_fetched(site: Any, tmp_path: Path, version: int) -> None:
     sha = site.push("gone", {"a.py": "A = 1\n"})
     site.clones[-1].git.push("origin", "--delete", "gone")
 
     with Repo.init(tmp_path / "orphan") as repo:
+        with repo.config_writer() as config:
+            config.set_value("protocol", "version", version)
         repo.git.fetch("--depth", "1", site.clone_url(), sha)
         assert repo.git.rev_parse("FETCH_HEAD") == sha
 
