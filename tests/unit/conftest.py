@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from functions.core.app import App
+from functions.core.approvals import Approval, Approvals
+from functions.core.artifacts import Artifacts
+from functions.core.decisions import Decisions
+from functions.core.incidents import Incidents
+from functions.core.task_tokens import TaskTokens
 from infra.local.forge import Forge
 
 if TYPE_CHECKING:
@@ -125,3 +135,216 @@ class LambdaContext:
 def lambda_context(monkeypatch: pytest.MonkeyPatch) -> LambdaContext:
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     return LambdaContext()
+
+
+class Workflow:
+    """Step Functions as the decider meets it: tokens that wait, once, and a history of what they received.
+
+    moto accepts every token for ever, so this keeps the rules of SendTaskSuccess instead.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: set[str] = set()
+        self.received: list[dict[str, Any]] = []
+        self.fail_next: list[str] = []
+        """Error codes that the next calls answer, before anything happens."""
+        self.die_after_next = False
+        """The next call arrives, but its answer does not."""
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+
+    def wait(self, token: str) -> str:
+        self.waiting.add(token)
+        self._known.add(token)
+        return token
+
+    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        with self._lock:
+            if self.fail_next:
+                raise self._error(self.fail_next.pop(0))
+            if taskToken not in self.waiting:
+                raise self._error("TaskTimedOut" if taskToken in self._known else "TaskDoesNotExist")
+            self.waiting.remove(taskToken)
+            self.received.append(json.loads(output))
+            if self.die_after_next:
+                self.die_after_next = False
+                raise self._error("InternalError")
+            return {}
+
+    def get_paginator(self, name: str) -> Workflow:
+        assert name == "get_execution_history"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        outputs = [{"taskSucceededEventDetails": {"output": json.dumps(out)}} for out in self.received]
+        return [{"events": [{"type": "TaskStateExited"}, *reversed(outputs)]}]
+
+    @staticmethod
+    def _error(code: str) -> ClientError:
+        return ClientError({"Error": {"Code": code, "Message": code}}, "SendTaskSuccess")
+
+
+LINK_KEY = "newest-link-key-of-at-least-thirty-two-characters"
+PATCH = """\
+diff --git a/orders/shipping.py b/orders/shipping.py
+index 1111111..2222222 100644
+--- a/orders/shipping.py
++++ b/orders/shipping.py
+@@ -28,3 +28,6 @@ RATES = {"DE": 4.9, "FR": 5.9}
+ def rate_for(country: str) -> float:
+     \"\"\"The flat rate for a country.\"\"\"
+-    return RATES[country]
++    rate = RATES.get(country)
++    if rate is None:
++        raise UnknownCountry(country)
++    return rate
+"""
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
+INCIDENT_ID = "orders-v1-abc"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A heal that has come to AwaitApproval: everything around one approval, on moto."""
+
+    approvals: Approvals
+    incidents: Incidents
+    artifacts: Artifacts
+    tokens: TaskTokens
+    workflow: Any
+    decisions: Decisions
+    keys: tuple[bytes, ...]
+    incidents_table: Any
+
+    def write_attempt(
+        self, number: int, *, patch: str = PATCH, proposal: dict[str, Any] | None = None, **gates: Any
+    ) -> str:
+        """The artifacts of an attempt; the patch's hash."""
+        prefix = f"{INCIDENT_ID}/heal-1/{number}"
+        answer = {
+            "title": "Refuse unknown countries with a clear error",
+            "root_cause": "rate_for looks up any country, but RATES holds only those we ship to.",
+            "explanation": "Unknown countries raise UnknownCountry, which the handler answers with 422.",
+            "edits": [],
+            "confidence": 0.86,
+        }
+        rows = gates.get("gates") or [
+            {"gate": "applies", "result": "pass", "detail": "The patch applies to the base."},
+            {
+                "gate": "reproduction",
+                "result": "pass",
+                "detail": "The reproduction fails with KeyError before the patch and passes after it.",
+                "runs": [
+                    {"command": "pytest t.py", "tree": tree, "exit_code": code, "seconds": 0.4, "output": out}
+                    for tree, code, out in (("before", 1, "1 failed"), ("after", 0, "1 passed"))
+                ],
+            },
+            {"gate": "existing_tests", "result": "not_run", "detail": "The repository has no tests."},
+        ]
+        self.artifacts.put_json(f"{prefix}/proposal.json", answer | (proposal or {}))
+        self.artifacts.put_json(f"{prefix}/evidence.json", {"gates": rows})
+        self.artifacts.put(f"{prefix}/patch.diff", patch.encode())
+        return hashlib.sha256(patch.encode()).hexdigest()
+
+    def approval(self, attempt: int = 1, **changes: Any) -> Approval:
+        """An open approval of an attempt, whose task token waits."""
+        name = str(changes.pop("approval_id", f"approval-{attempt}-of-the-scene-with-entropy"))
+        digest = self.write_attempt(attempt, patch=changes.pop("patch", PATCH))
+        prefix = f"{INCIDENT_ID}/heal-1/{attempt}"
+        token = self.workflow.wait(f"task-token-of-{name}")
+        approval = Approval(
+            approval_id=name,
+            incident_id=INCIDENT_ID,
+            app="orders",
+            heal_id="heal-1",
+            execution_arn=EXECUTION,
+            attempt=attempt,
+            redrive_count=0,
+            patch_sha256=digest,
+            base_sha="b" * 40,
+            patch_key=f"{prefix}/patch.diff",
+            evidence_key=f"{prefix}/evidence.json",
+            proposal_key=f"{prefix}/proposal.json",
+            expires_at=int(time.time()) + 3600,
+            repository="https://github.com/shop/orders.git",
+            token=self.tokens.seal(token, name),
+        )
+        opened = self.approvals.open(replace(approval, **changes))
+        self.incidents.advance(INCIDENT_ID, EXECUTION, status="AWAITING_APPROVAL", approval_id=name)
+        return opened
+
+
+@pytest.fixture
+def approvals_table(aws: None) -> Table:
+    """An empty approvals table, keyed as the stack makes it."""
+    return boto3.resource("dynamodb").create_table(
+        TableName="approvals",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "approval_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "approval_id", "AttributeType": "S"}],
+    )
+
+
+@pytest.fixture
+def scene(incidents_table: Table, approvals_table: Table) -> Scene:
+    """A claimed incident and all that is needed to ask about its patch."""
+    boto3.client("s3").create_bucket(Bucket="artifacts")
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    approvals, incidents = Approvals(approvals_table), Incidents(incidents_table)
+    tokens = TaskTokens(boto3.client("kms"), key)
+    workflow: Any = Workflow()
+    incidents_table.put_item(
+        Item={
+            "incident_id": INCIDENT_ID,
+            "fingerprint": "v1-abc",
+            "app": "orders",
+            "status": "HEALING",
+            "error_type": "KeyError",
+            "title": "KeyError: 'NZ'",
+            "sample": "Traceback (most recent call last):\n  ...\nKeyError: 'NZ'",
+            "frames": [
+                {"file": "/var/runtime/bootstrap.py", "line": 60, "function": "main", "in_app": False},
+                {
+                    "file": "/var/task/orders/shipping.py",
+                    "line": 30,
+                    "function": "rate_for",
+                    "code": "return RATES[country]",
+                    "in_app": True,
+                },
+            ],
+            "occurrences": 42,
+            "first_seen": "2026-11-20T10:00:00.000+00:00",
+            "last_seen": "2026-11-20T10:40:05.000+00:00",
+            "log_group": "/aws/lambda/orders",
+            "log_stream": "2026/11/20/[$LATEST]abc",
+            "execution_arn": EXECUTION,
+        }
+    )
+    return Scene(
+        approvals=approvals,
+        incidents=incidents,
+        artifacts=Artifacts(boto3.client("s3"), "artifacts"),
+        tokens=tokens,
+        workflow=workflow,
+        decisions=Decisions(approvals, incidents, tokens, workflow),
+        keys=(LINK_KEY.encode(),),
+        incidents_table=incidents_table,
+    )
+
+
+@pytest.fixture
+def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
+    """Reads (and empties) a queue that is subscribed to the topic: what people would have been told."""
+    topic = boto3.client("sns").create_topic(Name="notifications")["TopicArn"]
+    queues = boto3.client("sqs")
+    queue = queues.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    def read() -> list[dict[str, Any]]:
+        found = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            queues.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+    return read
