@@ -43,12 +43,19 @@ def substitutions(functions: Mapping[str, Deployed]) -> dict[str, str]:
     return {f"{spec.construct_id}FunctionArn": functions[spec.folder].alias.function_arn for spec in STEPS}
 
 
+def only_here(stack: Stack, service: str) -> iam.ServicePrincipal:
+    """A service, acting for this account: nobody else's pipe or state machine may use the role."""
+    return iam.ServicePrincipal(
+        f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
+    )
+
+
 class Workflow(Construct):
     """The state machine with logging of errors and tracing; its role may invoke the steps' aliases only."""
 
     def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
         super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "states"))
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"],
@@ -98,10 +105,7 @@ class StartHeals(Construct):
         role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal(
-                "pipes.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
+            assumed_by=only_here(stack, "pipes"),
         )
         for actions, resource in (
             (
@@ -211,10 +215,7 @@ class TrackPullRequests(Construct):
         role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
+            assumed_by=only_here(stack, "scheduler"),
         )
         role.add_to_policy(
             iam.PolicyStatement(
