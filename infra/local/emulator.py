@@ -35,6 +35,9 @@ SERVICES = (
     "s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
 )
 
+_running: list[subprocess.Popen[bytes]] = []
+"""Kept so that an emulator may outlive its object: a Popen that is collected warns of a running process."""
+
 
 class EmulatorError(RuntimeError):
     """The emulator did not start, or ended. The message holds the end of its log."""
@@ -42,6 +45,8 @@ class EmulatorError(RuntimeError):
 
 class Emulator:
     """MiniStack with AUTH: roles of functions are enforced. All its files are below `home`.
+
+    It runs until `stop`, even if this object goes; then its `pid` identifies it, and SIGTERM ends it.
 
     with Emulator(home, bedrock_url="http://127.0.0.1:8000") as aws:
         aws.session().client("s3").create_bucket(Bucket="b")
@@ -96,6 +101,7 @@ class Emulator:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _running.append(self._process)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -108,6 +114,7 @@ class Emulator:
         process, self._process = self._process, None
         if process is None:
             return
+        _running.remove(process)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
