@@ -45,9 +45,9 @@ class TextConcatenation(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        if match := crash.matches(r"can only concatenate str \(not \"([\w.]+)\"\) to str"):
-            yield from self._sum(crash, match.group(1))
-        elif match := crash.matches(r"unsupported operand type\(s\) for \+=?: '([\w.]+)' and 'str'"):
+        if (match := crash.matches(r"can only concatenate str \(not \"([\w.]+)\"\) to str")) or (
+            match := crash.matches(r"unsupported operand type\(s\) for \+=?: '([\w.]+)' and 'str'")
+        ):
             yield from self._sum(crash, match.group(1))
         elif match := crash.matches(r"sequence item \d+: expected str instance, ([\w.]+) found"):
             yield from self._join(crash, match.group(1))
