@@ -30,6 +30,7 @@ MAX_DIFF_LINES = 3_000
 _HIDDEN = {code: f"\u27e8U+{code:04X}\u27e9" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _HIDDEN |= {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
 
+_FOLD = re.compile(r"(?P<open><details>)?(?:<summary>(?P<summary>[^<>]*)</summary>)?|(?P<close></details>)")
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)")
 _WORDS = {"A": "added", "D": "deleted", "M": "modified", "T": "type changed"}
 
@@ -62,9 +63,10 @@ def visible(text: str) -> str:
 
 
 def markdown(text: str) -> Markup:
-    """CommonMark with tables; HTML is shown as text, images as links, dangerous links as text."""
+    """CommonMark with tables and foldable `<details>`; all other HTML is shown as text, images as links."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     parser.block.ruler.before("paragraph", "comment", _comment, {"alt": ["paragraph"]})
+    parser.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph"]})
     return Markup(parser.render(visible(text)))  # noqa: S704 # markdown-it escapes everything when HTML is off
 
 
@@ -140,3 +142,21 @@ def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
                 state.line = line + 1
             return True
     return False
+
+
+def _fold(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Markdown block rule: `<details>`, `<summary>…</summary>` and `</details>`, alone on a line, fold."""
+    text = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]].strip()
+    found = _FOLD.fullmatch(text)
+    if not text or not found or state.is_code_block(start):
+        return False
+    if not silent:
+        summary = found["summary"]
+        token = state.push("html_block", "", 0)
+        token.content = (
+            (found["open"] or "")
+            + (f"<summary>{escape(summary)}</summary>" if summary is not None else "")
+            + (found["close"] or "")
+        )
+        state.line = start + 1
+    return True

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +34,15 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A failure on purpose: every git and REST request gets `status`, and `retry_after` in seconds."""
+    """A failure on purpose: git and REST requests get `status`, and `retry_after` in seconds.
+
+    api_only: git still works; times: how many requests fail before all is well again, None: all of them.
+    """
 
     status: int
     retry_after: int | None = None
+    api_only: bool = False
+    times: int | None = None
 
 
 class Forge:
@@ -109,8 +114,11 @@ class Forge:
             return Response("This server answers to 127.0.0.1 only.\n", status=421, mimetype="text/plain")
         who = caller(request, self._token)
         api = request.path.startswith(rest.BASE_PATH + "/")
-        if self.outage and (api or git_http.is_git(request)):
-            return _failing(self.outage)
+        outage = self.outage
+        if outage and (api or (git_http.is_git(request) and not outage.api_only)):
+            if outage.times is not None:
+                self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
+            return _failing(outage)
         if api:
             return self._rest.answer(request, who)
         return git_http.answer(request, self._store, who) or self._pages.answer(request)

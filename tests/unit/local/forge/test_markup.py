@@ -29,6 +29,13 @@ from infra.local.forge.markup import MAX_DIFF_LINES, coloured, file_diff, markdo
         ("<!-- shown --> after", "<p>&lt;!-- shown --&gt; after</p>\n"),
         ("<!-- never closed", "<p>&lt;!-- never closed</p>\n"),
         ("```\n<!-- code -->\n```", "<pre><code>&lt;!-- code --&gt;\n</code></pre>\n"),
+        (
+            "<details><summary>a & b</summary>\n\nx\n\n</details>",
+            "<details><summary>a &amp; b</summary><p>x</p>\n</details>",
+        ),
+        ("<details open onclick=x>", "<p>&lt;details open onclick=x&gt;</p>\n"),
+        ("<summary><b>x</b></summary>", "<p>&lt;summary&gt;&lt;b&gt;x&lt;/b&gt;&lt;/summary&gt;</p>\n"),
+        ("```\n</details>\n```", "<pre><code>&lt;/details&gt;\n</code></pre>\n"),
         ("    <!-- code -->", "<pre><code>&lt;!-- code --&gt;\n</code></pre>\n"),
     ],
 )

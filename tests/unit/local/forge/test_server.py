@@ -103,6 +103,15 @@ def test_it_can_answer_like_a_host_in_trouble(site: Any, status: int, retry_afte
     assert site.github().get_repo(site.slug).full_name == site.slug
 
 
+def test_trouble_can_be_of_the_api_alone_or_pass(site: Any) -> None:
+    site.forge.outage = Outage(503, api_only=True, times=2)
+    site.clone()
+    for _ in range(2):
+        with pytest.raises(GithubException):
+            site.github().get_repo(site.slug)
+    assert site.github().get_repo(site.slug).full_name == site.slug
+
+
 def test_pull_requests_opened_at_once_are_one(site: Any, fixed: str) -> None:
     def attempt(_: int) -> int:
         try:
