@@ -68,7 +68,8 @@ def _starts_stack(lines: list[Line], index: int) -> bool:
     """Whether a stack follows: else the header is only mentioned at the end of some other line."""
     if index >= len(lines):
         return True
-    return lines[index][1].lstrip().startswith(("File ", "Cell In", "> File"))
+    following = lines[index][1]
+    return following.lstrip().startswith(("File ", "Cell In", "> File")) or HEADER in following
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:

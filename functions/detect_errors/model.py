@@ -56,8 +56,9 @@ class ParsedError:
 
     type and message are None for what the platform reports without an exception (a time-out, a killed
     process); `title` always says something. frames: those of the exception that propagated, innermost last.
-    chain: the exceptions that led to it, oldest first. needs_more: the text ended before the error did.
-    event: index of the log event that it starts in, where a batch was read.
+    chain: the exceptions that led to it, oldest first. members: a group's sub-exceptions. needs_more: the
+    text ended before the error did. line: the line of the text that it starts in, from 0. event, event_id,
+    timestamp: the log event that it starts in, where a batch was read (index, id, milliseconds since 1970).
     """
 
     type: str | None
@@ -72,6 +73,7 @@ class ParsedError:
     title: str
     level: str = ""
     needs_more: bool = False
+    line: int = 0
     event: int = 0
     event_id: str = ""
     timestamp: int = 0

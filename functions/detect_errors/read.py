@@ -81,15 +81,15 @@ class Reader:
     def read(self, text: str) -> list[ParsedError]:
         """See `read_errors`."""
         if (repeated := self._repeated(text)) is not None:
-            return [self._judge(repeated)]
-        return [self._judge(found) for found in self._find(text[:MAX_LENGTH])]
+            return [self._judge(repeated, text.count("\n", 0, repeated.at))]
+        return [self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])]
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
         raised = Raised(error.type, error.message or "", error.frames, "", error.chain, error.members)
         return self._fingerprinter.components(raised, error.title if error.message is None else "")
 
-    def _judge(self, found: Found) -> ParsedError:
+    def _judge(self, found: Found, line: int) -> ParsedError:
         raised = found.raised
         judged = classify(raised, self._rules, level=found.level, platform=found.platform)
         first = raised.message.partition("\n")[0]
@@ -109,6 +109,7 @@ class Reader:
             title=found.platform or named,
             level=found.level,
             needs_more=not found.whole,
+            line=line,
         )
 
     def _repeated(self, text: str) -> Found | None:
@@ -141,35 +142,39 @@ class Reader:
             return None
         return Found(Raised(named[0], named[1], frames), start, level_before(before))
 
-    def _find(self, text: str) -> list[Found]:
+    def _find(self, text: str) -> list[_Placed]:
         if '{"' not in text and text[:1] not in ("{", "["):
-            return self._plain(text) or read_error_lines(text)
-        found: list[Found] = []
-        plain: list[str] = []
-        for record, line in _records(text):
+            return self._plain(text) or _placed(text, read_error_lines(text))
+        found: list[_Placed] = []
+        lines: list[str] = []
+        numbers: list[int] = []
+        for number, (record, line) in enumerate(_records(text)):
             errors = errors_of(record, self._frames) if record is not None else []
-            if (
-                record is not None
-                and errors
-                and not (text_of(record) and all(not one.whole for one in errors))
-            ):
-                found += self._plain("\n".join(plain))
-                plain = []
-                found += errors
+            # An envelope around one line of a traceback: the line counts, and is joined with the others.
+            envelope = record is None or (text_of(record) and all(not one.whole for one in errors))
+            if errors and not envelope:
+                found += self._joined(lines, numbers)
+                found += [(number, error) for error in errors]
+                lines, numbers = [], []
             else:
-                plain.append(text_of(record).removesuffix("\n") if record is not None else line)
-        rest = "\n".join(plain)
-        return found + self._plain(rest) or read_error_lines(rest)
+                parts = (line if record is None else text_of(record).removesuffix("\n")).split("\n")
+                lines += parts
+                numbers += [number] * len(parts)
+        return found + self._joined(lines, numbers) or _placed(text, read_error_lines(text))
 
-    def _plain(self, text: str) -> list[Found]:
+    def _joined(self, lines: list[str], numbers: list[int]) -> list[_Placed]:
+        return [
+            (numbers[min(line, len(numbers) - 1)], found) for line, found in self._plain("\n".join(lines))
+        ]
+
+    def _plain(self, text: str) -> list[_Placed]:
         """Tracebacks and platform lines of a text without JSON records, in the order of its lines."""
         outside = outside_stacks(text)
         if outside is not None:
             found = scan(text, self._frames)
-            for hint in _PLATFORM_HINTS:
-                if hint in outside:
-                    return sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: one.at)
-            return found
+            if any(hint in outside for hint in _PLATFORM_HINTS):
+                found = sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: one.at)
+            return _placed(text, found)
         placed = [
             (stream.line_of(found.at), found)
             for stream in rewrite(text)
@@ -179,7 +184,15 @@ class Reader:
                 *read_heads(stream.text),
             ]
         ]
-        return [found for _, found in sorted(placed, key=lambda pair: pair[0])]
+        return sorted(placed, key=lambda pair: pair[0])
+
+
+_Placed = tuple[int, Found]
+"""An error and the number of the line that it starts in."""
+
+
+def _placed(text: str, found: list[Found]) -> list[_Placed]:
+    return [(text.count("\n", 0, one.at), one) for one in found]
 
 
 def _records(text: str) -> list[tuple[dict[str, Any] | None, str]]:

@@ -1,0 +1,195 @@
+"""Log events as CloudWatch Logs delivers them: a batch in, errors with the event that each starts in out.
+
+A service that logs one event per line delivers a traceback in pieces, and a subscription filter lets only the
+matching pieces through. So neighbouring one-line events are read together, and an error whose end is missing
+says so (`needs_more`): the caller reads the stream around its timestamp, and `read_back` joins the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from functions.detect_errors.layouts import BARE_HEADER
+from functions.detect_errors.model import ParsedError
+from functions.detect_errors.read import read_errors
+
+# A subscription delivers at most 1 MiB compressed; this bounds what a hostile archive may unpack to.
+MAX_UNPACKED = 64 * 1024 * 1024
+# Enough for a chain of deep tracebacks; a recursion is printed in at most a few hundred lines.
+MAX_JOINED_EVENTS = 2_000
+# How far apart two lines of one traceback may be written, in milliseconds.
+MAX_GAP_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One log event. timestamp: milliseconds since 1970 in UTC."""
+
+    id: str
+    timestamp: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One delivery of a subscription: events of one stream, in order."""
+
+    log_group: str
+    log_stream: str
+    owner: str
+    events: tuple[LogEvent, ...]
+
+
+class NotABatch(ValueError):
+    """The payload is not what a CloudWatch Logs subscription delivers. The message says what is wrong."""
+
+
+def decode_batch(data: str | bytes) -> Batch | None:
+    """Decode `awslogs.data`: base64 of gzip of JSON. None for a control message, which carries no log.
+
+    Raises NotABatch for anything else. Events without text are dropped.
+    """
+    try:
+        unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        unpacked = unpacker.decompress(base64.b64decode(data), MAX_UNPACKED)
+        if unpacker.unconsumed_tail:
+            raise NotABatch(f"the payload unpacks to more than {MAX_UNPACKED} bytes")
+        document = json.loads(unpacked)
+    except (ValueError, zlib.error, RecursionError) as error:
+        if isinstance(error, NotABatch):
+            raise
+        raise NotABatch(f"the payload is not base64 of gzip of JSON: {type(error).__name__}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("logEvents"), list):
+        raise NotABatch("the payload has no list of log events")
+    if document.get("messageType") != "DATA_MESSAGE":
+        return None
+    return Batch(
+        log_group=str(document.get("logGroup", "")),
+        log_stream=str(document.get("logStream", "")),
+        owner=str(document.get("owner", "")),
+        events=tuple(_events(document["logEvents"])),
+    )
+
+
+def encode_batch(batch: Batch) -> str:
+    """The inverse of `decode_batch`: what a subscription would deliver, to replay or to test."""
+    events = [
+        {"id": event.id, "timestamp": event.timestamp, "message": event.message} for event in batch.events
+    ]
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": batch.owner,
+        "logGroup": batch.log_group,
+        "logStream": batch.log_stream,
+        "subscriptionFilters": [],
+        "logEvents": events,
+    }
+    return base64.b64encode(gzip.compress(json.dumps(document).encode(), mtime=0)).decode()
+
+
+def _events(entries: list[Any]) -> Iterable[LogEvent]:
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(message := entry.get("message"), str) and message:
+            timestamp = entry.get("timestamp")
+            yield LogEvent(str(entry.get("id", "")), timestamp if isinstance(timestamp, int) else 0, message)
+
+
+def read_events(
+    events: Sequence[LogEvent], *, packages: Sequence[str] = (), roots: Sequence[str] = ()
+) -> list[ParsedError]:
+    """All errors of a batch, in order, each with the index, id and timestamp of the event it starts in.
+
+    One-line events that follow one another are read as one text if one of them can be part of a traceback.
+    """
+    errors: list[ParsedError] = []
+    for first, run in _runs(events):
+        text = "\n".join(event.message.rstrip("\r\n") for event in run)
+        for error in read_errors(text, packages=packages, roots=roots):
+            index = min(error.line, len(run) - 1) if len(run) > 1 else 0
+            event = run[index]
+            errors.append(replace(error, event=first + index, event_id=event.id, timestamp=event.timestamp))
+    return errors
+
+
+def read_back(
+    error: ParsedError,
+    stream: Sequence[LogEvent],
+    *,
+    packages: Sequence[str] = (),
+    roots: Sequence[str] = (),
+) -> ParsedError | None:
+    """The whole of an error that `needs_more`, from the events around it; None if its own event is not there.
+
+    stream: the events of its stream from a little before to a little after its timestamp, in order. A chain's
+    later headers are events of their own, so several incomplete errors can come back as one: its event id and
+    timestamp are those of the chain's first event, by which the caller counts it once. `needs_more` stays set
+    if the stream does not hold the rest either.
+    """
+    own = next((index for index, event in enumerate(stream) if _is_event_of(error, event)), None)
+    if own is None:
+        return None
+    first, last = own, own + 1
+    while first > 0 and own - first < MAX_JOINED_EVENTS and _adjacent(stream[first - 1], stream[first]):
+        first -= 1
+    while last < len(stream) and last - own < MAX_JOINED_EVENTS and _adjacent(stream[last - 1], stream[last]):
+        last += 1
+    window = stream[first:last]
+    starts: list[int] = []
+    lines: list[str] = []
+    for event in window:
+        starts.append(len(lines))
+        lines += event.message.rstrip("\r\n").split("\n")
+    line = starts[own - first]
+    found = read_errors("\n".join(lines), packages=packages, roots=roots)
+    whole = [one for one in found if one.line <= line]
+    if not whole:
+        return None
+    index = bisect_right(starts, whole[-1].line) - 1
+    event = window[index]
+    return replace(whole[-1], event=error.event, event_id=event.id, timestamp=event.timestamp)
+
+
+def _adjacent(before: LogEvent, event: LogEvent) -> bool:
+    return abs(event.timestamp - before.timestamp) <= MAX_GAP_MS
+
+
+def _is_event_of(error: ParsedError, event: LogEvent) -> bool:
+    if error.event_id and event.id:
+        return error.event_id == event.id
+    return event.timestamp == error.timestamp and (
+        BARE_HEADER in event.message or error.title in event.message
+    )
+
+
+def _runs(events: Sequence[LogEvent]) -> Iterable[tuple[int, Sequence[LogEvent]]]:
+    """Events to read together, with the index of the first: lines of a possible traceback, or one event."""
+    index = 0
+    while index < len(events):
+        end = index + 1
+        if _is_line(events[index]):
+            while (
+                end < len(events)
+                and end - index < MAX_JOINED_EVENTS
+                and _is_line(events[end])
+                and _adjacent(events[end - 1], events[end])
+            ):
+                end += 1
+            if not any(
+                BARE_HEADER in event.message or 'File "' in event.message for event in events[index:end]
+            ):
+                end = index + 1
+        yield index, events[index:end]
+        index = end
+
+
+def _is_line(event: LogEvent) -> bool:
+    message = event.message
+    # A JSON record is whole in itself, except for envelopes of single lines, which never hold a stack.
+    return "\n" not in message.rstrip("\r\n") and not (message[:1] == "{" and "\\n  File " in message)
