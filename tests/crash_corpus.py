@@ -184,7 +184,9 @@ def patched(folder: Path, proposal: Proposal, target: Path) -> Path:
     for edit in proposal.edits:
         path = target / edit.path
         text = path.read_text()
-        assert text.count(edit.search) == 1, f"{edit.path}: {edit.search!r} occurs {text.count(edit.search)} times"
+        assert text.count(edit.search) == 1, (
+            f"{edit.path}: {edit.search!r} occurs {text.count(edit.search)} times"
+        )
         path.write_text(text.replace(edit.search, edit.replace))
     return target
 
@@ -221,7 +223,9 @@ def judge(case: Case, url: str, target: Path, *, carets: bool = True, window: in
         test = healed / answer.regression_test.path
         test.parent.mkdir(parents=True, exist_ok=True)
         test.write_text(answer.regression_test.code)
-        load = f"import runpy; m = runpy.run_path({str(test)!r}); [m[n]() for n in m if n.startswith('test_')]"
+        load = (
+            f"import runpy; m = runpy.run_path({str(test)!r}); [m[n]() for n in m if n.startswith('test_')]"
+        )
         if failure := run(healed, load):
             return Verdict("wrong", f"the regression test fails after the repair: {failure}", answer)
         if same not in run(case.folder, load):

@@ -94,6 +94,7 @@ def domain_raises(crash: Crash, about: set[str], key: str) -> list[DomainRaise]:
 
 
 def _error_names(crash: Crash) -> list[str]:
+    """Exceptions that the failing file can raise; not the bases of others, which only serve to catch."""
     imported = set(scope.imported(crash.file))
     names = []
     for file in crash.files.values():
@@ -105,7 +106,9 @@ def _error_names(crash: Crash) -> list[str]:
                 names.append(definition.name.value)
     raised = {_raised(r) for r in crash.file.all(cst.Raise)} & imported
     names += sorted(name for name in raised if name and name not in names)
-    return names
+    definitions = [d for file in crash.files.values() for d in file.all(cst.ClassDef)]
+    bases = {base.value.value for d in definitions for base in d.bases if isinstance(base.value, cst.Name)}
+    return [name for name in names if name not in bases]
 
 
 def _is_error(file: SourceFile, definition: cst.ClassDef) -> bool:
@@ -152,18 +155,27 @@ def _same_style(file: SourceFile, name: str, argument: cst.Arg, key: str) -> str
         return f"{name}({file.code(value)})"
     if isinstance(value, cst.FormattedString):
         holes = [p for p in value.parts if isinstance(p, cst.FormattedStringExpression)]
-        if len(holes) != 1 or value.quote in key:
+        inner = _quoted_inside(key, value.quote)
+        if len(holes) != 1 or inner is None:
             return None
-        text = file.code(value).replace(file.code(holes[0].expression), key, 1)
+        text = file.code(value).replace(file.code(holes[0].expression), inner, 1)
         return f"{name}({text})"
     return f"{name}({key})" if scope.is_plain(value) else None
 
 
 def _message(name: str, key: str) -> str | None:
-    """An f-string that names the key, in quotes that the key does not use."""
-    quote = next((q for q in ('"', "'") if q not in key), None)
+    """An f-string that names the key."""
     text = phrase(name).removesuffix(" error").removesuffix(" exception")
-    return f"f{quote}{text}: {{{key}!r}}{quote}" if quote else None
+    inner = _quoted_inside(key, '"')
+    return f'f"{text}: {{{inner}!r}}"' if inner else None
+
+
+def _quoted_inside(key: str, quote: str) -> str | None:
+    """The key as it may stand inside an f-string of that quote, before Python 3.12: with the other quotes."""
+    other = "'" if quote == '"' else '"'
+    if quote not in key:
+        return key
+    return key.replace(quote, other) if len(quote) == 1 and other not in key else None
 
 
 @dataclass(frozen=True, slots=True)

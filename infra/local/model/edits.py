@@ -39,7 +39,7 @@ def apply_splices(text: str, splices: Sequence[Splice]) -> str:
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for splice in sorted(splices, key=lambda s: s.start, reverse=True):
+    for splice in reversed(sorted(splices, key=lambda s: s.start)):  # noqa: C413 - keeps the order of equals
         start = starts[splice.start[0] - 1] + splice.start[1]
         end = starts[splice.end[0] - 1] + splice.end[1]
         text = text[:start] + splice.text + text[end:]

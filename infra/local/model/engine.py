@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import libcst as cst
+
 from functions.core.proposal import Abstention, Edit, Proposal
 from infra.local.model.edits import NotUnique, to_edits
 from infra.local.model.prompt import Excerpt, Frame, Report, read_report
@@ -22,7 +24,9 @@ def answer(text: str) -> Proposal | Abstention:
     crash = locate(report)
     if isinstance(crash, Refusal):
         return _abstention(report, crash)
-    rules = [rule for rule in RULES if report.error_type in rule.errors]
+    if (refusal := _on_purpose(crash)) is not None:
+        return _abstention(report, refusal)
+    rules = [r for r in RULES if report.error_type in r.errors and re.search(r.message, report.message)]
     candidates, refusals = _ask(crash, rules)
     candidates.sort(key=lambda c: c.confidence, reverse=True)
     repairs = _distinct(candidates)
@@ -76,6 +80,17 @@ def _place(excerpt: Excerpt, frames: Sequence[Frame]) -> tuple[Frame | None, int
         if same_file and frame.line in excerpt.marked and frame.code in {"", shown}:
             return frame, frame.line
     return None, excerpt.marked[0] if len(excerpt.marked) == 1 else None
+
+
+def _on_purpose(crash: Crash) -> Refusal | None:
+    """A `raise` on the failing line: the code has seen the case and said what it thinks of it."""
+    if not crash.failing(cst.Raise):
+        return None
+    return Refusal(
+        "data",
+        f"{crash.where}: `{crash.function_name}` raises {crash.error} on purpose: {crash.message}",
+        "Find out where the input comes from; if it should be accepted, decide how the code treats it.",
+    )
 
 
 def _ask(crash: Crash, rules: Sequence[Rule]) -> tuple[list[Candidate], list[Refusal]]:

@@ -139,6 +139,8 @@ class Rule(ABC):
 
     crash_class: ClassVar[str]
     errors: ClassVar[tuple[str, ...]]
+    message: ClassVar[str] = ""
+    """A pattern that the error's message must contain."""
     precondition: ClassVar[str]
     """What must hold in the source for the rule to speak."""
     repair: ClassVar[str]

@@ -14,6 +14,7 @@ from infra.local.model.source import SourceFile, Splice
 class WrongArguments(Rule):
     crash_class = "argument that does not fit"
     errors = ("TypeError",)
+    message = "argument"
     precondition = (
         "the called function is shown, and a keyword is a misspelling of exactly one free parameter, or the missing "
         "argument is a local of the same name, or the method uses `self` without declaring it"
@@ -59,7 +60,7 @@ class WrongArguments(Rule):
             return
         call = crash.file.enclosing(arguments[0], cst.Call)
         taken = {a.keyword.value for a in call.args if a.keyword} if call else set()
-        meant = naming.closest(unknown, set(_parameter_names(found)) - taken)
+        meant = naming.closest(unknown, set(_parameter_names(found)) - taken, number=True)
         if meant is None or arguments[0].keyword is None:
             return
         yield Candidate(

@@ -17,6 +17,7 @@ _PROPERTIES = {"property", "cached_property", "functools.cached_property"}
 class CallOrNot(Rule):
     crash_class = "property called, method not called"
     errors = ("TypeError", "AttributeError")
+    message = "coroutine|method|'function'|not callable"
     precondition = (
         "the class shown declares the called name as a property; or the name used as a value is a method without "
         "parameters; or an `async` function of the source is used without `await` inside another"

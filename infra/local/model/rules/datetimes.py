@@ -15,6 +15,7 @@ from infra.local.model.source import Splice, walk
 class NaiveDatetime(Rule):
     crash_class = "naive and aware datetime"
     errors = ("TypeError",)
+    message = "offset-naive and offset-aware"
     precondition = (
         "exactly one side is `datetime.utcnow()` or `datetime.now()`, directly or through a local, and so is the "
         "naive one"
@@ -46,8 +47,6 @@ class NaiveDatetime(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        if not crash.matches("offset-naive and offset-aware"):
-            return
         line: list[cst.CSTNode] = [*crash.failing(cst.BinaryOperation), *crash.failing(cst.Comparison)]
         calls = {id(c): c for node in line for c in walk(node, cst.Call) if _naive(crash, c)}
         read = {n.value for node in line for n in walk(node, cst.Name)}

@@ -13,6 +13,7 @@ from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
 class EmptySequence(Rule):
     crash_class = "element of an empty sequence"
     errors = ("IndexError", "ValueError", "StopIteration")
+    message = "index out of range|empty|^$"
     precondition = (
         "the failing line takes the first, last, largest or smallest of one named sequence, or `next` of a "
         "search, and the code says what an empty one means: a guard elsewhere, an own exception, or a return type "

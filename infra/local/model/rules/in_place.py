@@ -16,6 +16,7 @@ _COPIES = {"sort": "sorted({base}{args})", "reverse": "list(reversed({base}))"}
 class InPlaceResult(Rule):
     crash_class = "result of an in-place method"
     errors = ("AttributeError", "TypeError")
+    message = "NoneType"
     precondition = "the value that is None was assigned from an in-place method of a list, set or dictionary"
     repair = "calls the method for its effect, or takes a sorted copy when the name is a new one"
     examples = (
@@ -32,8 +33,6 @@ class InPlaceResult(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        if "NoneType" not in crash.message:
-            return
         read = {n.value for n in crash.failing(cst.Name)}
         for bound in scope.bindings(crash.file, crash.scope):
             call = bound.value
@@ -47,7 +46,7 @@ class InPlaceResult(Rule):
             if base == bound.name:
                 new = crash.file.code(call)
             elif method in _COPIES and call.func.value and isinstance(call.func.value, cst.Name):
-                args = "".join(f", {crash.file.code(a)}" for a in call.args)
+                args = "".join(f", {crash.file.code(a).rstrip(', ')}" for a in call.args)
                 new = f"{bound.name} = {_COPIES[method].format(base=base, args=args)}"
             else:
                 continue

@@ -17,6 +17,7 @@ _KEYED = {"key", "name", "field", "header", "label"}
 class ChangedWhileIterating(Rule):
     crash_class = "collection changed while iterating"
     errors = ("RuntimeError",)
+    message = "during iteration"
     precondition = "the failing line is a loop over a dictionary or set that the loop's own body changes"
     repair = "iterates over a copy of the keys, items or elements"
     examples = (
@@ -33,8 +34,6 @@ class ChangedWhileIterating(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        if not crash.matches("changed (size )?during iteration"):
-            return
         loops = crash.failing(cst.For)
         if len(loops) != 1:
             return
@@ -59,6 +58,7 @@ class ChangedWhileIterating(Rule):
 class WrongIterable(Rule):
     crash_class = "loop over keys or a length"
     errors = ("ValueError", "TypeError")
+    message = "unpack|not iterable"
     precondition = (
         "two names are unpacked from a value that the source shows to be a dictionary, or from `split` of a keyed "
         "line, or the loop goes over `len(x)`"

@@ -42,6 +42,7 @@ _THIRD_PARTY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib", "requests": 
 class MissingImport(Rule):
     crash_class = "missing import"
     errors = ("NameError",)
+    message = "is not defined"
     precondition = (
         "the unknown name is a standard-library module used as `name.attribute` with an attribute that it has, or a "
         "well-known name of one, and the place of the module's imports is shown"

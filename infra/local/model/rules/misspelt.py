@@ -45,6 +45,7 @@ SAFE_MODULES = frozenset(
 class MisspeltName(Rule):
     crash_class = "misspelt name"
     errors = ("NameError",)
+    message = "is not defined"
     precondition = "exactly one name that is bound before the failing line comes close to the unknown one"
     repair = "uses that name wherever the function has the unknown one; adds a forgotten `self.`"
     examples = (
@@ -93,6 +94,7 @@ class MisspeltName(Rule):
 class MisspeltAttribute(Rule):
     crash_class = "misspelt attribute"
     errors = ("AttributeError", "ImportError")
+    message = "^(?!.*NoneType).*(has no attribute|cannot import name)"
     precondition = (
         "the class is shown, or a built-in type, or the module is a standard one, and exactly one of its attributes "
         "comes close to the unknown one"

@@ -25,6 +25,7 @@ class _Place:
 class NoneValue(Rule):
     crash_class = "value that is None"
     errors = ("AttributeError", "TypeError")
+    message = "NoneType"
     precondition = (
         "one expression on the failing line can be None, and the code says what that means: another function "
         "guards the same call, an exception of its own exists for it, or the function may return None"
@@ -51,8 +52,6 @@ class NoneValue(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        if "NoneType" not in crash.message:
-            return
         found = _none_expressions(crash)
         if len({crash.file.code(e) for e in found}) != 1:
             return

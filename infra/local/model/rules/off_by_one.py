@@ -14,6 +14,7 @@ from infra.local.model.source import walk
 class OffByOne(Rule):
     crash_class = "index one past the end"
     errors = ("IndexError",)
+    message = "index out of range"
     precondition = (
         "the failing index is `len(x)`, or the variable of a loop over `range(len(x) + 1)`, `range(len(x))` with "
         "`x[i + 1]` in its first statement, or `while i <= len(x)`"

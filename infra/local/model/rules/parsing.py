@@ -23,6 +23,7 @@ _PARSERS = {
 class UnparsableText(Rule):
     crash_class = "text that does not parse"
     errors = ("ValueError", "JSONDecodeError", "InvalidOperation", "TypeError")
+    message = "invalid literal|could not convert|Invalid isoformat|ConversionSyntax|Expecting value|JSON object must be"
     precondition = (
         "one conversion on the failing line, and the file converts the same kind of text with `value or default` "
         "elsewhere (for empty text), has an exception of its own for bad input of this name, or may return None"

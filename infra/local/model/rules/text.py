@@ -26,6 +26,7 @@ _PRINTABLE |= {"Fraction", "fractions.Fraction", "uuid.UUID", "PosixPath", "bool
 class TextConcatenation(Rule):
     crash_class = "text + number"
     errors = ("TypeError",)
+    message = "concatenate str|unsupported operand type|expected str instance"
     precondition = (
         "the sum contains a text literal, so a text is what is meant, and what is added is a number, date or id; for "
         "`join`, the separator is joined with such elements"

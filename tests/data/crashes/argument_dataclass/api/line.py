@@ -1,0 +1,7 @@
+from dataclasses import dataclass
+
+
+@dataclass
+class Line:
+    sku: str
+    quantity: int

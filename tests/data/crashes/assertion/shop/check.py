@@ -1,0 +1,3 @@
+def check(quantity):
+    assert quantity > 0, "quantity must be positive"
+    return quantity

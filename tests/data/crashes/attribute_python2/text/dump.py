@@ -1,0 +1,2 @@
+def dump(values):
+    return ";".join(f"{key}={value}" for key, value in values.iteritems())

@@ -1,0 +1,2 @@
+def first_title(posts):
+    return posts[0]["title"]

@@ -1,0 +1,3 @@
+def third(line):
+    parts = line.split(";")
+    return parts[2]

@@ -1,0 +1,2 @@
+def pairs(left, right):
+    return [(left[i], right[i]) for i in range(len(left))]

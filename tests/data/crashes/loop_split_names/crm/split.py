@@ -1,0 +1,3 @@
+def names(full):
+    first, last = full.split(" ")
+    return {"first": first, "last": last}

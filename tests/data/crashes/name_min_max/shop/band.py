@@ -1,0 +1,2 @@
+def in_band(price, min_price, upper):
+    return min_price <= price <= max_price

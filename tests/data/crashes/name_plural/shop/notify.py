@@ -1,0 +1,2 @@
+def notify(orders):
+    print("order", order)

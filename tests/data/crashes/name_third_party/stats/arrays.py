@@ -1,0 +1,2 @@
+def centre(values):
+    return np.mean(values)

@@ -1,0 +1,2 @@
+def pick(value_a, value_b):
+    return value_c

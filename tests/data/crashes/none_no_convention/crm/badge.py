@@ -1,0 +1,3 @@
+def badge(person):
+    name = person.get("name")
+    return name.upper()

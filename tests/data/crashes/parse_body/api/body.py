@@ -1,0 +1,6 @@
+import json
+
+
+def handle(event):
+    order = json.loads(event["body"])
+    return order["id"]

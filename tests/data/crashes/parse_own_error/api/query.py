@@ -1,0 +1,6 @@
+class InvalidPage(Exception):
+    """The page number is not a number."""
+
+
+def page(params):
+    return int(params["page"])

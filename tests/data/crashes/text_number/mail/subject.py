@@ -1,0 +1,2 @@
+def subject(kind, number, items):
+    return kind.title() + " #" + number + " (" + f"{items} items)"

@@ -1,0 +1,2 @@
+def between(start, end):
+    return end - start

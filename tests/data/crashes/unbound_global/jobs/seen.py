@@ -1,0 +1,6 @@
+handled = 0
+
+
+def record():
+    handled += 1
+    return handled

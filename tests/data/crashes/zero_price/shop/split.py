@@ -1,0 +1,3 @@
+def per_person(amount, people):
+    """What each pays."""
+    return amount / people
