@@ -1,0 +1,78 @@
+"""One batch: read the errors, read back what was cut off, count each distinct error with one write."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.core.app import App
+from functions.core.incident import Incident, Status
+from functions.core.incidents import Incidents
+from functions.core.notifications import Notifications
+from functions.core.redaction import redact
+from functions.detect_errors.events import Batch, read_events
+from functions.detect_errors.sightings import Occurrence, occurrences, sightings
+from functions.detect_errors.stream import around, those_of, unread
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a batch held: errors, the distinct incidents among them, and those that were counted before."""
+
+    outcome: str
+    errors: int
+    incidents: int
+    counted_before: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def detect(
+    batch: Batch, app: App, incidents: Incidents, notifications: Notifications, logs: CloudWatchLogsClient
+) -> Detected:
+    """Record the batch's errors. Writes once per distinct error, whatever the number of events.
+
+    Raises botocore's ClientError; what was counted before that is not counted again by the retry.
+    """
+    found = _read(batch, app, logs)
+    seen = sightings(found, batch, app, redact)
+    before = 0
+    for sighting in seen:
+        incident = incidents.record(sighting)
+        if incident is None:
+            before += 1
+        elif incident.status is Status.SUPPRESSED and incident.occurrences == sighting.count:
+            _notify_once(incident, notifications)
+    return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
+
+
+def _read(batch: Batch, app: App, logs: CloudWatchLogsClient) -> list[Occurrence]:
+    rules = {"packages": app.packages, "roots": tuple(app.source_roots)}
+    errors = read_events(batch.events, **rules)
+    cut = [error for error in errors if error.needs_more]
+    found = occurrences([error for error in errors if not error.needs_more], batch.events)
+    if not cut:
+        return found
+    stream = around(logs, batch, cut)
+    whole = those_of(batch, read_events(stream, **rules), stream)
+    # An error that arrived whole may lie in the same stretch of the stream: it was counted above.
+    counted = {(o.error.timestamp, o.error.fingerprint) for o in found}
+    mended = [error for error in whole if (error.timestamp, error.fingerprint) not in counted]
+    lost = unread(batch, cut, stream)
+    return found + occurrences(mended, stream) + occurrences(lost, batch.events)
+
+
+def _notify_once(incident: Incident, notifications: Notifications) -> None:
+    """Tell of an error that will not be healed: with its class, why, and what a human should do."""
+    notifications.send(
+        f"{incident.app}: {incident.title} ({incident.error_class})",
+        f"{incident.title}\n\n"
+        f"Class: {incident.error_class}: {incident.class_reason}.\n"
+        f"Next: {incident.next_action}\n\n"
+        f"App {incident.app}, log group {incident.log_group}, stream {incident.log_stream}.\n"
+        f"Incident {incident.incident_id}; it is counted from now on without further notice.\n",
+    )

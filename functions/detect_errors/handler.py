@@ -1,0 +1,61 @@
+"""DetectErrors' Lambda entry point; CloudWatch Logs invokes it with what a subscription let through."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+
+from functions.core.edge import step
+from functions.core.incidents import Incidents
+from functions.core.names import is_own_log_group
+from functions.core.notifications import Notifications
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.core.telemetry import logger
+from functions.detect_errors.detect import detect
+from functions.detect_errors.events import decode_batch
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """{"awslogs": {"data": ...}} → {"outcome", "errors", "incidents"}.
+
+    Raises on anything that a retry may mend. The same batch again counts nothing twice.
+    """
+    batch = decode_batch(event["awslogs"]["data"])
+    if batch is None:
+        return {"outcome": "control_message", "errors": 0, "incidents": 0}
+    if is_own_log_group(batch.log_group):
+        logger().error("refused: this system must not watch itself", extra={"log_group": batch.log_group})
+        return {"outcome": "own_log_group", "errors": 0, "incidents": 0}
+    app = _registry().app_of_log_group(batch.log_group)
+    if app is None:
+        logger().warning(
+            "no app has this log group; register it or remove its subscription filter",
+            extra={"log_group": batch.log_group},
+        )
+        return {"outcome": "unregistered", "errors": 0, "incidents": 0}
+    return detect(batch, app, _incidents(), _notifications(), boto3.client("logs")).to_json()
+
+
+# Kept while the function is warm: an error storm must not build clients for every batch.
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment()
+
+
+@cache
+def _registry() -> Registry:
+    return Registry(_settings().require("registry_path"))
+
+
+@cache
+def _incidents() -> Incidents:
+    return Incidents(boto3.resource("dynamodb").Table(_settings().require("incidents_table")))
+
+
+@cache
+def _notifications() -> Notifications:
+    return Notifications(boto3.client("sns"), _settings().require("topic_arn"))

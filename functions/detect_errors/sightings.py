@@ -1,0 +1,97 @@
+"""From the errors of a delivered batch to what the table counts: one sighting per distinct error."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from functions.core.app import App
+from functions.core.incidents import Sighting
+from functions.detect_errors.events import Batch, LogEvent
+from functions.detect_errors.model import ParsedError
+
+SAMPLE_LIMIT = 16_000
+"""Characters of log text kept of an incident; a DynamoDB item holds 400 KB, and people read a page."""
+
+_TITLE_LIMIT = 200
+_MESSAGE_LINES = 120
+"""Lines taken for the sample where each line is an event of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One error with the log text around it."""
+
+    error: ParsedError
+    text: str
+
+
+def occurrences(errors: Iterable[ParsedError], events: Sequence[LogEvent]) -> list[Occurrence]:
+    """Each error with its event's text; of one-line events, with the lines that follow."""
+    return [Occurrence(error, _text(events, error.event)) for error in errors]
+
+
+def sightings(
+    found: Sequence[Occurrence], batch: Batch, app: App, redact: Callable[[str], str]
+) -> list[Sighting]:
+    """One sighting per distinct fingerprint, counted. What people will read is redacted here."""
+    by_fingerprint: dict[str, list[Occurrence]] = {}
+    for occurrence in found:
+        by_fingerprint.setdefault(occurrence.error.fingerprint, []).append(occurrence)
+    delivery = delivery_id(batch)
+    return [_sighting(group, batch, app, redact, delivery) for group in by_fingerprint.values()]
+
+
+def delivery_id(batch: Batch) -> bytes:
+    """8 bytes that are the same whenever the same events are delivered again."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (batch.log_group, batch.log_stream):
+        digest.update(part.encode() + b"\0")
+    for event in batch.events:
+        # Ids are CloudWatch's own; where a test or a replay has none, the event itself identifies it.
+        digest.update((event.id or f"{event.timestamp}{event.message}").encode() + b"\0")
+    return digest.digest()
+
+
+def _sighting(
+    group: Sequence[Occurrence], batch: Batch, app: App, redact: Callable[[str], str], delivery: bytes
+) -> Sighting:
+    first = group[0].error
+    times = [occurrence.error.timestamp for occurrence in group]
+    heals = str(first.error_class) in app.heal_classes
+    return Sighting(
+        app=app.name,
+        fingerprint=first.fingerprint,
+        error_type=first.type or "",
+        title=redact(first.title[: _TITLE_LIMIT * 2])[:_TITLE_LIMIT],
+        error_class=first.error_class,
+        class_reason=first.reason,
+        next_action="" if heals else first.next_action,
+        sample=redact(group[0].text[:SAMPLE_LIMIT]),
+        frames=tuple(first.frames),
+        count=len(group),
+        first_seen=_iso(min(times)),
+        last_seen=_iso(max(times)),
+        log_group=batch.log_group,
+        log_stream=batch.log_stream,
+        delivery_id=delivery,
+        heals=heals,
+    )
+
+
+def _text(events: Sequence[LogEvent], index: int) -> str:
+    message = events[index].message
+    if "\n" in message.rstrip() or message.lstrip().startswith("{"):
+        return message
+    lines = []
+    for event in events[index : index + _MESSAGE_LINES]:
+        if "\n" in event.message.rstrip():
+            break
+        lines.append(event.message.rstrip("\r\n"))
+    return "\n".join(lines)
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
