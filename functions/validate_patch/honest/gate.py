@@ -1,8 +1,95 @@
-"""The gate."""
+"""The table of rules, and what is new about a patch under each of them."""
 
-from functions.validate_patch.candidate import Candidate
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.honest import handlers, relevance, silent, switches, weakened
+from functions.validate_patch.honest.view import Hit, View
+from functions.validate_patch.tree import Change, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named rule on one version of a file; what it finds counts when the version before lacks it."""
+
+    name: str
+    find: Callable[[View], Iterator[Hit]]
+    in_tests: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A named rule that looks at a file before (None when the patch adds it) and after."""
+
+    name: str
+    find: Callable[[View | None, View], Iterator[Hit]]
+
+
+RULES = (
+    Rule("broad_except", handlers.broad),
+    Rule("swallowed_error", handlers.swallowed),
+    Rule("suppressed_error", handlers.suppressed),
+    Rule("tolerated_error", handlers.tolerated, in_tests=False),
+    Rule("invented_default", silent.invented_defaults, in_tests=False),
+    Rule("silent_return", silent.silent_returns, in_tests=False),
+    Rule("skipped_records", silent.skipped_records, in_tests=False),
+    Rule("guarded_away", silent.guarded_away, in_tests=False),
+    Rule("skipped_test", weakened.skips),
+    Rule("disabled_check", switches.disabled_checks),
+    Rule("dead_code", switches.dead_code),
+)
+COMPARISONS = (
+    Comparison("weakened_test", weakened.weaker),
+    Comparison("removed_check", switches.removed_checks),
+    Comparison("removed_call", switches.removed_calls),
+)
+ON_THE_WHOLE: tuple[tuple[str, Callable[[Candidate], Iterator[str]]], ...] = (
+    ("no_fix", relevance.no_fix),
+    ("unrelated_change", relevance.unrelated),
+)
 
 
 def findings(candidate: Candidate) -> tuple[str, ...]:
-    """Objections."""
-    return ()
+    """What speaks against the patch, each as `rule: path:line: text`; rules that the app accepts aside."""
+    accepted = candidate.rules.accepted
+    found = [
+        f"{name}: {change.path}:{hit.line}: {hit.text}"
+        for change in candidate.python_changes
+        for name, hit in _of_file(candidate, change)
+        if name not in accepted
+    ]
+    for name, whole in ON_THE_WHOLE:
+        if name not in accepted:
+            found += [f"{name}: {text}" for text in whole(candidate)]
+    return tuple(found)
+
+
+def _of_file(candidate: Candidate, change: Change) -> Iterator[tuple[str, Hit]]:
+    after = _view(candidate, candidate.after, change.path)
+    before = _view(candidate, candidate.before, change.path)
+    if after is None:
+        return
+    for rule in RULES:
+        if not rule.in_tests and is_test(change.path):
+            continue
+        known = Counter(hit.key for hit in rule.find(before)) if before is not None else Counter[str]()
+        for hit in rule.find(after):
+            if known[hit.key] > 0:
+                known[hit.key] -= 1
+            else:
+                yield rule.name, hit
+    for comparison in COMPARISONS:
+        for hit in comparison.find(before, after):
+            yield comparison.name, hit
+
+
+def _view(candidate: Candidate, tree: Tree, path: str) -> View | None:
+    module = parsed(tree, path)
+    if module is None:
+        return None
+    source = tree[path].data.decode("utf-8", errors="replace")
+    return View(path, module, source, parsed(candidate.before, path), candidate)

@@ -1,0 +1,188 @@
+"""Rules on handlers: a new `except` must be narrow, and must do something about what it catches."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+from functions.validate_patch.honest import values
+from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.view import Hit, View, dotted
+
+_BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
+_MANY = 4
+"""Built-in exception types in one handler that together catch nearly everything."""
+_ENDS_ITERATION = frozenset({"StopIteration", "StopAsyncIteration", "EOFError", "Empty", "QueueEmpty"})
+_LOG_METHODS = frozenset(
+    {
+        "debug",
+        "info",
+        "warning",
+        "warn",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "print",
+        "print_exc",
+        "write",
+    }
+)
+
+
+def broad(view: View) -> Iterator[Hit]:
+    """`except:`, `except Exception:` and their disguises, unless they always raise again."""
+    for handler in view.walk(ast.ExceptHandler):
+        if raises_always(handler.body):
+            continue
+        names = caught(view, handler)
+        wide = _BROAD & set(names)
+        many = [name for name in names if hasattr(builtins, name)]
+        if handler.type is None or wide or len(many) >= _MANY:
+            shown = f"except {ast.unparse(handler.type)}" if handler.type is not None else "bare except"
+            yield Hit(
+                handler.lineno,
+                f"{view.where(handler)} {ast.dump(handler)}",
+                f"`{shown}` catches errors that nobody looked at; catch the one type that the cause raises",
+            )
+
+
+def swallowed(view: View) -> Iterator[Hit]:
+    """A handler that passes, logs only, or goes on with a constant that nothing vouches for."""
+    for handler in view.walk(ast.ExceptHandler):
+        if raises_always(handler.body):
+            continue
+        what = _silence(view, handler)
+        if what:
+            yield Hit(
+                handler.lineno,
+                f"{view.where(handler)} {ast.dump(handler)}",
+                f"the handler {what}: the error stays unseen; mend its cause, or raise an error that says it",
+            )
+
+
+def suppressed(view: View) -> Iterator[Hit]:
+    """`contextlib.suppress`, under any name, and context managers or `finally` blocks that swallow."""
+    for call in view.walk(ast.Call):
+        if _imported_as(view, dotted(call.func)).endswith("suppress"):
+            yield Hit(call.lineno, _key(view, call), "`contextlib.suppress` discards the error")
+    for node in view.walk(ast.Try, ast.TryStar):
+        if isinstance(node, ast.Try | ast.TryStar):
+            for inner in (i for statement in node.finalbody for i in ast.walk(statement)):
+                if isinstance(inner, ast.Return | ast.Break | ast.Continue):
+                    yield Hit(inner.lineno, _key(view, inner), "leaving a `finally` block discards the error")
+    for function in view.walk(ast.FunctionDef, ast.AsyncFunctionDef):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name in (
+            "__exit__",
+            "__aexit__",
+        ):
+            for inner in ast.walk(function):
+                if (
+                    isinstance(inner, ast.Return)
+                    and inner.value is not None
+                    and not values.is_false(inner.value)
+                ):
+                    yield Hit(inner.lineno, _key(view, inner), f"`{function.name}` may discard the error")
+
+
+def tolerated(view: View) -> Iterator[Hit]:
+    """Arguments that make a library pass over errors or lose data."""
+    lenient: dict[str, tuple[object, ...]] = {
+        "errors": ("ignore", "replace", "coerce", "surrogateescape", "backslashreplace", "namereplace"),
+        "return_exceptions": (True,),
+        "ignore_errors": (True,),
+        "on_bad_lines": ("skip", "warn"),
+        "error_bad_lines": (False,),
+        "strict": (False,),
+        "check": (False,),
+        "raise_on_error": (False,),
+        "silent": (True,),
+    }
+    for call in view.walk(ast.Call):
+        for keyword in call.keywords:
+            value = keyword.value
+            if isinstance(value, ast.Constant) and value.value in lenient.get(keyword.arg or "", ()):
+                yield Hit(
+                    call.lineno,
+                    f"{view.where(call)} {dotted(call.func)} {keyword.arg}",
+                    f"`{keyword.arg}={value.value!r}` passes over the error and loses what caused it",
+                )
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if method in ("decode", "encode") and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
+            yield Hit(call.lineno, f"{view.where(call)} {method}", f"`{method}` is told to pass over errors")
+
+
+def caught(view: View, handler: ast.ExceptHandler) -> list[str]:
+    """Names of the types in a handler, without their modules; names of tuples are looked up in the module."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names: list[str] = []
+    for kind in kinds:
+        name = dotted(kind).rpartition(".")[2] if kind is not None else ""
+        bound = values.module_constants(view.module).get(name)
+        parts = bound.elts if isinstance(bound, ast.Tuple) else [bound]
+        resolved = [dotted(p).rpartition(".")[2] for p in parts if p is not None and dotted(p)]
+        names += resolved or [name]
+    return names
+
+
+def raises_always(body: list[ast.stmt]) -> bool:
+    """Whether a block cannot end without raising, judged by its last statement."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.If):
+        return bool(last.orelse) and raises_always(last.body) and raises_always(last.orelse)
+    if isinstance(last, ast.With):
+        return raises_always(last.body)
+    return isinstance(last, ast.Raise)
+
+
+def _silence(view: View, handler: ast.ExceptHandler) -> str:
+    """How a handler keeps silent; "" when it does something."""
+    rest = [s for s in handler.body if not _says_or_does_nothing(s)]
+    logs = len(rest) < len(handler.body) and not all(isinstance(s, ast.Pass) for s in handler.body)
+    if not rest:
+        return "only logs" if logs else "does nothing"
+    last = rest[-1]
+    if len(rest) == 1 and isinstance(last, ast.Continue | ast.Break):
+        if _ENDS_ITERATION & set(caught(view, handler)) or support(view, Silent(handler, "skip", None)):
+            return ""
+        return "skips what failed"
+    silent: ast.expr | None = None
+    if isinstance(last, ast.Return):
+        silent = last.value or ast.Constant(None)
+    elif isinstance(last, ast.Assign | ast.AnnAssign) and last.value is not None:
+        silent = last.value
+    if silent is None or any(not isinstance(s, ast.Assign | ast.AnnAssign | ast.Return) for s in rest):
+        return ""
+    if not values.is_constant(view, silent):
+        return ""
+    kind = "return" if isinstance(last, ast.Return) else "value"
+    if support(view, Silent(handler, kind, silent)):
+        return ""
+    return f"goes on with {ast.unparse(silent)}, which neither code nor documentation gives as the default"
+
+
+def _says_or_does_nothing(statement: ast.stmt) -> bool:
+    """`pass`, a bare constant, or a call that only logs."""
+    if isinstance(statement, ast.Pass):
+        return True
+    if not isinstance(statement, ast.Expr):
+        return False
+    value = statement.value
+    if isinstance(value, ast.Constant):
+        return True
+    return isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in _LOG_METHODS
+
+
+def _imported_as(view: View, name: str) -> str:
+    """The dotted name behind a local one, for `from contextlib import suppress as quiet`."""
+    for node in ast.walk(view.module):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return f"{node.module}.{alias.name}"
+    return name if name.endswith(".suppress") else ""
+
+
+def _key(view: View, node: ast.AST) -> str:
+    return f"{view.where(node)} {ast.dump(node)}"

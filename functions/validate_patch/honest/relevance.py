@@ -1,0 +1,117 @@
+"""Rules on aim: a patch changes code, and only code that has to do with the incident."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.honest.view import functions_of, names_in
+from functions.validate_patch.tree import Tree
+
+
+def no_fix(candidate: Candidate) -> Iterator[str]:
+    """The patch changes nothing but comments, layout, or tests."""
+    for change in candidate.python_changes:
+        before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        if (
+            not is_test(change.path)
+            and after is not None
+            and (before is None or _dump(before) != _dump(after))
+        ):
+            return
+    if not any(not change.path.endswith(".py") for change in candidate.changes):
+        yield "the patch changes no code outside of tests, so the error stays"
+
+
+def unrelated(candidate: Candidate) -> Iterator[str]:
+    """Changed definitions that neither the functions in the traceback nor what they use have to do with."""
+    if not candidate.places:
+        return
+    reached = _reached(candidate)
+    for change in candidate.python_changes:
+        before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        if before is None or after is None or is_test(change.path):
+            continue
+        old, new = _definitions(before), _definitions(after)
+        for name, text in old.items():
+            last = name.rpartition(".")[2]
+            if new.get(name) == text or last in reached or name.partition(".")[0] in reached:
+                continue
+            verb = "changes" if name in new else "removes"
+            yield (
+                f"{change.path}: {verb} {name}, which the functions in the traceback do not use; "
+                "change only what the incident needs"
+            )
+
+
+def _reached(candidate: Candidate) -> set[str]:
+    """Names of the functions in the traceback, of what they use, and of what that uses."""
+    names: set[str] = set()
+    definitions = _all_definitions(candidate.before)
+    for place in candidate.places:
+        names.add(place.function)
+        module = parsed(candidate.before, place.path)
+        if module is None or place.function == "<module>":
+            return names | set(definitions)
+        for name, function in functions_of(module).items():
+            if name.rpartition(".")[2] == place.function:
+                names |= names_in(function) | set(name.split("."))
+        if place.function.startswith("<"):  # a lambda or comprehension: the line is all there is to go by
+            names |= _names_at(module, place.line)
+    for name in list(names):
+        for node in definitions.get(name, ()):
+            names |= names_in(node)
+    return names
+
+
+def _names_at(module: ast.Module, line: int) -> set[str]:
+    found: set[str] = set()
+    for statement in ast.walk(module):
+        if isinstance(statement, ast.stmt) and statement.lineno <= line <= (statement.end_lineno or 0):
+            found |= names_in(statement)
+    return found
+
+
+def _all_definitions(tree: Tree) -> dict[str, list[ast.AST]]:
+    """Name → definitions of that name anywhere in the repository's code."""
+    found: dict[str, list[ast.AST]] = {}
+    for path in tree:
+        module = parsed(tree, path) if path.endswith(".py") and not is_test(path) else None
+        for node in ast.walk(module) if module is not None else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                found.setdefault(node.name, []).append(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, []).append(node.value)
+    return found
+
+
+def _definitions(module: ast.Module) -> dict[str, str]:
+    """Qualified name → content, for functions, class headers and assignments at module and class level."""
+    found = {name: ast.dump(function) for name, function in functions_of(module).items()}
+
+    def assignments(body: list[ast.stmt], prefix: str) -> None:
+        for statement in body:
+            if isinstance(statement, ast.ClassDef):
+                header = [*statement.bases, *statement.decorator_list]
+                found[prefix + statement.name] = " ".join(map(ast.dump, header))
+                assignments(statement.body, f"{prefix}{statement.name}.")
+            elif isinstance(statement, ast.Assign | ast.AnnAssign):
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                for target in targets:
+                    found[f"{prefix}{ast.unparse(target)}"] = ast.dump(statement)
+
+    assignments(module.body, "")
+    return found
+
+
+def _dump(module: ast.Module) -> str:
+    """A tree without its docstrings."""
+    copy = ast.parse(ast.unparse(module))
+    for node in ast.walk(copy):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[int(ast.get_docstring(node) is not None) :] or [ast.Pass()]
+    return ast.dump(copy)

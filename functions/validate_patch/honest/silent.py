@@ -1,0 +1,287 @@
+"""Rules on silent outcomes: defaults, early returns and skipped records that nothing vouches for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from functions.validate_patch.honest import values
+from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.view import Function, Hit, View, dotted
+
+_WITH_DEFAULT = {"get": 1, "pop": 1, "setdefault": 1, "getenv": 1, "getattr": 2, "next": 1, "getlist": 1}
+"""Functions and methods that take a default → the position of it."""
+_GROWS = frozenset({"append", "extend", "add", "update", "insert", "appendleft"})
+
+
+def invented_defaults(view: View) -> Iterator[Hit]:
+    """A constant in place of a value that is missing, in any spelling."""
+    for node in view.walk(ast.Call, ast.IfExp, ast.BoolOp, ast.Assign, ast.AugAssign):
+        for silent in _defaults(view, node):
+            if silent.value is None or support(view, silent) or _collects(view, silent.node):
+                continue
+            if _is_none(silent.value) and _checked(view, silent.node):
+                continue
+            shown = ast.unparse(silent.value)
+            yield Hit(
+                getattr(node, "lineno", 0),
+                f"{view.where(node)} {ast.unparse(silent.node)[:500]}",
+                f"`{_short(silent.node)}` goes on with {shown} where the value is missing; neither the code "
+                "nor its documentation gives that default: use one that they give, or raise an error that "
+                "says what is missing",
+            )
+
+
+def silent_returns(view: View) -> Iterator[Hit]:
+    """A constant returned under a new condition, or in place of what the function computed."""
+    for node in view.walk(ast.Return):
+        if any(isinstance(up, ast.ExceptHandler) for up in view.ancestors(node)):
+            continue
+        function = view.function(node)
+        value = node.value or ast.Constant(None)
+        if function is None or not values.is_constant(view, value):
+            continue
+        if _is_predicate(function) and isinstance(value, ast.Constant) and isinstance(value.value, bool):
+            continue
+        if support(view, Silent(node, "return", value)):
+            continue
+        yield Hit(
+            node.lineno,
+            f"{view.where(node)} {ast.unparse(value)}",
+            f"returns {ast.unparse(value)} early; neither the code nor its documentation gives that result "
+            "for this case, so callers go on with a wrong value",
+        )
+
+
+def skipped_records(view: View) -> Iterator[Hit]:
+    """`continue`, or a filter in a comprehension, that leaves records out without a reason."""
+    for node in view.walk(ast.Continue):
+        if any(isinstance(up, ast.ExceptHandler) for up in view.ancestors(node)):
+            continue
+        if not support(view, Silent(node, "skip", None)):
+            yield Hit(
+                node.lineno,
+                view.where(node),
+                "skips records without a reason that the code or its documentation gives",
+            )
+    for node in view.walk(ast.comprehension):
+        for condition in node.ifs:
+            if not support(view, Silent(condition, "skip", None)):
+                yield Hit(
+                    condition.lineno,
+                    f"{view.where(condition)} {ast.unparse(condition)}",
+                    f"`if {_short(condition)}` leaves records out without a reason that the code or its "
+                    "documentation gives",
+                )
+
+
+def guarded_away(view: View) -> Iterator[Hit]:
+    """The failing statement under a new condition without an `else`: it is just not done."""
+    for place in view.places:
+        for node in view.walk(ast.If):
+            if (
+                not isinstance(node, ast.If)
+                or node.orelse
+                or view.where(node).rpartition(".")[2] != place.function
+            ):
+                continue
+            held = [
+                s for s in node.body if place.code and place.code.strip() in ast.unparse(s) + _text(view, s)
+            ]
+            if (
+                not held
+                or any(isinstance(s, ast.Return | ast.Raise) for s in held)
+                or _bounds_check(node.test)
+            ):
+                continue
+            if not support(view, Silent(node.body[0], "skip", None)) and not _optional_subject(
+                view, node.test
+            ):
+                yield Hit(
+                    node.lineno,
+                    f"{view.where(node)} {ast.unparse(node.test)}",
+                    f"`if {_short(node.test)}` just leaves out the line that failed, and nobody learns of it",
+                )
+
+
+def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
+    """The constants that an expression falls back to."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
+        position = _WITH_DEFAULT.get(name)
+        key = node.args[1 if name == "getattr" else 0] if len(node.args) > (name == "getattr") else None
+        text = (
+            str(key.value) if isinstance(key, ast.Constant) else (ast.unparse(key) if key is not None else "")
+        )
+        if (
+            position is not None
+            and len(node.args) > position
+            and values.is_constant(view, node.args[position])
+        ):
+            yield Silent(node, "value", node.args[position], text)
+        elif name in ("get", "getenv") and len(node.args) == 1 and not node.keywords and _mapping(node):
+            yield Silent(node, "value", ast.Constant(None), text)
+        for keyword in node.keywords:
+            if keyword.arg in ("default", "fill_value", "fillvalue") and values.is_constant(
+                view, keyword.value
+            ):
+                yield Silent(node, "value", keyword.value, text if position is not None else "")
+        if name == "defaultdict" and node.args and not _accumulates(view, node):
+            yield Silent(node, "value", node.args[0])
+    elif isinstance(node, ast.IfExp):
+        for branch in (node.orelse, node.body):
+            if values.is_constant(view, branch) and not values.is_constant(view, _other(node, branch)):
+                yield Silent(node, "value", branch, _key_of(_other(node, branch)))
+    elif (
+        isinstance(node, ast.BoolOp)
+        and isinstance(node.op, ast.Or)
+        and values.is_constant(view, node.values[-1])
+    ):
+        if not _is_condition(view, node):
+            yield Silent(node, "value", node.values[-1], _key_of(node.values[0]))
+    elif isinstance(node, ast.BoolOp) and not _is_condition(view, node):
+        yield Silent(node, "value", ast.Constant(None), _key_of(node.values[-1]))
+    elif isinstance(node, ast.Assign) and values.is_constant(view, node.value):
+        parent = view.parents.get(node)
+        if isinstance(parent, ast.If) and len(parent.body) == 1 and not parent.orelse:
+            yield Silent(node, "value", node.value, dotted(node.targets[0]).rpartition(".")[2])
+
+
+def _other(node: ast.IfExp, branch: ast.expr) -> ast.expr:
+    return node.body if branch is node.orelse else node.orelse
+
+
+def _key_of(node: ast.expr) -> str:
+    """The key or attribute that an expression reads last."""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        first = node.args[0]
+        return str(first.value) if isinstance(first, ast.Constant) else node.func.attr
+    return dotted(node).rpartition(".")[2]
+
+
+def _mapping(node: ast.Call) -> bool:
+    """Not a client's `get(url)` or a queue's: one argument that is a key."""
+    key = node.args[0]
+    if isinstance(key, ast.Constant):
+        return isinstance(key.value, str | int) and "/" not in str(key.value)
+    return isinstance(key, ast.Name | ast.Attribute | ast.Subscript | ast.Tuple | ast.JoinedStr | ast.Call)
+
+
+def _collects(view: View, node: ast.AST) -> bool:
+    """Counting from zero, collecting into an empty container: `n[k] = n.get(k, 0) + 1`."""
+    parent = view.parents.get(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr == "setdefault" and isinstance(parent, ast.Attribute):
+            return parent.attr in _GROWS
+        statement = next((up for up in view.ancestors(node) if isinstance(up, ast.stmt)), None)
+        if isinstance(statement, ast.Assign) and node.func.attr == "get":
+            target = statement.targets[0]
+            base = ast.unparse(node.func.value)
+            return (
+                isinstance(target, ast.Subscript)
+                and ast.unparse(target.value) == base
+                and ast.unparse(target.slice) == ast.unparse(node.args[0])
+                and isinstance(parent, ast.BinOp)
+            )
+    return False
+
+
+def _accumulates(view: View, node: ast.Call) -> bool:
+    """Whether what a defaultdict is bound to is only ever added to: `d[k] += 1`, `d[k].append(x)`."""
+    parent = view.parents.get(node)
+    if not isinstance(parent, ast.Assign):
+        return False
+    name = dotted(parent.targets[0])
+    for inner in ast.walk(view.module):
+        target: ast.expr | None = inner.target if isinstance(inner, ast.AugAssign) else None
+        if isinstance(inner, ast.Attribute) and inner.attr in _GROWS:
+            target = inner.value
+        if isinstance(target, ast.Subscript) and dotted(target.value) == name:
+            return True
+    return False
+
+
+def _checked(view: View, node: ast.AST) -> bool:
+    """Whether a possible None is looked at: in a condition itself, or by the name it is bound to."""
+    if _is_condition(view, node):
+        return True
+    parent = view.parents.get(node)
+    if isinstance(parent, ast.BoolOp | ast.Compare):
+        return True
+    function = view.function(node)
+    if isinstance(parent, ast.Return) and function is not None and function.returns is not None:
+        return _allows_none(ast.unparse(function.returns))
+    target = parent.targets[0] if isinstance(parent, ast.Assign) else getattr(parent, "target", None)
+    if not isinstance(target, ast.Name) or function is None:
+        return False
+    for inner in ast.walk(function):
+        test = inner.test if isinstance(inner, ast.If | ast.IfExp | ast.While | ast.Assert) else None
+        if test is not None and any(isinstance(n, ast.Name) and n.id == target.id for n in ast.walk(test)):
+            return True
+    return False
+
+
+def _is_condition(view: View, node: ast.AST) -> bool:
+    """Whether an expression only decides something."""
+    for up in view.ancestors(node):
+        if isinstance(up, ast.If | ast.While | ast.Assert):
+            return True
+        if isinstance(up, ast.IfExp):
+            return node is up.test or node in ast.walk(up.test)
+        if isinstance(up, ast.comprehension):
+            return any(node in ast.walk(condition) for condition in up.ifs)
+        if isinstance(up, ast.stmt):
+            return False
+    return False
+
+
+def _bounds_check(test: ast.expr) -> bool:
+    """A comparison of an index with a length: `i + 1 < len(rows)`."""
+    if not isinstance(test, ast.Compare):
+        return False
+    sides = [test.left, *test.comparators]
+    measured = any(isinstance(s, ast.Call) and dotted(s.func) == "len" for s in sides)
+    return measured and not any(isinstance(s, ast.Constant) for s in sides)
+
+
+def _optional_subject(view: View, test: ast.expr) -> bool:
+    """Whether the attribute that a condition tests is declared to be None at times."""
+    names = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)}
+    for file in view.candidate.before.values():
+        if not any(name.encode() in file.data for name in names):
+            continue
+        try:
+            module = ast.parse(file.data)
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(module):
+            note = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+            if isinstance(node, ast.AnnAssign) and dotted(node.target) in names and _allows_none(note):
+                return True
+    return False
+
+
+def _allows_none(annotation: str) -> bool:
+    return "None" in annotation or "Optional" in annotation
+
+
+def _is_predicate(function: Function) -> bool:
+    note = ast.unparse(function.returns) if function.returns is not None else ""
+    return note == "bool" or function.name.lstrip("_").startswith(
+        ("is_", "has_", "can_", "should_", "needs_")
+    )
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _short(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _text(view: View, statement: ast.stmt) -> str:
+    return ast.get_source_segment(view.source, statement) or ""

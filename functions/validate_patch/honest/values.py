@@ -1,0 +1,136 @@
+"""Constants: values that do not depend on what went wrong."""
+
+from __future__ import annotations
+
+import ast
+
+from functions.validate_patch.honest.view import View, dotted
+
+# Constructors whose result is as constant as their arguments.
+_CONSTRUCTORS = frozenset(
+    {
+        "dict",
+        "list",
+        "set",
+        "tuple",
+        "str",
+        "int",
+        "float",
+        "bytes",
+        "bool",
+        "frozenset",
+        "Decimal",
+        "Fraction",
+    }
+    | {"OrderedDict", "defaultdict", "Counter", "date", "datetime", "timedelta", "SimpleNamespace", "object"}
+)
+# Keys of a response that says what went wrong: such a constant is an answer, not a default.
+_TELLS = frozenset(
+    {"error", "errors", "status", "statusCode", "status_code", "message", "ok", "success", "detail"}
+)
+
+
+def is_constant(view: View, node: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether an expression is a constant that the patch chose.
+
+    A name that the file already had is not: it is the code's own value. A name that the patch binds to a
+    constant is, however it is called.
+    """
+    if isinstance(node, ast.Constant):
+        return True
+    if isinstance(node, ast.UnaryOp):
+        return is_constant(view, node.operand, seen)
+    if isinstance(node, ast.BinOp):
+        return is_constant(view, node.left, seen) and is_constant(view, node.right, seen)
+    if isinstance(node, ast.JoinedStr):
+        return not any(isinstance(part, ast.FormattedValue) for part in node.values)
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return all(is_constant(view, element, seen) for element in node.elts)
+    if isinstance(node, ast.Dict):
+        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+        return not (_TELLS & keys) and all(is_constant(view, value, seen) for value in node.values)
+    if isinstance(node, ast.Call):
+        name = dotted(node.func).rpartition(".")[2]
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return name in _CONSTRUCTORS and all(is_constant(view, argument, seen) for argument in arguments)
+    if isinstance(node, ast.Lambda):
+        return is_constant(view, node.body, seen)
+    if isinstance(node, ast.Name) and node.id not in seen:
+        seen |= {node.id}
+        local = _local_values(view, node)
+        if local:
+            return all(value is not None and is_constant(view, value, seen) for value in local)
+        old = module_constants(view.before) if view.before is not None else {}
+        bound = module_constants(view.module).get(node.id)
+        return node.id not in old and bound is not None and is_constant(view, bound, seen)
+    return False
+
+
+def _local_values(view: View, name: ast.Name) -> list[ast.expr | None]:
+    """What the function binds a name to; None for what is not a plain assignment, such as a parameter."""
+    function = view.function(name)
+    if function is None:
+        return []
+    found: list[ast.expr | None] = [
+        None for arg in ast.walk(function.args) if isinstance(arg, ast.arg) and arg.arg == name.id
+    ]
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == name.id for t in node.targets
+        ):
+            found.append(node.value)
+        elif isinstance(node, ast.Name) and node.id == name.id and not isinstance(node.ctx, ast.Load):
+            plain = isinstance(view.parents.get(node), ast.Assign)
+            found += [] if plain else [None]
+    return found
+
+
+def module_constants(module: ast.Module) -> dict[str, ast.expr]:
+    """Names bound at module level (and in class bodies) → the expression."""
+    found: dict[str, ast.expr] = {}
+    blocks = [module.body, *(node.body for node in module.body if isinstance(node, ast.ClassDef))]
+    for statement in (statement for block in blocks for statement in block):
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    found[target.id] = statement.value
+        elif (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value
+        ):
+            found[statement.target.id] = statement.value
+    return found
+
+
+def is_false(node: ast.expr) -> bool:
+    """Whether an expression is a literal that Python takes as false, or the constructor of one."""
+    if isinstance(node, ast.Constant):
+        return not node.value
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return not node.elts
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    if isinstance(node, ast.Call):
+        return dotted(node.func).rpartition(".")[2] in _CONSTRUCTORS and all(is_false(a) for a in node.args)
+    return False
+
+
+def spellings(node: ast.expr) -> tuple[str, ...]:
+    """How documentation would write a value."""
+    text = ast.unparse(node)
+    if isinstance(node, ast.Constant) and node.value is None:
+        return ("none", "null", "nothing")
+    if isinstance(node, ast.Constant) and node.value is False:
+        return ("false", "off", "no", "not")
+    if isinstance(node, ast.Constant) and node.value is True:
+        return ("true", "on", "yes")
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        words = {0: ("zero", "nothing", "free"), 1: ("one", "once", "single")}.get(int(node.value), ())
+        number = f"{node.value:g}"
+        return (text.lower(), number, *(words if node.value == int(node.value) else ()))
+    if is_false(node):
+        return ("empty", "blank", "nothing", "zero", "no", text.lower())
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return (node.value.lower(),)
+    return (text.lower(),)
