@@ -64,8 +64,8 @@ def skipped_records(view: View) -> Iterator[Hit]:
                 view.where(node),
                 "skips records without a reason that the code or its documentation gives",
             )
-    for node in view.walk(ast.comprehension):
-        for condition in node.ifs:
+    for comprehension in view.walk(ast.comprehension):
+        for condition in comprehension.ifs:
             if not support(view, Silent(condition, "skip", None)):
                 yield Hit(
                     condition.lineno,

@@ -32,7 +32,7 @@ def disabled_checks(view: View) -> Iterator[Hit]:
 
 def dead_code(view: View) -> Iterator[Hit]:
     """Conditions that are constant: what is below them never, or always, runs."""
-    for node in view.walk(ast.If, ast.IfExp, ast.While):
+    for node in (*view.walk(ast.If), *view.walk(ast.IfExp), *view.walk(ast.While)):
         parts = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
         for part in parts:
             if _constant(part) and not (isinstance(node, ast.While) and ast.unparse(part) in ("True", "1")):
@@ -42,12 +42,12 @@ def dead_code(view: View) -> Iterator[Hit]:
                     f"the condition `{ast.unparse(node.test)}` holds a constant, so it decides nothing",
                 )
                 break
-    for node in view.walk(ast.Return, ast.Raise, ast.Continue, ast.Break):
-        block = _block_of(view, node)
-        if block and block[-1] is not node:
+    for last in view.walk(ast.Return, ast.Raise, ast.Continue, ast.Break):
+        block = _block_of(view, last)
+        if block and block[-1] is not last:
             yield Hit(
-                getattr(node, "lineno", 0),
-                f"{view.where(node)} unreachable {ast.unparse(node)}",
+                getattr(last, "lineno", 0),
+                f"{view.where(last)} unreachable {ast.unparse(last)}",
                 "the lines after this one are never reached",
             )
 

@@ -59,6 +59,11 @@ class View:
         found = [node for node in ast.walk(self.module) if isinstance(node, kinds)]
         return iter(sorted(found, key=_position))
 
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The incident's frames in this file."""
+        return tuple(place for place in self.candidate.places if place.path == self.path)
+
 
 def functions_of(module: ast.Module) -> dict[str, Function]:
     """Qualified name → function, nested ones included; of two with one name the last, as in Python."""
