@@ -1,0 +1,78 @@
+"""What requests are authorised on: the path of a parameter listing, and loopback as a secure transport."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = pytest.mark.embedded
+
+PARAMETERS = "arn:aws:ssm:us-east-1:111122223333:parameter"
+
+
+def session_of(bench: Any, name: str, statement: dict[str, Any]) -> Any:
+    """A client session with a role that may do one thing."""
+    user = bench.iam.create_user(UserName=name)["User"]["UserName"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+    bench.iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy)
+    key = bench.iam.create_access_key(UserName=user)["AccessKey"]
+    return boto3.Session(
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        region_name="us-east-1",
+    )
+
+
+def may_list(bench: Any, name: str, path: str) -> bool:
+    """Whether someone who may list only `/apps` may list `path`."""
+    session = session_of(bench, name, {"Action": "ssm:GetParametersByPath", "Resource": f"{PARAMETERS}/apps"})
+    ssm = session.client("ssm", endpoint_url=bench.emulator.endpoint)
+    try:
+        ssm.get_parameters_by_path(Path=path)
+    except ClientError:
+        return False
+    return True
+
+
+def test_ministack_asks_for_every_resource(ministack: Any, unique: str) -> None:
+    assert not may_list(ministack, unique, "/apps")
+
+
+def test_a_parameter_listing_is_authorised_on_its_path(aws: Any, unique: str) -> None:
+    assert may_list(aws, f"{unique}-1", "/apps")
+    assert may_list(aws, f"{unique}-2", "/apps/")
+    assert not may_list(aws, f"{unique}-3", "/secrets")
+
+
+def refuses_plain_http(bench: Any, name: str) -> bool:
+    """Whether a bucket whose policy demands TLS refuses a client of this machine."""
+    bucket = name.lower()[:50].strip("-")
+    admin = bench.client("s3")
+    admin.create_bucket(Bucket=bucket)
+    admin.put_object(Bucket=bucket, Key="k", Body=b"x")
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    admin.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    session = session_of(bench, name, {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"})
+    try:
+        session.client("s3", endpoint_url=bench.emulator.endpoint).get_object(Bucket=bucket, Key="k")
+    except ClientError as error:
+        return error.response["Error"]["Code"] == "AccessDenied"
+    return False
+
+
+def test_ministack_takes_loopback_for_the_open_network(ministack: Any, unique: str) -> None:
+    assert refuses_plain_http(ministack, unique)
+
+
+def test_loopback_is_a_secure_transport(aws: Any, unique: str) -> None:
+    assert not refuses_plain_http(aws, unique)
