@@ -1,17 +1,21 @@
-"""A unified diff as rows to show. Every line of the patch becomes exactly one row: nothing is left out."""
+"""A unified diff as rows to show. Every line of the patch is shown, or said by its file's heading."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
 from functions.decide_approval import highlight
 from functions.decide_approval.text import visible
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
+# What the heading of a file says already. What git adds in other cases (modes, renames) stays visible.
+_SAID = re.compile(
+    r"diff --git .*|index [0-9a-f]+\.\.[0-9a-f]+( 100644)?|(---|\+\+\+) .*|new file mode 100644"
+)
 # Beyond this many lines the rest is shown without colours: a page must not take seconds.
 _COLOURED_LINES = 3_000
 
@@ -44,102 +48,89 @@ class FileDiff:
         return sum(row.kind == "r" for row in self.rows)
 
 
+@dataclass(slots=True)
+class _Part:
+    """A hunk with its header, or (without numbers) lines outside any hunk."""
+
+    header: str = ""
+    old: int = 0
+    new: int = 0
+    lines: list[str] = field(default_factory=list)
+
+
 def parse(patch: str) -> tuple[FileDiff, ...]:
     """The files of a patch as `git diff` prints it. Text that is no diff is shown as it is."""
-    lines = visible(patch).split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    files = []
-    coloured = 0
-    for block in _blocks(lines):
-        coloured += len(block)
-        files.append(_file(block, colour=coloured <= _COLOURED_LINES))
-    return tuple(files)
+    lines = visible(patch).removesuffix("\n").split("\n")
+    colour = len(lines) <= _COLOURED_LINES
+    files: list[list[_Part]] = []
+    for part in _parts(lines):
+        if not part.header or not files:
+            files.append([])
+        files[-1].append(part)
+    return tuple(_file(parts, colour=colour) for parts in files)
 
 
-def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """The lines of each file. A header inside a hunk is code, so hunk lengths are respected."""
-    block: list[str] = []
+def _parts(lines: list[str]) -> Iterator[_Part]:
+    """Hunks and what stands between them.
+
+    A hunk is as long as its header says, so that code which looks like a header stays code. It ends early at
+    a line that no hunk can hold: a header that lies must not make the next file look like code.
+    """
+    part = _Part()
     old = new = 0
-    for index, line in enumerate(lines):
-        in_hunk = old > 0 or new > 0
-        if not in_hunk and block and _starts_file(lines, index, block):
-            yield block
-            block = []
-        if in_hunk:
-            old -= line[:1] in (" ", "-", "")
-            new -= line[:1] in (" ", "+", "")
-        elif match := _HUNK.match(line):
-            old, new = _lengths(match)
-        block.append(line)
-    if block:
-        yield block
-
-
-def _starts_file(lines: list[str], index: int, block: list[str]) -> bool:
-    if lines[index].startswith("diff --git "):
-        return True
-    bare_header = lines[index].startswith("--- ") and lines[index + 1 : index + 2] != []
-    return bare_header and any(_HUNK.match(line) for line in block)
-
-
-def _lengths(match: re.Match[str]) -> tuple[int, int]:
-    return int(match[2] or 1), int(match[4] or 1)
-
-
-def _file(block: list[str], *, colour: bool) -> FileDiff:
-    path = _path(block)
-    rows: list[Row] = []
-    index = 0
-    while index < len(block):
-        match = _HUNK.match(block[index])
-        if not match:
-            rows.append(Row("m", escape(block[index])))
-            index += 1
+    for line in lines:
+        in_hunk = (old > 0 or new > 0) and line[:1] in ("", " ", "+", "-", "\\")
+        after_hunk = bool(part.header) and line.startswith("\\")
+        if in_hunk or after_hunk:
+            old -= line[:1] in ("", " ", "-")
+            new -= line[:1] in ("", " ", "+")
+            part.lines.append(line)
             continue
-        rows.append(Row("h", escape(block[index])))
-        body = _body(block, index + 1, *_lengths(match))
-        rows += _hunk(body, int(match[1]), int(match[3]), path if colour else "")
-        index += 1 + len(body)
-    header = [row.code for row in rows if row.kind == "m"]
+        match = _HUNK.fullmatch(line)
+        if match or part.header or (line.startswith("diff --git ") and part.lines):
+            if part.header or part.lines:
+                yield part
+            part = _Part()
+        old = new = 0
+        if match:
+            old, new = int(match[2] or 1), int(match[4] or 1)
+            part = _Part(line, int(match[1]), int(match[3]))
+        else:
+            part.lines.append(line)
+    yield part
+
+
+def _file(parts: list[_Part], *, colour: bool) -> FileDiff:
+    header = [] if parts[0].header else parts[0].lines
+    path = _path(header)
+    rows = [Row("m", escape(line)) for line in header if not _SAID.fullmatch(line)]
+    for part in parts:
+        if part.header:
+            rows.append(Row("h", escape(part.header)))
+            rows += _hunk(part, path if colour else "")
     return FileDiff(
         path=path,
-        rows=tuple(row for row in rows if not (row.kind == "m" and _is_plain_header(str(row.code)))),
+        rows=tuple(rows),
         new_file=any(line.startswith("new file") for line in header),
         deleted=any(line.startswith("deleted file") for line in header),
     )
 
 
-def _is_plain_header(line: str) -> bool:
-    # Said already by the file's heading. What git adds in other cases (modes, renames) stays visible.
-    return line.startswith(("diff --git ", "index ", "--- ", "+++ ", "new file mode 100644"))
-
-
-def _path(block: list[str]) -> str:
+def _path(header: list[str]) -> str:
     for prefix in ("+++ b/", "--- a/", "+++ ", "--- "):
-        for line in block:
-            if line.startswith("@@"):
-                break
+        for line in header:
             if line.startswith(prefix) and not line.endswith("/dev/null"):
                 return line.removeprefix(prefix).rstrip("\t")
-    return block[0].removeprefix("diff --git ") if block else ""
+    return header[0].removeprefix("diff --git ") if header else ""
 
 
-def _body(block: list[str], start: int, old: int, new: int) -> list[str]:
-    end = start
-    while end < len(block) and (old > 0 or new > 0 or block[end].startswith("\\")):
-        old -= block[end][:1] in (" ", "-", "")
-        new -= block[end][:1] in (" ", "+", "")
-        end += 1
-    return block[start:end]
-
-
-def _hunk(body: list[str], old: int, new: int, path: str) -> list[Row]:
+def _hunk(part: _Part, path: str) -> list[Row]:
     # Both sides are coloured as a whole, so that a string that began lines above is still a string.
-    before = iter(highlight.lines("\n".join(line[1:] for line in body if line[:1] not in ("+", "\\")), path))
-    after = iter(highlight.lines("\n".join(line[1:] for line in body if line[:1] not in ("-", "\\")), path))
+    before = iter(highlight.lines("\n".join(s[1:] for s in part.lines if s[:1] not in ("+", "\\")), path))
+    after = iter(highlight.lines("\n".join(s[1:] for s in part.lines if s[:1] not in ("-", "\\")), path))
     rows = []
-    for line in body:
+    old, new = part.old, part.new
+    for line in part.lines:
         match line[:1]:
             case "+":
                 rows.append(Row("a", next(after), None, new))

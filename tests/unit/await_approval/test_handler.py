@@ -1,0 +1,67 @@
+"""AwaitApproval from the Lambda event on: settings, clients and what is returned."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.await_approval import handler as module
+from functions.core.errors import PermanentError
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    for cached in (module._settings, module._link_keys, module._registry):
+        cached.cache_clear()
+
+
+def test_the_handler_asks_for_as_long_as_the_setting_says(
+    scene: Any, inbox: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name="/self-heal/link-key", Value=scene.keys[0].decode(), Type="SecureString")
+    entry = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    environment = {
+        "APPROVALS_TABLE": "approvals",
+        "INCIDENTS_TABLE": "incidents",
+        "ARTIFACTS_BUCKET": "artifacts",
+        "REGISTRY_PATH": "/self-heal/apps",
+        "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
+        "TOKEN_KEY_ARN": key,
+        "LINK_KEY_PARAMETER": "/self-heal/link-key",
+        "APPROVAL_URL": "https://page.example/",
+        "APPROVAL_TTL_SECONDS": "600",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    event = {
+        "incident_id": "orders-v1-abc",
+        "app": "orders",
+        "heal_id": "heal-1",
+        "attempt": 1,
+        "source": {"base_sha": "b" * 40},
+        "proposal": {"key": "orders-v1-abc/heal-1/1/proposal.json"},
+        "validation": {
+            "patch_sha256": scene.write_attempt(1),
+            "patch_key": "orders-v1-abc/heal-1/1/patch.diff",
+            "evidence_key": "orders-v1-abc/heal-1/1/evidence.json",
+        },
+        "task_token": "token",
+        "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1",
+        "redrive_count": 0,
+    }
+    result = module.handler(event, lambda_context)
+    assert result["status"] == "PENDING"
+    assert result["expires_at"] == pytest.approx(time.time() + 600, abs=60)
+
+
+def test_a_missing_setting_is_named(aws: None, lambda_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APPROVAL_TTL_SECONDS", raising=False)
+    with pytest.raises(PermanentError, match="APPROVAL_TTL_SECONDS"):
+        module.handler({}, lambda_context)

@@ -1,0 +1,193 @@
+"""AwaitApproval: one question per attempt and run, however often the step runs; the token stays hidden."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+from functions.await_approval.question import Desk, Question, ask
+from functions.core import links
+from functions.core.approvals import ApprovalStatus, Verdict
+from functions.core.decisions import Decision
+from functions.core.errors import AppNotRegistered, IncidentNotFound, PermanentError
+from functions.core.incident import Status
+from functions.core.notifications import Notifications
+from functions.core.registry import Registry
+
+EXPIRES = 2_000_000_000
+TOKEN = "AQCEAAAAKgAAAAMAAAAAAAAAAc-the-task-token"
+REGISTERED = {
+    "log_groups": ["/aws/lambda/orders"],
+    "repository": "https://github.com/shop/orders.git",
+    "approvers": ["ana@example.com", "ben@example.com"],
+}
+
+
+def state(scene: Any, **changes: Any) -> dict[str, Any]:
+    attempt = changes.pop("attempt", 1)
+    prefix = f"orders-v1-abc/heal-1/{attempt}"
+    return {
+        "incident_id": "orders-v1-abc",
+        "app": "orders",
+        "heal_id": "heal-1",
+        "attempt": attempt,
+        "source": {"key": "s", "base_sha": "b" * 40},
+        "proposal": {"outcome": "proposed", "key": f"{prefix}/proposal.json"},
+        "validation": {
+            "verdict": "accepted",
+            "patch_key": f"{prefix}/patch.diff",
+            "patch_sha256": scene.write_attempt(attempt),
+            "evidence_key": f"{prefix}/evidence.json",
+        },
+        "task_token": TOKEN,
+        "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1",
+        "redrive_count": 0,
+        **changes,
+    }
+
+
+@pytest.fixture
+def desk(scene: Any, inbox: Any) -> Desk:
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED), Type="String")
+    topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
+    return Desk(
+        approvals=scene.approvals,
+        incidents=scene.incidents,
+        artifacts=scene.artifacts,
+        registry=Registry("/self-heal/apps", SSMProvider()),
+        decisions=scene.decisions,
+        tokens=scene.tokens,
+        notifications=Notifications(boto3.client("sns"), topic),
+        keys=scene.keys,
+        page="https://page.example/",
+    )
+
+
+def test_the_question_is_put_and_the_incident_awaits_it(scene: Any, desk: Desk) -> None:
+    approval = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    incident = scene.incidents.get("orders-v1-abc")
+    assert approval.status is ApprovalStatus.PENDING
+    assert incident.status is Status.AWAITING_APPROVAL
+    assert incident.approval_id == approval.approval_id
+    assert incident.patch_sha256 == approval.patch_sha256
+    assert (incident.base_sha, incident.attempts) == ("b" * 40, 1)
+    assert scene.tokens.open(approval.token, approval.approval_id) == TOKEN
+
+
+def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    approval = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    messages = {message["MessageAttributes"]["recipient"]["Value"]: message for message in inbox()}
+    assert set(messages) == {"ana@example.com", "ben@example.com"}
+    text = messages["ana@example.com"]["Message"]
+    assert messages["ana@example.com"]["Subject"] == "[orders] Approve a fix? KeyError: 'NZ'"
+    for part in ("Seen 42 times", "Refuse unknown countries", "86%", "NOT fully proven", "has no tests"):
+        assert part in text
+    link = next(line for line in text.splitlines() if line.startswith("https://page.example/a/"))
+    token = link.partition("?t=")[2]
+    assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "ana@example.com"
+    assert max(len(line) for line in text.splitlines() if line != link) <= 76
+
+
+def test_the_message_says_when_everything_is_proven(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    question = Question.from_state(state(scene))
+    scene.write_attempt(1, gates=[{"gate": "applies", "result": "pass", "detail": "It applies."}])
+    ask(question, desk, EXPIRES)
+    assert "Proven: all 1 checks ran and passed." in inbox()[0]["Message"]
+
+
+def test_an_app_without_approvers_asks_whoever_reads_the_topic(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    boto3.client("ssm").put_parameter(
+        Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED | {"approvers": []}), Overwrite=True
+    )
+    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    assert [message["MessageAttributes"]["recipient"]["Value"] for message in inbox()] == ["team"]
+
+
+def test_the_task_token_is_nowhere_but_in_the_sealed_row(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = Question.from_state(state(scene))
+    approval = ask(question, desk, EXPIRES)
+    seen = [repr(question), json.dumps(inbox()), json.dumps(approval.audit()), *capsys.readouterr()]
+    assert not [text for text in seen if TOKEN in text]
+    assert TOKEN.encode() not in approval.token
+
+
+def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Any, desk: Desk) -> None:
+    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    second = ask(Question.from_state(state(scene, task_token="another token")), desk, EXPIRES)
+    assert second.approval_id == first.approval_id
+    assert scene.tokens.open(second.token, second.approval_id) == "another token"
+    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
+
+
+def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: Desk) -> None:
+    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana"))
+    assert scene.workflow.received == []
+    scene.workflow.wait("another token")
+    again = ask(Question.from_state(state(scene, task_token="another token")), desk, EXPIRES)
+    assert again.status is ApprovalStatus.DELIVERED
+    assert [received["by"] for received in scene.workflow.received] == ["ana"]
+
+
+@pytest.mark.parametrize("change", [{"attempt": 2}, {"redrive_count": 1}])
+def test_a_new_proposal_or_a_redrive_supersedes_the_old_question(
+    scene: Any, desk: Desk, change: dict[str, int]
+) -> None:
+    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    second = ask(Question.from_state(state(scene, **change)), desk, EXPIRES)
+    assert second.approval_id != first.approval_id
+    assert second.previous_id == first.approval_id
+    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.SUPERSEDED
+    assert scene.approvals.get(second.approval_id).status is ApprovalStatus.PENDING
+    assert scene.incidents.get("orders-v1-abc").approval_id == second.approval_id
+
+
+def test_a_redriven_question_says_that_the_old_link_is_dead(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    ask(Question.from_state(state(scene, redrive_count=1)), desk, EXPIRES)
+    assert "the earlier link no longer works" in inbox()[0]["Message"]
+
+
+def test_an_execution_that_does_not_own_the_incident_asks_nothing_and_closes_nothing(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    inbox()
+    with pytest.raises(PermanentError, match="belongs to another execution"):
+        ask(Question.from_state(state(scene, execution_arn="arn:other")), desk, EXPIRES)
+    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
+    assert inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"incident_id": "orders-gone"}, IncidentNotFound), ({"app": "unknown"}, AppNotRegistered)],
+)
+def test_what_is_missing_fails_the_task(
+    scene: Any, desk: Desk, change: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        ask(Question.from_state(state(scene, **change)), desk, EXPIRES)
+
+
+def test_a_notification_that_fails_does_not_fail_the_heal(scene: Any, desk: Desk) -> None:
+    lost = Notifications(boto3.client("sns"), "arn:aws:sns:us-east-1:123456789012:gone")
+    approval = ask(Question.from_state(state(scene)), replace(desk, notifications=lost), EXPIRES)
+    assert approval.status is ApprovalStatus.PENDING

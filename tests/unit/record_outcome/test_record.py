@@ -1,0 +1,172 @@
+"""RecordOutcome: what the state says becomes the incident's status, reason and next action, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.core.incident import Status
+from functions.core.notifications import Notifications
+from functions.record_outcome.handler import handler
+from functions.record_outcome.outcome import determine
+from functions.record_outcome.record import record
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
+BASE = {"incident_id": "orders-v1-abc", "app": "orders", "heal_id": "heal-1", "execution_arn": EXECUTION}
+PROPOSED = {"outcome": "proposed", "key": "k"}
+ACCEPTED = {"verdict": "accepted"}
+APPROVED = {"decision": "approve", "by": "ana"}
+HEALED = {
+    **BASE,
+    "attempt": 1,
+    "proposal": PROPOSED,
+    "validation": ACCEPTED,
+    "decision": APPROVED,
+    "commit": {"branch": "self-heal/orders-v1-abc", "sha": "c" * 40},
+    "pull_request": {"number": 7, "url": "https://github.com/shop/orders/pull/7"},
+}
+REJECTED = {
+    **BASE,
+    "attempt": 1,
+    "validation": ACCEPTED,
+    "decision": {"decision": "reject", "by": "ana", "reason": "hides_error", "comment": "We must know."},
+}
+ABSTAINED = {
+    **BASE,
+    "attempt": 1,
+    "proposal": {
+        "outcome": "abstained",
+        "key": "k",
+        "reason": "The table is missing.",
+        "next_action": "Create it.",
+    },
+}
+NOT_VALID = {
+    **BASE,
+    "attempt": 3,
+    "proposal": PROPOSED,
+    "validation": {"verdict": "rejected", "reason": "reproduction: still raises KeyError"},
+}
+NOT_USABLE = {
+    **BASE,
+    "attempt": 1,
+    "proposal": {"outcome": "invalid", "key": "k", "reason": "the answer was prose"},
+    "validation": {"verdict": "rejected", "reason": "an older finding"},
+}
+# A reviewer asked for changes, and no later attempt got through: the old decision must not count.
+REVISED_THEN_NOTHING = {**NOT_VALID, "decision": {"decision": "revise", "by": "ana", "comment": "shorter"}}
+
+
+@pytest.mark.parametrize(
+    ("state", "ending", "status", "reason", "next_action"),
+    [
+        (HEALED, "healed", Status.PR_OPEN, "", "Review and merge"),
+        (REJECTED, "rejected", Status.REJECTED, "Rejected by ana: It hides the error", "recurrence"),
+        (ABSTAINED, "abstained", Status.ABSTAINED, "The table is missing.", "Create it."),
+        (
+            NOT_VALID,
+            "abstained",
+            Status.ABSTAINED,
+            "any of 3 attempts. The last finding: reproduction",
+            "by hand",
+        ),
+        (
+            NOT_USABLE,
+            "abstained",
+            Status.ABSTAINED,
+            "one attempt. The last finding: the answer was",
+            "by hand",
+        ),
+        (REVISED_THEN_NOTHING, "abstained", Status.ABSTAINED, "any of 3 attempts", "by hand"),
+        (
+            {**BASE, "proposal": {"outcome": "abstained"}},
+            "abstained",
+            Status.ABSTAINED,
+            "without a reason",
+            "hand",
+        ),
+        (BASE, "abstained", Status.ABSTAINED, "no finding was recorded", "by hand"),
+    ],
+)
+def test_the_state_determines_the_outcome(
+    state: dict[str, Any], ending: str, status: Status, reason: str, next_action: str
+) -> None:
+    outcome = determine(state)
+    assert outcome.to_json("orders-v1-abc")["outcome"] == ending
+    assert outcome.attributes["status"] == status
+    assert reason in outcome.reason
+    assert next_action in outcome.next_action
+
+
+@pytest.fixture
+def notifications(inbox: Any) -> Notifications:
+    return Notifications(boto3.client("sns"), boto3.client("sns").list_topics()["Topics"][0]["TopicArn"])
+
+
+@pytest.mark.parametrize(
+    ("state", "subject"),
+    [
+        (HEALED, "[orders] Pull request open: KeyError: 'NZ'"),
+        (REJECTED, "[orders] Patch rejected: KeyError: 'NZ'"),
+        (ABSTAINED, "[orders] No fix proposed: KeyError: 'NZ'"),
+    ],
+)
+def test_the_incident_and_the_team_learn_it(
+    scene: Any,
+    notifications: Notifications,
+    inbox: Callable[[], list[dict[str, Any]]],
+    state: dict[str, Any],
+    subject: str,
+) -> None:
+    result = record(state, scene.incidents, notifications)
+    incident, (message,) = scene.incidents.get("orders-v1-abc"), inbox()
+    assert incident.status == determine(state).attributes["status"]
+    assert incident.reason == result["reason"]
+    assert message["Subject"] == subject
+    assert incident.pull_request_url == result.get("pull_request_url", "")
+    assert (incident.pull_request_url or incident.reason) in message["Message"]
+
+
+def test_a_second_run_changes_and_tells_nothing(
+    scene: Any, notifications: Notifications, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    first = record(HEALED, scene.incidents, notifications)
+    scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, status=str(Status.RESOLVED))
+    inbox()
+    assert record(HEALED, scene.incidents, notifications) == first
+    assert scene.incidents.get("orders-v1-abc").status is Status.RESOLVED
+    assert inbox() == []
+
+
+def test_an_execution_that_does_not_own_the_incident_records_nothing(
+    scene: Any, notifications: Notifications, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    record({**HEALED, "execution_arn": "arn:other"}, scene.incidents, notifications)
+    assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
+    assert inbox() == []
+
+
+def test_an_abstention_keeps_the_pull_request_of_the_fix_before(
+    scene: Any, notifications: Notifications
+) -> None:
+    scene.incidents.advance(
+        "orders-v1-abc", EXECUTION, pull_request_url="https://github.com/shop/orders/pull/1"
+    )
+    record(ABSTAINED, scene.incidents, notifications)
+    assert scene.incidents.get("orders-v1-abc").pull_request_url.endswith("/pull/1")
+
+
+def test_the_handler_returns_what_the_last_choice_reads(
+    scene: Any, notifications: Notifications, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INCIDENTS_TABLE", "incidents")
+    monkeypatch.setenv("TOPIC_ARN", boto3.client("sns").list_topics()["Topics"][0]["TopicArn"])
+    assert handler(HEALED, lambda_context) == {
+        "outcome": "healed",
+        "incident_id": "orders-v1-abc",
+        "reason": "",
+        "pull_request_url": "https://github.com/shop/orders/pull/7",
+    }
