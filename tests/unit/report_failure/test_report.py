@@ -22,7 +22,7 @@ INPUT = json.dumps([{"incident_id": "orders-v1-abc"}])
 CAUSE = json.dumps(
     {
         "errorType": "ForgeAccessDenied",
-        "errorMessage": "the forge refused\nthe token of app 'orders': put a new one, password=hunter2hunter2",
+        "errorMessage": "the forge refused\nthe token of app 'orders': password=hunter2hunter2",
         "stackTrace": ["line"],
     }
 )
@@ -167,7 +167,8 @@ def test_without_input_in_the_event_the_execution_is_asked(scene: Any, bench: Be
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "[{}]", "{}", '["x"]', "broken"])
 def test_an_execution_of_something_else_is_an_error(bench: Bench, text: str) -> None:
-    bench.execution("FAILED", **({"input": text} if text else {}))
+    more: dict[str, Any] = {"input": text} if text else {}
+    bench.execution("FAILED", **more)
     with pytest.raises(IncidentNotFound, match="names no incident"):
         bench.handle(event(input=text))
 
