@@ -197,7 +197,9 @@ class Incidents:
         while "LastEvaluatedKey" in page:
             page = self._table.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
             rows += page["Items"]
-        found = sorted((Incident.from_item(row) for row in rows), key=lambda i: i.last_seen, reverse=True)
+        # Other items, such as an app's budget of a day, have no status.
+        incidents = (Incident.from_item(row) for row in rows if "status" in row)
+        found = sorted(incidents, key=lambda i: i.last_seen, reverse=True)
         return found[:limit]
 
     def open_pull_requests(self, app: str) -> Sequence[Incident]:

@@ -19,11 +19,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 Span = tuple[int, int, str]
 """Start, end and kind of something to mask."""
 
-_PLACEHOLDER = re.compile(r"\[redacted [a-z][a-z ]{0,39} [0-9a-f]{4}\]")
+PLACEHOLDER = re.compile(r"\[redacted [a-z][a-z ]{0,39} [0-9a-f]{4}\]")
 
 # Every pattern below is linear in the text or backtracks over a bounded length only.
 _CONNECTION = re.compile(
@@ -110,6 +111,17 @@ def redact(text: str) -> str:
         pieces += (text[position:start], _placeholder(kind, value), "\n" * value.count("\n"))
         position = end
     return "".join((*pieces, text[position:]))
+
+
+def redact_values(value: Any) -> Any:
+    """The same JSON value with every string in it redacted, object keys excepted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redact_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_values(item) for item in value]
+    return value
 
 
 def _placeholder(kind: str, value: str) -> str:
@@ -310,7 +322,7 @@ def _merged(spans: list[Span]) -> Iterator[Span]:
 
 def _without_placeholders(text: str, spans: Iterable[Span]) -> Iterator[Span]:
     """The spans minus what is a placeholder already."""
-    done = [match.span() for match in _PLACEHOLDER.finditer(text)]
+    done = [match.span() for match in PLACEHOLDER.finditer(text)]
     index = 0
     for start, end, kind in spans:
         while index < len(done) and done[index][1] <= start:

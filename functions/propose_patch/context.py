@@ -1,0 +1,261 @@
+"""Chooses what the model sees of the repository: what an engineer would look at, most relevant first."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from functions.core.incident import Frame
+from functions.core.places import locate
+from functions.core.redaction import redact
+from functions.propose_patch import syntax
+from functions.propose_patch.definitions import definitions_for
+from functions.propose_patch.repository import Repository
+
+SOURCE_TOKENS = 12_000
+"""Budget for source, in estimated tokens: about 1,200 lines. The failing functions always get in."""
+
+# A file this small is shown whole: its parts would cost as much.
+_SMALL_FILE = 40
+# A function longer than this is shown by its head and what surrounds the failing line.
+_LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
+_CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 80, 60
+_WINDOW = 20
+_RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
+_TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
+
+
+@dataclass(frozen=True, slots=True)
+class MappedFrame:
+    """A frame of the app, its number among all frames (from 1), and its file in the repository, if known."""
+
+    frame: Frame
+    number: int
+    path: str | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Lines of one file, redacted, by real line number; `failing` are the lines that frames point to."""
+
+    path: str
+    lines: Mapping[int, str]
+    failing: frozenset[int]
+    why: str
+    function: str = ""
+
+    @property
+    def tokens(self) -> int:
+        return estimate_tokens("".join(self.lines.values())) + 4 * len(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is shown, most relevant first; what was left out, one line each; how the app's frames map."""
+
+    parts: tuple[Part, ...]
+    left_out: tuple[str, ...]
+    frames: tuple[MappedFrame, ...]
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text, estimated on the high side for code: 3.3 characters each."""
+    return int(len(text) / 3.3) + 1
+
+
+def map_frames(
+    frames: Sequence[Frame], repository: Repository, roots: Mapping[str, str]
+) -> list[MappedFrame]:
+    """The app's own frames, outermost first, each with its file or the problem of finding it.
+
+    A file at the top of the repository has only a base name; it counts when the printed line stands there.
+    """
+    mapped = []
+    for number, frame in enumerate(frames, 1):
+        if not frame.in_app:
+            continue
+        location = locate(frame.file, repository.paths, roots)
+        base = posixpath.basename(frame.file.replace("\\", "/"))
+        if location.path is None and base in repository.paths and _stands_there(repository, base, frame):
+            mapped.append(MappedFrame(frame, number, base))
+        else:
+            mapped.append(MappedFrame(frame, number, location.path, location.problem))
+    return mapped
+
+
+def _stands_there(repository: Repository, path: str, frame: Frame) -> bool:
+    lines = repository.lines(path)
+    inside = frame.line is not None and 0 < frame.line <= len(lines)
+    return bool(frame.code) and inside and lines[(frame.line or 0) - 1].strip() == frame.code.strip()
+
+
+def build_context(
+    repository: Repository,
+    frames: Sequence[Frame],
+    roots: Mapping[str, str],
+    budget: int = SOURCE_TOKENS,
+) -> Context:
+    """The context of an incident with these frames, innermost last. No parts when no app frame has a file."""
+    mapped = map_frames(frames, repository, roots)
+    selection = _Selection(repository, budget)
+    for entry in mapped:
+        if entry.path is None:
+            where = f"{entry.frame.file} line {entry.frame.line} in {entry.frame.function}"
+            selection.left_out.append(f"frame {entry.number} of {len(frames)}, {where}: {entry.problem}")
+    located = [entry for entry in reversed(mapped) if entry.path and entry.frame.line]
+    for rank, entry in enumerate(located):
+        selection.add_frame(entry, located, _why(entry, rank, len(frames)))
+        if rank == 0:
+            selection.add_module_head(entry)
+    if located:
+        innermost = located[0]
+        selection.add_class(innermost)
+        selection.add_definitions(innermost)
+        selection.add_tests(innermost)
+        selection.add_rules()
+    return Context(tuple(selection.parts), tuple(selection.left_out), tuple(mapped))
+
+
+def _why(entry: MappedFrame, rank: int, total: int) -> str:
+    place = f"frame {entry.number} of {total}"
+    if rank:
+        return f"{place}, a caller"
+    return f"{place}, where it failed" + ("" if entry.number == total else ", inside what this line calls")
+
+
+class _Selection:
+    """Parts taken so far. A line is shown once; what does not fit the budget is listed instead."""
+
+    def __init__(self, repository: Repository, budget: int) -> None:
+        self._repository = repository
+        self._left = budget
+        self._shown: dict[str, set[int]] = {}
+        self._redacted: dict[str, list[str]] = {}
+        self.parts: list[Part] = []
+        self.left_out: list[str] = []
+
+    def add_frame(self, entry: MappedFrame, located: Sequence[MappedFrame], why: str) -> None:
+        """The function around a frame's line, whatever the budget says."""
+        path, line = entry.path or "", entry.frame.line or 0
+        lines = self._repository.lines(path)
+        tree = self._repository.tree(path)
+        function = syntax.enclosing(tree, line)[0] if tree else None
+        whole = syntax.span(function) if function else range(line - _WINDOW, line + _WINDOW + 1)
+        wanted = set(whole)
+        if len(lines) <= _SMALL_FILE:
+            wanted = set(range(1, len(lines) + 1))
+        elif len(whole) > _LONG_FUNCTION:
+            around = range(max(line - _BEFORE, whole.start), min(line + _AFTER + 1, whole.stop))
+            wanted = {*whole[:_HEAD], *around}
+            missing = len(whole) - len(wanted)
+            self.left_out.append(f"{path}: {missing} lines of {entry.frame.function}, away from line {line}")
+        failing = frozenset(e.frame.line for e in located if e.path == path and e.frame.line) & wanted
+        self._add(path, wanted, why, failing=failing, required=True, function=entry.frame.function or "")
+
+    def add_module_head(self, entry: MappedFrame) -> None:
+        """The failing module's imports and the constants the function uses, whatever the budget says."""
+        path, line = entry.path or "", entry.frame.line or 0
+        tree = self._repository.tree(path)
+        if tree is None:
+            return
+        function, owner = syntax.enclosing(tree, line)
+        names = syntax.names_in(function or owner or tree)
+        wanted = syntax.import_lines(tree) | syntax.constant_lines(tree, names, _CONSTANT_LINES)
+        self._add(path, wanted, f"imports and constants of {path}", required=True)
+
+    def add_class(self, entry: MappedFrame) -> None:
+        tree = self._repository.tree(entry.path or "")
+        owner = syntax.enclosing(tree, entry.frame.line or 0)[1] if tree else None
+        if owner:
+            self._add(entry.path or "", syntax.outline_lines(owner), f"outline of class {owner.name}")
+
+    def add_definitions(self, entry: MappedFrame) -> None:
+        """What the failing line calls and reads: whole, or a class's outline when it is long."""
+        for definition in definitions_for(self._repository, entry.path or "", entry.frame.line or 0):
+            lines = syntax.span(definition.node)
+            wanted = set(lines)
+            if len(lines) > _DEFINITION_LINES and isinstance(definition.node, ast.ClassDef):
+                wanted = syntax.outline_lines(definition.node)
+            elif len(lines) > _DEFINITION_LINES:
+                wanted = set(lines[:_DEFINITION_LINES])
+            self._add(definition.path, wanted, f"definition of {definition.name}")
+
+    def add_tests(self, entry: MappedFrame) -> None:
+        """The tests that import the failing module: those that name the function, else how they begin."""
+        module = posixpath.splitext(posixpath.basename(entry.path or ""))[0]
+        function = entry.frame.function or ""
+        for path in sorted(filter(_TEST_FILE.fullmatch, self._repository.paths)):
+            tree = self._repository.tree(path) if module in (self._repository.text(path) or "") else None
+            if tree is None or entry.path not in _imported_files(self._repository, path, tree):
+                continue
+            wanted: set[int] = set()
+            for node in ast.walk(tree):
+                if (
+                    isinstance(node, syntax.Function)
+                    and function in _words(node)
+                    and len(wanted) < _TEST_LINES
+                ):
+                    wanted |= set(syntax.span(node))
+            if wanted:
+                wanted |= syntax.import_lines(tree)
+            self._add(path, wanted or set(range(1, _WINDOW * 2)), f"tests that import {module}")
+
+    def add_rules(self) -> None:
+        for path in _RULE_FILES:
+            if text := self._repository.text(path):
+                lines = text.count("\n") + 1
+                self._add(path, set(range(1, min(lines, _RULE_LINES) + 1)), "the repository's own rules")
+
+    def _add(
+        self,
+        path: str,
+        wanted: set[int],
+        why: str,
+        *,
+        failing: frozenset[int] = frozenset(),
+        required: bool = False,
+        function: str = "",
+    ) -> None:
+        texts = self._lines(path)
+        shown = self._shown.setdefault(path, set())
+        numbers = sorted(n for n in wanted - shown if 0 < n <= len(texts))
+        if numbers and numbers[-1] == len(texts) and not texts[-1]:
+            numbers.pop()  # what follows the last line feed is no line
+        if not any(texts[n - 1].strip() for n in numbers):
+            return
+        part = Part(path, {n: texts[n - 1] for n in numbers}, failing, why, function)
+        if part.tokens > self._left and not required:
+            where = f"{path} lines {numbers[0]}-{numbers[-1]}"
+            self.left_out.append(f"{where} ({why}): about {part.tokens} tokens, over the budget")
+            return
+        self._left -= part.tokens
+        shown.update(numbers)
+        self.parts.append(part)
+
+    def _lines(self, path: str) -> list[str]:
+        if path not in self._redacted:
+            # As a whole, so that what spans lines is recognised; redaction keeps the line numbers.
+            self._redacted[path] = redact(self._repository.text(path) or "").split("\n")
+        return self._redacted[path]
+
+
+def _words(function: syntax.Function) -> set[str]:
+    """Names and attributes that occur in a function."""
+    attributes = {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    return attributes | syntax.names_in(function)
+
+
+def _imported_files(repository: Repository, path: str, tree: ast.Module) -> Iterator[str | None]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield repository.module(alias.name, 0, path)
+        elif isinstance(node, ast.ImportFrom):
+            yield repository.module(node.module or "", node.level, path)
+            for alias in node.names:
+                inner = ".".join(filter(None, (node.module, alias.name)))
+                yield repository.module(inner, node.level, path)

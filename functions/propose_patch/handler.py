@@ -1,0 +1,36 @@
+"""ProposePatch's Lambda entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from functions.core.artifacts import Artifacts
+from functions.core.bedrock import Bedrock, client_config
+from functions.core.edge import step
+from functions.core.heal import Heal
+from functions.core.incidents import Incidents
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.core.spend import Budget
+from functions.propose_patch.step import propose
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """State input with `source` and the number of this attempt → the state's `proposal`."""
+    settings = Settings.from_environment()
+    heal = Heal.from_state(event)
+    app = Registry(settings.require("registry_path")).app(heal.app)
+    table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))
+    return propose(
+        heal,
+        event["source"]["key"],
+        event.get("comment", ""),
+        app,
+        Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        Incidents(table),
+        Bedrock(boto3.client("bedrock-runtime", config=client_config())),
+        Budget(table, app.name, app.daily_budget_usd),
+    )

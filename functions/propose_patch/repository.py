@@ -1,0 +1,87 @@
+"""The fetched source as the context is built from it: texts and syntax trees, read once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import cached_property
+
+from functions.core.archive import Kind, Member
+
+# Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
+_LARGEST_TEXT = 1_000_000
+
+
+class Repository:
+    """Files of one commit. Symlinks, binaries and very large files count as paths but have no text."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self._data: dict[str, bytes] = {}
+        self._trees: dict[str, ast.Module | None] = {}
+        self._texts: dict[str, str | None] = {}
+        for member in members:
+            plain = member.kind is not Kind.SYMLINK and len(member.data) <= _LARGEST_TEXT
+            self._data[member.path] = member.data if plain else b""
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        return frozenset(self._data)
+
+    def text(self, path: str) -> str | None:
+        """The file's text with `\\n` line ends, or None when there is none or it is not UTF-8."""
+        if path not in self._texts:
+            try:
+                text = self._data[path].decode("utf-8-sig")
+                self._texts[path] = text.replace("\r\n", "\n").replace("\r", "\n")
+            except (KeyError, UnicodeDecodeError):
+                self._texts[path] = None
+        return self._texts[path]
+
+    def lines(self, path: str) -> list[str]:
+        """The file's lines, counted as Python counts them in tracebacks: by line feeds alone."""
+        return (self.text(path) or "").split("\n")
+
+    def tree(self, path: str) -> ast.Module | None:
+        """The syntax tree, or None when the file does not parse."""
+        if path not in self._trees:
+            text = self.text(path)
+            try:
+                self._trees[path] = None if text is None else ast.parse(text)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                self._trees[path] = None
+        return self._trees[path]
+
+    def module(self, name: str, level: int, importer: str) -> str | None:
+        """The file of an imported module; None when it is not in the repository, or not to be told apart.
+
+        name: dotted, may be empty for `from . import x`; level: leading dots of a relative import.
+        """
+        tail = name.replace(".", "/")
+        if level:
+            base = importer.split("/")[:-level]
+            stem = "/".join([*base, tail]).strip("/")
+            return next((path for path in _files(stem) if path in self.paths), None)
+        for end in _files(tail):
+            matches = [path for path in self.paths if path == end or path.endswith(f"/{end}")]
+            if len(matches) > 1:
+                # Two packages of that name: the one that shares the importer's own directory is meant.
+                matches.sort(key=lambda path: -_shared(path, importer))
+                if _shared(matches[0], importer) == _shared(matches[1], importer):
+                    continue
+            if matches:
+                return matches[0]
+        return None
+
+
+def _files(stem: str) -> tuple[str, str]:
+    return (f"{stem}.py", f"{stem}/__init__.py") if stem else ("__init__.py", "__init__.py")
+
+
+def _shared(path: str, other: str) -> int:
+    """How many leading directories two paths share."""
+    count = 0
+    for left, right in zip(path.split("/")[:-1], other.split("/")[:-1], strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
