@@ -1,34 +1,70 @@
 """What a request is authorised on.
 
-GetParametersByPath names its path as the resource, where MiniStack asks for `*`. Requests count as sent over
-TLS: the emulator is only reachable through the loopback interface, and AWS has no endpoint without TLS.
+GetParametersByPath names its path as the resource, and Converse is authorised as `bedrock:InvokeModel` on the
+model or inference profile, where MiniStack asks for `*` and for an action that IAM does not have. Requests
+count as sent over TLS: the emulator is only reachable through the loopback interface, and AWS has no endpoint
+without TLS.
 
-Source: "Actions defined by AWS Systems Manager", Service Authorization Reference (`parameter`).
+Source: Service Authorization Reference, "Actions defined by AWS Systems Manager" and "… by Amazon Bedrock"
+(Converse is listed as an operation that `InvokeModel` allows).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from infra.local.gaps.patching import replace, service
 
+_CONVERSE = re.compile(
+    r"/model/(?P<model>[^/]+)/(?:converse|converse-stream|invoke|invoke-with-response-stream)"
+)
+# System-defined inference profiles are named by where they route to, then by the provider's model id.
+_PROFILE = re.compile(r"(?:us|us-gov|eu|apac|jp|au|ca|global)\.[a-z0-9-]+\.")
+
+
+def model_arn(model: str, region: str, account_id: str) -> str:
+    """What permission to invoke `model` is asked on: an ARN as it is, a profile, or a foundation model."""
+    if model.startswith("arn:"):
+        return model
+    if _PROFILE.match(model):
+        return f"arn:aws:bedrock:{region}:{account_id}:inference-profile/{model}"
+    return f"arn:aws:bedrock:{region}::foundation-model/{model}"
+
 
 def fill() -> None:
-    """Name the parameter path as the resource, and take loopback for a secure transport."""
+    """Ask for the actions and resources that AWS asks for, and take loopback for a secure transport."""
     actions, evaluator = service("core.iam_actions"), service("core.iam_evaluator")
     original = actions.extract_resource_arn
+    original_action = actions.extract_iam_action
+
+    def extract_iam_action(service: str, method: str, path: str, *rest: Any, **named: Any) -> Any:
+        if service == "bedrock-runtime" and _CONVERSE.fullmatch(unquote(path)):
+            return "bedrock:InvokeModel"
+        return original_action(service, method, path, *rest, **named)
 
     def extract_resource_arn(
-        service: str, method: str, path: str, headers: dict[str, str], body: bytes, *rest: Any, **named: Any
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, Any],
+        region: str,
+        account_id: str,
     ) -> Any:
+        call = _CONVERSE.fullmatch(unquote(path)) if service == "bedrock-runtime" else None
+        if call:
+            return model_arn(call["model"], region, account_id)
         target = {name.lower(): value for name, value in headers.items()}.get("x-amz-target", "")
         if target != "AmazonSSM.GetParametersByPath":
-            return original(service, method, path, headers, body, *rest, **named)
+            return original(service, method, path, headers, body, query_params, region, account_id)
         request = json.loads(body)
         # MiniStack builds the ARN of a single parameter from `Name`.
         renamed = json.dumps({"Name": request.get("Path", "/").rstrip("/")}).encode()
-        return original(service, method, path, headers, renamed, *rest, **named)
+        return original(service, method, path, headers, renamed, query_params, region, account_id)
 
     pin = evaluator.pin_request_origin
 
@@ -37,4 +73,4 @@ def fill() -> None:
 
     replace(evaluator, pin_request_origin=pin_request_origin)
     replace(service("app"), pin_request_origin=pin_request_origin)
-    replace(actions, extract_resource_arn=extract_resource_arn)
+    replace(actions, extract_iam_action=extract_iam_action, extract_resource_arn=extract_resource_arn)

@@ -76,3 +76,29 @@ def test_ministack_takes_loopback_for_the_open_network(ministack: Any, unique: s
 
 def test_loopback_is_a_secure_transport(aws: Any, unique: str) -> None:
     assert not refuses_plain_http(aws, unique)
+
+
+PROFILE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+def may_converse(bench: Any, name: str, resource: str) -> bool:
+    """Whether someone who may invoke one model may converse with the profile."""
+    session = session_of(bench, name, {"Action": "bedrock:InvokeModel", "Resource": resource})
+    bedrock = session.client("bedrock-runtime", endpoint_url=bench.emulator.endpoint)
+    try:
+        bedrock.converse(modelId=PROFILE, messages=[{"role": "user", "content": [{"text": "hello"}]}])
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDeniedException"
+        return False
+    return True
+
+
+def test_ministack_asks_for_an_action_that_iam_does_not_have(ministack: Any, unique: str) -> None:
+    assert not may_converse(ministack, unique, "*")
+
+
+def test_conversing_needs_the_right_to_invoke_that_model(aws: Any, unique: str) -> None:
+    profiles = "arn:aws:bedrock:us-east-1:111122223333:inference-profile"
+    assert may_converse(aws, f"{unique}-1", f"{profiles}/*")
+    assert not may_converse(aws, f"{unique}-2", f"{profiles}/us.amazon.nova-pro-v1:0")
+    assert not may_converse(aws, f"{unique}-3", "arn:aws:bedrock:*::foundation-model/*")
