@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
-from functions.core.proposal import Proposal
 
 _WIDTH = 76
 
@@ -21,8 +20,17 @@ class Message:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1."""
+
+    title: str
+    root_cause: str
+    confidence: float
+
+
 def compose(
-    incident: Incident, proposal: Proposal, evidence: Evidence, *, link: str, expires_at: int, redriven: bool
+    incident: Incident, fix: Fix, evidence: Evidence, *, link: str, expires_at: int, redriven: bool
 ) -> Message:
     """The request for approval. It quotes the error's one-line title, never the log text or the patch."""
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
@@ -32,9 +40,9 @@ def compose(
         _wrap(f"{incident.app} fails with {_line(incident.title)}"),
         _wrap(f"Seen {_times(incident.occurrences)} since {_minute(incident.first_seen)}."),
         "",
-        _wrap(f"Proposed fix: {_line(proposal.title)}"),
-        _wrap(f"Cause: {_line(proposal.root_cause)}"),
-        f"Confidence (the model's own): {proposal.confidence:.0%}",
+        _wrap(f"Proposed fix: {_line(fix.title)}"),
+        _wrap(f"Cause: {_line(fix.root_cause)}"),
+        f"Confidence (the model's own): {fix.confidence:.0%}",
         _proof(evidence),
         "",
         "Read the evidence and decide:",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from functions.await_approval.message import compose
+from functions.await_approval.message import Fix, compose
 from functions.core import links
 from functions.core.approvals import Approval, Approvals, ApprovalStatus
 from functions.core.artifacts import Artifacts
@@ -16,7 +16,6 @@ from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
-from functions.core.proposal import Proposal
 from functions.core.registry import Registry
 from functions.core.task_tokens import TaskTokens
 
@@ -36,6 +35,7 @@ class Question:
     patch_key: str
     evidence_key: str
     proposal_key: str
+    fix: Fix
     task_token: str = field(repr=False)
     """Kept out of the representation, which ends up in logs and tracebacks."""
 
@@ -51,6 +51,11 @@ class Question:
             patch_key=state["validation"]["patch_key"],
             evidence_key=state["validation"]["evidence_key"],
             proposal_key=state["proposal"]["key"],
+            fix=Fix(
+                title=state["proposal"]["title"],
+                root_cause=state["proposal"]["reason"],
+                confidence=float(state["proposal"]["confidence"]),
+            ),
             task_token=state["task_token"],
         )
 
@@ -121,7 +126,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
     if owned is None:
         raise _not_ours(heal)
     if approval.status is ApprovalStatus.PENDING:
-        _tell(approval, owned, desk, app.approvers or (EVERYBODY,))
+        _tell(approval, owned, question.fix, desk, app.approvers or (EVERYBODY,))
     elif approval.status is ApprovalStatus.DECIDED:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return desk.decisions.deliver(approval)
@@ -132,14 +137,13 @@ def _not_ours(heal: Heal) -> PermanentError:
     return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
 
 
-def _tell(approval: Approval, incident: Incident, desk: Desk, recipients: tuple[str, ...]) -> None:
-    proposal = Proposal.from_json(desk.artifacts.get_json(approval.proposal_key))
+def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk, recipients: tuple[str, ...]) -> None:
     evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
     for recipient in recipients:
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
         message = compose(
             incident,
-            proposal,
+            fix,
             evidence,
             link=links.url(desk.page, link, desk.keys[0]),
             expires_at=approval.expires_at,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from functions.core.approvals import Approval, Approvals, Verdict
@@ -62,62 +63,62 @@ class Case:
 def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifacts: Artifacts) -> Case:
     """Gather the case. Raises PatchChanged, IncidentNotFound, and what AWS raises."""
     heal = Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
+
+    def of_attempt(name: str, number: int) -> Any:
+        return artifacts.find_json(heal.attempt_key(name, number)) or {}
+
     with ThreadPoolExecutor(_PARALLEL) as pool:
         incident = pool.submit(incidents.get, approval.incident_id)
         proposal = pool.submit(artifacts.get_json, approval.proposal_key)
         evidence = pool.submit(artifacts.get_json, approval.evidence_key)
         patch = pool.submit(artifacts.get, approval.patch_key)
+        outcome = pool.submit(of_attempt, "outcome.json", approval.attempt)
+        prompt = pool.submit(of_attempt, "prompt.json", approval.attempt)
         history = pool.submit(approvals.history, approval.previous_id)
-        earlier = pool.map(_reader(approval, heal, artifacts), range(1, approval.attempt))
-        asked = {
-            old.attempt: old
-            for old in history.result()
-            if old.decision == Verdict.REVISE and old.heal_id == approval.heal_id
-        }
+        numbers = range(1, approval.attempt)
+        proposals = pool.map(of_attempt, repeat("proposal.json"), numbers)
+        findings = pool.map(of_attempt, repeat("findings.json"), numbers)
         body = patch.result()
         if hashlib.sha256(body).hexdigest() != approval.patch_sha256:
             raise PatchChanged(approval.patch_key)
-        answer = proposal.result()
+        asked = {old.attempt: old for old in history.result() if _asked(old, heal)}
         return Case(
             approval=approval,
             incident=incident.result(),
-            proposal=Proposal.from_json(answer),
+            proposal=Proposal.from_json(proposal.result()),
             evidence=Evidence.from_json(evidence.result()),
             patch=body.decode(errors="backslashreplace"),
-            usage=_usage(answer),
-            earlier=tuple(_earlier(*found, asked.get(found[0])) for found in earlier),
+            usage=_usage(outcome.result(), prompt.result()),
+            earlier=tuple(
+                _earlier(number, before, found.get("findings", ()), asked.get(number))
+                for number, before, found in zip(numbers, proposals, findings, strict=True)
+            ),
         )
 
 
-def _reader(approval: Approval, heal: Heal, artifacts: Artifacts) -> Callable[[int], tuple[int, Any, Any]]:
-    # Every attempt's artifacts have the same names; only the attempt in the key differs.
-    names = [key.rsplit("/", 1)[-1] for key in (approval.proposal_key, approval.evidence_key)]
-
-    def read(number: int) -> tuple[int, Any, Any]:
-        proposal, evidence = (artifacts.find_json(heal.attempt_key(name, number)) for name in names)
-        return number, proposal, evidence
-
-    return read
+def _asked(old: Approval, heal: Heal) -> bool:
+    return old.decision == Verdict.REVISE and old.heal_id == heal.heal_id
 
 
-def _earlier(number: int, proposal: Any, evidence: Any, asked: Approval | None) -> EarlierAttempt:
-    findings = Evidence.from_json(evidence).findings if evidence else ()
+def _earlier(
+    number: int, proposal: dict[str, Any], findings: Sequence[str], asked: Approval | None
+) -> EarlierAttempt:
     return EarlierAttempt(
         number=number,
-        title=str((proposal or {}).get("title") or "An answer that was not a usable patch"),
-        findings=findings,
+        title=str(proposal.get("title") or "An answer that was not a usable patch"),
+        findings=tuple(findings),
         asked_by=asked.by if asked else "",
         comment=asked.comment if asked else "",
     )
 
 
-def _usage(answer: dict[str, Any]) -> Usage | None:
-    if "model" not in answer:
+def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> Usage | None:
+    """What ProposePatch noted; None when it noted nothing."""
+    if "cost_usd" not in outcome:
         return None
-    usage = answer.get("usage") or {}
     return Usage(
-        model=str(answer["model"]),
-        input_tokens=int(usage.get("input_tokens", 0)),
-        output_tokens=int(usage.get("output_tokens", 0)),
-        cost_usd=float(answer.get("cost_usd", 0)),
+        model=str(prompt.get("model") or "unknown"),
+        input_tokens=int(outcome.get("input_tokens", 0)),
+        output_tokens=int(outcome.get("output_tokens", 0)),
+        cost_usd=float(outcome["cost_usd"]),
     )

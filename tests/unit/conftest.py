@@ -243,6 +243,9 @@ class Scene:
         ]
         self.artifacts.put_json(f"{prefix}/proposal.json", answer | (proposal or {}))
         self.artifacts.put_json(f"{prefix}/evidence.json", {"gates": rows})
+        self.artifacts.put_json(f"{prefix}/prompt.json", {"model": "a-model"})
+        usage = {"input_tokens": 12840, "output_tokens": 912, "cost_usd": 0.0522}
+        self.artifacts.put_json(f"{prefix}/outcome.json", usage)
         self.artifacts.put(f"{prefix}/patch.diff", patch.encode())
         return hashlib.sha256(patch.encode()).hexdigest()
 

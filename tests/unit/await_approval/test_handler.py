@@ -46,7 +46,12 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "heal_id": "heal-1",
         "attempt": 1,
         "source": {"base_sha": "b" * 40},
-        "proposal": {"key": "orders-v1-abc/heal-1/1/proposal.json"},
+        "proposal": {
+            "key": "orders-v1-abc/heal-1/1/proposal.json",
+            "title": "Refuse unknown countries",
+            "reason": "rate_for looks up any country.",
+            "confidence": 1,
+        },
         "validation": {
             "patch_sha256": scene.write_attempt(1),
             "patch_key": "orders-v1-abc/heal-1/1/patch.diff",

@@ -39,7 +39,13 @@ def state(scene: Any, **changes: Any) -> dict[str, Any]:
         "heal_id": "heal-1",
         "attempt": attempt,
         "source": {"key": "s", "base_sha": "b" * 40},
-        "proposal": {"outcome": "proposed", "key": f"{prefix}/proposal.json"},
+        "proposal": {
+            "outcome": "proposed",
+            "key": f"{prefix}/proposal.json",
+            "title": "Refuse unknown countries with a clear error",
+            "reason": "rate_for looks up any country.",
+            "confidence": 0.86,
+        },
         "validation": {
             "verdict": "accepted",
             "patch_key": f"{prefix}/patch.diff",
