@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_CLOSE = 0.8
-"""Least similarity (difflib's ratio) of a misspelt word: one wrong letter in five, one missing in three."""
-_SWAPPED = 0.95
-"""Similarity of words that differ by two swapped letters: the commonest slip, which difflib rates low."""
+_SHORT, _LONG = 4, 8
+"""Letters up to which a replaced letter makes another word, and from which two slips are still a misspelling."""
 _MARGIN = 0.06
 """How much better the best match must be than the second for it to be the only candidate."""
 
@@ -46,7 +43,7 @@ def closest(name: str, candidates: Iterable[str], *, number: bool = False) -> st
         if len(same) == 1:
             return same[0]
     ranked = sorted(((_similarity(name, other), other) for other in candidates), reverse=True)
-    ranked = [pair for pair in ranked if pair[0] >= _CLOSE]
+    ranked = [pair for pair in ranked if pair[0] > 0]
     if not ranked or (len(ranked) > 1 and ranked[0][0] - ranked[1][0] < _MARGIN):
         return None
     return ranked[0][1]
@@ -67,10 +64,26 @@ def _similarity(left: str, right: str) -> float:
 
 
 def _word_similarity(a: str, b: str) -> float:
+    """1 minus the share of slips (a letter too many, missing, replaced, or two swapped); 0 for other words."""
     if a == b:
         return 1.0
-    if a.isdigit() or b.isdigit():
+    if a.isdigit() or b.isdigit() or min(len(a), len(b)) < 3:
         return 0.0
-    if sorted(a) == sorted(b) and sum(x != y for x, y in zip(a, b, strict=True)) == 2:
-        return _SWAPPED
-    return difflib.SequenceMatcher(None, a, b).ratio() if a[0] == b[0] else 0.0
+    slips, size = _slips(a, b), max(len(a), len(b))
+    replaced = len(a) == len(b) and sorted(a) != sorted(b)
+    if slips > (2 if size >= _LONG else 1) or (replaced and size <= _SHORT):
+        return 0.0
+    return 1 - slips / size if a[0] == b[0] or sorted(a) == sorted(b) else 0.0
+
+
+def _slips(a: str, b: str) -> int:
+    """Damerau-Levenshtein distance (adjacent transpositions count one)."""
+    rows = [list(range(len(b) + 1))]
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (x != y)))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]

@@ -114,6 +114,16 @@ class Crash:
         nodes = self.failing(kind)
         return nodes[0] if len(nodes) == 1 else None
 
+    def in_loop(self, node: cst.CSTNode) -> bool:
+        """Whether a loop of the same function surrounds the node: what a `return` there should mean for the
+        other rounds is anyone's guess."""
+        for up in self.file.ancestors(node):
+            if isinstance(up, cst.FunctionDef):
+                return False
+            if isinstance(up, cst.For | cst.While):
+                return True
+        return False
+
     def statement_of(self, node: cst.CSTNode) -> Statement | None:
         """The node's statement, when a guard can be put above it and would see the same names: the
         statement stands alone, and no comprehension, lambda or loop test lies between."""

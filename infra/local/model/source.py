@@ -129,14 +129,39 @@ def walk(node: cst.CSTNode, kind: type[NodeT]) -> Iterator[NodeT]:
 def _parse(lines: Mapping[int, str]) -> tuple[cst.Module, MetadataWrapper]:
     last = max(lines, default=0)
     shown = [lines.get(number, "") for number in range(1, last + 1)]
-    for text in (shown, _with_headers(shown, lines)):
-        try:
-            module = cst.parse_module("\n".join(text) + "\n")
-        except cst.ParserSyntaxError:
-            continue
-        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-        return wrapper.module, wrapper
+    for reading in (_whole, _with_headers, _readable):
+        if (module := _module(reading(shown, lines))) is not None:
+            wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+            return wrapper.module, wrapper
     raise Unreadable("the lines shown do not parse")
+
+
+def _whole(shown: list[str], known: Mapping[int, str]) -> list[str]:
+    return shown
+
+
+def _module(text: list[str]) -> cst.Module | None:
+    try:
+        return cst.parse_module("\n".join(text) + "\n")
+    except cst.ParserSyntaxError:
+        return None
+
+
+def _readable(shown: list[str], known: Mapping[int, str]) -> list[str]:
+    """Leave out of each run of lines what cannot be read: a run that starts in the middle of a statement
+    is read from its first definition or statement on from which it parses."""
+    text = [""] * len(shown)
+    starts = [n for n in sorted(known) if n - 1 not in known]
+    for first in starts:
+        end = next(n for n in range(first, len(shown) + 2) if n not in known)
+        for start in range(first, end):
+            run = [""] * (start - 1) + shown[start - 1 : end - 1]
+            parts = _with_headers(run, {n: known[n] for n in range(start, end)})
+            if shown[start - 1].strip() and _module(parts) is not None:
+                merged = [new or old for old, new in zip(text, parts + [""] * len(text), strict=False)]
+                text = merged if _module(merged) is not None else text
+                break
+    return text
 
 
 def _with_headers(shown: list[str], known: Mapping[int, str]) -> list[str]:

@@ -53,6 +53,8 @@ class NaiveDatetime(Rule):
         for name in read:
             bound = scope.binding_before(crash.file, crash.scope, name, crash.line)
             if bound and isinstance(bound.value, cst.Call) and _naive(crash, bound.value):
+                if _compared_elsewhere(crash, name):
+                    return
                 calls[id(bound.value)] = bound.value
         if len(calls) != 1:
             return
@@ -72,6 +74,13 @@ class NaiveDatetime(Rule):
             file=crash.file,
             splices=tuple(splices),
         )
+
+
+def _compared_elsewhere(crash: Crash, name: str) -> bool:
+    """Whether another line computes with the name: that one may need it as it is."""
+    nodes: list[cst.CSTNode] = [*crash.file.all(cst.BinaryOperation, crash.scope)]
+    nodes += crash.file.all(cst.Comparison, crash.scope)
+    return any(name in scope.names_in(n) and crash.file.start(n)[0] != crash.line for n in nodes)
 
 
 def _naive(crash: Crash, call: cst.Call) -> bool:

@@ -56,6 +56,8 @@ class EmptySequence(Rule):
         ]
         if scope.is_optional(note) and crash.file.enclosing(empty, cst.Return):
             outcomes.append(("return None", f"the function is declared to return `{note}`", 0.8))
+        if crash.in_loop(empty):
+            outcomes = [o for o in outcomes if not o[0].startswith("return")]
         given = {text: "[]"} if scope.parameter(crash.function, text) else {}
         for outcome, why, confidence in outcomes:
             expects = "assert {call} is None" if outcome == "return None" else ""

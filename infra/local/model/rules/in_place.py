@@ -8,6 +8,7 @@ import libcst as cst
 
 from infra.local.model import scope
 from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rules.none_value import none_expressions
 
 _IN_PLACE = {"sort", "append", "extend", "reverse", "insert", "add", "update", "clear"}
 _COPIES = {"sort": "sorted({base}{args})", "reverse": "list(reversed({base}))"}
@@ -33,10 +34,10 @@ class InPlaceResult(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        read = {n.value for n in crash.failing(cst.Name)}
+        missing = {e.value if isinstance(e, cst.Name) else "" for e in none_expressions(crash)}
         for bound in scope.bindings(crash.file, crash.scope):
             call = bound.value
-            if bound.name not in read or crash.file.start(bound.statement)[0] >= crash.line:
+            if missing != {bound.name} or crash.file.start(bound.statement)[0] >= crash.line:
                 continue
             if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
                 continue
@@ -45,7 +46,11 @@ class InPlaceResult(Rule):
                 continue
             if base == bound.name:
                 new = crash.file.code(call)
-            elif method in _COPIES and call.func.value and isinstance(call.func.value, cst.Name):
+            elif (
+                method in _COPIES
+                and isinstance(call.func.value, cst.Name)
+                and not _read_later(crash, base, bound)
+            ):
                 args = "".join(f", {crash.file.code(a).rstrip(', ')}" for a in call.args)
                 new = f"{bound.name} = {_COPIES[method].format(base=base, args=args)}"
             else:
@@ -61,3 +66,9 @@ class InPlaceResult(Rule):
                 file=crash.file,
                 splices=(crash.file.replace(bound.statement.body[0], new),),
             )
+
+
+def _read_later(crash: Crash, name: str, bound: scope.Binding) -> bool:
+    """Whether the original is used after it should have been sorted, so that a copy would not do."""
+    after = crash.file.end(bound.statement)
+    return any(n.value == name and crash.file.start(n) > after for n in crash.file.all(cst.Name, crash.scope))

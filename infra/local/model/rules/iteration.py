@@ -10,7 +10,8 @@ from infra.local.model import scope
 from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
 from infra.local.model.source import walk
 
-_CHANGES = {"pop", "add", "remove", "discard", "update", "setdefault", "popitem", "clear"}
+_REMOVES = {"pop", "remove", "discard", "popitem", "clear"}
+_ADDS = {"add", "update", "setdefault"}
 _KEYED = {"key", "name", "field", "header", "label"}
 
 
@@ -130,14 +131,31 @@ class WrongIterable(Rule):
 
 
 def _changes(crash: Crash, loop: cst.For, base: str) -> bool:
+    """Whether the body adds to what it loops over, or removes the entry at hand (another one may come up again
+    in the copy, and be missed then)."""
     code = crash.file.code
+    own = (
+        {code(e.value) for e in loop.target.elements[:1]}
+        if isinstance(loop.target, cst.Tuple)
+        else {code(loop.target)}
+    )
+    found = False
     for call in walk(loop.body, cst.Call):
         func = call.func
-        if isinstance(func, cst.Attribute) and func.attr.value in _CHANGES and code(func.value) == base:
-            return True
-    subscripts: list[cst.CSTNode] = [d.target for d in walk(loop.body, cst.Del)]
-    subscripts += [t.target for t in walk(loop.body, cst.AssignTarget)]
-    return any(isinstance(s, cst.Subscript) and code(s.value) == base for s in subscripts)
+        if not isinstance(func, cst.Attribute) or code(func.value) != base:
+            continue
+        if func.attr.value in _REMOVES and not (call.args and code(call.args[0].value) in own):
+            return False
+        found = found or func.attr.value in _REMOVES | _ADDS
+    removed = [t.target for t in walk(loop.body, cst.Del)]
+    for node in removed:
+        if isinstance(node, cst.Subscript) and code(node.value) == base:
+            key = scope.index_of(node)
+            if key is None or code(key) not in own:
+                return False
+            found = True
+    stored = [t.target for t in walk(loop.body, cst.AssignTarget)]
+    return found or any(isinstance(s, cst.Subscript) and code(s.value) == base for s in stored)
 
 
 def _is_dictionary(crash: Crash, node: cst.BaseExpression) -> bool:

@@ -36,6 +36,9 @@ _HOMES = {
 }
 """Names that stand for one thing in practice, and the module they come from."""
 
+_CONSTRUCTORS = {"now", "utcnow", "today", "fromisoformat", "fromtimestamp", "strptime", "combine", "utc"}
+"""Attributes that say that a class of `datetime` is meant, where `.year` may be one of a variable."""
+
 _THIRD_PARTY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib", "requests": "requests", "boto3": "boto3"}
 
 
@@ -100,16 +103,14 @@ def _home(crash: Crash, name: str) -> str | None:
         if isinstance(a.value, cst.Name) and a.value.value == name
     ]
     called = any(crash.file.code(c.func) == name for c in crash.file.all(cst.Call))
-    if name == "datetime" and (called or (used and all(hasattr(_datetime(), a) for a in used))):
+    if name == "datetime" and (called or (used and set(used) <= _CONSTRUCTORS)):
         return "datetime"
     if name in SAFE_MODULES and used and not called:
         module = importlib.import_module(name)
         return "" if all(hasattr(module, a) for a in used) else None
+    if name.islower() and not called and not (used and set(used) <= _CONSTRUCTORS):
+        return None  # as likely a variable that was never bound
     return _HOMES.get(name)
-
-
-def _datetime() -> object:
-    return importlib.import_module("datetime").datetime
 
 
 def add_import(crash: Crash, name: str, home: str) -> Splice | None:

@@ -261,6 +261,8 @@ def _is_number(crash: Crash, value: cst.BaseExpression, table: str, note: str) -
     """Whether what is added must be a number: by literal, product, annotation, or what the tally is called."""
     if isinstance(value, cst.Integer | cst.Float):
         return True
+    if isinstance(value, cst.List | cst.Tuple | cst.Dict | cst.Set | cst.BaseString | cst.BaseComp):
+        return False
     if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, cst.Multiply):
         return True
     if note:

@@ -75,7 +75,8 @@ class MisspeltName(Rule):
         places = [n for n in _reads(crash.file, crash.scope) if n.value == unknown]
         if not places:
             return
-        meant = naming.closest(unknown, _bound_before(crash) | scope.BUILTINS)
+        builtins = {b for b in scope.BUILTINS if len(b) != len(unknown) or sorted(b) == sorted(unknown)}
+        meant = naming.closest(unknown, _bound_before(crash) | builtins)
         attribute = _own_attribute(crash, unknown)
         if attribute and not meant:
             meant = attribute

@@ -52,7 +52,7 @@ class NoneValue(Rule):
     )
 
     def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
-        found = _none_expressions(crash)
+        found = none_expressions(crash)
         if len({crash.file.code(e) for e in found}) != 1:
             return
         value = found[0]
@@ -63,6 +63,8 @@ class NoneValue(Rule):
         if place is None:
             return
         for statement, why, confidence in self._outcomes(crash, value, source, place.tested):
+            if statement.startswith("return") and crash.in_loop(value):
+                continue
             lines = [f"if {place.tested} is None:", f"{crash.file.indent_unit}{statement}"]
             splices = list(place.splices)
             if place.after is not None:
@@ -146,7 +148,7 @@ class NoneValue(Rule):
             )
 
 
-def _none_expressions(crash: Crash) -> list[cst.BaseExpression]:
+def none_expressions(crash: Crash) -> list[cst.BaseExpression]:
     """The expressions on the failing line that, being None, give exactly this message."""
     if match := crash.matches(r"has no attribute '(\w+)'"):
         return [a.value for a in crash.failing(cst.Attribute) if a.attr.value == match.group(1)]

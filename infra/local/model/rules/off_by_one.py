@@ -17,7 +17,7 @@ class OffByOne(Rule):
     message = "index out of range"
     precondition = (
         "the failing index is `len(x)`, or the variable of a loop over `range(len(x) + 1)`, `range(len(x))` with "
-        "`x[i + 1]` in its first statement, or `while i <= len(x)`"
+        "`x[i + 1]`, failing in the loop's first statement, or `while i <= len(x)`"
     )
     repair = "ends the loop, or the index, at the last element"
     examples = (
@@ -67,12 +67,14 @@ class OffByOne(Rule):
         stop = loop.iter.args[-1].value
         text = code(stop).replace(" ", "")
         starts_at_zero = len(loop.iter.args) == 1 or code(loop.iter.args[0].value) == "0"
+        if not _in_first_statement(crash, loop, failed):
+            return
         if text == f"{end}+1" and code(index) == name and starts_at_zero:
             yield self._candidate(
                 crash, stop, end, f"The loop's last index is `{end}`, one past the last element"
             )
         ahead = code(index).replace(" ", "") in {f"{name}+1", f"1+{name}"}
-        if text == end and ahead and _in_first_statement(crash, loop, failed):
+        if text == end and ahead:
             why = f"Each round reads one element ahead, so the last round, with index `{end} - 1`, finds none"
             yield self._candidate(crash, stop, f"{end} - 1", why)
 

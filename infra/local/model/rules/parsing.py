@@ -8,7 +8,7 @@ import libcst as cst
 
 from infra.local.model import convention, scope
 from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
-from infra.local.model.source import Splice
+from infra.local.model.source import Splice, walk
 
 _PARSERS = {
     "int": "ValueError",
@@ -115,6 +115,8 @@ class UnparsableText(Rule):
         statement = crash.statement_of(call)
         if not isinstance(statement, cst.SimpleStatementLine) or not scope.is_plain(value):
             return
+        if len(list(walk(statement, cst.Call))) > 1:
+            return  # another call's error would be taken for this one's
         names = list(scope.stores(statement))
         about = convention.words_of(file, value, *names)
         caught = _PARSERS[file.code(call.func)]

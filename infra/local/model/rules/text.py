@@ -71,7 +71,7 @@ class TextConcatenation(Rule):
             textual = bool(start) and _is_text(crash, start[0].value)
         else:
             operands = list(_operands(outer[0]))
-            textual = any(isinstance(o, cst.SimpleString | cst.FormattedString) for o in operands)
+            textual = any(isinstance(o, cst.FormattedString) or _is_wording(o) for o in operands)
         others = [o for o in operands if not _is_text(crash, o)]
         if not textual or not others or (len(others) > 1 and any(isinstance(o, cst.Call) for o in others)):
             return
@@ -110,6 +110,12 @@ class TextConcatenation(Rule):
         )
 
 
+def _is_wording(node: cst.BaseExpression) -> bool:
+    """A text literal that is not a number in quotes."""
+    text = scope.literal(node)
+    return text is not None and not text.strip().isdigit()
+
+
 def _a(kind: str) -> str:
     name = kind.rsplit(".", 1)[-1]
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
@@ -142,5 +148,6 @@ def _is_text(crash: Crash, node: cst.BaseExpression) -> bool:
         if given is not None:
             return scope.annotation(crash.file, given) == "str"
         bound = scope.binding_before(crash.file, crash.scope, node.value, crash.line)
+        bound = bound or scope.constants(crash.file).get(node.value)
         return bound is not None and not isinstance(bound.value, cst.Name) and _is_text(crash, bound.value)
     return False

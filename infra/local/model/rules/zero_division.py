@@ -19,6 +19,8 @@ class _Divisor:
     """What is empty when the divisor is zero; `counts` when the numerator is a sum over the very same."""
 
     empty: str
+    what: str
+    """`empty` or `zero`, for messages."""
     counts: bool
     trigger: dict[str, str]
 
@@ -63,14 +65,16 @@ class ZeroDivision(Rule):
         divisor = _divisor(crash, division)
         if divisor is None:
             return
-        root = f"`{crash.file.code(division.right)}` is zero on line {crash.line} when `{divisor.empty}` is empty or zero."
+        root = (
+            f"Line {crash.line} divides by `{crash.file.code(division.right)}` and does not allow for zero."
+        )
         for outcome, why, confidence in self._returns(crash, division, divisor):
             statement = crash.statement_of(division)
-            if statement is None:
-                return
+            if statement is None or (outcome.startswith("return") and crash.in_loop(division)):
+                continue
             value = outcome.removeprefix("return ")
             yield Candidate(
-                title=f"Handle an empty {divisor.empty} in {crash.function_name}",
+                title=f"Handle {divisor.empty} being {divisor.what} in {crash.function_name}",
                 root_cause=root,
                 explanation=f"{why} Every other input gives the same result as before.",
                 confidence=confidence,
@@ -85,7 +89,7 @@ class ZeroDivision(Rule):
             )
         for value, why, confidence in self._values(crash, division, divisor):
             yield Candidate(
-                title=f"Handle an empty {divisor.empty} in {crash.function_name}",
+                title=f"Handle {divisor.empty} being {divisor.what} in {crash.function_name}",
                 root_cause=root,
                 explanation=f"{why} Every other input gives the same result as before.",
                 confidence=confidence,
@@ -143,11 +147,11 @@ def _divisor(crash: Crash, division: cst.BinaryOperation) -> _Divisor | None:
     if counted is not None:
         over = code(counted)
         given = scope.parameter(crash.function, over) is not None
-        return _Divisor(over, _sums(crash, division.left, over), {over: "[]"} if given else {})
+        return _Divisor(over, "empty", _sums(crash, division.left, over), {over: "[]"} if given else {})
     if isinstance(right, cst.Name):
         counter = right.value in _augmented(crash)
-        return _Divisor(right.value, counter and _sums(crash, division.left, right.value), {})
-    return _Divisor(code(right), False, {}) if scope.is_plain(right) else None
+        return _Divisor(right.value, "zero", counter and _sums(crash, division.left, right.value), {})
+    return _Divisor(code(right), "zero", False, {}) if scope.is_plain(right) else None
 
 
 def _counted(crash: Crash, node: cst.BaseExpression) -> cst.BaseExpression | None:
@@ -170,7 +174,7 @@ def _sums(crash: Crash, numerator: cst.BaseExpression, over: str) -> bool:
     """Whether the numerator is a sum (or count) over the same thing that the divisor counts."""
     if isinstance(numerator, cst.Name):
         if numerator.value in _augmented(crash):
-            return True
+            return _added_over(crash, numerator.value, over)
         bound = scope.binding_before(crash.file, crash.scope, numerator.value, crash.line)
         return bound is not None and not isinstance(bound.value, cst.Name) and _sums(crash, bound.value, over)
     if isinstance(numerator, cst.Call) and crash.file.code(numerator.func) in {
@@ -179,9 +183,22 @@ def _sums(crash: Crash, numerator: cst.BaseExpression, over: str) -> bool:
         "math.fsum",
         "fsum",
     }:
-        kinds = (cst.Name, cst.Attribute, cst.Subscript)
-        return any(over == crash.file.code(e) for kind in kinds for e in walk(numerator, kind))
+        return over in {crash.file.code(e) for e in _operands(numerator)}
     return False
+
+
+def _added_over(crash: Crash, name: str, over: str) -> bool:
+    """Whether what is added to the name comes from a loop over the divisor's subject, or from the same loop
+    that counts the divisor up."""
+    for loop in crash.file.all(cst.For, crash.scope):
+        added = {a.target.value for a in walk(loop.body, cst.AugAssign) if isinstance(a.target, cst.Name)}
+        if name in added:
+            return over in added or over in {crash.file.code(n) for n in _operands(loop.iter)}
+    return False
+
+
+def _operands(node: cst.BaseExpression) -> list[cst.BaseExpression]:
+    return [*walk(node, cst.Name), *walk(node, cst.Attribute), *walk(node, cst.Subscript)]
 
 
 def _is_returned(crash: Crash, division: cst.BinaryOperation) -> bool:

@@ -1,0 +1,6 @@
+class EmptyQueue(Exception):
+    """Nothing to take."""
+
+
+def take(queue):
+    return queue.pop()

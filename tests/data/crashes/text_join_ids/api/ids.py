@@ -1,0 +1,2 @@
+def query(ids):
+    return "ids=" + ",".join(i for i in ids if i)

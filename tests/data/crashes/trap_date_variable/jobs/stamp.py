@@ -1,0 +1,2 @@
+def stamp(row):
+    return f"{date.year}-{date.month}: {row}"

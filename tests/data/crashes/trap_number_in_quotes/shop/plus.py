@@ -1,0 +1,2 @@
+def plus(count):
+    return count + "1"

@@ -1,0 +1,3 @@
+def first(user, scores):
+    ranked = scores.sort()
+    return user.name, ranked

@@ -1,0 +1,2 @@
+def out(text):
+    printer(text)
