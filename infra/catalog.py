@@ -18,7 +18,8 @@ class May(StrEnum):
     UPDATE_INCIDENTS = auto()
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
-    KEEP_APPROVALS = auto()
+    OPEN_APPROVALS = auto()
+    UPDATE_APPROVALS = auto()
     READ_ARTIFACTS = auto()
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
@@ -132,7 +133,8 @@ STEPS = (
         ),
         may=(
             May.UPDATE_INCIDENTS,
-            May.KEEP_APPROVALS,
+            May.OPEN_APPROVALS,
+            May.UPDATE_APPROVALS,
             May.READ_ARTIFACTS,
             May.READ_APP,
             May.READ_LINK_KEY,
@@ -183,7 +185,7 @@ OTHERS = (
         settings=("incidents_table", "approvals_table", "artifacts_bucket", "link_key_parameter"),
         may=(
             May.UPDATE_INCIDENTS,
-            May.KEEP_APPROVALS,
+            May.UPDATE_APPROVALS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.READ_LINK_KEY,
@@ -197,7 +199,7 @@ OTHERS = (
         image=False,
         timeout=30,
         settings=("incidents_table", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.NOTIFY),
+        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.NOTIFY),
     ),
     Spec(
         "track_pull_requests",

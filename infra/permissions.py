@@ -64,7 +64,8 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
-        May.KEEP_APPROVALS: [(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [approvals])],
+        May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
+        May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
         May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
@@ -110,7 +111,15 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (
         "dynamodb",
         _DYNAMODB_KEY_ACTIONS,
-        frozenset({May.READ_INCIDENTS, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.KEEP_APPROVALS}),
+        frozenset(
+            {
+                May.READ_INCIDENTS,
+                May.UPDATE_INCIDENTS,
+                May.QUERY_INCIDENTS,
+                May.OPEN_APPROVALS,
+                May.UPDATE_APPROVALS,
+            }
+        ),
     ),
     ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),

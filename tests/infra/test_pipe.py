@@ -1,0 +1,87 @@
+"""Which stream records start a heal. Judged by an independent implementation of event patterns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from functions.core.incident import Status
+
+OTHERS = [status for status in Status if status is not Status.NEW]
+
+
+@pytest.fixture(scope="module")
+def pipe(image_template: Any) -> dict[str, Any]:
+    (found,) = image_template.of_type("AWS::Pipes::Pipe").values()
+    return dict(found)
+
+
+def starts(pipe: dict[str, Any], old: str | None, new: str | None, event_name: str = "MODIFY") -> bool:
+    """Whether a record passes the filter: any of its patterns suffices."""
+    images = {"OldImage": old, "NewImage": new}
+    record = {
+        "eventName": event_name,
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "Keys": {"incident_id": {"S": "orders-1a2b"}},
+            **{
+                image: {"incident_id": {"S": "orders-1a2b"}, "status": {"S": str(status)}}
+                for image, status in images.items()
+                if status
+            },
+        },
+    }
+    patterns = [f["Pattern"] for f in pipe["SourceParameters"]["FilterCriteria"]["Filters"]]
+    return any(EventPattern.load(pattern).matches_event(record) for pattern in patterns)
+
+
+def test_a_new_incident_starts_a_heal(pipe: dict[str, Any]) -> None:
+    assert starts(pipe, None, Status.NEW, "INSERT")
+
+
+@pytest.mark.parametrize("old", OTHERS)
+def test_an_incident_that_becomes_new_again_starts_a_heal(old: Status, pipe: dict[str, Any]) -> None:
+    assert starts(pipe, old, Status.NEW)
+
+
+def test_another_occurrence_of_a_new_incident_starts_nothing(pipe: dict[str, Any]) -> None:
+    assert not starts(pipe, Status.NEW, Status.NEW)
+
+
+@pytest.mark.parametrize("new", OTHERS)
+@pytest.mark.parametrize("old", [None, *Status])
+def test_no_other_status_starts_a_heal(old: Status | None, new: Status, pipe: dict[str, Any]) -> None:
+    assert not starts(pipe, old, new)
+
+
+@pytest.mark.parametrize("old", Status)
+def test_an_expired_incident_starts_nothing(old: Status, pipe: dict[str, Any]) -> None:
+    assert not starts(pipe, old, None, "REMOVE")
+
+
+def test_the_filter_does_not_use_the_event_name(pipe: dict[str, Any]) -> None:
+    assert "eventName" not in json.dumps(pipe["SourceParameters"]["FilterCriteria"])
+    assert starts(pipe, None, Status.NEW, "anything")
+
+
+def test_one_record_is_one_execution_and_carries_only_the_id(pipe: dict[str, Any]) -> None:
+    source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
+
+    assert source["BatchSize"] == 1
+    assert source["StartingPosition"] == "TRIM_HORIZON"
+    assert json.loads(pipe["TargetParameters"]["InputTemplate"]) == {
+        "incident_id": "<$.dynamodb.NewImage.incident_id.S>"
+    }
+    assert pipe["TargetParameters"]["StepFunctionStateMachineParameters"] == {
+        "InvocationType": "FIRE_AND_FORGET"
+    }
+
+
+def test_what_cannot_be_started_ends_in_the_queue(pipe: dict[str, Any], image_template: Any) -> None:
+    source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
+
+    assert (source["MaximumRetryAttempts"], source["MaximumRecordAgeInSeconds"]) == (20, 3600)
+    assert source["DeadLetterConfig"]["Arn"] == image_template.arn("UnstartedHeals", "AWS::SQS::Queue")

@@ -1,0 +1,194 @@
+"""Roles that the embedded AWS does not enforce: what the workflow and its neighbours call, and nothing else.
+
+What is needed is derived from the state machine and from the template; what is granted must equal it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.diagram import DEFINITION
+
+ACCOUNT = "111122223333"
+
+# These actions have no resource type, so AWS requires "*".
+# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
+LOG_DELIVERY = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+}
+# https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html
+TRACING = {
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html
+READ_STREAM = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
+
+
+def only(resources: dict[str, Any]) -> dict[str, Any]:
+    (found,) = resources.values()
+    return dict(found)
+
+
+def pairs(template: Any, role_arn: str) -> set[tuple[str, str]]:
+    granted = template.granted(role_arn)
+    assert {statement.effect for statement in granted} == {"Allow"}
+    return {(statement.action, statement.resource) for statement in granted}
+
+
+def calls_of_the_state_machine(machine: dict[str, Any]) -> set[tuple[str, str]]:
+    """(action, resource) of every Task, its function being what the template substitutes for the token."""
+    calls = set()
+    for state in json.loads(DEFINITION.read_text())["States"].values():
+        if state["Type"] != "Task":
+            continue
+        assert state["Resource"].removesuffix(".waitForTaskToken") == "arn:aws:states:::lambda:invoke"
+        token = state["Arguments"]["FunctionName"]
+        calls.add(("lambda:InvokeFunction", machine["DefinitionSubstitutions"][token[2:-1]]))
+    return calls
+
+
+def test_the_state_machine_may_do_what_its_tasks_do(image_template: Any, decide: Any) -> None:
+    machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
+    needed = calls_of_the_state_machine(machine)
+    everywhere = {(action, "*") for action in LOG_DELIVERY | TRACING}
+
+    assert pairs(image_template, machine["RoleArn"]) == needed | everywhere
+    for action, resource in needed:
+        assert decide(image_template, machine["RoleArn"], action, resource) == "Allow"
+        unqualified = resource.removesuffix(":live")
+        assert decide(image_template, machine["RoleArn"], action, unqualified) == "ImplicitDeny"
+
+
+@pytest.mark.parametrize("folder", ["decide-approval", "detect-errors", "report-failure", "somebody-elses"])
+def test_the_state_machine_may_invoke_no_other_function(
+    folder: str, image_template: Any, decide: Any
+) -> None:
+    role = only(image_template.of_type("AWS::StepFunctions::StateMachine"))["RoleArn"]
+    function = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:self-heal-{folder}:live"
+
+    assert decide(image_template, role, "lambda:InvokeFunction", function) == "ImplicitDeny"
+
+
+def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decide: Any) -> None:
+    pipe = only(image_template.of_type("AWS::Pipes::Pipe"))
+    source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
+    key = image_template.arn("DataKey", "AWS::KMS::Key")
+
+    assert pairs(image_template, pipe["RoleArn"]) == (
+        {(action, pipe["Source"]) for action in READ_STREAM}
+        | {("states:StartExecution", pipe["Target"])}
+        | {("sqs:SendMessage", source["DeadLetterConfig"]["Arn"])}
+        | {("kms:Decrypt", key), ("kms:GenerateDataKey", key)}
+    )
+    decrypt = (image_template, pipe["RoleArn"], "kms:Decrypt", key)
+    assert decide(*decrypt, kms_ViaService="dynamodb.eu-central-1.amazonaws.com") == "Allow"
+    assert decide(*decrypt, kms_ViaService="s3.eu-central-1.amazonaws.com") == "ImplicitDeny"
+    assert decide(*decrypt) == "ImplicitDeny"
+
+
+def test_the_schedule_may_invoke_its_target(image_template: Any) -> None:
+    target = only(image_template.of_type("AWS::Scheduler::Schedule"))["Target"]
+
+    assert pairs(image_template, target["RoleArn"]) == {("lambda:InvokeFunction", target["Arn"])}
+
+
+def test_the_rule_may_invoke_its_target_and_keep_what_it_could_not_deliver(image_template: Any) -> None:
+    ((rule_id, rule),) = image_template.of_type("AWS::Events::Rule").items()
+    (target,) = rule["Targets"]
+    rule_arn = image_template.arn(rule_id, "AWS::Events::Rule")
+    permissions = [
+        permission
+        for permission in image_template.of_type("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "events.amazonaws.com"
+    ]
+    queue_statements = [
+        statement
+        for policy in image_template.of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+
+    assert permissions == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": target["Arn"],
+            "Principal": "events.amazonaws.com",
+            "SourceArn": rule_arn,
+        }
+    ]
+    (statement,) = queue_statements
+    assert statement["Resource"] == target["DeadLetterConfig"]["Arn"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule_arn}}
+    assert (statement["Principal"], statement["Action"]) == (
+        {"Service": "events.amazonaws.com"},
+        "sqs:SendMessage",
+    )
+
+
+def test_cloudwatch_logs_may_invoke_detect_errors_from_this_account_only(image_template: Any) -> None:
+    (permission,) = [
+        permission
+        for permission in image_template.of_type("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "logs.amazonaws.com"
+    ]
+
+    assert permission["FunctionName"].endswith(":function:self-heal-detect-errors:live")
+    assert permission["SourceAccount"] == ACCOUNT
+    assert permission["SourceArn"] == f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:*"
+
+
+def test_the_public_may_reach_the_approval_page_and_nothing_else(image_template: Any) -> None:
+    public = [
+        permission
+        for permission in image_template.of_type("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "*"
+    ]
+
+    assert {permission["FunctionName"].rsplit(":", 2)[1] for permission in public} == {
+        "self-heal-decide-approval"
+    }
+    for permission in public:
+        via_url = permission.get("FunctionUrlAuthType") == "NONE" or permission.get("InvokedViaFunctionUrl")
+        assert via_url, permission
+
+
+def test_asynchronous_functions_may_keep_what_they_failed_on(image_template: Any) -> None:
+    configs = image_template.of_type("AWS::Lambda::EventInvokeConfig").values()
+
+    assert {config["FunctionName"] for config in configs} == {
+        "self-heal-detect-errors",
+        "self-heal-report-failure",
+    }
+    for config in configs:
+        queue = config["DestinationConfig"]["OnFailure"]["Destination"]
+        folder = config["FunctionName"].removeprefix("self-heal-").replace("-", "_")
+        granted = pairs(image_template, image_template.role_of(folder))
+        assert ("sqs:SendMessage", queue) in granted
+        assert not {pair for pair in granted if pair[0].startswith("sqs:") and pair[1] != queue}
+
+
+def test_roles_of_services_are_for_this_account_only(image_template: Any) -> None:
+    for logical_id, role in image_template.of_type("AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        service = trust["Principal"]["Service"]
+        here = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        assert service == "lambda.amazonaws.com" or trust["Condition"] == here, logical_id
+        assert "ManagedPolicyArns" not in role, logical_id

@@ -1,0 +1,230 @@
+"""Synthesis: offline, and as rarely as possible. Tried on a copy of the project, whose files are then changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.packaging import ROOT
+from infra.subscription import FILTER_PATTERN
+from infra.synth import SynthesisFailed, synthesise
+
+Synthesise = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of everything that synthesis reads."""
+    copy = tmp_path_factory.mktemp("project")
+    for folder in ("functions", "infra", "statemachine"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "local"))
+    for file in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / file, copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def run(project: Path) -> Synthesise:
+    """Calls `synthesise` of the copied project, in a process without credentials, Node or home."""
+
+    def call(packaging: str = "zip") -> Path:
+        code = f"from infra.synth import synthesise; print(synthesise(packaging={packaging!r}))"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=project,
+            env={"PATH": "/nowhere", "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return Path(done.stdout.strip())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def first(run: Synthesise) -> Path:
+    """The first assembly: made by CDK."""
+    return run()
+
+
+def template_of(assembly: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((assembly / "SelfHealingCode.template.json").read_text())
+    return content
+
+
+def code_of(assembly: Path, function: str) -> Path:
+    """The staged code of a function, found as a deployment finds it."""
+    (key,) = [
+        resource["Properties"]["Code"]["S3Key"]
+        for resource in template_of(assembly)["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function" and resource["Properties"]["FunctionName"] == function
+    ]
+    (source,) = [
+        asset["source"]["path"]
+        for asset in json.loads((assembly / "SelfHealingCode.assets.json").read_text())["files"].values()
+        for destination in asset["destinations"].values()
+        if destination["objectKey"] == key
+    ]
+    return assembly / source
+
+
+def version_of(assembly: Path, function_id: str) -> str:
+    (version,) = [
+        logical_id
+        for logical_id, resource in template_of(assembly)["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::Version"
+        and resource["Properties"]["FunctionName"]["Ref"].startswith(function_id)
+    ]
+    return version
+
+
+def test_it_needs_neither_credentials_nor_an_installed_node(first: Path) -> None:
+    assert len(template_of(first)["Resources"]) > 100
+
+
+def test_nothing_changed_is_answered_from_the_cache(first: Path, run: Synthesise) -> None:
+    assert run() == first
+
+
+def test_a_cached_answer_takes_less_than_a_third_of_a_second() -> None:
+    synthesise(packaging="zip")
+
+    started = time.perf_counter()
+    synthesise(packaging="zip")
+
+    assert time.perf_counter() - started < 0.3
+
+
+def test_changed_code_is_relinked_without_running_cdk(first: Path, run: Synthesise, project: Path) -> None:
+    (project / "functions" / "claim_incident" / "added.py").write_text("ADDED = True\n")
+
+    relinked = run()
+
+    assert relinked != first
+    made = json.loads((first.parent / "made.json").read_text())
+    assert made["assembly"] == first.name, "the assembly that CDK made is still the newest"
+    assert (code_of(relinked, "self-heal-claim-incident") / "functions/claim_incident/added.py").exists()
+    assert not (code_of(relinked, "self-heal-record-outcome") / "functions/claim_incident").exists()
+    (project / "functions" / "claim_incident" / "added.py").unlink()
+    assert run() == first
+
+
+def comparable(assembly: Path) -> dict[str, Any]:
+    """A template without the part of the versions' logical ids that only CDK can compute."""
+    template = template_of(assembly)
+    versions = [i for i, r in template["Resources"].items() if r["Type"] == "AWS::Lambda::Version"]
+    text = json.dumps(template)
+    for version in versions:
+        text = text.replace(version, version[:-32])
+    return dict(json.loads(text))
+
+
+def staged(assembly: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(assembly).as_posix(): path.read_bytes()
+        for path in assembly.glob("asset.*/**/*")
+        if path.is_file()
+    }
+
+
+def test_a_relinked_assembly_is_what_cdk_would_make(first: Path, run: Synthesise, project: Path) -> None:
+    changed = project / "functions" / "core" / "heal.py"
+    before = changed.read_text()
+    changed.write_text(before + "\n# changed\n")
+
+    relinked = run()
+    template, files = comparable(relinked), staged(relinked)
+    new_version = version_of(relinked, "RecordOutcome")
+    old_version = version_of(first, "RecordOutcome")
+    shutil.rmtree(first.parent)
+    fresh = run()
+    changed.write_text(before)
+
+    assert fresh != relinked
+    assert comparable(fresh) == template
+    assert staged(fresh) == files
+    assert new_version != old_version, "new code without a new version would not be deployed"
+
+
+def test_the_manifest_names_the_template_that_is_there(run: Synthesise, project: Path) -> None:
+    run()
+    added = project / "functions" / "report_failure" / "added.py"
+    added.write_text("ADDED = True\n")
+
+    relinked = run()
+    added.unlink()
+
+    digest = hashlib.sha256((relinked / "SelfHealingCode.template.json").read_bytes()).hexdigest()
+    files = json.loads((relinked / "SelfHealingCode.assets.json").read_text())["files"]
+    assert files[digest]["source"]["path"] == "SelfHealingCode.template.json"
+    assert f"/{digest}.json" in (relinked / "manifest.json").read_text()
+
+
+def test_a_changed_state_machine_is_synthesised_again(run: Synthesise, project: Path) -> None:
+    before = run()
+    definition = project / "statemachine" / "self_heal.asl.json"
+    definition.write_text(definition.read_text().replace("Heals one incident", "Heals exactly one incident"))
+
+    after = run()
+
+    assert "Heals exactly one" in (after / "SelfHealingCode.template.json").read_text()
+    assert after != before
+
+
+def test_an_unknown_packaging_is_refused() -> None:
+    with pytest.raises(ValueError, match="tarball"):
+        synthesise(packaging="tarball")
+
+
+def test_a_refused_option_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SynthesisFailed, match="belongs to this system"):
+        synthesise(context={"log_groups": "/aws/lambda/self-heal-detect-errors"}, cache=tmp_path)
+
+
+def test_log_groups_of_the_context_are_subscribed(tmp_path: Path) -> None:
+    assembly = synthesise(
+        packaging="zip", context={"log_groups": "/aws/lambda/orders,/ecs/b"}, cache=tmp_path
+    )
+
+    filters = {
+        r["Properties"]["LogGroupName"]: r
+        for r in template_of(assembly)["Resources"].values()
+        if r["Type"] == "AWS::Logs::SubscriptionFilter"
+    }
+    assert filters.keys() == {"/aws/lambda/orders", "/ecs/b"}
+    for subscription in filters.values():
+        assert subscription["Properties"]["FilterPattern"] == FILTER_PATTERN
+        assert subscription["DependsOn"], "CloudWatch Logs tries the function when the filter is made"
+
+
+def test_concurrency_is_not_reserved_when_the_account_is_too_small(tmp_path: Path) -> None:
+    assembly = synthesise(packaging="zip", context={"reserve_concurrency": "false"}, cache=tmp_path)
+
+    assert "ReservedConcurrentExecutions" not in (assembly / "SelfHealingCode.template.json").read_text()
+
+
+def test_the_app_runs_as_the_cdk_command_runs_it(tmp_path: Path) -> None:
+    """`cdk deploy --app "python infra/app.py"` gives the directory and the context in the environment."""
+    environment = {"CDK_OUTDIR": str(tmp_path / "out"), "CDK_CONTEXT_JSON": '{"packaging": "zip"}'}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "infra" / "app.py")],
+        cwd=tmp_path,
+        env={"PATH": "/nowhere", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == f"cloud assembly: {tmp_path / 'out'}\n", done.stderr[-2000:]
+    assert "PackageType" not in (tmp_path / "out" / "SelfHealingCode.template.json").read_text()

@@ -1,0 +1,316 @@
+"""What a platform engineer relies on: encryption, retention, alarms, nothing lost in silence."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.core.settings import Settings
+from infra.catalog import FUNCTIONS, STEPS
+from infra.diagram import DEFINITION
+
+OUTPUTS = {
+    "ApprovalUrl",
+    "ApprovalsTable",
+    "ArtifactsBucket",
+    "DataKeyArn",
+    "DetectErrorsArn",
+    "FailedDetectionsUrl",
+    "IncidentsTable",
+    "StateMachineArn",
+    "TokenKeyArn",
+    "TopicArn",
+    "UnreportedFailuresUrl",
+    "UnstartedHealsUrl",
+}
+# CDK writes dependencies out even where a reference implies them.
+IGNORED_RULES = "W3005"
+
+
+def only(resources: dict[str, Any]) -> dict[str, Any]:
+    (found,) = resources.values()
+    return dict(found)
+
+
+@pytest.mark.parametrize("packaging", ["image", "zip"])
+def test_cfn_lint_finds_nothing(packaging: str, request: pytest.FixtureRequest) -> None:
+    template = request.getfixturevalue(f"{packaging}_template")
+
+    cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [cfn_lint, "--ignore-checks", IGNORED_RULES, "--template", str(template.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+# Data
+
+
+def test_data_outlives_the_stack(image_template: Any) -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"):
+        for logical_id in image_template.of_type(kind):
+            resource = image_template.resources[logical_id]
+            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", logical_id
+
+
+def test_everything_with_data_is_encrypted_with_the_same_customer_managed_key(image_template: Any) -> None:
+    key = image_template.arn("DataKey", "AWS::KMS::Key")
+    tables = image_template.of_type("AWS::DynamoDB::Table").values()
+    bucket = only(image_template.of_type("AWS::S3::Bucket"))
+    topic = only(image_template.of_type("AWS::SNS::Topic"))
+    queues = image_template.of_type("AWS::SQS::Queue").values()
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+    used = [table["SSESpecification"]["KMSMasterKeyId"] for table in tables]
+    used += [rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], topic["KmsMasterKeyId"]]
+    used += [queue["KmsMasterKeyId"] for queue in queues]
+
+    assert len(used) == 7
+    assert set(used) == {key}
+
+
+def test_keys_rotate_and_task_tokens_have_their_own(image_template: Any) -> None:
+    keys = image_template.of_type("AWS::KMS::Key")
+    token_key = image_template.arn("TokenKey", "AWS::KMS::Key")
+
+    assert len(keys) == 2
+    assert all(key["EnableKeyRotation"] for key in keys.values())
+    environment = image_template.function("await_approval")["Environment"]["Variables"]
+    assert environment["TOKEN_KEY_ARN"] == token_key
+
+
+def test_services_may_use_the_data_key_for_this_account_only(image_template: Any) -> None:
+    for key in image_template.of_type("AWS::KMS::Key").values():
+        for statement in key["KeyPolicy"]["Statement"]:
+            root = statement["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
+            here = statement.get("Condition") == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+            assert root or here
+
+
+def test_tables_recover_to_a_point_in_time_and_forget(image_template: Any) -> None:
+    for table in image_template.of_type("AWS::DynamoDB::Table").values():
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+        assert table["DeletionProtectionEnabled"] is True
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_incidents_have_a_stream_and_an_index_by_app(image_template: Any) -> None:
+    (table,) = [
+        t for t in image_template.of_type("AWS::DynamoDB::Table").values() if "StreamSpecification" in t
+    ]
+
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "by_app"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["app", "last_seen"]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+
+
+def test_the_bucket_is_private_and_forgets(image_template: Any) -> None:
+    bucket = only(image_template.of_type("AWS::S3::Bucket"))
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert (rule["ExpirationInDays"], rule["Status"]) == (90, "Enabled")
+    assert "VersioningConfiguration" not in bucket
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("AWS::S3::BucketPolicy", 1), ("AWS::SQS::QueuePolicy", 3), ("AWS::SNS::TopicPolicy", 1)],
+)
+def test_plain_text_connections_are_refused(kind: str, count: int, image_template: Any) -> None:
+    policies = image_template.of_type(kind).values()
+
+    assert len(policies) == count
+    for policy in policies:
+        assert [
+            statement
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+
+
+# Functions
+
+
+def test_everything_invokes_an_alias(image_template: Any) -> None:
+    """An alias lets a redrive run fixed code."""
+    aliases = {f"self-heal-{spec.folder.replace('_', '-')}:live" for spec in FUNCTIONS}
+    targets = [
+        *only(image_template.of_type("AWS::StepFunctions::StateMachine"))["DefinitionSubstitutions"].values(),
+        *(t["Arn"] for t in only(image_template.of_type("AWS::Events::Rule"))["Targets"]),
+        only(image_template.of_type("AWS::Scheduler::Schedule"))["Target"]["Arn"],
+        *(p["FunctionName"] for p in image_template.of_type("AWS::Lambda::Permission").values()),
+    ]
+
+    assert {target.split(":function:")[1] for target in targets} <= aliases
+    assert {a["Name"] for a in image_template.of_type("AWS::Lambda::Alias").values()} == {"live"}
+    assert only(image_template.of_type("AWS::Lambda::Url"))["Qualifier"] == "live"
+
+
+@pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
+def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template: Any) -> None:
+    environment = image_template.function(folder)["Environment"]["Variables"]
+    known = {name.upper() for name in Settings.__dataclass_fields__} | {"POWERTOOLS_SERVICE_NAME"}
+
+    assert set(environment) <= known
+    assert environment["POWERTOOLS_SERVICE_NAME"] == folder
+    assert not re.search(r"(?i)resolve:|secret|password|AKIA|ghp_", json.dumps(environment))
+
+
+@pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
+def test_settings_are_those_that_the_code_asks_for(folder: str) -> None:
+    (spec,) = [spec for spec in FUNCTIONS if spec.folder == folder]
+    handler = DEFINITION.parents[1] / "functions" / folder / "handler.py"
+
+    asked = set(re.findall(r"require\(\s*\"(\w+)\"", handler.read_text()))
+
+    assert asked == set(spec.settings)
+
+
+@pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
+def test_a_function_is_traced_and_its_log_group_is_kept_for_a_time(folder: str, image_template: Any) -> None:
+    function = image_template.function(folder)
+    groups = {
+        group["LogGroupName"]: group.get("RetentionInDays")
+        for group in image_template.of_type("AWS::Logs::LogGroup").values()
+    }
+
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert groups[function["LoggingConfig"]["LogGroup"]] == 90
+
+
+def test_an_error_storm_cannot_starve_the_account(image_template: Any) -> None:
+    reserved = {
+        folder: image_template.function(folder).get("ReservedConcurrentExecutions")
+        for folder in ("detect_errors", "decide_approval", "track_pull_requests")
+    }
+
+    assert reserved == {"detect_errors": 10, "decide_approval": 10, "track_pull_requests": 1}
+
+
+def test_steps_are_not_throttled(image_template: Any) -> None:
+    for spec in STEPS:
+        assert "ReservedConcurrentExecutions" not in image_template.function(spec.folder)
+
+
+# The sandbox
+
+
+def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_template: Any) -> None:
+    vpc_functions = [
+        f["FunctionName"]
+        for f in image_template.of_type("AWS::Lambda::Function").values()
+        if "VpcConfig" in f
+    ]
+    bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
+    endpoint = only(image_template.of_type("AWS::EC2::VPCEndpoint"))
+    reachable = {
+        resource if isinstance(resource, str) else tuple(resource)
+        for resource in (s["Resource"] for s in endpoint["PolicyDocument"]["Statement"])
+    }
+
+    assert vpc_functions == ["self-heal-validate-patch"]
+    assert endpoint["VpcEndpointType"] == "Gateway"
+    assert endpoint["ServiceName"].endswith(".s3")
+    assert reachable == {bucket, f"{bucket}/*"}
+    ways_out = ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route")
+    assert not [kind for kind in ways_out if image_template.of_type(kind)]
+
+
+# The workflow and its neighbours
+
+
+def test_the_state_machine_is_the_file_with_every_token_supplied(image_template: Any) -> None:
+    machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
+    tokens = set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"]))
+
+    assert machine["DefinitionString"] == DEFINITION.read_text()
+    assert tokens == set(machine["DefinitionSubstitutions"])
+    assert machine["StateMachineType"] == "STANDARD"
+
+
+def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(image_template: Any) -> None:
+    machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
+
+    assert machine["LoggingConfiguration"]["Level"] == "ERROR"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert "EncryptionConfiguration" not in machine, "it would strip error and cause from the failure events"
+
+
+def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) -> None:
+    rule = only(image_template.of_type("AWS::Events::Rule"))
+    (target,) = rule["Targets"]
+
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "stateMachineArn": ["arn:aws:states:eu-central-1:111122223333:stateMachine:self-heal-workflow"],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        },
+    }
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 21600, "MaximumRetryAttempts": 20}
+
+
+def test_pull_requests_are_looked_at_every_quarter_of_an_hour(image_template: Any) -> None:
+    schedule = only(image_template.of_type("AWS::Scheduler::Schedule"))
+
+    assert schedule["ScheduleExpression"] == "rate(15 minutes)"
+    assert schedule["Target"]["Arn"].endswith(":self-heal-track-pull-requests:live")
+
+
+def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
+    (config,) = [
+        c
+        for c in image_template.of_type("AWS::Lambda::EventInvokeConfig").values()
+        if c["FunctionName"] == "self-heal-detect-errors"
+    ]
+
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 3600)
+    assert config["Qualifier"] == "live"
+
+
+# Seeing it
+
+
+def test_whatever_is_lost_or_fails_raises_an_alarm(image_template: Any) -> None:
+    alarms = image_template.of_type("AWS::CloudWatch::Alarm").values()
+    topic = only(image_template.of_type("AWS::SNS::TopicPolicy"))["Topics"]
+    watched = {
+        (alarm["MetricName"], str(d["Value"]).split(":")[-1]) for alarm in alarms for d in alarm["Dimensions"]
+    }
+    queues = {f"{name}.QueueName" for name in image_template.of_type("AWS::SQS::Queue")}
+
+    assert {name for metric, name in watched if metric == "ApproximateNumberOfMessagesVisible"} == queues
+    for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
+        assert (metric, "self-heal-workflow") in watched
+    for folder in ("detect-errors", "decide-approval", "report-failure", "track-pull-requests"):
+        assert ("Errors", f"self-heal-{folder}") in watched
+    assert ("Throttles", "self-heal-detect-errors") in watched
+    assert ("ExecutionFailed", "self-heal-workflow") in watched
+    assert all(alarm["AlarmActions"] == topic for alarm in alarms)
+    assert all(alarm["TreatMissingData"] == "notBreaching" for alarm in alarms)
+
+
+def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> None:
+    body = json.loads(only(image_template.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
+
+    text = json.dumps(body)
+    assert all(f'"{spec.folder}"' in text for spec in FUNCTIONS)
+    assert all(f"{queue}.QueueName" in text for queue in image_template.of_type("AWS::SQS::Queue"))
+
+
+def test_the_outputs_are_what_the_command_reads(image_template: Any) -> None:
+    assert set(image_template.raw["Outputs"]) == OUTPUTS
