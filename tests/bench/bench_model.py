@@ -55,7 +55,8 @@ def _measure(url: str, process: psutil.Process) -> int:
     print(f"out of scope   {out_of_scope:4}   abstained {counts['abstained', 'abstained']:4}")
     print(f"wrong patches  {wrong:4}")
     print(
-        f"answer         {statistics.median(seconds) * 1000:.0f} ms median, {max(seconds) * 1000:.0f} ms at most"
+        f"answer         {statistics.median(seconds) * 1000:.0f} ms median, {max(seconds) * 1000:.0f} ms "
+        "at most"
     )
     print(f"server memory  {process.memory_info().rss / 2**20:.0f} MiB")
     for failure in failures:

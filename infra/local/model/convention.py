@@ -266,7 +266,7 @@ def empty_outcomes(crash: Crash, about: str) -> list[str]:
 
 
 def default_constant(crash: Crash, about: set[str]) -> str | None:
-    """The one module-level constant called a default of what `about` names: `DEFAULT_RATE` for {tax, rate}."""
+    """The one module-level constant named a default of `about` says: `DEFAULT_RATE` for {tax, rate}."""
     found = []
     for name in scope.constants(crash.file):
         parts = words(name)

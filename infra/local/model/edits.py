@@ -13,6 +13,10 @@ _WHOLE_LINES_SHOWN = 3
 """Lines of search text to aim for when parts of the file are hidden: a short one may occur there too."""
 
 
+_MASKED = "[redacted "
+"""How the prompt marks masked text, which the file itself does not hold."""
+
+
 class NotUnique(ValueError):
     """No search text around the change occurs exactly once in what is shown."""
 
@@ -49,13 +53,16 @@ def apply_splices(text: str, splices: Sequence[Splice]) -> str:
 def _edit(file: SourceFile, old: list[str], span: tuple[int, int], added: list[str]) -> Edit:
     """Grow the span of old lines until its text occurs once; lines that are not shown are never used."""
     start, end = span
+    usable = {number for number, line in file.lines.items() if _MASKED not in line}
+    if not all(number in usable for number in range(start + 1, end + 1)):
+        raise NotUnique(f"{file.path}: line {start + 1} is masked or not shown")
     shown = "\n".join(old)
     wanted = 1 if len(file.lines) == len(old) else _WHOLE_LINES_SHOWN
     while True:
         search = "\n".join(old[start:end])
         if search.strip() and shown.count(search) == 1 and end - start >= wanted:
             break
-        above, below = start in file.lines, end + 1 in file.lines
+        above, below = start in usable, end + 1 in usable
         if above and (not below or span[0] - start <= end - span[1]):
             start -= 1
         elif below:

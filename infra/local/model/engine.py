@@ -150,7 +150,8 @@ def _no_rule(crash: Crash, rules: Sequence[Rule]) -> Refusal:
     needs = "; or ".join(f"{rule.crash_class}: {rule.precondition}" for rule in rules)
     return Refusal(
         "not_enough_context",
-        f"{what}: what should happen instead does not follow from the source shown. A repair would need: {needs}.",
+        f"{what}: what should happen instead does not follow from the source shown. A repair would need: "
+        f"{needs}.",
         _LOOK,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHORT, _LONG = 4, 8
-"""Letters up to which a replaced letter makes another word, and from which two slips are still a misspelling."""
+"""Letters up to which a replaced letter makes another word; from which two slips are one misspelling."""
 _MARGIN = 0.06
 """How much better the best match must be than the second for it to be the only candidate."""
 
@@ -64,7 +64,7 @@ def _similarity(left: str, right: str) -> float:
 
 
 def _word_similarity(a: str, b: str) -> float:
-    """1 minus the share of slips (a letter too many, missing, replaced, or two swapped); 0 for other words."""
+    """1 minus the share of slips (a letter added, missing, replaced, or two swapped); 0 for other words."""
     if a == b:
         return 1.0
     if a.isdigit() or b.isdigit() or min(len(a), len(b)) < 3:

@@ -16,15 +16,22 @@ class WrongArguments(Rule):
     errors = ("TypeError",)
     message = "argument"
     precondition = (
-        "the called function is shown, and a keyword is a misspelling of exactly one free parameter, or the missing "
+        "the called function is shown, and a keyword is a misspelling of exactly one free parameter, or "
+        "the missing "
         "argument is a local of the same name, or the method uses `self` without declaring it"
     )
     repair = "spells the keyword right, passes the local, or declares `self`"
     examples = (
         Example(
-            before="def pay(amount, currency='EUR'):\n    return amount\n\n\ndef run():\n    return pay(1, curency='USD')\n",
+            before=(
+                "def pay(amount, currency='EUR'):\n    return amount\n\n\ndef run():\n    return pay(1, "
+                "curency='USD')\n"
+            ),
             call="run()",
-            after="def pay(amount, currency='EUR'):\n    return amount\n\n\ndef run():\n    return pay(1, currency='USD')\n",
+            after=(
+                "def pay(amount, currency='EUR'):\n    return amount\n\n\ndef run():\n    return pay(1, "
+                "currency='USD')\n"
+            ),
         ),
         Example(
             before=(
@@ -106,7 +113,10 @@ class WrongArguments(Rule):
                 continue
             yield Candidate(
                 title=f"Declare self in {called}",
-                root_cause=f"`{called}` uses `self` but does not declare it, so the instance has no parameter to go to.",
+                root_cause=(
+                    f"`{called}` uses `self` but does not declare it, so the instance has no parameter to "
+                    "go to."
+                ),
                 explanation="`self` becomes the first parameter; callers stay as they are.",
                 confidence=0.95,
                 file=file,

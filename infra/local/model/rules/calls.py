@@ -19,7 +19,8 @@ class CallOrNot(Rule):
     errors = ("TypeError", "AttributeError")
     message = "coroutine|method|'function'|not callable"
     precondition = (
-        "the class shown declares the called name as a property; or the name used as a value is a method without "
+        "the class shown declares the called name as a property; or the name used as a value is a method "
+        "without "
         "parameters; or an `async` function of the source is used without `await` inside another"
     )
     repair = "drops or adds the parentheses, or adds `await`"

@@ -17,7 +17,8 @@ class NaiveDatetime(Rule):
     errors = ("TypeError",)
     message = "offset-naive and offset-aware"
     precondition = (
-        "exactly one side is `datetime.utcnow()` or `datetime.now()`, directly or through a local, and so is the "
+        "exactly one side is `datetime.utcnow()` or `datetime.now()`, directly or through a local, and so "
+        "is the "
         "naive one"
     )
     repair = "asks for the current time in UTC, with its zone"
@@ -40,7 +41,8 @@ class NaiveDatetime(Rule):
             ),
             call="expired('2024-01-01T00:00:00+00:00')",
             after=(
-                "import datetime\n\n\ndef expired(until):\n    now = datetime.datetime.now(datetime.timezone.utc)\n"
+                "import datetime\n\n\ndef expired(until):\n    now = "
+                "datetime.datetime.now(datetime.timezone.utc)\n"
                 "    return now > datetime.datetime.fromisoformat(until)\n"
             ),
         ),
@@ -68,8 +70,12 @@ class NaiveDatetime(Rule):
             splices.append(change)
         yield Candidate(
             title=f"Use an aware current time in {crash.function_name}",
-            root_cause=f"`{crash.file.code(call)}` has no time zone; the other side on line {crash.line} has one.",
-            explanation=f"`{base}.now({zone})` is the same instant with its zone, so the two can be compared.",
+            root_cause=(
+                f"`{crash.file.code(call)}` has no time zone; the other side on line {crash.line} has one."
+            ),
+            explanation=(
+                f"`{base}.now({zone})` is the same instant with its zone, so the two can be compared."
+            ),
             confidence=0.9,
             file=crash.file,
             splices=tuple(splices),

@@ -16,7 +16,8 @@ class EmptySequence(Rule):
     message = "index out of range|empty|^$"
     precondition = (
         "the failing line takes the first, last, largest or smallest of one named sequence, or `next` of a "
-        "search, and the code says what an empty one means: a guard elsewhere, an own exception, or a return type "
+        "search, and the code says what an empty one means: a guard elsewhere, an own exception, or a "
+        "return type "
         "that allows None"
     )
     repair = "guards the empty sequence with that outcome"
@@ -25,7 +26,8 @@ class EmptySequence(Rule):
             before="def latest(events) -> dict | None:\n    return events[-1]\n",
             call="latest([])",
             after=(
-                "def latest(events) -> dict | None:\n    if not events:\n        return None\n    return events[-1]\n"
+                "def latest(events) -> dict | None:\n    if not events:\n        return None\n    return "
+                "events[-1]\n"
             ),
         ),
         Example(
@@ -64,7 +66,9 @@ class EmptySequence(Rule):
             yield Candidate(
                 title=f"Handle an empty {text} in {crash.function_name}",
                 root_cause=f"Line {crash.line} takes an element of `{text}`, which can be empty.",
-                explanation=f"With an empty `{text}` it now does `{outcome}`: {why}. Otherwise nothing changes.",
+                explanation=(
+                    f"With an empty `{text}` it now does `{outcome}`: {why}. Otherwise nothing changes."
+                ),
                 confidence=confidence,
                 file=crash.file,
                 splices=(
@@ -115,7 +119,10 @@ class EmptySequence(Rule):
             yield Candidate(
                 title=f"Return None from {crash.function_name} when nothing matches",
                 root_cause=f"`next` on line {crash.line} has no default, so it raises when nothing matches.",
-                explanation=f"The function is declared to return `{note}`; None is now its answer when nothing matches.",
+                explanation=(
+                    f"The function is declared to return `{note}`; None is now its answer when nothing "
+                    "matches."
+                ),
                 confidence=0.9,
                 file=crash.file,
                 splices=(crash.file.replace(call, f"next({text}, None)"),),

@@ -58,7 +58,8 @@ class InPlaceResult(Rule):
             yield Candidate(
                 title=f"Do not use the result of {base}.{method}()",
                 root_cause=(
-                    f"`{crash.file.code(call)}` changes `{base}` in place and returns None, so `{bound.name}` is "
+                    f"`{crash.file.code(call)}` changes `{base}` in place and returns None, so "
+                    f"`{bound.name}` is "
                     f"None on line {crash.line}."
                 ),
                 explanation=f"`{new}` gives `{bound.name}` the list that the following lines expect.",

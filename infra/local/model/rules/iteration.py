@@ -23,9 +23,15 @@ class ChangedWhileIterating(Rule):
     repair = "iterates over a copy of the keys, items or elements"
     examples = (
         Example(
-            before="def prune(stock):\n    for k, v in stock.items():\n        if not v:\n            del stock[k]\n",
+            before=(
+                "def prune(stock):\n    for k, v in stock.items():\n        if not v:\n            del "
+                "stock[k]\n"
+            ),
             call="prune({'a': 0, 'b': 1})",
-            after="def prune(stock):\n    for k, v in list(stock.items()):\n        if not v:\n            del stock[k]\n",
+            after=(
+                "def prune(stock):\n    for k, v in list(stock.items()):\n        if not v:\n"
+                "            del stock[k]\n"
+            ),
         ),
         Example(
             before="def drop(seen):\n    for s in seen:\n        seen.discard(s)\n",
@@ -48,7 +54,9 @@ class ChangedWhileIterating(Rule):
         new = f"list({crash.file.code(over)})"
         yield Candidate(
             title=f"Iterate over a copy of {text} in {crash.function_name}"[:72],
-            root_cause=f"The loop on line {crash.line} goes over `{text}` while its body adds or removes entries.",
+            root_cause=(
+                f"The loop on line {crash.line} goes over `{text}` while its body adds or removes entries."
+            ),
             explanation=f"`{new}` is taken before the loop starts; what the body does is unchanged.",
             confidence=0.95,
             file=crash.file,
@@ -61,7 +69,8 @@ class WrongIterable(Rule):
     errors = ("ValueError", "TypeError")
     message = "unpack|not iterable"
     precondition = (
-        "two names are unpacked from a value that the source shows to be a dictionary, or from `split` of a keyed "
+        "two names are unpacked from a value that the source shows to be a dictionary, or from `split` of "
+        "a keyed "
         "line, or the loop goes over `len(x)`"
     )
     repair = "adds `.items()`, `maxsplit` or `range`"
@@ -69,7 +78,9 @@ class WrongIterable(Rule):
         Example(
             before="PRICES = {'apple': 1}\n\n\ndef show():\n    return [f'{k}={v}' for k, v in PRICES]\n",
             call="show()",
-            after="PRICES = {'apple': 1}\n\n\ndef show():\n    return [f'{k}={v}' for k, v in PRICES.items()]\n",
+            after=(
+                "PRICES = {'apple': 1}\n\n\ndef show():\n    return [f'{k}={v}' for k, v in PRICES.items()]\n"
+            ),
         ),
         Example(
             before="def show(rows):\n    for i in len(rows):\n        print(rows[i])\n",
@@ -122,7 +133,9 @@ class WrongIterable(Rule):
         old = crash.file.code(node)
         return Candidate(
             title=f"Use {new} in {crash.function_name}"[:72],
-            root_cause=f"`{old}` on line {crash.line} gives {gives}, which is not what is unpacked or looped over.",
+            root_cause=(
+                f"`{old}` on line {crash.line} gives {gives}, which is not what is unpacked or looped over."
+            ),
             explanation=f"`{old}` becomes `{new}`; the rest of the statement is unchanged.",
             confidence=confidence,
             file=crash.file,
@@ -131,8 +144,10 @@ class WrongIterable(Rule):
 
 
 def _changes(crash: Crash, loop: cst.For, base: str) -> bool:
-    """Whether the body adds to what it loops over, or removes the entry at hand (another one may come up again
-    in the copy, and be missed then)."""
+    """Whether the body adds to what it loops over, or removes the entry at hand.
+
+    Another entry may come up again in the copy, and be missed then.
+    """
     code = crash.file.code
     own = (
         {code(e.value) for e in loop.target.elements[:1]}

@@ -47,7 +47,8 @@ class MissingImport(Rule):
     errors = ("NameError",)
     message = "is not defined"
     precondition = (
-        "the unknown name is a standard-library module used as `name.attribute` with an attribute that it has, or a "
+        "the unknown name is a standard-library module used as `name.attribute` with an attribute that it "
+        "has, or a "
         "well-known name of one, and the place of the module's imports is shown"
     )
     repair = "adds the import, to the `from` import of the same module if there is one, in order otherwise"
@@ -75,7 +76,8 @@ class MissingImport(Rule):
         if name in _THIRD_PARTY:
             yield Refusal(
                 "dependency",
-                f"{crash.where} uses `{name}`, which is not imported; it comes from {_THIRD_PARTY[name]}, and "
+                f"{crash.where} uses `{name}`, which is not imported; it comes from {_THIRD_PARTY[name]}, "
+                "and "
                 "whether that is installed cannot be seen from the source.",
                 f"Import it, and make sure that {_THIRD_PARTY[name]} is among the service's dependencies.",
             )
@@ -87,7 +89,10 @@ class MissingImport(Rule):
         line = f"from {home} import {name}" if home else f"import {name}"
         yield Candidate(
             title=f"Import {name}" + (f" from {home}" if home else ""),
-            root_cause=f"`{crash.function_name}` uses `{name}` on line {crash.line}, but the module never imports it.",
+            root_cause=(
+                f"`{crash.function_name}` uses `{name}` on line {crash.line}, but the module never imports "
+                "it."
+            ),
             explanation=f"`{line}` is added to the imports. It is part of the standard library.",
             confidence=0.95,
             file=crash.file,
@@ -122,12 +127,12 @@ def add_import(crash: Crash, name: str, home: str) -> Splice | None:
     file = crash.file
     if name in scope.imported(file):
         return None
-    imports: list[tuple[cst.SimpleStatementLine, cst.Import | cst.ImportFrom]] = []
-    for statement in file.body:
-        if isinstance(statement, cst.SimpleStatementLine) and isinstance(
-            small := statement.body[0], cst.Import | cst.ImportFrom
-        ):
-            imports.append((statement, small))
+    imports = [
+        (statement, small)
+        for statement in file.body
+        if isinstance(statement, cst.SimpleStatementLine)
+        and isinstance(small := statement.body[0], cst.Import | cst.ImportFrom)
+    ]
     for _, small in imports:
         if isinstance(small, cst.ImportFrom) and small.module and file.code(small.module) == home and home:
             if isinstance(small.names, cst.ImportStar) or small.lpar or small.relative:

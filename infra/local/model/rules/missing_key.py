@@ -18,7 +18,8 @@ class MissingKey(Rule):
     crash_class = "missing key"
     errors = ("KeyError",)
     precondition = (
-        "one subscript on the failing line can have failed, and the file itself says what a missing key means: a "
+        "one subscript on the failing line can have failed, and the file itself says what a missing key "
+        "means: a "
         "default entry or constant, a `.get` of the same key, an exception of its own, or a tally being built"
     )
     repair = "reads the key the way the file does elsewhere, or raises the file's own error for it"
@@ -38,7 +39,10 @@ class MissingKey(Rule):
             ),
         ),
         Example(
-            before="def tally(words):\n    counts = {}\n    for w in words:\n        counts[w] += 1\n    return counts\n",
+            before=(
+                "def tally(words):\n    counts = {}\n    for w in words:\n        counts[w] += 1\n"
+                "    return counts\n"
+            ),
             call="tally(['a'])",
             after=(
                 "def tally(words):\n    counts = {}\n    for w in words:\n"
@@ -111,7 +115,8 @@ class MissingKey(Rule):
                 f"`{code(failed)}` without a first value, so the first occurrence of every key fails."
             ),
             explanation=(
-                f"The first update of a key in `{table}` now starts from an empty entry; later updates are as "
+                f"The first update of a key in `{table}` now starts from an empty entry; later updates are "
+                "as "
                 "before."
             ),
             confidence=0.95,
@@ -146,7 +151,9 @@ class MissingKey(Rule):
         for default, why, confidence in self._defaults(crash, failed, key):
             yield Candidate(
                 title=f"Fall back to {default} for an unknown key of {base}"[:72],
-                root_cause=f"Line {crash.line} reads `{code(failed)}`, and {crash.message} is not one of its keys.",
+                root_cause=(
+                    f"Line {crash.line} reads `{code(failed)}`, and {crash.message} is not one of its keys."
+                ),
                 explanation=f"{why} A key that exists gives the same value as before.",
                 confidence=confidence,
                 file=crash.file,
@@ -202,7 +209,8 @@ class MissingKey(Rule):
             yield Candidate(
                 title=f"Raise {own.error} for an unknown key of {base}"[:72],
                 root_cause=(
-                    f"Line {crash.line} reads `{code(failed)}` without checking the key; {crash.message} is not "
+                    f"Line {crash.line} reads `{code(failed)}` without checking the key; {crash.message} "
+                    "is not "
                     "in it, and the bare KeyError tells the caller nothing."
                 ),
                 explanation=(
@@ -258,7 +266,7 @@ def _is_returned(crash: Crash, node: cst.CSTNode) -> bool:
 
 
 def _is_number(crash: Crash, value: cst.BaseExpression, table: str, note: str) -> bool:
-    """Whether what is added must be a number: by literal, product, annotation, or what the tally is called."""
+    """Whether what is added must be a number: by literal, product, annotation, or the tally's name."""
     if isinstance(value, cst.Integer | cst.Float):
         return True
     if isinstance(value, cst.List | cst.Tuple | cst.Dict | cst.Set | cst.BaseString | cst.BaseComp):

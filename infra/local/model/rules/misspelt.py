@@ -97,7 +97,8 @@ class MisspeltAttribute(Rule):
     errors = ("AttributeError", "ImportError")
     message = "^(?!.*NoneType).*(has no attribute|cannot import name)"
     precondition = (
-        "the class is shown, or a built-in type, or the module is a standard one, and exactly one of its attributes "
+        "the class is shown, or a built-in type, or the module is a standard one, and exactly one of its "
+        "attributes "
         "comes close to the unknown one"
     )
     repair = "uses that attribute; where the assignment is what is misspelt, mends the assignment"
@@ -249,7 +250,7 @@ def _own_attribute(crash: Crash, name: str) -> str | None:
 
 
 def _misspelt_stores(crash: Crash, owner: str, unknown: str, meant: str) -> list[cst.Attribute]:
-    """The assignments to blame: the class only ever assigns `self.<meant>`, and everything reads `unknown`."""
+    """The assignments to blame: the class only assigns `self.<meant>`, and everything reads `unknown`."""
     definition = scope.definition(crash.file, owner)
     if not isinstance(definition, cst.ClassDef):
         return []

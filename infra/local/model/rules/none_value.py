@@ -73,7 +73,10 @@ class NoneValue(Rule):
                 splices.append(crash.file.insert_before(place.before, lines))
             origin = f"`{crash.file.code(source)}`" if source else f"`{place.tested}`"
             yield Candidate(
-                title=f"Handle a missing {naming.phrase(place.tested.rsplit('.', 1)[-1])} in {crash.function_name}",
+                title=(
+                    f"Handle a missing {naming.phrase(place.tested.rsplit('.', 1)[-1])} in "
+                    f"{crash.function_name}"
+                ),
                 root_cause=f"{origin} can be None, and line {crash.line} uses it without checking.",
                 explanation=f"{why} When there is a value nothing changes.",
                 confidence=confidence,
@@ -92,9 +95,15 @@ class NoneValue(Rule):
             given is not None and given.default is not None and crash.file.code(given.default) == "None"
         )
         if optional and not any(n.value == code for n in scope.stores(crash.scope)):
-            why = f"The parameter `{code}` defaults to None, so leaving it out means that there is nothing to go over."
+            why = (
+                f"The parameter `{code}` defaults to None, so leaving it out means that there is nothing "
+                "to go over."
+            )
         elif isinstance(source, cst.Call) and _is_get(source) and len(source.args) == 1:
-            why = f"`{crash.file.code(source)}` allows for a missing entry, and then there is nothing to go over."
+            why = (
+                f"`{crash.file.code(source)}` allows for a missing entry, and then there is nothing to go "
+                "over."
+            )
         else:
             return
         yield Candidate(
@@ -120,7 +129,10 @@ class NoneValue(Rule):
             yield Candidate(
                 title=f"Use {text} in {crash.function_name} as elsewhere",
                 root_cause=f"`{code}` can be None, and line {crash.line} uses it without the usual default.",
-                explanation=f"The file writes `{text}` where it reads the same value elsewhere; this line now does too.",
+                explanation=(
+                    f"The file writes `{text}` where it reads the same value elsewhere; this line now does "
+                    "too."
+                ),
                 confidence=0.8,
                 file=crash.file,
                 splices=(crash.file.replace(value, f"({text})"),),

@@ -16,7 +16,8 @@ class OffByOne(Rule):
     errors = ("IndexError",)
     message = "index out of range"
     precondition = (
-        "the failing index is `len(x)`, or the variable of a loop over `range(len(x) + 1)`, `range(len(x))` with "
+        "the failing index is `len(x)`, or the variable of a loop over `range(len(x) + 1)`, "
+        "`range(len(x))` with "
         "`x[i + 1]`, failing in the loop's first statement, or `while i <= len(x)`"
     )
     repair = "ends the loop, or the index, at the last element"
@@ -102,7 +103,7 @@ class OffByOne(Rule):
 
 
 def _in_first_statement(crash: Crash, loop: cst.For, failed: cst.Subscript) -> bool:
-    """Whether the loop's last round fails before it has done anything, so that leaving it out loses nothing."""
+    """Whether the last round fails before it has done anything, so that leaving it out loses nothing."""
     first = loop.body.body[0] if loop.body.body else None
     inside = first.test if isinstance(first, cst.If) else first
     if inside is None or (isinstance(inside, cst.BaseCompoundStatement)):

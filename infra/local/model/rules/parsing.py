@@ -23,10 +23,15 @@ _PARSERS = {
 class UnparsableText(Rule):
     crash_class = "text that does not parse"
     errors = ("ValueError", "JSONDecodeError", "InvalidOperation", "TypeError")
-    message = "invalid literal|could not convert|Invalid isoformat|ConversionSyntax|Expecting value|JSON object must be"
+    message = (
+        "invalid literal|could not convert|Invalid isoformat|ConversionSyntax|Expecting value|JSON object "
+        "must be"
+    )
     precondition = (
-        "one conversion on the failing line, and the file converts the same kind of text with `value or default` "
-        "elsewhere (for empty text), has an exception of its own for bad input of this name, or may return None"
+        "one conversion on the failing line, and the file converts the same kind of text with `value or "
+        "default` "
+        "elsewhere (for empty text), has an exception of its own for bad input of this name, or may return "
+        "None"
     )
     repair = "follows that: the same default for empty text, or the own exception raised from the original"
     examples = (
@@ -103,8 +108,10 @@ class UnparsableText(Rule):
         yield Candidate(
             title=f"Read empty text as {default} in {crash.function_name}"[:72],
             root_cause=f"`{code(call)}` on line {crash.line} gets an empty text, which does not parse.",
-            explanation=f"The file reads an empty text as `{default}` elsewhere; this line now does too. Text that is "
-            "not empty is parsed as before, and still fails when it is malformed.",
+            explanation=(
+                f"The file reads an empty text as `{default}` elsewhere; this line now does too. Text that "
+                "is not empty is parsed as before, and still fails when it is malformed."
+            ),
             confidence=0.8,
             file=crash.file,
             splices=(crash.file.replace(value, f"{code(value)} or {default}"),),
@@ -130,9 +137,14 @@ class UnparsableText(Rule):
             text += [f"{indent}except {caught} as error:", f"{indent}{unit}{own.statement} from error"]
             yield Candidate(
                 title=f"Raise {own.error} for text that does not parse",
-                root_cause=f"`{file.code(call)}` on line {crash.line} takes text from outside without allowing for bad text.",
-                explanation=f"Bad text now raises `{own.error}`, the code's own error for it, with the original as its "
-                "cause. Nothing else is caught, and good text is parsed as before.",
+                root_cause=(
+                    f"`{file.code(call)}` on line {crash.line} takes text from outside without allowing "
+                    "for bad text."
+                ),
+                explanation=(
+                    f"Bad text now raises `{own.error}`, the code's own error for it, with the original as "
+                    "its cause. Nothing else is caught, and good text is parsed as before."
+                ),
                 confidence=0.75,
                 file=file,
                 splices=(Splice((line, 0), (file.end(statement)[0] + 1, 0), "\n".join(text) + "\n"),),

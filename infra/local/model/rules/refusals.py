@@ -1,4 +1,4 @@
-"""Crashes whose cause lies outside the code, or whose repair is a decision: never repaired, always explained."""
+"""Crashes whose cause lies outside the code, or whose repair is a decision: explained, not repaired."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class OutsideTheCode(Rule):
         else:
             yield Refusal(
                 "infrastructure",
-                f"{crash.where}: {name}: {crash.message}. Something that the code depends on did not answer as expected.",
+                f"{crash.where}: {name}: {crash.message}. Something that the code depends on did not "
+                "answer as expected.",
                 "Check the resource, its address and its permissions.",
             )

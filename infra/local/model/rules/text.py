@@ -28,7 +28,8 @@ class TextConcatenation(Rule):
     errors = ("TypeError",)
     message = "concatenate str|unsupported operand type|expected str instance"
     precondition = (
-        "the sum contains a text literal, so a text is what is meant, and what is added is a number, date or id; for "
+        "the sum contains a text literal, so a text is what is meant, and what is added is a number, date "
+        "or id; for "
         "`join`, the separator is joined with such elements"
     )
     repair = "turns the other operand into text with `str`"
@@ -78,7 +79,10 @@ class TextConcatenation(Rule):
         names = ", ".join(f"`{crash.file.code(o)}`" for o in others)
         yield Candidate(
             title=f"Turn {crash.file.code(others[0])} into text before joining it"[:72],
-            root_cause=f"Line {crash.line} adds text and {names}, which can be {_a(kind)}; Python does not convert it.",
+            root_cause=(
+                f"Line {crash.line} adds text and {names}, which can be {_a(kind)}; Python does not "
+                "convert it."
+            ),
             explanation=f"{names} goes through `str`. Where it is text already, `str` returns it as it is.",
             confidence=0.9 if len(others) == 1 else 0.7,
             file=crash.file,
@@ -102,7 +106,10 @@ class TextConcatenation(Rule):
             splice = crash.file.replace(elements, f"map(str, {crash.file.code(elements)})")
         yield Candidate(
             title=f"Join the elements as text in {crash.function_name}",
-            root_cause=f"`join` on line {crash.line} takes texts only; `{crash.file.code(elements)}` holds {_a(kind)}.",
+            root_cause=(
+                f"`join` on line {crash.line} takes texts only; `{crash.file.code(elements)}` holds "
+                f"{_a(kind)}."
+            ),
             explanation="Each element goes through `str` first; texts stay as they are.",
             confidence=0.9,
             file=crash.file,

@@ -17,16 +17,22 @@ class UnboundLocal(Rule):
     crash_class = "unbound local"
     errors = ("UnboundLocalError",)
     precondition = (
-        "the name is a tally that is added to before it has a value, a module-level variable that is updated without "
-        "`global`, the result of a search loop in a function that may return None, bound first inside a `try` whose "
-        "`finally` needs it, or set by an if-chain without `else` while the code has a default or an own error for it"
+        "the name is a tally that is added to before it has a value, a module-level variable that is "
+        "updated without "
+        "`global`, the result of a search loop in a function that may return None, bound first inside a "
+        "`try` whose "
+        "`finally` needs it, or set by an if-chain without `else` while the code has a default or an own "
+        "error for it"
     )
     repair = "binds the name on every path: first value, `global`, None, or the missing `else`"
     examples = (
         Example(
             before="def total(prices):\n    for p in prices:\n        total += p\n    return total\n",
             call="total([1])",
-            after="def total(prices):\n    total = 0\n    for p in prices:\n        total += p\n    return total\n",
+            after=(
+                "def total(prices):\n    total = 0\n    for p in prices:\n        total += p\n    return "
+                "total\n"
+            ),
         ),
         Example(
             before=(
@@ -36,7 +42,8 @@ class UnboundLocal(Rule):
             call="rate('c')",
             after=(
                 "DEFAULT_RATE = 3\n\n\ndef rate(kind):\n    if kind == 'a':\n        rate = 1\n"
-                "    elif kind == 'b':\n        rate = 2\n    else:\n        rate = DEFAULT_RATE\n    return rate\n"
+                "    elif kind == 'b':\n        rate = 2\n    else:\n        rate = DEFAULT_RATE\n"
+                "    return rate\n"
             ),
         ),
     )
@@ -82,7 +89,9 @@ class UnboundLocal(Rule):
             first = following[0]
         yield Candidate(
             title=f"Give {name} a first value in {crash.function_name}",
-            root_cause=f"`{crash.function_name}` adds to `{name}` (line {crash.line}) before the name has a value.",
+            root_cause=(
+                f"`{crash.function_name}` adds to `{name}` (line {crash.line}) before the name has a value."
+            ),
             explanation=f"{what}: `{lines[0]}` says so before the first use.",
             confidence=0.9,
             file=crash.file,
@@ -103,7 +112,9 @@ class UnboundLocal(Rule):
         yield Candidate(
             title=f"Return None from {crash.function_name} when nothing is found",
             root_cause=f"`{name}` is only bound inside the loop, which may find nothing (line {crash.line}).",
-            explanation=f"The function is declared to return `{note}`; `{name}` starts as None before the loop.",
+            explanation=(
+                f"The function is declared to return `{note}`; `{name}` starts as None before the loop."
+            ),
             confidence=0.85,
             file=crash.file,
             splices=(crash.file.insert_before(loop, [f"{name} = None"]),),
@@ -129,10 +140,14 @@ class UnboundLocal(Rule):
             yield Candidate(
                 title=f"Bind {name} before the try block in {crash.function_name}",
                 root_cause=(
-                    f"When `{crash.file.code(bound[0].value)}` fails, `{name}` is never bound, and the `finally` on line "
+                    f"When `{crash.file.code(bound[0].value)}` fails, `{name}` is never bound, and the "
+                    "`finally` on line "
                     f"{crash.line} hides the real error behind an UnboundLocalError."
                 ),
-                explanation="The assignment moves above the `try`: its own error is seen, and nothing is left to close.",
+                explanation=(
+                    "The assignment moves above the `try`: its own error is seen, and nothing is left to "
+                    "close."
+                ),
                 confidence=0.85,
                 file=crash.file,
                 splices=(

@@ -29,7 +29,8 @@ class ZeroDivision(Rule):
     crash_class = "division by zero"
     errors = ("ZeroDivisionError",)
     precondition = (
-        "one division on the failing line, and either the file shows what it does with an empty input or a zero "
+        "one division on the failing line, and either the file shows what it does with an empty input or a "
+        "zero "
         "divisor, or the function may return None, or a sum is divided by the number of what was summed"
     )
     repair = "guards the empty case with the file's own outcome; a mean of nothing is zero of its type"
@@ -37,7 +38,10 @@ class ZeroDivision(Rule):
         Example(
             before="def mean(values):\n    return sum(values) / len(values)\n",
             call="mean([])",
-            after="def mean(values):\n    if not values:\n        return 0.0\n    return sum(values) / len(values)\n",
+            after=(
+                "def mean(values):\n    if not values:\n        return 0.0\n    return sum(values) / "
+                "len(values)\n"
+            ),
         ),
         Example(
             before=(

@@ -26,7 +26,9 @@ def model() -> Iterator[RepairModel]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_ends_as_a_careful_engineer_would_have_it(case: Case, model: RepairModel, tmp_path: Path) -> None:
+def test_a_case_ends_as_a_careful_engineer_would_have_it(
+    case: Case, model: RepairModel, tmp_path: Path
+) -> None:
     verdict = judge(case, model.url, tmp_path / "healed")
 
     assert verdict.outcome == case.outcome, verdict.detail
