@@ -54,8 +54,11 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
         column = len(line) - len(body)
         depth = column // 2
         if column % 2 or not 1 <= depth <= min(len(path), _MAX_DEPTH) + 1 or body[:1] not in ("|", "+"):
-            break
-        if body[0] == "|" or body.startswith("+ "):
+            if column < 4 or not _gutter_follows(text, line_end):
+                break
+            # The C printer of 3.11 forgets the gutter in front of a SyntaxError's source line and caret.
+            path[-1].lines.append(line)
+        elif body[0] == "|" or body.startswith("+ "):
             if depth > len(path):
                 break
             del path[depth:]
@@ -72,6 +75,11 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
             break
         end = line_end + 1
     return root, min(end, len(text))
+
+
+def _gutter_follows(text: str, line_end: int) -> bool:
+    following = text[line_end + 1 : line_end + 400].split("\n", 2)[:2]
+    return any(line.lstrip(" ")[:2] in ("| ", "+-") for line in following)
 
 
 def _add(path: list[Node]) -> None:

@@ -61,7 +61,12 @@ def _header(lines: list[Line], index: int, position: int, out: list[Line]) -> in
             return index + 1
         out.append((number, before))
     out.append((number, HEADER))
-    return _stack(lines, index + 1, out)
+    index = _stack(lines, index + 1, out)
+    if index < len(lines) and exception_line(lines[index][1]) is not None:
+        # Its message may quote a header, which must stay where it is.
+        out.append(lines[index])
+        index += 1
+    return index
 
 
 def _starts_stack(lines: list[Line], index: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER
+from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "", "b": "", "f": ""}
@@ -17,14 +17,33 @@ _EXCEPTION = re.compile(
 _MAX_NESTING = 3
 
 
-def expand(line: tuple[int, str]) -> list[tuple[int, str]]:
-    """Break one numbered line into the lines it was made of; any other line comes back as it is."""
+def expand(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Break numbered lines into the lines they were made of; any other line comes back as it is.
+
+    Lines of a stack and its exception line stay whole: source and messages may quote a traceback.
+    """
+    out: list[tuple[int, str]] = []
+    in_stack = False
+    for index, line in enumerate(lines):
+        text = line[1]
+        if text.startswith(HEADER):
+            in_stack = index + 1 < len(lines) and lines[index + 1][1].startswith('  File "')
+            out += [line] if in_stack else _expand(line)
+        elif in_stack and text.startswith("  "):
+            out.append(line)
+        else:
+            out += [line] if in_stack and exception_line(text) is not None else _expand(line)
+            in_stack = False
+    return out
+
+
+def _expand(line: tuple[int, str]) -> list[tuple[int, str]]:
     number, text = line
     start = text.find(HEADER)
     if start < 0:
         return [line]
     rest = text[start + len(HEADER) :]
-    if not rest or rest.isspace():
+    if 'File "' not in rest and "File \\" not in rest:
         return [line]
     before, body = text[:start], text[start:]
     if (escape := re.match(r"\\+(?:r\\+)?n", rest)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from functions.detect_errors.grammar import HEADER, STACK
+from functions.detect_errors.grammar import HEADER, STACK, exception_line
 from functions.detect_errors.groups import GROUP_HEADER
 from functions.detect_errors.layouts import BARE_HEADER, straighten
 from functions.detect_errors.one_line import expand
@@ -57,10 +57,10 @@ def rewrite(text: str) -> list[Stream]:
     text = clean(text)
     numbered = list(enumerate(text.split("\n")))
     if BARE_HEADER in text or 'File "' in text:
-        numbered = [part for line in _unwrap(numbered) for part in expand(line)]
+        numbered = _unwrap(numbered)
     streams = []
     for lines in _by_source(numbered):
-        straight = straighten(lines)
+        straight = straighten(expand(lines))
         streams.append(
             Stream("\n".join(line for _, line in straight), tuple(number for number, _ in straight))
         )
@@ -85,8 +85,8 @@ def outside_stacks(text: str) -> str | None:
             stack = STACK.match(text, index + len(HEADER))
             outside.append(text[end:index])
             # The newline that ends the stack stays: patterns are anchored to line starts.
-            end = index + len(HEADER) if stack is None else max(stack.end() - 1, 0)
-        elif not _is_quotation(text, index):
+            end = index + len(HEADER) if stack is None else stack.end() - 1
+        elif not _is_quotation(text, index, end):
             return None
         index = text.find(BARE_HEADER, max(end, index + len(HEADER)))
     outside.append(text[end:])
@@ -97,13 +97,19 @@ def outside_stacks(text: str) -> str | None:
     return rest
 
 
-def _is_quotation(text: str, index: int) -> bool:
-    """Whether the header at `index` is a group's, stands in its gutters, or is only mentioned in a line."""
+def _is_quotation(text: str, index: int, stack_end: int) -> bool:
+    """Whether the header at `index` is a group's, stands in its gutters, or is only mentioned in a line.
+
+    stack_end: where the stack before it ends: its exception line may say anything.
+    """
     end = index + len(HEADER)
     if text[end - 1 : end] != ":":
         return False
-    before = text[text.rfind("\n", 0, index) + 1 : index]
+    line_start = text.rfind("\n", 0, index) + 1
+    before = text[line_start:index]
     behind = text[end : end + 1]
+    if line_start == stack_end + 1 and exception_line(before + HEADER) is not None:
+        return True
     if not before:
         return behind in ("", "\n") and not text[end + 1 :].strip()
     if before.replace("+ Exception Group ", "").strip(" |") or before.isspace():
@@ -159,7 +165,12 @@ def _by_source(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
     for header in (GROUP_HEADER, HEADER):
         for index, (_, line) in enumerate(lines):
             position = line.find(header)
-            if position <= 0 or len(matchers) >= _MAX_SOURCES or not line[:position].strip(" |\t"):
+            if (
+                position <= 0
+                or line[position + len(header) :].strip()
+                or len(matchers) >= _MAX_SOURCES
+                or not line[:position].strip(" |\t")
+            ):
                 continue
             pattern = _pattern(line[:position])
             if pattern in matchers or any(_is_gutter(line, position, known) for known in matchers.values()):
