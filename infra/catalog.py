@@ -98,7 +98,6 @@ STEPS = (
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.WRITE_ARTIFACTS,
@@ -114,7 +113,7 @@ STEPS = (
         disk=4096,
         isolated=True,
         settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "await_approval",

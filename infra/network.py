@@ -33,11 +33,6 @@ class IsolatedNetwork(Construct):
                 resources=[f"{bucket_arn}/*"],
             )
         )
-        endpoint.add_to_policy(
-            iam.PolicyStatement(
-                principals=[iam.AnyPrincipal()], actions=["s3:ListBucket"], resources=[bucket_arn]
-            )
-        )
         self.security_group = ec2.SecurityGroup(
             self,
             "SecurityGroup",

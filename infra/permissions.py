@@ -71,16 +71,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
         May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
-        May.LIST_APPS: [
-            (["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"]),
-            (["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"]),
-        ],
+        May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{LINK_KEY_PARAMETER}"])],
         # Any log group of this account may be registered without a change of the stack.
         May.READ_LOGS: [
             (
-                ["logs:FilterLogEvents", "logs:GetLogEvents"],
+                ["logs:GetLogEvents"],
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],

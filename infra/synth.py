@@ -24,7 +24,7 @@ from typing import Any
 
 from functions.core.names import function_name
 from infra.catalog import FUNCTIONS
-from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, digest, source, tree, write
+from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, Tree, digest, source, tree, write
 
 CACHE = ROOT / ".selfheal" / "cache" / "synth"
 KEPT = 4
@@ -112,7 +112,7 @@ def _relink(origin: Path, target: Path) -> bool:
     for spec in FUNCTIONS:
         logical_id, properties = by_name[function_name(spec.folder)]
         files = tree(spec)
-        old, new = properties["Code"]["S3Key"].removesuffix(".zip"), digest(files)
+        old, new = properties["Code"]["S3Key"].removesuffix(".zip"), _asset_hash(files)
         if exchange.setdefault(old, new) != new:
             return False
         trees[new] = files
@@ -129,6 +129,11 @@ def _relink(origin: Path, target: Path) -> bool:
         _exchange(copy, {old_hash: new_hash})
         copy.rename(target)
     return True
+
+
+def _asset_hash(files: Tree) -> str:
+    """The name that CDK gives to an asset with the custom hash `digest(files)`: it hashes once more."""
+    return hashlib.sha256(digest(files).encode()).hexdigest()
 
 
 def _versions(template: Mapping[str, Any], function_id: str) -> list[str]:

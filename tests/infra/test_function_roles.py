@@ -123,7 +123,6 @@ def test_code_under_test_gets_the_artifacts_and_nothing_else(image_template: Any
     assert allowed(image_template, "validate_patch") == {
         ("s3:GetObject", f"{bucket}/*"),
         ("s3:PutObject", f"{bucket}/*"),
-        ("s3:ListBucket", bucket),
         ("kms:Decrypt", key),
         ("kms:GenerateDataKey", key),
         ("logs:CreateLogStream", log_group),

@@ -57,6 +57,12 @@ def test_no_other_status_starts_a_heal(old: Status | None, new: Status, pipe: di
     assert not starts(pipe, old, new)
 
 
+@pytest.mark.parametrize("old", [None, "", *Status])
+def test_an_item_without_a_status_starts_nothing(old: str | None, pipe: dict[str, Any]) -> None:
+    """The table also keeps what each app spent on a day."""
+    assert not starts(pipe, old, None)
+
+
 @pytest.mark.parametrize("old", Status)
 def test_an_expired_incident_starts_nothing(old: Status, pipe: dict[str, Any]) -> None:
     assert not starts(pipe, old, None, "REMOVE")
