@@ -2,7 +2,7 @@
 
 One item per app and day in the incidents table, key `budget#APP#DAY`; it has no status, so that nothing
 takes it for an incident. Amounts are whole millionths of a USD. `committed` is what was spent plus what
-running calls may still cost; a call that dies before it is settled stays committed: rather too little is spent.
+running calls may still cost; a call that dies before it is settled stays committed: rather spend too little.
 """
 
 from __future__ import annotations

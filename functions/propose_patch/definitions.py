@@ -65,8 +65,9 @@ class _Resolver:
         self._owner = owner
 
     def behind(self, node: ast.AST, origins: dict[str, ast.AST]) -> Iterator[Definition]:
-        """Definitions of the names and attributes that occur in a node, in the order in which they occur."""
-        for part in ast.walk(node):
+        """Definitions of the names and attributes that occur in a node, as one reads it."""
+        parts = (part for part in ast.walk(node) if isinstance(part, ast.expr))
+        for part in sorted(parts, key=lambda expr: (expr.lineno, expr.end_col_offset or 0)):
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
                 yield from self._attribute(part.value.id, part.attr, origins)
             elif isinstance(part, ast.Name):

@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from functions.core import telemetry
 from functions.core.app import App
 from functions.core.approvals import Approval, Approvals
 from functions.core.artifacts import Artifacts
@@ -132,8 +133,12 @@ class LambdaContext:
 
 
 @pytest.fixture
-def lambda_context(monkeypatch: pytest.MonkeyPatch) -> LambdaContext:
+def lambda_context(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> LambdaContext:
+    """A context, and telemetry of the test's own: a logger keeps the stream that it was made with."""
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.name)
+    for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
+        made.cache_clear()
     return LambdaContext()
 
 

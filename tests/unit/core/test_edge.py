@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from functions.core import telemetry
 from functions.core.edge import step
 from functions.core.errors import ForgeUnavailable
 
@@ -18,14 +17,6 @@ STATE = {
     "attempt": 2,
     "comment": "private words",
 }
-
-
-@pytest.fixture(autouse=True)
-def own_telemetry(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """A logger keeps the stream it was made with: each test gets one made under its own capture."""
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.name)
-    for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
-        made.cache_clear()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

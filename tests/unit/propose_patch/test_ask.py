@@ -1,0 +1,222 @@
+"""Asking: what is sent to which model family, which answers are taken, and how a bad one is repaired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from functions.core.errors import ModelRequestInvalid
+from functions.core.proposal import Abstention, Proposal
+from functions.core.spend import Commitment, OverBudget
+from functions.propose_patch.ask import MAX_TOKENS, Answer, ask, request_for
+from functions.propose_patch.prompt import Prompt, Section
+
+CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
+PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+
+PROPOSAL = {
+    "root_cause": "The table has no entry for NZ.",
+    "title": "Charge the default rate",
+    "explanation": "Looks up with a default.",
+    "edits": [{"path": "rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}],
+    "regression_test": {"path": "tests/test_rates.py", "code": "def test(): ..."},
+    "confidence": 0.8,
+}
+ABSTENTION = {
+    "class": "data",
+    "reason": "The row is broken.",
+    "files_looked_at": ["a.py"],
+    "next_action": "Mend it.",
+}
+
+
+def call(data: Any, name: str = "propose_patch", number: int = 1) -> dict[str, Any]:
+    return {"toolUse": {"toolUseId": f"call-{number}", "name": name, "input": data}}
+
+
+def response(*content: dict[str, Any], stop: str = "tool_use") -> dict[str, Any]:
+    return {
+        "output": {"message": {"role": "assistant", "content": list(content)}},
+        "stopReason": stop,
+        "usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100},
+    }
+
+
+class Script:
+    """A model that answers what it was told to, in order, and remembers what it was asked."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self._answers = list(answers)
+        self.requests: list[dict[str, Any]] = []
+
+    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.requests.append(json.loads(json.dumps(request)))
+        return self._answers.pop(0)
+
+
+class Purse:
+    """A budget that pays for a number of calls and writes down the worst case and the cost of each."""
+
+    def __init__(self, calls: int = 9) -> None:
+        self._calls = calls
+        self.paid: list[tuple[float, float]] = []
+
+    @contextmanager
+    def commit(self, worst_usd: float) -> Iterator[Commitment]:
+        if len(self.paid) == self._calls:
+            raise OverBudget("used up")
+        commitment = Commitment(0.0)
+        yield commitment
+        self.paid.append((worst_usd, commitment.cost_usd))
+
+
+def asked(*answers: dict[str, Any], model: str = CLAUDE) -> tuple[Answer, Script]:
+    script = Script(*answers)
+    return ask(script, Purse(), request_for(model, PROMPT)), script
+
+
+def test_the_request_is_bounded_offers_two_tools_and_forces_none() -> None:
+    request = request_for(CLAUDE, PROMPT)
+    assert [tool["toolSpec"]["name"] for tool in request["toolConfig"]["tools"]] == [
+        "propose_patch",
+        "abstain",
+    ]
+    assert request["toolConfig"]["toolChoice"] == {"auto": {}}
+    assert request["inferenceConfig"] == {"maxTokens": MAX_TOKENS, "temperature": 0.0}
+    assert request["messages"] == [{"role": "user", "content": [{"text": "the incident"}]}]
+
+
+@pytest.mark.parametrize(
+    ("model", "cached"),
+    [
+        (CLAUDE, True),
+        ("eu.anthropic.claude-3-7-sonnet-20250219-v1:0", True),
+        ("us.amazon.nova-pro-v1:0", True),
+        ("anthropic.claude-3-sonnet-20240229-v1:0", False),
+        (LLAMA, False),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", False),
+    ],
+)
+def test_only_families_that_know_cache_points_get_one(model: str, cached: bool) -> None:
+    assert ({"cachePoint": {"type": "default"}} in request_for(model, PROMPT)["system"]) is cached
+
+
+def test_a_proposal() -> None:
+    answer, script = asked(response({"text": "Here it is."}, call(PROPOSAL)))
+    assert answer.result == Proposal.from_json(PROPOSAL)
+    assert (answer.usage.input, answer.usage.output, len(script.requests)) == (1000, 100, 1)
+    assert answer.cost_usd == pytest.approx(0.0045)
+
+
+def test_an_abstention() -> None:
+    answer, _ = asked(response(call(ABSTENTION, "abstain")))
+    assert answer.result == Abstention.from_json(ABSTENTION)
+
+
+INVALID = {
+    "prose": (response({"text": "I would change line 5."}, stop="end_turn"), "the answer was prose"),
+    "nothing": (response(stop="end_turn"), "the answer was nothing"),
+    "blank text": (response({"text": " \n"}, stop="end_turn"), "the answer was nothing"),
+    "no message at all": ({"stopReason": "end_turn", "usage": {}}, "the answer was nothing"),
+    "broken JSON": (response({"text": "x"}, stop="malformed_tool_use"), "could not be parsed"),
+    "input is text": (response(call("{'title':")), "input must be object"),
+    "missing field": (response(call({"title": "x"})), "input must contain"),
+    "no edits": (response(call(PROPOSAL | {"edits": []})), "input.edits must contain at least 1 items"),
+    "unknown field": (response(call(PROPOSAL | {"command": "rm"})), "command"),
+    "confidence": (response(call(PROPOSAL | {"confidence": 2})), "input.confidence must be smaller"),
+    "abstention class": (
+        response(call(ABSTENTION | {"class": "bored"}, "abstain")),
+        "input.class must be one of",
+    ),
+    "two tools": (response(call(PROPOSAL), call(ABSTENTION, "abstain", 2)), "2 tools were called"),
+    "unknown tool": (response(call({}, "run_shell")), "there is no tool 'run_shell'"),
+    "tool call in another stop": (response(call(PROPOSAL), stop="end_turn"), "stopped with 'end_turn'"),
+    "placeholder in code": (
+        response(
+            call(
+                PROPOSAL
+                | {"edits": [{"path": "a", "search": "b", "replace": "x = '[redacted secret 12ab]'"}]}
+            )
+        ),
+        "placeholder",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "violation"), INVALID.values(), ids=INVALID)
+def test_an_invalid_answer_gets_one_repair_turn(bad: dict[str, Any], violation: str) -> None:
+    # When the second answer is good, then it counts
+    answer, script = asked(bad, response(call(PROPOSAL)))
+    assert isinstance(answer.result, Proposal)
+    assert len(script.requests) == 2
+    assert violation in json.dumps(script.requests[1]["messages"])
+    _is_wellformed(script.requests[1]["messages"])
+    # When it is not, then the attempt is invalid, and says why
+    answer, script = asked(bad, bad)
+    assert answer.result is None
+    assert violation in answer.violations[0]
+    assert len(script.requests) == 2
+    assert len(answer.responses) == 2
+
+
+def _is_wellformed(messages: list[dict[str, Any]]) -> None:
+    """What Converse demands: turns alternate, none is empty, every tool call is answered."""
+    assert [m["role"] for m in messages] in (["user"], ["user", "assistant", "user"])
+    for message in messages:
+        assert message["content"]
+        assert all(block.get("text", "x").strip() for block in message["content"])
+    if len(messages) == 3:
+        calls = {b["toolUse"]["toolUseId"] for b in messages[1]["content"] if "toolUse" in b}
+        results = [b["toolResult"] for b in messages[2]["content"] if "toolResult" in b]
+        assert {result["toolUseId"] for result in results} == calls
+        assert all(result["status"] == "error" for result in results)
+        assert all(isinstance(b["toolUse"]["input"], dict) for b in messages[1]["content"] if "toolUse" in b)
+
+
+def test_a_status_is_sent_only_to_families_that_know_it() -> None:
+    _, script = asked(response(call({})), response(call(PROPOSAL)), model=LLAMA)
+    assert "status" not in script.requests[1]["messages"][2]["content"][0]["toolResult"]
+
+
+def test_an_answer_cut_off_is_invalid_at_once() -> None:
+    answer, script = asked(response(call({}), stop="max_tokens"))
+    assert answer.result is None
+    assert "cut off" in answer.violations[0]
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("stop", ["guardrail_intervened", "content_filtered"])
+def test_a_refusal_is_an_abstention(stop: str) -> None:
+    answer, script = asked(response({"text": "Sorry."}, stop=stop))
+    assert isinstance(answer.result, Abstention)
+    assert stop in answer.result.reason
+    assert len(script.requests) == 1
+
+
+def test_a_context_that_is_too_small_is_an_error_of_the_request() -> None:
+    with pytest.raises(ModelRequestInvalid, match="context window"):
+        asked(response(stop="model_context_window_exceeded"))
+
+
+def test_every_turn_is_committed_with_its_worst_case_and_settled_for_its_cost() -> None:
+    purse = Purse()
+    bad = response({"text": "prose"}, stop="end_turn")
+    answer = ask(Script(bad, response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT))
+    assert len(purse.paid) == 2
+    for worst, cost in purse.paid:
+        assert worst > MAX_TOKENS * 15 / 1e6
+        assert cost == pytest.approx(0.0045)
+    assert answer.cost_usd == pytest.approx(0.009)
+    assert answer.usage.input == 2000
+
+
+def test_a_repair_turn_that_is_over_budget_is_not_asked() -> None:
+    script = Script(response({"text": "prose"}, stop="end_turn"))
+    with pytest.raises(OverBudget):
+        ask(script, Purse(calls=1), request_for(CLAUDE, PROMPT))
+    assert len(script.requests) == 1

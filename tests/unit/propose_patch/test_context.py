@@ -1,0 +1,314 @@
+"""What the model sees of a repository, and in which order."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from functions.core.archive import Kind, Member
+from functions.core.incident import Frame
+from functions.propose_patch.context import Context, Part, build_context, map_frames
+from functions.propose_patch.repository import Repository
+
+FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(20))
+
+PRICING = textwrap.dedent("""\
+    from __future__ import annotations
+
+    from decimal import Decimal
+
+    from orders import rates
+    from orders.models import Cart, Line
+    from .money import round_to
+
+    DEFAULT = "DE"
+    UNUSED = "nobody"
+
+
+    class Pricing:
+        \"\"\"Prices of a cart.\"\"\"
+
+        currency = "EUR"
+
+        def __init__(self, table: dict[str, Decimal]) -> None:
+            self.table = table
+
+        def total(self, cart: Cart) -> Decimal:
+            customer = find_customer(cart)
+            shipping = rates.rate_for(customer.country or DEFAULT)
+            return round_to(self.subtotal(cart) + self.table[customer.country] + shipping + cart.weight())
+
+        def subtotal(self, cart: Cart) -> Decimal:
+            return sum(line.price for line in cart.lines)
+
+
+    def find_customer(cart: Cart) -> Line:
+        return cart.lines[0]
+    """)
+RATES = f"""{FILLER}
+RATES = {{"DE": 4}}
+
+
+def rate_for(country):
+    return RATES[country]
+"""
+MODELS = FILLER + textwrap.dedent("""\
+    class Base:
+        def weight(self):
+            return 1
+
+
+    class Cart(Base):
+        lines: list
+
+
+    class Line:
+        price = 1
+        country = "DE"
+    """)
+HANDLER = FILLER + textwrap.dedent("""\
+    from orders.pricing import Pricing
+
+
+    def handle(event):
+        return Pricing({}).total(event["cart"])
+    """)
+TESTS = FILLER + textwrap.dedent("""\
+    from orders.pricing import Pricing
+
+
+    def test_total():
+        assert Pricing({}).total(None) == 1
+
+
+    def test_nothing():
+        pass
+    """)
+FILES = {
+    "handler.py": HANDLER,
+    "orders/__init__.py": "",
+    "orders/pricing.py": PRICING + FILLER,
+    "orders/rates.py": RATES,
+    "orders/models.py": MODELS,
+    "orders/money.py": FILLER + "def round_to(amount):\n    return amount\n",
+    "tests/test_pricing.py": TESTS,
+    "tests/test_other.py": "from orders import rates\n",
+    "AGENTS.md": "# Rules\nNever touch the ledger.\n",
+}
+
+
+def repository(**more: str) -> Repository:
+    files = FILES | {path.replace("__", "/"): text for path, text in more.items()}
+    return Repository(Member(path, text.encode()) for path, text in files.items())
+
+
+def line_of(path: str, code: str) -> int:
+    return 1 + next(i for i, line in enumerate(FILES[path].split("\n")) if code in line)
+
+
+def frame(path: str, function: str, code: str, root: str = "/var/task/", in_app: bool = True) -> Frame:
+    return Frame(root + path, line_of(path, code), function, code, in_app)
+
+
+HANDLE = frame("handler.py", "handle", 'return Pricing({}).total(event["cart"])')
+TOTAL = frame("orders/pricing.py", "total", "self.table[customer.country]")
+LIBRARY = Frame("/opt/python/lib/decimal.py", 9, "add", "raise TypeError", in_app=False)
+ROOTS = {"/var/task": ""}
+
+
+def build(*frames: Frame, budget: int = 12_000, **more: str) -> Context:
+    return build_context(repository(**more), frames, ROOTS, budget)
+
+
+def part(context: Context, why: str) -> Part:
+    return next(part for part in context.parts if why in part.why)
+
+
+def text(part: Part) -> str:
+    return "\n".join(part.lines.values())
+
+
+def test_the_failing_function_comes_first_with_real_line_numbers_and_its_failing_line_marked() -> None:
+    first = build(HANDLE, TOTAL).parts[0]
+    assert (first.path, first.why, first.function) == (
+        "orders/pricing.py",
+        "frame 2 of 2, where it failed",
+        "total",
+    )
+    assert TOTAL.line
+    start = line_of("orders/pricing.py", "def total")
+    assert list(first.lines) == [start, start + 1, start + 2, TOTAL.line]
+    assert first.failing == {TOTAL.line}
+    assert "self.table[customer.country]" in first.lines[TOTAL.line]
+
+
+def test_then_comes_what_an_engineer_would_look_at_most_relevant_first() -> None:
+    context = build(HANDLE, TOTAL)
+    assert [(part.path, part.why) for part in context.parts] == [
+        ("orders/pricing.py", "frame 2 of 2, where it failed"),
+        ("orders/pricing.py", "imports and constants of orders/pricing.py"),
+        ("handler.py", "frame 1 of 2, a caller"),
+        ("orders/pricing.py", "outline of class Pricing"),
+        ("orders/money.py", "definition of round_to"),
+        ("orders/pricing.py", "definition of Pricing.subtotal"),
+        ("orders/pricing.py", "definition of Pricing.table"),
+        ("orders/models.py", "definition of Line.country"),
+        ("orders/models.py", "definition of Base.weight"),
+        ("orders/models.py", "definition of Cart"),
+        ("orders/pricing.py", "definition of find_customer"),
+        ("orders/rates.py", "definition of rate_for"),
+        ("tests/test_pricing.py", "tests that import pricing"),
+        ("AGENTS.md", "the repository's own rules"),
+    ]
+    assert context.left_out == ()
+
+
+def test_constants_are_those_that_the_function_uses() -> None:
+    head = text(part(build(TOTAL), "imports and constants"))
+    assert 'DEFAULT = "DE"' in head
+    assert "from orders.models import Cart, Line" in head
+    assert "UNUSED" not in head
+
+
+def test_a_class_is_shown_by_its_outline() -> None:
+    outline = text(part(build(TOTAL), "outline of class Pricing"))
+    assert "def subtotal(self, cart: Cart) -> Decimal:" in outline
+    assert 'currency = "EUR"' in outline
+    assert "sum(" not in outline
+
+
+def test_tests_that_name_the_function_are_shown_with_their_imports() -> None:
+    shown = text(part(build(TOTAL), "tests that import pricing"))
+    assert "def test_total" in shown
+    assert "from orders.pricing import Pricing" in shown
+    assert "test_nothing" not in shown
+    assert not any(part.path == "tests/test_other.py" for part in build(TOTAL).parts)
+
+
+def test_no_line_is_shown_twice() -> None:
+    seen = [(part.path, number) for part in build(HANDLE, TOTAL).parts for number in part.lines]
+    assert len(seen) == len(set(seen))
+
+
+def test_every_app_frames_function_is_shown_even_without_budget_and_what_is_left_out_is_listed() -> None:
+    context = build(HANDLE, TOTAL, budget=0)
+    assert [part.why for part in context.parts] == [
+        "frame 2 of 2, where it failed",
+        "imports and constants of orders/pricing.py",
+        "frame 1 of 2, a caller",
+    ]
+    assert any(
+        line.startswith("orders/rates.py lines") and "over the budget" in line for line in context.left_out
+    )
+    assert any(line.startswith("AGENTS.md") for line in context.left_out)
+
+
+def test_a_library_frame_is_not_shown_but_counted() -> None:
+    context = build(HANDLE, TOTAL, LIBRARY)
+    assert context.parts[0].why == "frame 2 of 3, where it failed, inside what this line calls"
+    assert [mapped.number for mapped in context.frames] == [1, 2]
+
+
+def test_a_frame_without_a_file_is_said() -> None:
+    lost = Frame("/srv/else/pricing.py", 3, "total", "x", in_app=True)
+    context = build(lost, TOTAL)
+    assert context.left_out[0] == (
+        "frame 1 of 2, /srv/else/pricing.py line 3 in total: "
+        "no file of the repository ends in the same directory and name"
+    )
+
+
+def test_nothing_is_shown_when_no_app_frame_has_a_file() -> None:
+    assert build(LIBRARY).parts == ()
+    assert build(Frame("/srv/x.py", 3, "f", "x", in_app=True)).parts == ()
+
+
+def test_a_file_at_the_top_counts_when_the_printed_line_stands_there() -> None:
+    elsewhere = "/tmp/ministack-lambda-orders-abc123/code/"
+    there = frame("handler.py", "handle", 'return Pricing({}).total(event["cart"])', root=elsewhere)
+    assert [m.path for m in map_frames([there], repository(), ROOTS)] == ["handler.py"]
+    moved = Frame(there.file, 1, "handle", there.code, in_app=True)
+    assert [m.path for m in map_frames([moved], repository(), ROOTS)] == [None]
+
+
+def test_a_small_file_is_shown_whole() -> None:
+    small = "RATES = {}\n\n\ndef rate(country):\n    return RATES[country]\n"
+    context = build(Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True), lib__rates_py="")
+    assert context.parts == ()
+    files = [Member("lib/rates.py", small.encode())]
+    context = build_context(
+        Repository(files), [Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True)], ROOTS
+    )
+    assert [list(part.lines) for part in context.parts] == [[1, 2, 3, 4, 5]]
+
+
+def test_a_long_function_is_shown_around_the_failing_line() -> None:
+    body = "\n".join(f"    a{n} = {n}" for n in range(2, 500))
+    files = [Member("lib/long.py", f"def long():\n{body}\n".encode())]
+    context = build_context(
+        Repository(files), [Frame("/var/task/lib/long.py", 300, "long", "a300 = 300", in_app=True)], ROOTS
+    )
+    lines = context.parts[0].lines
+    assert list(lines) == [*range(1, 13), *range(230, 331)]
+    assert lines[300] == "    a300 = 300"
+    assert "386 lines of long" in context.left_out[0]
+
+
+def test_secrets_in_source_are_masked_and_line_numbers_stay() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAuq3mZ8\n-----END RSA PRIVATE KEY-----"
+    source = f'KEY = """{key}"""\nPASSWORD = "hunter2-hunter2"\n\n\ndef sign():\n    return KEY + PASSWORD\n'
+    context = build_context(
+        Repository([Member("a/sign.py", source.encode())]),
+        [Frame("/var/task/a/sign.py", 8, "sign", "", in_app=True)],
+        ROOTS,
+    )
+    assert context.parts[0].lines[8] == "    return KEY + PASSWORD"
+    assert "MIIE" not in text(context.parts[0])
+    assert "hunter2" not in text(context.parts[0])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def broken(:\n    x = 1\n    y = 2\n",
+        "x = 1\ny = 2\nz = 3\n",
+        "\tx = '\0'\ny\nz\n",
+        "x\r\ny\r\nz\r\n",
+    ],
+    ids=["syntax error", "module level", "control character", "windows line ends"],
+)
+def test_source_that_has_no_function_there_is_shown_around_the_line(source: str) -> None:
+    context = build_context(
+        Repository([Member("a/b.py", source.encode())]),
+        [Frame("/var/task/a/b.py", 2, "<module>", "", in_app=True)],
+        ROOTS,
+    )
+    assert list(context.parts[0].lines) == [1, 2, 3]
+    assert context.parts[0].failing == {2}
+
+
+def test_files_that_are_no_text_do_no_harm() -> None:
+    members = [
+        Member("a/b.py", b"\xff\xfe\x00"),
+        Member("a/link.py", b"b.py", Kind.SYMLINK),
+        Member("tests/test_b.py", b"\xff import b"),
+        Member("AGENTS.md", b"\xff"),
+    ]
+    for name in ("b", "link"):
+        frames = [Frame(f"/var/task/a/{name}.py", 1, "f", "", in_app=True)]
+        assert build_context(Repository(members), frames, ROOTS).parts == ()
+
+
+def test_recursion_shows_the_function_once_with_all_its_lines_marked() -> None:
+    source = FILLER + "def walk(n):\n    if n:\n        return walk(n - 1)\n    return 1 / n\n"
+    start = source.split("\n").index("def walk(n):") + 1
+    frames = [
+        *(
+            Frame("/var/task/a/walk.py", start + 2, "walk", "return walk(n - 1)", in_app=True)
+            for _ in range(3)
+        ),
+        Frame("/var/task/a/walk.py", start + 3, "walk", "return 1 / n", in_app=True),
+    ]
+    context = build_context(Repository([Member("a/walk.py", source.encode())]), frames, ROOTS)
+    assert [part.failing for part in context.parts] == [{start + 2, start + 3}]

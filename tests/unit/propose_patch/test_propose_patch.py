@@ -1,0 +1,344 @@
+"""ProposePatch through its Lambda entry point: moto's AWS, and a server that speaks Converse on the wire."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from functions.core import archive
+from functions.core.archive import Member
+from functions.core.errors import ModelAccessDenied, ModelThrottled
+from functions.core.incident import Frame
+from functions.propose_patch.handler import handler
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+TOKEN = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+SOURCE = f'RATES = {{"DE": 4.9}}\nTOKEN = "{TOKEN}"\n\n\ndef rate(country):\n    return RATES[country]\n'
+TRACE = (
+    "user jane.doe@example.org password=hunter2-hunter2\nTraceback (most recent call last):\n"
+    '  File "/tmp/ministack-lambda-orders-abc123/code/orders/rates.py", line 6, in rate\n'
+    "    return RATES[country]\nKeyError: 'NZ'\n"
+)
+FRAME = Frame(
+    "/tmp/ministack-lambda-orders-abc123/code/orders/rates.py",
+    6,
+    "rate",
+    "return RATES[country]",
+    in_app=True,
+)
+EDIT = {"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}
+PROPOSAL = {
+    "root_cause": "No rate for NZ.",
+    "title": "Charge a default rate",
+    "explanation": "Uses a default.",
+    "edits": [EDIT],
+    "confidence": 0.8,
+}
+ABSTENTION = {
+    "class": "data",
+    "reason": "A broken row.",
+    "files_looked_at": [],
+    "next_action": "Mend the row.",
+}
+PROSE = {"text": "I would change line 6."}
+
+
+@dataclass
+class Model:
+    """What the server answers next: content blocks, or (status, error code); and what it was sent."""
+
+    answers: list[Any] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def proposes(self) -> None:
+        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": PROPOSAL}}])
+
+    def abstains(self) -> None:
+        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "abstain", "input": ABSTENTION}}])
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
+    state = Model()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.paths.append(self.path)
+            state.requests.append(json.loads(body))
+            answer = state.answers.pop(0)
+            if isinstance(answer, tuple):
+                self._send(answer[0], {"message": "said by the service"}, answer[1])
+                return
+            uses_tool = any("toolUse" in block for block in answer)
+            message = {"message": {"role": "assistant", "content": answer}}
+            usage = {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100}
+            stop = "tool_use" if uses_tool else "end_turn"
+            self._send(
+                200, {"output": message, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}}
+            )
+
+        def _send(self, status: int, data: dict[str, Any], error: str = "") -> None:
+            body = json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if error:
+                self.send_header("x-amzn-ErrorType", error)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert state.answers == []
+
+
+STATE: dict[str, Any] = {
+    "incident_id": "orders-f",
+    "app": "orders",
+    "heal_id": "h1",
+    "attempt": 1,
+    "attempts_allowed": 3,
+    "max_attempts": 3,
+    "comment": "",
+    "source": {"key": "orders-f/h1/source.tar.gz", "base_sha": "0" * 40, "revision_from": "branch"},
+}
+
+
+class Deployed:
+    """Bucket, table and registry as deployed, with one claimed incident whose source was fetched."""
+
+    def __init__(self, table: Table, registry: str) -> None:
+        self._table = table
+        self._registry = registry
+        self._s3 = boto3.client("s3")
+        self._s3.create_bucket(Bucket="artifacts")
+        self.register()
+        self.fetched({"orders/rates.py": SOURCE})
+        self.incident()
+
+    def register(self, **changes: Any) -> None:
+        entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git"} | changes
+        name = f"{self._registry}/orders"
+        boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(entry), Type="String", Overwrite=True)
+
+    def fetched(self, files: dict[str, str]) -> None:
+        packed = archive.pack(Member(path, text.encode()) for path, text in files.items())
+        self._s3.put_object(Bucket="artifacts", Key=STATE["source"]["key"], Body=packed)
+
+    def incident(self, *frames: Frame, execution: str = "h1") -> None:
+        self._table.put_item(
+            Item={
+                "incident_id": "orders-f",
+                "fingerprint": "f",
+                "app": "orders",
+                "status": "HEALING",
+                "error_type": "KeyError",
+                "title": "KeyError: 'NZ'",
+                "sample": TRACE,
+                "occurrences": 3,
+                "execution_arn": f"arn:aws:states:us-east-1:123456789012:execution:self-heal:{execution}",
+                "frames": [asdict(frame) for frame in frames or (FRAME,)],
+            }
+        )
+
+    def artifact(self, name: str) -> Any:
+        return json.loads(self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{name}")["Body"].read())
+
+    def put(self, name: str, value: Any) -> None:
+        self._s3.put_object(Bucket="artifacts", Key=f"orders-f/h1/{name}", Body=json.dumps(value).encode())
+
+    def names(self) -> set[str]:
+        rows = self._s3.list_objects_v2(Bucket="artifacts")["Contents"]
+        return {row["Key"].removeprefix("orders-f/h1/") for row in rows} - {"source.tar.gz"}
+
+    def all_text(self) -> str:
+        bodies = (
+            self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{n}")["Body"].read()
+            for n in self.names()
+        )
+        return "\n".join(body.decode() for body in bodies)
+
+    def item(self) -> dict[str, Any]:
+        return dict(self._table.get_item(Key={"incident_id": "orders-f"})["Item"])
+
+
+@pytest.fixture
+def deployed(incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any) -> Deployed:
+    registry = f"/{request.node.name.partition('[')[0]}/apps"
+    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
+    monkeypatch.setenv("REGISTRY_PATH", registry)
+    return Deployed(incidents_table, registry)
+
+
+def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+    model.proposes()
+    assert handler(STATE, lambda_context) == {
+        "outcome": "proposed",
+        "key": "orders-f/h1/1/proposal.json",
+        "title": "Charge a default rate",
+        "reason": "No rate for NZ.",
+        "next_action": "",
+        "confidence": 0.8,
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "cost_usd": 0.0045,
+    }
+    assert deployed.artifact("1/proposal.json") == PROPOSAL
+    assert deployed.names() == {f"1/{n}.json" for n in ("prompt", "answer", "proposal", "outcome")}
+    item = deployed.item()
+    assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0045"), "HEALING")
+    assert model.paths == ["/model/global.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"]
+
+
+def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    model.answers.append([{"text": f"The token {TOKEN} of jane.doe@example.org leaked."}])
+    model.proposes()
+    handler(STATE, lambda_context)
+    prompt, sent = deployed.artifact("1/prompt.json"), model.requests[0]
+    assert sent["system"][0]["text"] == prompt["system"]
+    assert sent["messages"][0]["content"][0]["text"] == prompt["user"]
+    assert "\n    6>|     return RATES[country]\n" in prompt["user"]
+    everything = json.dumps(sent) + deployed.all_text()
+    for secret in (TOKEN, "hunter2", "jane.doe"):
+        assert secret not in everything
+
+
+def test_a_retried_or_redriven_step_does_not_ask_again(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    model.proposes()
+    first = handler(STATE, lambda_context)
+    item = {key: value for key, value in deployed.item().items() if key != "updated_at"}
+    assert handler(STATE, lambda_context) == first
+    assert len(model.requests) == 1
+    assert {key: value for key, value in deployed.item().items() if key != "updated_at"} == item
+
+
+def test_an_abstention_says_why_and_what_next(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+    model.abstains()
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["reason"], outcome["next_action"]) == (
+        "abstained",
+        "data: A broken row.",
+        "Mend the row.",
+    )
+    assert deployed.artifact("1/proposal.json") == ABSTENTION
+
+
+def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    model.answers += [[PROSE], [PROSE]]
+    outcome = handler(STATE, lambda_context)
+    assert outcome["outcome"] == "invalid"
+    assert "the answer was prose" in outcome["reason"]
+    assert outcome["cost_usd"] == 0.009
+    assert "proposal.json" not in str(deployed.names())
+    # When the next attempt is made
+    model.proposes()
+    handler(STATE | {"attempt": 2}, lambda_context)
+    # Then it sees the finding, and the incident the cost of both
+    assert "the answer was prose" in model.requests[-1]["messages"][0]["content"][0]["text"]
+    assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0135"))
+
+
+def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.put("1/proposal.json", PROPOSAL)
+    deployed.put("1/findings.json", {"findings": ["reproduction: still fails after the patch"]})
+    deployed.put("2/proposal.json", PROPOSAL | {"title": "Second try"})
+    model.proposes()
+    handler(STATE | {"attempt": 3, "comment": "Raise a ValueError instead."}, lambda_context)
+    text = model.requests[0]["messages"][0]["content"][0]["text"]
+    positions = [
+        text.index(part)
+        for part in (
+            "Charge a default rate",
+            "still fails after the patch",
+            "Second try",
+            "Raise a ValueError",
+        )
+    ]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [((429, "ThrottlingException"), ModelThrottled), ((403, "AccessDeniedException"), ModelAccessDenied)],
+)
+def test_a_model_that_fails_leaves_nothing_that_looks_done(
+    deployed: Deployed, model: Model, lambda_context: Any, answer: tuple[int, str], error: type[Exception]
+) -> None:
+    model.answers.append(answer)
+    with pytest.raises(error):
+        handler(STATE, lambda_context)
+    assert deployed.names() == {"1/prompt.json"}
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+
+
+def test_an_app_past_its_budget_is_not_asked_for(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.register(daily_budget_usd=0.01)
+    outcome = handler(STATE, lambda_context)
+    assert outcome["outcome"] == "abstained"
+    assert "budget of app 'orders'" in outcome["reason"]
+    assert "daily_budget_usd" in outcome["next_action"]
+    assert model.requests == []
+
+
+def test_a_traceback_that_matches_no_file_costs_no_call(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.fetched({"billing/rates.py": SOURCE})
+    outcome = handler(STATE, lambda_context)
+    assert outcome["outcome"] == "abstained"
+    assert "orders/rates.py line 6 in rate" in outcome["reason"]
+    assert "source_roots" in outcome["next_action"]
+    assert model.requests == []
+
+
+def test_an_incident_that_another_execution_has_by_now_is_not_written_to(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.incident(execution="h2")
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    assert "attempts" not in deployed.item()
+
+
+def test_logs_hold_neither_source_nor_prompt_nor_answer(
+    deployed: Deployed, model: Model, lambda_context: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model.proposes()
+    handler(STATE, lambda_context)
+    logged = "".join(capfd.readouterr())
+    assert '"outcome":"proposed"' in logged
+    for private in ("RATES", "KeyError", "Charge a default", "No rate", "hunter2"):
+        assert private not in logged
