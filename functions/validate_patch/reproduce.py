@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 
 from functions.core.evidence import GateResult, Result, Run
@@ -21,15 +20,6 @@ _SECONDS = 30.0
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
 
 
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """Staged trees: as fetched, the same with the patch's tests added, and patched."""
-
-    fetched: Path
-    before: Path
-    after: Path
-
-
 def tests_in(candidate: Candidate) -> tuple[str, ...]:
     """Test files that can serve as the reproduction: the proposal's, else those the patch adds or edits."""
     if candidate.proposal.regression_test is not None:
@@ -42,14 +32,17 @@ def tests_in(candidate: Candidate) -> tuple[str, ...]:
 
 
 def check(
-    candidate: Candidate, paths: Sequence[str], sandbox: Sandbox, trees: Trees, pool: Executor
+    candidate: Candidate, paths: Sequence[str], sandbox: Sandbox, after: Path, pool: Executor
 ) -> GateResult:
-    """Run the tests in `paths` three times on each tree, side by side."""
+    """Run the tests in `paths` three times on each tree, side by side.
+
+    `after` is the patched tree as staged.
+    """
+    before = sandbox.stage({**candidate.before, **{path: candidate.after[path] for path in paths}})
     task = {"kind": "pytest", "args": [*_OPTIONS, "-o", "addopts=", *paths]}
-    before = [pool.submit(sandbox.run, trees.before, task, _SECONDS) for _ in range(TIMES)]
-    after = [pool.submit(sandbox.run, trees.after, task, _SECONDS) for _ in range(TIMES)]
-    fails = [future.result() for future in before]
-    passes = [future.result() for future in after]
+    trees = [tree for _ in range(TIMES) for tree in (before, after)]
+    ended = list(pool.map(lambda tree: sandbox.run(tree, task, _SECONDS), trees))
+    fails, passes = ended[::2], ended[1::2]
     command = "pytest " + " ".join(paths)
     runs = (_run(command, "before", fails[0]), _run(command, "after", passes[0]))
     seconds = sum(outcome.seconds for outcome in (*fails, *passes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from concurrent.futures import Executor
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from functions.core.evidence import GateResult, Result, Run
@@ -12,7 +12,6 @@ from functions.core.redaction import redact
 from functions.validate_patch import outcomes
 from functions.validate_patch.candidate import Candidate, is_test
 from functions.validate_patch.outcomes import TestRun
-from functions.validate_patch.reproduce import Trees
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 
 GATE = "breaks_nothing"
@@ -22,8 +21,8 @@ _SHOWN = 10
 _USAGE_ERROR = 4
 
 
-def check(candidate: Candidate, sandbox: Sandbox, trees: Trees, pool: Executor) -> GateResult:
-    """Run the repository's tests on both trees side by side and compare test by test."""
+def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor) -> GateResult:
+    """Run the repository's tests on both trees (as fetched, patched) side by side; compare test by test."""
     command = candidate.rules.test_command
     arguments = pytest_arguments(command)
     if arguments is None:
@@ -65,10 +64,11 @@ def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:
     return None
 
 
-def _both(sandbox: Sandbox, trees: Trees, pool: Executor, task: dict[str, Any]) -> tuple[Outcome, Outcome]:
-    after = pool.submit(sandbox.run, trees.after, task, _SECONDS)
-    before = pool.submit(sandbox.run, trees.fetched, task, _SECONDS)
-    return before.result(), after.result()
+def _both(
+    sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor, task: dict[str, Any]
+) -> tuple[Outcome, Outcome]:
+    before, after = pool.map(lambda tree: sandbox.run(tree, task, _SECONDS), trees)
+    return before, after
 
 
 def _findings(was: TestRun, now: TestRun) -> tuple[str, ...]:
@@ -120,7 +120,9 @@ def _detail(was: TestRun, now: TestRun) -> str:
     return detail
 
 
-def _by_exit_code(command: tuple[str, ...], sandbox: Sandbox, trees: Trees, pool: Executor) -> GateResult:
+def _by_exit_code(
+    command: tuple[str, ...], sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor
+) -> GateResult:
     """A command of the app's own tells only by its exit code whether all is well."""
     before, after = _both(sandbox, trees, pool, {"kind": "command", "args": list(command)})
     shown = shlex.join(command)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from functions.core.archive import Kind, Member
 from functions.core.evidence import Evidence, GateResult, Result
@@ -15,9 +17,9 @@ from functions.core.proposal import Proposal
 from functions.validate_patch import clean, edits, formatting, honest, lane, reproduce, suite, syntax
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import patch_of
-from functions.validate_patch.reproduce import Trees
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.validate_patch.search import search
 from functions.validate_patch.tree import EXECUTABLE, REGULAR, SYMLINK, File, Tree, changes_between
 
 _PARALLEL = 2
@@ -53,7 +55,11 @@ def tree_of(members: Iterable[Member]) -> Tree:
 
 
 def validate(
-    tree: Tree, proposal: Proposal, facts: Facts, base_sha: str, sandbox: Callable[[], Sandbox] = Sandbox
+    tree: Tree,
+    proposal: Proposal,
+    facts: Facts,
+    base_sha: str,
+    sandbox: Callable[[], AbstractContextManager[Sandbox]] = Sandbox,
 ) -> Validation:
     """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
 
@@ -73,13 +79,16 @@ def validate(
         )
         gates = [_gate("applies", applied.findings, "every edit matches exactly once", started)]
         gates += _read_only(candidate, may_run=not applied.findings)
-        clear = all(gate.result is Result.PASS for gate in gates)
-        gates += _in_sandbox(candidate, box) if clear else _not_run(*_RUNNING, why="an earlier gate failed")
-        gates.append(
-            _timed("formatting", formatting.findings, candidate, "only what the fix changes")
-            if gates[1].result is Result.PASS
-            else _not_run("formatting", why="an earlier gate failed")[0]
-        )
+        in_lane = gates[1].result is Result.PASS
+        if all(gate.result is Result.PASS for gate in gates):
+            candidate, running = _in_sandbox(candidate, box)
+            gates += running
+        else:
+            gates += _not_run(reproduce.GATE, suite.GATE, why="an earlier gate failed")
+    if in_lane:
+        gates.append(_timed("formatting", formatting.findings, candidate, "only what the fix changes"))
+    else:
+        gates += _not_run("formatting", why="an earlier gate failed")
     patch = b"" if applied.findings else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     return Validation(Evidence(tuple(gates), digest, base_sha), patch)
@@ -91,7 +100,6 @@ _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = 
     ("honest", honest.findings, "no rule against hiding the error objects"),
     ("clean", clean.findings, "no secret, and no power that the files did not use before"),
 )
-_RUNNING = (reproduce.GATE, suite.GATE)
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
@@ -106,20 +114,40 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     return gates
 
 
-def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> list[GateResult]:
-    """Gates 6 and 7, which run strangers' code."""
-    tests = reproduce.tests_in(candidate)
+def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list[GateResult]]:
+    """Gates 6 and 7, which run strangers' code. A regression test that is found joins the candidate."""
+    fetched, after = sandbox.stage(candidate.before), sandbox.stage(candidate.after)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        trees = Trees(
-            fetched=sandbox.stage("fetched", candidate.before),
-            before=sandbox.stage("before", {**candidate.before, **{p: candidate.after[p] for p in tests}}),
-            after=sandbox.stage("after", candidate.after),
-        )
+        started = time.monotonic()
+        tests = reproduce.tests_in(candidate)
         if tests:
-            reproduced = reproduce.check(candidate, tests, sandbox, trees, pool)
+            reproduced = reproduce.check(candidate, tests, sandbox, after, pool)
         else:
-            (reproduced,) = _not_run(reproduce.GATE, why="the proposal has no regression test")
-        return [reproduced, suite.check(candidate, sandbox, trees, pool)]
+            candidate, reproduced = _searched(candidate, sandbox, fetched, after, pool)
+        reproduced = replace(reproduced, seconds=round(time.monotonic() - started, 3))
+        return candidate, [reproduced, suite.check(candidate, sandbox, (fetched, after), pool)]
+
+
+def _searched(
+    candidate: Candidate, sandbox: Sandbox, fetched: Path, after: Path, pool: Executor
+) -> tuple[Candidate, GateResult]:
+    """Gate 6 for a proposal without a test: only what a search finds and what then holds counts."""
+    found = search.generate(candidate, sandbox, fetched, after)
+    reason = found.reason
+    for test in found.tests:
+        tree = {**candidate.after, test.path: File(test.code.encode())}
+        extended = replace(candidate, after=tree, changes=changes_between(candidate.before, tree))
+        if objections := lane.findings(extended):
+            reason = f"no regression test may be added: {objections[0]}"
+            break
+        result = reproduce.check(extended, (test.path,), sandbox, sandbox.stage(tree), pool)
+        if result.result is Result.PASS:
+            return extended, replace(result, detail=f"{result.detail}; the test was found by search")
+        # A test that was written here and does not hold says nothing about the patch.
+        reason = f"no stable regression test was found ({result.detail})"
+    if found.refuted:
+        return candidate, GateResult(reproduce.GATE, Result.FAIL, reason, (reason,))
+    return candidate, _not_run(reproduce.GATE, why=reason)[0]
 
 
 def _timed(

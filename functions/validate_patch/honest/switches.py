@@ -32,7 +32,9 @@ def disabled_checks(view: View) -> Iterator[Hit]:
 
 def dead_code(view: View) -> Iterator[Hit]:
     """Conditions that are constant: what is below them never, or always, runs."""
-    for node in (*view.walk(ast.If), *view.walk(ast.IfExp), *view.walk(ast.While)):
+    conditions: list[ast.If | ast.IfExp | ast.While]
+    conditions = [*view.walk(ast.If), *view.walk(ast.IfExp), *view.walk(ast.While)]
+    for node in conditions:
         parts = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
         for part in parts:
             if _constant(part) and not (isinstance(node, ast.While) and ast.unparse(part) in ("True", "1")):

@@ -114,10 +114,9 @@ class Sandbox:
             f"no namespaces on this platform, so the network is what the function's subnet allows; {limits}"
         )
 
-    def stage(self, name: str, files: Tree) -> Path:
+    def stage(self, files: Tree) -> Path:
         """Write a tree where runs can read it, and its directories so that they can write to their copies."""
-        tree = self._home / name
-        tree.mkdir()
+        tree = Path(tempfile.mkdtemp(dir=self._home))
         made = {tree}
         tree.chmod(0o777)
         # Symbolic links last, so that nothing is ever written through one.
