@@ -34,16 +34,16 @@ def incidents(
     if not rows:
         out.print("No incidents. Errors of registered log groups appear here within seconds.", style="dim")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for column in ("incident", "status", "error", "seen", "last"):
-        table.add_column(column, no_wrap=column != "error", overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("incident", "status", "seen", "last", "error"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "error" else "fold")
     for row in rows:
         table.add_row(
             row.incident_id,
             status_text(row.status),
-            plain(row.title),
             f"{row.occurrences} ×",
             ago(row.last_seen),
+            plain(row.title),
         )
     out.print(table)
 

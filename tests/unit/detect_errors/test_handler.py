@@ -1,0 +1,224 @@
+"""DetectErrors as CloudWatch Logs invokes it: one write per distinct error, twice is once, none is lost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.core.incident import ErrorClass, Status
+from functions.core.incidents import Incidents
+from functions.detect_errors import handler as edge
+from functions.detect_errors.events import Batch, LogEvent, encode_batch
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+GROUP, STREAM = "/aws/lambda/orders", "2026/11/20/[$LATEST]abc"
+NOW = 1_795_000_000_000
+
+CRASH = """[ERROR] KeyError: 'NZ'
+Traceback (most recent call last):
+  File "/var/task/orders/shipping.py", line 28, in rate_for
+    return RATES[country]
+           ~~~~~^^^^^^^^^
+"""
+OTHER = CRASH.replace("KeyError", "TypeError").replace("rate_for", "quote")
+TIMEOUT = (
+    "2026-11-20T10:00:00.000Z 0f8fad5b-d9cb-469f-a165-70867728950e Task timed out after 3.00 seconds\n\n"
+)
+
+
+class Context:
+    function_name = "detect_errors"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:1:function:detect_errors"
+    aws_request_id = "1"
+
+
+Invoke = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def topic(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The function's environment; returns the queue that receives notifications."""
+    entry = {
+        "log_groups": [GROUP],
+        "repository": "https://github.com/shop/orders.git",
+        "packages": ["orders"],
+    }
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    arn = boto3.client("sns").create_topic(Name="team")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+    boto3.client("sns").subscribe(
+        TopicArn=arn, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:inbox"
+    )
+    logs = boto3.client("logs")
+    logs.create_log_group(logGroupName=GROUP)
+    logs.create_log_stream(logGroupName=GROUP, logStreamName=STREAM)
+    monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
+    monkeypatch.setenv("REGISTRY_PATH", "/self-heal/apps")
+    monkeypatch.setenv("TOPIC_ARN", arn)
+    caches = (edge._settings, edge._registry, edge._incidents, edge._notifications)
+    for cached in caches:
+        cached.cache_clear()
+    yield queue
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def invoke(topic: str) -> Invoke:
+    def call(*messages: str, group: str = GROUP, first: int = NOW) -> dict[str, Any]:
+        events = tuple(LogEvent(f"id{first}-{n}", first + n, text) for n, text in enumerate(messages))
+        data = encode_batch(Batch(group, STREAM, "1", events))
+        return edge.handler({"awslogs": {"data": data}}, Context())
+
+    return call
+
+
+@pytest.fixture
+def incidents(incidents_table: Table) -> Incidents:
+    return Incidents(incidents_table)
+
+
+def inbox(queue: str) -> list[dict[str, str]]:
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def test_a_batch_costs_one_write_per_distinct_error(
+    invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: Counter[str] = Counter()
+
+    def count(params: Any, model: Any, **_: Any) -> None:
+        writes[model.name] += 1
+
+    edge._incidents()._table.meta.client.meta.events.register("before-call.dynamodb", count)
+    result = invoke(*[CRASH.replace("'NZ'", repr(str(n))) for n in range(50)], *[OTHER] * 30)
+    assert result == {"outcome": "recorded", "errors": 80, "incidents": 2, "counted_before": 0}
+    assert writes == {"UpdateItem": 2}
+    assert sorted(i.occurrences for i in incidents.recent()) == [30, 50]
+    assert {i.status for i in incidents.recent()} == {Status.NEW}
+
+
+def test_the_same_delivery_counts_once(invoke: Invoke, incidents: Incidents) -> None:
+    for _ in range(3):
+        result = invoke(CRASH, CRASH)
+    assert result["counted_before"] == 1
+    assert incidents.recent()[0].occurrences == 2
+    invoke(CRASH, first=NOW + 60_000)
+    assert incidents.recent()[0].occurrences == 3
+
+
+def test_a_batch_that_fails_half_way_is_completed_by_the_retry(
+    invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Incidents.record
+    calls = 0
+
+    def breaking(self: Incidents, sighting: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "UpdateItem")
+        return whole(self, sighting)
+
+    monkeypatch.setattr(Incidents, "record", breaking)
+    with pytest.raises(ClientError):
+        invoke(CRASH, OTHER, CRASH)
+    assert invoke(CRASH, OTHER, CRASH)["counted_before"] == 1
+    assert sorted(i.occurrences for i in incidents.recent()) == [1, 2]
+
+
+def test_what_is_not_the_code_s_fault_is_recorded_and_told_once(
+    invoke: Invoke, incidents: Incidents, topic: str
+) -> None:
+    invoke(TIMEOUT)
+    invoke(TIMEOUT, first=NOW + 60_000)
+    (incident,) = incidents.recent()
+    assert (incident.status, incident.error_class) == (Status.SUPPRESSED, ErrorClass.TIMEOUT)
+    assert incident.next_action
+    assert incident.occurrences == 2
+    (mail,) = inbox(topic)
+    assert "timeout" in mail["Subject"]
+    assert incident.next_action in mail["Message"]
+
+
+def test_an_app_may_opt_in_to_more_classes(invoke: Invoke, incidents: Incidents) -> None:
+    entry = {
+        "log_groups": [GROUP],
+        "repository": "https://github.com/shop/orders.git",
+        "heal_classes": ["code", "timeout"],
+    }
+    boto3.client("ssm").put_parameter(
+        Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String", Overwrite=True
+    )
+    invoke(TIMEOUT)
+    assert incidents.recent()[0].status is Status.NEW
+
+
+def test_secrets_and_personal_data_never_reach_the_table(
+    invoke: Invoke, incidents: Incidents, incidents_table: Table
+) -> None:
+    secret = "AKIAIOSFODNN7EXAMPLE"
+    invoke(CRASH.replace("'NZ'", f"'ada@example.com {secret}'"))
+    stored = str(incidents_table.scan()["Items"])
+    assert secret not in stored
+    assert "ada@example.com" not in stored
+    assert "[redacted" in incidents.recent()[0].title
+
+
+def test_lines_that_are_events_of_their_own_are_read_back(invoke: Invoke, incidents: Incidents) -> None:
+    lines = [*CRASH.replace("[ERROR] KeyError: 'NZ'\n", "").splitlines(), "KeyError: 'NZ'"]
+    logs = boto3.client("logs")
+    logs.put_log_events(
+        logGroupName=GROUP,
+        logStreamName=STREAM,
+        logEvents=[{"timestamp": NOW + n, "message": line} for n, line in enumerate(["INFO start", *lines])],
+    )
+    result = invoke(lines[0], first=NOW + 1)
+    assert result["errors"] == 1
+    (incident,) = incidents.recent()
+    assert (incident.title, incident.status) == ("KeyError: 'NZ'", Status.NEW)
+    assert incident.frames[-1].function == "rate_for"
+    assert "rate_for" in incident.sample
+
+
+def test_a_cut_traceback_whose_rest_is_gone_is_recorded_as_it_is(
+    invoke: Invoke, incidents: Incidents
+) -> None:
+    assert invoke("Traceback (most recent call last):")["incidents"] == 1
+    assert incidents.recent()[0].occurrences == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "outcome"),
+    [
+        ("/aws/lambda/self-heal-fetch-source", "own_log_group"),
+        ("/aws/vendedlogs/states/self-heal-workflow", "own_log_group"),
+        ("/aws/lambda/nobody", "unregistered"),
+    ],
+)
+def test_other_log_groups_are_left_alone(
+    invoke: Invoke, incidents: Incidents, group: str, outcome: str
+) -> None:
+    assert invoke(CRASH, group=group)["outcome"] == outcome
+    assert incidents.recent() == []
+
+
+def test_events_without_an_error_record_nothing(invoke: Invoke, incidents: Incidents) -> None:
+    assert invoke("Traceback is a word", "START RequestId: 1", "all is well")["outcome"] == "no_errors"
+    assert incidents.recent() == []
+
+
+def test_the_log_never_holds_what_was_logged(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    invoke(CRASH.replace("NZ", "a-very-private-value"))
+    written = capsys.readouterr()
+    assert "a-very-private-value" not in written.out + written.err
