@@ -57,8 +57,8 @@ def _similarity(left: str, right: str) -> float:
     """
     if left.replace("_", "").lower() == right.replace("_", "").lower():
         return 1.0
-    a, b = words(left), words(right)
-    if len(a) != len(b) or a == b:
+    a, b = phrase(left).split(), phrase(right).split()
+    if len(a) != len(b) or words(left) == words(right):
         return 0.0
     return min(_word_similarity(x, y) for x, y in zip(a, b, strict=True))
 

@@ -57,10 +57,9 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An earlier proposal of this heal, as (path, search, replace) edits; what was found against it."""
+    """An earlier proposal of this heal, as (path, search, replace) edits; empty when it was not one."""
 
     edits: tuple[tuple[str, str, str], ...]
-    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +153,8 @@ def _attempt(section: Section) -> Attempt:
     try:
         data: Any = json.loads(section.body)
     except ValueError:
-        data = {}
+        data = None
     proposal = data.get("proposal") if isinstance(data, dict) else None
-    edits = proposal.get("edits", []) if isinstance(proposal, dict) else []
-    findings = data.get("findings", []) if isinstance(data, dict) else []
-    return Attempt(
-        tuple((e.get("path", ""), e.get("search", ""), e.get("replace", "")) for e in edits),
-        tuple(str(f) for f in findings),
-    )
+    edits = proposal.get("edits") if isinstance(proposal, dict) else None
+    wellformed = [e for e in edits if isinstance(e, dict)] if isinstance(edits, list) else []
+    return Attempt(tuple((e.get("path", ""), e.get("search", ""), e.get("replace", "")) for e in wellformed))
