@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
@@ -51,13 +50,14 @@ class Detection(Construct):
             subscription.node.add_dependency(permission)
 
 
-def keep_failed_events(deployed: Deployed, queue: sqs.Queue, key: kms.Key) -> None:
+def keep_failed_events(deployed: Deployed, queue: sqs.Queue) -> None:
     """Send events that an asynchronously invoked function could not handle to a queue, not to oblivion."""
     stack = Stack.of(deployed.function)
     deployed.role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]))
-    deployed.role.add_to_policy(
-        key_statement(stack, key.key_arn, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"])
-    )
+    if key := queue.encryption_master_key:
+        deployed.role.add_to_policy(
+            key_statement(stack, key.key_arn, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"])
+        )
     config = lambda_.CfnEventInvokeConfig(
         deployed.function,
         "Asynchronous",

@@ -12,9 +12,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions.core.names import function_name
+from infra.assets import ARCHITECTURE, Package
 from infra.catalog import Spec
 from infra.network import IsolatedNetwork
-from infra.package import ARCHITECTURE, Package
 from infra.permissions import Resources, statements
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS

@@ -9,13 +9,13 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.assets import Package
 from infra.catalog import FUNCTIONS, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME
 from infra.network import IsolatedNetwork
 from infra.observability import Observability
-from infra.package import Package
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.storage import Storage
@@ -75,8 +75,8 @@ class SelfHealingCode(Stack):
         )
         TrackPullRequests(self, "Tracking", track_pull_requests=functions["track_pull_requests"].alias)
         Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
-        keep_failed_events(functions["detect_errors"], storage.failed_detections, storage.data_key)
-        keep_failed_events(functions["report_failure"], storage.unreported_failures, storage.data_key)
+        keep_failed_events(functions["detect_errors"], storage.failed_detections)
+        keep_failed_events(functions["report_failure"], storage.unreported_failures)
         Observability(self, "Observability", storage=storage, workflow=workflow, functions=functions)
         self._outputs(functions, workflow)
 

@@ -34,7 +34,7 @@ class Storage(Construct):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
-        self._let_services_encrypt(account)
+        self._let_alarms_encrypt(account)
         self.incidents = self._table(
             "Incidents", "incident_id", stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
         )
@@ -73,7 +73,11 @@ class Storage(Construct):
             )
         )
         # One queue per kind of loss: what to do with a message depends on which one it is in.
-        self.failed_detections = self._queue("FailedDetections")
+        # Log text as it came, before redaction: under our own key.
+        self.failed_detections = self._queue("FailedDetections", self.data_key)
+        # Stream positions, and events about executions. EventBridge cannot use a key whose policy names this
+        # account as a condition, and without one the key would be open to every rule that names the queue.
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         self.unstarted_heals = self._queue("UnstartedHeals")
         self.unreported_failures = self._queue("UnreportedFailures")
 
@@ -96,26 +100,23 @@ class Storage(Construct):
             time_to_live_attribute="ttl",
         )
 
-    def _queue(self, construct_id: str) -> sqs.Queue:
+    def _queue(self, construct_id: str, key: kms.Key | None = None) -> sqs.Queue:
         return sqs.Queue(
             self,
             construct_id,
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self.data_key,
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
 
-    def _let_services_encrypt(self, account: str) -> None:
-        """CloudWatch alarms publish to the encrypted topic, EventBridge writes to an encrypted queue."""
+    def _let_alarms_encrypt(self, account: str) -> None:
+        """An alarm's notification is encrypted by the topic, on behalf of CloudWatch."""
         self.data_key.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="AlarmsAndRulesDeliver",
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                principals=[
-                    iam.ServicePrincipal("cloudwatch.amazonaws.com"),
-                    iam.ServicePrincipal("events.amazonaws.com"),
-                ],
+                sid="AlarmsNotify",
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 resources=["*"],
                 conditions={"StringEquals": {"aws:SourceAccount": account}},
             )

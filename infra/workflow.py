@@ -122,7 +122,6 @@ class StartHeals(Construct):
         ):
             role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
         role.add_to_policy(key_statement(stack, key.key_arn, "dynamodb", ["kms:Decrypt"]))
-        role.add_to_policy(key_statement(stack, key.key_arn, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"]))
         pipe = pipes.CfnPipe(
             self,
             "Pipe",

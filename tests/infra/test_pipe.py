@@ -19,21 +19,20 @@ def pipe(image_template: Any) -> dict[str, Any]:
     return dict(found)
 
 
+def record_of(old: str | None, new: str | None, event_name: str) -> Any:
+    """A stream record of an item that had and has these statuses; None: no image, "": no status."""
+    images = {"OldImage": old, "NewImage": new}
+    found = {
+        image: {"incident_id": {"S": "orders-1a2b"}} | ({"status": {"S": str(status)}} if status else {})
+        for image, status in images.items()
+        if status is not None
+    }
+    return {"eventName": event_name, "eventSource": "aws:dynamodb", "dynamodb": found}
+
+
 def starts(pipe: dict[str, Any], old: str | None, new: str | None, event_name: str = "MODIFY") -> bool:
     """Whether a record passes the filter: any of its patterns suffices."""
-    images = {"OldImage": old, "NewImage": new}
-    record = {
-        "eventName": event_name,
-        "eventSource": "aws:dynamodb",
-        "dynamodb": {
-            "Keys": {"incident_id": {"S": "orders-1a2b"}},
-            **{
-                image: {"incident_id": {"S": "orders-1a2b"}, "status": {"S": str(status)}}
-                for image, status in images.items()
-                if status
-            },
-        },
-    }
+    record = record_of(old, new, event_name)
     patterns = [f["Pattern"] for f in pipe["SourceParameters"]["FilterCriteria"]["Filters"]]
     return any(EventPattern.load(pattern).matches_event(record) for pattern in patterns)
 
@@ -57,10 +56,10 @@ def test_no_other_status_starts_a_heal(old: Status | None, new: Status, pipe: di
     assert not starts(pipe, old, new)
 
 
-@pytest.mark.parametrize("old", [None, "", *Status])
+@pytest.mark.parametrize("old", [None, ""])
 def test_an_item_without_a_status_starts_nothing(old: str | None, pipe: dict[str, Any]) -> None:
     """The table also keeps what each app spent on a day."""
-    assert not starts(pipe, old, None)
+    assert not starts(pipe, old, "")
 
 
 @pytest.mark.parametrize("old", Status)

@@ -96,7 +96,7 @@ def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decid
         {(action, pipe["Source"]) for action in READ_STREAM}
         | {("states:StartExecution", pipe["Target"])}
         | {("sqs:SendMessage", source["DeadLetterConfig"]["Arn"])}
-        | {("kms:Decrypt", key), ("kms:GenerateDataKey", key)}
+        | {("kms:Decrypt", key)}
     )
     decrypt = (image_template, pipe["RoleArn"], "kms:Decrypt", key)
     assert decide(*decrypt, kms_ViaService="dynamodb.eu-central-1.amazonaws.com") == "Allow"

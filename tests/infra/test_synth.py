@@ -76,7 +76,7 @@ def code_of(assembly: Path, function: str) -> Path:
         for destination in asset["destinations"].values()
         if destination["objectKey"] == key
     ]
-    return assembly / source
+    return assembly / str(source)
 
 
 def version_of(assembly: Path, function_id: str) -> str:
@@ -86,7 +86,7 @@ def version_of(assembly: Path, function_id: str) -> str:
         if resource["Type"] == "AWS::Lambda::Version"
         and resource["Properties"]["FunctionName"]["Ref"].startswith(function_id)
     ]
-    return version
+    return str(version)
 
 
 def test_it_needs_neither_credentials_nor_an_installed_node(first: Path) -> None:

@@ -59,20 +59,24 @@ def test_data_outlives_the_stack(image_template: Any) -> None:
             assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", logical_id
 
 
-def test_everything_with_data_is_encrypted_with_the_same_customer_managed_key(image_template: Any) -> None:
+def test_what_people_or_programs_wrote_is_encrypted_with_one_customer_managed_key(
+    image_template: Any,
+) -> None:
     key = image_template.arn("DataKey", "AWS::KMS::Key")
     tables = image_template.of_type("AWS::DynamoDB::Table").values()
     bucket = only(image_template.of_type("AWS::S3::Bucket"))
     topic = only(image_template.of_type("AWS::SNS::Topic"))
-    queues = image_template.of_type("AWS::SQS::Queue").values()
+    queues = image_template.of_type("AWS::SQS::Queue")
+    (failed,) = [queue for name, queue in queues.items() if "FailedDetections" in name]
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
 
     used = [table["SSESpecification"]["KMSMasterKeyId"] for table in tables]
     used += [rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], topic["KmsMasterKeyId"]]
-    used += [queue["KmsMasterKeyId"] for queue in queues]
+    used.append(failed["KmsMasterKeyId"])
 
-    assert len(used) == 7
+    assert len(used) == 5
     assert set(used) == {key}
+    assert all(queue is failed or queue["SqsManagedSseEnabled"] for queue in queues.values())
 
 
 def test_keys_rotate_and_task_tokens_have_their_own(image_template: Any) -> None:
@@ -85,7 +89,7 @@ def test_keys_rotate_and_task_tokens_have_their_own(image_template: Any) -> None
     assert environment["TOKEN_KEY_ARN"] == token_key
 
 
-def test_services_may_use_the_data_key_for_this_account_only(image_template: Any) -> None:
+def test_alarms_may_use_the_data_key_for_this_account_only(image_template: Any) -> None:
     for key in image_template.of_type("AWS::KMS::Key").values():
         for statement in key["KeyPolicy"]["Statement"]:
             root = statement["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import jsonata
 import pytest
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "self_heal.asl.json"
+jsonata: Any = import_module("jsonata")  # it has no type information
 CALLBACK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 EXECUTION = {
     "Id": "arn:aws:states:us-east-1:111122223333:execution:self-heal-workflow:heal-1",
@@ -41,6 +42,16 @@ Walker = Callable[..., Walk]
 def definition() -> dict[str, Any]:
     content: dict[str, Any] = json.loads(DEFINITION.read_text())
     return content
+
+
+@pytest.fixture(scope="session")
+def parse() -> Callable[[str], Any]:
+    """Parses a JSONata expression, with the engine that the embedded Step Functions uses."""
+
+    def run(expression: str) -> Any:
+        return jsonata.Jsonata.jsonata(expression)
+
+    return run
 
 
 @pytest.fixture(scope="session")
