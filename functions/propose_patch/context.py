@@ -18,11 +18,12 @@ from functions.propose_patch.repository import Repository
 SOURCE_TOKENS = 12_000
 """Budget for source, in estimated tokens: about 1,200 lines. The failing functions always get in."""
 
-# A file this small is shown whole: its parts would cost as much.
-_SMALL_FILE = 40
+# The file that failed is shown whole up to this length: how its other functions treat the same case (a guard,
+# an exception of its own, a default) tells how this one should.
+_SMALL_FILE = 120
 # A function longer than this is shown by its head and what surrounds the failing line.
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
-_CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 80, 60
+_CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 60
 _WINDOW = 20
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
 _TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
@@ -115,7 +116,7 @@ def build_context(
         innermost = located[0]
         selection.add_class(innermost)
         selection.add_definitions(innermost)
-        selection.add_tests(innermost)
+        selection.add_tests(located)
         selection.add_rules()
     return Context(tuple(selection.parts), tuple(selection.left_out), tuple(mapped))
 
@@ -139,22 +140,29 @@ class _Selection:
         self.left_out: list[str] = []
 
     def add_frame(self, entry: MappedFrame, located: Sequence[MappedFrame], why: str) -> None:
-        """The function around a frame's line, whatever the budget says."""
+        """The function around a frame's line, whatever the budget says; a small file that failed, whole."""
         path, line = entry.path or "", entry.frame.line or 0
         lines = self._repository.lines(path)
-        tree = self._repository.tree(path)
-        function = syntax.enclosing(tree, line)[0] if tree else None
-        whole = syntax.span(function) if function else range(line - _WINDOW, line + _WINDOW + 1)
+        whole = self._around(path, line)
         wanted = set(whole)
-        if len(lines) <= _SMALL_FILE:
+        if entry is located[0] and len(lines) <= _SMALL_FILE:
             wanted = set(range(1, len(lines) + 1))
         elif len(whole) > _LONG_FUNCTION:
-            around = range(max(line - _BEFORE, whole.start), min(line + _AFTER + 1, whole.stop))
-            wanted = {*whole[:_HEAD], *around}
+            near = range(max(line - _BEFORE, whole.start), min(line + _AFTER + 1, whole.stop))
+            wanted = {*whole[:_HEAD], *near}
             missing = len(whole) - len(wanted)
             self.left_out.append(f"{path}: {missing} lines of {entry.frame.function}, away from line {line}")
         failing = frozenset(e.frame.line for e in located if e.path == path and e.frame.line) & wanted
         self._add(path, wanted, why, failing=failing, required=True, function=entry.frame.function or "")
+
+    def _around(self, path: str, line: int) -> range:
+        """The function around a line, else the statement of the module, else the lines nearby."""
+        tree = self._repository.tree(path)
+        function = syntax.enclosing(tree, line)[0] if tree else None
+        statement = function or next(
+            (s for s in tree.body if line in syntax.span(s)) if tree else iter(()), None
+        )
+        return syntax.span(statement) if statement else range(line - _WINDOW, line + _WINDOW + 1)
 
     def add_module_head(self, entry: MappedFrame) -> None:
         """The failing module's imports and the constants the function uses, whatever the budget says."""
@@ -184,25 +192,21 @@ class _Selection:
                 wanted = set(lines[:_DEFINITION_LINES])
             self._add(definition.path, wanted, f"definition of {definition.name}")
 
-    def add_tests(self, entry: MappedFrame) -> None:
-        """The tests that import the failing module: those that name the function, else how they begin."""
-        module = posixpath.splitext(posixpath.basename(entry.path or ""))[0]
-        function = entry.frame.function or ""
-        for path in sorted(filter(_TEST_FILE.fullmatch, self._repository.paths)):
-            tree = self._repository.tree(path) if module in (self._repository.text(path) or "") else None
-            if tree is None or entry.path not in _imported_files(self._repository, path, tree):
+    def add_tests(self, located: Sequence[MappedFrame]) -> None:
+        """Of the tests that import the failing module, those that name it or a function of the traceback."""
+        path = located[0].path or ""
+        module = posixpath.splitext(posixpath.basename(path))[0]
+        names = {module, *(entry.frame.function or "" for entry in located)}
+        for test in sorted(filter(_TEST_FILE.fullmatch, self._repository.paths)):
+            tree = self._repository.tree(test) if module in (self._repository.text(test) or "") else None
+            if tree is None or path not in _imported_files(self._repository, test, tree):
                 continue
             wanted: set[int] = set()
             for node in ast.walk(tree):
-                if (
-                    isinstance(node, syntax.Function)
-                    and function in _words(node)
-                    and len(wanted) < _TEST_LINES
-                ):
+                if isinstance(node, syntax.Function) and names & _words(node) and len(wanted) < _TEST_LINES:
                     wanted |= set(syntax.span(node))
             if wanted:
-                wanted |= syntax.import_lines(tree)
-            self._add(path, wanted or set(range(1, _WINDOW * 2)), f"tests that import {module}")
+                self._add(test, wanted | syntax.import_lines(tree), f"tests that import {module}")
 
     def add_rules(self) -> None:
         for path in _RULE_FILES:

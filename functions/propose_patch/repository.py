@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -45,10 +46,7 @@ class Repository:
         """The syntax tree, or None when the file does not parse."""
         if path not in self._trees:
             text = self.text(path)
-            try:
-                self._trees[path] = None if text is None else ast.parse(text)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                self._trees[path] = None
+            self._trees[path] = None if text is None else _parsed(text)
         return self._trees[path]
 
     def module(self, name: str, level: int, importer: str) -> str | None:
@@ -71,6 +69,16 @@ class Repository:
             if matches:
                 return matches[0]
         return None
+
+
+def _parsed(text: str) -> ast.Module | None:
+    with warnings.catch_warnings():
+        # What the compiler thinks of its escapes is not ours to print: the warning would quote the source.
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 def _files(stem: str) -> tuple[str, str]:

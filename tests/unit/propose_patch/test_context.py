@@ -11,7 +11,7 @@ from functions.core.incident import Frame
 from functions.propose_patch.context import Context, Part, build_context, map_frames
 from functions.propose_patch.repository import Repository
 
-FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(20))
+FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(40))
 
 PRICING = textwrap.dedent("""\
     from __future__ import annotations
@@ -312,3 +312,26 @@ def test_recursion_shows_the_function_once_with_all_its_lines_marked() -> None:
     ]
     context = build_context(Repository([Member("a/walk.py", source.encode())]), frames, ROOTS)
     assert [part.failing for part in context.parts] == [{start + 2, start + 3}]
+
+
+def test_a_statement_of_the_module_is_shown_as_a_whole_and_not_the_file() -> None:
+    routes = "ROUTES = {\n    'a': lambda event: event['a'],\n    'b': lambda event: event['b'],\n}\n"
+    source = FILLER + routes + FILLER.replace("filler", "more")
+    line = source.split("\n").index("    'b': lambda event: event['b'],") + 1
+    context = build_context(
+        Repository([Member("lib/routes.py", source.encode())]),
+        [Frame("/var/task/lib/routes.py", line, "<lambda>", "", in_app=True)],
+        ROOTS,
+    )
+    assert text(context.parts[0]) == routes.rstrip()
+
+
+def test_hostile_source_is_shown_without_being_understood() -> None:
+    nested = "x = " + "(" * 5_000 + ")" * 5_000 + "\n"
+    for source in (nested, "f'" + "{" * 5_000, 'y = "\\d"\n', "\n" * 100_000 + "z", "x" * 900_000):
+        files = [
+            Member("a/b.py", source.encode()),
+            Member("tests/test_b.py", b"import b\n" + source.encode()),
+        ]
+        frames = [Frame("/var/task/a/b.py", 1, "f", "", in_app=True), LIBRARY]
+        build_context(Repository(files), frames, ROOTS)
