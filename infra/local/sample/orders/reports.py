@@ -15,7 +15,7 @@ def largest(orders):
 
 def average(orders):
     """Euro per order."""
-    return total(orders) / len(orders)
+    return sum(order["amount"] for order in orders) / len(orders)
 
 
 def daily_report(orders):

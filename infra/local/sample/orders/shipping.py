@@ -1,26 +1,24 @@
 """What it costs to ship an order."""
 
-REST_OF_WORLD = "*"
-
 # Euro per started kilogram.
 RATES = {
     "DE": 4.9,
     "FR": 6.5,
     "US": 14.0,
-    REST_OF_WORLD: 19.5,
+    "default": 19.5,
 }
 
 # Days until delivery.
 TRANSIT_DAYS = {
     "DE": 2,
     "FR": 3,
-    REST_OF_WORLD: 14,
+    "default": 14,
 }
 
 
 def transit_days(country):
     """Days until an order arrives."""
-    return TRANSIT_DAYS.get(country, TRANSIT_DAYS[REST_OF_WORLD])
+    return TRANSIT_DAYS.get(country, TRANSIT_DAYS["default"])
 
 
 def rate_for(country):
