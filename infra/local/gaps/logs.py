@@ -16,7 +16,7 @@ import uuid
 from typing import Any
 
 from infra.local.gaps.log_patterns import InvalidPattern, compile_pattern
-from infra.local.gaps.patching import Response, replace, service
+from infra.local.gaps.patching import Response, answer_error, replace, service
 
 logger = logging.getLogger(__name__)
 logs = service("services.cloudwatch_logs")
@@ -42,9 +42,7 @@ def checking(put: Any) -> Any:
         try:
             compile_pattern(data.get("filterPattern", ""))
         except InvalidPattern as error:
-            code = "InvalidParameterException"
-            refusal: Response = responses.error_response_json(code, f"Invalid filter pattern: {error}", 400)
-            return refusal
+            return answer_error("InvalidParameterException", f"Invalid filter pattern: {error}")
         response: Response = put(data)
         return response
 

@@ -6,6 +6,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+Execution = dict[str, Any]
+"""MiniStack's record of a Step Functions execution."""
+
 Response = tuple[int, dict[str, str], bytes]
 """What a MiniStack handler answers: status, headers, body."""
 
@@ -24,3 +27,14 @@ def replace(module: ModuleType, **functions: Any) -> None:
     for name, function in functions.items():
         getattr(module, name)
         setattr(module, name, function)
+
+
+def answer_json(payload: dict[str, Any]) -> Response:
+    response: Response = service("core.responses").json_response(payload)
+    return response
+
+
+def answer_error(code: str, message: str) -> Response:
+    """An error that the SDK raises as the exception named `code`."""
+    response: Response = service("core.responses").error_response_json(code, message, 400)
+    return response

@@ -14,20 +14,16 @@ import json
 import logging
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from infra.local.gaps.patching import Response, replace, service
+from infra.local.gaps.descriptions import describe, emit_status, listing, redrivability
+from infra.local.gaps.patching import Execution, Response, answer_error, answer_json, replace, service
 
 logger = logging.getLogger(__name__)
 sfn = service("services.stepfunctions")
 responses = service("core.responses")
 
-Execution = dict[str, Any]
-
-REDRIVABLE_STATUSES = ("FAILED", "TIMED_OUT", "ABORTED")
-REDRIVABLE_PERIOD = timedelta(days=14)
-MAX_EVENTS_BEFORE_REDRIVE = 24_999
 CLIENT_TOKEN_PERIOD = timedelta(minutes=15)
 MAX_PAYLOAD_BYTES = 262_144
 """Quota for the input or output of a state or execution, as UTF-8."""
@@ -206,33 +202,20 @@ def _context(execution: Execution, machine: dict[str, Any], definition: dict[str
     return context
 
 
-def redrivability(execution: Execution) -> tuple[str, str | None]:
-    """`(redriveStatus, redriveStatusReason)` as DescribeExecution gives them."""
-    status = execution["status"]
-    reason = None
-    if status not in REDRIVABLE_STATUSES:
-        reason = f"Execution is {status} and cannot be redriven"
-    elif len(execution["events"]) >= MAX_EVENTS_BEFORE_REDRIVE:
-        reason = "Execution history event limit exceeded"
-    elif datetime.now(UTC) - datetime.fromisoformat(execution["stopDate"]) > REDRIVABLE_PERIOD:
-        reason = "Execution redrivable period exceeded"
-    return ("NOT_REDRIVABLE", reason) if reason else ("REDRIVABLE", None)
-
-
 def redrive(data: dict[str, Any]) -> Response:
     """The RedriveExecution action."""
     arn = data.get("executionArn", "")
     execution = sfn._executions.get(arn)
     if execution is None:
-        return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return answer_error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     with lock:
         tokens = execution.setdefault("redriveTokens", {})
         token = data.get("clientToken")
         if token in tokens and time.time() - tokens[token][0] < CLIENT_TOKEN_PERIOD.total_seconds():
-            return _json({"redriveDate": tokens[token][1]})
+            return answer_json({"redriveDate": tokens[token][1]})
         reason = redrivability(execution)[1]
         if reason:
-            return _error("ExecutionNotRedrivable", reason)
+            return answer_error("ExecutionNotRedrivable", reason)
         now = responses.now_iso()
         count = execution.get("redriveCount", 0) + 1
         execution.update(status="RUNNING", redriveCount=count, redriveDate=now)
@@ -243,7 +226,7 @@ def redrive(data: dict[str, Any]) -> Response:
     emit_status(execution)
     # The walk runs in the account and region of this request.
     threading.Thread(target=contextvars.copy_context().run, args=(run, arn), daemon=True).start()
-    return _json({"redriveDate": now})
+    return answer_json({"redriveDate": now})
 
 
 def stop(data: dict[str, Any]) -> Response:
@@ -251,90 +234,10 @@ def stop(data: dict[str, Any]) -> Response:
     arn = data.get("executionArn", "")
     execution = sfn._executions.get(arn)
     if execution is None:
-        return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return answer_error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     details = {key: data[key] for key in ("error", "cause") if data.get(key)}
     close(execution, execution.get("redriveCount", 0), "ABORTED", "ExecutionAborted", details)
-    return _json({"stopDate": execution["stopDate"]})
-
-
-def describe(data: dict[str, Any]) -> Response:
-    """The DescribeExecution action."""
-    arn = data.get("executionArn", "")
-    execution = sfn._executions.get(arn)
-    if execution is None:
-        return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    status, reason = redrivability(execution)
-    keys = (
-        "executionArn",
-        "stateMachineArn",
-        "name",
-        "status",
-        "startDate",
-        "stopDate",
-        "input",
-        "inputDetails",
-    )
-    optional = ("output", "outputDetails", "error", "cause", "mapRunArn", "redriveDate")
-    result = {key: execution[key] for key in keys}
-    result |= {key: execution[key] for key in optional if execution.get(key) is not None}
-    result |= {"redriveCount": execution.get("redriveCount", 0), "redriveStatus": status}
-    return _json(result | ({"redriveStatusReason": reason} if reason else {}))
-
-
-def listing(list_executions: Any) -> Any:
-    """ListExecutions, with the redrive count and date of each execution."""
-
-    def with_redrives(data: dict[str, Any]) -> Response:
-        status, headers, body = list_executions(data)
-        if status != 200:
-            return status, headers, body
-        page = json.loads(body)
-        for item in page["executions"]:
-            execution = sfn._executions[item["executionArn"]]
-            item["redriveCount"] = execution.get("redriveCount", 0)
-            if execution.get("redriveDate"):
-                item["redriveDate"] = execution["redriveDate"]
-        return _json(page)
-
-    return with_redrives
-
-
-def emit_status(execution: Execution) -> None:
-    """Publish "Step Functions Execution Status Change". With a customer key, payloads and error are omitted:
-    https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
-    """
-    if execution.get("sync"):  # Express executions publish nothing.
-        return
-    keys = ("executionArn", "stateMachineArn", "name", "status")
-    redrive_status, reason = redrivability(execution)
-    detail: dict[str, Any] = {key: execution[key] for key in keys}
-    detail |= {
-        "startDate": sfn._iso_to_epoch_ms(execution["startDate"]),
-        "stopDate": sfn._iso_to_epoch_ms(execution["stopDate"]),
-        "input": None,
-        "inputDetails": None,
-        "output": None,
-        "outputDetails": None,
-        "stateMachineVersionArn": None,
-        "stateMachineAliasArn": None,
-        "redriveCount": execution.get("redriveCount", 0),
-        "redriveDate": sfn._iso_to_epoch_ms(execution.get("redriveDate")),
-        "redriveStatus": redrive_status,
-        "redriveStatusReason": reason,
-        "error": None,
-        "cause": None,
-    }
-    encryption = execution.get("encryptionConfiguration") or {}
-    if encryption.get("type") != "CUSTOMER_MANAGED_KMS_KEY":
-        detail |= {"error": execution.get("error"), "cause": execution.get("cause")}
-        for key in ("input", "output"):
-            text = execution.get(key)
-            included = text is not None and len(text) <= sfn._STATUS_EVENT_PAYLOAD_CAP
-            detail[key] = text if included else None
-            detail[f"{key}Details"] = None if text is None else {"included": included}
-    entry: dict[str, Any] = {"Source": "aws.states", "DetailType": "Step Functions Execution Status Change"}
-    entry |= {"Detail": json.dumps(detail), "Resources": [execution["executionArn"]]}
-    service("services.eventbridge")._put_events({"Entries": [entry]}, allow_aws_source=True)
+    return answer_json({"stopDate": execution["stopDate"]})
 
 
 def error_matches(error_equals: list[str], error: str) -> bool:
@@ -346,13 +249,3 @@ def error_matches(error_equals: list[str], error: str) -> bool:
     if "States.ALL" in error_equals:
         return error not in ("States.DataLimitExceeded", "States.Runtime")
     return "States.TaskFailed" in error_equals and error != "States.Timeout"
-
-
-def _json(payload: dict[str, Any]) -> Response:
-    response: Response = responses.json_response(payload)
-    return response
-
-
-def _error(code: str, message: str) -> Response:
-    response: Response = responses.error_response_json(code, message, 400)
-    return response

@@ -18,11 +18,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from infra.local.gaps.patching import Response, replace, service
-from infra.local.gaps.states import MAX_PAYLOAD_BYTES, Execution, Superseded, add_event, lock
+from infra.local.gaps.patching import Execution, Response, answer_error, answer_json, replace, service
+from infra.local.gaps.states import MAX_PAYLOAD_BYTES, Superseded, add_event, lock
 
 sfn = service("services.stepfunctions")
-responses = service("core.responses")
 
 CALLBACK = ".waitForTaskToken"
 DEFAULT_TIMEOUT = 99_999_999
@@ -205,24 +204,23 @@ def _settle(token: str, **outcome: Any) -> Response:
     with lock:
         info = sfn._task_tokens.get(token)
         if info is None:
-            return _error("InvalidToken", "Invalid Token: 'Invalid token'")
+            return answer_error("InvalidToken", "Invalid Token: 'Invalid token'")
         if info["event"].is_set():
-            return _error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+            return answer_error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
         info.update(outcome)
         info["event"].set()
-    response: Response = responses.json_response({})
-    return response
+    return answer_json({})
 
 
 def send_success(data: dict[str, Any]) -> Response:
     """The SendTaskSuccess action."""
     output = data.get("output", "")
     if len(output.encode()) > MAX_PAYLOAD_BYTES:
-        return _error("ValidationException", f"output: at most {MAX_PAYLOAD_BYTES} bytes")
+        return answer_error("ValidationException", f"output: at most {MAX_PAYLOAD_BYTES} bytes")
     try:
         json.loads(output)
     except ValueError:
-        return _error("InvalidOutput", "Invalid Output: 'the output is not valid JSON'")
+        return answer_error("InvalidOutput", "Invalid Output: 'the output is not valid JSON'")
     return _settle(data.get("taskToken", ""), result=output)
 
 
@@ -237,8 +235,7 @@ def send_heartbeat(data: dict[str, Any]) -> Response:
     info = sfn._task_tokens.get(data.get("taskToken", ""))
     if info is None or info["event"].is_set():
         return _settle(data.get("taskToken", ""))
-    response: Response = responses.json_response({})
-    return response
+    return answer_json({})
 
 
 def call_lambda(invoke: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -253,8 +250,3 @@ def call_lambda(invoke: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
             raise
 
     return call
-
-
-def _error(code: str, message: str) -> Response:
-    response: Response = responses.error_response_json(code, message, 400)
-    return response

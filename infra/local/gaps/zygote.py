@@ -248,9 +248,11 @@ def _run(handler: Any, call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The traceback of the last exception alone, without this file's frames: so does Lambda."""
+    """The traceback of the last exception alone, without this file's frames and without markers below the
+    source lines: so does Lambda."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     return traceback.format_list(
-        [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+        [traceback.FrameSummary(f.filename, f.lineno or 0, f.name, line=f.line) for f in frames]
     )
 
 

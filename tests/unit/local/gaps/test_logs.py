@@ -49,6 +49,14 @@ def test_ministack_wants_all_optional_terms(ministack: Any, unique: str) -> None
     assert [event["message"] for event in json.loads(delivered[0][4:])] == ["ERROR Traceback both"]
 
 
+def test_ministack_does_not_retry_a_subscriber(ministack: Any, unique: str) -> None:
+    subscribed(ministack, unique, "ERROR")
+    log(ministack, unique, "ERROR broken")
+    ministack.wait_for(lambda: got(ministack, unique))
+    time.sleep(1)  # Far longer than the pauses between retries here.
+    assert len(got(ministack, unique)) == 1
+
+
 def test_a_subscription_delivers_what_matches_to_the_alias(aws: Any, unique: str) -> None:
     subscribed(aws, unique, '?ERROR ?"Task timed out"')
     log(aws, unique, "INFO fine", "ERROR one", "x Task timed out after 3.00 seconds", "Task done")

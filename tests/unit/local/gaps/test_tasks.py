@@ -47,6 +47,16 @@ def test_ministack_swallows_the_failure_of_the_function_that_asks(ministack: Any
     assert ministack.finish(execution)["error"] == "States.Timeout"
 
 
+def test_ministack_forgets_an_answered_token(ministack: Any, unique: str) -> None:
+    function = ministack.make_function(unique, KEEP_TOKEN)
+    execution = ministack.start(ministack.make_machine(unique, asking(function, unique)))
+    token = token_of(ministack, unique)
+    ministack.sfn.send_task_success(taskToken=token, output="{}")
+    ministack.finish(execution)
+    with pytest.raises(ministack.sfn.exceptions.TaskDoesNotExist):
+        ministack.sfn.send_task_success(taskToken=token, output="{}")
+
+
 def test_ministack_reports_no_error_names(ministack: Any, unique: str) -> None:
     ministack.make_function(unique, BROKEN)
     assert ministack.invoke(unique)["payload"]["errorType"] == "Runtime.HandlerError"
@@ -68,6 +78,7 @@ def test_an_answer_counts_once(aws: Any, unique: str) -> None:
     execution = aws.start(aws.make_machine(unique, asking(function, unique)))
     token = token_of(aws, unique)
     assert 500 < len(token) <= 2048
+    aws.wait_for(lambda: any(event["type"] == "TaskSubmitted" for event in aws.history(execution)))
     aws.sfn.send_task_success(taskToken=token, output='{"decision": "approve"}')
     for _ in range(2):
         with pytest.raises(aws.sfn.exceptions.TaskTimedOut):

@@ -53,6 +53,13 @@ def test_ministack_gives_out_an_address_on_the_internet(ministack: Any, unique: 
     assert ".on.aws" in url_of(ministack, unique)
 
 
+def test_ministack_leaves_cookies_in_the_headers(ministack: Any, unique: str) -> None:
+    identifier = url_of(ministack, unique).removeprefix("https://").partition(".")[0]
+    url = f"{ministack.emulator.endpoint}/_aws/lambda-url/{identifier}/"
+    event = json.loads(ask(url, "/page", headers={"Cookie": "a=1"})[1])
+    assert "cookies" not in event
+
+
 def test_the_address_works_on_this_machine(aws: Any, unique: str) -> None:
     url = url_of(aws, unique)
     assert url.startswith("http://127.0.0.1:")

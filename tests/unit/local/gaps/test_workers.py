@@ -22,7 +22,7 @@ def handler(event, context):
     print("before")
     logging.warning("two\\nlines")
     try:
-        price(event)
+        return price(event) + 1
     except KeyError as error:
         raise ValueError("bad order") from error
 """
