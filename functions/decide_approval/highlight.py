@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 
 from markupsafe import Markup, escape
 from pygments.lexer import Lexer
@@ -41,18 +44,23 @@ def lines(code: str, path: str) -> list[Markup]:
     A construct that spans lines, such as a docstring, is coloured on each of them.
     """
     done: list[Markup] = []
-    current: list[str] = []
-    for kind, value in _lexer(path.endswith((".py", ".pyi"))).get_tokens(code):
-        name = _class(kind)
-        for index, part in enumerate(value.split("\n")):
+    spans: list[str] = []
+    for name, text in _runs(code, path.endswith((".py", ".pyi"))):
+        for index, part in enumerate(text.split("\n")):
             if index:
-                done.append(Markup("".join(current)))  # noqa: S704 - made of escaped parts only
-                current = []
+                done.append(Markup("".join(spans)))  # noqa: S704 - made of escaped parts only
+                spans = []
             if part:
-                text = escape(part)
-                current.append(f'<span class="{name}">{text}</span>' if name else str(text))
-    done.append(Markup("".join(current)))  # noqa: S704 - made of escaped parts only
+                spans.append(f'<span class="{name}">{escape(part)}</span>' if name else str(escape(part)))
+    done.append(Markup("".join(spans)))  # noqa: S704 - made of escaped parts only
     return done
+
+
+def _runs(code: str, python: bool) -> Iterator[tuple[str, str]]:
+    """Class and text, neighbours of one class joined: the page stays small."""
+    tokens = _lexer(python).get_tokens(code)
+    for name, group in groupby(((_class(kind), text) for kind, text in tokens), key=itemgetter(0)):
+        yield name, "".join(text for _, text in group)
 
 
 @cache

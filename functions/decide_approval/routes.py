@@ -237,9 +237,9 @@ class _Desk:
     def _form(self) -> dict[str, str]:
         try:
             body = self._app.current_event.decoded_body or ""
-        except ValueError as error:  # neither base64 nor UTF-8
+            fields = parse_qs(body[:_LARGEST_FORM], keep_blank_values=True, max_num_fields=20)
+        except ValueError as error:  # neither base64 nor UTF-8, or more fields than any form of ours has
             raise _Closed(pages.BAD_REQUEST) from error
         if len(body) > _LARGEST_FORM:
             raise _Closed(pages.BAD_REQUEST)
-        fields = parse_qs(body, keep_blank_values=True, max_num_fields=20)
         return {name: values[0] for name, values in fields.items()}

@@ -1,0 +1,122 @@
+"""The page as a browser meets it: requests in, responses out, on the scene's AWS."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+import pytest
+
+from functions.core import links
+from functions.core.approvals import Approval
+from functions.core.links import Link
+from functions.decide_approval.routes import Office, build
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes, and the text, as a browser would see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.elements.texts).split())
+
+    @property
+    def elements(self) -> Elements:
+        return Elements(self.body)
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The anti-forgery token by decision."""
+        fields = [attributes for tag, attributes in self.elements.tags if tag == "input"]
+        values = [(field["name"], unescape(field["value"] or "")) for field in fields]
+        tokens = [value for name, value in values if name == "form"]
+        return dict(zip([value for name, value in values if name == "decision"], tokens, strict=True))
+
+
+class Browser:
+    """Asks the resolver as a function URL would; addresses are relative to the page's base."""
+
+    def __init__(self, scene: Any) -> None:
+        class Keys:
+            def all(self) -> tuple[bytes, ...]:
+                return tuple(scene.keys)
+
+        keys: Any = Keys()
+        office = Office(scene.approvals, scene.incidents, scene.artifacts, scene.decisions, keys)
+        self._resolver = build(lambda: office)
+        self._keys = scene.keys
+
+    def link(self, approval: Approval, recipient: str = "ana", expires_at: int | None = None) -> str:
+        until = int(time.time()) + 600 if expires_at is None else expires_at
+        return links.url("/", Link(approval.approval_id, recipient, until), self._keys[0])
+
+    def request(
+        self, method: str, address: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        parts = urlsplit(address)
+        query = {name: ",".join(values) for name, values in parse_qs(parts.query, True).items()}
+        event: dict[str, Any] = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": parts.path,
+            "rawQueryString": parts.query,
+            "headers": headers or {},
+            "requestContext": {
+                "stage": "$default",
+                "http": {"method": method, "path": parts.path, "sourceIp": "203.0.113.9"},
+            },
+            "isBase64Encoded": body is not None,
+        }
+        if query:
+            event["queryStringParameters"] = query
+        if body is not None:
+            event["body"] = base64.b64encode(body).decode()
+        context: Any = None
+        response = self._resolver.resolve(event, context)
+        found = {name.lower(): str(value) for name, value in response["headers"].items()}
+        return Answer(response["statusCode"], found, response["body"])
+
+    def get(self, address: str) -> Answer:
+        return self.request("GET", address)
+
+    def post(self, address: str, fields: dict[str, str], headers: dict[str, str] | None = None) -> Answer:
+        return self.request("POST", address, urlencode(fields).encode(), headers)
+
+    def decide(self, address: str, decision: str, **fields: str) -> Answer:
+        """Open the page, fill in the form of the decision, and submit it."""
+        token = self.get(address).forms[decision]
+        return self.post(address, {"form": token, "decision": decision, **fields})
+
+    def follow(self, answer: Answer, address: str) -> Answer:
+        return self.get(urljoin(address, answer.headers["location"]))
+
+
+@pytest.fixture
+def browser(scene: Any) -> Browser:
+    return Browser(scene)
