@@ -136,9 +136,9 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> 
     )
 
 
-def progress_page(progress: Progress) -> str:
-    """What happens after the decision."""
-    return _render("progress.html", 2, progress=progress)
+def progress_page(progress: Progress, token: str, *, still: bool) -> str:
+    """What happens after the decision. `token` is the page's own; `still`: the reader wants no reloading."""
+    return _render("progress.html", 2, progress=progress, token=token, still=still)
 
 
 def static(name: str) -> tuple[str, str] | None:

@@ -175,7 +175,13 @@ class _Desk:
             raise _Closed(pages.GONE)
         approval = office.decisions.standing(approval).approval or approval
         incident = office.incidents.get(approval.incident_id)
-        return self.html(HTTPStatus.OK, pages.progress_page(progress(approval, incident, datetime.now(UTC))))
+        found = progress(approval, incident, datetime.now(UTC))
+        # A header rather than an element, and a link that stops it: pages that reload themselves without a
+        # way out shut people out (WCAG 2.2.1, 2.2.2).
+        still = bool(self._query("still"))
+        follow = {} if still or not found.refresh_seconds else {"Refresh": str(found.refresh_seconds)}
+        body = pages.progress_page(found, self._query("t"), still=still)
+        return self.html(HTTPStatus.OK, body, follow)
 
     def html(self, status: int, body: str, headers: dict[str, str] | None = None) -> Page:
         """A page that nobody keeps."""
@@ -190,10 +196,12 @@ class _Desk:
     def _keys(self) -> tuple[bytes, ...]:
         return self._office().keys.all()
 
+    def _query(self, name: str) -> str:
+        return (self._app.current_event.query_string_parameters or {}).get(name, "")
+
     def _link(self, approval_id: str, purpose: Purpose) -> Link:
-        token = (self._app.current_event.query_string_parameters or {}).get("t", "")
         try:
-            return links.verify(token, approval_id, self._keys(), time.time(), purpose)
+            return links.verify(self._query("t"), approval_id, self._keys(), time.time(), purpose)
         except LinkExpired as error:
             raise _Closed(pages.EXPIRED) from error
         except LinkInvalid as error:

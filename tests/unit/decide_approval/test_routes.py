@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_a_decision_is_recorded_under_the_recipient_and_followed(
     assert [received["decision"] for received in scene.workflow.received] == [decision]
     followed = browser.follow(answer, link)
     assert (followed.status, title in followed.text) == (200, True)
-    assert 'http-equiv="refresh"' in followed.body
+    assert followed.headers["refresh"] == "2"
 
 
 def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any) -> None:
@@ -106,7 +107,18 @@ def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any)
     )
     followed = browser.follow(answer, link)
     assert url in followed.body
-    assert 'http-equiv="refresh"' not in followed.body
+    assert "refresh" not in followed.headers
+
+
+def test_the_progress_page_can_be_told_to_stand_still(scene: Any, browser: Any) -> None:
+    link = browser.link(scene.approval())
+    answer = browser.decide(link, "approve")
+    followed = browser.follow(answer, link)
+    stop = next(a["href"] for tag, a in followed.elements.tags if tag == "a" and "still=1" in a["href"])
+    standing = browser.get(urljoin(urljoin(link, answer.headers["location"]), stop))
+    assert standing.status == 200
+    assert "refresh" not in standing.headers
+    assert "You approved the patch" in standing.text
 
 
 def test_a_second_decision_is_told_what_was_decided_and_by_whom(scene: Any, browser: Any) -> None:
