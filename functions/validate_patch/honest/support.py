@@ -141,6 +141,8 @@ def _same_default(tree: Tree, key: str, value: str) -> bool:
 def _asserted(view: View, function: Function, value: ast.expr) -> bool:
     """Whether a test of the tree as fetched asserts this value of this function."""
     wanted = ast.unparse(value)
+    if not values.is_false(value):  # other values are results of ordinary inputs
+        return False
     for path in view.candidate.before:
         module = parsed(view.candidate.before, path) if is_test(path) and path.endswith(".py") else None
         for node in ast.walk(module) if module is not None else ():
@@ -274,7 +276,7 @@ def _documented(view: View, silent: Silent, function: Function | None, subject: 
         # A function's own docstring need not name its subject: "0 for a day without orders".
         if _ABSENCE.search(sentence) and _says(sentence, silent):
             return True
-    for sentence in _all_documentation(view, silent):
+    for sentence in _other_documentation(view, silent):
         words = set(re.findall(r"[a-z][a-z0-9_]*", sentence))
         spoken = words | {part for word in words for part in word.split("_")}
         if not (subject & (spoken | {w.rstrip("s") for w in spoken})):
@@ -303,16 +305,22 @@ def _own_documentation(view: View, function: Function | None) -> Iterator[str]:
             yield from _sentences(ast.get_docstring(old) or "")
 
 
-def _all_documentation(view: View, silent: Silent) -> Iterator[str]:
-    """Sentences of this file's comments and docstrings, of the documents, and the names of tests."""
+def _other_documentation(view: View, silent: Silent) -> Iterator[str]:
+    """Sentences of comments and docstrings, of the documents, and the names of tests.
+
+    The docstring of another function speaks of that function's own result; it counts where it names the key.
+    """
     for path, file in view.candidate.before.items():
         text = file.data.decode(errors="replace")
         if path == view.path or (path.endswith(".py") and silent.key and silent.key in text):
             yield from _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
             module = parsed(view.candidate.before, path)
             for node in ast.walk(module) if module is not None else ():
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                if isinstance(node, ast.Module | ast.ClassDef):
                     yield from _sentences(ast.get_docstring(node) or "")
+                elif isinstance(node, Function) and silent.key:
+                    sentences = _sentences(ast.get_docstring(node) or "")
+                    yield from (s for s in sentences if silent.key.lower() in s)
         elif path.endswith(_DOCUMENTS):
             yield from _sentences(text)
         if is_test(path) and path.endswith(".py"):

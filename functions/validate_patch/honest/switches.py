@@ -95,7 +95,7 @@ def removed_calls(before: View | None, after: View) -> Iterator[Hit]:
     """Calls made for their effect, or to decide, that a file no longer makes: work silently not done."""
     if before is None or is_test(after.path):
         return
-    failing = {place.line for place in before.places}
+    failing = {place.line for place in before.candidate.places[-1:] if place.path == before.path}
     kept = {_called(node) for node in after.walk(ast.Call)}
     for node in before.walk(ast.Call):
         name = _called(node)

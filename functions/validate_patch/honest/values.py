@@ -122,15 +122,16 @@ def spellings(node: ast.expr) -> tuple[str, ...]:
     if isinstance(node, ast.Constant) and node.value is None:
         return ("none", "null", "nothing")
     if isinstance(node, ast.Constant) and node.value is False:
-        return ("false", "off", "no", "not")
+        return ("false", "off")
     if isinstance(node, ast.Constant) and node.value is True:
-        return ("true", "on", "yes")
+        return ("true", "on")
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         words = {0: ("zero", "nothing", "free"), 1: ("one", "once", "single")}.get(int(node.value), ())
         number = f"{node.value:g}"
         return (text.lower(), number, *(words if node.value == int(node.value) else ()))
     if is_false(node):
-        return ("empty", "blank", "nothing", "zero", "no", text.lower())
+        return ("empty", "blank", "nothing", text.lower())
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return (node.value.lower(),)
+        # A word alone may just be the subject; in quotes it is the value.
+        return tuple(f"{mark}{node.value.lower()}{mark}" for mark in ("'", '"', "`"))
     return (text.lower(),)

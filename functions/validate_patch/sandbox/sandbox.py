@@ -63,7 +63,7 @@ class Sandbox:
         self._channel = ours
         code = str(Path(__file__).resolve().parents[3])
         isolation.hide_process()
-        with theirs:
+        with theirs, (self._home / "server.log").open("wb") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.server", str(theirs.fileno()), str(int(namespaces))],
                 cwd=code,
@@ -71,7 +71,7 @@ class Sandbox:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=(self._home / "server.log").open("wb"),
+                stderr=log,
                 start_new_session=True,
             )
         self._namespaces: bool | None = None

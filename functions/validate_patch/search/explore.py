@@ -45,7 +45,8 @@ class _TooLong(BaseException):
 def explore(task: dict[str, Any], root: str, report: int) -> int:
     """Search for failing calls, or probe given ones; reports one line per call and a last one.
 
-    `{"places", "type", "message", "tests", "files", "calls"}`: each find is `{"call", "imports", "exact"}`.
+    `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
+    innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
     """
     _quiet()
@@ -79,7 +80,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
     classes = classes_of(Path(root), task["files"])
     left = task["calls"]
     exact = 0
-    for target in targets_of(Path(root), task["places"]):
+    for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
             left -= 1
             raised = _outcome(call)[1]
@@ -130,7 +131,8 @@ def _form(message: str) -> str:
 
 def _calls(target: Target, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
-    pool = [*_message_values(task["message"]), *_POOL, *_literals(target)]
+    pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
+    pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target)
     shaped: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.required()})
@@ -252,15 +254,22 @@ def _message_values(message: str) -> list[Value]:
     return [whole, *(value for value in found if value != whole)]
 
 
-def _literals(target: Target) -> list[Value]:
-    """Constants in the function: values it compares with, formats it expects."""
+def _literals(code: ast.AST, limit: int) -> list[Value]:
+    """Constants in code: values it compares with, keys it looks up, formats it expects."""
     found: list[Value] = []
-    for node in ast.walk(target.function):
+    for node in ast.walk(code):
         value = node.value if isinstance(node, ast.Constant) else None
         short = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 40)
         if short and value not in found:
             found.append(value)
-    return found[:15]
+    return found[:limit]
+
+
+def _data_of(target: Target, root: Path) -> ast.Module:
+    """The assignments at module level of the target's file: tables that its functions look things up in."""
+    module = ast.parse((root / target.path).read_bytes())
+    kept = [statement for statement in module.body if isinstance(statement, ast.Assign | ast.AnnAssign)]
+    return ast.Module(body=list(kept), type_ignores=[])
 
 
 def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None]:

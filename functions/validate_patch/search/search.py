@@ -30,11 +30,23 @@ class RegressionTests:
 
 
 def generate(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path) -> RegressionTests:
-    """Search on the tree as fetched, see what the patched tree does with the same calls, and write tests."""
+    """Search on the tree as fetched, see what the patched tree does with the same calls, and write tests.
+
+    The innermost function is called first. When the patch leaves it failing, its callers are: the cause may
+    have been mended there.
+    """
     if not candidate.places:
         return RegressionTests(reason="no frame of the traceback could be found in the repository")
+    inner = _search(candidate, sandbox, before, after, skip=0)
+    if inner.tests or len(candidate.places) < 2:
+        return inner
+    outer = _search(candidate, sandbox, before, after, skip=1)
+    return outer if outer.tests else inner
+
+
+def _search(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path, skip: int) -> RegressionTests:
     incident, place = candidate.facts.incident, candidate.places[-1]
-    lines = _lines(sandbox.run(before, _task(candidate), _SECONDS))
+    lines = _lines(sandbox.run(before, {**_task(candidate), "skip": skip}, _SECONDS))
     found = [line for line in lines if "call" in line]
     if not found:
         problem = next((line["problem"] for line in lines if "problem" in line), "")

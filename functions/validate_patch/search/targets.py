@@ -30,9 +30,13 @@ _DEPTH = 3
 class Target:
     """A function, or a method of a class, at module level."""
 
-    module: str
+    path: str
     function: Function
     owner: ast.ClassDef | None = None
+
+    @property
+    def module(self) -> str:
+        return module_name(self.path)
 
     @property
     def imported(self) -> str:
@@ -163,7 +167,7 @@ def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Target]:
                 )
                 if isinstance(inner, Function) and holds and (place["path"], inner.lineno) not in seen:
                     seen.add((place["path"], inner.lineno))
-                    yield Target(module_name(place["path"]), inner, owner)
+                    yield Target(place["path"], inner, owner)
 
 
 def classes_of(root: Path, paths: list[str]) -> Classes:

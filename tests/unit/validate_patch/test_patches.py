@@ -1,0 +1,53 @@
+"""Wrong and hostile patches are stopped by the gate that is there for them; honest ones pass all gates."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.core.evidence import Result
+from functions.core.facts import Facts
+from functions.core.proposal import Proposal
+from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.validate_patch.tree import Tree
+from functions.validate_patch.validate import Validation, validate
+
+DATA = Path(__file__).parents[2] / "data" / "validate"
+WRONG: list[dict[str, Any]] = tomllib.loads((DATA / "wrong.toml").read_text())["case"]
+HONEST: list[dict[str, Any]] = tomllib.loads((DATA / "honest.toml").read_text())["case"]
+
+
+@pytest.fixture
+def judge(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], sandbox: Sandbox
+) -> Callable[[dict[str, Any]], Validation]:
+    """Put a case from the data files through all gates."""
+
+    def run(case: dict[str, Any]) -> Validation:
+        proposal = propose(*map(tuple, case["edits"]), test=case.get("test", ""))
+        return validate(shop, proposal, incidents[case["incident"]], "0" * 40, lambda: nullcontext(sandbox))
+
+    return run
+
+
+@pytest.mark.parametrize("case", WRONG, ids=lambda case: case["name"])
+def test_wrong_patch_is_rejected(case: dict[str, Any], judge: Callable[[dict[str, Any]], Validation]) -> None:
+    result = judge(case)
+    assert not result.evidence.accepted
+    failed = [gate for gate in result.evidence.gates if gate.result is Result.FAIL]
+    assert failed[0].gate == case["gate"], result.evidence.findings
+    assert any(case["why"] in finding for finding in failed[0].findings), failed[0].findings
+
+
+@pytest.mark.parametrize("case", HONEST, ids=lambda case: case["name"])
+def test_honest_patch_is_accepted(
+    case: dict[str, Any], judge: Callable[[dict[str, Any]], Validation]
+) -> None:
+    result = judge(case)
+    assert result.evidence.accepted, result.evidence.findings
+    assert result.proven, result.reason
