@@ -154,11 +154,18 @@ def _closure(names: Iterable[str]) -> set[str]:
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
-        for text in metadata.requires(name) or ():
+        for text in _requires(name):
             inner = Requirement(text)
             if _applies(inner, extras):
                 waiting.append(inner)
     return {name for name, _ in seen}
+
+
+def _requires(name: str) -> list[str]:
+    try:
+        return metadata.requires(name) or []
+    except metadata.PackageNotFoundError as error:
+        raise LookupError(f"{name} is not installed here; install what {LOCK.name} says") from error
 
 
 def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:

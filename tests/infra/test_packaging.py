@@ -27,6 +27,7 @@ IN_RUNTIME_AND_LAYER = (
     "boto3",
     "botocore",
     "dateutil",
+    "fastjsonschema",
     "jmespath",
     "s3transfer",
     "six",
