@@ -55,12 +55,22 @@ def _similarity(left: str, right: str) -> float:
     Names with other words (`customer`, `customer_id`; `min_price`, `max_price`) are other names, and so are
     singular and plural: a loop variable that was never bound is not its sequence misspelt.
     """
+    if _kind(left) != _kind(right):
+        return 0.0
     if left.replace("_", "").lower() == right.replace("_", "").lower():
         return 1.0
     a, b = phrase(left).split(), phrase(right).split()
     if len(a) != len(b) or words(left) == words(right):
         return 0.0
     return min(_word_similarity(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _kind(name: str) -> str:
+    """What the spelling says a name is: an undefined `app` is not the class `App`."""
+    bare = name.lstrip("_")
+    if bare.isupper():
+        return "constant"
+    return "class" if bare[:1].isupper() else "variable"
 
 
 def _word_similarity(a: str, b: str) -> float:
@@ -70,8 +80,9 @@ def _word_similarity(a: str, b: str) -> float:
     if a.isdigit() or b.isdigit() or min(len(a), len(b)) < 3:
         return 0.0
     slips, size = _slips(a, b), max(len(a), len(b))
+    allowed = 2 if min(len(a), len(b)) >= _LONG else 1
     replaced = len(a) == len(b) and sorted(a) != sorted(b)
-    if slips > (2 if size >= _LONG else 1) or (replaced and size <= _SHORT):
+    if slips > allowed or (replaced and size <= _SHORT):
         return 0.0
     return 1 - slips / size if a[0] == b[0] or sorted(a) == sorted(b) else 0.0
 

@@ -24,6 +24,9 @@ from infra.local.model.naming import closest, phrase, words
         ("total2", ["total1"], None),
         ("printer", ["print"], None),
         ("x", ["y"], None),
+        ("app", ["App"], None),
+        ("rules", ["RULES"], None),
+        ("report", ["_reporter"], None),
     ],
 )
 def test_only_a_slip_of_one_known_name_is_a_misspelling(
