@@ -44,6 +44,8 @@ COMMENT_LIMIT = 4_000
 _NOBODY_WAITS = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 # Newest first; a heal has some fifty events, so this is every heal with room for redrives.
 _HISTORY_EVENTS = 1_000
+# How long a concurrent delivery is waited for: two requests take a fraction of a second. Count, seconds.
+_LOOKS, _BETWEEN_LOOKS = 4, 0.25
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -178,7 +180,7 @@ class Decisions:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _NOBODY_WAITS:
                 raise
-            if not self._was_delivered(approval):
+            if not self._was_delivered(approval) and not self._is_delivered_meanwhile(approval):
                 return self._approvals.expire(approval.approval_id) or self._current(approval)
         return self._approvals.delivered(approval.approval_id) or self._current(approval)
 
@@ -206,6 +208,18 @@ class Decisions:
             for page in pages
             for event in page["events"]
         )
+
+    def _is_delivered_meanwhile(self, approval: Approval) -> bool:
+        """Whether somebody else, who delivers the same decision right now, gets to note it.
+
+        The history may lag behind a delivery, and a person who clicks at the same time must not be told that
+        the approval has expired.
+        """
+        for _ in range(_LOOKS):
+            time.sleep(_BETWEEN_LOOKS)
+            if self._current(approval).status is ApprovalStatus.DELIVERED:
+                return True
+        return False
 
     def _current(self, approval: Approval) -> Approval:
         return self._approvals.get(approval.approval_id) or approval

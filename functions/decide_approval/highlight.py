@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -38,7 +38,10 @@ _KINDS = (
 )
 
 
-def lines(code: str, path: str) -> list[Markup]:
+# Lexing is most of what a page costs, and a page is opened more than once: by several approvers, and again
+# after a mistake in the form. Entries are hunks and single lines, so this stays small.
+@lru_cache(maxsize=256)
+def lines(code: str, path: str) -> tuple[Markup, ...]:
     """`code` as escaped HTML, one entry per line, coloured when `path` is a Python file.
 
     A construct that spans lines, such as a docstring, is coloured on each of them.
@@ -53,7 +56,7 @@ def lines(code: str, path: str) -> list[Markup]:
             if part:
                 spans.append(f'<span class="{name}">{escape(part)}</span>' if name else str(escape(part)))
     done.append(Markup("".join(spans)))  # noqa: S704 - made of escaped parts only
-    return done
+    return tuple(done)
 
 
 def _runs(code: str, python: bool) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,7 @@ def test_a_decision_reaches_the_workflow_with_what_it_is_bound_to(scene: Any, de
             "patch_sha256": approval.patch_sha256,
             "base_sha": approval.base_sha,
             "approval_id": approval.approval_id,
+            "decided_at": answer.approval.decided_at,
         }
     ]
 
@@ -126,6 +127,22 @@ def test_a_delivery_whose_answer_was_lost_is_recognised_in_the_history(scene: An
     assert answer.standing is Standing.ACCEPTED
     assert answer.approval.status is ApprovalStatus.DELIVERED
     assert len(scene.workflow.received) == 1
+
+
+def test_a_delivery_that_somebody_else_is_just_noting_is_not_called_expired(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approval = scene.approval()
+    scene.workflow.fail_next += ["ThrottlingException", "TaskTimedOut"]
+    with pytest.raises(ClientError):
+        scene.decisions.decide(approval.approval_id, APPROVE)
+
+    def meanwhile(_: float) -> None:
+        scene.approvals.delivered(approval.approval_id)
+
+    monkeypatch.setattr("functions.core.decisions.time.sleep", meanwhile)
+    assert scene.decisions.decide(approval.approval_id, REJECT).standing is Standing.ALREADY_DECIDED
+    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
 
 
 def test_a_late_delivery_does_not_turn_back_an_incident_that_went_on(scene: Any) -> None:
