@@ -103,13 +103,13 @@ def _opcodes(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Opcode]:
 def _grouped(codes: list[_Opcode]) -> Iterable[list[_Opcode]]:
     """Changes with their context; changes closer than two contexts share a hunk."""
     group: list[_Opcode] = []
-    for tag, i1, i2, j1, j2 in codes:
+    for number, (tag, i1, i2, j1, j2) in enumerate(codes, 1):
         if tag != "equal":
             group.append((tag, i1, i2, j1, j2))
             continue
         if group:
             keep = min(i2 - i1, _CONTEXT)
-            if i2 - i1 <= 2 * _CONTEXT and i2 != codes[-1][2]:
+            if i2 - i1 <= 2 * _CONTEXT and number != len(codes):
                 group.append((tag, i1, i2, j1, j2))
                 continue
             group.append((tag, i1, i1 + keep, j1, j1 + keep))
