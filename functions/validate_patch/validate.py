@@ -107,7 +107,8 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     gates: list[GateResult] = []
     for name, findings, detail in _READING:
         if may_run:
-            gates.append(_timed(name, findings, candidate, detail))
+            said = _accepted_rules(candidate) if name == "honest" else ""
+            gates.append(_timed(name, findings, candidate, detail + said))
             may_run = name in ("honest", "clean") or gates[-1].result is Result.PASS
         else:
             gates += _not_run(name, why="an earlier gate failed")
@@ -148,6 +149,12 @@ def _searched(
     if found.refuted:
         return candidate, GateResult(reproduce.GATE, Result.FAIL, reason, (reason,))
     return candidate, _not_run(reproduce.GATE, why=reason)[0]
+
+
+def _accepted_rules(candidate: Candidate) -> str:
+    """The rules that this app accepts, with the reasons it gives."""
+    rules = [f"{name}: {reason}" for name, reason in sorted(candidate.rules.accepted.items())]
+    return f"; accepted by the repository's settings: {'; '.join(rules)}" if rules else ""
 
 
 def _timed(

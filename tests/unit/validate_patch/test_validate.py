@@ -1,0 +1,139 @@
+"""The step as a whole: order of gates, what is said when something cannot be proven, and the app's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+
+from functions.core.evidence import GateResult, Result
+from functions.core.facts import Facts
+from functions.core.proposal import Proposal
+from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.validate_patch.tree import File, Tree
+from functions.validate_patch.validate import Validation, validate
+
+FORMAT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+INVENTED = ("shop/pricing.py", "RATES[country]", "RATES.get(country, 0)")
+Check = Callable[..., Validation]
+
+
+@pytest.fixture
+def check(propose: Callable[..., Proposal], sandbox: Sandbox, incidents: dict[str, Facts]) -> Check:
+    """Put edits of a tree through all gates."""
+
+    def run(
+        tree: Tree, incident: str, *edits: tuple[str, str, str], facts: Facts | None = None
+    ) -> Validation:
+        given = facts or incidents[incident]
+        return validate(tree, propose(*edits), given, "0" * 40, lambda: nullcontext(sandbox))
+
+    return run
+
+
+def gate(result: Validation, name: str) -> GateResult:
+    return next(gate for gate in result.evidence.gates if gate.gate == name)
+
+
+def test_gates_after_a_failure_say_that_they_did_not_run(shop: Tree, check: Check) -> None:
+    result = check(shop, "label", ("shop/reports.py", "not there", ""))
+    assert gate(result, "applies").result is Result.FAIL
+    assert {g.result for g in result.evidence.gates[1:]} == {Result.NOT_RUN}
+    assert result.patch == b""
+
+
+def test_evidence_shows_both_runs(shop: Tree, check: Check) -> None:
+    runs = gate(check(shop, "label", FORMAT), "reproduces").runs
+    assert [(run.tree, run.exit_code) for run in runs] == [("before", 1), ("after", 0)]
+    assert "TypeError" in runs[0].output
+
+
+def test_repository_without_tests_is_not_called_unbroken(shop: Tree, check: Check) -> None:
+    tree = {path: file for path, file in shop.items() if not path.startswith("tests/")}
+    result = check(tree, "label", FORMAT)
+    assert result.evidence.accepted
+    assert gate(result, "breaks_nothing").result is Result.NOT_RUN
+    assert "not proven: breaks_nothing: not run: the repository has no tests" in result.reason
+
+
+def test_missing_dependency_is_said_and_nothing_is_called_proven(shop: Tree, check: Check) -> None:
+    reports = File(b"import leftpad_of_nobody\n" + shop["shop/reports.py"].data)
+    result = check({**shop, "shop/reports.py": reports}, "label", FORMAT)
+    assert result.evidence.accepted
+    assert not result.proven
+    for name in ("reproduces", "breaks_nothing"):
+        assert gate(result, name).result is Result.NOT_RUN
+        assert "leftpad_of_nobody" in gate(result, name).detail
+
+
+def test_tests_that_failed_before_are_shown_and_do_not_count(shop: Tree, check: Check) -> None:
+    broken = File(b"def test_broken():\n    assert 1 == 2\n")
+    result = check({**shop, "tests/test_broken.py": broken}, "label", FORMAT)
+    assert result.evidence.accepted
+    assert (
+        "1 failed before already (tests/test_broken.py::test_broken)" in gate(result, "breaks_nothing").detail
+    )
+
+
+def test_options_for_missing_plugins_are_left_out_and_said(shop: Tree, check: Check) -> None:
+    settings = shop["pyproject.toml"].data + b'addopts = "--cov=shop -n auto"\n'
+    result = check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT)
+    assert gate(result, "breaks_nothing").result is Result.PASS
+    assert "without the options" in gate(result, "breaks_nothing").detail
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        (("python", "-m", "pytest", "tests/test_shop.py"), Result.PASS),
+        (("python", "-m", "unittest"), Result.PASS),
+        (("python", "-c", "import shop.reports"), Result.PASS),
+        (("python", "-c", "raise SystemExit(3)"), Result.NOT_RUN),
+        (("no-such-program",), Result.NOT_RUN),
+        (
+            ("python", "-c", "import shop.reports as r; assert r.label({'number': '1'}) == 'ORD-1'"),
+            Result.FAIL,
+        ),
+    ],
+)
+def test_apps_own_test_command(
+    command: tuple[str, ...], result: Result, shop: Tree, check: Check, incidents: dict[str, Facts]
+) -> None:
+    facts = incidents["label"]
+    facts = replace(facts, app=replace(facts.app, test_command=command))
+    edit = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD{order['number']}\"")
+    wrong = result is Result.FAIL
+    assert (
+        gate(check(shop, "label", edit if wrong else FORMAT, facts=facts), "breaks_nothing").result is result
+    )
+
+
+def test_accepted_rule_needs_a_reason_that_the_evidence_shows(shop: Tree, check: Check) -> None:
+    assert not check(shop, "rate", INVENTED).evidence.accepted
+    settings = b'[accept]\ninvented_default = "unknown countries are free"\n'
+    result = check({**shop, ".selfheal.toml": File(settings)}, "rate", INVENTED)
+    assert gate(result, "honest").result is Result.PASS
+    assert "invented_default: unknown countries are free" in gate(result, "honest").detail
+
+
+def test_same_input_gives_the_same_patch(shop: Tree, check: Check) -> None:
+    first, second = check(shop, "label", FORMAT), check(shop, "label", FORMAT)
+    assert first.patch == second.patch
+    assert first.evidence.patch_sha256 == second.evidence.patch_sha256
+
+
+def test_generated_test_reads_as_a_person_would_write_it(shop: Tree, check: Check) -> None:
+    patch = check(
+        shop, "rate", ("shop/pricing.py", "RATES[country]", "RATES.get(country, DEFAULT_RATE)")
+    ).patch
+    added = "\n".join(
+        line[1:] for line in patch.decode().split("tests/test_selfheal_1f3c.py\n@@")[1].split("\n")[1:]
+    )
+    assert added == (
+        '"""`rate_for` in shop/pricing.py raised KeyError in production."""\n\n'
+        "from shop.pricing import rate_for\n\n\n"
+        "def test_rate_for_does_not_raise_keyerror():\n"
+        '    assert rate_for("NZ") == 19.5\n'
+    )
