@@ -172,6 +172,8 @@ def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
         return _aws(aws[1], aws[2])
     if last == "KeyError" and _reads_environment(raised):
         return Judgement(ErrorClass.CONFIGURATION, f"environment variable {message.strip()} is not set")
+    if name == "Runtime.ExitError":
+        return _platform(message)
     if last in _IMPORT_ERRORS:
         return _import(message, rules)
     if last in _DEPENDENCY_ERRORS:
@@ -229,6 +231,8 @@ def _platform(line: str) -> Judgement:
         return Judgement(ErrorClass.TIMEOUT, said)
     if "memory" in lowered or "killed" in lowered:
         return Judgement(ErrorClass.MEMORY, said)
-    if lowered.startswith(("runtime exited", "process exited")):
+    if lowered.startswith("fatal python error"):
+        return Judgement(ErrorClass.DEPENDENCY, f"{said}; native code crashed the interpreter")
+    if "runtime exited" in lowered or "process exited" in lowered:
         return Judgement(ErrorClass.CODE, f"{said}; the process ended itself during the invocation")
     return Judgement(ErrorClass.EXPECTED, "logged as an error without a traceback: the program handled it")

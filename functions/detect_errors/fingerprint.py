@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from functions.core.incident import Frame
-from functions.detect_errors.in_app import AppRules
+from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, Raised
 
@@ -166,7 +166,9 @@ class Fingerprinter:
         parts: list[_Part] = []
         for frame in reversed(raised.frames):
             if not frame.file.startswith("<"):
-                where = _LIBRARY.sub("", frame.file.replace("\\", "/"))
+                path = frame.file[-MAX_PATH:].replace("\\", "/")
+                library = _LIBRARY.match(path)
+                where = path[library.end() :] if library else path
                 parts.append(
                     ("library", f"{where}|{frame.function or ''}", "no frame is the app's: the innermost one")
                 )

@@ -36,7 +36,8 @@ RECORD_START = re.compile(
     r"|(?:\[)?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)(?:[\]:\s]|\Z)"
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T\s,]|\[?\d\d:\d\d:\d\d[.,\s\]]|\[\d{4}-\d\d-\d\d "
     r"|(?:START|END|REPORT|XRAY) (?:RequestId|TraceId): |INIT_START |INIT_REPORT |RequestId: [0-9a-f-]{36} "
-    r'|>>> |In \[\d+\]:|\{"|"""|\'\'\'|={20}|-{20}|Logged from file |Stack \(most recent call last\):'
+    r'|>>> |In \[\d+\]:|\{"|"""|\'\'\'|={20}|-{20}|Logged from file '
+    r"|Call stack:$|Stack \(most recent call last\):"
 )
 
 LEVELS = frozenset(("DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"))
@@ -91,11 +92,17 @@ def exception_line(line: str) -> tuple[str, str] | None:
         name = line.rstrip()
         if name.endswith(":"):
             name = name[:-1]
-    if name.isidentifier():
+    if name.endswith(")") and name.isascii():  # Ray names the wrapped type: RayTaskError(KeyError)
+        plain, _, wrapped = name[:-1].partition("(")
+        if not wrapped.isidentifier():
+            return None
+    else:
+        plain = name
+    if plain.isidentifier():
         return None if name in LEVELS else (name, message)
-    if len(name) > 300 or not name or name[0].isdigit() or not name.rpartition(".")[2].isidentifier():
+    if len(plain) > 300 or not plain or plain[0].isdigit() or not plain.rpartition(".")[2].isidentifier():
         return None
-    for part in name.split("."):
+    for part in plain.split("."):
         if not part.replace("-", "_").isidentifier() and not (
             part[:1] == "<" and part[-1:] == ">" and " " not in part
         ):
@@ -137,7 +144,8 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
         if end >= length:
             break
         # A message that ends in a colon announces what follows: a quoted traceback belongs to it.
-        quotes = text[end - 1 : end] == ":" and end > line_start
+        last = text[line_start:end]
+        quotes = last[-1:] == ":" and " " in last and "Traceback" not in last
         line_start, line_end = end + 1, text.find("\n", end + 1)
         if line_end < 0:
             line_end = length

@@ -15,6 +15,9 @@ from functions.detect_errors.well_known import WELL_KNOWN
 # Bound on what one instance remembers: a warm Lambda process must not grow with the paths it is shown.
 MAX_REMEMBERED = 4096
 
+# Linux's PATH_MAX: what is longer was never a file's path, and patterns need not look at it.
+MAX_PATH = 4096
+
 # Directories that only an installer fills.
 _INSTALLED = (
     "/site-packages/",
@@ -97,6 +100,8 @@ class AppRules:
         return known
 
     def _judge(self, file: str, function: str | None) -> Verdict:
+        if len(file) > MAX_PATH:
+            return Verdict(False, "longer than any path", None)
         path = file.replace("\\", "/")
         below = self._below_root(path)
         for applies, in_app, why in _RULES:

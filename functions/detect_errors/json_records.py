@@ -12,6 +12,7 @@ from typing import Any
 
 from functions.detect_errors.grammar import HEADER, FrameReader, exception_line, telling_type
 from functions.detect_errors.model import Found, Raised
+from functions.detect_errors.platform_lines import read_platform
 from functions.detect_errors.prefixes import canonical
 from functions.detect_errors.traceback_parser import scan
 
@@ -70,17 +71,23 @@ def errors_of(record: Any, frames: FrameReader) -> list[Found]:
     seen = set()
     level = level_of(record) if isinstance(record, dict) else ""
     for raised, whole in _Walk(frames).walk(record, 0, alone=False):
-        identity = ((raised.type or "").rpartition(".")[2], raised.frames)
+        places = tuple((frame.file, frame.line, frame.function) for frame in raised.frames)
+        identity = ((raised.type or "").rpartition(".")[2], places)
         if identity not in seen:
             seen.add(identity)
             found.append(Found(raised, 0, level, whole))
-    if isinstance(record, dict) and (line := _platform(record)):
+    payload = record.get("responsePayload") if isinstance(record, dict) else None
+    if isinstance(record, dict) and (line := _platform(payload if isinstance(payload, dict) else record)):
         found.append(Found(Raised(None, ""), 0, "ERROR", True, line))
     return found
 
 
 def _platform(record: dict[str, Any]) -> str:
-    """Lambda's JSON platform events. One report closes every invocation, so each failure counts once."""
+    """Lambda's JSON platform events, of which one closes every call, and a timed out call's payload."""
+    message = record.get("errorMessage")
+    if isinstance(message, str) and record.get("errorType", "Sandbox.Timedout") == "Sandbox.Timedout":
+        found = read_platform(message)
+        return found[0].platform if found else ""
     details = record.get("record")
     if record.get("type") not in ("platform.report", "platform.initReport") or not isinstance(details, dict):
         return ""
@@ -161,6 +168,8 @@ class _Walk:
         name, message, stack = record.get("errorType"), record.get("errorMessage"), record.get("stackTrace")
         if not isinstance(name, str) or not (isinstance(message, str) or isinstance(stack, list)):
             return None
+        if name == "Sandbox.Timedout":
+            return None
         lines = []
         for entry in stack if isinstance(stack, list) else []:
             if isinstance(entry, str):
@@ -176,7 +185,8 @@ class _Walk:
 
     def _framed(self, record: dict[str, Any]) -> Raised | None:
         """`{type, value, frames: [...]}`: Powertools' `stack_trace` object and its like."""
-        entries = record.get("frames")
+        inner = record.get("stacktrace")
+        entries = inner.get("frames") if isinstance(inner, dict) else record.get("frames")
         name = record.get("type") or record.get("exc_type")
         if not isinstance(entries, list) or not isinstance(name, str) or "exc_type" in record:
             return None

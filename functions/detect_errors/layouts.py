@@ -18,7 +18,11 @@ _BOX = "\u2502\u2514\u251c\u252c\u2524\u2510\u2518\u2570\u256d\u250c"
 _IPYTHON_HEADER = re.compile(r"(\S{1,300})\s{2,}Traceback \(most recent call last\)$")
 _IPYTHON_FRAME = re.compile(r" {0,2}File (?!\")(.{1,1000}?):(\d{1,9})(?:,? in (.*))?$")
 _IPYTHON_CELL = re.compile(r" {0,2}(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?$")
-_IPYTHON_ARROW = re.compile(r"-+> ?\d{1,9} ?(.*)$")
+# IPython before 8: the line is told by the arrow below. Old Jupyter: `Input In [2], in f()`.
+_IPYTHON_OLD = re.compile(r"(<ipython-input-[\w-]{1,60}>|[~/]\S{0,1000}|Input In \[\d+\]),? in (\S.*)$")
+_ODD_INDENT = re.compile(r'((?:|\t+| | {3,}|> ))File "')
+_UNQUOTED = re.compile(r" {0,2}File ([^\s\",][^\",]{0,1000}), line (\d{1,9})(?:, in (.*))?$")
+_IPYTHON_ARROW = re.compile(r"-+> ?(\d{1,9}) ?(.*)$")
 _RICH_FRAME = re.compile(r"[\u2502|] (\S.{0,1000}?):(\d{1,9}) in (\S.*?)\s*[\u2502|]$")
 _RICH_ARROW = re.compile(r"[\u2502|] \u2771 ?\d{1,9} (.*?)\s*[\u2502|]$")
 _LOOK_AHEAD = 24
@@ -34,6 +38,8 @@ def straighten(lines: list[Line]) -> list[Line]:
         if position < 0:
             out.append((number, line))
             index += 1
+        elif (indent := line.find(GROUP_HEADER)) > 0 and line[:indent].isspace():
+            index = _dedent(lines, index, line[:indent], out)
         elif line[position + len(BARE_HEADER) : position + len(HEADER)] == ":":
             index = _header(lines, index, position, out)
         elif "\u2500" in line:
@@ -61,11 +67,13 @@ def _header(lines: list[Line], index: int, position: int, out: list[Line]) -> in
             return index + 1
         out.append((number, before))
     out.append((number, HEADER))
-    index = _stack(lines, index + 1, out)
+    others: list[Line] = []
+    index = _stack(lines, index + 1, out, others)
     if index < len(lines) and exception_line(lines[index][1]) is not None:
         # Its message may quote a header, which must stay where it is.
         out.append(lines[index])
         index += 1
+    out += others
     return index
 
 
@@ -87,8 +95,11 @@ def _dedent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:
     return index
 
 
-def _stack(lines: list[Line], index: int, out: list[Line]) -> int:
-    """Copy a stack's lines; returns the index of the first line behind it."""
+def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -> int:
+    """Copy a stack's lines; returns the index of the first line behind it.
+
+    others: receives the records of other threads that were written in between.
+    """
     airy = index < len(lines) and not lines[index][1].strip()
     while index < len(lines):
         number, line = lines[index]
@@ -96,17 +107,15 @@ def _stack(lines: list[Line], index: int, out: list[Line]) -> int:
             following = _next_text(lines, index)
             if following is None:
                 break
-            is_frame = _is_frame(lines[following][1])
-            if not is_frame and not (airy and _is_exception(lines[following][1])):
+            text = lines[following][1]
+            is_frame = _is_frame(text)
+            if not is_frame and not (airy and (text.startswith("  ") or _is_exception(text))):
                 break
             airy = airy or is_frame
             index = following
-        elif line.startswith('File "'):
-            index = _flush_left(lines, index, out)
-        elif line.startswith('> File "'):
-            out.append((number, "  " + line[2:]))
-            index += 1
-        elif frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line):
+        elif (indent := _ODD_INDENT.match(line)) is not None:
+            index = _reindent(lines, index, indent[1], out)
+        elif frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line) or _UNQUOTED.match(line):
             out.append((number, _frame_line(*frame.groups())))
             index += 1
         elif line.startswith("--- <exception caught here>") or line.lstrip()[0] in _BOX:
@@ -114,9 +123,37 @@ def _stack(lines: list[Line], index: int, out: list[Line]) -> int:
         elif line.startswith("  "):
             out.append((number, line))
             index += 1
+        elif _is_record(line) and _stack_goes_on(lines, index + 1):
+            others.append((number, line))
+            index += 1
         else:
             break
     return index
+
+
+def _stack_goes_on(lines: list[Line], index: int) -> bool:
+    for _, line in lines[index : index + 3]:
+        if line.startswith(('  File "', "    ")):
+            return True
+        if not _is_record(line):
+            return False
+    return False
+
+
+def _is_record(line: str) -> bool:
+    """Whether a line starts a log record, not another traceback."""
+    return RECORD_START.match(line) is not None and BARE_HEADER not in line and "above exception" not in line
+
+
+def _reindent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:
+    """A stack with another indent than two blanks (none, a tab, Loguru's `> `)."""
+    width = len(indent)
+    block = []
+    for number, line in lines[index:]:
+        if not line.startswith(indent) and (indent != "> " or not line.startswith("  ")):
+            break
+        block.append((number, line[width:]))
+    return index + _flush_left(block, 0, out)
 
 
 def _flush_left(lines: list[Line], index: int, out: list[Line]) -> int:
@@ -128,7 +165,7 @@ def _flush_left(lines: list[Line], index: int, out: list[Line]) -> int:
         if is_frame or line.startswith("[Previous line repeated "):
             out.append((number, "  " + line))
         elif line.strip() and (not line.strip("^~ ") or _is_source(lines, index, after_frame)):
-            out.append((number, "    " + line))
+            out.append((number, "    " + line.strip()))
         else:
             break
         after_frame = is_frame
@@ -159,7 +196,7 @@ def _is_exception(line: str) -> bool:
 
 
 def _is_frame(line: str) -> bool:
-    return line.startswith(('  File "', '> File "', 'File "'))
+    return line.startswith('  File "') or _ODD_INDENT.match(line) is not None
 
 
 def _next_text(lines: list[Line], index: int) -> int | None:
@@ -178,14 +215,20 @@ def _frame_line(file: str, line: str, function: str | None) -> str:
 def _ipython(lines: list[Line], index: int, name: str, out: list[Line]) -> int:
     """IPython's context mode: `File path:line, in f(args)`, then numbered source with an arrow."""
     out.append((lines[index][0], HEADER))
+    old: re.Match[str] | None = None
     for at in range(index + 1, len(lines)):
         number, line = lines[at]
-        if line.startswith(name) and exception_line(line) is not None:
+        if BARE_HEADER in line or (line.startswith(name) and exception_line(line) is not None):
             return at
         if frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line):
             out.append((number, _frame_line(*frame.groups())))
+        elif match := _IPYTHON_OLD.match(line):
+            old = match
         elif arrow := _IPYTHON_ARROW.match(line):
-            out.append((number, "    " + arrow[1].strip()))
+            if old is not None:
+                out.append((number, _frame_line(old[1], arrow[1], old[2])))
+                old = None
+            out.append((number, "    " + arrow[2].strip()))
     return len(lines)
 
 
@@ -194,6 +237,8 @@ def _rich(lines: list[Line], index: int, out: list[Line]) -> int:
     out.append((lines[index][0], HEADER))
     for at in range(index + 1, len(lines)):
         number, line = lines[at]
+        if BARE_HEADER in line:
+            return at
         if line.startswith(("\u2570", "+-")):
             return at + 1
         if frame := _RICH_FRAME.match(line):

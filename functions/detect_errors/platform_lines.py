@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
-from functions.detect_errors.grammar import HEADER, RECORD_START, exception_line
+from functions.detect_errors.grammar import HEADER, MAX_MESSAGE_LINES, RECORD_START, exception_line
 from functions.detect_errors.model import Found, Raised
 
+_MAX_ERROR_LINES = 50
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 # Each rule: a substring that must be there (cheap), and the line's pattern. Sources: Lambda's troubleshooting
@@ -37,11 +39,12 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("WORKER TIMEOUT", r"^.{0,120}?(WORKER TIMEOUT \(pid:\d+\))"),
         ("time limit", r"^.{0,160}?(Hard time limit \([\d.]+s\) exceeded)"),
+        ("Fatal Python error", r"^(Fatal Python error: [^\n]{1,200})"),
         ("HARAKIRI", r"^.{0,120}?(HARAKIRI(?: !!!| \[core \d+\]| ON WORKER)[^\n]{0,80})"),
     )
 )
 _REPORT = re.compile(
-    rf"^REPORT RequestId: {_ID}\t.*?\tStatus: "
+    rf"^(?:REPORT RequestId: {_ID}|INIT_REPORT )[^\n]*?\tStatus: "
     r"(timeout|error\tError Type: Runtime\.(?:ExitError|OutOfMemory))",
     re.MULTILINE,
 )
@@ -79,35 +82,33 @@ def read_heads(text: str) -> list[Found]:
     if "[ERROR] " not in text:
         return []
     found = []
+    header = text.find(HEADER)
     for match in _LAMBDA_ERROR.finditer(text):
         end = text.find("\n", match.end())
         end = len(text) if end < 0 else end
+        if 0 <= header < end:
+            header = text.find(HEADER, end)
         named = exception_line(text[match.end() : end].rstrip())
-        if named is None or _reaches_header(text, end):
+        if named is None:
             continue
-        message, position = named[1], end
-        while position < len(text):
+        message, position = [named[1]], end
+        while position < len(text) and len(message) <= MAX_MESSAGE_LINES:
             line_end = text.find("\n", position + 1)
             line_end = len(text) if line_end < 0 else line_end
             line = text[position + 1 : line_end]
-            if not line.strip() or RECORD_START.match(line):
+            if RECORD_START.match(line):
                 break
-            message, position = f"{message}\n{line}", line_end
-        found.append(Found(Raised(named[0], message), match.start(), "ERROR", False))
+            message.append(line)
+            position = line_end
+        if position + 1 != header:  # else the traceback itself is there, and read as such
+            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), match.start(), "ERROR", False))
     return found
 
 
-def _reaches_header(text: str, end: int) -> bool:
-    header = text.find(HEADER, end)
-    if header < 0:
-        return False
-    return not any(RECORD_START.match(line) for line in text[end + 1 : header].split("\n") if line)
-
-
 def read_error_lines(text: str) -> list[Found]:
-    """Lines at level ERROR or above. The caller asks only when the text holds nothing better."""
+    """The first lines at level ERROR or above. The caller asks only when the text holds nothing better."""
     found = []
-    for match in _ERROR_LINE.finditer(text):
+    for match in islice(_ERROR_LINE.finditer(text), _MAX_ERROR_LINES):
         end = text.find("\n", match.start())
         line = text[match.start() : len(text) if end < 0 else end]
         found.append(Found(Raised(None, ""), match.start(), "ERROR", True, line.strip()[:1000]))

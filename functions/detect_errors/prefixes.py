@@ -7,7 +7,9 @@ Order: characters (colours, byte order marks, carriage returns), hard wraps, one
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from functions.detect_errors.grammar import HEADER, STACK, exception_line
 from functions.detect_errors.groups import GROUP_HEADER
@@ -15,15 +17,29 @@ from functions.detect_errors.layouts import BARE_HEADER, straighten
 from functions.detect_errors.one_line import expand
 
 _ANSI = re.compile(r"(?:\x1b|#033|\^\[)\[[0-9;:?]{0,32}[A-Za-z]|\x1b\][^\x07\n]{0,200}\x07|\x1b\([A-B0]")
+_CSV_END = re.compile(r'"(?=\s*(?:,|$))', re.MULTILINE)
+_ENTITIES = (("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"))
 _LEADING_NBSP = re.compile(r"^[\xa0 ]*\xa0[\xa0 ]*", re.MULTILINE)
 # Looked for outside of stacks only: inside them they are source code, and looking costs time.
-ODD = ("#033[", "^[[", '\n\n  File "', "\n--- <exception", '\n> File "', "\n  Cell In[", '\nFile "')
+ODD = (
+    "#033[",
+    "^[[",
+    '\n\n  File "',
+    "\n--- <exception",
+    '\n> File "',
+    "\n  Cell In[",
+    '\nFile "',
+    '\n  File "',
+    "&quot;, line",
+    'File ""',
+)
 _ODD_CHARACTERS = ("\xa0", "\ufeff", "\u2502")
 FIRST_FRAME = f'{HEADER}\n  File "'
 
 # Enough for the workers of one host; more distinct prefixes than this in one text are not demultiplexed.
 _MAX_SOURCES = 16
 _PROBE_LINES = 12
+_MAX_PREFIX = 512
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
 
@@ -31,6 +47,7 @@ _TIME = re.compile(
     r"\d[\d:.,/+TZ-]*\d:\d[\d:.,/+TZ-]*"  # times, and dates joined to them
     r"|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d+)?"  # dates, epochs
     r"|(?<=\[) *\d+\.\d{3,9}(?=\])"  # the kernel's clock
+    r"|^ *\d+(?=[:\t|)>.])"  # line numbers
 )
 
 
@@ -41,10 +58,16 @@ class Stream:
     text: str
     origin: tuple[int, ...] | None = None
 
-    def line_of(self, offset: int) -> int:
-        """The original line that holds the character at `offset`."""
-        line = self.text.count("\n", 0, offset)
-        return line if self.origin is None else self.origin[min(line, len(self.origin) - 1)]
+    def lines_of(self, offsets: Iterable[int]) -> list[int]:
+        """The original line of each offset; ascending offsets take one pass over the text."""
+        lines = []
+        line = last = 0
+        for offset in offsets:
+            if offset < last:
+                line = last = 0
+            line, last = line + self.text.count("\n", last, offset), offset
+            lines.append(line if self.origin is None else self.origin[min(line, len(self.origin) - 1)])
+        return lines
 
 
 def canonical(text: str) -> list[Stream]:
@@ -112,7 +135,8 @@ def _is_quotation(text: str, index: int, stack_end: int) -> bool:
         return True
     if not before:
         return behind in ("", "\n") and not text[end + 1 :].strip()
-    if before.replace("+ Exception Group ", "").strip(" |") or before.isspace():
+    gutter = before.replace("+ Exception Group ", "")
+    if gutter.strip(" |") or before.isspace() or ("+" in before and gutter != "  "):
         return behind not in ("", "\n", "\\", " ", "#")
     return behind in ("", "\n")
 
@@ -125,27 +149,24 @@ def clean(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\ufeff" in text:
         text = text.replace("\ufeff", "")
+    if 'File ""' in text:  # CSV doubles quotes, and puts one before each comma and line end
+        text = _CSV_END.sub("", text.replace('""', "\0")).replace("\0", '"')
+    if "&quot;, line " in text:
+        for entity, character in _ENTITIES:
+            text = text.replace(entity, character)
+    if "File \u201c" in text:
+        text = text.replace("\u201c", '"').replace("\u201d", '"')
     if "\xa0" in text:
         text = _LEADING_NBSP.sub(lambda match: " " * len(match[0]), text)
     return text
 
 
 def _unwrap(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Rejoin lines that a terminal broke at a fixed width.
-
-    A frame line that ends within its file name, exactly as long as the longest line, gives the width away.
-    """
+    """Rejoin lines that a terminal broke at a fixed width, if something gives the width away."""
     width = max((len(line) for _, line in lines), default=0)
-    if width not in _WRAP_WIDTHS:
-        return lines
-    broken = any(
-        len(line) == width
-        and 'File "' in line
-        and '", line ' not in line
-        and '", line ' in line + lines[index + 1][1]
-        for index, (_, line) in enumerate(lines[:-1])
-    )
-    if not broken:
+    if width not in _WRAP_WIDTHS or not (
+        _breaks_in_file_name(lines, width) or _breaks_at_prefix(lines, width)
+    ):
         return lines
     joined: list[tuple[int, str]] = []
     full = False
@@ -158,6 +179,29 @@ def _unwrap(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return joined
 
 
+def _breaks_in_file_name(lines: list[tuple[int, str]], width: int) -> bool:
+    """Whether a frame line as long as the longest line goes on in the next one."""
+    return any(
+        len(line) == width and 'File "' in line and '", line ' not in line and '", line ' in line + following
+        for (_, line), (_, following) in pairwise(lines)
+    )
+
+
+def _breaks_at_prefix(lines: list[tuple[int, str]], width: int) -> bool:
+    """Whether exactly the lines behind those of full width lack the prefix that the header's line has."""
+    header = next((line for _, line in lines if line.rstrip().endswith(HEADER)), "")
+    prefix = header[: header.find(HEADER)]
+    if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
+        return False
+    matcher = re.compile(_pattern(prefix))
+    breaks = [
+        (len(before) == width, matcher.match(line) is None)
+        for (_, before), (_, line) in pairwise(lines)
+        if line
+    ]
+    return (True, True) in breaks and all(full == bare for full, bare in breaks)
+
+
 def _by_source(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
     """Take off what stands in front of every line of a source, and give each source its own list."""
     matchers: dict[str, re.Pattern[str]] = {}
@@ -166,7 +210,7 @@ def _by_source(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
         for index, (_, line) in enumerate(lines):
             position = line.find(header)
             if (
-                position <= 0
+                not 0 < position <= _MAX_PREFIX
                 or line[position + len(header) :].strip()
                 or len(matchers) >= _MAX_SOURCES
                 or not line[:position].strip(" |\t")
@@ -207,7 +251,8 @@ def _pattern(prefix: str) -> str:
     end = 0
     core = prefix.rstrip(" \t")
     for match in _TIME.finditer(core):
-        parts += [re.escape(core[end : match.start()]), r"[ \d:.,/+TZ-]{1,40}"]
+        other = r" *[\d.]{1,40}" if match[0][0] == " " else r"\d[\d:.,/+TZ-]{0,40}"
+        parts += [re.escape(core[end : match.start()]), other]
         end = match.end()
     parts.append(re.escape(core[end:]))
     # Shippers drop trailing blanks, so an empty line may end with the prefix's last visible character.

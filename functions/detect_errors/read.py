@@ -14,7 +14,7 @@ from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.json_records import errors_of, text_of
 from functions.detect_errors.model import Component, Found, ParsedError, Raised
 from functions.detect_errors.platform_lines import read_error_lines, read_heads, read_platform
-from functions.detect_errors.prefixes import FIRST_FRAME, ODD, outside_stacks, rewrite
+from functions.detect_errors.prefixes import FIRST_FRAME, ODD, Stream, outside_stacks, rewrite
 from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
@@ -30,6 +30,7 @@ _PLATFORM_HINTS = (
     "Process ex",
     "time limit",
     "HARAKIRI",
+    "Fatal Python",
     "emory",
 )
 _MAX_AROUND = 2_000
@@ -48,7 +49,8 @@ _MAX_JSON_ATTEMPTS = 2_000
 # fmt: off
 _RECORD_KEYS = frozenset((
     "level", "levelname", "severity", "log.level", "timestamp", "time", "asctime", "@timestamp", "errorType",
-    "errorMessage", "exc_info", "exception", "stream", "__REALTIME_TIMESTAMP",
+    "errorMessage", "exc_info", "exception", "stream", "__REALTIME_TIMESTAMP", "log",
+    "MESSAGE", "container_name", "container_id",
 ))
 # fmt: on
 
@@ -175,15 +177,10 @@ class Reader:
             if any(hint in outside for hint in _PLATFORM_HINTS):
                 found = sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: one.at)
             return _placed(text, found)
-        placed = [
-            (stream.line_of(found.at), found)
-            for stream in rewrite(text)
-            for found in [
-                *scan(stream.text, self._frames),
-                *read_platform(stream.text),
-                *read_heads(stream.text),
-            ]
-        ]
+        placed: list[_Placed] = []
+        for stream in rewrite(text):
+            found = scan(stream.text, self._frames) + read_platform(stream.text) + read_heads(stream.text)
+            placed += zip(stream.lines_of(one.at for one in found), found, strict=True)
         return sorted(placed, key=lambda pair: pair[0])
 
 
@@ -192,7 +189,7 @@ _Placed = tuple[int, Found]
 
 
 def _placed(text: str, found: list[Found]) -> list[_Placed]:
-    return [(text.count("\n", 0, one.at), one) for one in found]
+    return list(zip(Stream(text).lines_of(one.at for one in found), found, strict=True))
 
 
 def _records(text: str) -> list[tuple[dict[str, Any] | None, str]]:

@@ -120,7 +120,9 @@ class _Scan:
         line_end = len(text) if line_end < 0 else line_end
         named = exception_line(text[end:line_end])
         head = None if relation else lambda_head(gap)
-        if head is not None and (named is None or _last(named[0]) != _last(head.type)):
+        if head is not None and (
+            named is None or not (telling_type(named[0]) or _same_type(named[0], head.type))
+        ):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
             whole = bool(frames) or head.type.startswith("Runtime.")
             self._add(Raised(head.type, head.message, frames), start, "ERROR", whole, "")
@@ -199,21 +201,21 @@ class _Scan:
         """Stacks without a header: a SyntaxError that was never raised through a frame, or a cut text."""
         if '  File "' not in gap:
             return
-        position = 0
+        position, text_end = 0, len(gap.rstrip())
         while (start := _STACK_START.search(gap, position)) is not None:
             stack = STACK_LINES.match(gap, start.start())
             if stack is None:
                 break
             position = stack.end()
             before = gap[: start.start()].rstrip("\n").rpartition("\n")[2]
-            if before.endswith("(most recent call last):"):
-                continue  # logging's stack_info shows where the record was made, not an error
+            if before.endswith(("(most recent call last):", "Call stack:")):
+                continue  # logging's stack_info and asyncio's debug mode show where something was made
             frames = self.frames(stack[0])
             line_end = gap.find("\n", position)
             line_end = len(gap) if line_end < 0 else line_end
             named = exception_line(gap[position:line_end])
             if named is None or not frames:
-                if position >= len(gap.rstrip()) and frames and offset + len(gap) == len(self.text):
+                if position >= text_end and frames and offset + len(gap) == len(self.text):
                     self._add(Raised(None, "", frames), offset + start.start(), "", False, "")
                 continue
             message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
@@ -243,8 +245,8 @@ def lambda_head(gap: str) -> Head | None:
     return Head(named[0], f"{named[1]}\n{rest}" if rest else named[1])
 
 
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
+def _same_type(name: str, other: str) -> bool:
+    return name.rpartition(".")[2] == other.rpartition(".")[2]
 
 
 def _any_record(part: str) -> bool:
