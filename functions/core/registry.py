@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from functions.core.app import App
 from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
 
-# A change in the registry takes effect within a minute without a call per log batch.
+# For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
 _MAX_AGE_SECONDS = 60
 
 
@@ -25,7 +25,7 @@ class Registry:
     def app(self, name: str) -> App:
         """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
         try:
-            text = self._provider.get(f"{self._path}/{name}", max_age=_MAX_AGE_SECONDS)
+            text = self._provider.get(f"{self._path}/{name}", force_fetch=True)
         except GetParameterError as error:
             if "ParameterNotFound" not in str(error):
                 raise
@@ -35,12 +35,20 @@ class Registry:
         return self._parse(name, str(text))
 
     def app_of_log_group(self, log_group: str) -> App | None:
-        """The app that registered this log group, or None."""
-        return next((app for app in self.apps() if log_group in app.log_groups), None)
+        """The app that registered this log group, or None.
 
-    def apps(self) -> list[App]:
+        Entries are kept for a minute, but a group that is not among them is looked for afresh: it may have
+        been registered since, and what it delivers now is not delivered again.
+        """
+        for fresh in (False, True):
+            for app in self.apps(fresh=fresh):
+                if log_group in app.log_groups:
+                    return app
+        return None
+
+    def apps(self, *, fresh: bool = True) -> list[App]:
         """All apps whose entry is valid, by name."""
-        entries = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS) or {}
+        entries = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
         found = []
         for name, text in sorted(entries.items()):
             # A broken entry must not take the other apps down with it; `selfheal apps` shows it.
@@ -53,7 +61,7 @@ class Registry:
         if not app.credentials:
             return ""
         try:
-            return str(self._provider.get(app.credentials, decrypt=True, max_age=_MAX_AGE_SECONDS))
+            return str(self._provider.get(app.credentials, decrypt=True, force_fetch=True))
         except GetParameterError as error:
             raise PermanentError(
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "

@@ -56,7 +56,8 @@ def statement_at(scope: ast.AST, line: int) -> ast.AST | None:
         return smallest
     children = ast.iter_child_nodes(smallest)
     parts = (c.context_expr if isinstance(c, ast.withitem) else c for c in children)
-    return ast.Tuple(elts=[part for part in parts if isinstance(part, ast.expr)], ctx=ast.Load())
+    head = ast.Tuple(elts=[part for part in parts if isinstance(part, ast.expr)], ctx=ast.Load())
+    return ast.copy_location(head, smallest)
 
 
 def import_lines(tree: ast.Module) -> set[int]:

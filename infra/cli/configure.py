@@ -67,10 +67,11 @@ def register(target: Target, app: App, token: str | None = None) -> None:
                 str(error), "watch the log groups of your own services only", exit_code=2
             ) from error
     ssm = target.session.client("ssm")
-    _ensure_link_key(ssm)
+    key = target.output("DataKeyArn")
+    _ensure_link_key(ssm, key)
     if token:
         name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
-        ssm.put_parameter(Name=name, Value=token, Type="SecureString", Overwrite=True)
+        ssm.put_parameter(Name=name, Value=token, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"credentials": name})
     value = json.dumps(app.to_json(), indent=1)
     ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
@@ -78,10 +79,14 @@ def register(target: Target, app: App, token: str | None = None) -> None:
         _subscribe(target, group)
 
 
-def _ensure_link_key(ssm: Any) -> None:
+def _ensure_link_key(ssm: Any, key: str) -> None:
     try:
         ssm.put_parameter(
-            Name=LINK_KEY_PARAMETER, Value=secrets.token_urlsafe(32), Type="SecureString", Overwrite=False
+            Name=LINK_KEY_PARAMETER,
+            Value=secrets.token_urlsafe(32),
+            Type="SecureString",
+            KeyId=key,
+            Overwrite=False,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterAlreadyExists":

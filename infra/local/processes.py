@@ -15,6 +15,9 @@ import psutil
 _START_SECONDS = 30
 _STOP_SECONDS = 10
 
+# Those that this very process started: Popen must outlive its start, and a child that ended must be reaped.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -47,6 +50,8 @@ class Started:
         for survivor in alive:
             survivor.kill()
         psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+        if child := _children.pop(self.pid, None):
+            child.wait()
 
 
 def start_module(module: str, *arguments: str, log: Path, ready: str) -> tuple[Started, str]:
@@ -69,6 +74,7 @@ def start_module(module: str, *arguments: str, log: Path, ready: str) -> tuple[S
     while time.monotonic() < deadline:
         for line in log.read_text(errors="replace").splitlines():
             if line.startswith(ready):
+                _children[process.pid] = process
                 return Started.of(process.pid), line.removeprefix(ready).strip()
         if process.poll() is not None:
             break

@@ -47,3 +47,20 @@ def test_lost_credentials_are_named(registry: Registry) -> None:
     boto3.client("ssm").delete_parameter(Name="/self-heal/credentials/orders")
     with pytest.raises(PermanentError, match="/self-heal/credentials/orders"):
         registry.credentials(app)
+
+
+def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None:
+    ssm = boto3.client("ssm")
+    assert registry.app_of_log_group("/aws/lambda/billing") is None
+    entry = ENTRY | {"log_groups": ["/aws/lambda/billing"]}
+    ssm.put_parameter(Name="/self-heal/apps/billing", Value=json.dumps(entry), Type="String")
+    found = registry.app_of_log_group("/aws/lambda/billing")
+    assert found
+    assert found.name == "billing"
+    ssm.put_parameter(
+        Name="/self-heal/apps/billing", Value=json.dumps(entry | {"branch": "next"}), Overwrite=True
+    )
+    assert registry.app("billing").branch == "next"
+    assert registry.credentials(registry.app("orders")) == "token"
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="renewed", Overwrite=True)
+    assert registry.credentials(registry.app("orders")) == "renewed"

@@ -335,3 +335,14 @@ def test_hostile_source_is_shown_without_being_understood() -> None:
         ]
         frames = [Frame("/var/task/a/b.py", 1, "f", "", in_app=True), LIBRARY]
         build_context(Repository(files), frames, ROOTS)
+
+
+@pytest.mark.parametrize(
+    "head", ["for one in rates:", "while rates[0]:", "with open(rates) as file:", "if rates['x']:"]
+)
+def test_a_compound_statement_that_failed_in_its_head_is_read_by_its_head(head: str) -> None:
+    source = f"rates = []\n\n\ndef run():\n    {head}\n        pass\n"
+    frame = Frame("/var/task/run.py", 5, "run", head, True)
+    repository = Repository([Member("run.py", source.encode())])
+    context = build_context(repository, (frame,), {"/var/task": ""})
+    assert any(part.path == "run.py" for part in context.parts)
