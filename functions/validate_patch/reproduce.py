@@ -45,17 +45,16 @@ def check(
     fails, passes = ended[::2], ended[1::2]
     command = "pytest " + " ".join(paths)
     runs = (_run(command, "before", fails[0]), _run(command, "after", passes[0]))
-    seconds = sum(outcome.seconds for outcome in (*fails, *passes))
     findings, names = _judge(candidate, [outcomes.read(o) for o in fails], [outcomes.read(o) for o in passes])
     if findings:
-        return GateResult(GATE, Result.FAIL, findings[0], findings, runs, seconds)
+        return GateResult(GATE, Result.FAIL, findings[0], findings, runs)
     incident = candidate.facts.incident
     detail = (
         f"{', '.join(names)}: fails before the patch with {incident.error_type}"
         f" in {candidate.places[-1].function if candidate.places else 'the reported place'}, passes after it;"
         f" {TIMES} times each"
     )
-    return GateResult(GATE, Result.PASS, detail, (), runs, seconds)
+    return GateResult(GATE, Result.PASS, detail, (), runs)
 
 
 def _judge(

@@ -40,14 +40,13 @@ def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool
         before, after = _both(sandbox, trees, pool, task)
     shown = shlex.join(command or ("pytest",))
     runs = (_run(shown, "before", before), _run(shown, "after", after))
-    seconds = before.seconds + after.seconds
     was, now = outcomes.read(before), outcomes.read(after)
     findings = _findings(was, now)
     if findings:
-        return GateResult(GATE, Result.FAIL, findings[0], findings, runs, seconds)
+        return GateResult(GATE, Result.FAIL, findings[0], findings, runs)
     if problem := _nothing_proven(was):
-        return GateResult(GATE, Result.NOT_RUN, f"not run: {problem}", (), runs, seconds)
-    return GateResult(GATE, Result.PASS, _detail(was, now) + said, (), runs, seconds)
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {problem}", (), runs)
+    return GateResult(GATE, Result.PASS, _detail(was, now) + said, (), runs)
 
 
 def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:
@@ -127,17 +126,14 @@ def _by_exit_code(
     before, after = _both(sandbox, trees, pool, {"kind": "command", "args": list(command)})
     shown = shlex.join(command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
-    seconds = before.seconds + after.seconds
     if before.exit_code != 0:
         ended = "was stopped" if before.exit_code is None else f"ends with {before.exit_code}"
-        return GateResult(
-            GATE, Result.NOT_RUN, f"not run: {shown} {ended} even without the patch", (), runs, seconds
-        )
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {shown} {ended} even without the patch", (), runs)
     if after.exit_code != 0:
         ended = "is stopped" if after.exit_code is None else f"ends with {after.exit_code}"
         finding = f"{shown} succeeded before the patch and {ended} after it: {_line(after.output[-300:])}"
-        return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)
-    return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs, seconds)
+        return GateResult(GATE, Result.FAIL, finding, (finding,), runs)
+    return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs)
 
 
 def _run(command: str, tree: str, outcome: Outcome) -> Run:

@@ -107,8 +107,7 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     gates: list[GateResult] = []
     for name, findings, detail in _READING:
         if may_run:
-            said = _accepted_rules(candidate) if name == "honest" else ""
-            gates.append(_timed(name, findings, candidate, detail + said))
+            gates.append(_timed(name, findings, candidate, detail + _remark(name, candidate.rules)))
             may_run = name in ("honest", "clean") or gates[-1].result is Result.PASS
         else:
             gates += _not_run(name, why="an earlier gate failed")
@@ -125,8 +124,13 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
             reproduced = reproduce.check(candidate, tests, sandbox, after, pool)
         else:
             candidate, reproduced = _searched(candidate, sandbox, fetched, after, pool)
-        reproduced = replace(reproduced, seconds=round(time.monotonic() - started, 3))
-        return candidate, [reproduced, suite.check(candidate, sandbox, (fetched, after), pool)]
+        halfway = time.monotonic()
+        unbroken = suite.check(candidate, sandbox, (fetched, after), pool)
+        ended = time.monotonic()
+    return candidate, [
+        replace(reproduced, seconds=round(halfway - started, 4)),
+        replace(unbroken, seconds=round(ended - halfway, 4)),
+    ]
 
 
 def _searched(
@@ -151,10 +155,14 @@ def _searched(
     return candidate, _not_run(reproduce.GATE, why=reason)[0]
 
 
-def _accepted_rules(candidate: Candidate) -> str:
-    """The rules that this app accepts, with the reasons it gives."""
-    rules = [f"{name}: {reason}" for name, reason in sorted(candidate.rules.accepted.items())]
-    return f"; accepted by the repository's settings: {'; '.join(rules)}" if rules else ""
+def _remark(gate: str, rules: Rules) -> str:
+    """What the repository's own settings have to do with a gate's result."""
+    if gate == "in_lane" and rules.problem:
+        return f"; the repository's settings are ignored: {rules.problem}"
+    if gate == "honest" and rules.accepted:
+        accepted = "; ".join(f"{name}: {reason}" for name, reason in sorted(rules.accepted.items()))
+        return f"; accepted by the repository's settings: {accepted}"
+    return ""
 
 
 def _timed(

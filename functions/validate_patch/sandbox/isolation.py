@@ -86,9 +86,9 @@ def adopt_orphans() -> None:
     prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def hide_process() -> None:
-    """Close this process's `/proc` entries (environment, memory) to others of the same user."""
-    prctl(_SET_DUMPABLE, 0)
+def hide_process(*, hidden: bool = True) -> None:
+    """Close (or open) this process's `/proc` entries, environment and memory, to others of the same user."""
+    prctl(_SET_DUMPABLE, int(not hidden))
 
 
 def unshare(flags: int = NAMESPACES) -> None:
@@ -157,9 +157,9 @@ def own_root(tree: str, limits: Limits) -> None:
         fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 1 | 64))  # SIOCSIFFLAGS, IFF_UP | IFF_RUNNING
 
 
-def drop_privileges() -> None:
-    """Become the worker's user without capabilities, now and after any exec."""
-    if os.geteuid() == 0:
+def drop_privileges(*, namespaces: bool) -> None:
+    """Give up all capabilities, now and after any exec; inside a namespace also become the worker's user."""
+    if namespaces and os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(WORKER_ID, WORKER_ID, WORKER_ID)
         os.setresuid(WORKER_ID, WORKER_ID, WORKER_ID)
@@ -185,6 +185,17 @@ def apply_limits(limits: Limits, processes_now: int = 0) -> None:
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (bound, bound))
     prctl(_SET_NO_NEW_PRIVS, 1)
+
+
+def ancestors() -> list[int]:
+    """Process ids of everything above this process."""
+    found = []
+    pid = os.getppid()
+    while pid > 0:
+        found.append(pid)
+        # "pid (name) state ppid …": the name may itself hold spaces and brackets.
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return found
 
 
 def processes_of_user() -> int:

@@ -111,7 +111,7 @@ class Sandbox:
         if self.namespaces:
             return f"own user, process, mount, network and IPC namespaces, own read-only root; {limits}"
         return (
-            f"no namespaces on this platform, so the network is what the function's subnet allows; {limits}"
+            f"no namespaces on this platform, so its files are readable; no sockets but local ones; {limits}"
         )
 
     def stage(self, files: Tree) -> Path:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from functions.validate_patch.sandbox import isolation, runner
+from functions.validate_patch.sandbox import isolation, runner, seccomp
 from functions.validate_patch.sandbox.isolation import Limits
 from functions.validate_patch.sandbox.report import READY
 
@@ -132,6 +132,9 @@ def _outer(
     isolation.die_with_parent()
     try:
         if namespaces:
+            # There is nothing to hide any more from here on, and only of such a process may an ordinary user
+            # write the id maps.
+            isolation.hide_process(hidden=False)
             isolation.unshare()
         os.write(entered, b"1")
         os.close(entered)
@@ -184,9 +187,10 @@ def _work(job: dict[str, Any], limits: Limits, namespaces: bool, output: int, re
         os.dup2(output, 2)
         os.dup2(report, 3)
         os.closerange(4, limits.files * 4)
-        if namespaces:
-            isolation.drop_privileges()
+        above = [] if namespaces else isolation.ancestors()
         isolation.apply_limits(limits, 0 if namespaces else isolation.processes_of_user())
+        isolation.drop_privileges(namespaces=namespaces)
+        seccomp.refuse(network=not namespaces, processes=above)
         root = isolation.REPO if namespaces else job["tree"]
         os.chdir(root)
         os.environ.clear()

@@ -72,6 +72,53 @@ def test_no_address_answers(box: Sandbox, address: str) -> None:
     assert "unreachable" in outcome.output or "refused" in outcome.output
 
 
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK"])
+def test_without_namespaces_there_are_no_sockets_either(plain: Sandbox, family: str) -> None:
+    outcome = run(plain, f"import socket; socket.socket(socket.{family}, socket.SOCK_RAW)")
+    assert "PermissionError" in outcome.output
+
+
+def test_without_namespaces_local_sockets_still_work(plain: Sandbox) -> None:
+    assert run(plain, "import socket; socket.socketpair(); print('ok')").output == "ok\n"
+
+
+def test_without_namespaces_other_processes_are_out_of_reach(plain: Sandbox) -> None:
+    code = (
+        "import os, resource, signal\n"
+        f"us = {os.getpid()}\n"
+        "attempts = [\n"
+        "    lambda: os.kill(us, 0),\n"
+        "    lambda: os.kill(os.getppid(), signal.SIGKILL),\n"
+        "    lambda: os.kill(-1, signal.SIGKILL),\n"
+        "    lambda: os.pidfd_open(us),\n"
+        "    lambda: resource.prlimit(us, resource.RLIMIT_NOFILE, (0, 0)),\n"
+        "    lambda: open(f'/proc/{us}/environ').read(),\n"
+        "    lambda: open(f'/proc/{us}/mem', 'rb').read(1),\n"
+        "    lambda: open(f'/proc/{os.getppid()}/environ').read(),\n"
+        "]\n"
+        "for attempt in attempts:\n"
+        "    try:\n"
+        "        attempt()\n"
+        "        print('reached')\n"
+        "    except PermissionError:\n"
+        "        print('refused')\n"
+    )
+    assert run(plain, code).output == "refused\n" * 8
+
+
+@pytest.mark.parametrize("held", ["box", "plain"])
+def test_debuggers_and_kernel_interfaces_are_refused(request: pytest.FixtureRequest, held: str) -> None:
+    # ptrace, unshare, io_uring_setup (which opens sockets without the call of that name), bpf on x86_64
+    code = (
+        "import ctypes, os\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "numbers = {'x86_64': (101, 272, 425, 321), 'aarch64': (117, 97, 425, 280)}\n"
+        "for number in numbers[os.uname().machine]:\n"
+        "    print(libc.syscall(number, 0x10000000, 0, 0, 0), ctypes.get_errno())\n"
+    )
+    assert run(request.getfixturevalue(held), code).output == "-1 1\n" * 4
+
+
 def test_servers_of_this_machine_are_out_of_reach(box: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -104,7 +151,7 @@ def test_files_outside_are_not_there(box: Sandbox, tmp_path: Path) -> None:
 def test_system_and_interpreter_are_read_only(box: Sandbox) -> None:
     code = (
         "import os, sys, pytest\n"
-        "for path in ('/usr/evil', os.path.dirname(pytest.__file__) + '/evil.py', '/evil', '/etc/evil'):\n"
+        "for path in ('/usr/evil', os.path.dirname(pytest.__file__) + '/x.py', '/evil', '/etc/evil'):\n"
         "    try:\n"
         "        open(path, 'w')\n"
         "        print('wrote', path)\n"
@@ -314,6 +361,5 @@ def test_closing_ends_everything_and_leaves_nothing() -> None:
 
 def _processes() -> list[str]:
     """Command lines of all processes of this machine."""
-    return subprocess.run(
-        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return listing.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The step as a whole: order of gates, what is said when something cannot be proven, and the app's own rules."""
+"""The step as a whole: order of gates, what is said when nothing can be proven, the app's own rules."""
 
 from __future__ import annotations
 
