@@ -3,7 +3,7 @@
 What moves between occurrences of one bug (line numbers, addresses, ids, times, values, deployment
 directories, library and interpreter versions, launchers) is left out; what tells two bugs apart (type,
 function, source line, the app's own causes) is kept. A change of these rules is a new VERSION, because it
-renames every incident; `tests/data/fingerprints/` pins the results per version.
+renames every incident; `tests/data/detect_errors/fingerprints_v1.json` pins the results.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.core.incident import Frame
@@ -35,10 +36,10 @@ _ALIASES = {
 _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 _LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
 _IMPORTS = ("import ", "from ")
-_LITERAL = re.compile(r"'([^'\\\s]{3,80})'|\"([^\"\\\s]{3,80})\"")
 _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
 _LIBRARY = re.compile(r".*(?:site-packages|dist-packages|/python\d[\d.]*|/var/runtime|\.egg)/")
-_MAX_WORDS = 200
+_MAX_WORDS = 100
+_LITERAL_LENGTHS = range(3, 81)
 _MAX_REMEMBERED = 1024
 
 _Part = tuple[str, str, str]
@@ -46,11 +47,10 @@ _Part = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """What a stack contributes, remembered with it: its parts, and the literals of its source lines."""
+    """What a stack contributes, remembered with it: its parts, and its source lines."""
 
     frames: tuple[Frame, ...]
     parts: tuple[_Part, ...]
-    literals: frozenset[str]
     code: str
     sourced: bool
 
@@ -58,18 +58,24 @@ class _Site:
 class Fingerprinter:
     """Computes fingerprints under one app's rules."""
 
-    def __init__(self, rules: AppRules) -> None:
+    def __init__(
+        self, rules: AppRules, repeats: Callable[[tuple[Frame, ...]], bool] = lambda _: False
+    ) -> None:
+        """repeats: whether frames will come again, so that what they contribute is worth remembering."""
         self._rules = rules
+        self._repeats = repeats
         self._sites: dict[int, _Site] = {}
         self._digests: dict[tuple[str, ...], str] = {}
 
     def fingerprint(self, raised: Raised, platform: str = "") -> str:
         """`v<version>-<16 hexadecimal digits>`: safe in object keys, branch names and URLs."""
         values = tuple([part[1] for part in self._parts(raised, platform)])
-        digest = self._digests.get(values)
-        if digest is None:
-            joined = "\n".join(values).encode("utf-8", "replace")
-            digest = f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
+        repeats = self._repeats(raised.frames)
+        if repeats and (known := self._digests.get(values)):
+            return known
+        joined = "\n".join(values).encode("utf-8", "replace")
+        digest = f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
+        if repeats:
             if len(self._digests) >= _MAX_REMEMBERED:
                 self._digests.clear()
             self._digests[values] = digest
@@ -131,15 +137,16 @@ class Fingerprinter:
         site = self._sites.get(key)
         if site is None or site.frames is not frames:
             site = self._read_site(frames, recursion=_type_name(raised) == "RecursionError")
-            if len(self._sites) >= _MAX_REMEMBERED:
-                self._sites.clear()
-            self._sites[key] = site
+            if self._repeats(frames):
+                if len(self._sites) >= _MAX_REMEMBERED:
+                    self._sites.clear()
+                self._sites[key] = site
         return site
 
     def _read_site(self, frames: tuple[Frame, ...], *, recursion: bool) -> _Site:
         own = [frame for frame in frames if frame.in_app]
         if not own:
-            return _Site(frames, (), frozenset(), "", False)
+            return _Site(frames, (), "", False)
         verdict = self._rules.verdict
         paths: list[str | None] = [verdict(frame.file, frame.function).below for frame in own]
         if None in paths:
@@ -158,8 +165,7 @@ class Fingerprinter:
             ("frame", "|".join(entry), "the app's own: path, function, source line") for entry in kept
         )
         code = "\n".join(entry[2] for entry in kept)
-        literals = frozenset(one or other for one, other in _LITERAL.findall(code))
-        return _Site(frames, parts, literals, code, any(entry[2] for entry in kept))
+        return _Site(frames, parts, code, bool(code.strip()))
 
     def _fallback(self, raised: Raised) -> list[_Part]:
         """No frame of the app: where in a library it was raised, and what was said."""
@@ -235,12 +241,12 @@ def _constants(raised: Raised, site: _Site) -> list[str]:
     """
     message = raised.message
     found = set()
-    if site.literals:
+    if "'" in site.code or '"' in site.code:
         for word in message[:1000].split(None, _MAX_WORDS)[:_MAX_WORDS]:
             bare = word.strip("'\".,:;()[]{}")
             if word[:2] in ("u'", 'u"'):  # Python 2
                 bare = bare[2:]
-            if bare in site.literals:
+            if len(bare) in _LITERAL_LENGTHS and (f"'{bare}'" in site.code or f'"{bare}"' in site.code):
                 found.add(bare)
     if " '" in message and (named := _NAMED.search(without_hint(message.partition("\n")[0][:1000]))):
         name = named[1] or named[2]

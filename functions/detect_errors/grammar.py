@@ -51,12 +51,15 @@ MAX_REMEMBERED_LENGTH = 20_000
 class FrameReader:
     """Reads the lines of a stack into frames, each judged by the app's rules.
 
-    In an error storm the stack's text repeats exactly, so the result is remembered by that text.
+    In an error storm the stack's text repeats exactly, so the result is remembered by that text; from its
+    second appearance on, because remembering what never comes again costs more than it saves.
     """
 
     def __init__(self, rules: AppRules) -> None:
         self.rules = rules
         self._known: dict[str, tuple[Frame, ...]] = {}
+        self._ids: set[int] = set()
+        self._seen: set[int] = set()
 
     def known(self, stack: str) -> tuple[Frame, ...] | None:
         """The frames of a stack that was read before."""
@@ -74,10 +77,25 @@ class FrameReader:
                 )
             frames = tuple(read)
             if len(stack) <= MAX_REMEMBERED_LENGTH:
-                if len(self._known) >= MAX_REMEMBERED_STACKS:
-                    self._known.clear()
-                self._known[stack] = frames
+                self._remember(stack, frames)
         return frames
+
+    def remembers(self, frames: tuple[Frame, ...]) -> bool:
+        """Whether these very frames will come again, so that more can be remembered about them."""
+        return id(frames) in self._ids
+
+    def _remember(self, stack: str, frames: tuple[Frame, ...]) -> None:
+        key = hash(stack)
+        if key not in self._seen:
+            if len(self._seen) >= 8 * MAX_REMEMBERED_STACKS:
+                self._seen.clear()
+            self._seen.add(key)
+            return
+        if len(self._known) >= MAX_REMEMBERED_STACKS:
+            self._known.clear()
+            self._ids.clear()
+        self._known[stack] = frames
+        self._ids.add(id(frames))
 
 
 def exception_line(line: str) -> tuple[str, str] | None:

@@ -78,7 +78,7 @@ class Reader:
     def __init__(self, rules: AppRules) -> None:
         self._rules = rules
         self._frames = FrameReader(rules)
-        self._fingerprinter = Fingerprinter(rules)
+        self._fingerprinter = Fingerprinter(rules, self._frames.remembers)
 
     def read(self, text: str) -> list[ParsedError]:
         """See `read_errors`."""
@@ -174,8 +174,10 @@ class Reader:
         outside = outside_stacks(text)
         if outside is not None:
             found = scan(text, self._frames)
-            if any(hint in outside for hint in _PLATFORM_HINTS):
-                found = sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: one.at)
+            for hint in _PLATFORM_HINTS:
+                if hint in outside:
+                    found = [*found, *read_platform(text), *read_heads(text)]
+                    return _placed(text, sorted(found, key=lambda one: one.at))
             return _placed(text, found)
         placed: list[_Placed] = []
         for stream in rewrite(text):
@@ -189,6 +191,8 @@ _Placed = tuple[int, Found]
 
 
 def _placed(text: str, found: list[Found]) -> list[_Placed]:
+    if len(found) == 1:
+        return [(text.count("\n", 0, found[0].at), found[0])]
     return list(zip(Stream(text).lines_of(one.at for one in found), found, strict=True))
 
 

@@ -1,0 +1,137 @@
+"""Each error gets a class with a reason; only `code` starts a heal by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.core.incident import ErrorClass
+from functions.detect_errors.classify import NEXT_ACTION
+from functions.detect_errors.read import read_errors
+
+APP = '  File "/app/main.py", line 3, in run\n    work()\n'
+LIBRARY = '  File "/usr/local/lib/python3.12/site-packages/lib/core.py", line 9, in work\n    raise it\n'
+ENVIRON = APP.replace("work()", "os.environ['TABLE']") + '  File "<frozen os>", line 685, in __getitem__\n'
+ID = "8f5ffbd2-6d4a-4e7f-9c53-2f7a0a1b7c11"
+
+
+def traceback(last: str, stack: str = APP) -> str:
+    return f"Traceback (most recent call last):\n{stack}{last}\n"
+
+
+def aws(code: str) -> str:
+    said = f"An error occurred ({code}) when calling the GetItem operation: x"
+    return traceback(f"botocore.exceptions.ClientError: {said}")
+
+
+def caused(sentence: str, cause: str) -> str:
+    return traceback(cause) + f"\n{sentence}\n\n" + traceback("svc.StageError: stage failed")
+
+
+NO_MODULE = "Runtime.ImportModuleError: Unable to import module 'h': No module named 'pg'"
+FROM = "The above exception was the direct cause of the following exception:"
+DURING = "During handling of the above exception, another exception occurred:"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "reason"),
+    [
+        (traceback("KeyError: 'id'"), "code", "the app's code"),
+        (traceback("svc.billing.PaymentDeclined: no card"), "code", "the app's code"),
+        (traceback("RecursionError: maximum recursion depth exceeded"), "code", "the app's code"),
+        (aws("ValidationException"), "code", "ValidationException to GetItem"),
+        (
+            traceback("ModuleNotFoundError: No module named 'yamlx'"),
+            "dependency",
+            "module yamlx is not installed",
+        ),
+        (
+            f"[ERROR] {NO_MODULE}\n{traceback('', '')}",
+            "dependency",
+            "module pg",
+        ),
+        (
+            traceback("ImportError: cannot import name 'A' from partially initialized module 'm'"),
+            "code",
+            "circular",
+        ),
+        (
+            traceback("ImportError: cannot import name 'A' from 'm.n' (/var/task/m/n.py)"),
+            "code",
+            "own module",
+        ),
+        (
+            traceback("TypeError: 'function' object is not subscriptable", LIBRARY),
+            "dependency",
+            "no frame is the app's",
+        ),
+        (traceback("KeyError: 'TABLE'", ENVIRON), "configuration", "environment variable 'TABLE'"),
+        (traceback("svc.settings.ConfigError: missing setting db.dsn"), "configuration", "ConfigError"),
+        (
+            traceback("botocore.exceptions.NoRegionError: You must specify a region."),
+            "configuration",
+            "setting",
+        ),
+        (aws("AccessDeniedException"), "permission", "AccessDeniedException to GetItem"),
+        (traceback("PermissionError: [Errno 13] Permission denied: '/x'"), "permission", "denied"),
+        (aws("ThrottlingException"), "throttling", "ThrottlingException"),
+        (aws("SlowDown"), "throttling", "SlowDown"),
+        (aws("ServiceQuotaExceededException"), "throttling", "Quota"),
+        (traceback("requests.exceptions.ReadTimeout: read timed out"), "timeout", "in time"),
+        (f"2026-06-11T09:30:21.118Z {ID} Task timed out after 3.00 seconds\n", "timeout", "3.00 seconds"),
+        (
+            "[2026-11-20 13:39:24 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:6829)\n",
+            "timeout",
+            "WORKER TIMEOUT",
+        ),
+        (traceback("MemoryError"), "memory", "memory"),
+        (
+            f"RequestId: {ID} Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n",
+            "memory",
+            "killed",
+        ),
+        (
+            f"RequestId: {ID} Error: Runtime exited with error: exit status 3\nRuntime.ExitError\n",
+            "code",
+            "exit status 3",
+        ),
+        (aws("InternalServerError"), "external", "InternalServerError"),
+        (traceback("ConnectionResetError: [Errno 104] Connection reset by peer"), "external", "network"),
+        (traceback("psycopg2.OperationalError: could not connect to server"), "external", "database"),
+        (traceback("sqlite3.OperationalError: no such table: x"), "code", "the app's code"),
+        ("2026-01-01 WARNING app: retrying\n" + traceback("KeyError: 'id'"), "expected", "level WARNING"),
+        ("2026-01-01 INFO app: GET /x\n" + traceback("KeyError: 'id'"), "code", "the app's code"),
+        (f"[ERROR]\t2026-11-20T13:39:00.076Z\t{ID}\tcard declined", "expected", "without a traceback"),
+        (traceback("KeyboardInterrupt"), "expected", "told to stop"),
+        (caused(FROM, "ConnectionResetError: gone"), "external", "caused by ConnectionResetError"),
+        (caused(DURING, "ConnectionResetError: gone"), "code", "the app's code"),
+        ("Fatal Python error: Segmentation fault\n", "dependency", "native code"),
+    ],
+)
+def test_the_class_and_its_reason(text: str, expected: str, reason: str) -> None:
+    error = read_errors(text)[-1]
+    assert error.error_class == expected
+    assert reason in error.reason
+    assert error.next_action == NEXT_ACTION[error.error_class]
+
+
+def test_every_class_names_a_next_action() -> None:
+    assert set(NEXT_ACTION) == set(ErrorClass)
+
+
+def test_a_module_of_the_app_is_code_when_it_is_known() -> None:
+    text = traceback("ModuleNotFoundError: No module named 'shop.rules'")
+    assert read_errors(text, packages=["shop"])[0].error_class == ErrorClass.CODE
+    assert read_errors(text)[0].error_class == ErrorClass.DEPENDENCY
+
+
+def test_a_group_takes_the_class_that_all_members_share() -> None:
+    member = "    | ConnectionResetError: [Errno 104] gone\n"
+    text = (
+        "  + Exception Group Traceback (most recent call last):\n"
+        '  |   File "/app/main.py", line 3, in run\n'
+        "  | ExceptionGroup: several (2 sub-exceptions)\n"
+        f"  +-+---------------- 1 ----------------\n{member}    +---------------- 2 ----------------\n{member}"
+        "    +------------------------------------\n"
+    )
+    assert read_errors(text)[0].error_class == ErrorClass.EXTERNAL
+    assert read_errors(text.replace("ConnectionResetError", "KeyError", 1))[0].error_class == ErrorClass.CODE
