@@ -10,6 +10,11 @@ from functions.core.evidence import Evidence
 from functions.core.incident import Incident
 
 _WIDTH = 76
+# Characters; whoever wants the rest opens the page.
+_CAUSE_LIMIT = 500
+
+EVERYBODY = "team"
+"""Recipient of the link when the app names no approvers: whoever reads the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +35,33 @@ class Fix:
 
 
 def compose(
-    incident: Incident, fix: Fix, evidence: Evidence, *, link: str, expires_at: int, redriven: bool
+    incident: Incident,
+    fix: Fix,
+    evidence: Evidence,
+    *,
+    link: str,
+    recipient: str,
+    expires_at: int,
+    redriven: bool,
 ) -> Message:
     """The request for approval. It quotes the error's one-line title, never the log text or the patch."""
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
     again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
+    until = f"{datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M}"
     lines = [
         *again,
         _wrap(f"{incident.app} fails with {_line(incident.title)}"),
-        _wrap(f"Seen {_times(incident.occurrences)} since {_minute(incident.first_seen)}."),
+        _wrap(f"Seen {_times(incident)}."),
         "",
         _wrap(f"Proposed fix: {_line(fix.title)}"),
-        _wrap(f"Cause: {_line(fix.root_cause)}"),
+        _wrap(f"Cause: {textwrap.shorten(_line(fix.root_cause), _CAUSE_LIMIT)}"),
         f"Confidence (the model's own): {fix.confidence:.0%}",
         _proof(evidence),
         "",
         "Read the evidence and decide:",
         link,
         "",
-        _wrap(
-            "The link is yours alone: what is decided through it is recorded under your name."
-            f" It works once, until {datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M} UTC."
-        ),
+        _wrap(f"{_whose(recipient)} It works once, until {until} UTC."),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
@@ -69,8 +79,16 @@ def _proof(evidence: Evidence) -> str:
     return f"NOT fully proven:\n{missing}"
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+def _whose(recipient: str) -> str:
+    if recipient == EVERYBODY:
+        return "The link is for whoever reads this: name approvers in the app's entry to record who decided."
+    return f"The link is yours alone: what is decided through it is recorded as {recipient}."
+
+
+def _times(incident: Incident) -> str:
+    if incident.occurrences == 1:
+        return f"once, {_minute(incident.first_seen)}"
+    return f"{incident.occurrences:,} times since {_minute(incident.first_seen)}"
 
 
 def _minute(moment: str) -> str:

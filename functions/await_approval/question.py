@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from functions.await_approval.message import Fix, compose
+from functions.await_approval.message import EVERYBODY, Fix, compose
 from functions.core import links
 from functions.core.approvals import Approval, Approvals, ApprovalStatus
 from functions.core.artifacts import Artifacts
@@ -18,9 +18,6 @@ from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.task_tokens import TaskTokens
-
-EVERYBODY = "team"
-"""Recipient of the link when the app names no approvers: whoever reads the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +143,7 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk, recipien
             fix,
             evidence,
             link=links.url(desk.page, link, desk.keys[0]),
+            recipient=recipient,
             expires_at=approval.expires_at,
             redriven=approval.redrive_count > 0,
         )
