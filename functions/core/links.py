@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -109,13 +108,10 @@ def derive_approval_id(key: bytes, execution_arn: str, attempt: int, redrive_cou
     return _encode(hmac.digest(key, message, hashlib.sha256)[:24])
 
 
-def new_key() -> str:
-    """A fresh key for the parameter; put it before the old one to rotate, drop the old one a week later."""
-    return secrets.token_urlsafe(32)
-
-
 def parse_keys(text: str) -> tuple[bytes, ...]:
     """The keys in the parameter's value: separated by white space, newest (which signs) first.
+
+    To rotate, put a new key before the old one, and drop the old one when its last link has expired.
 
     Raises PermanentError when there is none or one is shorter than 32 characters.
     """

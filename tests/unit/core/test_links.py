@@ -109,7 +109,7 @@ def test_unusable_keys_are_refused(text: str) -> None:
 
 
 def test_keys_come_from_a_secure_parameter_newest_first(aws: None) -> None:
-    value = f"{links.new_key()}\n{OLD.decode()}\n"
+    value = f"{NEW.decode()}\n{OLD.decode()}\n"
     boto3.client("ssm").put_parameter(Name="/self-heal/link-key", Value=value, Type="SecureString")
     keys = LinkKeys("/self-heal/link-key", SSMProvider()).all()
     assert keys == tuple(value.encode().split())
