@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -119,6 +120,7 @@ class World:
     forge: Forge
     model: ScriptedModel
     sources: Path
+    repositories: Path
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -207,11 +209,10 @@ class World:
         return [pull.raw_data for pull in client.get_repo(app.slug).get_pulls(state="all")]
 
     def commits(self, app: App, branch: str) -> list[str]:
-        """Commits of a branch, newest first."""
-        from github import Auth, Github
-
-        client = Github(auth=Auth.Token(TOKEN), base_url=self.forge.api_url, retry=None)
-        return [commit.sha for commit in client.get_repo(app.slug).get_commits(sha=branch)]
+        """Commits of a branch, newest first, as the forge's disk holds them."""
+        bare = self.repositories / f"{app.slug}.git"
+        command = ["git", "--git-dir", str(bare), "rev-list", branch]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
     def deny(self, function: str) -> Callable[[], None]:
         """Take every permission from a function's role, as a careless change would; returns the undo."""
@@ -243,8 +244,13 @@ def embedded_run(
 
 
 @pytest.fixture(scope="session")
-def shared_forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    forge = Forge(tmp_path_factory.mktemp("forge"), TOKEN)
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forge")
+
+
+@pytest.fixture(scope="session")
+def shared_forge(repositories: Path) -> Iterator[Forge]:
+    forge = Forge(repositories, TOKEN)
     forge.start()
     yield forge
     forge.stop()
@@ -255,9 +261,11 @@ def shared_world(
     embedded_run: embedded.Run,
     shared_forge: Forge,
     scripted_model: ScriptedModel,
+    repositories: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> World:
-    return World(embedded_run, shared_forge, scripted_model, tmp_path_factory.mktemp("sources"))
+    sources = tmp_path_factory.mktemp("sources")
+    return World(embedded_run, shared_forge, scripted_model, sources, repositories)
 
 
 @pytest.fixture

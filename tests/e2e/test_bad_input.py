@@ -110,8 +110,8 @@ def proposing(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ({"content": "Sure! Just wrap it in try/except."}, "tool"),
-        ({"content": ""}, "tool"),
+        ({"content": "Sure! Just wrap it in try/except."}, "prose"),
+        ({"content": ""}, "nothing"),
         (tool_call("propose_patch", '{"root_cause": '), ""),
         (tool_call("propose_patch", "{}"), "root_cause"),
         (tool_call("delete_everything", "{}"), "delete_everything"),
