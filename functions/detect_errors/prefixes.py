@@ -30,6 +30,7 @@ ODD = (
     "\n  Cell In[",
     '\nFile "',
     '\n  File "',
+    "\n    ",
     "&quot;, line",
     'File ""',
 )

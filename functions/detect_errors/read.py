@@ -138,7 +138,7 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            return None if head is None else Found(Raised(head.type, head.message, frames), start, "ERROR")
+            return None if head is None else Found(Raised(head.type, head.message, frames), head.at, "ERROR")
         named = exception_line(line)
         if named is None:
             return None

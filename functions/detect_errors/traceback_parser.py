@@ -125,7 +125,7 @@ class _Scan:
         ):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
             whole = bool(frames) or head.type.startswith("Runtime.")
-            self._add(Raised(head.type, head.message, frames), start, "ERROR", whole, "")
+            self._add(Raised(head.type, head.message, frames), start - len(gap) + head.at, "ERROR", whole, "")
         elif named is None or (not frames and not self._follows_header(named[0], end)):
             self._add(Raised(None, "", frames), start, level_before(gap), False, relation)
         else:
@@ -226,8 +226,9 @@ class _Scan:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Type and message as Lambda's runtime prints them before the header."""
+    """Type and message as Lambda's runtime prints them before the header; at: their offset in that text."""
 
+    at: int
     type: str
     message: str
 
@@ -242,7 +243,7 @@ def lambda_head(gap: str) -> Head | None:
     named = exception_line(first)
     if named is None or (rest and _any_record(rest)):
         return None
-    return Head(named[0], f"{named[1]}\n{rest}" if rest else named[1])
+    return Head(index, named[0], f"{named[1]}\n{rest}" if rest else named[1])
 
 
 def _same_type(name: str, other: str) -> bool:

@@ -130,7 +130,8 @@ def test_a_group_takes_the_class_that_all_members_share() -> None:
         "  + Exception Group Traceback (most recent call last):\n"
         '  |   File "/app/main.py", line 3, in run\n'
         "  | ExceptionGroup: several (2 sub-exceptions)\n"
-        f"  +-+---------------- 1 ----------------\n{member}    +---------------- 2 ----------------\n{member}"
+        f"  +-+---------------- 1 ----------------\n{member}"
+        f"    +---------------- 2 ----------------\n{member}"
         "    +------------------------------------\n"
     )
     assert read_errors(text)[0].error_class == ErrorClass.EXTERNAL

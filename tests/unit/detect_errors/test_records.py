@@ -1,0 +1,180 @@
+"""JSON records, platform lines and texts that hold several things: what is found, in which order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.detect_errors.model import ParsedError
+from functions.detect_errors.read import read_errors
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/app/x.py", line 3, in f
+    g()
+KeyError: 'x'
+"""
+ID = "8f5ffbd2-6d4a-4e7f-9c53-2f7a0a1b7c11"
+LAMBDA_FRAME = '  File "/app/x.py", line 3, in f\n    g()\n'
+OBJECT_FRAME = {"file": "/app/x.py", "line": 3, "function": "f", "statement": "g()"}
+STRUCTLOG_FRAME = {"filename": "/app/x.py", "lineno": 3, "name": "f"}
+STRUCTLOG = {
+    "exc_type": "KeyError",
+    "exc_value": "'x'",
+    "is_cause": False,
+    "frames": [STRUCTLOG_FRAME],
+    "exceptions": [],
+}
+STRUCTLOG_CAUSE = STRUCTLOG | {"exc_type": "OSError", "exc_value": "gone", "is_cause": True}
+SENTRY = {"type": "KeyError", "value": "'x'", "stacktrace": {"frames": [OBJECT_FRAME]}}
+LAMBDA = {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": [LAMBDA_FRAME]}
+
+
+def facts(error: ParsedError) -> tuple[Any, ...]:
+    return error.type, error.message, [(frame.file, frame.line, frame.function) for frame in error.frames]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        LAMBDA,
+        LAMBDA | {"stackTrace": [["/app/x.py", 3, "f", "g()"]]},
+        {"level": "ERROR", "location": "f:3", **LAMBDA},
+        {"requestPayload": {}, "responsePayload": LAMBDA},
+        {"level": "ERROR", "exception": TRACEBACK.rstrip(), "exception_name": "KeyError"},
+        {"level": "ERROR", "stack_trace": {"type": "KeyError", "value": "'x'", "frames": [OBJECT_FRAME]}},
+        {
+            "exception": TRACEBACK,
+            "stack_trace": {"type": "KeyError", "value": "'x'", "frames": [OBJECT_FRAME]},
+        },
+        {"levelname": "ERROR", "exc_info": TRACEBACK},
+        {"levelname": "ERROR", "exc_info": TRACEBACK.split("\n")[:-1]},
+        {"event": "failed", "level": "error", "exception": [STRUCTLOG]},
+        {"exception": {"values": [SENTRY]}},
+        {"text": "it failed\n" + TRACEBACK, "record": {"exception": {"type": "KeyError", "value": "'x'"}}},
+        {"log.level": "error", "error": {"type": "KeyError", "message": "'x'", "stack_trace": TRACEBACK}},
+        {"attributes": {"exception.type": "KeyError", "exception.stacktrace": TRACEBACK}},
+        {"severity": "ERROR", "message": "failed\n" + TRACEBACK},
+        {"log": json.dumps({"level": "ERROR", "exception": TRACEBACK})},
+        [{"@message": TRACEBACK}],
+    ],
+)
+def test_a_json_record_holds_one_error(record: Any) -> None:
+    errors = read_errors(json.dumps(record))
+    assert [facts(error) for error in errors] == [("KeyError", "'x'", [("/app/x.py", 3, "f")])]
+
+
+def test_structlog_lists_what_propagated_first() -> None:
+    (error,) = read_errors(json.dumps({"exception": [STRUCTLOG, STRUCTLOG_CAUSE]}))
+    assert error.type == "KeyError"
+    assert [(cause.type, cause.relation) for cause in error.chain] == [("OSError", "cause")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "all is well\n",
+        '{"level": "INFO", "message": "fine"}\n',
+        '{"level": "INFO", "message": {"id": 1}}\n',
+        "WARNING:django.request:Not Found: /x\n",
+        "the header is 'Traceback (most recent call last):', he said\n",
+        'Stack (most recent call last):\n  File "/app/x.py", line 3, in f\n    log.info(1)\n',
+        f"START RequestId: {ID} Version: $LATEST\nEND RequestId: {ID}\n",
+        "{" * 5000,
+        "[" * 5000,
+    ],
+)
+def test_nothing_is_found_where_nothing_is(text: str) -> None:
+    assert read_errors(text) == []
+
+
+TIMED_OUT = "Task timed out after 3.00 seconds"
+EXITED = "Runtime exited with error: exit status 3"
+KILLED = "Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
+DECLINED = f"[ERROR]\t2026-11-20T13:39:00.076Z\t{ID}\tcard declined"
+REPORT = {"type": "platform.report", "record": {"status": "timeout", "metrics": {"durationMs": 3000.0}}}
+PAYLOAD = {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {ID} Error: {TIMED_OUT}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (f"2026-06-11T09:30:21.118Z {ID} {TIMED_OUT}\n\n", TIMED_OUT),
+        (f"REPORT RequestId: {ID}\tDuration: 3000.00 ms\tStatus: timeout\n", "Task timed out"),
+        (f"RequestId: {ID} Error: {EXITED}\nRuntime.ExitError\n", EXITED),
+        (
+            f"RequestId: {ID} Process exited before completing request\n",
+            "Process exited before completing request",
+        ),
+        (f"[1] {KILLED}\n", KILLED),
+        (json.dumps(REPORT), TIMED_OUT),
+        (json.dumps(PAYLOAD), TIMED_OUT),
+        (json.dumps({"responsePayload": PAYLOAD}), TIMED_OUT),
+        (DECLINED, DECLINED),
+    ],
+)
+def test_what_the_platform_says_has_no_exception(text: str, title: str) -> None:
+    (error,) = read_errors(text)
+    assert (error.type, error.message, error.frames, error.title) == (None, None, (), title)
+
+
+def test_a_killed_invocation_is_one_incident_whatever_its_request() -> None:
+    text = f"2026-06-11T09:30:21.118Z {ID} Task timed out after 3.00 seconds\n"
+    other = text.replace("8f5ffbd2", "00000000").replace("3.00", "3.01")
+    assert read_errors(text)[0].fingerprint == read_errors(other)[0].fingerprint
+
+
+def test_errors_stand_in_the_order_of_the_text() -> None:
+    text = (
+        '{"level": "ERROR", "exc_info": '
+        + json.dumps(TRACEBACK.replace("KeyError", "FirstError"))
+        + "}\n"
+        + TRACEBACK.replace("KeyError", "SecondError")
+        + f"2026-06-11T09:30:21.118Z {ID} Task timed out after 3.00 seconds\n"
+        + TRACEBACK.replace("KeyError", "ThirdError")
+    )
+    errors = read_errors(text)
+    assert [error.type for error in errors] == ["FirstError", "SecondError", None, "ThirdError"]
+    assert [error.line for error in errors] == [0, 1, 5, 6]
+
+
+def test_a_quoted_traceback_belongs_to_the_message() -> None:
+    text = TRACEBACK.replace("'x'", "child failed:\n" + TRACEBACK)
+    (error,) = read_errors(text)
+    assert error.type == "KeyError"
+    assert (error.message or "").startswith("child failed:\nTraceback")
+
+
+def test_a_source_line_may_hold_json() -> None:
+    text = TRACEBACK.replace("    g()", '    {"message": "boom"}')
+    assert [facts(error) for error in read_errors(text)] == [("KeyError", "'x'", [("/app/x.py", 3, "f")])]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "frames"),
+    [
+        ("[ERROR] KeyError: 'x'\n", "KeyError", 0),
+        ("[ERROR] KeyError: 'x'\nTraceback (most recent call last):\n", "KeyError", 0),
+        ("Traceback (most recent call last):\n", None, 0),
+        (TRACEBACK[: TRACEBACK.index("KeyError")], None, 1),
+        (TRACEBACK[: TRACEBACK.index(", line 3")], None, 0),
+        (LAMBDA_FRAME, None, 1),
+    ],
+)
+def test_a_cut_text_says_that_more_is_needed(text: str, kind: str | None, frames: int) -> None:
+    (error,) = read_errors(text)
+    assert (error.type, len(error.frames), error.needs_more) == (kind, frames, True)
+
+
+def test_a_text_cut_at_its_start_is_read_from_where_it_goes_on() -> None:
+    (error,) = read_errors("    return f(x)\n" + TRACEBACK.partition("\n")[2])
+    assert facts(error) == ("KeyError", "'x'", [("/app/x.py", 3, "f")])
+    assert not error.needs_more
+
+
+def test_another_threads_record_in_between_is_left_out() -> None:
+    text = TRACEBACK.replace("    g()", "2026-01-01 00:00:00,1 INFO other thread\n    g()")
+    assert [facts(error) for error in read_errors(text)] == [("KeyError", "'x'", [("/app/x.py", 3, "f")])]
