@@ -90,6 +90,7 @@ _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
 )
 _ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f]")
 _TAMPERING = frozenset(
     {"__class__", "__dict__", "__code__", "__globals__", "__builtins__", "__subclasses__", "__defaults__"}
 )
@@ -108,6 +109,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     dependencies = _imported(candidate.before) | _top_level(candidate.after) | sys.stdlib_module_names
     for change in candidate.changes:
         found += _secrets(change)
+        found += _hidden_text(change)
         if change.path.endswith(".py"):
             found += _new_powers(candidate, change, dependencies)
     return tuple(found)
@@ -125,6 +127,15 @@ def _secrets(change: Change) -> Iterator[str]:
             if set(kinds) - {"email", "phone"}:
                 kind = ", ".join(sorted(set(kinds)))
                 yield f"secret: {change.path}:{number}: the added line holds a secret ({kind})"
+
+
+def _hidden_text(change: Change) -> Iterator[str]:
+    """Characters that make source read otherwise than it runs (CVE-2021-42574)."""
+    text = change.after.data.decode(errors="replace") if change.after is not None else ""
+    lines = text.split("\n")
+    for number in sorted(changed_lines(change).added):
+        if number <= len(lines) and _INVISIBLE.search(lines[number - 1]):
+            yield f"hidden_text: {change.path}:{number}: the added line holds invisible text"
 
 
 def _new_powers(

@@ -66,7 +66,7 @@ def _edited(tree: Tree, path: str, edits: list[Edit]) -> File:
         return File(_final_newline(creations[0].replace).encode())
     if file is None:
         near = difflib.get_close_matches(path, tree.keys(), n=1)
-        raise _Mismatch("no such file" + (f"; did you mean {near[0]}?" if near else ""))
+        raise _Mismatch("no such file in the repository" + (f"; did you mean {near[0]}?" if near else ""))
     encoding, text = decode(path, file.data)
     spans = sorted((*_span(text, edit.search), edit.replace) for edit in edits)
     pieces, at = [], 0

@@ -56,6 +56,12 @@ def read(outcome: Outcome) -> TestRun:
     return TestRun(problem or story, *run)
 
 
+def same_type(reported: str, raised: str) -> bool:
+    """Whether two type names mean the same: Lambda prints no module, Python one unless it is builtins."""
+    shorter, longer = sorted((reported, raised), key=len)
+    return longer == shorter or longer.endswith(f".{shorter}")
+
+
 def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tuple[str, ...]], str]:
     collected: list[str] | None = None
     phases: dict[str, dict[str, str]] = {}

@@ -10,7 +10,7 @@ from functions.core.evidence import GateResult, Result, Run
 from functions.core.redaction import redact
 from functions.validate_patch import outcomes
 from functions.validate_patch.candidate import Candidate, is_test
-from functions.validate_patch.outcomes import Raised, TestRun
+from functions.validate_patch.outcomes import Raised, TestRun, same_type
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 
 GATE = "reproduces"
@@ -110,12 +110,6 @@ def is_incident(candidate: Candidate, raised: Raised) -> bool:
         if file in candidate.before and not is_test(file)
     ]
     return bool(own) and own[-1] == (place.path, place.function)
-
-
-def same_type(reported: str, raised: str) -> bool:
-    """Whether two type names mean the same: Lambda prints no module, Python one unless it is builtins."""
-    shorter, longer = sorted((reported, raised), key=len)
-    return longer == shorter or longer.endswith(f".{shorter}")
 
 
 def _why_not(candidate: Candidate, run: TestRun, wanted: list[str]) -> str:

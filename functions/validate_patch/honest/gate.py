@@ -44,6 +44,7 @@ RULES = (
 )
 COMPARISONS = (
     Comparison("weakened_test", weakened.weaker),
+    Comparison("invented_default", silent.given_defaults),
     Comparison("removed_check", switches.removed_checks),
     Comparison("removed_call", switches.removed_calls),
 )

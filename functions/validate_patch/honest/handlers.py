@@ -143,10 +143,12 @@ def _silence(view: View, handler: ast.ExceptHandler) -> str:
     if not rest:
         return "only logs" if logs else "does nothing"
     last = rest[-1]
-    if len(rest) == 1 and isinstance(last, ast.Continue | ast.Break):
+    if isinstance(last, ast.Continue | ast.Break):
+        if any(not isinstance(s, ast.Continue | ast.Break) and not _waits(s) for s in rest):
+            return ""
         if _ENDS_ITERATION & set(caught(view, handler)) or support(view, Silent(handler, "skip", None)):
             return ""
-        return "skips what failed"
+        return "" if _raises_later(view, handler) else "skips what failed"
     silent: ast.expr | None = None
     if isinstance(last, ast.Return):
         silent = last.value or ast.Constant(None)
@@ -154,12 +156,41 @@ def _silence(view: View, handler: ast.ExceptHandler) -> str:
         silent = last.value
     if silent is None or any(not isinstance(s, ast.Assign | ast.AnnAssign | ast.Return) for s in rest):
         return ""
+    if _tells_only_the_error(handler, silent):
+        return "goes on with the error's text as if it were a result"
     if not values.is_constant(view, silent):
         return ""
     kind = "return" if isinstance(last, ast.Return) else "value"
     if support(view, Silent(handler, kind, silent)):
         return ""
     return f"goes on with {ast.unparse(silent)}, which neither code nor documentation gives as the default"
+
+
+def _waits(statement: ast.stmt) -> bool:
+    """A call of `sleep`, awaited or not."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    value = value.value if isinstance(value, ast.Await) else value
+    return isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] == "sleep"
+
+
+def _raises_later(view: View, handler: ast.ExceptHandler) -> bool:
+    """Whether a loop that tries again gives up with an error: a `raise` after the loop, or in its `else`."""
+    for up in view.ancestors(handler):
+        if isinstance(up, ast.For | ast.While | ast.AsyncFor):
+            block = getattr(view.parents.get(up), "body", [])
+            after = block[block.index(up) + 1 :] if up in block else []
+            return raises_always(up.orelse) or raises_always(after)
+    return False
+
+
+def _tells_only_the_error(handler: ast.ExceptHandler, value: ast.expr) -> bool:
+    """`str(error)` and f-strings of it."""
+    if handler.name is None:
+        return False
+    text = isinstance(value, ast.JoinedStr) or (
+        isinstance(value, ast.Call) and dotted(value.func) in ("str", "repr") and bool(value.args)
+    )
+    return text and any(isinstance(node, ast.Name) and node.id == handler.name for node in ast.walk(value))
 
 
 def _says_or_does_nothing(statement: ast.stmt) -> bool:

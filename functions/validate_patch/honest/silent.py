@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from functions.validate_patch.candidate import is_test
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.support import Silent, support
-from functions.validate_patch.honest.view import Function, Hit, View, dotted
+from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of
 
 _WITH_DEFAULT = {"get": 1, "pop": 1, "setdefault": 1, "getenv": 1, "getattr": 2, "next": 1, "getlist": 1}
 """Functions and methods that take a default → the position of it."""
@@ -79,29 +80,66 @@ def guarded_away(view: View) -> Iterator[Hit]:
     """The failing statement under a new condition without an `else`: it is just not done."""
     for place in view.places:
         for node in view.walk(ast.If):
-            if (
-                not isinstance(node, ast.If)
-                or node.orelse
-                or view.where(node).rpartition(".")[2] != place.function
-            ):
+            if node.orelse or view.where(node).rpartition(".")[2] != place.function:
                 continue
-            held = [
-                s for s in node.body if place.code and place.code.strip() in ast.unparse(s) + _text(view, s)
-            ]
-            if (
-                not held
-                or any(isinstance(s, ast.Return | ast.Raise) for s in held)
-                or _bounds_check(node.test)
-            ):
+            held = [s for s in node.body if place.code and place.code in ast.unparse(s) + _text(view, s)]
+            if not held or any(isinstance(s, ast.Raise) for s in held) or _bounds_check(node.test):
                 continue
-            if not support(view, Silent(node.body[0], "skip", None)) and not _optional_subject(
-                view, node.test
-            ):
+            if any(isinstance(s, ast.Return) for s in held) and not _falls_off(view, node):
+                continue
+            if support(view, Silent(node.body[0], "skip", None)) or _optional_subject(view, node.test):
+                continue
+            yield Hit(
+                node.lineno,
+                f"{view.where(node)} {ast.unparse(node.test)}",
+                f"`if {_short(node.test)}` just leaves out the line that failed, and nobody learns of it",
+            )
+
+
+def _falls_off(view: View, node: ast.If) -> bool:
+    """Whether a function ends, with None, when this condition does not hold, and does not declare to."""
+    function = view.function(node)
+    if function is None or (function.returns is not None and _allows_none(ast.unparse(function.returns))):
+        return False
+    return function.body[-1] is node
+
+
+def given_defaults(before: View | None, after: View) -> Iterator[Hit]:
+    """Parameters that callers had to give and now need not: the default is as invented as any other."""
+    if before is None or is_test(after.path):
+        return
+    old = functions_of(before.module)
+    for name, function in functions_of(after.module).items():
+        had = _parameter_defaults(old[name]) if name in old else {}
+        for parameter, value in _parameter_defaults(function).items():
+            required = parameter in had and had[parameter] is None
+            if value is None or not required or not values.is_constant(after, value):
+                continue
+            if not support(after, Silent(value, "value", value, parameter)):
                 yield Hit(
-                    node.lineno,
-                    f"{view.where(node)} {ast.unparse(node.test)}",
-                    f"`if {_short(node.test)}` just leaves out the line that failed, and nobody learns of it",
+                    function.lineno,
+                    f"{name} {parameter}",
+                    f"`{parameter}` becomes {ast.unparse(value)} when a caller does not give it; neither "
+                    "the code nor its documentation gives that default",
                 )
+
+
+def _given_default(view: View, call: ast.Call, position: int) -> ast.expr | None:
+    """The constant among a call's arguments from a position on, or behind a star."""
+    starred = [a.value for a in call.args if isinstance(a, ast.Starred)]
+    packed = [p.elts[-1] for p in starred if isinstance(p, ast.List | ast.Tuple) and p.elts]
+    given = [*call.args[position:], *packed, *starred]
+    return next((value for value in given if values.is_constant(view, value)), None)
+
+
+def _parameter_defaults(function: Function) -> dict[str, ast.expr | None]:
+    """Parameter → its default, None for a required one."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing = len(positional) - len(arguments.defaults)
+    found: dict[str, ast.expr | None] = {a.arg: None for a in positional[:missing]}
+    found |= {a.arg: d for a, d in zip(positional[missing:], arguments.defaults, strict=True)}
+    return found | {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
 
 
 def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
@@ -113,12 +151,9 @@ def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
         text = (
             str(key.value) if isinstance(key, ast.Constant) else (ast.unparse(key) if key is not None else "")
         )
-        if (
-            position is not None
-            and len(node.args) > position
-            and values.is_constant(view, node.args[position])
-        ):
-            yield Silent(node, "value", node.args[position], text)
+        default = None if position is None else _given_default(view, node, position)
+        if default is not None:
+            yield Silent(node, "value", default, text)
         elif name in ("get", "getenv") and len(node.args) == 1 and not node.keywords and _mapping(node):
             yield Silent(node, "value", ast.Constant(None), text)
         for keyword in node.keywords:

@@ -193,9 +193,23 @@ def ancestors() -> list[int]:
     pid = os.getppid()
     while pid > 0:
         found.append(pid)
-        # "pid (name) state ppid …": the name may itself hold spaces and brackets.
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        pid = _parent_of(pid)
     return found
+
+
+def children() -> list[int]:
+    """Process ids of the children of this process, adopted ones included."""
+    own, found = os.getpid(), []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if entry.name.isdigit() and _parent_of(int(entry.name)) == own:
+                found.append(int(entry.name))
+    return found
+
+
+def _parent_of(pid: int) -> int:
+    # "pid (name) state ppid …": the name may itself hold spaces and brackets.
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def processes_of_user() -> int:

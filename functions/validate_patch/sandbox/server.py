@@ -114,15 +114,13 @@ def _wait(child: int, control: int, deadline: float) -> bool:
 
 def _kill_descendants() -> None:
     """Kill whatever is left below this process; with a pid namespace, its init's end has done so already."""
-    own = os.getpid()
-    while True:
-        for child in Path(f"/proc/{own}/task/{own}/children").read_text().split():
+    while left := isolation.children():
+        for child in left:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            for _ in left:
+                os.waitpid(-1, 0)
 
 
 def _outer(

@@ -12,6 +12,7 @@ from typing import Any
 from functions.core.proposal import RegressionTest
 from functions.core.redaction import redact
 from functions.validate_patch.candidate import Candidate, is_test
+from functions.validate_patch.outcomes import same_type
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 
 CALLS = 4000
@@ -55,7 +56,7 @@ def _search(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path, s
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
     probes = _lines(sandbox.run(after, {"kind": "search", "probe": found}, _SECONDS))
     answered = list(zip(found, probes, strict=False))
-    tests = [_written(candidate, c, a) for c, a in answered if "value" in a or a.get("deliberate")]
+    tests = [_written(candidate, c, a) for c, a in answered if _is_mended(incident.error_type, a)]
     if tests:
         return RegressionTests(tuple(tests[:_WRITTEN]))
     for call, answer in answered:
@@ -66,6 +67,13 @@ def _search(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path, s
         if again and call["exact"]:
             return RegressionTests(reason=redact(text[:300]), refuted=True)
     return RegressionTests(reason="the inputs that were found make the patched code fail in other ways")
+
+
+def _is_mended(error_type: str, answer: dict[str, Any]) -> bool:
+    """Whether a call that failed now gives a value, or another error that the code raises on purpose."""
+    if "value" in answer:
+        return True
+    return bool(answer.get("deliberate")) and not same_type(error_type, answer["raised"]["type"])
 
 
 def _task(candidate: Candidate) -> dict[str, Any]:
