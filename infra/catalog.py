@@ -181,6 +181,8 @@ OTHERS = (
         "decide_approval",
         image=True,
         timeout=29,
+        # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
+        memory=1024,
         settings=("incidents_table", "approvals_table", "artifacts_bucket", "link_key_parameter"),
         may=(
             May.UPDATE_INCIDENTS,
@@ -195,7 +197,7 @@ OTHERS = (
     ),
     Spec(
         "report_failure",
-        image=False,
+        image=True,
         timeout=30,
         settings=("incidents_table", "topic_arn"),
         may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.NOTIFY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -86,6 +87,43 @@ def test_a_light_function_starts_with_the_layer_alone(spec: Spec, tmp_path: Path
     )
 
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("spec", LIGHT, ids=lambda spec: spec.folder)
+def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Spec) -> None:
+    """Imports within functions run on the first call that needs them: nothing at start-up tells."""
+    allowed = {*IN_RUNTIME_AND_LAYER, *sys.stdlib_module_names, "functions"}
+    seen: set[str] = set()
+    waiting = [handler(spec).rpartition(".")[0]]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for name in _imports(ROOT / f"{module.replace('.', '/')}.py"):
+            assert name.partition(".")[0] in allowed, f"{module} imports {name}"
+            if name.startswith("functions.") and (ROOT / f"{name.replace('.', '/')}.py").is_file():
+                waiting.append(name)
+
+
+def _imports(path: Path) -> list[str]:
+    """All modules that a file imports anywhere but for type checking."""
+    tree_of_file = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for block in ast.walk(tree_of_file)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: list[str] = []
+    for node in ast.walk(tree_of_file):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
 
 
 def test_the_digest_depends_on_paths_and_contents_only(tmp_path: Path) -> None:

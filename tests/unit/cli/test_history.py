@@ -30,8 +30,8 @@ def failed(error: str, cause: str = "") -> tuple[str, dict[str, Any]]:
     return "TaskFailed", {"taskFailedEventDetails": {"error": error, "cause": cause}}
 
 
-SCHEDULED = ("TaskScheduled", {})
-STARTED = ("ExecutionStarted", {})
+SCHEDULED: tuple[str, dict[str, Any]] = ("TaskScheduled", {})
+STARTED: tuple[str, dict[str, Any]] = ("ExecutionStarted", {})
 DOWN = json.dumps({"errorType": "ForgeUnavailable", "errorMessage": "not reachable", "trace": []})
 ENDED = ("ExecutionFailed", {"executionFailedEventDetails": {"error": "ForgeUnavailable", "cause": DOWN}})
 

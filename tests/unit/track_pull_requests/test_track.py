@@ -16,6 +16,7 @@ from functions.track_pull_requests.track import Tracked, track
 if TYPE_CHECKING:
     from github.Repository import Repository
     from mypy_boto3_dynamodb.service_resource import Table
+
     from tests.unit.conftest import Hosted
 
 ID = "orders-f"

@@ -1,7 +1,6 @@
 import json
 
 import pytest
-
 from orders import customers, labels, reports, shipping
 from orders.handler import handler
 
