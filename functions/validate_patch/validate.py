@@ -127,10 +127,14 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
         halfway = time.monotonic()
         unbroken = suite.check(candidate, sandbox, (fetched, after), pool)
         ended = time.monotonic()
-    return candidate, [
+    gates = [
         replace(reproduced, seconds=round(halfway - started, 4)),
         replace(unbroken, seconds=round(ended - halfway, 4)),
     ]
+    ran = next((number for number, gate in enumerate(gates) if gate.runs), None)
+    if ran is not None:
+        gates[ran] = replace(gates[ran], detail=f"{gates[ran].detail} (sandbox: {sandbox.isolation})")
+    return candidate, gates
 
 
 def _searched(

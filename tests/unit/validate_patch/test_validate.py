@@ -50,6 +50,10 @@ def test_evidence_shows_both_runs(shop: Tree, check: Check) -> None:
     assert "TypeError" in runs[0].output
 
 
+def test_evidence_says_what_held_the_code_under_test(shop: Tree, check: Check, sandbox: Sandbox) -> None:
+    assert sandbox.isolation in gate(check(shop, "label", FORMAT), "reproduces").detail
+
+
 def test_repository_without_tests_is_not_called_unbroken(shop: Tree, check: Check) -> None:
     tree = {path: file for path, file in shop.items() if not path.startswith("tests/")}
     result = check(tree, "label", FORMAT)
