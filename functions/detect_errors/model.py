@@ -12,9 +12,9 @@ class Raised:
     """One exception as printed.
 
     type: as printed (qualified or not), None when the text was cut before it; message: all lines, "" when
-    none was printed; relation: how this exception led to the one printed after it, "cause" or "context", ""
-    for the one that propagated; chain: the exceptions printed before it, oldest first; members: the
-    sub-exceptions of a group.
+    none was printed; relation: what this exception is to the one that propagated, "cause", "context" or
+    "quoted" (its traceback stands in the other's message), "" for the one that propagated; chain: the
+    exceptions that led to it, oldest first; members: the sub-exceptions of a group.
     """
 
     type: str | None
@@ -29,9 +29,9 @@ class Raised:
 class Found:
     """One error as the grammar found it, before it is judged.
 
-    at: offset of its first character in the text that was scanned, for order; level: the log level it was
-    recorded at, "" when unknown; whole: False when the text ended (or was cut) inside it; platform: for what
-    the platform reports without an exception, the line that said so.
+    at, end: offsets of its first character and behind its last one in the text that was scanned; level: the
+    log level it was recorded at, "" when unknown; whole: False when the text ended (or was cut) inside it;
+    platform: for what the platform reports without an exception, the line that said so (then end is 0).
     """
 
     raised: Raised
@@ -39,6 +39,7 @@ class Found:
     level: str = ""
     whole: bool = True
     platform: str = ""
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,18 +176,29 @@ class Reader:
             found = scan(text, self._frames)
             for hint in _PLATFORM_HINTS:
                 if hint in outside:
-                    found = [*found, *read_platform(text), *read_heads(text)]
-                    return _placed(text, sorted(found, key=lambda one: one.at))
+                    return _placed(text, _with_platform(text, found))
             return _placed(text, found)
         placed: list[_Placed] = []
         for stream in rewrite(text):
-            found = scan(stream.text, self._frames) + read_platform(stream.text) + read_heads(stream.text)
+            found = _with_platform(stream.text, scan(stream.text, self._frames))
             placed += zip(stream.lines_of(one.at for one in found), found, strict=True)
         return sorted(placed, key=lambda pair: pair[0])
 
 
 _Placed = tuple[int, Found]
 """An error and the number of the line that it starts in."""
+
+
+def _with_platform(text: str, found: list[Found]) -> list[Found]:
+    """The errors, and what the platform says between them; what they say themselves may look the same."""
+    merged = sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: (one.at, -one.end))
+    end = 0
+    outer = []
+    for one in merged:
+        if one.end or one.at >= end:
+            outer.append(one)
+        end = max(end, one.end)
+    return outer
 
 
 def _placed(text: str, found: list[Found]) -> list[_Placed]:

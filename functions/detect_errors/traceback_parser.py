@@ -33,13 +33,14 @@ class _Open:
 
     raised: Raised
     at: int
-    level: str
-    whole: bool
+    end: int
+    level: str = ""
+    whole: bool = True
     chain: list[Raised] = field(default_factory=list)
 
     def close(self) -> Found:
         raised = replace(self.raised, chain=tuple(self.chain)) if self.chain else self.raised
-        return Found(raised, self.at, self.level, self.whole)
+        return Found(raised, self.at, self.level, self.whole, "", self.end)
 
 
 def scan(text: str, frames: FrameReader, *, alone: bool = False, depth: int = 0) -> list[Found]:
@@ -98,15 +99,15 @@ class _Scan:
             self.found.append(self.open.close())
             self.open = None
 
-    def _add(self, raised: Raised, at: int, level: str, whole: bool, relation: str) -> None:
-        chain: list[Raised] = []
-        if relation and self.open is not None:
-            before = self.open
-            chain = [*before.chain, replace(before.raised, relation=relation)]
-            at, level, self.open = before.at, before.level, None
+    def _add(self, opened: _Open, relation: str = "") -> None:
+        """Take what was read as the error that may go on, or as what the error before it led to."""
+        before = self.open
+        if relation and before is not None:
+            opened.chain = [*before.chain, replace(before.raised, relation=relation), *opened.chain]
+            opened.at, opened.level = before.at, before.level
         else:
             self._close()
-        self.open = _Open(raised, at, level, whole, chain)
+        self.open = opened
 
     def _traceback(self, start: int, gap: str, relation: str) -> int:
         """Read header, stack, exception line and message at `start`; returns the offset behind them."""
@@ -125,15 +126,26 @@ class _Scan:
         ):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
             whole = bool(frames) or head.type.startswith("Runtime.")
-            self._add(Raised(head.type, head.message, frames), start - len(gap) + head.at, "ERROR", whole, "")
+            raised, at = Raised(head.type, head.message, frames), start - len(gap) + head.at
+            self._add(_Open(raised, at, end, "ERROR", whole))
         elif named is None or (not frames and not self._follows_header(named[0], end)):
-            self._add(Raised(None, "", frames), start, level_before(gap), False, relation)
+            self._add(_Open(Raised(None, "", frames), start, end, level_before(gap), False), relation)
         else:
             message_start = line_end - len(named[1])
             end = message_end(text, line_end, alone=self.alone)
             message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
-            self._add(Raised(named[0], message, frames), start, level_before(gap), True, relation)
+            opened = _Open(Raised(named[0], message, frames), start, end, level_before(gap))
+            if f"\n{HEADER}" in message and self.depth < _MAX_DEPTH:
+                opened.chain = self._quoted(message)
+            self._add(opened, relation)
         return end
+
+    def _quoted(self, message: str) -> list[Raised]:
+        """The tracebacks that a message quotes, say of a child process: evidence, not errors of their own."""
+        found = scan(message[message.index(f"\n{HEADER}") + 1 :], self.frames, depth=self.depth + 1)
+        return [
+            replace(one, relation="quoted") for each in found for one in (*each.raised.chain, each.raised)
+        ]
 
     def _follows_header(self, name: str, end: int) -> bool:
         """Whether an exception line right behind a header is credible: the frames were filtered out."""
@@ -142,7 +154,7 @@ class _Scan:
     def _group(self, start: int, gap: str, relation: str) -> int:
         node, end = read_tree(self.text, start)
         raised = self._from_node(node)
-        self._add(raised, start, level_before(gap), raised.type is not None, relation)
+        self._add(_Open(raised, start, end, level_before(gap), raised.type is not None), relation)
         return end
 
     def _from_node(self, node: Node) -> Raised:
@@ -177,7 +189,8 @@ class _Scan:
             last = index + 1 == len(separators)
             part = gap[separator.end() : None if last else separators[index + 1].start()]
             if part.strip() and (raised := _bare(part)) is not None:
-                self._add(raised, offset + separator.end(), "", True, relation)
+                at = offset + separator.end()
+                self._add(_Open(raised, at, at + len(part)), relation)
                 relation = ""
         return relation if self.open is not None else ""
 
@@ -193,9 +206,9 @@ class _Scan:
         self._headerless(part, offset)
         if self.found and self.found[-1].at >= offset:
             last = self.found.pop()
-            self.open = _Open(last.raised, last.at, last.level, last.whole)
+            self.open = _Open(last.raised, last.at, last.end, last.level, last.whole)
         elif (bare := _bare(part)) is not None:
-            self.open = _Open(bare, offset, "", True)
+            self.open = _Open(bare, offset, offset + len(part))
 
     def _headerless(self, gap: str, offset: int) -> None:
         """Stacks without a header: a SyntaxError that was never raised through a frame, or a cut text."""
@@ -216,11 +229,13 @@ class _Scan:
             named = exception_line(gap[position:line_end])
             if named is None or not frames:
                 if position >= text_end and frames and offset + len(gap) == len(self.text):
-                    self._add(Raised(None, "", frames), offset + start.start(), "", False, "")
+                    raised = Raised(None, "", frames)
+                    self._add(_Open(raised, offset + start.start(), offset + len(gap), whole=False))
                 continue
             message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
             message = gap[message_start:position].rstrip("\n")
-            self._add(Raised(named[0], message, frames), offset + start.start(), "", True, "")
+            raised = Raised(named[0], message, frames)
+            self._add(_Open(raised, offset + start.start(), offset + position))
             self._close()
 
 

@@ -23,6 +23,12 @@ from infra.cli.options import AsJson
 # A stack of a runaway recursion has thousands of frames; people need its ends.
 _SHOWN_FRAMES = 40
 
+_RELATIONS = {
+    "cause": "was the direct cause",
+    "context": "was being handled",
+    "quoted": "is quoted in the message",
+}
+
 
 def explain(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Log text; - reads standard input.")] = "-",
@@ -117,8 +123,8 @@ def _show(number: int, total: int, error: ParsedError, judge: Reader) -> None:
     if error.needs_more:
         out.print(plain("The text ends before the error does; the rest is in other log events.", "yellow"))
     for cause in error.chain:
-        how = "was the direct cause" if cause.relation == "cause" else "was being handled"
-        _frames(f"{cause.type}: {cause.message.partition(chr(10))[0]} ({how})", cause.frames)
+        first_line = cause.message.partition("\n")[0]
+        _frames(f"{cause.type}: {first_line} ({_RELATIONS[cause.relation]})", cause.frames)
     _frames("frames, innermost last", error.frames)
     for member in error.members:
         _frames(f"sub-exception {member.type}: {member.message.partition(chr(10))[0]}", member.frames)

@@ -146,6 +146,9 @@ def test_a_quoted_traceback_belongs_to_the_message() -> None:
     (error,) = read_errors(text)
     assert error.type == "KeyError"
     assert (error.message or "").startswith("child failed:\nTraceback")
+    assert [(cause.type, cause.relation, len(cause.frames)) for cause in error.chain] == [
+        ("KeyError", "quoted", 1)
+    ]
 
 
 def test_a_source_line_may_hold_json() -> None:
