@@ -237,7 +237,7 @@ def embedded_run(
     tmp_path_factory: pytest.TempPathFactory, scripted_model: ScriptedModel
 ) -> Iterator[embedded.Run]:
     """One embedded system for all tests of this process; retries of the workflow wait hardly at all."""
-    home = tmp_path_factory.mktemp("embedded")
+    home = tmp_path_factory.mktemp("embedded") / ".selfheal"
     run = embedded.start(home, wait_scale=0.02, model_url=scripted_model.url)
     yield run
     run.stop()

@@ -1,0 +1,150 @@
+"""The `selfheal` command against the embedded run, as its users call it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from functions.core.incident import Status
+from infra.local.processes import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.conftest import World
+
+pytestmark = pytest.mark.embedded
+
+SELFHEAL = str(Path(sys.executable).with_name("selfheal"))
+
+
+def run(folder: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SELFHEAL, *arguments], cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+@pytest.fixture
+def selfheal(world: World) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command, in the folder of the embedded run."""
+    folder = Path(world.run.home).parent
+    return lambda *arguments: run(folder, *arguments, "--local")
+
+
+def test_an_operator_s_day(world: World, selfheal: Callable[..., Any]) -> None:
+    """A heal fails, is looked at, redriven, decided and followed: all from the terminal."""
+    app = world.app()
+    restore = world.deny("fetch_source")
+    world.log(app)
+    failed = world.until(app, Status.FAILED)
+    restore()
+
+    listed = json.loads(selfheal("incidents", "--app", app.name, "--status", "FAILED", "--json").stdout)
+    assert [row["incident_id"] for row in listed] == [failed.incident_id]
+    history = selfheal("history", failed.incident_id)
+    assert "FetchSource" in history.stdout
+    assert "selfheal redrive" in history.stdout
+    assert selfheal("approve", failed.incident_id, "--yes").returncode == 1
+
+    redriven = selfheal("redrive", failed.incident_id)
+    assert (redriven.returncode, "FetchSource" in redriven.stdout) == (0, True), redriven.stderr
+    waiting = world.until(app, Status.AWAITING_APPROVAL)
+    again = selfheal("redrive", failed.incident_id)
+    assert again.returncode == 1
+    assert "cannot be redriven" in again.stderr
+
+    shown = json.loads(selfheal("show", waiting.incident_id, "--json").stdout)
+    assert shown["incident"]["patch_sha256"] == waiting.patch_sha256
+    assert shown["patch"].startswith("diff --git")
+    assert {gate["gate"] for gate in shown["evidence"]["gates"]} >= {"applies", "reproduces"}
+    assert "RATES" in selfheal("show", waiting.incident_id).stdout
+
+    incomplete = selfheal("revise", waiting.incident_id, "--comment", " ", "--yes")
+    assert incomplete.returncode == 2
+    approved = selfheal("approve", waiting.incident_id, "--comment", "fine", "--yes")
+    assert approved.returncode == 0, approved.stderr
+    late = selfheal("reject", waiting.incident_id, "--reason", "too_risky", "--yes")
+    assert (late.returncode, "already decided" in late.stderr) == (1, True)
+    done = world.until(app, Status.PR_OPEN)
+    states = json.loads(selfheal("history", done.incident_id, "--json").stdout)
+    assert (states["status"], states["redrive_count"]) == ("SUCCEEDED", 1)
+    assert [row["state"] for row in states["states"]][-1] == "Healed"
+
+
+def test_what_is_not_there_is_said_with_what_to_do(selfheal: Callable[..., Any], tmp_path: Path) -> None:
+    unknown = selfheal("show", "no-such-incident")
+    assert unknown.returncode == 1
+    assert "no-such-incident" in unknown.stderr
+    assert "selfheal incidents" in unknown.stderr
+    nowhere = run(tmp_path, "incidents", "--local")
+    assert (nowhere.returncode, "make up" in nowhere.stderr) == (1, True)
+    assert "Traceback" not in unknown.stderr + nowhere.stderr
+
+
+def test_own_log_groups_and_missing_ones_are_refused(selfheal: Callable[..., Any]) -> None:
+    repository = ("--repository", "https://github.com/shop/orders.git")
+    own = selfheal("configure", "loop", "--log-group", "/aws/lambda/self-heal-fetch-source", *repository)
+    assert (own.returncode, "belongs to this system" in own.stderr) == (2, True)
+    missing = selfheal("configure", "lost", "--log-group", "/no/such/group", *repository)
+    assert (missing.returncode, "does not exist" in missing.stderr) == (1, True)
+    bad = selfheal("configure", "Bad Name", "--log-group", "/x", *repository)
+    assert (bad.returncode, "app name" in bad.stderr) == (2, True)
+
+
+def test_deliveries_that_failed_are_kept_and_put_back(world: World, selfheal: Callable[..., Any]) -> None:
+    app = world.app()
+    restore = world.deny("detect_errors")
+    world.log(app)
+    sqs, queue = world.client("sqs"), world.target.output("FailedDetectionsUrl")
+
+    def queued() -> int | None:
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(attributes["Attributes"]["ApproximateNumberOfMessages"]) or None
+
+    world.eventually(queued, lambda: "nothing reached the failure queue")
+    restore()
+    assert world.incidents(app) == []
+    back = selfheal("requeue", "--json")
+    assert back.returncode == 0, back.stderr
+    assert json.loads(back.stdout)["detections"] == 1
+    assert world.until(app, Status.AWAITING_APPROVAL).occurrences == 1
+    assert queued() is None
+
+
+def test_up_crash_and_down_leave_nothing_behind(tmp_path: Path) -> None:
+    started = run(tmp_path, "up")
+    assert started.returncode == 0, started.stderr
+    rows = json.loads((tmp_path / ".selfheal/run.json").read_text())["processes"].values()
+    family = [
+        p for row in rows for p in (psutil.Process(row["pid"]), *psutil.Process(row["pid"]).children(True))
+    ]
+    try:
+        listening = {c.laddr.ip for p in family for c in p.net_connections() if c.status == "LISTEN"}
+        assert listening == {"127.0.0.1"}
+        assert "already" in run(tmp_path, "up").stdout
+        assert "KeyError" in run(tmp_path, "crash", "quote").stdout
+        assert run(tmp_path, "crash", "nonsense").returncode == 2
+    finally:
+        assert run(tmp_path, "down").returncode == 0
+    assert [Started(**row).find() for row in rows] == [None] * len(rows)
+    assert not [p for p in family if p.is_running()]
+    assert "Nothing runs" in run(tmp_path, "down").stdout
+
+
+def test_the_demonstration_ends_with_the_pull_request_and_stops_what_it_started(tmp_path: Path) -> None:
+    shown = run(tmp_path, "demo", "--crash", "report", timeout=180)
+    assert shown.returncode == 0, shown.stdout[-3000:] + shown.stderr
+    for part in (
+        "ZeroDivisionError",
+        "ValidatePatch",
+        "holds exactly the approved bytes",
+        "pull request http",
+    ):
+        assert part in " ".join(shown.stdout.split()), part
+    assert not (tmp_path / ".selfheal/run.json").exists()
