@@ -18,7 +18,7 @@ from typing import Any
 
 from functions.detect_errors.layouts import BARE_HEADER
 from functions.detect_errors.model import ParsedError
-from functions.detect_errors.read import read_errors
+from functions.detect_errors.read import read_errors, with_chains
 
 # A subscription delivers at most 1 MiB compressed; this bounds what a hostile archive may unpack to.
 MAX_UNPACKED = 64 * 1024 * 1024
@@ -115,7 +115,7 @@ def read_events(
             index = min(error.line, len(run) - 1) if len(run) > 1 else 0
             event = run[index]
             errors.append(replace(error, event=first + index, event_id=event.id, timestamp=event.timestamp))
-    return errors
+    return with_chains(errors)
 
 
 def read_back(

@@ -111,14 +111,24 @@ class Fingerprinter:
                 parts.append(
                     ("constant", " ".join(constants), "a literal of the source line that the message repeats")
                 )
-            if not site.sourced:
+            if not site.sourced and raised.frames[-1].function:
                 parts.append(
                     ("message", template(raised.message), "no source lines were printed to tell lines apart")
                 )
-        for cause in raised.chain:
+        for index, cause in enumerate(raised.chain):
+            if _type_name(cause) == "CancelledError":
+                continue  # how asyncio stops a task, printed by some versions only
             # Causes inside libraries vary with their versions, and Lambda's text mode drops them.
-            if own := self._own(cause):
-                parts += [("cause", _type_name(cause), "raised or passed through the app's own code")]
+            own = self._own(cause)
+            if (
+                own
+                and not parts
+                and index + 1 == len(raised.chain)
+                and _type_name(cause) == _type_name(raised)
+            ):
+                parts = own  # raised in another process, and again here, where no frame is the app's
+            elif own:
+                parts.append(("cause", _type_name(cause), "raised or passed through the app's own code"))
                 parts += [("cause frame", value, why) for _, value, why in own]
         members = sorted({"\n".join(self._member(member)) for member in raised.members})
         parts += [
@@ -153,10 +163,11 @@ class Fingerprinter:
             paths = _relative(own, paths)
         entries: list[tuple[str, str, str]] = []
         for frame, path in zip(own, paths, strict=True):
-            code = " ".join(frame.code.split())
+            # A syntax error's own location has no function: versions point at different lines.
+            code = " ".join(frame.code.split()) if frame.function else ""
             function = frame.function or ""
             if function in _COMPREHENSIONS and entries and entries[-1][0] == path:
-                # Python 3.12 inlines comprehensions: the caller's frame then shows the comprehension's line.
+                # Python 3.12 inlines comprehensions: the caller's frame shows the line.
                 entries[-1] = (entries[-1][0], entries[-1][1], code)
             else:
                 entries.append((path or "", function, code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line
+from functions.detect_errors.groups import GROUP_HEADER
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "", "b": "", "f": ""}
@@ -20,13 +21,16 @@ _MAX_NESTING = 3
 def expand(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Break numbered lines into the lines they were made of; any other line comes back as it is.
 
-    Lines of a stack and its exception line stay whole: source and messages may quote a traceback.
+    Lines of a stack or a group and its exception line stay whole: source and messages may quote a traceback.
     """
     out: list[tuple[int, str]] = []
-    in_stack = False
+    in_stack = in_group = False
     for index, line in enumerate(lines):
         text = line[1]
-        if text.startswith(HEADER):
+        in_group = text.startswith(GROUP_HEADER) or (in_group and text.lstrip(" ")[:1] in ("|", "+"))
+        if in_group:
+            out.append(line)
+        elif text.startswith(HEADER):
             in_stack = index + 1 < len(lines) and lines[index + 1][1].startswith('  File "')
             out += [line] if in_stack else _expand(line)
         elif in_stack and text.startswith("  "):

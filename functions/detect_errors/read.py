@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -84,7 +85,7 @@ class Reader:
         """See `read_errors`."""
         if (repeated := self._repeated(text)) is not None:
             return [self._judge(repeated, text.count("\n", 0, repeated.at))]
-        return [self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])]
+        return with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
@@ -183,6 +184,27 @@ class Reader:
             found = _with_platform(stream.text, scan(stream.text, self._frames))
             placed += zip(stream.lines_of(one.at for one in found), found, strict=True)
         return sorted(placed, key=lambda pair: pair[0])
+
+
+def with_chains(errors: list[ParsedError]) -> list[ParsedError]:
+    """Give an error the chain, and so the identity, that the same error had a moment before.
+
+    A handler that logs an exception and lets it go on has it printed twice: with its chain by the logger, and
+    without by Lambda's runtime. That is one bug, so it must be one incident.
+    """
+    if len(errors) < 2 or not any(error.chain for error in errors):
+        return errors
+    chained: dict[tuple[Any, ...], ParsedError] = {}
+    unified = []
+    for error in errors:
+        places = tuple((frame.file, frame.line, frame.function) for frame in error.frames)
+        key = ((error.type or "").rpartition(".")[2], error.message, places)
+        if error.chain:
+            chained[key] = error
+        elif places and (same := chained.get(key)) is not None:
+            error = replace(error, chain=same.chain, fingerprint=same.fingerprint)
+        unified.append(error)
+    return unified
 
 
 _Placed = tuple[int, Found]

@@ -195,7 +195,8 @@ class _Scan:
         return relation if self.open is not None else ""
 
     def _before_separator(self, part: str, offset: int) -> None:
-        if not part.strip():
+        # A remote traceback is a message between triple quotes; the end of the quotes ends nothing else.
+        if not part.strip().strip("\"'"):
             return
         if self.open is not None and self.open.raised.type and not _any_record(part):
             # An empty line had ended the message too early.

@@ -97,6 +97,43 @@ def test_an_aws_error_counts_by_its_code(name: str) -> None:
     assert fingerprint(text) != fingerprint(text.replace("(AccessDenied)", "(SlowDown)"))
 
 
+def test_a_syntax_error_counts_by_its_file() -> None:
+    """Versions, and Lambda, print another line and another sentence for the same mistake."""
+    texts = [
+        'Traceback (most recent call last):\n  File "/app/m.py", line 1, in <module>\n    import rules.vat\n'
+        "  File \"/app/rules/vat.py\", line 2\n    x = (1\n        ^\nSyntaxError: '(' was never closed\n",
+        '  File "/srv/shop/rules/vat.py", line 3\n    y = 2\n    ^\nSyntaxError: invalid syntax\n',
+        "[ERROR] Runtime.UserCodeSyntaxError: Syntax error in module 'h': invalid syntax (vat.py, line 3)\n"
+        'Traceback (most recent call last):\n\xa0\xa0File "/var/task/rules/vat.py" Line 3\n\xa0\xa0y = 2\n',
+    ]
+    assert len({fingerprint(text) for text in texts}) == 1
+    assert fingerprint(texts[0]) != fingerprint(texts[0].replace("vat", "tax"))
+
+
+def test_an_error_logged_with_its_chain_and_again_without_is_one_incident() -> None:
+    cause = BASE.replace("db.errors.NotThere", "KeyError").replace("load", "get")
+    logged = cause + "\nDuring handling of the above exception, another exception occurred:\n\n" + BASE
+    runtime = "[ERROR] NotThere: no row 4711 at 0x7f64fc351790\n" + BASE[: BASE.rindex("db.errors")]
+    first, second = read_errors(logged + runtime)
+    assert first.fingerprint == second.fingerprint != read_errors(runtime)[0].fingerprint
+
+
+def test_an_error_from_another_process_counts_by_where_it_was_raised() -> None:
+    pool = '  File "/usr/lib/python3.12/concurrent/futures/_base.py", line 9, in result\n    raise it\n'
+    remote = (
+        f'concurrent.futures.process._RemoteTraceback: \n"""\n{BASE}"""\n\n'
+        "The above exception was the direct cause of the following exception:\n\n"
+        f"Traceback (most recent call last):\n{pool}db.errors.NotThere: no row 4711\n"
+    )
+    assert fingerprint(remote) == fingerprint(BASE)
+
+
+def test_the_cancellation_behind_a_time_out_does_not_count() -> None:
+    sentence = "The above exception was the direct cause of the following exception:"
+    cancelled = BASE[: BASE.rindex("db.errors")] + f"asyncio.exceptions.CancelledError\n\n{sentence}\n\n"
+    assert fingerprint(cancelled + BASE) == fingerprint(BASE)
+
+
 def test_depth_of_a_recursion_does_not_count() -> None:
     frames = [f'  File "/app/t.py", line {n}, in {f}\n    {f}(x)\n' for n, f in ((4, "odd"), (8, "even"))]
     head = 'Traceback (most recent call last):\n  File "/app/main.py", line 1, in go\n    even(1)\n'
