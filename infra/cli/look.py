@@ -17,6 +17,9 @@ from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
 from infra.cli.target import Target, connect
 
+_COLUMNS = ("incident", "status", "seen", "last")
+_SHORTEST_ERROR = 24
+
 
 def incidents(
     app: Annotated[str | None, typer.Option(help="Only this app's incidents.")] = None,
@@ -34,18 +37,20 @@ def incidents(
     if not rows:
         out.print("No incidents. Errors of registered log groups appear here within seconds.", style="dim")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("incident", "status", "seen", "last", "error"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "error" else "fold")
-    for row in rows:
-        table.add_row(
-            row.incident_id,
-            status_text(row.status),
-            f"{row.occurrences} ×",
-            ago(row.last_seen),
-            plain(row.title),
-        )
-    out.print(table)
+    cells = [(i.incident_id, str(i.status), f"{i.occurrences} ×", ago(i.last_seen)) for i in rows]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True)]
+    # Only the error is cut to fit the terminal: ids are copied, and statuses are read.
+    room = max(_SHORTEST_ERROR, out.width - sum(widths) - 2 * len(widths))
+    whole = sum(widths) + 2 * len(widths) + room
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=whole)
+    for name, width in zip(_COLUMNS, widths, strict=True):
+        table.add_column(name, no_wrap=True, width=width)
+    table.add_column("error", no_wrap=True, width=room)
+    for row, (incident_id, _, seen, last) in zip(rows, cells, strict=True):
+        title = plain(row.title)
+        title.truncate(room, overflow="ellipsis")
+        table.add_row(incident_id, status_text(row.status), seen, last, title)
+    out.print(table, width=whole, soft_wrap=True)
 
 
 def show(incident_id: IncidentId, local: Local = False, as_json: AsJson = False) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.rule import Rule
 
-from infra.cli.console import out, plain
+from infra.cli.console import out, plain, print_json
 from infra.cli.errors import UserError
+from infra.cli.options import AsJson
 
 
 def demo(
@@ -42,7 +45,7 @@ def up() -> None:
     )
     for name, value in rows:
         out.print(plain(f"  {name:14}{value}"))
-    out.print("\nNext: [cyan]selfheal crash quote[/cyan], then [cyan]selfheal incidents --local[/cyan]")
+    out.print("\nNext: [cyan]selfheal crash quote[/cyan], then [cyan]selfheal inbox[/cyan]")
 
 
 def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> None:
@@ -54,6 +57,22 @@ def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> N
         found.stop()
     if not quiet:
         out.print(plain("Ended." if found else "Nothing runs here."))
+
+
+def inbox(as_json: AsJson = False) -> None:
+    """Show what the team of the embedded run was sent: questions with their link, outcomes, failures."""
+    from infra.cli.target import connect
+    from infra.local import run
+
+    mails = run.inbox(connect(local=True))
+    if as_json:
+        print_json([asdict(mail) for mail in mails])
+        return
+    if not mails:
+        out.print("Nothing was sent yet.", style="dim")
+    for mail in mails:
+        out.print(Rule(plain(mail.subject, "bold"), align="left"))
+        out.print(plain(f"{mail.sent}\n\n{mail.text}"), soft_wrap=True)
 
 
 def crash(

@@ -12,6 +12,7 @@ from infra.cli import decide, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.errors import UserError
+from infra.cli.explain import explain
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
 
@@ -28,6 +29,7 @@ LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
 app.command(rich_help_panel=LOOK)(look.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
+app.command(rich_help_panel=LOOK)(explain)
 app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)
 app.command(rich_help_panel=DECIDE)(decide.revise)
@@ -38,6 +40,7 @@ app.command(rich_help_panel=RUN)(machine.demo)
 app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)
 app.command(rich_help_panel=RUN)(machine.crash)
+app.command(rich_help_panel=RUN)(machine.inbox)
 
 
 def main() -> None:

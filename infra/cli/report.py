@@ -10,7 +10,6 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -130,9 +129,17 @@ def proposal(data: dict[str, Any]) -> RenderableType:
     return grid
 
 
+_DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
+
+
 def diff(patch: str) -> RenderableType:
-    """The patch in colours."""
-    return Syntax(plain(patch).plain, "diff", theme="ansi_dark", background_color="default", word_wrap=True)
+    """The patch in colours, its lines as they are."""
+    lines = []
+    for line in patch.removesuffix("\n").split("\n"):
+        default = "" if line.startswith(" ") else "dim"
+        style = next((style for start, style in _DIFF_STYLES if line.startswith(start)), default)
+        lines.append(plain(line, style))
+    return Text("\n").join(lines)
 
 
 def evidence_table(evidence: Evidence) -> RenderableType:

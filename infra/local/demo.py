@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Stages:
     def line(self, text: str, style: str = "") -> None:
         """One line of what happens, with the time since the demonstration began."""
         since = f"{time.monotonic() - self._began:6.1f} s  "
-        out.print(Text.assemble((since, "dim"), plain(text, style)))
+        out.print(Text.assemble((since, "dim"), plain(text, style)), soft_wrap=True)
 
 
 def demo(*, keep: bool, home: Path = embedded.HOME, crash: str = "quote") -> None:
@@ -82,6 +83,8 @@ def demo(*, keep: bool, home: Path = embedded.HOME, crash: str = "quote") -> Non
         raise UserError(str(error), f"look into {home}/*.log and {home}/aws/emulator.log") from error
     finally:
         if running and mine and not (keep and finished):
+            if finished:
+                _linger(running)
             running.stop()
     _say_goodbye(running, kept=keep or not mine)
 
@@ -210,23 +213,28 @@ def verify(target: Target, running: embedded.Run, report: Report, incident: Inci
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _linger(running: embedded.Run) -> None:
+    """Give a person time to open the links; a script is not kept waiting."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        out.print(plain(f"\nLook at it: {running.forge_url}/{embedded.SAMPLE_SLUG}", "bold"))
+        out.input("Press Enter to end everything. ")
+
+
 def _say_goodbye(running: embedded.Run, *, kept: bool) -> None:
     out.print(Rule(style="green"))
     if kept:
-        out.print(plain(f"The forge:    {running.forge_url}/{embedded.SAMPLE_SLUG}"))
-        steps = (
+        out.print(plain(f"The forge: {running.forge_url}/{embedded.SAMPLE_SLUG}"))
+        steps: tuple[tuple[str, str], ...] = (
+            ("selfheal crash report", "another bug"),
+            ("selfheal inbox", "what the team was sent, with the link of the approval page"),
             ("selfheal incidents --local", "every incident and where it stands"),
-            ("selfheal crash report", "another bug; then approve it on the page or with `selfheal approve`"),
             ("make down", "end all of it"),
         )
     else:
         steps = (
-            ("make up", "the same, left running: forge, approval page and commands to explore"),
-            (
-                "selfheal crash label",
-                "(after `make up`) crash the service in another way and decide yourself",
-            ),
-            ("selfheal explain FILE", "how any log text of yours would be recognised"),
+            ("make up", "the same, left running: forge, approval page, commands"),
+            ("selfheal crash label", "then: crash the service in another way"),
+            ("selfheal inbox", "and decide yourself: the link of the approval page is in the mail"),
         )
     out.print(plain("Try next:", "bold"))
     for command, meaning in steps:
