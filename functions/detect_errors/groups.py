@@ -24,6 +24,7 @@ _NEXT = re.compile(r" *\+-{3,} ")
 _CLOSE = re.compile(r" *\+-{20,}\s*$")
 # Deeper than any printer draws: `traceback` stops at max_group_depth = 10.
 _MAX_DEPTH = 64
+_MAX_BARE_LINES = 40
 
 
 @dataclass(slots=True)
@@ -54,9 +55,11 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
         column = len(line) - len(body)
         depth = column // 2
         if column % 2 or not 1 <= depth <= min(len(path), _MAX_DEPTH) + 1 or body[:1] not in ("|", "+"):
-            if column < 4 or not _gutter_follows(text, line_end):
+            closed = len(path) == 1 and bool(root.children)
+            if closed or not _gutter_follows(text, line_end):
                 break
-            # The C printer of 3.11 forgets the gutter in front of a SyntaxError's source line and caret.
+            # The C printer of 3.11 and 3.12 forgets the gutter before a message's further lines, and before
+            # a SyntaxError's source line and caret.
             path[-1].lines.append(line)
         elif body[0] == "|" or body.startswith("+ "):
             if depth > len(path):
@@ -78,8 +81,15 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
 
 
 def _gutter_follows(text: str, line_end: int) -> bool:
-    following = text[line_end + 1 : line_end + 400].split("\n", 2)[:2]
-    return any(line.lstrip(" ")[:2] in ("| ", "+-") for line in following)
+    """Whether the tree goes on within a few lines, before another traceback starts."""
+    for _ in range(_MAX_BARE_LINES):
+        start, line_end = line_end + 1, text.find("\n", line_end + 1)
+        line = text[start : line_end if line_end >= 0 else len(text)]
+        if line.startswith(("  ", "+-")) and line.lstrip(" ")[:2] in ("| ", "+-"):
+            return True
+        if line_end < 0 or line.startswith(("Traceback (", GROUP_HEADER)):
+            return False
+    return False
 
 
 def _add(path: list[Node]) -> None:
