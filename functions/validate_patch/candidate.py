@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from functions.core.facts import Facts
 from functions.core.incident import Frame
+from functions.core.places import locate
 from functions.core.proposal import Proposal
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import Change, Tree
@@ -52,34 +53,13 @@ class Candidate:
 
 
 def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> tuple[Place, ...]:
-    """Map frames to files: by the app's path rules, else by the longest suffix that only one file has.
-
-    Never by a base name alone: a frame that cannot be placed is left out, not guessed.
-    """
+    """Map frames to files as the prompt does; a frame that cannot be placed is left out, not guessed."""
     found = []
     for frame in frames:
-        path = _path_of(frame.file, tree, roots) if frame.in_app or not frame.why else None
+        path = locate(frame.file, tree, roots).path if frame.in_app or not frame.why else None
         if path is not None and frame.function is not None and frame.line is not None:
             found.append(Place(path, frame.function, frame.line, frame.code))
     return tuple(found)
-
-
-def _path_of(file: str, tree: Tree, roots: Mapping[str, str]) -> str | None:
-    name = file.replace("\\", "/")
-    for root in sorted(roots, key=len, reverse=True):
-        if name.startswith(root.rstrip("/") + "/"):
-            path = str(PurePosixPath(roots[root]) / name[len(root.rstrip("/")) + 1 :])
-            if path in tree:
-                return path
-    parts = name.lstrip("/").split("/")
-    if name in tree:
-        return name
-    for start in range(len(parts) - 1):
-        suffix = "/".join(parts[start:])
-        matches = [path for path in tree if path == suffix or path.endswith(f"/{suffix}")]
-        if matches:
-            return matches[0] if len(matches) == 1 else None
-    return None
 
 
 def is_test(path: str) -> bool:

@@ -73,7 +73,8 @@ def history(incident_id: IncidentId, local: Local = False, as_json: AsJson = Fal
         return
     now = datetime.now(UTC)
     redrives = f", redriven {execution['redrive_count']} ×" if execution["redrive_count"] else ""
-    out.print(f"{incident.execution_arn}\n[bold]{execution['status']}[/bold]{redrives}\n")
+    out.print(plain(incident.execution_arn, "dim"), soft_wrap=True)
+    out.print(f"[bold]{execution['status']}[/bold]{redrives}\n")
     out.print(history_table(rows, now))
     if execution["status"] in ("FAILED", "TIMED_OUT", "ABORTED"):
         out.print(
