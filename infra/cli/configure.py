@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +12,13 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid
+from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.options import AsJson, Local
-from infra.cli.target import Target, connect
-from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH
-from infra.subscription import FILTER_NAME, FILTER_PATTERN, OwnLogGroup, checked_log_group
+from infra.errors import UserError
+from infra.names import REGISTRY_PATH
+from infra.registration import register
+from infra.target import Target
 
 
 def configure(
@@ -52,70 +52,6 @@ def configure(
         print_json(app.to_json())
     else:
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
-
-
-def register(target: Target, app: App, token: str | None = None) -> None:
-    """Write the app's entry and token, make sure the link key exists, and subscribe to its log groups.
-
-    Safe to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
-    """
-    for group in app.log_groups:
-        try:
-            checked_log_group(group)
-        except OwnLogGroup as error:
-            raise UserError(
-                str(error), "watch the log groups of your own services only", exit_code=2
-            ) from error
-    ssm = target.session.client("ssm")
-    key = target.output("DataKeyArn")
-    _ensure_link_key(ssm, key)
-    if token:
-        name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
-        ssm.put_parameter(Name=name, Value=token, Type="SecureString", KeyId=key, Overwrite=True)
-        app = App.from_json(app.name, app.to_json() | {"credentials": name})
-    value = json.dumps(app.to_json(), indent=1)
-    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
-    for group in app.log_groups:
-        _subscribe(target, group)
-
-
-def _ensure_link_key(ssm: Any, key: str) -> None:
-    try:
-        ssm.put_parameter(
-            Name=LINK_KEY_PARAMETER,
-            Value=secrets.token_urlsafe(32),
-            Type="SecureString",
-            KeyId=key,
-            Overwrite=False,
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterAlreadyExists":
-            raise
-
-
-def _subscribe(target: Target, group: str) -> None:
-    logs = target.session.client("logs")
-    destination = target.output("DetectErrorsArn")
-    try:
-        logs.put_subscription_filter(
-            logGroupName=group,
-            filterName=FILTER_NAME,
-            filterPattern=FILTER_PATTERN,
-            destinationArn=destination,
-        )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ResourceNotFoundException":
-            raise UserError(
-                f"log group {group} does not exist in this account and region",
-                "deploy the service first, or correct the name",
-            ) from error
-        if code == "LimitExceededException":
-            raise UserError(
-                f"log group {group} has two subscription filters already, the most that AWS allows",
-                "remove one, or send the logs through a stream that this system can share",
-            ) from error
-        raise
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from functions.core.decisions import (
     Standing,
 )
 from functions.core.task_tokens import TaskTokens
+from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
-from infra.cli.target import Target, connect
+from infra.errors import UserError
+from infra.target import Target
 
 Comment = Annotated[str, typer.Option("--comment", "-m", help="What you want to say about it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not show and ask; decide.")]

@@ -17,8 +17,8 @@ from functions.core.incident import Frame
 from functions.detect_errors.model import ParsedError, Raised
 from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.options import AsJson
+from infra.errors import UserError
 
 # A stack of a runaway recursion has thousands of frames; people need its ends.
 _SHOWN_FRAMES = 40

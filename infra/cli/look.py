@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.core.incident import Incident, Status
+from infra.cli.connect import connect
 from infra.cli.console import ago, duration, out, plain, print_json, status_text
-from infra.cli.errors import UserError
 from infra.cli.history import Visit, visits
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
-from infra.cli.target import Target, connect
+from infra.errors import UserError
+from infra.target import Target
 
 _COLUMNS = ("incident", "status", "seen", "last")
 _SHORTEST_ERROR = 24

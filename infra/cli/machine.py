@@ -10,8 +10,8 @@ import typer
 from rich.rule import Rule
 
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.options import AsJson
+from infra.errors import UserError
 
 
 def demo(
@@ -19,7 +19,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Leave everything running afterwards.")] = False,
 ) -> None:
     """Crash a sample service and watch it being healed, up to the pull request. Nothing is simulated."""
-    from infra.local import demo as demonstration
+    from infra.cli import demo as demonstration
     from infra.local.crash import CRASHES
 
     if crash not in CRASHES:
@@ -61,7 +61,7 @@ def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> N
 
 def inbox(as_json: AsJson = False) -> None:
     """Show what the team of the embedded run was sent: questions with their link, outcomes, failures."""
-    from infra.cli.target import connect
+    from infra.cli.connect import connect
     from infra.local import run
 
     mails = run.inbox(connect(local=True))
@@ -80,7 +80,7 @@ def crash(
     times: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
 ) -> None:
     """Send the sample service of the embedded run a request that crashes it."""
-    from infra.cli.target import connect
+    from infra.cli.connect import connect
     from infra.local.crash import CRASHES, request
 
     if name not in CRASHES:

@@ -11,10 +11,11 @@ from functions.core.errors import SelfHealError
 from infra.cli import decide, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
-from infra.cli.errors import UserError
 from infra.cli.explain import explain
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
+from infra.cli.try_ import try_
+from infra.errors import UserError
 
 app = typer.Typer(
     name="selfheal",
@@ -29,6 +30,7 @@ LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
 app.command(rich_help_panel=LOOK)(look.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
+app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
 app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)

@@ -6,11 +6,11 @@ import time
 
 from botocore.exceptions import ClientError
 
+from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.look import read_history
 from infra.cli.options import AsJson, IncidentId, Local
-from infra.cli.target import connect
+from infra.errors import UserError
 
 
 def redrive(incident_id: IncidentId, local: Local = False, as_json: AsJson = False) -> None:

@@ -17,7 +17,7 @@ from functions.core.evidence import Evidence, Result
 from functions.core.heal import Heal
 from functions.core.incident import Incident
 from infra.cli.console import ago, plain, status_text
-from infra.cli.target import Target
+from infra.target import Target
 
 _MARKS = {
     Result.PASS: Text("✔ pass", style="green"),

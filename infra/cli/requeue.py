@@ -9,10 +9,11 @@ from typing import Any
 
 from functions.core.incident import Status
 from functions.core.names import function_name
+from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
-from infra.cli.errors import UserError
 from infra.cli.options import AsJson, Local
-from infra.cli.target import Target, connect
+from infra.errors import UserError
+from infra.target import Target
 
 # The most that SQS hands out at once (ReceiveMessage, MaxNumberOfMessages).
 _BATCH = 10

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from infra.cli.target import Target
+from infra.target import Target
 
 SAMPLE_FUNCTION = "orders"
 

@@ -17,13 +17,13 @@ from typing import Self
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
-from infra.cli.configure import register
-from infra.cli.target import Target
 from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.processes import Started, memory, start_module
 from infra.names import STACK_NAME
+from infra.registration import register
 from infra.synth import synthesise
+from infra.target import Target
 
 HOME = Path(".selfheal")
 SAMPLE = Path(__file__).parent / "sample"

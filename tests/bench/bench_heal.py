@@ -15,9 +15,9 @@ from functions.core.approvals import Verdict
 from functions.core.decisions import Decision
 from functions.core.incident import Incident, Status
 from infra.cli.decide import decide, identity
-from infra.cli.target import Target
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
+from infra.target import Target
 
 TARGETS = {"log line → approval waiting": 8.0, "approval → pull request": 4.0, "peak memory": 1024.0}
 

@@ -19,14 +19,14 @@ from functions.core.app import App
 from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.decisions import Answer, Decision
 from functions.core.incident import Incident, Status
-from infra.cli.configure import register
 from infra.cli.decide import decide, identity
 from infra.cli.history import Visit
 from infra.cli.look import read_history
-from infra.cli.target import Target
 from infra.local import run as embedded
 from infra.local.forge import Forge
 from infra.local.model.server import complete
+from infra.registration import register
+from infra.target import Target
 
 T = TypeVar("T")
 

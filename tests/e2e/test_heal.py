@@ -10,10 +10,10 @@ from functions.core.approvals import Verdict
 from functions.core.decisions import Standing
 from functions.core.evidence import Result
 from functions.core.incident import Status
+from infra.cli.demo import verify
 from infra.cli.report import gather
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
-from infra.local.demo import verify
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

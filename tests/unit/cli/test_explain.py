@@ -10,8 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from functions.detect_errors.read import read_errors
-from infra.cli.errors import UserError
 from infra.cli.explain import explain
+from infra.errors import UserError
 
 TEXT = """\
 Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Where the commands act: an AWS account, or the embedded run on this machine."""
+"""A deployed stack, on AWS or on this machine, as the commands and the embedded run reach it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.artifacts import Artifacts
 from functions.core.incidents import Incidents
-from infra.cli.errors import UserError
+from infra.errors import UserError
 from infra.names import STACK_NAME
 
 if TYPE_CHECKING:
@@ -59,30 +58,3 @@ class Target:
             names = ", ".join(i.incident_id for i in found[:5])
             raise UserError(f"{prefix!r} means {len(found)} incidents: {names}", "give more characters")
         return found[0]
-
-
-def connect(local: bool) -> Target:
-    """The embedded run if `local`, else the AWS account of the ordinary environment. Raises UserError."""
-    return _embedded() if local else _aws()
-
-
-def _embedded() -> Target:
-    from infra.local.run import find
-
-    run = find()
-    if run is None:
-        raise UserError("no embedded run here", "start one with: make up")
-    return run.target()
-
-
-def _aws() -> Target:
-    session = boto3.Session()
-    try:
-        stacks = session.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(
-            f"cannot read stack {STACK_NAME}: {error}",
-            "check AWS_PROFILE and AWS_REGION, or use --local for the embedded run",
-        ) from error
-    outputs = {row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}
-    return Target(session, outputs)

@@ -21,12 +21,12 @@ from functions.core.decisions import Decision, Standing
 from functions.core.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.decide import decide, identity
-from infra.cli.errors import UserError
 from infra.cli.look import read_history
 from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal
-from infra.cli.target import Target
+from infra.errors import UserError
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
+from infra.target import Target
 
 _PATIENCE_SECONDS = 90
 _POLL_SECONDS = 0.1

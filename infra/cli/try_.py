@@ -1,0 +1,157 @@
+"""`try`: what this system would do with an error of yours, on a local repository, without AWS."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from functions.core.errors import AppInvalid, SelfHealError
+from infra.cli.console import duration, err, out, plain, print_json
+from infra.cli.errors import UserError
+from infra.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from infra.trial.trial import Progress, Trial
+
+_LARGEST_LOG = 64 * 1024 * 1024
+_STYLES = {"accepted": "bold green", "rejected": "bold red", "abstained": "bold yellow", "failed": "bold red"}
+
+
+def try_(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A local git repository, or a directory of one.")
+    ],
+    log: Annotated[str, typer.Option(help="A log with the error; - reads standard input.", metavar="FILE")],
+    rev: Annotated[
+        str | None, typer.Option(help="The deployed commit, tag or branch. Without it, HEAD.")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="embedded|bedrock|URL",
+            help="The built-in rules, Bedrock (bedrock:MODEL_ID names one), or an OpenAI-compatible server.",
+        ),
+    ] = "embedded",
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge this instead of asking: a unified diff, or JSON as the model's tool takes it.",
+        ),
+    ] = None,
+    entry: Annotated[
+        str | None,
+        typer.Option(
+            "--app", metavar="FILE", help="JSON with fields of an app's entry, as it would be registered."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try an error of your own: map its frames, build the prompt, ask a model, put the patch to the gates.
+
+    Exit code: 0 accepted, 1 rejected or abstained, 2 bad usage, 3 failure. The work tree is never touched.
+    """
+    try:
+        trial = _run(path, log, rev, model, answer, entry, lambda text: err.print(plain(text, "dim")))
+    except UserError:
+        raise
+    except AppInvalid as error:
+        raise UserError(f"--app: {error}", "see the table of fields in the README", exit_code=2) from None
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not leave with the exit code of a rejected patch
+        trial = _failed(error)
+    if as_json:
+        print_json(trial.to_json())
+    else:
+        _show(trial)
+    raise typer.Exit(trial.exit_code)
+
+
+def _run(
+    path: Path,
+    log: str,
+    rev: str | None,
+    model: str,
+    answer: str | None,
+    entry: str | None,
+    progress: Progress,
+) -> Trial:
+    from infra.trial.model import connect
+    from infra.trial.source import read_source
+    from infra.trial.trial import app_for, run_trial
+
+    if log == "-" and answer == "-":
+        raise UserError("--log and --answer cannot both be standard input", "give one as a file", exit_code=2)
+    text = _read(log, "--log").decode("utf-8", "replace")
+    given = None if answer is None else _read(answer, "--answer")
+    asked = None if answer is not None else connect(model)
+    fields = _entry(entry) if entry else None
+    source = read_source(path, rev)
+    progress(f"source: {source.described}")
+    return run_trial(source, text, app_for(source, fields), progress, model=asked, answer=given)
+
+
+def _read(file: str, option: str) -> bytes:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(_LARGEST_LOG)
+        with Path(file).open("rb") as stream:
+            return stream.read(_LARGEST_LOG)
+    except OSError as error:
+        raise UserError(
+            f"{option} {file}: {error.strerror}", "give the path of a file", exit_code=2
+        ) from None
+
+
+def _entry(file: str) -> dict[str, Any]:
+    try:
+        data = json.loads(_read(file, "--app"))
+    except ValueError as error:
+        raise UserError(f"--app {file}: not JSON: {error}", "mend the file", exit_code=2) from None
+    if not isinstance(data, dict):
+        raise UserError(f"--app {file}: not a JSON object", "give fields of an app's entry", exit_code=2)
+    return data
+
+
+def _failed(error: Exception) -> Trial:
+    from infra.trial.trial import Trial
+
+    ours = isinstance(error, SelfHealError | BotoCoreError | ClientError | OSError)
+    reason = str(error) if ours else f"{type(error).__name__}: {error}; this is a defect, please report it"
+    return Trial("failed", reason)
+
+
+def _show(trial: Trial) -> None:
+    from infra.cli.report import diff, evidence_table
+
+    if trial.frames:
+        out.print(Rule(plain("frames, innermost last"), align="left", style="dim"))
+    for frame, path in trial.frames:
+        where = f"{frame.file}:{frame.line} in {frame.function}"
+        out.print(plain(f"  {where}", "" if path else "dim") + plain(f" → {path}" if path else "", "cyan"))
+    if trial.context and trial.prompt:
+        out.print(Rule(plain(f"prompt, {trial.prompt.tokens:,} tokens"), align="left", style="dim"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
+        table.add_column(justify="right")
+        for part in trial.context.parts:
+            name = f"{part.path} {part.function}".strip()
+            table.add_row(f"{part.tokens:,}", plain(name, "cyan"), plain(part.why, "dim"))
+        out.print(table)
+    if trial.patch:
+        out.print(Rule(plain("patch"), align="left", style="dim"))
+        out.print(diff(trial.patch.decode(errors="replace")))
+    if trial.evidence:
+        out.print(Rule(plain("evidence"), align="left", style="dim"))
+        out.print(evidence_table(trial.evidence))
+    out.print(Text())
+    out.print(
+        plain(trial.outcome, _STYLES[trial.outcome])
+        + plain(f" after {duration(trial.seconds)}: {trial.reason}")
+    )
