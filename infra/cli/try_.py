@@ -15,7 +15,7 @@ from rich.text import Text
 
 from functions.core.errors import AppInvalid, SelfHealError
 from infra.cli.console import duration, err, out, plain, print_json
-from infra.cli.errors import UserError
+from infra.errors import UserError
 from infra.cli.options import AsJson
 
 if TYPE_CHECKING:
