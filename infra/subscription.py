@@ -16,11 +16,26 @@ FILTER_NAME = "self-heal"
 FILTER_PATTERN = " ".join(
     (
         "?Traceback",  # printed and logged tracebacks, in plain text and inside JSON
-        '?"[ERROR]"',  # Lambda's text format, uncaught errors
+        "?ERROR",  # Lambda's text format, and plain error records of any logger
+        "?CRITICAL",
         "?errorType",  # Lambda's JSON format, uncaught errors
-        "?exception",  # structured loggers
+        "?exception",  # structured loggers, asyncio
+        "?Exception",
         '?"Task timed out"',  # Lambda, out of time
         '?"Runtime exited"',  # Lambda, out of memory or killed
+        '?"Process exited before completing request"',
+        '?"Status: timeout"',  # Lambda's REPORT lines
+        '?"Status: error"',
+        '?"Out of memory"',  # the kernel
+        '?"out of memory"',
+        "?OOMKilled",  # Kubernetes
+        "?OutOfMemoryError",  # ECS
+        '?"WORKER TIMEOUT"',  # gunicorn
+        '?"Hard time limit"',  # Celery
+        "?HARAKIRI",  # uWSGI
+        '?"Fatal Python error"',
+        "?SyntaxError",  # of the main module: printed without a header
+        "?IndentationError",
     )
 )
 

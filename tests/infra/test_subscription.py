@@ -19,6 +19,15 @@ ERRORS = {
     "out of time": "2026-01-01T00:00:00Z 5f0c Task timed out after 3.00 seconds",
     "out of memory": "RequestId: 5f0c Error: Runtime exited with error: signal: killed",
     "a group": "  + Exception Group Traceback (most recent call last):",
+    "an error record": "2026-11-20 10:00:00,123 ERROR orders could not reach the ledger",
+    "out of time, reported": "REPORT RequestId: 5f0c Duration: 3000 ms Status: timeout",
+    "killed by the kernel": "Memory cgroup out of memory: Killed process 17 (python)",
+    "killed by Kubernetes": "reason: OOMKilled exitCode: 137",
+    "killed by ECS": "OutOfMemoryError: Container killed due to memory usage",
+    "gunicorn": "[CRITICAL] WORKER TIMEOUT (pid:17)",
+    "Celery": "Hard time limit (300s) exceeded for orders.ship[1]",
+    "uWSGI": "*** HARAKIRI ON WORKER 1 (pid: 17, try: 1) ***",
+    "the interpreter": "Fatal Python error: Segmentation fault",
     "no module": "[ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'x'",
 }
 ORDINARY = {
