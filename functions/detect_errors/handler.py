@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
 
 from functions.core.edge import step
 from functions.core.incidents import Incidents
@@ -24,7 +25,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
     Raises on anything that a retry may mend. The same batch again counts nothing twice.
     """
-    batch = decode_batch(event["awslogs"]["data"])
+    # Unpacked by ours and not by Powertools: what a stranger may have packed is bounded there.
+    batch = decode_batch(CloudWatchLogsEvent(event).raw_logs_data)
     if batch is None:
         return {"outcome": "control_message", "errors": 0, "incidents": 0}
     if is_own_log_group(batch.log_group):
