@@ -1,0 +1,81 @@
+"""Imports run one way: infra → functions, steps → core, command line → embedded run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.catalog import FUNCTIONS
+from infra.packaging import ROOT
+
+SOURCES = sorted(p for folder in ("functions", "infra") for p in (ROOT / folder).rglob("*.py"))
+SOURCES = [p for p in SOURCES if "sample" not in p.parts]
+LOGIC = [
+    path
+    for path in SOURCES
+    if path.is_relative_to(ROOT / "functions")
+    and not path.is_relative_to(ROOT / "functions/core")
+    # The page's routes are its edge: Powertools' resolver is what calls them.
+    and path.name not in ("handler.py", "routes.py")
+]
+# Runs inside the sandbox, where the environment is what the sandbox made.
+IN_SANDBOX = ROOT / "functions/validate_patch/sandbox"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it, but for type checking."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_nothing_imports_against_the_direction(path: Path) -> None:
+    parts = path.relative_to(ROOT).parts
+    for module in imports(path):
+        target = module.split(".")
+        if parts[0] == "functions":
+            assert target[0] not in ("infra", "tests"), f"functions import {module}"
+            if target[0] == "functions" and len(target) > 1:
+                allowed = ("core",) if parts[1] == "core" else ("core", parts[1])
+                assert target[1] in allowed, f"{parts[1]} imports {module}"
+        elif parts[:2] == ("infra", "local"):
+            assert target[:2] != ["infra", "cli"], f"the embedded run imports {module}"
+        assert target[0] != "tests"
+
+
+@pytest.mark.parametrize("path", LOGIC, ids=name)
+def test_a_step_s_logic_knows_no_aws(path: Path) -> None:
+    for module in imports(path):
+        assert module.partition(".")[0] not in ("boto3", "aws_lambda_powertools"), f"imports {module}"
+    if not path.is_relative_to(IN_SANDBOX):
+        attributes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute))
+        assert "os.environ" not in {ast.unparse(node) for node in attributes}
+
+
+def test_every_function_has_its_folder_and_every_folder_is_a_function() -> None:
+    folders = {p.parent.name for p in (ROOT / "functions").glob("*/__init__.py")} - {"core"}
+    assert folders == {spec.folder for spec in FUNCTIONS}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
