@@ -13,7 +13,7 @@ import os
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -92,11 +92,12 @@ def pack(members: Iterable[Member], limits: Limits = DEFAULT_LIMITS) -> bytes:
     return buffer.getvalue()
 
 
-def members_of(root: Path) -> Iterator[Member]:
-    """The files below a directory, `.git` left out. Symlinks are taken as links and never followed."""
+def members_of(root: Path, skip: Collection[str] = (".git",)) -> Iterator[Member]:
+    """The files below a directory, without directories of the names in `skip`. Symlinks are taken as links
+    and never followed."""
     for directory, folders, files in os.walk(root):
         links = [name for name in folders if (Path(directory) / name).is_symlink()]
-        folders[:] = [name for name in folders if name != ".git" and name not in links]
+        folders[:] = [name for name in folders if name not in skip and name not in links]
         for name in (*files, *links):
             path = Path(directory) / name
             relative = path.relative_to(root).as_posix()

@@ -13,7 +13,7 @@ from functions.core.errors import RepositoryNotFound
 from functions.core.remote import Remote
 
 if TYPE_CHECKING:
-    from git import Repo
+    from git import Git, Repo
 
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
@@ -46,17 +46,15 @@ def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS) -> S
     """
     with remote.repository() as repo:
         sha, revision_from, reason = _fetch_commit(app, remote, repo)
-        entries, submodules = _listing(repo, sha, limits)
-        # Blobs are read as they are stored: no checkout, so no filters, hooks or links are ever followed.
-        members = (Member(path, repo.git.get_object_data(blob)[3], kind) for path, blob, kind, _ in entries)
+        tree = tree_of_commit(repo.git, sha, limits)
         return Source(
-            archive=pack(members, limits),
+            archive=pack(tree.members(repo.git), limits),
             base_sha=sha,
             revision_from=revision_from,
             reason=reason,
-            files=len(entries),
-            bytes=sum(size for *_, size in entries),
-            submodules=submodules,
+            files=len(tree.entries),
+            bytes=sum(entry.bytes for entry in tree.entries),
+            submodules=tree.submodules,
         )
 
 
@@ -78,21 +76,44 @@ def _fetch_commit(app: App, remote: Remote, repo: Repo) -> tuple[str, str, str]:
     )
 
 
-def _listing(
-    repo: Repo, sha: str, limits: Limits
-) -> tuple[list[tuple[str, str, Kind, int]], tuple[str, ...]]:
-    """Files of the commit as (path, blob, kind, bytes), and the paths of its submodules."""
-    entries: list[tuple[str, str, Kind, int]] = []
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a commit: its path, the id of its content, and its size in bytes."""
+
+    path: str
+    blob: str
+    kind: Kind
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTree:
+    """The files of a commit, and the paths of its submodules."""
+
+    entries: tuple[Entry, ...]
+    submodules: tuple[str, ...]
+
+    def members(self, git: Git) -> Iterator[Member]:
+        """The files with their content as it is stored: no checkout, so no filters, hooks or links are ever
+        followed. One git process reads them all."""
+        for entry in self.entries:
+            yield Member(entry.path, git.get_object_data(entry.blob)[3], entry.kind)
+
+
+def tree_of_commit(git: Git, treeish: str, limits: Limits = DEFAULT_LIMITS) -> CommitTree:
+    """List a commit, or a directory of one (`COMMIT:DIRECTORY`). Raises SourceTooLarge."""
+    entries: list[Entry] = []
     submodules: list[str] = []
     total = 0
-    for mode, blob, size, path in _rows(repo.git.ls_tree("-r", "-z", "-l", "--full-tree", sha)):
+    listing = git.execute(["git", "ls-tree", "-r", "-z", "-l", "--full-tree", treeish])
+    for mode, blob, size, path in _rows(str(listing)):
         if mode == "160000":
             submodules.append(path)
             continue
         total += int(size)
         limits.check(len(entries) + 1, total)
-        entries.append((path, blob, _KINDS[mode], int(size)))
-    return entries, tuple(submodules)
+        entries.append(Entry(path, blob, _KINDS[mode], int(size)))
+    return CommitTree(tuple(entries), tuple(submodules))
 
 
 def _rows(listing: str) -> Iterator[tuple[str, str, str, str]]:

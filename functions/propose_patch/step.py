@@ -66,7 +66,7 @@ def _attempt(
     repository = Repository(archive.read(artifacts.get(source_key)))
     context = build_context(repository, incident.frames, app.source_roots)
     if not context.parts:
-        return _finish(heal, artifacts, _nothing_to_show(context))
+        return _finish(heal, artifacts, nothing_to_show(context))
     prompt = build_prompt(heal.heal_id, incident, context, _earlier(heal, artifacts), comment)
     request = request_for(app.model, prompt)
     settings = {"model": app.model, "inference": request["inferenceConfig"]}
@@ -134,7 +134,8 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
     return attempts
 
 
-def _nothing_to_show(context: Context) -> Abstention:
+def nothing_to_show(context: Context) -> Abstention:
+    """The abstention where no frame leads to source: there is nothing to ask about."""
     mapping = "; ".join(context.left_out) or "none of its frames is in the app's own code"
     return Abstention(
         abstention_class="not_enough_context",

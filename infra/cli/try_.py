@@ -15,8 +15,8 @@ from rich.text import Text
 
 from functions.core.errors import AppInvalid, SelfHealError
 from infra.cli.console import duration, err, out, plain, print_json
-from infra.errors import UserError
 from infra.cli.options import AsJson
+from infra.errors import UserError
 
 if TYPE_CHECKING:
     from infra.trial.trial import Progress, Trial

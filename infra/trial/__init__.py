@@ -1,0 +1,1 @@
+"""`selfheal try`: the steps' own code on a local repository, without AWS."""

@@ -1,0 +1,113 @@
+"""The error that a trial is about, read from a log as detection reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from functions.core.app import App
+from functions.core.incident import Incident, Status
+from functions.core.places import locate
+from functions.core.redaction import redact
+from functions.detect_errors.in_app import AppRules, Verdict
+from functions.detect_errors.model import ParsedError
+from functions.detect_errors.read import Reader
+from functions.detect_errors.sightings import SAMPLE_LIMIT
+from functions.propose_patch.context import map_frames
+from functions.propose_patch.repository import Repository
+from infra.errors import UserError
+
+_TITLE_LIMIT = 200
+_LINES_BEFORE = 3
+"""Lines of the log before the error that are kept with it: a request's id often stands there."""
+
+# Detection cannot know that what looks like a library to it is what this repository holds; here it shows.
+_LIBRARY = frozenset(("installed package", "well-known library next to the app", "Lambda layer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The error chosen and the incident it would be; `choice` says which of how many, and why that one."""
+
+    error: ParsedError
+    incident: Incident
+    choice: str
+
+
+def read_log(text: str, repository: Repository, app: App) -> Reported:
+    """The last error in the log that passed through this repository's code, else the last with a traceback.
+
+    Raises UserError (exit code 2) for a log without errors.
+    """
+    errors = Reader(_OwnRules(repository, app)).read(text)
+    if not errors:
+        raise UserError(
+            "no error found in this log",
+            "give a log that holds a traceback; see: selfheal explain FILE",
+            exit_code=2,
+        )
+    number, why = _chosen(errors, repository, app)
+    error = errors[number]
+    choice = f"the only one: {error.title}"
+    if len(errors) > 1:
+        choice = f"error {number + 1} of {len(errors)}, {why}: {error.title}"
+    sample = _text_of(text, errors, number)
+    same = sum(other.fingerprint == error.fingerprint for other in errors)
+    incident = Incident(
+        incident_id=f"{app.name}-{error.fingerprint}",
+        fingerprint=error.fingerprint,
+        app=app.name,
+        status=Status.HEALING,
+        error_type=error.type or "",
+        title=redact(error.title[: 2 * _TITLE_LIMIT])[:_TITLE_LIMIT],
+        error_class=error.error_class,
+        class_reason=error.reason,
+        sample=redact(sample),
+        frames=error.frames,
+        occurrences=same,
+        next_action=error.next_action,
+    )
+    return Reported(error, incident, choice)
+
+
+class _OwnRules(AppRules):
+    """Detection's rules, and one more: an installed package that this repository holds is the app's own."""
+
+    def __init__(self, repository: Repository, app: App) -> None:
+        super().__init__(app.packages, tuple(app.source_roots))
+        self._repository = repository
+        self._app = app
+
+    def verdict(self, file: str, function: str | None = None) -> Verdict:
+        judged = super().verdict(file, function)
+        if judged.why in _LIBRARY and locate(file, self._repository.paths, self._app.source_roots).path:
+            return replace(judged, in_app=True, why="stands in this repository")
+        return judged
+
+
+def _chosen(errors: Sequence[ParsedError], repository: Repository, app: App) -> tuple[int, str]:
+    """Index of the error to look at, and why that one."""
+    reasons: tuple[tuple[str, Callable[[ParsedError], bool]], ...] = (
+        ("the last one in this repository's code", lambda e: _placed(e, repository, app)),
+        ("the last one with a traceback; none is in this repository's code", lambda e: bool(e.frames)),
+        ("the last one; none has a traceback", lambda _: True),
+    )
+    for why, applies in reasons:
+        for number in reversed(range(len(errors))):
+            if applies(errors[number]):
+                return number, why
+    raise AssertionError("the last reason always applies")
+
+
+def _placed(error: ParsedError, repository: Repository, app: App) -> bool:
+    return any(entry.path for entry in map_frames(error.frames, repository, app.source_roots))
+
+
+def _text_of(text: str, errors: Sequence[ParsedError], number: int) -> str:
+    """The log's lines of one error: from a little before it to the next one, or to where a sample ends."""
+    lines = text.split("\n")
+    start = errors[number].line
+    before = max(start - _LINES_BEFORE, errors[number - 1].line + 1 if number else 0)
+    after = [error.line for error in errors[number + 1 :] if error.line > start]
+    end = min(after, default=len(lines))
+    return "\n".join(lines[max(before, 0) : end])[:SAMPLE_LIMIT]

@@ -1,0 +1,240 @@
+"""A trial: what the workflow would do with an error, on a local repository. One heal without AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.app import App
+from functions.core.errors import SelfHealError
+from functions.core.evidence import Evidence, GateResult, Result
+from functions.core.facts import Facts
+from functions.core.incident import Frame, Incident
+from functions.core.proposal import Abstention, Proposal
+from functions.core.redaction import redact
+from functions.core.spend import Commitment
+from functions.propose_patch.ask import Converses, ask, request_for
+from functions.propose_patch.context import Context, MappedFrame, build_context
+from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
+from functions.propose_patch.repository import Repository
+from functions.propose_patch.step import nothing_to_show
+from functions.validate_patch.tree import Tree
+from functions.validate_patch.validate import Validation, tree_of, validate
+from infra.trial.answer import Refused, read_answer
+from infra.trial.log import read_log
+from infra.trial.source import LocalSource
+
+Progress = Callable[[str], None]
+GATES = ("applies", "in_lane", "parses", "honest", "clean", "reproduces", "breaks_nothing", "formatting")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of it. `frames` are those of the error, innermost last, each with its file here or None."""
+
+    outcome: str
+    """`accepted`, `rejected`, `abstained` or `failed`."""
+    reason: str
+    frames: tuple[tuple[Frame, str | None], ...] = ()
+    context: Context | None = None
+    prompt: Prompt | None = None
+    patch: bytes = b""
+    evidence: Evidence | None = None
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        return {"accepted": 0, "rejected": 1, "abstained": 1}.get(self.outcome, 3)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `--json` prints."""
+        parts = self.context.parts if self.context else ()
+        return {
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "frames": [
+                {"file": frame.file, "line": frame.line, "function": frame.function, "mapped_to": path}
+                for frame, path in self.frames
+            ],
+            "prompt": {
+                "tokens": self.prompt.tokens if self.prompt else 0,
+                "parts": [
+                    {"path": part.path, "function": part.function, "tokens": part.tokens, "why": part.why}
+                    for part in parts
+                ],
+            },
+            "diff": self.patch.decode(errors="replace"),
+            "evidence": [
+                {"gate": gate.gate, "result": str(gate.result), "detail": gate.detail}
+                for gate in (self.evidence.gates if self.evidence else ())
+            ],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class _Free:
+    """A budget that pays for everything: whoever tries this pays for the model's calls anyway."""
+
+    spent_usd: float = 0.0
+
+    @contextmanager
+    def commit(self, worst_usd: float) -> Iterator[Commitment]:
+        commitment = Commitment(0.0)
+        yield commitment
+        self.spent_usd += commitment.cost_usd
+
+
+@dataclass
+class Desk:
+    """What a trial works on."""
+
+    source: LocalSource
+    app: App
+    incident: Incident
+    repository: Repository
+    context: Context
+    progress: Progress
+    tree: Tree = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tree = tree_of(self.source.members)
+
+    @property
+    def heal_id(self) -> str:
+        return hashlib.sha256(f"{self.incident.incident_id} {self.source.base_sha}".encode()).hexdigest()[:16]
+
+    def prompt(self, attempts: Sequence[EarlierAttempt] = ()) -> Prompt:
+        return build_prompt(self.heal_id, self.incident, self.context, attempts)
+
+    def validate(self, proposal: Proposal) -> Validation:
+        self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
+        return validate(self.tree, proposal, Facts(self.incident, self.app), self.source.base_sha)
+
+
+def app_for(source: LocalSource, entry: dict[str, Any] | None = None) -> App:
+    """The app as a registry entry would describe it; files below the repository's own path map as well.
+
+    Raises AppInvalid for an entry that breaks a rule.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", source.root.name.lower()).strip("-")
+    name = name if re.match(r"[a-z]", name) else f"app-{name}".strip("-")
+    given = {"log_groups": ["local"], "repository": f"https://localhost/{name}"} | (entry or {})
+    app = App.from_json(name[:40].rstrip("-"), given)
+    return replace(app, source_roots={**app.source_roots, str(source.root): ""})
+
+
+def run_trial(
+    source: LocalSource,
+    log: str,
+    app: App,
+    progress: Progress,
+    *,
+    model: tuple[Converses, str] | None = None,
+    answer: bytes | None = None,
+) -> Trial:
+    """Map, show, ask (or take the answer given), validate. Exactly one of `model` and `answer` is given.
+
+    What the model or the sandbox fails with makes the outcome `failed`. Raises UserError for a log without
+    errors or an answer that is none.
+    """
+    started = time.monotonic()
+    repository = Repository(source.members)
+    reported = read_log(log, repository, app)
+    progress(f"error: {reported.choice}")
+    context = build_context(repository, reported.incident.frames, app.source_roots)
+    desk = Desk(source, app, reported.incident, repository, context, progress)
+    for line in context.left_out:
+        progress(f"left out: {line}")
+    prompt = desk.prompt()
+    trial = Trial("abstained", "", tuple(_mapped(reported.incident.frames, context.frames)), context, prompt)
+    progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
+    try:
+        if answer is not None:
+            trial = _judged(desk, trial, answer)
+        elif model is not None:
+            trial = _asked(desk, trial, *model)
+    except (SelfHealError, BotoCoreError, ClientError, OSError) as error:
+        trial = replace(trial, outcome="failed", reason=str(error))
+    return replace(trial, seconds=time.monotonic() - started)
+
+
+def _mapped(frames: Sequence[Frame], mapped: Sequence[MappedFrame]) -> Iterator[tuple[Frame, str | None]]:
+    paths = {entry.number: entry.path for entry in mapped}
+    for number, frame in enumerate(frames, 1):
+        yield frame, paths.get(number)
+
+
+def _judged(desk: Desk, trial: Trial, data: bytes) -> Trial:
+    """The answer given, put to the gates."""
+    answer = read_answer(data, desk.tree)
+    if isinstance(answer, Abstention):
+        return replace(trial, reason=_said(answer))
+    if isinstance(answer, Refused):
+        evidence = _does_not_apply(answer.why, desk.source.base_sha) if answer.applies else None
+        return replace(trial, outcome="rejected", reason=answer.why, evidence=evidence)
+    return _validated(trial, desk.validate(answer))
+
+
+def _does_not_apply(why: str, base_sha: str) -> Evidence:
+    rest = (GateResult(gate, Result.NOT_RUN, "not run: an earlier gate failed") for gate in GATES[1:])
+    return Evidence((GateResult(GATES[0], Result.FAIL, why, (why,)), *rest), "", base_sha)
+
+
+def _asked(desk: Desk, trial: Trial, model: Converses, model_id: str) -> Trial:
+    """What the workflow does: ask, validate, and ask again with the findings while attempts are left."""
+    incident = desk.incident
+    if str(incident.error_class) not in desk.app.heal_classes:
+        return replace(
+            trial,
+            reason="not an error of the code, so nothing is asked:"
+            f" {incident.error_class}: {incident.class_reason}. Next: {incident.next_action}",
+        )
+    if not desk.context.parts:
+        return replace(trial, reason=_said(nothing_to_show(desk.context)))
+    earlier: list[EarlierAttempt] = []
+    budget = _Free()
+    for number in range(1, desk.app.max_attempts + 1):
+        desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
+        prompt = desk.prompt(earlier)
+        answer = ask(model, budget, request_for(model_id, prompt))
+        trial = replace(trial, prompt=prompt)
+        if isinstance(answer.result, Abstention):
+            reason = _said(answer.result)
+            if trial.outcome == "rejected":
+                # What the gates found against the attempt before is the better reason; both are said.
+                return replace(trial, reason=f"{trial.reason}; then the model abstained: {reason}")
+            return replace(trial, outcome="abstained", reason=reason)
+        if answer.result is None:
+            findings = tuple(f"answer: {redact(violation)}" for violation in answer.violations)
+            trial = replace(trial, outcome="rejected", reason="; ".join(findings))
+            earlier.append(EarlierAttempt(number, None, findings))
+            continue
+        validation = desk.validate(answer.result)
+        trial = _validated(trial, validation)
+        if trial.outcome == "accepted":
+            break
+        desk.progress(f"attempt {number} was rejected: {trial.reason}")
+        earlier.append(EarlierAttempt(number, answer.result.to_json(), validation.evidence.findings))
+    return trial
+
+
+def _validated(trial: Trial, validation: Validation) -> Trial:
+    return replace(
+        trial,
+        outcome="accepted" if validation.evidence.accepted else "rejected",
+        reason=validation.reason,
+        patch=validation.patch,
+        evidence=validation.evidence,
+    )
+
+
+def _said(abstention: Abstention) -> str:
+    return redact(f"{abstention.abstention_class}: {abstention.reason} Next: {abstention.next_action}")
