@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+_NAMES = re.compile(r"(?<!`)`([^`]*[^`\s][^`]*)`(?!`)")
 _BACKTICKS = re.compile("`+")
 # Everything that starts a construct in GitHub-flavoured Markdown, plus `@` and `#`, which notify and link.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&-])")
@@ -14,13 +15,19 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-
 
 
 def prose(text: str) -> str:
-    """`text` as one paragraph that shows exactly its characters and does nothing else.
+    """`text` as one paragraph that shows its characters and does nothing else; `names` stay inline code.
 
-    A zero-width joiner after `@` and `#` keeps GitHub from notifying people or linking issues, which a
-    backslash alone does not. `://` is broken likewise, so that bare addresses do not become links.
+    A word joiner after `@` and `#` keeps GitHub from notifying people or linking issues, which a backslash
+    alone does not. `://` is broken likewise, so that bare addresses do not become links.
     """
     clean = " ".join(_CONTROL.sub("", text).split())
-    escaped = _SPECIAL.sub(r"\\\1", clean)
+    # Odd pieces stand between backticks.
+    pieces = _NAMES.split(clean)
+    return "".join(code(piece) if n % 2 else _escaped(piece) for n, piece in enumerate(pieces))
+
+
+def _escaped(text: str) -> str:
+    escaped = _SPECIAL.sub(r"\\\1", text)
     return escaped.replace("\\@", "@\u2060").replace("\\#", "#\u2060").replace("://", ":\u2060//")
 
 

@@ -13,7 +13,7 @@ from functions.core.proposal import Proposal
 _SAMPLE_LIMIT = 6_000
 _RUN_LIMIT = 3_000
 
-_MARKS = {Result.PASS: "✅ pass", Result.FAIL: "❌ fail", Result.NOT_RUN: "⚠️ not run"}
+_MARKS = {Result.PASS: "✔ pass", Result.FAIL: "✘ **fail**", Result.NOT_RUN: "○ **not run**"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
     parts = [
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
-        f"Seen {incident.occurrences} time{'' if incident.occurrences == 1 else 's'} in "
-        f"{code(incident.log_group)} between {incident.first_seen} and {incident.last_seen}.",
+        f"Seen {_seen(incident)} in {code(incident.log_group)}.",
         "### Root cause",
         prose(proposal.root_cause),
         "### What changes",
@@ -52,6 +51,13 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _seen(incident: Incident) -> str:
+    first, last = (time[:16].replace("T", " ") for time in (incident.first_seen, incident.last_seen))
+    if incident.occurrences == 1:
+        return f"once, at {first} UTC,"
+    return f"{incident.occurrences} times between {first} and {last} UTC"
 
 
 def _table(evidence: Evidence) -> str:

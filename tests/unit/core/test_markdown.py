@@ -21,7 +21,8 @@ HOSTILE = [
     "- list\n- list",
     "1) one",
     "a | b\n--|--\n1 | 2",
-    "`code`",
+    "``code``",
+    "`not closed",
     "~~~\nfence",
     "> quote",
     "&lt;b&gt;",
@@ -34,6 +35,13 @@ def test_prose_renders_as_plain_text_only(text: str) -> None:
     html = GITHUB_LIKE.render("word " + prose(text))
     assert html.startswith("<p>")
     assert html.count("<") == 2, html
+
+
+def test_names_stay_inline_code_and_nothing_in_them_counts() -> None:
+    html = GITHUB_LIKE.render(prose("`find(x)` and `<b>[a](https://evil.example)</b>`"))
+    assert html.count("<code>") == 2
+    assert "<b>" not in html
+    assert "href" not in html
 
 
 def test_prose_neither_notifies_nor_links() -> None:

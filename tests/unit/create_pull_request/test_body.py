@@ -21,6 +21,8 @@ INCIDENT = Incident(
     sample="Traceback (most recent call last):\n  ...\nKeyError: 'NZ'",
     occurrences=1,
     log_group="/aws/lambda/orders",
+    first_seen="2026-11-20T10:00:00.000+00:00",
+    last_seen="2026-11-20T11:00:00.000+00:00",
 )
 PROPOSAL = Proposal(
     "RATES has no entry", "Use the rate", "Unlisted countries", (Edit("a.py", "x", "y"),), 0.9
@@ -46,9 +48,9 @@ APPROVAL = Approval("arn:aws:iam::1:user/ada", "", "ab" * 32, "cd" * 20)
 def test_the_body_says_what_broke_what_was_proven_and_what_not() -> None:
     body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
     for part in (
-        "Seen 1 time in",
+        "Seen once, at 2026-11-20 10:00 UTC, in `/aws/lambda/orders`.",
         "RATES has no entry",
-        "| `applies` | ✅ pass |",
+        "| `applies` | ✔ pass |",
         "### Not proven",
         "E KeyError: 'NZ'",
         "on the tree **before** the patch: exit code 1",
