@@ -70,6 +70,8 @@ class Incident:
     """The log text of one occurrence, redacted and size-capped."""
     frames: tuple[Frame, ...] = ()
     """Frames of the exception that propagated, innermost last."""
+    causes: tuple[Frame, ...] = ()
+    """The app's own frames of the exceptions that led to it, or that it groups; innermost last of each."""
     occurrences: int = 0
     first_seen: str = ""
     last_seen: str = ""
@@ -94,7 +96,10 @@ class Incident:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, as the CLI's `--json` prints them."""
-        return asdict(self) | {"frames": [asdict(frame) for frame in self.frames]}
+        return asdict(self) | {
+            "frames": [asdict(frame) for frame in self.frames],
+            "causes": [asdict(frame) for frame in self.causes],
+        }
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Self:
@@ -106,7 +111,8 @@ class Incident:
         values = {name: value for name, value in item.items() if name in known}
         values["status"] = Status(item["status"])
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
-        values["frames"] = tuple(frame_from_json(frame) for frame in item.get("frames", ()))
+        for name in ("frames", "causes"):
+            values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
         for name in ("occurrences", "generation", "attempts", "ttl"):
             if name in values:
                 values[name] = int(values[name])

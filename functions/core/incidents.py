@@ -47,6 +47,7 @@ class Sighting:
     """8 bytes that are the same when the same batch is delivered again."""
     heals: bool
     """Whether its class starts a heal for this app; if not, the incident is recorded as SUPPRESSED."""
+    causes: tuple[Frame, ...] = ()
 
     @property
     def incident_id(self) -> str:
@@ -86,6 +87,7 @@ class Incidents:
             "next_action": sighting.next_action,
             "sample": sighting.sample,
             "frames": [_without_none(asdict(frame)) for frame in sighting.frames],
+            "causes": [_without_none(asdict(frame)) for frame in sighting.causes],
             "first_seen": sighting.first_seen,
             "log_group": sighting.log_group,
             "log_stream": sighting.log_stream,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.core.app import App
+from functions.core.incident import Frame
 from functions.core.incidents import Sighting
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
@@ -16,6 +17,7 @@ SAMPLE_LIMIT = 16_000
 """Characters of log text kept of an incident; a DynamoDB item holds 400 KB, and people read a page."""
 
 _TITLE_LIMIT = 200
+_MOST_CAUSES = 40
 _MESSAGE_LINES = 120
 """Lines taken for the sample where each line is an event of its own."""
 
@@ -78,7 +80,21 @@ def _sighting(
         log_stream=batch.log_stream,
         delivery_id=delivery,
         heals=heals,
+        causes=own_causes(first),
     )
+
+
+def own_causes(error: ParsedError) -> tuple[Frame, ...]:
+    """The app's own frames of the exceptions that led to an error and of those that it groups, each once."""
+    shown = set(error.frames)
+    found: list[Frame] = []
+    waiting = [*reversed(error.members), *reversed(error.chain)]
+    while waiting:
+        raised = waiting.pop()
+        waiting += [*reversed(raised.members), *reversed(raised.chain)]
+        found += [frame for frame in raised.frames if frame.in_app and frame not in shown]
+        shown.update(raised.frames)
+    return tuple(found[-_MOST_CAUSES:])
 
 
 def _text(events: Sequence[LogEvent], index: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.core.incident import Frame
-from functions.core.places import locate
+from functions.core.places import Location, locate
 from functions.core.redaction import redact
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
@@ -18,9 +18,14 @@ from functions.propose_patch.repository import Repository
 SOURCE_TOKENS = 12_000
 """Budget for source, in estimated tokens: about 1,200 lines. The failing functions always get in."""
 
-# The file that failed is shown whole up to this length: how its other functions treat the same case (a guard,
-# an exception of its own, a default) tells how this one should.
+# Of the files that the traceback leads to, what is shown may be this part, and at least so many tokens: more
+# buries what matters, and costs with every attempt.
+_SHARE, _LEAST_TOKENS = 0.25, 2_500
+
+# Up to this length the rest of the file that failed is shown too: how its other functions treat the same case
+# (a guard, an exception of its own, a default) tells how this one should.
 _SMALL_FILE = 120
+_MOST_CAUSES = 40
 # A function longer than this is shown by its head and what surrounds the failing line.
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
 _CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 60
@@ -31,12 +36,17 @@ _TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
 
 @dataclass(frozen=True, slots=True)
 class MappedFrame:
-    """A frame of the app, its number among all frames (from 1), and its file in the repository, if known."""
+    """A frame of the app, its number among all frames (from 1), and its file in the repository, if known.
+
+    line: where its code stands in that file, which is another line than was logged when another revision is
+    deployed; problem: what is wrong with the place, if anything.
+    """
 
     frame: Frame
     number: int
     path: str | None
     problem: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +92,31 @@ def map_frames(
         location = locate(frame.file, repository.paths, roots)
         base = posixpath.basename(frame.file.replace("\\", "/"))
         if location.path is None and base in repository.paths and _stands_there(repository, base, frame):
-            mapped.append(MappedFrame(frame, number, base))
+            location = Location(base)
+        if location.path is None:
+            mapped.append(MappedFrame(frame, number, None, location.problem))
         else:
-            mapped.append(MappedFrame(frame, number, location.path, location.problem))
+            line, problem = _line_of(repository, location.path, frame)
+            mapped.append(MappedFrame(frame, number, location.path, problem, line))
     return mapped
+
+
+def _line_of(repository: Repository, path: str, frame: Frame) -> tuple[int | None, str]:
+    """Where the frame's code stands, and what is to be said of that: a file may have moved on since."""
+    code = frame.code.strip()
+    if frame.line is None or not code or _stands_there(repository, path, frame):
+        return frame.line, ""
+    same = [number for number, text in enumerate(repository.lines(path), 1) if text.strip() == code]
+    tree = repository.tree(path)
+    if len(same) > 1 and tree:
+        functions = ((number, syntax.enclosing(tree, number)[0]) for number in same)
+        same = [number for number, function in functions if function and function.name == frame.function]
+    if len(same) == 1:
+        return same[0], f"what was logged as line {frame.line} stands in line {same[0]} of this revision"
+    logged = "".join(repository.lines(path)[frame.line - 1 : frame.line]).strip()
+    if logged and (logged in code or code in logged):
+        return frame.line, ""  # several lines were logged as one, or one was logged in part
+    return frame.line, f"line {frame.line} reads differently in this revision; another one may be deployed"
 
 
 def _stands_there(repository: Repository, path: str, frame: Frame) -> bool:
@@ -99,23 +130,32 @@ def build_context(
     frames: Sequence[Frame],
     roots: Mapping[str, str],
     budget: int = SOURCE_TOKENS,
+    causes: Sequence[Frame] = (),
 ) -> Context:
-    """The context of an incident with these frames, innermost last. No parts when no app frame has a file."""
+    """The context of an incident with these frames, innermost last. No parts when no app frame has a file.
+
+    causes: frames of the exceptions that led to it.
+    """
     mapped = map_frames(frames, repository, roots)
-    selection = _Selection(repository, budget)
+    located = [entry for entry in reversed(mapped) if entry.path and entry.line]
+    led = [e for e in reversed(map_frames(causes, repository, roots)) if e.path and e.line][:_MOST_CAUSES]
+    whole = sum(estimate_tokens(repository.text(path) or "") for path in {e.path or "" for e in located})
+    selection = _Selection(repository, min(budget, max(_LEAST_TOKENS, int(whole * _SHARE))))
     for entry in mapped:
-        if entry.path is None:
+        if entry.problem:
             where = f"{entry.frame.file} line {entry.frame.line} in {entry.frame.function}"
             selection.left_out.append(f"frame {entry.number} of {len(frames)}, {where}: {entry.problem}")
-    located = [entry for entry in reversed(mapped) if entry.path and entry.frame.line]
     for rank, entry in enumerate(located):
         selection.add_frame(entry, located, _why(entry, rank, len(frames)))
         if rank == 0:
             selection.add_module_head(entry)
+    for entry in led if located else ():
+        selection.add_frame(entry, [*located, *led], "a frame of an exception that led to this one")
     if located:
         innermost = located[0]
         selection.add_class(innermost)
         selection.add_definitions(innermost)
+        selection.add_rest(innermost)
         selection.add_tests(located)
         selection.add_rules()
     return Context(tuple(selection.parts), tuple(selection.left_out), tuple(mapped))
@@ -140,33 +180,40 @@ class _Selection:
         self.left_out: list[str] = []
 
     def add_frame(self, entry: MappedFrame, located: Sequence[MappedFrame], why: str) -> None:
-        """The function around a frame's line, whatever the budget says; a small file that failed, whole."""
-        path, line = entry.path or "", entry.frame.line or 0
-        lines = self._repository.lines(path)
-        whole = self._around(path, line)
+        """The function around a frame's line, whatever the budget says."""
+        path, line = entry.path or "", entry.line or 0
+        whole, name = self._around(path, line)
         wanted = set(whole)
-        if entry is located[0] and len(lines) <= _SMALL_FILE:
-            wanted = set(range(1, len(lines) + 1))
-        elif len(whole) > _LONG_FUNCTION:
+        if len(whole) > _LONG_FUNCTION:
             near = range(max(line - _BEFORE, whole.start), min(line + _AFTER + 1, whole.stop))
             wanted = {*whole[:_HEAD], *near}
             missing = len(whole) - len(wanted)
-            self.left_out.append(f"{path}: {missing} lines of {entry.frame.function}, away from line {line}")
-        failing = frozenset(e.frame.line for e in located if e.path == path and e.frame.line) & wanted
-        self._add(path, wanted, why, failing=failing, required=True, function=entry.frame.function or "")
+            self.left_out.append(f"{path}: {missing} lines of {name or 'the module'}, away from line {line}")
+        failing = frozenset(e.line for e in located if e.path == path and e.line) & wanted
+        self._add(
+            path, wanted, why, failing=failing, required=True, function=name or entry.frame.function or ""
+        )
 
-    def _around(self, path: str, line: int) -> range:
-        """The function around a line, else the statement of the module, else the lines nearby."""
+    def add_rest(self, entry: MappedFrame) -> None:
+        """What is left of the file that failed, if it is small."""
+        count = len(self._repository.lines(entry.path or ""))
+        if count <= _SMALL_FILE:
+            self._add(entry.path or "", set(range(1, count + 1)), f"the rest of {entry.path}")
+
+    def _around(self, path: str, line: int) -> tuple[range, str]:
+        """The function around a line and its name, else the module's statement, else the lines nearby."""
         tree = self._repository.tree(path)
         function = syntax.enclosing(tree, line)[0] if tree else None
         statement = function or next(
             (s for s in tree.body if line in syntax.span(s)) if tree else iter(()), None
         )
-        return syntax.span(statement) if statement else range(line - _WINDOW, line + _WINDOW + 1)
+        if statement is None:
+            return range(line - _WINDOW, line + _WINDOW + 1), ""
+        return syntax.span(statement), function.name if function else ""
 
     def add_module_head(self, entry: MappedFrame) -> None:
         """The failing module's imports and the constants the function uses, whatever the budget says."""
-        path, line = entry.path or "", entry.frame.line or 0
+        path, line = entry.path or "", entry.line or 0
         tree = self._repository.tree(path)
         if tree is None:
             return
@@ -177,13 +224,13 @@ class _Selection:
 
     def add_class(self, entry: MappedFrame) -> None:
         tree = self._repository.tree(entry.path or "")
-        owner = syntax.enclosing(tree, entry.frame.line or 0)[1] if tree else None
+        owner = syntax.enclosing(tree, entry.line or 0)[1] if tree else None
         if owner:
             self._add(entry.path or "", syntax.outline_lines(owner), f"outline of class {owner.name}")
 
     def add_definitions(self, entry: MappedFrame) -> None:
         """What the failing line calls and reads: whole, or a class's outline when it is long."""
-        for definition in definitions_for(self._repository, entry.path or "", entry.frame.line or 0):
+        for definition in definitions_for(self._repository, entry.path or "", entry.line or 0):
             lines = syntax.span(definition.node)
             wanted = set(lines)
             if len(lines) > _DEFINITION_LINES and isinstance(definition.node, ast.ClassDef):

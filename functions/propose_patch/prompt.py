@@ -29,6 +29,7 @@ from functions.propose_patch.context import Context, Part, estimate_tokens
 
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
 """Characters."""
+_LEFT_OUT_LINES = 30
 
 # Escape sequences and characters that change how text is read without being seen: terminal codes, control
 # characters, bidirectional and zero-width marks, and the tag characters that can carry hidden text.
@@ -150,7 +151,10 @@ def _sections(
     if comment.strip():
         yield _section(nonce, "reviewer_comment", redact(comment.strip()[:_COMMENT_LIMIT]))
     if context.left_out:
-        yield _section(nonce, "left_out", "\n".join(_one_line(redact(line)) for line in context.left_out))
+        shown = [_one_line(redact(line)) for line in context.left_out[:_LEFT_OUT_LINES]]
+        if more := len(context.left_out) - len(shown):
+            shown.append(f"and {more} more")
+        yield _section(nonce, "left_out", "\n".join(shown))
 
 
 def _attempt_json(proposal: dict[str, Any] | None, findings: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def _attempt(
     budget: Commits,
 ) -> dict[str, Any]:
     repository = Repository(archive.read(artifacts.get(source_key)))
-    context = build_context(repository, incident.frames, app.source_roots)
+    context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
     prompt = build_prompt(heal.heal_id, incident, context, _earlier(heal, artifacts), comment)

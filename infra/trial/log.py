@@ -12,7 +12,7 @@ from functions.core.redaction import redact
 from functions.detect_errors.in_app import AppRules, Verdict
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import Reader
-from functions.detect_errors.sightings import SAMPLE_LIMIT
+from functions.detect_errors.sightings import SAMPLE_LIMIT, own_causes
 from functions.propose_patch.context import map_frames
 from functions.propose_patch.repository import Repository
 from infra.errors import UserError
@@ -64,6 +64,7 @@ def read_log(text: str, repository: Repository, app: App) -> Reported:
         class_reason=error.reason,
         sample=redact(sample),
         frames=error.frames,
+        causes=own_causes(error),
         occurrences=same,
         next_action=error.next_action,
     )
@@ -100,7 +101,8 @@ def _chosen(errors: Sequence[ParsedError], repository: Repository, app: App) -> 
 
 
 def _placed(error: ParsedError, repository: Repository, app: App) -> bool:
-    return any(entry.path for entry in map_frames(error.frames, repository, app.source_roots))
+    frames = (*error.frames, *own_causes(error))
+    return any(entry.path for entry in map_frames(frames, repository, app.source_roots))
 
 
 def _text_of(text: str, errors: Sequence[ParsedError], number: int) -> str:

@@ -149,12 +149,13 @@ def run_trial(
     repository = Repository(source.members)
     reported = read_log(log, repository, app)
     progress(f"error: {reported.choice}")
-    context = build_context(repository, reported.incident.frames, app.source_roots)
-    desk = Desk(source, app, reported.incident, repository, context, progress)
+    incident = reported.incident
+    context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
+    desk = Desk(source, app, incident, repository, context, progress)
     for line in context.left_out:
         progress(f"left out: {line}")
     prompt = desk.prompt()
-    trial = Trial("abstained", "", tuple(_mapped(reported.incident.frames, context.frames)), context, prompt)
+    trial = Trial("abstained", "", tuple(_mapped(incident.frames, context.frames)), context, prompt)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
     try:
         if answer is not None:

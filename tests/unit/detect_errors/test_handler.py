@@ -222,3 +222,27 @@ def test_the_log_never_holds_what_was_logged(invoke: Invoke, capsys: pytest.Capt
     invoke(CRASH.replace("NZ", "a-very-private-value"))
     written = capsys.readouterr()
     assert "a-very-private-value" not in written.out + written.err
+
+
+CHAINED = """\
+Traceback (most recent call last):
+  File "/var/task/orders/rates.py", line 6, in rate
+    return RATES[country]
+  File "/var/lang/lib/python3.12/json/decoder.py", line 1, in decode
+    x
+KeyError: 'NZ'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/var/task/orders/api.py", line 9, in quote
+    raise QuoteError("no rate")
+orders.api.QuoteError: no rate
+"""
+
+
+def test_own_frames_of_the_causes_are_kept_with_the_incident(invoke: Invoke, incidents: Incidents) -> None:
+    invoke(CHAINED)
+    (incident,) = incidents.recent()
+    assert [frame.function for frame in incident.frames] == ["quote"]
+    assert [frame.function for frame in incident.causes] == ["rate"]

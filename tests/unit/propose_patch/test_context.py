@@ -232,15 +232,66 @@ def test_a_file_at_the_top_counts_when_the_printed_line_stands_there() -> None:
     assert [m.path for m in map_frames([moved], repository(), ROOTS)] == [None]
 
 
-def test_a_small_file_is_shown_whole() -> None:
-    small = "RATES = {}\n\n\ndef rate(country):\n    return RATES[country]\n"
+def test_of_a_small_file_the_rest_is_shown_too() -> None:
+    small = "RATES = {}\n\n\ndef rate(country):\n    return RATES[country]\n\n\ndef other(): ...\n"
     context = build(Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True), lib__rates_py="")
     assert context.parts == ()
     files = [Member("lib/rates.py", small.encode())]
     context = build_context(
         Repository(files), [Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True)], ROOTS
     )
-    assert [list(part.lines) for part in context.parts] == [[1, 2, 3, 4, 5]]
+    assert [(list(part.lines), part.why) for part in context.parts] == [
+        ([4, 5], "frame 1 of 1, where it failed"),
+        ([1], "imports and constants of lib/rates.py"),
+        ([2, 3, 6, 7, 8], "the rest of lib/rates.py"),
+    ]
+
+
+REVISIONS = {
+    "moved": (9, "return RATES[country]", 5, "what was logged as line 9 stands in line 5 of this revision"),
+    "gone": (4, "return TABLE[country]", 4, "line 4 reads differently in this revision"),
+    "same": (5, "return RATES[country]", 5, ""),
+    "not logged": (4, "", 4, ""),
+    "logged in part": (5, "return RATES[", 5, ""),
+    "twice, but once in this function": (1, "pass", 8, "stands in line 8"),
+}
+
+
+@pytest.mark.parametrize("case", REVISIONS)
+def test_a_line_that_moved_is_found_again_and_said(case: str) -> None:
+    line, code, stands, said = REVISIONS[case]
+    source = "RATES = {}\n\n\ndef rate(country):\n    return RATES[country]\n\n"
+    source += "def one():\n    pass\n\ndef two():\n    pass\n"
+    name = "one" if code == "pass" else "rate"
+    at = Frame("/var/task/lib/rates.py", line, name, code, in_app=True)
+    context = build_context(Repository([Member("lib/rates.py", source.encode())]), [at], ROOTS)
+    assert context.frames[0].line == stands
+    assert context.parts[0].failing == {stands}
+    assert said in " ".join(context.left_out)
+    assert bool(said) == bool(context.left_out)
+
+
+def test_frames_of_the_exceptions_that_led_to_it_are_shown_after_its_own() -> None:
+    rate = frame("orders/rates.py", "rate_for", "return RATES[country]")
+    context = build_context(repository(), [HANDLE], ROOTS, causes=[TOTAL, rate])
+    assert [(part.function, part.why) for part in context.parts if part.function] == [
+        ("handle", "frame 1 of 1, where it failed"),
+        ("rate_for", "a frame of an exception that led to this one"),
+        ("total", "a frame of an exception that led to this one"),
+    ]
+
+
+def test_optional_parts_stay_a_quarter_of_the_files_of_the_traceback() -> None:
+    files = [Member("lib/big.py", ("def f():\n    return g()\n\n" + FILLER * 40 + PRICING).encode())]
+    files += [
+        Member(f"tests/test_{n}.py", f"from lib import big\n\n\ndef test_f():\n    big.f({n!r})\n".encode())
+        for n in range(900)
+    ]
+    at = Frame("/var/task/lib/big.py", 2, "f", "return g()", in_app=True)
+    context = build_context(Repository(files), [at], ROOTS)
+    whole = len(files[0].data) / 3.3
+    assert 0.15 * whole < sum(part.tokens for part in context.parts) <= 0.25 * whole
+    assert any("over the budget" in line for line in context.left_out)
 
 
 def test_a_long_function_is_shown_around_the_failing_line() -> None:
@@ -284,7 +335,7 @@ def test_source_that_has_no_function_there_is_shown_around_the_line(source: str)
         [Frame("/var/task/a/b.py", 2, "<module>", "", in_app=True)],
         ROOTS,
     )
-    assert list(context.parts[0].lines) == [1, 2, 3]
+    assert sorted(line for part in context.parts for line in part.lines) == [1, 2, 3]
     assert context.parts[0].failing == {2}
 
 
