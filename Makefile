@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV := uv==0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types synth up down clean lock bench
+.PHONY: help demo test browser check lint types synth up down clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,8 +23,16 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
-test: $(READY) ## Run all tests
+test: $(READY) browser ## Run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+# The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
+# and say so; everything else runs.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && echo "Installing chromium, which the tests of the approval page need ..." && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+	  echo "There is no chromium: the tests of the approval page will fail. Install it, e.g.: apt-get install chromium"
 
 check: lint types test synth ## What CI runs: lint, format, types, tests, synthesis
 

@@ -79,7 +79,7 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
             Step(
                 "The pull request is open",
                 "done" if is_open else "now" if pushed else "later",
-                incident.pull_request_url if is_open else "",
+                incident.pull_request_url if is_open and _is_web(incident.pull_request_url) else "",
             ),
         ), is_open
     if verdict is Verdict.REVISE:
@@ -96,6 +96,11 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
         ), newer or gave_up
     over = incident.status is Status.REJECTED
     return (told, Step("The heal is closed, nothing was pushed", "done" if over else "now")), over
+
+
+def _is_web(address: str) -> bool:
+    """Whether a browser may be sent there: the address is what the forge answered."""
+    return address.startswith(("https://", "http://"))
 
 
 def _detail(approval: Approval) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from functions.core.approvals import Approval
 from functions.core.console import execution_url, log_stream_url
@@ -153,7 +154,8 @@ def _message(incident: Incident) -> str:
 
 def _pair(gate: GateResult) -> bool:
     """Whether the gate shows the same thing failing before the patch and passing after it."""
-    return {run.tree for run in gate.runs} >= {"before", "after"}
+    passed = {run.tree: run.exit_code == 0 for run in gate.runs}
+    return passed.get("before") is False and passed.get("after") is True
 
 
 def _links(case: Case) -> Mapping[str, str]:
@@ -184,7 +186,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {"moment": _moment, "visible": visible}
+    environment.filters |= {"moment": _moment, "visible": visible, "prose": _prose}
     return environment
 
 
@@ -197,6 +199,15 @@ def _finalize(value: Any) -> Any:
 def _version() -> str:
     """Changes with the style sheet, which browsers may therefore keep."""
     return hashlib.sha256((_HERE / "static" / "style.css").read_bytes()).hexdigest()[:10]
+
+
+def _prose(text: str) -> Markup:
+    """Text with its `code` set as code, as models write it; nothing else is markup."""
+    parts = re.split(r"`([^`\n]+)`", visible(text))
+    # Every other part is what stood between backticks.
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts)
+    )
 
 
 def _moment(text: str) -> str:

@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.decide_approval.text import hidden_characters
-
-CHROMIUM = shutil.which("chromium")
-
-# Each would run a script, load something, or break out of its element if any place forgot to escape.
-INJECTIONS = (
-    "<script>document.title='pwned'</script>",
-    "</script><script>document.title='pwned'</script>",
-    "<img src=x onerror=\"document.title='pwned'\">",
-    "<svg onload=\"document.title='pwned'\">",
-    "<svg><script>document.title='pwned'</script></svg>",
-    "<body onload=\"document.title='pwned'\">",
-    "<iframe srcdoc=\"<script>parent.document.title='pwned'</script>\"></iframe>",
-    "<iframe src=\"javascript:parent.document.title='pwned'\"></iframe>",
-    "<a href=\"javascript:document.title='pwned'\" autofocus onfocus=\"document.title='pwned'\">x</a>",
-    "<details open ontoggle=\"document.title='pwned'\">",
-    "<input autofocus onfocus=\"document.title='pwned'\">",
-    "<select autofocus onfocus=\"document.title='pwned'\">",
-    "<video><source onerror=\"document.title='pwned'\"></video>",
-    "<math><mtext><script>document.title='pwned'</script></mtext></math>",
-    "<object data=\"javascript:document.title='pwned'\"></object>",
-    "<embed src=\"javascript:document.title='pwned'\">",
-    "<meta http-equiv=refresh content=\"0;url=javascript:document.title='pwned'\">",
-    '<meta http-equiv="refresh" content="0;url=https://attacker.example/">',
-    '<base href="https://attacker.example/">',
-    '<link rel=stylesheet href="https://attacker.example/x.css">',
-    "<style>*{display:none}</style>",
-    "<form action=https://attacker.example/><button autofocus>Approve</button></form>",
-    '"><script>document.title="pwned"</script>',
-    "'><script>document.title='pwned'</script>",
-    '" autofocus onfocus="document.title=\'pwned\'" x="',
-    "</textarea><script>document.title='pwned'</script>",
-    "</pre></code></td></tr></table><script>document.title='pwned'</script>",
-    "</title><script>document.title='pwned'</script>",
-    "</details></main><h1>Approved</h1><!--",
-    "<!--<script>document.title='pwned'</script>",
-    "<![CDATA[<script>document.title='pwned'</script>]]>",
-    "{{ 7 * 7 }}{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
-    "&lt;script&gt;document.title='pwned'&lt;/script&gt;",
-    "\u202e<script>document.title='pwned'</script>\u2066",
-    "\x1b[31m<script>document.title='pwned'</script>\x1b[0m",
-    "<scr\x00ipt>document.title='pwned'</scr\x00ipt>",
-    "javascript:document.title='pwned'",
-    "\udcff<script>document.title='pwned'</script>",
-)
-
+from tests.injections import INJECTIONS
 
 POISONED = ("error_type", "title", "sample", "log_group", "log_stream", "last_seen", "regressed_from")
 
@@ -127,34 +79,6 @@ def test_no_text_becomes_anything_but_text(scene: Any, browser: Any) -> None:
             address = attributes.get("href") or attributes.get("src") or ""
             assert not address.startswith(("javascript:", "data:", "//")), (tag, address)
         assert "{{" not in evil or "7 * 7" in answer.text
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a real browser: Debian's chromium")
-def test_in_a_real_browser_nothing_runs_and_nothing_moves(scene: Any, browser: Any, tmp_path: Path) -> None:
-    # Without the policy header, which would hide a missing escape: the page itself must be harmless.
-    # All cases are laid out on one page, so that one start of the browser tries them all.
-    bodies = []
-    for evil in INJECTIONS:
-        answer = page(scene, browser, evil)
-        bodies.append(answer.body.partition("<body>")[2].partition("</body>")[0])
-    file = tmp_path / "page.html"
-    file.write_text(
-        f"<!doctype html><meta charset=utf-8><title>untouched</title>{''.join(bodies)}<p id=end>the end</p>"
-    )
-    found = subprocess.run(
-        [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=3000", "--dump-dom", file.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout  # fmt: skip
-    assert "<title>untouched</title>" in found
-    assert 'id="end"' in found
-    assert found.count('id="your-decision"') == len(INJECTIONS)
 
 
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

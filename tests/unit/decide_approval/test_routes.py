@@ -345,3 +345,27 @@ def test_a_patch_of_400_lines_is_a_small_page_and_quickly_made(scene: Any, brows
     assert len(page.encode()) <= 200 * 1024
     # Measured: 0.08 s of CPU for the first rendering, 0.004 s for the next.
     assert seconds <= 0.15
+
+
+def test_code_in_prose_is_set_as_code_and_nothing_else_is_markup(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    scene.write_attempt(1, proposal={"root_cause": "`RATES` <b>lacks</b> `<i>`, and a lone ` stays"})
+    body = browser.get(browser.link(approval)).body
+    assert "<code>RATES</code> &lt;b&gt;lacks&lt;/b&gt; <code>&lt;i&gt;</code>, and a lone ` stays" in body
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [(1, "What failed before and passes now"), (0, "What was run")],
+    ids=["failed", "passed"],
+)
+def test_only_what_failed_before_is_said_to_have_failed(
+    scene: Any, browser: Any, before: int, says: str
+) -> None:
+    approval = scene.approval()
+    runs = [
+        {"command": "pytest", "tree": tree, "exit_code": code, "seconds": 0.1, "output": ""}
+        for tree, code in (("before", before), ("after", 0))
+    ]
+    scene.write_attempt(1, gates=[{"gate": "tests", "result": "pass", "detail": "ran", "runs": runs}])
+    assert says in browser.get(browser.link(approval)).text

@@ -1,0 +1,84 @@
+"""Every page, on a phone and on a desktop, light and dark, under axe-core's rules for WCAG and practice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from functions.core.incident import Status
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import World
+    from tests.e2e.page.conftest import Watched
+
+pytestmark = pytest.mark.embedded
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1360, "height": 900}}
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core objects to with everything unfolded, and whether the page must be scrolled sideways."""
+    page.evaluate(
+        "document.querySelectorAll('details').forEach(d => { d.removeAttribute('name'); d.open = true })"
+    )
+    page.evaluate(AXE)
+    found = [
+        f"{violation['id']}: {node['html'][:120]}"
+        for violation in page.evaluate("axe.run()")["violations"]
+        for node in violation["nodes"]
+    ]
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append("wider than the screen")
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_no_page_has_a_violation(
+    world: World,
+    link_for: Callable[..., str],
+    someone: Callable[..., Watched],
+    size: str,
+    scheme: str,
+) -> None:
+    app = world.app()
+    world.log(app)
+    link = link_for(app)
+    found: dict[str, list[str]] = {}
+    page = someone(viewport=SIZES[size], color_scheme=scheme).open(link)
+    found["approval"] = violations(page)
+    for name, address in {"forged": link[:-2], "nowhere": f"{link.partition('/a/')[0]}/nowhere"}.items():
+        page.goto(address)
+        found[name] = violations(page)
+    page.goto(link)
+    page.locator("summary", has_text="Reject").click()
+    # Past the browser's own check, as a browser that knows none would go.
+    page.locator("#reason").evaluate("field => { field.form.noValidate = true }")
+    page.get_by_role("button", name="Reject this patch").click()
+    expect(page.get_by_role("alert")).to_have_text("Choose why you reject the patch.")
+    found["incomplete"] = violations(page)
+    restore = world.deny("create_pull_request")
+    try:
+        page.get_by_role("button", name="Approve this patch").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You approved the patch")
+        page.get_by_role("link", name="Stop following").click()
+        found["under way"] = violations(page)
+        failed = world.until(app, Status.FAILED)
+    finally:
+        restore()
+    page.reload()
+    expect(page.get_by_role("heading", name="The heal stopped here")).to_be_visible()
+    found["failed"] = violations(page)
+    world.redrive(failed)
+    world.until(app, Status.PR_OPEN)
+    page.reload()
+    expect(page.get_by_role("link", name="Open the pull request")).to_be_visible()
+    found["done"] = violations(page)
+    page.goto(link)
+    found["decided"] = violations(page)
+    assert {name: seen for name, seen in found.items() if seen} == {}
