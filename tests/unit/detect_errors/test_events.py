@@ -62,11 +62,11 @@ def test_a_control_message_carries_no_log() -> None:
     [
         "not base64!",
         base64.b64encode(b"not gzip"),
-        base64.b64encode(gzip.compress(b"not json")),
-        base64.b64encode(gzip.compress(b"[]")),
-        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE"}')),
-        base64.b64encode(gzip.compress(b"[" * 100_000)),
-        base64.b64encode(gzip.compress(b" " * (MAX_UNPACKED + 1))),
+        base64.b64encode(gzip.compress(b"not json", mtime=0)),
+        base64.b64encode(gzip.compress(b"[]", mtime=0)),
+        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE"}', mtime=0)),
+        base64.b64encode(gzip.compress(b"[" * 100_000, mtime=0)),
+        base64.b64encode(gzip.compress(b" " * (MAX_UNPACKED + 1), mtime=0)),
     ],
 )
 def test_what_is_no_batch_is_refused(data: Any) -> None:
