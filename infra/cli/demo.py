@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.rule import Rule
@@ -27,6 +28,10 @@ from infra.errors import UserError
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
 from infra.target import Target
+
+if TYPE_CHECKING:
+    from github.PullRequest import PullRequest
+
 
 _PATIENCE_SECONDS = 90
 _POLL_SECONDS = 0.1
@@ -182,9 +187,9 @@ def _show(report: Report) -> None:
 
 
 def verify(target: Target, running: embedded.Run, report: Report, incident: Incident) -> None:
-    """The branch's head is one commit on the base, and its tree is the base plus the approved patch.
+    """The pull request is open, its head one commit on the base, its tree the base plus the approved patch.
 
-    Raises DemoFailed. Reads the forge with git alone, so that nothing of the workflow judges itself.
+    Raises DemoFailed. Asks the forge itself, so that nothing of the workflow judges itself.
     """
     work = Path(tempfile.mkdtemp(prefix="selfheal-verify-"))
     bare = Path(running.home) / "forge" / f"{embedded.SAMPLE_SLUG}.git"
@@ -211,6 +216,21 @@ def verify(target: Target, running: embedded.Run, report: Report, incident: Inci
             raise DemoFailed(f"{incident.branch} does not hold the approved bytes")
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    pull = _pull_request(running, incident)
+    if (pull.state, pull.head.sha) != ("open", head):
+        raise DemoFailed(f"{incident.pull_request_url} is {pull.state} with head {pull.head.sha}, not {head}")
+
+
+def _pull_request(running: embedded.Run, incident: Incident) -> PullRequest:
+    from github import Auth, Github, GithubException
+
+    token = (Path(running.home) / "forge-token").read_text()
+    client = Github(auth=Auth.Token(token), base_url=f"{running.forge_url}/api/v3", retry=None)
+    number = int(incident.pull_request_url.rsplit("/", 1)[1])
+    try:
+        return client.get_repo(embedded.SAMPLE_SLUG).get_pull(number)
+    except GithubException as error:
+        raise DemoFailed(f"{incident.pull_request_url} is not on the forge: {error}") from error
 
 
 def _linger(running: embedded.Run) -> None:
@@ -238,4 +258,4 @@ def _say_goodbye(running: embedded.Run, *, kept: bool) -> None:
         )
     out.print(plain("Try next:", "bold"))
     for command, meaning in steps:
-        out.print(Text.assemble("  ", (f"{command:30}", "cyan"), meaning))
+        out.print(Text.assemble("  ", (f"{command:28}", "cyan"), meaning), soft_wrap=True)
