@@ -44,7 +44,10 @@ def compose(
     expires_at: int,
     redriven: bool,
 ) -> Message:
-    """The request for approval. It quotes the error's one-line title, never the log text or the patch."""
+    """The request for approval. It quotes the error's one-line title, never the log text or the patch.
+
+    `link` is empty where nobody may decide by link.
+    """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
     again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
     until = f"{datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M}"
@@ -58,10 +61,7 @@ def compose(
         f"Confidence (the model's own): {fix.confidence:.0%}",
         _proof(evidence),
         "",
-        "Read the evidence and decide:",
-        link,
-        "",
-        _wrap(f"{_whose(recipient)} It works once, until {until} UTC."),
+        *_way_in(link, recipient, until),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
@@ -77,6 +77,17 @@ def _proof(evidence: Evidence) -> str:
         for sentence in evidence.not_proven
     )
     return f"NOT fully proven:\n{missing}"
+
+
+def _way_in(link: str, recipient: str, until: str) -> list[str]:
+    if not link:
+        return [_wrap(f"Only IAM identities may decide, with the command below, until {until} UTC.")]
+    return [
+        "Read the evidence and decide:",
+        link,
+        "",
+        _wrap(f"{_whose(recipient)} It works once, until {until} UTC."),
+    ]
 
 
 def _whose(recipient: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from functions.await_approval.message import EVERYBODY, Fix, compose
 from functions.core import links
-from functions.core.approvals import Approval, Approvals, ApprovalStatus
+from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
+from functions.core.approvers import may_decide, person, with_links
 from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decisions
 from functions.core.errors import PermanentError
@@ -106,6 +107,9 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             expires_at=expires_at,
             repository=app.repository,
             previous_id=previous_id,
+            approvers=app.approvers,
+            approvals_needed=app.approvals_needed,
+            change_authors=_change_authors(desk.approvals, previous_id, heal),
             token=desk.tokens.seal(question.task_token, approval_id),
         )
     )
@@ -123,7 +127,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
     if owned is None:
         raise _not_ours(heal)
     if approval.status is ApprovalStatus.PENDING:
-        _tell(approval, owned, question.fix, desk, app.approvers or (EVERYBODY,))
+        _tell(approval, owned, question.fix, desk)
     elif approval.status is ApprovalStatus.DECIDED:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return desk.decisions.deliver(approval)
@@ -134,15 +138,27 @@ def _not_ours(heal: Heal) -> PermanentError:
     return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
 
 
-def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk, recipients: tuple[str, ...]) -> None:
+def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple[str, ...]:
+    """Who asked for changes earlier in this heal, in order, each once."""
+    asked = (
+        person(old.by)
+        for old in reversed(approvals.history(previous_id))
+        if old.heal_id == heal.heal_id and old.decision == Verdict.REVISE
+    )
+    return tuple(dict.fromkeys(asked))
+
+
+def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk) -> None:
     evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
-    for recipient in recipients:
+    for recipient in with_links(approval.approvers) or (EVERYBODY,):
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
+        # Where only IAM identities may decide, a link would be of no use to anybody.
+        usable = may_decide(recipient, approval.approvers)
         message = compose(
             incident,
             fix,
             evidence,
-            link=links.url(desk.page, link, desk.keys[0]),
+            link=links.url(desk.page, link, desk.keys[0]) if usable else "",
             recipient=recipient,
             expires_at=approval.expires_at,
             redriven=approval.redrive_count > 0,

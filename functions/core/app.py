@@ -44,8 +44,19 @@ class App:
     """Error classes that start a heal; all others are recorded and notified once."""
     reviewers: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
+    """Mail addresses and IAM ARNs that may decide; empty means: whoever has the link, or the IAM rights."""
+    approvals_needed: int = 1
+    """How many different people must approve a patch: 1 or 2."""
     model: str = DEFAULT_MODEL
     """Bedrock model or inference profile id."""
+    fallback_models: tuple[str, ...] = ()
+    """Asked in this order when the model is not enabled, throttled or failing."""
+    model_region: str = ""
+    """AWS region whose Bedrock is asked; empty means the deployment's own."""
+    temperature: float = 0.0
+    """0 to 1; below 0 none is sent, for models that refuse it."""
+    guardrail: str = ""
+    """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
     """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
     daily_budget_usd: float = 10.0
@@ -84,6 +95,12 @@ class App:
                 raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+        if app.approvals_needed not in (1, 2):
+            raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
+        if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
+            raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+        if app.temperature > 1:
+            raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
         return app
 
     @property

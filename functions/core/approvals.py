@@ -5,7 +5,8 @@
        ├──▶ EXPIRED                      nobody answered in time
        └──▶ SUPERSEDED                   a newer proposal, or a redrive, asked again
 
-Every move is one conditional write, so that of any number of simultaneous decisions exactly one wins.
+Every move is one conditional write, so that of any number of simultaneous decisions exactly one wins. Where
+two people must approve, the first one's approval is noted in the row, which stays PENDING for the second.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
+from functions.core.approvers import person
 from functions.core.incidents import KEEP_SECONDS, utc_now
 
 if TYPE_CHECKING:
@@ -65,6 +67,20 @@ class Approval:
     repository: str = ""
     previous_id: str = ""
     """The approval of this incident that came before, for the audit trail."""
+    approvers: tuple[str, ...] = ()
+    """Who may decide, as the app named them when this was asked; empty: whoever has the link."""
+    approvals_needed: int = 1
+    change_authors: tuple[str, ...] = ()
+    """Persons who asked for changes in this heal: the proposal is partly theirs."""
+    first_by: str = ""
+    """Who approved first, where one person's approval is not enough; so the other `first_` fields."""
+    first_person: str = ""
+    first_at: str = ""
+    first_comment: str = ""
+    first_via: str = ""
+    first_source_ip: str = ""
+    tries: int = 0
+    """Decisions that were tried, accepted or not."""
     status: ApprovalStatus = ApprovalStatus.PENDING
     decision: str = ""
     by: str = ""
@@ -85,8 +101,11 @@ class Approval:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in item.items() if name in known}
         values["status"] = ApprovalStatus(item["status"])
-        for name in ("attempt", "redrive_count", "expires_at", "ttl"):
+        for name in ("attempt", "redrive_count", "expires_at", "tries", "ttl"):
             values[name] = int(values.get(name, 0))
+        values["approvals_needed"] = int(values.get("approvals_needed", 1))
+        for name in ("approvers", "change_authors"):
+            values[name] = tuple(values.get(name, ()))
         # boto3's Binary converts; a missing token is one that was delivered.
         values["token"] = bytes(values.get("token", b""))
         return cls(**values)
@@ -94,6 +113,21 @@ class Approval:
     def audit(self) -> dict[str, Any]:
         """Who decided what about which bytes, when and from where: everything but the token."""
         return {name: value for name, value in asdict(self).items() if name != "token"}
+
+    @property
+    def deciders(self) -> str:
+        """Everybody whose decision this is: two names where two had to approve."""
+        both = self.decision == Verdict.APPROVE and self.first_by
+        return f"{self.first_by} and {self.by}" if both else self.by
+
+    def suffices(self, who: str) -> bool:
+        """Whether `who`'s approval is enough without another's (a person, as `approvers.person` says it).
+
+        Whoever asked for a change has had a hand in the patch, so somebody else must look at it too, unless
+        nobody else is named who could.
+        """
+        others = {person(approver) for approver in self.approvers} - {who}
+        return self.approvals_needed < 2 and not (who in self.change_authors and others)
 
     @property
     def decided(self) -> bool:
@@ -150,6 +184,41 @@ class Approvals:
             remove=("token",),
         )
 
+    def try_once(self, approval_id: str, limit: int) -> bool:
+        """Count one attempt to decide; False when there were `limit` already, or there is no such row."""
+        try:
+            self._table.update_item(
+                Key={"approval_id": approval_id},
+                UpdateExpression="ADD #tries :one",
+                ConditionExpression="attribute_exists(approval_id)"
+                " AND (attribute_not_exists(#tries) OR #tries < :limit)",
+                ExpressionAttributeNames={"#tries": "tries"},
+                ExpressionAttributeValues={":one": 1, ":limit": limit},
+            )
+        except ClientError as error:
+            _reraise_unless_condition(error)
+            return False
+        return True
+
+    def endorse(
+        self, approval_id: str, *, by: str, comment: str, source_ip: str, via: str
+    ) -> Approval | None:
+        """Note the first of two approvals; None if there is one, or it is too late, or no such approval."""
+        return self._update(
+            approval_id,
+            {
+                "first_by": by,
+                "first_person": person(by),
+                "first_comment": comment,
+                "first_source_ip": source_ip,
+                "first_via": via,
+                "first_at": utc_now(),
+            },
+            only=(ApprovalStatus.PENDING,),
+            condition="#expires_at > :now AND #first_person = :nobody",
+            values={":now": int(time.time()), ":nobody": ""},
+        )
+
     def decide(
         self,
         approval_id: str,
@@ -160,8 +229,17 @@ class Approvals:
         reason: str,
         source_ip: str,
         via: str,
+        second: bool = False,
     ) -> Approval | None:
-        """Record the answer; None if there is one already, or it is too late, or no such approval."""
+        """Record the answer; None if there is one already, or it is too late, or no such approval.
+
+        second: only if somebody else has approved before.
+        """
+        condition = "#expires_at > :now"
+        values: dict[str, Any] = {":now": int(time.time())}
+        if second:
+            condition += " AND NOT #first_person IN (:nobody, :person)"
+            values |= {":nobody": "", ":person": person(by)}
         return self._update(
             approval_id,
             {
@@ -175,8 +253,8 @@ class Approvals:
                 "decided_at": utc_now(),
             },
             only=(ApprovalStatus.PENDING,),
-            condition="#expires_at > :now",
-            values={":now": int(time.time())},
+            condition=condition,
+            values=values,
         )
 
     def delivered(self, approval_id: str) -> Approval | None:
@@ -223,7 +301,7 @@ class Approvals:
         conditions = [f"#status IN ({', '.join(allowed)})"]
         if condition:
             conditions.append(condition)
-            names |= {f"#{name}": name for name in ("expires_at",) if f"#{name}" in condition}
+            names |= {f"#{name}": name for name in ("expires_at", "first_person") if f"#{name}" in condition}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
         if remove:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
+from functions.core.approvers import may_decide, person
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
@@ -58,6 +59,10 @@ class Standing(StrEnum):
 
     ACCEPTED = "accepted"
     """This decision counts and the workflow has it."""
+    ENDORSED = "endorsed"
+    """This approval counts; another person must approve as well."""
+    NOT_ALLOWED = "not_allowed"
+    """The app names its approvers, and this person is none of them."""
     ALREADY_DECIDED = "already_decided"
     """Somebody was faster; the approval says who and what."""
     EXPIRED = "expired"
@@ -120,25 +125,45 @@ class Decisions:
         Raises DecisionInvalid before anything is written.
         """
         decision = decision.checked()
-        won = self._approvals.decide(
-            approval_id,
-            decision=decision.verdict,
-            by=decision.by,
-            comment=decision.comment,
-            reason=decision.reason,
-            source_ip=decision.source_ip,
-            via=decision.via,
-        )
-        approval = won or self._approvals.get(approval_id)
-        if approval is None:
+        asked = self._approvals.get(approval_id)
+        if asked is None:
             return Answer(Standing.NOT_FOUND, None)
-        answer = self.standing(approval)
+        if not may_decide(decision.by, asked.approvers):
+            return Answer(Standing.NOT_ALLOWED, asked)
+        answer = self.standing(self._record(asked, decision) or self._current(asked))
+        if answer.standing is Standing.ACCEPTED:
+            # Still open: of the two approvals that it takes, this person has given one.
+            return Answer(Standing.ENDORSED, answer.approval)
         mine = answer.approval is not None and (
             (answer.approval.decision, answer.approval.by) == (str(decision.verdict), decision.by)
         )
         if answer.standing is Standing.ALREADY_DECIDED and mine:
             return Answer(Standing.ACCEPTED, answer.approval)
         return answer
+
+    def _record(self, asked: Approval, decision: Decision) -> Approval | None:
+        """Write the decision down; the row afterwards, None if it could not count (any more)."""
+        alone = decision.verdict is not Verdict.APPROVE or asked.suffices(person(decision.by))
+        if not alone:
+            first = self._approvals.endorse(
+                asked.approval_id,
+                by=decision.by,
+                comment=decision.comment,
+                source_ip=decision.source_ip,
+                via=decision.via,
+            )
+            if first:
+                return first
+        return self._approvals.decide(
+            asked.approval_id,
+            decision=decision.verdict,
+            by=decision.by,
+            comment=decision.comment,
+            reason=decision.reason,
+            source_ip=decision.source_ip,
+            via=decision.via,
+            second=not alone,
+        )
 
     def standing(self, approval: Approval) -> Answer:
         """Where an approval stands, with an undelivered decision delivered first.
@@ -167,8 +192,10 @@ class Decisions:
         self._mark_under_way(approval)
         output = {
             "decision": approval.decision,
-            "by": approval.by,
-            "comment": approval.comment,
+            "by": approval.deciders,
+            "comment": "\n\n".join(filter(None, (approval.first_comment, approval.comment)))
+            if approval.decision == Verdict.APPROVE
+            else approval.comment,
             "reason": approval.reason,
             "patch_sha256": approval.patch_sha256,
             "base_sha": approval.base_sha,

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from functions.core.approvals import Approval
+from functions.core.approvers import person
 from functions.core.console import execution_url, log_stream_url
 from functions.core.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
 from functions.core.evidence import GateResult
@@ -74,6 +75,16 @@ CHANGED = Notice(
     "The stored patch is not the one that was proven",
     "Its hash differs, so nothing can be decided here. Tell whoever operates this system.",
 )
+NOT_ALLOWED = Notice(
+    403,
+    "You are not among the approvers",
+    "The app names who may decide about its patches, and this link's recipient is none of them.",
+)
+TOO_MANY = Notice(
+    429,
+    "Too many tries",
+    "This link was used to decide so often that it is closed. The `selfheal` commands still decide.",
+)
 STALE_FORM = Notice(
     403,
     "Nothing was decided",
@@ -100,7 +111,18 @@ def used(approval: Approval) -> Notice:
     return Notice(
         410,
         "This has been decided",
-        f"The patch was {decided} by {approval.by} on {_moment(approval.decided_at)}. A link works once.",
+        f"The patch was {decided} by {approval.deciders} on {_moment(approval.decided_at)}. "
+        "A link works once.",
+    )
+
+
+def endorsed(approval: Approval) -> Notice:
+    """What the first of two approvers is told, from the click until the second one has decided."""
+    return Notice(
+        200,
+        "You approved the patch",
+        f"Recorded as {approval.first_by} on {_moment(approval.first_at)}. Another person must approve it as "
+        "well; then it is committed, and a pull request is opened.",
     )
 
 
@@ -108,7 +130,13 @@ def closed(standing: Standing, approval: Approval | None) -> Notice:
     """The notice for an approval that is not open for a decision."""
     if standing is Standing.ALREADY_DECIDED and approval is not None:
         return used(approval)
-    notices = {Standing.EXPIRED: EXPIRED, Standing.SUPERSEDED: SUPERSEDED}
+    if standing is Standing.ENDORSED and approval is not None:
+        return endorsed(approval)
+    notices = {
+        Standing.EXPIRED: EXPIRED,
+        Standing.SUPERSEDED: SUPERSEDED,
+        Standing.NOT_ALLOWED: NOT_ALLOWED,
+    }
     return notices.get(standing, GONE)
 
 
@@ -129,6 +157,7 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> 
         pairs={gate.gate: _pair(gate) for gate in evidence.gates},
         recipient=recipient,
         form_token=form_token,
+        alone=case.approval.suffices(person(recipient)) or bool(case.approval.first_by),
         draft=draft,
         reasons=REJECT_REASONS,
         comment_limit=COMMENT_LIMIT,

@@ -22,6 +22,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from functions.core import links
 from functions.core.approvals import Approval, Approvals, Verdict
+from functions.core.approvers import may_decide, person
 from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
 from functions.core.incident import Status
@@ -35,6 +36,9 @@ from functions.decide_approval.pages import Draft, Notice
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
+# Far more than a person's slips; each costs writes to the tables. Views are bounded by the function's
+# reserved concurrency, and whoever has no genuine link costs nothing but an invocation.
+_MOST_TRIES = 100
 # A comment has at most 4,000 characters, at most 12 bytes each when percent-encoded.
 _LARGEST_FORM = 64 * 1024
 
@@ -133,7 +137,7 @@ class _Desk:
 
     def show(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
-        approval = self._open(approval_id)
+        approval = self._open(approval_id, link)
         return self._approval_page(HTTPStatus.OK, link, approval, Draft())
 
     def decide(self, approval_id: str) -> Page:
@@ -143,6 +147,8 @@ class _Desk:
         if approval is None:
             raise _Closed(pages.GONE)
         self._from_our_page(link, approval, form.get("form", ""))
+        if not self._office().approvals.try_once(approval_id, _MOST_TRIES):
+            raise _Closed(pages.TOO_MANY)
         try:
             verdict = Verdict(form.get("decision", ""))
         except ValueError as error:
@@ -158,7 +164,9 @@ class _Desk:
             answer = self._office().decisions.decide(approval_id, decision)
         except DecisionInvalid as error:
             draft = Draft(str(verdict), decision.comment, decision.reason, str(error))
-            return self._approval_page(HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id), draft)
+            return self._approval_page(
+                HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id, link), draft
+            )
         if answer.standing is not Standing.ACCEPTED:
             notice = pages.closed(answer.standing, answer.approval)
             status = 409 if answer.standing is Standing.ALREADY_DECIDED else notice.status
@@ -207,8 +215,8 @@ class _Desk:
         except LinkInvalid as error:
             raise _Closed(pages.FORGED) from error
 
-    def _open(self, approval_id: str) -> Approval:
-        """The approval, if it is open for a decision."""
+    def _open(self, approval_id: str, link: Link) -> Approval:
+        """The approval, if it is open for a decision by the link's recipient."""
         office = self._office()
         approval = office.approvals.get(approval_id)
         if approval is None:
@@ -216,6 +224,10 @@ class _Desk:
         answer = office.decisions.standing(approval)
         if answer.standing is not Standing.ACCEPTED or answer.approval is None:
             raise _Closed(pages.closed(answer.standing, answer.approval))
+        if not may_decide(link.recipient, answer.approval.approvers):
+            raise _Closed(pages.NOT_ALLOWED)
+        if answer.approval.first_person == person(link.recipient):
+            raise _Closed(pages.endorsed(answer.approval))
         return answer.approval
 
     def _approval_page(self, status: int, link: Link, approval: Approval, draft: Draft) -> Page:

@@ -104,10 +104,17 @@ def _tell(answer: Answer, verdict: Verdict, as_json: bool, follow: str) -> None:
     audit = answer.approval.audit() if answer.approval else None
     if as_json:
         print_json({"standing": str(answer.standing), "approval": audit})
+    if answer.standing is Standing.ENDORSED and answer.approval:
+        if not as_json:
+            out.print(plain(f"Recorded: first approval, by {answer.approval.first_by}", "green"))
+            out.print(plain("Another person must approve as well."))
+        return
     if answer.standing is Standing.ACCEPTED:
         if not as_json:
             out.print(
-                plain(f"Recorded: {verdict} by {answer.approval.by if answer.approval else ''}", "green")
+                plain(
+                    f"Recorded: {verdict} by {answer.approval.deciders if answer.approval else ''}", "green"
+                )
             )
             out.print(plain(f"Follow it with: {follow}"))
         return
@@ -115,8 +122,10 @@ def _tell(answer: Answer, verdict: Verdict, as_json: bool, follow: str) -> None:
 
 
 def _why_not(standing: Standing, approval: Approval | None) -> str:
+    if standing is Standing.NOT_ALLOWED and approval:
+        return f"you are not among the approvers of {approval.app}: {', '.join(approval.approvers)}"
     if standing is Standing.ALREADY_DECIDED and approval:
-        return f"already decided: {approval.decision} by {approval.by} at {approval.decided_at}"
+        return f"already decided: {approval.decision} by {approval.deciders} at {approval.decided_at}"
     return {
         Standing.EXPIRED: "the approval has expired: nobody waits for it any more",
         Standing.SUPERSEDED: "a newer proposal has taken this one's place: look at it first",

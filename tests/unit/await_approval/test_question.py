@@ -152,12 +152,12 @@ def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Any, de
 
 def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: Desk) -> None:
     first = ask(Question.from_state(state(scene)), desk, EXPIRES)
-    scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana"))
+    scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana@example.com"))
     assert scene.workflow.received == []
     scene.workflow.wait("another token")
     again = ask(Question.from_state(state(scene, task_token="another token")), desk, EXPIRES)
     assert again.status is ApprovalStatus.DELIVERED
-    assert [received["by"] for received in scene.workflow.received] == ["ana"]
+    assert [received["by"] for received in scene.workflow.received] == ["ana@example.com"]
 
 
 @pytest.mark.parametrize("change", [{"attempt": 2}, {"redrive_count": 1}])
@@ -206,3 +206,23 @@ def test_a_notification_that_fails_does_not_fail_the_heal(scene: Any, desk: Desk
     lost = Notifications(boto3.client("sns"), "arn:aws:sns:us-east-1:123456789012:gone")
     approval = ask(Question.from_state(state(scene)), replace(desk, notifications=lost), EXPIRES)
     assert approval.status is ApprovalStatus.PENDING
+
+
+def test_approvers_are_kept_with_the_question_and_authors_of_changes_are_known(
+    scene: Any, desk: Desk
+) -> None:
+    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    assert first.approvers == ("ana@example.com", "ben@example.com")
+    scene.decisions.decide(first.approval_id, Decision(Verdict.REVISE, "Ana@example.com", "Shorter."))
+    scene.workflow.wait(TOKEN)
+    second = ask(Question.from_state(state(scene, attempt=2)), desk, EXPIRES)
+    assert (first.change_authors, second.change_authors) == ((), ("ana@example.com",))
+
+
+def test_where_only_iam_identities_may_decide_no_link_is_sent(scene: Any, desk: Desk, inbox: Any) -> None:
+    entry = REGISTERED | {"approvers": ["arn:aws:iam::111122223333:role/Release"]}
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
+    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    (message,) = inbox()
+    assert "selfheal approve orders-v1-abc" in message["Message"]
+    assert "https://page.example/" not in message["Message"]
