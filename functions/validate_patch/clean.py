@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.core.redaction import redact
+from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate, is_test, parsed
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import Change, Tree
@@ -71,12 +72,19 @@ _POWERS = (
         tests_may=True,
     ),
     _power(
+        "background",
+        "goes on beside the program",
+        r"threading\.(?:Thread|Timer)|_thread(?:\..*)?|concurrent\.futures\.ThreadPoolExecutor|sched\.\w+",
+    ),
+    _power("logging", "silences the logs", r".*\.setLevel|logging\.(?:disable|raiseExceptions)"),
+    _power(
         "interpreter",
         "reaches into the interpreter or into what runs the tests",
         r"(?:gc|inspect|ctypes|cffi|atexit|_pytest|tracemalloc|faulthandler|linecache|dis|bytecode|traceback\.StackSummary)"
         r"(?:\..*)?|sys\.(?:_\w+|modules|settrace|setprofile|excepthook|unraisablehook|stdout|stderr|argv|path|meta_path"
         r"|path_hooks|setrecursionlimit|tracebacklimit|addaudithook|monitoring\..*)|threading\.(?:settrace|setprofile"
-        r"|excepthook)|warnings\.(?:filterwarnings|simplefilter|catch_warnings)|logging\.(?:disable|raiseExceptions)",
+        r"|excepthook)|warnings\.(?:filterwarnings|simplefilter|catch_warnings)"
+        r"|os\.(?:p?writev?|dup2?|fdopen|closerange|sendfile)",
     ),
     _power(
         "test_tools",
@@ -90,7 +98,8 @@ _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
 )
 _ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b")
-_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f]")
+_ENVIRONMENT = re.compile(r"os\.(?:environb?\b|getenvb?|putenv|unsetenv)")
+_FORMAT_REACH = re.compile(r"\{[^{}]*\.__\w+")
 _TAMPERING = frozenset(
     {"__class__", "__dict__", "__code__", "__globals__", "__builtins__", "__subclasses__", "__defaults__"}
 )
@@ -109,7 +118,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     dependencies = _imported(candidate.before) | _top_level(candidate.after) | sys.stdlib_module_names
     for change in candidate.changes:
         found += _secrets(change)
-        found += _hidden_text(change)
+        found += hidden_text.findings(change)
         if change.path.endswith(".py"):
             found += _new_powers(candidate, change, dependencies)
     return tuple(found)
@@ -127,15 +136,6 @@ def _secrets(change: Change) -> Iterator[str]:
             if set(kinds) - {"email", "phone"}:
                 kind = ", ".join(sorted(set(kinds)))
                 yield f"secret: {change.path}:{number}: the added line holds a secret ({kind})"
-
-
-def _hidden_text(change: Change) -> Iterator[str]:
-    """Characters that make source read otherwise than it runs (CVE-2021-42574)."""
-    text = change.after.data.decode(errors="replace") if change.after is not None else ""
-    lines = text.split("\n")
-    for number in sorted(changed_lines(change).added):
-        if number <= len(lines) and _INVISIBLE.search(lines[number - 1]):
-            yield f"hidden_text: {change.path}:{number}: the added line holds invisible text"
 
 
 def _new_powers(
@@ -180,10 +180,15 @@ def _uses(module: ast.Module, path: str) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, ast.Call):
             yield from _risky_call(node, aliases, test)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if _FORMAT_REACH.search(node.value):
+                yield f"interpreter {node.value}", line, "a format reaches into objects of the interpreter"
             for address in _ADDRESS.findall(node.value):
                 yield f"network {address}", line, f"holds the address {address}, which was not there"
         elif isinstance(node, ast.Subscript) and _dotted(node.value, aliases) == "os.environ":
             yield from _environment(node.slice, line)
+        name = _dotted(node, aliases) if isinstance(node, ast.Name | ast.Attribute) else ""
+        if not test and id(node) not in inner and _ENVIRONMENT.match(name):
+            yield "environment", line, "reads or changes a variable of the environment"
     yield from _module_patches(module, aliases)
 
 
@@ -194,12 +199,26 @@ def _risky_call(node: ast.Call, aliases: dict[str, str], test: bool) -> Iterator
         modes = [a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         if any(re.fullmatch(r"[rbt]*[wax+][wax+rbt]*", mode) for mode in modes):
             yield f"file_system {name}", node.lineno, f"{name} opens a file for writing"
+    if not test and name.rpartition(".")[2] in ("open", "read_text", "read_bytes"):
+        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if any(text.startswith(("/", "~")) for text in texts):
+            yield f"file_system {texts}", node.lineno, f"{name} reads a file of the system"
+    statement = node.args[0] if node.args else None
+    joined = isinstance(statement, ast.JoinedStr | ast.BinOp) or (
+        isinstance(statement, ast.Call) and _dotted(statement.func, aliases).endswith(".format")
+    )
+    if joined and name.rpartition(".")[2] in ("execute", "executemany", "executescript"):
+        yield f"injection {name}", node.lineno, f"{name} runs a statement put together from text"
     if name in ("os.environ.get", "os.getenv") and node.args:
         yield from _environment(node.args[0], node.lineno)
     if name in ("getattr", "setattr", "delattr") and len(node.args) > 1:
         attribute = node.args[1]
         if not isinstance(attribute, ast.Constant) or attribute.value in _TAMPERING:
             yield f"dynamic_code {name}", node.lineno, f"{name} reaches a name by text"
+        else:
+            reached = f"{_dotted(node.args[0], aliases)}.{attribute.value!s}"
+            for power in _powers(reached, test):
+                yield f"{power.name} {reached}", node.lineno, f"{reached} {power.what}"
     for keyword in node.keywords:
         if (
             keyword.arg in _INSECURE

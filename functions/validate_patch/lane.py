@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -62,6 +63,7 @@ _OFF_LIMITS = (
 _SHADOWING = re.compile(
     r"(?:src/)?(?:pytest|_pytest|pluggy|iniconfig|unittest|typing|json|os|sys|re)(?:\.py|/.*)"
 )
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))})
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:*?\"<>|]|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -95,6 +97,32 @@ def _of_file(candidate: Candidate, change: Change) -> Iterator[str]:
         yield f"{path}: is larger than {_FILE_BYTES_LIMIT} bytes"
 
 
+def _disguise(path: str, tree: Tree) -> str:
+    """A new name that another system would take for something else."""
+    if path in tree:
+        return ""
+    if not unicodedata.is_normalized("NFC", path):
+        return "is not in Unicode's normal form (NFC), so it could be another file's name"
+    if any(part.partition(".")[0].lower() in _DEVICES for part in path.split("/")):
+        return "has a name that is reserved for devices on Windows"
+    twins = {
+        _plain("/".join(other.split("/")[: end + 1])): "/".join(other.split("/")[: end + 1])
+        for other in tree
+        for end in range(other.count("/") + 1)
+    }
+    above = path.split("/")
+    for end in range(len(above)):
+        own = "/".join(above[: end + 1])
+        twin = twins.get(_plain(own), own)
+        if twin != own:
+            return f"differs from {twin} only in letters that some file systems take for the same"
+    return ""
+
+
+def _plain(path: str) -> str:
+    return unicodedata.normalize("NFKC", path).casefold()
+
+
 def path_problem(path: str, tree: Tree) -> str:
     """Why a path must not be written at all; "" when it may."""
     parts = path.split("/")
@@ -110,8 +138,10 @@ def path_problem(path: str, tree: Tree) -> str:
             return "is, or lies behind, a symbolic link"
         if file is not None and end < len(parts):
             return f"{'/'.join(parts[:end])} is a file, not a directory"
+    if problem := _disguise(path, tree):
+        return problem
     for off in _OFF_LIMITS:
-        if off.pattern.fullmatch(path):
+        if off.pattern.fullmatch(unicodedata.normalize("NFKC", path)):
             return f"belongs to {off.what}, which a patch may not touch"
     if path not in tree and _SHADOWING.fullmatch(path):
         return "would be imported in place of a standard or testing module"

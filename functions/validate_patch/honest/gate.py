@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from functions.validate_patch.candidate import Candidate, is_test, parsed
-from functions.validate_patch.honest import handlers, relevance, silent, switches, weakened
+from functions.validate_patch.honest import (
+    fallbacks,
+    handlers,
+    loosened,
+    relevance,
+    silent,
+    switches,
+    weakened,
+)
 from functions.validate_patch.honest.view import Hit, View
 from functions.validate_patch.tree import Change, Tree
 
@@ -34,21 +42,27 @@ RULES = (
     Rule("swallowed_error", handlers.swallowed),
     Rule("suppressed_error", handlers.suppressed),
     Rule("tolerated_error", handlers.tolerated, in_tests=False),
+    Rule("disguised_error", handlers.disguised, in_tests=False),
     Rule("invented_default", silent.invented_defaults, in_tests=False),
+    Rule("invented_default", fallbacks.made_up, in_tests=False),
+    Rule("stringified_none", fallbacks.stringified_none, in_tests=False),
     Rule("silent_return", silent.silent_returns, in_tests=False),
     Rule("skipped_records", silent.skipped_records, in_tests=False),
     Rule("guarded_away", silent.guarded_away, in_tests=False),
     Rule("skipped_test", weakened.skips),
+    Rule("weakened_test", weakened.watches_patch),
     Rule("disabled_check", switches.disabled_checks),
     Rule("dead_code", switches.dead_code),
 )
 COMPARISONS = (
     Comparison("weakened_test", weakened.weaker),
-    Comparison("invented_default", silent.given_defaults),
+    Comparison("invented_default", fallbacks.given_defaults),
+    Comparison("loosened_check", loosened.guards),
     Comparison("removed_check", switches.removed_checks),
     Comparison("removed_call", switches.removed_calls),
 )
 ON_THE_WHOLE: tuple[tuple[str, Callable[[Candidate], Iterator[str]]], ...] = (
+    ("loosened_check", loosened.settings),
     ("no_fix", relevance.no_fix),
     ("unrelated_change", relevance.unrelated),
 )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator
 
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.support import Silent, support
-from functions.validate_patch.honest.view import Hit, View, dotted
+from functions.validate_patch.honest.view import Hit, View, dotted, module_constants
 
 _BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
 _MANY = 4
 """Built-in exception types in one handler that together catch nearly everything."""
 _ENDS_ITERATION = frozenset({"StopIteration", "StopAsyncIteration", "EOFError", "Empty", "QueueEmpty"})
+_NO_ERRORS = frozenset(
+    {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
+)
+_MAY_END = re.compile(r"__a?next__|main|<module>")
 _LOG_METHODS = frozenset(
     {
         "debug",
@@ -86,6 +91,18 @@ def suppressed(view: View) -> Iterator[Hit]:
                     yield Hit(inner.lineno, _key(view, inner), f"`{function.name}` may discard the error")
 
 
+def disguised(view: View) -> Iterator[Hit]:
+    """Raising what is no error: what ends a loop, a coroutine or the process without anybody being told."""
+    for node in view.walk(ast.Raise):
+        name = dotted(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) if node.exc else ""
+        if name in _NO_ERRORS and not _MAY_END.fullmatch(view.where(node).rpartition(".")[2]):
+            yield Hit(
+                node.lineno,
+                _key(view, node),
+                f"`{name}` is not an error: it ends the caller's loop or the process as if all were well",
+            )
+
+
 def tolerated(view: View) -> Iterator[Hit]:
     """Arguments that make a library pass over errors or lose data."""
     lenient: dict[str, tuple[object, ...]] = {
@@ -119,7 +136,7 @@ def caught(view: View, handler: ast.ExceptHandler) -> list[str]:
     names: list[str] = []
     for kind in kinds:
         name = dotted(kind).rpartition(".")[2] if kind is not None else ""
-        bound = values.module_constants(view.module).get(name)
+        bound = module_constants(view.module).get(name)
         parts = bound.elts if isinstance(bound, ast.Tuple) else [bound]
         resolved = [dotted(p).rpartition(".")[2] for p in parts if p is not None and dotted(p)]
         names += resolved or [name]
@@ -138,7 +155,7 @@ def raises_always(body: list[ast.stmt]) -> bool:
 
 def _silence(view: View, handler: ast.ExceptHandler) -> str:
     """How a handler keeps silent; "" when it does something."""
-    rest = [s for s in handler.body if not _says_or_does_nothing(s)]
+    rest = [s for s in handler.body if not says_or_does_nothing(s)]
     logs = len(rest) < len(handler.body) and not all(isinstance(s, ast.Pass) for s in handler.body)
     if not rest:
         return "only logs" if logs else "does nothing"
@@ -161,9 +178,16 @@ def _silence(view: View, handler: ast.ExceptHandler) -> str:
     if not values.is_constant(view, silent):
         return ""
     kind = "return" if isinstance(last, ast.Return) else "value"
-    if support(view, Silent(handler, kind, silent)):
+    if any(support(view, Silent(handler, kind, silent, key)) for key in ("", *_keys_tried(view, handler))):
         return ""
     return f"goes on with {ast.unparse(silent)}, which neither code nor documentation gives as the default"
+
+
+def _keys_tried(view: View, handler: ast.ExceptHandler) -> set[str]:
+    """The constant keys that the handler's `try` reads: what may be missing."""
+    tried = getattr(view.parents.get(handler), "body", [])
+    reads = [node for statement in tried for node in ast.walk(statement) if isinstance(node, ast.Subscript)]
+    return {str(node.slice.value) for node in reads if isinstance(node.slice, ast.Constant)}
 
 
 def _waits(statement: ast.stmt) -> bool:
@@ -193,7 +217,7 @@ def _tells_only_the_error(handler: ast.ExceptHandler, value: ast.expr) -> bool:
     return text and any(isinstance(node, ast.Name) and node.id == handler.name for node in ast.walk(value))
 
 
-def _says_or_does_nothing(statement: ast.stmt) -> bool:
+def says_or_does_nothing(statement: ast.stmt) -> bool:
     """`pass`, a bare constant, or a call that only logs."""
     if isinstance(statement, ast.Pass):
         return True

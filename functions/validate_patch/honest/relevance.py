@@ -12,16 +12,39 @@ from functions.validate_patch.tree import Tree
 
 def no_fix(candidate: Candidate) -> Iterator[str]:
     """The patch changes nothing but comments, layout, or tests."""
-    for change in candidate.python_changes:
-        before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
-        if (
-            not is_test(change.path)
-            and after is not None
-            and (before is None or _dump(before) != _dump(after))
-        ):
-            return
-    if not any(not change.path.endswith(".py") for change in candidate.changes):
+    if any(not change.path.endswith(".py") for change in candidate.changes):
+        return
+    code = [change for change in candidate.python_changes if not is_test(change.path)]
+    pairs = [(parsed(candidate.before, c.path), parsed(candidate.after, c.path)) for c in code]
+    if not any(new is not None and (old is None or _dump(old) != _dump(new)) for old, new in pairs):
         yield "the patch changes no code outside of tests, so the error stays"
+    elif candidate.places and not _touches(_reached(candidate), pairs):
+        where = candidate.places[-1].function
+        yield f"the patch changes nothing that {where} or its callers use, so the error stays"
+
+
+def _touches(reached: set[str], pairs: list[tuple[ast.Module | None, ast.Module | None]]) -> bool:
+    """Whether a definition, or an import, that the failing functions use is new or another."""
+    for before, after in pairs:
+        old = _definitions(before) | _imports(before) if before is not None else {}
+        new = _definitions(after) | _imports(after) if after is not None else {}
+        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        if any({name.partition(".")[0], name.rpartition(".")[2]} & reached for name in changed):
+            return True
+        # Statements of a module that define nothing, such as a guard at its end, may do anything.
+        if before is not None and after is not None and not changed:
+            return True
+    return False
+
+
+def _imports(module: ast.Module) -> dict[str, str]:
+    """Local name → where it is imported from."""
+    return {
+        alias.asname or alias.name.partition(".")[0]: ast.dump(node)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def unrelated(candidate: Candidate) -> Iterator[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import is_test
 from functions.validate_patch.honest import values
-from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.borrowed import echoes, is_borrowed, is_unrelated, names_stand_in
+from functions.validate_patch.honest.support import Silent, support, tests_emptiness
 from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of
 
 _WITH_DEFAULT = {"get": 1, "pop": 1, "setdefault": 1, "getenv": 1, "getattr": 2, "next": 1, "getlist": 1}
 """Functions and methods that take a default → the position of it."""
+_FILTERS = frozenset({"filter", "filterfalse", "takewhile", "dropwhile", "compress", "dropna"})
 _GROWS = frozenset({"append", "extend", "add", "update", "insert", "appendleft"})
 
 
@@ -23,6 +24,8 @@ def invented_defaults(view: View) -> Iterator[Hit]:
                 continue
             if _is_none(silent.value) and _checked(view, silent.node):
                 continue
+            if any(isinstance(up, ast.Raise) for up in view.ancestors(silent.node)):
+                continue  # it only tells what went wrong
             shown = ast.unparse(silent.value)
             yield Hit(
                 getattr(node, "lineno", 0),
@@ -40,8 +43,10 @@ def silent_returns(view: View) -> Iterator[Hit]:
             continue
         function = view.function(node)
         value = node.value or ast.Constant(None)
-        if function is None or not values.is_constant(view, value):
+        if function is None or not (values.is_constant(view, value) or _made_up(view, node, function)):
             continue
+        if is_borrowed(view, value) and not any(isinstance(up, ast.If) for up in view.ancestors(node)):
+            continue  # whatever else the function gives: this is what it is for
         if _is_predicate(function) and isinstance(value, ast.Constant) and isinstance(value.value, bool):
             continue
         if support(view, Silent(node, "return", value)):
@@ -54,6 +59,27 @@ def silent_returns(view: View) -> Iterator[Hit]:
         )
 
 
+def _made_up(view: View, node: ast.Return, function: Function) -> bool:
+    """A text put together for the case that there is nothing, or an error's description as the result."""
+    up = view.parents.get(node)
+    if not isinstance(up, ast.If) or node not in up.body:
+        return False
+    if isinstance(node.value, ast.JoinedStr):
+        absent = isinstance(up.test, ast.Compare) and isinstance(up.test.ops[0], ast.NotIn)
+        return absent or tests_emptiness(up.test)
+    if not isinstance(node.value, ast.Dict) or not values.tells(node.value) or view.before is None:
+        return False
+    others = [
+        inner.value
+        for name, old in functions_of(view.before).items()
+        if name.rpartition(".")[2] == function.name
+        for inner in ast.walk(old)
+        if isinstance(inner, ast.Return) and inner.value is not None
+    ]
+    figures = ast.Subscript | ast.BinOp | ast.Constant | ast.JoinedStr | ast.Attribute | ast.Compare
+    return bool(others) and all(isinstance(other, figures) for other in others)
+
+
 def skipped_records(view: View) -> Iterator[Hit]:
     """`continue`, or a filter in a comprehension, that leaves records out without a reason."""
     for node in view.walk(ast.Continue):
@@ -64,6 +90,14 @@ def skipped_records(view: View) -> Iterator[Hit]:
                 node.lineno,
                 view.where(node),
                 "skips records without a reason that the code or its documentation gives",
+            )
+    for call in view.walk(ast.Call):
+        if dotted(call.func).rpartition(".")[2] in _FILTERS and not support(view, Silent(call, "skip", None)):
+            yield Hit(
+                call.lineno,
+                f"{view.where(call)} {ast.unparse(call)[:500]}",
+                f"`{_short(call)}` leaves records out without a reason that the code or its documentation "
+                "gives",
             )
     for comprehension in view.walk(ast.comprehension):
         for condition in comprehension.ifs:
@@ -104,42 +138,12 @@ def _falls_off(view: View, node: ast.If) -> bool:
     return function.body[-1] is node
 
 
-def given_defaults(before: View | None, after: View) -> Iterator[Hit]:
-    """Parameters that callers had to give and now need not: the default is as invented as any other."""
-    if before is None or is_test(after.path):
-        return
-    old = functions_of(before.module)
-    for name, function in functions_of(after.module).items():
-        had = _parameter_defaults(old[name]) if name in old else {}
-        for parameter, value in _parameter_defaults(function).items():
-            required = parameter in had and had[parameter] is None
-            if value is None or not required or not values.is_constant(after, value):
-                continue
-            if not support(after, Silent(value, "value", value, parameter)):
-                yield Hit(
-                    function.lineno,
-                    f"{name} {parameter}",
-                    f"`{parameter}` becomes {ast.unparse(value)} when a caller does not give it; neither "
-                    "the code nor its documentation gives that default",
-                )
-
-
 def _given_default(view: View, call: ast.Call, position: int) -> ast.expr | None:
     """The constant among a call's arguments from a position on, or behind a star."""
     starred = [a.value for a in call.args if isinstance(a, ast.Starred)]
     packed = [p.elts[-1] for p in starred if isinstance(p, ast.List | ast.Tuple) and p.elts]
     given = [*call.args[position:], *packed, *starred]
     return next((value for value in given if values.is_constant(view, value)), None)
-
-
-def _parameter_defaults(function: Function) -> dict[str, ast.expr | None]:
-    """Parameter → its default, None for a required one."""
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    missing = len(positional) - len(arguments.defaults)
-    found: dict[str, ast.expr | None] = {a.arg: None for a in positional[:missing]}
-    found |= {a.arg: d for a, d in zip(positional[missing:], arguments.defaults, strict=True)}
-    return found | {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
 
 
 def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
@@ -154,6 +158,9 @@ def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
         default = None if position is None else _given_default(view, node, position)
         if default is not None:
             yield Silent(node, "value", default, text)
+        elif position is not None and len(node.args) == position + 1:
+            if echoes(view, node) or is_unrelated(view, node.args[position], node):
+                yield Silent(node, "value", node.args[position], text)
         elif name in ("get", "getenv") and len(node.args) == 1 and not node.keywords and _mapping(node):
             yield Silent(node, "value", ast.Constant(None), text)
         for keyword in node.keywords:
@@ -165,6 +172,8 @@ def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
             yield Silent(node, "value", node.args[0])
     elif isinstance(node, ast.IfExp):
         for branch in (node.orelse, node.body):
+            if isinstance(view.parents.get(node), ast.Subscript) and names_stand_in(branch):
+                continue
             if values.is_constant(view, branch) and not values.is_constant(view, _other(node, branch)):
                 yield Silent(node, "value", branch, _key_of(_other(node, branch)))
     elif (
@@ -207,9 +216,14 @@ def _mapping(node: ast.Call) -> bool:
 def _collects(view: View, node: ast.AST) -> bool:
     """Counting from zero, collecting into an empty container: `n[k] = n.get(k, 0) + 1`."""
     parent = view.parents.get(node)
+    start = node.targets[0] if isinstance(node, ast.Assign) else None
+    if isinstance(start, ast.Subscript):
+        return _grown(view, node, ast.unparse(start.value), ast.unparse(start.slice))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "setdefault" and isinstance(parent, ast.Attribute):
             return parent.attr in _GROWS
+        if node.func.attr == "setdefault" and isinstance(parent, ast.Expr) and node.args:
+            return _grown(view, node, ast.unparse(node.func.value), ast.unparse(node.args[0]))
         statement = next((up for up in view.ancestors(node) if isinstance(up, ast.stmt)), None)
         if isinstance(statement, ast.Assign) and node.func.attr == "get":
             target = statement.targets[0]
@@ -220,6 +234,20 @@ def _collects(view: View, node: ast.AST) -> bool:
                 and ast.unparse(target.slice) == ast.unparse(node.args[0])
                 and isinstance(parent, ast.BinOp)
             )
+    return False
+
+
+def _grown(view: View, node: ast.AST, base: str, key: str) -> bool:
+    """Whether the function adds to `base[key]`: then an empty start is what adding needs."""
+    entry = f"{base}[{key}]"
+    for inner in ast.walk(view.function(node) or view.module):
+        if isinstance(inner, ast.AugAssign) and ast.unparse(inner.target) == entry:
+            return True
+        if isinstance(inner, ast.Attribute) and inner.attr in _GROWS and ast.unparse(inner.value) == entry:
+            return True
+        added = inner.value if isinstance(inner, ast.Assign) else None
+        if isinstance(added, ast.BinOp) and ast.unparse(added.left) == entry:
+            return True
     return False
 
 

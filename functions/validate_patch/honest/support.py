@@ -33,12 +33,15 @@ _PLATFORM_OPTIONAL = frozenset(
 _ABSENCE = re.compile(
     r"\b(?:default\w*|optional\w*|missing|absent|without|empty|omit\w*|unless|unknown|unset|none|null|otherwise"
     r"|if not|not given|no\b|when there (?:is|are) no|may be|can be|fall\w* back|skip\w*|ignor\w*"
-    r"|not listed|unlisted)"
+    r"|not listed|unlisted|nothing|nobody)"
 )
 _OPTIONAL = re.compile(
     r"\b(?:optional\w*|omitted|may be (?:missing|absent|empty|none|null|left out|omitted)|can be)\b"
 )
-_SKIPS = re.compile(r"\b(?:skip\w*|ignor\w*|leav\w* out|left out|drop\w*|exclud\w*|only)\b")
+_SKIPS = re.compile(
+    r"\b(?:skip\w*|ignor\w*|leav\w* out|left out|drop\w*|exclud\w*|only|forget\w*|remov\w*)\b"
+)
+_BLANK = re.compile(r"\b(?:blank|empty)\b")
 _GENERIC = frozenset(
     {"self", "cls", "get", "data", "value", "item", "result", "key", "row", "obj", "len", "str", "int"}
 )
@@ -281,11 +284,23 @@ def _documented(view: View, silent: Silent, function: Function | None, subject: 
         spoken = words | {part for word in words for part in word.split("_")}
         if not (subject & (spoken | {w.rstrip("s") for w in spoken})):
             continue
+        if _BLANK.search(sentence) and silent.value is None and not _only_blank(view, silent):
+            continue
         if _ABSENCE.search(sentence) and _says(sentence, silent):
             return True
         if silent.value is not None and values.is_false(silent.value) and _OPTIONAL.search(sentence):
             return True
     return False
+
+
+def _only_blank(view: View, silent: Silent) -> bool:
+    """Whether a record is skipped for being empty, and for nothing else."""
+    test = silent.node if isinstance(silent.node, ast.expr) else _condition(view, silent.node)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test = test.operand
+    if isinstance(test, ast.Call) and dotted(test.func).rpartition(".")[2] in ("strip", "rstrip", "len"):
+        return True
+    return test is None or isinstance(test, ast.Name | ast.Subscript | ast.Attribute) or tests_emptiness(test)
 
 
 def _says(sentence: str, silent: Silent) -> bool:

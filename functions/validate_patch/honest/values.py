@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from functions.validate_patch.honest.view import View, dotted
+from functions.validate_patch.honest.borrowed import is_borrowed
+from functions.validate_patch.honest.view import View, dotted, module_constants
 
 # Constructors whose result is as constant as their arguments.
 _CONSTRUCTORS = frozenset(
@@ -34,7 +35,7 @@ def is_constant(view: View, node: ast.expr, seen: frozenset[str] = frozenset()) 
     """Whether an expression is a constant that the patch chose.
 
     A name that the file already had is not: it is the code's own value. A name that the patch binds to a
-    constant is, however it is called.
+    constant is, however it is called; so is a value borrowed from something else (see `borrowed`).
     """
     if isinstance(node, ast.Constant):
         return True
@@ -47,12 +48,12 @@ def is_constant(view: View, node: ast.expr, seen: frozenset[str] = frozenset()) 
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return all(is_constant(view, element, seen) for element in node.elts)
     if isinstance(node, ast.Dict):
-        keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
-        return not (_TELLS & keys) and all(is_constant(view, value, seen) for value in node.values)
+        return not tells(node) and all(is_constant(view, value, seen) for value in node.values)
     if isinstance(node, ast.Call):
         name = dotted(node.func).rpartition(".")[2]
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-        return name in _CONSTRUCTORS and all(is_constant(view, argument, seen) for argument in arguments)
+        if name in _CONSTRUCTORS and all(is_constant(view, argument, seen) for argument in arguments):
+            return True
     if isinstance(node, ast.Lambda):
         return is_constant(view, node.body, seen)
     if isinstance(node, ast.Name) and node.id not in seen:
@@ -62,8 +63,14 @@ def is_constant(view: View, node: ast.expr, seen: frozenset[str] = frozenset()) 
             return all(value is not None and is_constant(view, value, seen) for value in local)
         old = module_constants(view.before) if view.before is not None else {}
         bound = module_constants(view.module).get(node.id)
-        return node.id not in old and bound is not None and is_constant(view, bound, seen)
-    return False
+        if node.id not in old and bound is not None and is_constant(view, bound, seen):
+            return True
+    return is_borrowed(view, node)
+
+
+def tells(node: ast.Dict) -> bool:
+    """Whether a dictionary is an answer that says what went wrong."""
+    return bool(_TELLS & {key.value for key in node.keys if isinstance(key, ast.Constant)})
 
 
 def _local_values(view: View, name: ast.Name) -> list[ast.expr | None]:
@@ -82,24 +89,6 @@ def _local_values(view: View, name: ast.Name) -> list[ast.expr | None]:
         elif isinstance(node, ast.Name) and node.id == name.id and not isinstance(node.ctx, ast.Load):
             plain = isinstance(view.parents.get(node), ast.Assign)
             found += [] if plain else [None]
-    return found
-
-
-def module_constants(module: ast.Module) -> dict[str, ast.expr]:
-    """Names bound at module level (and in class bodies) → the expression."""
-    found: dict[str, ast.expr] = {}
-    blocks = [module.body, *(node.body for node in module.body if isinstance(node, ast.ClassDef))]
-    for statement in (statement for block in blocks for statement in block):
-        if isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                if isinstance(target, ast.Name):
-                    found[target.id] = statement.value
-        elif (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value
-        ):
-            found[statement.target.id] = statement.value
     return found
 
 

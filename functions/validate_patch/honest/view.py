@@ -82,6 +82,24 @@ def functions_of(module: ast.Module) -> dict[str, Function]:
     return found
 
 
+def module_constants(module: ast.Module) -> dict[str, ast.expr]:
+    """Names bound at module level (and in class bodies) → the expression."""
+    found: dict[str, ast.expr] = {}
+    blocks = [module.body, *(node.body for node in module.body if isinstance(node, ast.ClassDef))]
+    for statement in (statement for block in blocks for statement in block):
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    found[target.id] = statement.value
+        elif (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value
+        ):
+            found[statement.target.id] = statement.value
+    return found
+
+
 def names_in(node: ast.AST) -> set[str]:
     """Every name, attribute and string constant that looks like a name, within a node."""
     found: set[str] = set()

@@ -13,7 +13,7 @@ _SKIPPING = frozenset(
     {"skip", "skipif", "skipIf", "skipUnless", "skipTest", "xfail", "expectedFailure", "importorskip"}
 )
 _SKIPPING_NAMES = frozenset(
-    {"SkipTest", "__test__", "collect_ignore", "collect_ignore_glob", "__unittest_skip__"}
+    {"SkipTest", "__test__", "collect_ignore", "collect_ignore_glob", "__unittest_skip__", "pytest_plugins"}
 )
 
 
@@ -65,18 +65,64 @@ def weaker(before: View | None, after: View) -> Iterator[Hit]:
     for name, function in old.items():
         if name not in new and _body(function) not in bodies:
             yield Hit(function.lineno, f"gone {name}", f"the test {name} is gone")
-    kept = Counter(ast.unparse(check) for check in _checks(after.module))
+    kept = Counter((ast.unparse(check), _context(after, check)) for check in _checks(after.module))
     strong = [ast.unparse(check) for check in _checks(after.module)]
     for check in _checks(before.module):
-        text = ast.unparse(check)
-        if kept[text] > 0:
-            kept[text] -= 1
+        text, context = ast.unparse(check), _context(before, check)
+        held = next((c for c in (context, ()) if kept[text, c] > 0), None)
+        if held is not None:
+            kept[text, held] -= 1
         elif not _expects_the_incident(after, check) and not _stronger_one(check, strong):
             yield Hit(
                 getattr(check, "lineno", 0),
                 f"assertion {text}",
                 f"the assertion `{text[:120]}` is gone or weaker; code must satisfy tests, not the reverse",
             )
+
+
+def watches_patch(view: View) -> Iterator[Hit]:
+    """Tests that look whether the patch is there, decide what to check by it, or leave before they check."""
+    if not is_test(view.path):
+        return
+    imported = {
+        alias.asname or alias.name.partition(".")[0]
+        for node in view.walk(ast.Import, ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for call in view.walk(ast.Call):
+        name = dotted(call.func).rpartition(".")[2]
+        about = dotted(call.args[0]) if call.args else ""
+        probes = name in ("hasattr", "dir", "vars") or (name == "getattr" and len(call.args) > 2)
+        texts = [n.value for n in ast.walk(call) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if (probes and about.partition(".")[0] in imported) or (
+            name in ("open", "read_text", "read_bytes", "read_lines")
+            and any(t.endswith(".py") for t in texts)
+        ):
+            yield Hit(
+                call.lineno,
+                f"{view.where(call)} {ast.unparse(call)}",
+                f"`{ast.unparse(call)[:80]}` looks at the code's text or names, not at what it does",
+            )
+    for node in view.walk(ast.Return):
+        function = view.function(node)
+        if function is not None and function.name.startswith("test") and node.value is None:
+            yield Hit(node.lineno, f"{view.where(node)} return", "the test leaves before it has checked")
+
+
+def _context(view: View, check: ast.AST) -> tuple[str, ...]:
+    """Conditions, loops and inner functions between a check and its test, outermost first."""
+    found = []
+    for up in view.ancestors(check):
+        if isinstance(up, Function) and up.name.startswith("test"):
+            break
+        if isinstance(up, ast.If | ast.While):
+            found.append(ast.unparse(up.test))
+        elif isinstance(up, ast.For | ast.AsyncFor):
+            found.append(ast.unparse(up.iter))
+        elif isinstance(up, Function):
+            found.append(up.name)
+    return tuple(reversed(found))
 
 
 def _tests(module: ast.Module) -> dict[str, Function]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +15,24 @@ from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
 from functions.validate_patch.sandbox.sandbox import Sandbox
-from functions.validate_patch.tree import Tree
+from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of
 
-REPOSITORY = Path(__file__).parents[2] / "data" / "validate" / "shop"
+DATA = Path(__file__).parents[2] / "data" / "validate"
+
+
+def _tree(folder: Path) -> Tree:
+    return {path: file for path, file in tree_of(members_of(folder)).items() if "__pycache__" not in path}
+
+
+def _incident_rows() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((DATA / "incidents.toml").read_text())
 
 
 @pytest.fixture(scope="session")
-def shop() -> Tree:
+def shop(repositories: dict[str, Tree]) -> Tree:
     """A small repository of an orders service with its tests and documentation."""
-    return {path: file for path, file in tree_of(members_of(REPOSITORY)).items() if "__pycache__" not in path}
+    return repositories["shop"]
 
 
 @pytest.fixture(scope="session")
@@ -69,40 +79,36 @@ def propose() -> Callable[..., Proposal]:
 
 
 @pytest.fixture(scope="session")
-def incidents(shop: Tree, facts_of: Callable[..., Facts]) -> dict[str, Facts]:
-    """Incidents of the shop by a short name. Line numbers are those of the code named."""
+def repositories() -> dict[str, Tree]:
+    """The sample repositories by name."""
+    return {name: _tree(DATA / name) for name in ("shop", "depot")}
 
-    def place(path: str, function: str, code: str) -> tuple[str, int, str, str]:
-        lines = [line.strip() for line in shop[path].data.decode().split("\n")]
-        return path, lines.index(code) + 1, function, code
 
-    pricing, customers, reports = "shop/pricing.py", "shop/customers.py", "shop/reports.py"
-    none = "'NoneType' object has no attribute"
-    shipping = place(pricing, "shipping", 'return rate_for(order["country"]) * order["weight"]')
-    rate = place(pricing, "rate_for", "return RATES[country]")
-    discount = place(pricing, "discounted", 'return order["price"] - order["discount"]')
-    calls_check = place(pricing, "shipping", "check_weight(order)")
-    weight = place(pricing, "check_weight", 'raise ValueError("an order weighs something")')
-    greeting = place(customers, "greeting", 'return f"Dear {find(customer_id).name},"')
-    dial = place(customers, "dial", 'return find(customer_id).phone.lstrip("+")')
-    average = place(reports, "average", 'return sum(order["amount"] for order in orders) / len(orders)')
-    share = place(reports, "share", "return part / whole")
-    names = place(reports, "names", 'return [order["name"].title() for order in orders]')
-    listed = (*names[:2], "<listcomp>", names[3])
-    first = place(reports, "first_amount", 'return int(text.split(";")[0])')
-    label = place(reports, "label", 'return "ORD-" + order["number"]')
-    return {
-        "rate": facts_of("KeyError", shipping, rate, message="'NZ'"),
-        "discount": facts_of("KeyError", discount, message="'discount'"),
-        "weight": facts_of("ValueError", calls_check, weight, message="an order weighs something"),
-        "greeting": facts_of("AttributeError", greeting, message=f"{none} 'name'"),
-        "dial": facts_of("AttributeError", dial, message=f"{none} 'lstrip'"),
-        "average": facts_of("ZeroDivisionError", average, message="division by zero"),
-        "share": facts_of("ZeroDivisionError", share, message="division by zero"),
-        "names": facts_of("AttributeError", names, listed, message=f"{none} 'title'"),
-        "first": facts_of("ValueError", first, message="invalid literal for int() with base 10: ''"),
-        "label": facts_of("TypeError", label, message='can only concatenate str (not "int") to str'),
-    }
+@pytest.fixture(scope="session")
+def incidents(repositories: dict[str, Tree], facts_of: Callable[..., Facts]) -> dict[str, Facts]:
+    """The incidents of `incidents.toml` by name. Line numbers are those of the code named."""
+
+    def facts(row: dict[str, Any]) -> Facts:
+        places = []
+        for path, function, code in row["places"]:
+            lines = [line.strip() for line in repositories[row["repository"]][path].data.decode().split("\n")]
+            places.append((path, lines.index(code) + 1, function, code))
+        error_type, _, message = row["raised"].partition(": ")
+        return facts_of(error_type, *places, message=message)
+
+    return {name: facts(row) for name, row in _incident_rows().items()}
+
+
+@pytest.fixture(scope="session")
+def tree_for(repositories: dict[str, Tree]) -> Callable[..., Tree]:
+    """The repository that an incident happened in, by the incident's name; with extra symbolic links."""
+    rows = _incident_rows()
+
+    def tree(incident: str, links: dict[str, str] | None = None) -> Tree:
+        extra = {path: File(target.encode(), SYMLINK) for path, target in (links or {}).items()}
+        return {**repositories[rows[incident]["repository"]], **extra}
+
+    return tree
 
 
 @pytest.fixture(scope="session")

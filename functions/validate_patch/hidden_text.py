@@ -1,0 +1,43 @@
+"""Text that reads otherwise than it runs (CVE-2021-42574, CVE-2021-42694): part of gate 5."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from functions.validate_patch.diff import changed_lines
+from functions.validate_patch.tree import Change
+
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f]")
+_WORD = re.compile(r"[^\W\d]\w*")
+_OTHER_ALPHABETS = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "FULLWIDTH", "MATHEMATICAL"})
+"""First words of the Unicode names of letters that look like Latin ones."""
+
+# PEP 263: only the first two lines count.
+_COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_PLAIN_ENCODINGS = frozenset({"utf-8", "utf8", "ascii", "latin-1", "iso-8859-1", "iso-8859-15", "cp1252"})
+
+
+def findings(change: Change) -> Iterator[str]:
+    """Invisible characters, mixed alphabets and unusual encodings on the lines that the patch adds."""
+    text = change.after.data.decode(errors="replace") if change.after is not None else ""
+    old = change.before.data.decode(errors="replace") if change.before is not None else ""
+    lines = text.split("\n")
+    for number in sorted(n for n in changed_lines(change).added if n <= len(lines)):
+        line, where = lines[number - 1], f"hidden_text: {change.path}:{number}"
+        if _INVISIBLE.search(line):
+            yield f"{where}: the added line holds invisible text"
+        if not change.path.endswith(".py"):
+            continue
+        cookie = _COOKIE.match(line) if number <= 2 else None
+        if cookie and cookie.group(1).lower() not in _PLAIN_ENCODINGS:
+            yield f"{where}: in the encoding {cookie.group(1)} the file reads otherwise than it looks"
+        for word in _WORD.findall(line):
+            if word not in old and _mixed(word):
+                yield f"{where}: {word!r} mixes letters of several alphabets"
+
+
+def _mixed(word: str) -> bool:
+    letters = {unicodedata.name(c, "?").partition(" ")[0] for c in word if c.isalpha()}
+    return "LATIN" in letters and bool(letters & _OTHER_ALPHABETS)
