@@ -98,6 +98,7 @@ STEPS = (
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.WRITE_ARTIFACTS,

@@ -59,7 +59,8 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
         resource_name=f"{resources.state_machine_name}:*",
     )
-    bedrock = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}"
+    # An app may name the region whose models it uses.
+    bedrock = f"arn:{stack.partition}:bedrock:*:{stack.account}"
     return {
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
@@ -93,13 +94,14 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
         May.INVOKE_MODELS: [
             (
-                ["bedrock:InvokeModel"],
+                ["bedrock:InvokeModel", "bedrock:CountTokens"],
                 [
                     f"arn:{stack.partition}:bedrock:*::foundation-model/*",
                     f"{bedrock}:inference-profile/*",
                     f"{bedrock}:application-inference-profile/*",
                 ],
-            )
+            ),
+            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*"]),
         ],
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import (
@@ -40,8 +41,14 @@ def client_config() -> Config:
     return Config(connect_timeout=10, read_timeout=800, retries={"total_max_attempts": 1})
 
 
+# Models that CountTokens supports, and the geography that an inference profile's id starts with: counting
+# takes the foundation model's id. Source: "Count tokens" in the Bedrock user guide.
+_COUNTS = re.compile(r"anthropic\.claude-")
+_GEOGRAPHY = re.compile(r"^[a-z-]{2,8}\.(?=anthropic\.)")
+
+
 class Bedrock:
-    """Converse, and nothing else."""
+    """Converse, and the counting of tokens beforehand."""
 
     def __init__(self, client: BedrockRuntimeClient) -> None:
         self._client = client
@@ -67,6 +74,23 @@ class Bedrock:
                 f"model {model}: no answer from Bedrock ({type(error).__name__})"
             ) from None
         return response
+
+    def count(self, request: dict[str, Any]) -> int | None:
+        """Input tokens of a request as the provider counts them; None where it cannot be had.
+
+        A count is never worth a failed heal: the caller has an estimate.
+        """
+        model = request["modelId"]
+        if not _COUNTS.search(model):
+            return None
+        converse = {key: request[key] for key in ("system", "messages", "toolConfig") if key in request}
+        try:
+            answer = self._client.count_tokens(
+                modelId=_GEOGRAPHY.sub("", model), input={"converse": cast("Any", converse)}
+            )
+        except (BotoCoreError, ClientError, HTTPClientError):
+            return None
+        return int(answer["inputTokens"])
 
 
 def _named(model: str, error: ClientError) -> Exception:

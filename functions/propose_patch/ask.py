@@ -1,4 +1,4 @@
-"""Asks a model through Converse, and once more when the answer has not the form that can be checked."""
+"""Asks a model through Converse, lets it look further, and asks once more for an answer of the right form."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Prop
 from functions.core.spend import Commitment
 from functions.propose_patch.answer import SCHEMAS, Verdict, content_of, judge
 from functions.propose_patch.context import estimate_tokens
+from functions.propose_patch.look import MOST_TURNS, TOOLS, Looks
 from functions.propose_patch.prompt import Prompt
 
 MAX_TOKENS = 8_192
 """Of one answer: a proposal with a test takes 500 to 2,000."""
 
-_TURNS = 2
+_REPAIRS = 1
 
 _DESCRIPTIONS = {
     PROPOSE_TOOL: "Propose a patch that mends the cause of the error, with a test that reproduces it.",
@@ -45,52 +46,105 @@ class Commits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A valid answer, or None and the violations of the last turn; every response as it came."""
+    """A valid answer, or None and the violations of the last turn; every response as it came, and what was
+    sent after the first request: results of looking, and what was wrong with an answer."""
 
     result: Proposal | Abstention | None
     violations: tuple[str, ...]
     usage: Usage
     cost_usd: float
     responses: tuple[dict[str, Any], ...]
+    sent: tuple[dict[str, Any], ...] = ()
 
 
-def request_for(model: str, prompt: Prompt) -> dict[str, Any]:
-    """The Converse request of the first turn."""
+def request_for(
+    model: str, prompt: Prompt, *, temperature: float = 0.0, guardrail: str = ""
+) -> dict[str, Any]:
+    """The Converse request of the first turn.
+
+    temperature: not sent below 0, for models that refuse it; guardrail: `ID` or `ID:VERSION`, "" for none.
+    """
     system: list[dict[str, Any]] = [{"text": prompt.system}]
     if _CACHES.search(model):
         # Covers the tools too, which come before it: later attempts of this heal read both from the cache.
         system.append({"cachePoint": {"type": "default"}})
+    offered = {name: (_DESCRIPTIONS[name], schema) for name, schema in SCHEMAS.items()} | TOOLS
     tools = [
-        {"toolSpec": {"name": name, "description": _DESCRIPTIONS[name], "inputSchema": {"json": schema}}}
-        for name, schema in SCHEMAS.items()
+        {"toolSpec": {"name": name, "description": description, "inputSchema": {"json": schema}}}
+        for name, (description, schema) in offered.items()
     ]
+    inference = {"maxTokens": MAX_TOKENS} | ({"temperature": temperature} if temperature >= 0 else {})
+    identifier, _, version = guardrail.partition(":")
+    guard = {"guardrailIdentifier": identifier, "guardrailVersion": version or "DRAFT"}
     return {
         "modelId": model,
         "system": system,
         "messages": [{"role": "user", "content": [{"text": prompt.text}]}],
         # Forcing a tool is refused by several current models; the local check makes up for it.
         "toolConfig": {"tools": tools, "toolChoice": {"auto": {}}},
-        "inferenceConfig": {"maxTokens": MAX_TOKENS, "temperature": 0.0},
-    }
+        "inferenceConfig": inference,
+    } | ({"guardrailConfig": guard} if guardrail else {})
 
 
-def ask(model: Converses, budget: Commits, request: dict[str, Any]) -> Answer:
-    """Ask, with one repair turn. Raises OverBudget before a call that the budget does not cover, and what
-    the model raises."""
+def ask(
+    model: Converses,
+    budget: Commits,
+    request: dict[str, Any],
+    looks: Looks | None = None,
+    counted: int | None = None,
+) -> Answer:
+    """Ask; serve what the model looks up, in a bounded number of turns; one repair turn.
+
+    counted: input tokens of the request, where the provider has counted them. Raises OverBudget before a call
+    that the budget does not cover, and what the model raises.
+    """
     responses: list[dict[str, Any]] = []
     usage, cost = Usage(), 0.0
     name = request["modelId"]
+    first = len(request["messages"])
+    looked = repaired = 0
     while True:
-        with budget.commit(cost_usd(name, _worst(request))) as commitment:
+        with budget.commit(cost_usd(name, _worst(request, counted))) as commitment:
             response = model.converse(request)
             used = _usage(response)
             commitment.cost_usd = cost_usd(name, used)
-        usage, cost = usage + used, cost + commitment.cost_usd
+        usage, cost, counted = usage + used, cost + commitment.cost_usd, None
         responses.append(response)
+        calls = _lookups(response) if looks else []
+        if looks and calls and looked < MOST_TURNS:
+            looked += 1
+            last = "" if looked < MOST_TURNS else " You cannot look further: answer now."
+            results = [(call, looks.serve(call["name"], call.get("input")) + last) for call in calls]
+            request = {**request, "messages": _served(request["messages"], response, results)}
+            continue
         verdict = judge(response)
-        if verdict.answer or not verdict.worth_repairing or len(responses) == _TURNS:
-            return Answer(verdict.answer, verdict.violations, usage, cost, tuple(responses))
+        if verdict.answer or not verdict.worth_repairing or repaired == _REPAIRS:
+            sent = (message for message in request["messages"][first:] if message["role"] == "user")
+            return Answer(verdict.answer, verdict.violations, usage, cost, tuple(responses), tuple(sent))
+        repaired += 1
         request = {**request, "messages": _repair(name, request["messages"], response, verdict)}
+
+
+def _lookups(response: dict[str, Any]) -> list[dict[str, Any]]:
+    """The calls of a response if it only looks, else none."""
+    if response.get("stopReason") != "tool_use":
+        return []
+    calls = [block["toolUse"] for block in content_of(response) if isinstance(block.get("toolUse"), dict)]
+    return calls if calls and all(call.get("name") in TOOLS for call in calls) else []
+
+
+def _served(
+    messages: Sequence[dict[str, Any]],
+    response: dict[str, Any],
+    results: Sequence[tuple[dict[str, Any], str]],
+) -> list[dict[str, Any]]:
+    """The conversation, continued with what was looked up."""
+    said = [block for block in map(_sendable, content_of(response)) if block]
+    found = [
+        {"toolResult": {"toolUseId": call["toolUseId"], "content": [{"text": text}]}}
+        for call, text in results
+    ]
+    return [*messages, {"role": "assistant", "content": said}, {"role": "user", "content": found}]
 
 
 def _repair(
@@ -129,10 +183,14 @@ def _usage(response: dict[str, Any]) -> Usage:
     )
 
 
-def _worst(request: dict[str, Any]) -> Usage:
+def _worst(request: dict[str, Any], counted: int | None = None) -> Usage:
     """The most a call can use: all of its input written to the cache, and output up to the limit.
 
-    The factor covers text that takes more tokens than code does, such as dense digits or other scripts.
+    Without a count the factor covers text that takes more tokens than code does, such as dense digits or
+    other scripts.
     """
+    output = request["inferenceConfig"]["maxTokens"]
+    if counted is not None:
+        return Usage(cache_write=counted, output=output)
     text = str((request["system"], request["messages"], request["toolConfig"]))
-    return Usage(cache_write=2 * estimate_tokens(text), output=request["inferenceConfig"]["maxTokens"])
+    return Usage(cache_write=2 * estimate_tokens(text), output=output)

@@ -31,6 +31,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         app,
         Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
         Incidents(table),
-        Bedrock(boto3.client("bedrock-runtime", config=client_config())),
+        Bedrock(
+            boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
+        ),
         Budget(table, app.name, app.daily_budget_usd),
     )

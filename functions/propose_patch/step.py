@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from functions.core import archive
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
+from functions.core.errors import ModelAccessDenied, ModelThrottled, ModelUnavailable
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
@@ -16,7 +18,8 @@ from functions.core.redaction import redact, redact_values
 from functions.core.spend import OverBudget
 from functions.propose_patch.ask import Answer, Commits, Converses, ask, request_for
 from functions.propose_patch.context import Context, build_context
-from functions.propose_patch.prompt import EarlierAttempt, build_prompt
+from functions.propose_patch.look import Looks
+from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
 
 PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
@@ -28,6 +31,15 @@ PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
 )
 
 
+_OTHERS_READ, _OTHERS_SHOWN = 200, 3
+
+
+class Counts(Converses, Protocol):
+    """A model whose provider may count tokens beforehand: `functions.core.bedrock.Bedrock`."""
+
+    def count(self, request: dict[str, Any]) -> int | None: ...
+
+
 def propose(
     heal: Heal,
     source_key: str,
@@ -35,7 +47,7 @@ def propose(
     app: App,
     artifacts: Artifacts,
     incidents: Incidents,
-    model: Converses,
+    model: Counts,
     budget: Commits,
 ) -> dict[str, Any]:
     """The `proposal` part of the state: {"outcome", "key", "title", "reason", "next_action", "confidence",
@@ -47,7 +59,8 @@ def propose(
     incident = incidents.get(heal.incident_id)
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
-        outcome = _attempt(heal, source_key, comment, app, incident, artifacts, model, budget)
+        others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
+        outcome = _attempt(heal, source_key, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts, outcome)
     return outcome
@@ -59,24 +72,49 @@ def _attempt(
     comment: str,
     app: App,
     incident: Incident,
+    others: Sequence[Incident],
     artifacts: Artifacts,
-    model: Converses,
+    model: Counts,
     budget: Commits,
 ) -> dict[str, Any]:
     repository = Repository(archive.read(artifacts.get(source_key)))
     context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
-    prompt = build_prompt(heal.heal_id, incident, context, _earlier(heal, artifacts), comment)
-    request = request_for(app.model, prompt)
-    settings = {"model": app.model, "inference": request["inferenceConfig"]}
-    artifacts.put_json(heal.attempt_key(PROMPT), prompt.to_json() | settings)
+    prompt = build_prompt(heal.heal_id, incident, context, _earlier(heal, artifacts), comment, others)
     try:
-        answer = ask(model, budget, request)
+        answer, used = _ask(heal, app, prompt, repository, artifacts, model, budget)
     except OverBudget as error:
         return _finish(heal, artifacts, _over_budget(error))
-    artifacts.put_json(heal.attempt_key(ANSWER), {"responses": redact_values(list(answer.responses))})
+    record = {"model": used, "responses": list(answer.responses), "sent": list(answer.sent)}
+    artifacts.put_json(heal.attempt_key(ANSWER), redact_values(record))
     return _finish(heal, artifacts, answer.result, answer)
+
+
+def _ask(
+    heal: Heal,
+    app: App,
+    prompt: Prompt,
+    repository: Repository,
+    artifacts: Artifacts,
+    model: Counts,
+    budget: Commits,
+) -> tuple[Answer, str]:
+    """The answer, and the id of the model that gave it: the app's, or else its fallbacks in their order.
+
+    Raises what the app's own model raised when none answers, so that it is that one that is retried.
+    """
+    failure: Exception | None = None
+    for name in (app.model, *app.fallback_models):
+        request = request_for(name, prompt, temperature=app.temperature, guardrail=app.guardrail)
+        counted = model.count(request)
+        settings = {"model": name, "inference": request["inferenceConfig"], "counted_tokens": counted}
+        artifacts.put_json(heal.attempt_key(PROMPT), prompt.to_json() | settings)
+        try:
+            return ask(model, budget, request, Looks(repository, prompt.nonce), counted), name
+        except (ModelAccessDenied, ModelThrottled, ModelUnavailable) as error:
+            failure = failure or error
+    raise failure or AssertionError("an app has a model")
 
 
 def _finish(
@@ -132,6 +170,18 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
         if proposal is not None or findings["findings"]:
             attempts.append(EarlierAttempt(number, proposal, tuple(findings["findings"])))
     return attempts
+
+
+def same_place(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
+    """Of these incidents, the latest that failed in the same function of the same file."""
+    place = _place(incident)
+    same = (other for other in others if other.incident_id != incident.incident_id)
+    return [other for other in same if place and _place(other) == place][:_OTHERS_SHOWN]
+
+
+def _place(incident: Incident) -> tuple[str, str | None] | None:
+    own = [frame for frame in incident.frames if frame.in_app]
+    return (own[-1].file, own[-1].function) if own else None
 
 
 def nothing_to_show(context: Context) -> Abstention:

@@ -12,6 +12,7 @@ from infra.cli import decide, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.explain import explain
+from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
 from infra.cli.try_ import try_
@@ -30,6 +31,7 @@ LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
 app.command(rich_help_panel=LOOK)(look.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
+app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
 app.command(rich_help_panel=DECIDE)(decide.approve)

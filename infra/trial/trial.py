@@ -22,6 +22,7 @@ from functions.core.redaction import redact
 from functions.core.spend import Commitment
 from functions.propose_patch.ask import Converses, ask, request_for
 from functions.propose_patch.context import Context, MappedFrame, build_context
+from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show
@@ -205,7 +206,10 @@ def _asked(desk: Desk, trial: Trial, model: Converses, model_id: str) -> Trial:
     for number in range(1, desk.app.max_attempts + 1):
         desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
         prompt = desk.prompt(earlier)
-        answer = ask(model, budget, request_for(model_id, prompt))
+        request = request_for(
+            model_id, prompt, temperature=desk.app.temperature, guardrail=desk.app.guardrail
+        )
+        answer = ask(model, budget, request, Looks(desk.repository, prompt.nonce))
         trial = replace(trial, prompt=prompt)
         if isinstance(answer.result, Abstention):
             reason = _said(answer.result)

@@ -32,6 +32,8 @@ ANYWHERE = {
 # Who holds a power that could do harm in the wrong hands. Resource: a part of the ARN.
 POWERS: dict[tuple[str, str], set[str]] = {
     ("bedrock:InvokeModel", ""): {"propose_patch"},
+    ("bedrock:CountTokens", ""): {"propose_patch"},
+    ("bedrock:ApplyGuardrail", ""): {"propose_patch"},
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
     ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
@@ -158,6 +160,7 @@ def test_a_prompt_cannot_make_the_model_step_reach_the_forge(image_template: Any
     [
         "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.anthropic.claude-sonnet-4-5",
+        "arn:aws:bedrock:us-west-2:111122223333:inference-profile/us.anthropic.claude-sonnet-4-5",
     ],
 )
 def test_the_model_may_be_a_profile_that_routes_to_other_regions(

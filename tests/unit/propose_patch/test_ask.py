@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from functions.core.archive import Member
 from functions.core.errors import ModelRequestInvalid
 from functions.core.proposal import Abstention, Proposal
 from functions.core.spend import Commitment, OverBudget
 from functions.propose_patch.ask import MAX_TOKENS, Answer, ask, request_for
+from functions.propose_patch.look import MOST_TURNS, Looks
 from functions.propose_patch.prompt import Prompt, Section
+from functions.propose_patch.repository import Repository
 
 CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
@@ -80,15 +83,28 @@ def asked(*answers: dict[str, Any], model: str = CLAUDE) -> tuple[Answer, Script
     return ask(script, Purse(), request_for(model, PROMPT)), script
 
 
-def test_the_request_is_bounded_offers_two_tools_and_forces_none() -> None:
+def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
     request = request_for(CLAUDE, PROMPT)
     assert [tool["toolSpec"]["name"] for tool in request["toolConfig"]["tools"]] == [
         "propose_patch",
         "abstain",
+        "read_file",
+        "find_definition",
+        "search_text",
     ]
     assert request["toolConfig"]["toolChoice"] == {"auto": {}}
     assert request["inferenceConfig"] == {"maxTokens": MAX_TOKENS, "temperature": 0.0}
     assert request["messages"] == [{"role": "user", "content": [{"text": "the incident"}]}]
+
+
+def test_an_app_sets_temperature_and_guardrail() -> None:
+    request = request_for(CLAUDE, PROMPT, temperature=0.4, guardrail="gr-1:7")
+    assert request["inferenceConfig"]["temperature"] == 0.4
+    assert request["guardrailConfig"] == {"guardrailIdentifier": "gr-1", "guardrailVersion": "7"}
+    request = request_for(CLAUDE, PROMPT, temperature=-1, guardrail="gr-1")
+    assert request["inferenceConfig"] == {"maxTokens": MAX_TOKENS}
+    assert request["guardrailConfig"]["guardrailVersion"] == "DRAFT"
+    assert "guardrailConfig" not in request_for(CLAUDE, PROMPT)
 
 
 @pytest.mark.parametrize(
@@ -220,3 +236,59 @@ def test_a_repair_turn_that_is_over_budget_is_not_asked() -> None:
     with pytest.raises(OverBudget):
         ask(script, Purse(calls=1), request_for(CLAUDE, PROMPT))
     assert len(script.requests) == 1
+
+
+def look(name: str, number: int = 1, **arguments: Any) -> dict[str, Any]:
+    return call(arguments, name, number)
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks(Repository([Member("a.py", b"def f():\n    return 1\n")]), "0a1b2c3d")
+
+
+def test_what_the_model_looks_up_is_served_and_it_goes_on(looks: Looks) -> None:
+    both = response(look("read_file", 1, path="a.py", first=1, last=2), look("search_text", 2, text="return"))
+    script = Script(both, response(call(PROPOSAL)))
+    purse = Purse()
+    answer = ask(script, purse, request_for(CLAUDE, PROMPT), looks)
+    assert answer.result == Proposal.from_json(PROPOSAL)
+    _, said, served = script.requests[1]["messages"]
+    assert said == {"role": "assistant", "content": both["output"]["message"]["content"]}
+    results = [block["toolResult"] for block in served["content"]]
+    assert [result["toolUseId"] for result in results] == ["call-1", "call-2"]
+    assert "     2|     return 1" in results[0]["content"][0]["text"]
+    assert "a.py:2: return 1" in results[1]["content"][0]["text"]
+    assert answer.sent == (served,)
+    assert len(purse.paid) == 2
+    assert purse.paid[1][0] > purse.paid[0][0]
+
+
+def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
+    turn = response(look("search_text", text="return"))
+    script = Script(*[turn] * (MOST_TURNS + 1), response(call(ABSTENTION, "abstain")))
+    answer = ask(script, Purse(20), request_for(CLAUDE, PROMPT), looks)
+    assert isinstance(answer.result, Abstention)
+    assert len(script.requests) == MOST_TURNS + 2
+    last = script.requests[-2]["messages"][-1]["content"][0]["toolResult"]["content"][0]["text"]
+    assert last.endswith("You cannot look further: answer now.")
+    assert "there is no tool 'search_text'" in str(script.requests[-1]["messages"][-1])
+
+
+def test_looking_that_never_ends_is_no_answer(looks: Looks) -> None:
+    turn = response(look("search_text", text="return"))
+    script = Script(*[turn] * (MOST_TURNS + 2))
+    assert ask(script, Purse(20), request_for(CLAUDE, PROMPT), looks).result is None
+    assert len(script.requests) == MOST_TURNS + 2
+
+
+def test_a_look_that_is_over_budget_is_not_asked_for(looks: Looks) -> None:
+    script = Script(response(look("search_text", text="return")))
+    with pytest.raises(OverBudget):
+        ask(script, Purse(calls=1), request_for(CLAUDE, PROMPT), looks)
+
+
+def test_what_the_provider_counted_is_the_worst_case() -> None:
+    purse = Purse()
+    ask(Script(response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT), counted=1_000_000)
+    assert purse.paid[0][0] == pytest.approx(3 * 1.25 + MAX_TOKENS * 15 / 1e6)

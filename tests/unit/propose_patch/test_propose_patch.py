@@ -60,6 +60,8 @@ class Model:
     answers: list[Any] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    counts: int = 1234
+    counted: list[str] = field(default_factory=list)
 
     def proposes(self) -> None:
         self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": PROPOSAL}}])
@@ -75,6 +77,10 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path.endswith("/count-tokens"):
+                state.counted.append(self.path)
+                self._send(200, {"inputTokens": state.counts})
+                return
             state.paths.append(self.path)
             state.requests.append(json.loads(body))
             answer = state.answers.pop(0)
@@ -162,6 +168,11 @@ class Deployed:
             }
         )
 
+    def other(self, incident_id: str, title: str, frame: Frame, **more: str) -> None:
+        item = {"incident_id": incident_id, "fingerprint": "g", "app": "orders", "status": "RESOLVED"}
+        item |= {"error_type": title.partition(":")[0], "title": title, "last_seen": "2026-01-02", **more}
+        self._table.put_item(Item=item | {"frames": [asdict(frame)]})
+
     def artifact(self, name: str) -> Any:
         return json.loads(self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{name}")["Body"].read())
 
@@ -210,6 +221,8 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
     item = deployed.item()
     assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0045"), "HEALING")
     assert model.paths == ["/model/global.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"]
+    assert model.counted == ["/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"]
+    assert deployed.artifact("1/prompt.json")["counted_tokens"] == 1234
 
 
 def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
@@ -300,6 +313,56 @@ def test_a_model_that_fails_leaves_nothing_that_looks_done(
     assert deployed.names() == {"1/prompt.json"}
     model.proposes()
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
+
+
+def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.register(fallback_models=["us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0"])
+    model.answers += [(403, "AccessDeniedException"), (503, "ServiceUnavailableException")]
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    assert [path.split("/")[2].partition("-v1")[0] for path in model.paths] == [
+        "global.anthropic.claude-sonnet-4-5-20250929",
+        "us.amazon.nova-pro",
+        "us.amazon.nova-lite",
+    ]
+    assert deployed.artifact("1/prompt.json")["model"] == "us.amazon.nova-lite-v1:0"
+    assert deployed.artifact("1/answer.json")["model"] == "us.amazon.nova-lite-v1:0"
+
+
+def test_when_all_fail_the_apps_own_model_says_how(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.register(fallback_models=["us.amazon.nova-pro-v1:0"])
+    model.answers += [(429, "ThrottlingException"), (403, "AccessDeniedException")]
+    with pytest.raises(ModelThrottled):
+        handler(STATE, lambda_context)
+
+
+def test_what_the_model_looked_up_is_kept_with_the_answer(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    arguments = {"path": "orders/rates.py", "first": 1, "last": 2}
+    model.answers.append([{"toolUse": {"toolUseId": "l1", "name": "read_file", "input": arguments}}])
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    served = json.dumps(deployed.artifact("1/answer.json")["sent"])
+    assert "RATES = {" in served
+    assert TOKEN not in served
+
+
+def test_other_incidents_at_the_same_place_are_told(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.other("orders-g", "TypeError: unhashable", FRAME, pull_request_url="https://git/pull/7")
+    deployed.other("orders-h", "ValueError: elsewhere", Frame("/x/y.py", 1, "f", in_app=True))
+    model.proposes()
+    handler(STATE, lambda_context)
+    text = model.requests[0]["messages"][0]["content"][0]["text"]
+    assert "error: TypeError: unhashable\nstatus: RESOLVED\n" in text
+    assert "https://git/pull/7" in text
+    assert "elsewhere" not in text
 
 
 def test_an_app_past_its_budget_is_not_asked_for(
