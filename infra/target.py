@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from functions.core.approvals import Approvals
 from functions.core.artifacts import Artifacts
 from functions.core.incidents import Incidents
 from infra.errors import UserError
@@ -41,6 +42,10 @@ class Target:
     @cached_property
     def incidents(self) -> Incidents:
         return Incidents(self.session.resource("dynamodb").Table(self.output("IncidentsTable")))
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        return Approvals(self.session.resource("dynamodb").Table(self.output("ApprovalsTable")))
 
     @cached_property
     def artifacts(self) -> Artifacts:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
-from functions.core.approvals import Approval, Approvals, Verdict
+from functions.core.approvals import Approval, Verdict
 from functions.core.decisions import (
     REJECT_REASONS,
     Answer,
@@ -85,9 +85,8 @@ def _decide(
 def decide(target: Target, approval_id: str, decision: Decision) -> Answer:
     """Record and deliver a decision with the caller's own rights. Raises UserError for an incomplete one."""
     session = target.session
-    approvals = Approvals(session.resource("dynamodb").Table(target.output("ApprovalsTable")))
     decisions = Decisions(
-        approvals, target.incidents, TaskTokens(session.client("kms")), session.client("stepfunctions")
+        target.approvals, target.incidents, TaskTokens(session.client("kms")), session.client("stepfunctions")
     )
     try:
         return decisions.decide(approval_id, decision)

@@ -13,10 +13,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.approvals import Approval
 from functions.core.evidence import Evidence, Result
 from functions.core.heal import Heal
 from functions.core.incident import Incident
 from infra.cli.console import ago, plain, status_text
+from infra.cli.trail import trail
 from infra.target import Target
 
 _MARKS = {
@@ -34,6 +36,8 @@ class Report:
     proposal: dict[str, Any] | None
     patch: str | None
     evidence: Evidence | None
+    history: tuple[Approval, ...] = ()
+    """Every approval that was asked for, the newest first."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -41,6 +45,7 @@ class Report:
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
+            "decisions": [approval.audit() for approval in self.history],
         }
 
 
@@ -62,6 +67,7 @@ def gather(target: Target, incident: Incident) -> Report:
         artifacts.find_json(heal.attempt_key("proposal.json")),
         patch,
         Evidence.from_json(evidence) if evidence else None,
+        tuple(target.approvals.history(incident.approval_id)),
     )
 
 
@@ -74,6 +80,8 @@ def render(report: Report) -> RenderableType:
         parts += [Text(), Rule("Patch", align="left"), diff(report.patch)]
     if report.evidence:
         parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
+    if report.history:
+        parts += [Text(), Rule("Decisions", align="left"), trail(report.history)]
     return Group(*parts)
 
 

@@ -10,6 +10,7 @@ from functions.core.approvals import Verdict
 from functions.core.decisions import Standing
 from functions.core.evidence import Result
 from functions.core.incident import Status
+from infra.cli.decide import identity
 from infra.cli.demo import verify
 from infra.cli.report import gather
 from infra.local import run as embedded
@@ -62,6 +63,13 @@ def test_rejecting_ends_the_heal_with_the_reason(world: World) -> None:
     world.decide(incident, Verdict.REJECT, "no", "too_risky")
     rejected = world.until(app, Status.REJECTED)
     assert "risky" in rejected.reason.lower()
+    (decision,) = gather(world.target, rejected).to_json()["decisions"]
+    assert (decision["decision"], decision["by"], decision["via"]) == (
+        "reject",
+        identity(world.target),
+        "iam",
+    )
+    assert decision["patch_sha256"] == rejected.patch_sha256
     assert world.executions(app)[0]["status"] == "SUCCEEDED"
     assert world.pulls(app) == []
 
