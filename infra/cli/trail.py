@@ -56,7 +56,7 @@ def _block(approval: Approval) -> list[RenderableType]:
     return parts
 
 
-def _said(words: str, style: str, decider: tuple[str, str, str, str], comment: str) -> list[RenderableType]:
+def _said(words: str, style: str, decider: tuple[str, str, str, str], comment: str) -> list[Padding]:
     by, at, via, address = decider
     origin = " ".join(filter(None, (_VIA.get(via, via), f"from {address}" if address else "")))
     line = Text.assemble(plain(words, style), plain(f" by {by}, {_second(at)}, {origin}"))
