@@ -184,9 +184,17 @@ OTHERS = (
         timeout=29,
         # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
         memory=1024,
-        settings=("incidents_table", "approvals_table", "artifacts_bucket", "link_key_parameter"),
+        settings=(
+            "incidents_table",
+            "approvals_table",
+            "artifacts_bucket",
+            "registry_path",
+            "link_key_parameter",
+        ),
         may=(
             May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
             May.UPDATE_APPROVALS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,

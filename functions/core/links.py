@@ -38,6 +38,8 @@ class Purpose(StrEnum):
     """Proves that a decision was posted from the page that its link showed (anti-forgery)."""
     FOLLOW = "follow"
     """Shows what became of a decision to the person who made it."""
+    LIST = "list"
+    """Shows what waits for a person; the link then names an app instead of an approval."""
 
 
 class LinkInvalid(Exception):

@@ -15,6 +15,7 @@ from functions.core.decisions import Decisions
 from functions.core.edge import step
 from functions.core.incidents import Incidents
 from functions.core.links import LinkKeys
+from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.core.task_tokens import TaskTokens
 from functions.decide_approval.routes import Office, build
@@ -44,4 +45,5 @@ def _office() -> Office:
         artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
         decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
         keys=LinkKeys(settings.require("link_key_parameter")),
+        registry=Registry(settings.require("registry_path")),
     )

@@ -23,6 +23,7 @@ from functions.core.incident import Incident
 from functions.decide_approval import diff, traceback
 from functions.decide_approval.case import Case
 from functions.decide_approval.follow import Progress
+from functions.decide_approval.overview import Overview
 from functions.decide_approval.text import hidden_characters, visible
 
 _HERE = Path(__file__).parent
@@ -140,8 +141,8 @@ def closed(standing: Standing, approval: Approval | None) -> Notice:
     return notices.get(standing, GONE)
 
 
-def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> str:
-    """The page on which a human decides."""
+def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, everything: str) -> str:
+    """The page on which a human decides. `everything`: the list's address below the base address."""
     incident, evidence = case.incident, case.evidence
     return _render(
         "approval.html",
@@ -157,6 +158,7 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> 
         pairs={gate.gate: _pair(gate) for gate in evidence.gates},
         recipient=recipient,
         form_token=form_token,
+        everything=everything,
         alone=case.approval.suffices(person(recipient)) or bool(case.approval.first_by),
         draft=draft,
         reasons=REJECT_REASONS,
@@ -166,9 +168,14 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft) -> 
     )
 
 
-def progress_page(progress: Progress, token: str, *, still: bool) -> str:
+def progress_page(progress: Progress, token: str, everything: str, *, still: bool) -> str:
     """What happens after the decision. `token` is the page's own; `still`: the reader wants no reloading."""
-    return _render("progress.html", 2, progress=progress, token=token, still=still)
+    return _render("progress.html", 2, progress=progress, token=token, everything=everything, still=still)
+
+
+def list_page(overview: Overview, recipient: str) -> str:
+    """What waits for somebody, what is under way, what happened lately."""
+    return _render("list.html", 1, overview=overview, recipient=recipient)
 
 
 def static(name: str) -> tuple[str, str] | None:
@@ -215,7 +222,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {"moment": _moment, "visible": visible, "prose": _prose}
+    environment.filters |= {"moment": _moment, "visible": visible, "prose": _prose, "message": _message}
     return environment
 
 

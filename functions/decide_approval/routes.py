@@ -3,6 +3,7 @@
     GET  a/<approval>?t=<link token>            shows; decides nothing, however often it is opened
     POST a/<approval>?t=<link token>            decides, once
     GET  a/<approval>/progress?t=<follow token> follows the decision
+    GET  list/<app>?t=<list token>              what waits for the same person, is under way, happened lately
     GET  static/<name>                          style sheet and icon
 
 All addresses within pages are relative: the page may lie below a path, and does on the embedded run.
@@ -28,14 +29,18 @@ from functions.core.decisions import Decision, DecisionInvalid, Decisions, Stand
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
 from functions.core.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
+from functions.core.registry import Registry
 from functions.core.telemetry import logger
 from functions.decide_approval import pages
 from functions.decide_approval.case import PatchChanged, load
 from functions.decide_approval.follow import progress
+from functions.decide_approval.overview import overview, visible_apps
 from functions.decide_approval.pages import Draft, Notice
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
+# The list leads to all that waits for its holder, so its address is good for a working day only.
+_LIST_SECONDS = 8 * 3600
 # Far more than a person's slips; each costs writes to the tables. Views are bounded by the function's
 # reserved concurrency, and whoever has no genuine link costs nothing but an invocation.
 _MOST_TRIES = 100
@@ -72,6 +77,7 @@ class Office:
     artifacts: Artifacts
     decisions: Decisions
     keys: LinkKeys
+    registry: Registry
 
 
 class _Closed(Exception):
@@ -98,6 +104,10 @@ def build(office: Callable[[], Office]) -> LambdaFunctionUrlResolver:
     @app.route("/a/<approval_id>/progress", method=["GET", "HEAD"])
     def follow(approval_id: str) -> Page:
         return desk.follow(approval_id)
+
+    @app.route("/list/<home>", method=["GET", "HEAD"])
+    def everything(home: str) -> Page:
+        return desk.everything(home)
 
     @app.route("/static/<name>", method=["GET", "HEAD"])
     def static(name: str) -> Page:
@@ -176,7 +186,7 @@ class _Desk:
         return self.html(HTTPStatus.SEE_OTHER, "", {"Location": f"{approval_id}/progress?t={token}"})
 
     def follow(self, approval_id: str) -> Page:
-        self._link(approval_id, Purpose.FOLLOW)
+        link = self._link(approval_id, Purpose.FOLLOW)
         office = self._office()
         approval = office.approvals.get(approval_id)
         if approval is None or not approval.decided:
@@ -188,8 +198,27 @@ class _Desk:
         # way out shut people out (WCAG 2.2.1, 2.2.2).
         still = bool(self._query("still"))
         follow = {} if still or not found.refresh_seconds else {"Refresh": str(found.refresh_seconds)}
-        body = pages.progress_page(found, self._query("t"), still=still)
+        body = pages.progress_page(
+            found, self._query("t"), self._list_of(link.recipient, approval.app), still=still
+        )
         return self.html(HTTPStatus.OK, body, follow)
+
+    def everything(self, home: str) -> Page:
+        """`home` is the app whose link led here."""
+        link = self._link(home, Purpose.LIST)
+        office, key = self._office(), self._keys()[0]
+        apps = visible_apps(office.registry.apps(), link.recipient, home)
+
+        def link_to(approval: Approval) -> str:
+            return links.url("../", Link(approval.approval_id, link.recipient, approval.expires_at), key)
+
+        found = overview(apps, link.recipient, office.incidents, office.approvals, link_to)
+        return self.html(HTTPStatus.OK, pages.list_page(found, link.recipient))
+
+    def _list_of(self, recipient: str, home: str) -> str:
+        """The list's address below the base address, for somebody who is known by a valid link."""
+        link = Link(home, recipient, int(time.time()) + _LIST_SECONDS)
+        return f"list/{home}?t={links.sign(link, self._keys()[0], Purpose.LIST)}"
 
     def html(self, status: int, body: str, headers: dict[str, str] | None = None) -> Page:
         """A page that nobody keeps."""
@@ -240,7 +269,12 @@ class _Desk:
         if case.incident.status is Status.FAILED:
             raise _Closed(pages.STOPPED)
         form = links.sign(link, self._keys()[0], Purpose.FORM, approval.patch_sha256)
-        return self.html(status, pages.approval_page(case, link.recipient, form, draft))
+        return self.html(
+            status,
+            pages.approval_page(
+                case, link.recipient, form, draft, self._list_of(link.recipient, approval.app)
+            ),
+        )
 
     def _from_our_page(self, link: Link, approval: Approval, token: str) -> None:
         """The form must come from the page that this link showed, about these bytes, in this browser."""

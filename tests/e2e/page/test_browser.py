@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from functions.core import links
 from functions.core.approvals import ApprovalStatus, Verdict
+from functions.core.decisions import Standing
 from functions.core.incident import Status
 from functions.core.links import Link
 from infra.names import LINK_KEY_PARAMETER
@@ -147,6 +148,36 @@ def test_of_two_browsers_that_click_at_once_one_decides_and_the_other_is_told(
         ["This has been decided", "You approved the patch" if won else "You rejected the patch"]
     )
     world.until(app, Status.PR_OPEN if won else Status.REJECTED)
+
+
+def test_two_people_approve_the_second_by_way_of_the_list(
+    world: World, links_for: Callable[..., list[str]], someone: Someone
+) -> None:
+    approvers = ["ana@shop.example", "ben@shop.example"]
+    app = world.app(approvers=approvers, approvals_needed=2)
+    world.log(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    of = {approver: f".{links.sign(Link('', approver, 0), b'').split('.')[1]}." for approver in approvers}
+    sent = links_for(app, count=2)
+    ana, ben = (next(link for link in sent if of[approver] in link) for approver in approvers)
+
+    page = someone().open(ana)
+    page.get_by_role("button", name="Approve this patch").click()
+    expect(page.get_by_text("Another person must approve it as well")).to_be_visible()
+    refused = world.decide(incident, Verdict.APPROVE)
+    assert refused.standing is Standing.NOT_ALLOWED, "the operator of the embedded run is no approver"
+
+    page = someone().open(ben)
+    expect(page.get_by_role("heading", name="ana@shop.example has approved this patch")).to_be_visible()
+    page.get_by_role("link", name="all that waits for you").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("One decision waits for you")
+    page.get_by_role("link", name="Read and decide").click()
+    page.get_by_role("button", name="Approve this patch").click()
+    expect(page.get_by_role("link", name="Open the pull request")).to_be_visible()
+    assert world.approval(incident).deciders == "ana@shop.example and ben@shop.example"
+    page.get_by_role("link", name="What else waits for you").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing waits for you")
+    expect(page.get_by_text("Pull request waits for review")).to_be_visible()
 
 
 def test_a_scanner_that_opens_the_link_decides_nothing(

@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from functions.core import links
 from functions.core.approvals import Approval
 from functions.core.links import Link
+from functions.core.registry import Registry
 from functions.decide_approval.routes import Office, build
 
 
@@ -68,7 +70,8 @@ class Browser:
                 return tuple(scene.keys)
 
         keys: Any = Keys()
-        office = Office(scene.approvals, scene.incidents, scene.artifacts, scene.decisions, keys)
+        registry = Registry("/self-heal/apps", SSMProvider())
+        office = Office(scene.approvals, scene.incidents, scene.artifacts, scene.decisions, keys, registry)
         self._resolver = build(lambda: office)
         self._keys = scene.keys
 

@@ -340,7 +340,7 @@ def test_a_patch_of_400_lines_is_a_small_page_and_quickly_made(scene: Any, brows
     highlight.lines.cache_clear()
     case = load(approval, scene.approvals, scene.incidents, scene.artifacts)
     started = time.process_time()
-    page = pages.approval_page(case, "ana", "form", Draft())
+    page = pages.approval_page(case, "ana", "form", Draft(), "list/orders?t=x")
     seconds = time.process_time() - started
     assert len(page.encode()) <= 200 * 1024
     # Measured: 0.08 s of CPU for the first rendering, 0.004 s for the next.

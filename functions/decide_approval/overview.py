@@ -1,0 +1,105 @@
+"""What one person has before them: what waits for their decision, what is under way, what happened lately."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from functions.core.app import App
+from functions.core.approvals import Approval, Approvals, ApprovalStatus
+from functions.core.approvers import may_decide, person
+from functions.core.incident import Incident, Status
+from functions.core.incidents import Incidents
+
+# Per app: more than anybody reads on one page, and what one query answers.
+_LOOKED_AT = 100
+_LATELY = 20
+_PARALLEL = 8
+
+_UNDER_WAY = {
+    Status.NEW: "Noticed, not started yet",
+    Status.HEALING: "Being worked on",
+    Status.AWAITING_APPROVAL: "Waits for somebody else's decision",
+    Status.PR_OPEN: "Pull request waits for review",
+}
+_OVER = {
+    Status.RESOLVED: "Resolved",
+    Status.ABSTAINED: "No patch proposed",
+    Status.REJECTED: "Rejected",
+    Status.FAILED: "Stopped by a failure",
+    Status.SUPPRESSED: "Muted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One incident in the list: where it stands in words, and where to go from here ("" for nowhere)."""
+
+    incident: Incident
+    standing: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The page's three parts, each with the most recently seen first."""
+
+    waiting: tuple[Entry, ...]
+    under_way: tuple[Entry, ...]
+    lately: tuple[Entry, ...]
+
+
+def visible_apps(apps: Iterable[App], recipient: str, home: str) -> tuple[App, ...]:
+    """The apps that a person may see: those that name them, and the one whose link led here (`home`)."""
+    return tuple(
+        app for app in apps if may_decide(recipient, app.approvers) and (app.approvers or app.name == home)
+    )
+
+
+def overview(
+    apps: Sequence[App],
+    recipient: str,
+    incidents: Incidents,
+    approvals: Approvals,
+    link_to: Callable[[Approval], str],
+) -> Overview:
+    """Gather the list. `link_to` makes the address where an approval can be decided."""
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        found = pool.map(lambda app: incidents.recent(app.name, limit=_LOOKED_AT), apps)
+        rows = sorted((row for rows in found for row in rows), key=lambda row: row.last_seen, reverse=True)
+        asked = [row for row in rows if row.status is Status.AWAITING_APPROVAL and row.approval_id]
+        questions = dict(
+            zip(
+                (row.incident_id for row in asked),
+                pool.map(lambda row: approvals.get(row.approval_id), asked),
+                strict=True,
+            )
+        )
+    waiting: list[Entry] = []
+    under_way: list[Entry] = []
+    lately: list[Entry] = []
+    for row in rows:
+        question = questions.get(row.incident_id)
+        if question and _waits_for(question, recipient):
+            waiting.append(Entry(row, "Waits for your decision", link_to(question)))
+        elif row.status in _UNDER_WAY:
+            under_way.append(Entry(row, _UNDER_WAY[row.status], _pull_request(row)))
+        else:
+            lately.append(Entry(row, _OVER[row.status], _pull_request(row)))
+    return Overview(tuple(waiting), tuple(under_way), tuple(lately[:_LATELY]))
+
+
+def _waits_for(question: Approval, recipient: str) -> bool:
+    return (
+        question.status is ApprovalStatus.PENDING
+        and question.expires_at > time.time()
+        and may_decide(recipient, question.approvers)
+        and question.first_person != person(recipient)
+    )
+
+
+def _pull_request(incident: Incident) -> str:
+    address = incident.pull_request_url
+    return address if address.startswith(("https://", "http://")) else ""
