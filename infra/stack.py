@@ -19,7 +19,7 @@ from infra.observability import Observability
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.storage import Storage
-from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow, definition
+from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Options:
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
+    approval_hours: int = 7 * 24
+    """How long people have to decide; then the heal times out, and a redrive asks again."""
 
 
 class SelfHealingCode(Stack):
@@ -56,8 +58,8 @@ class SelfHealingCode(Stack):
             Package(options.packaging, staging),
             reserve=options.reserve_concurrency,
         )
-        functions = self._functions(factory)
-        workflow = Workflow(self, "Workflow", functions)
+        functions = self._functions(factory, options)
+        workflow = Workflow(self, "Workflow", functions, options.approval_hours)
         StartHeals(
             self,
             "StartHeals",
@@ -80,7 +82,7 @@ class SelfHealingCode(Stack):
         Observability(self, "Observability", storage=storage, workflow=workflow, functions=functions)
         self._outputs(functions, workflow)
 
-    def _functions(self, factory: FunctionFactory) -> dict[str, Deployed]:
+    def _functions(self, factory: FunctionFactory, options: Options) -> dict[str, Deployed]:
         """All functions. The page's address is a setting of the function that sends links to it."""
         storage = self.storage
         settings = {
@@ -98,7 +100,7 @@ class SelfHealingCode(Stack):
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
             # A link lives as long as its task can be answered.
-            "approval_ttl_seconds": str(definition()["States"]["AwaitApproval"]["TimeoutSeconds"]),
+            "approval_ttl_seconds": str(options.approval_hours * 3600),
         }
         by_folder: dict[str, Spec] = {spec.folder: spec for spec in FUNCTIONS}
         page = factory.build(by_folder.pop("decide_approval"), settings)

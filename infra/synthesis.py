@@ -45,4 +45,6 @@ def options_from(app: App) -> Options:
         parsed["log_groups"] = tuple(filter(None, values["log_groups"].split(",")))
     if values["reserve_concurrency"]:
         parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
+    if values["approval_hours"]:
+        parsed["approval_hours"] = int(values["approval_hours"])
     return Options(**parsed)

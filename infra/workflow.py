@@ -32,10 +32,17 @@ NAME = "self-heal-workflow"
 TRACK_MINUTES = 15
 
 
-def definition() -> dict[str, Any]:
-    """The state machine as written, before substitution."""
-    content: dict[str, Any] = json.loads(DEFINITION.read_text())
-    return content
+def definition_text(approval_hours: int) -> str:
+    """The state machine as written, before substitution, with the time that people have to decide.
+
+    TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for a time that AWS or
+    common sense refuses: less than an hour, or as long as an execution may last at all.
+    """
+    if not 1 <= approval_hours <= 364 * 24:
+        raise ValueError(f"approval_hours is {approval_hours}: it must be from 1 to {364 * 24}")
+    text = DEFINITION.read_text()
+    written = json.loads(text)["States"]["AwaitApproval"]["TimeoutSeconds"]
+    return text.replace(f'"TimeoutSeconds": {written}', f'"TimeoutSeconds": {approval_hours * 3600}')
 
 
 def substitutions(functions: Mapping[str, Deployed]) -> dict[str, str]:
@@ -53,7 +60,9 @@ def only_here(stack: Stack, service: str) -> iam.ServicePrincipal:
 class Workflow(Construct):
     """The state machine with logging of errors and tracing; its role may invoke the steps' aliases only."""
 
-    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed], approval_hours: int
+    ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "states"))
         role.add_to_policy(
@@ -67,7 +76,7 @@ class Workflow(Construct):
             "StateMachine",
             state_machine_name=NAME,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(DEFINITION.read_text()),
+            definition_body=sfn.DefinitionBody.from_string(definition_text(approval_hours)),
             definition_substitutions=substitutions(functions),
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(

@@ -195,6 +195,7 @@ def run_by_cdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "packaging": "zip",
         "log_groups": "/aws/lambda/orders,/ecs/billing",
         "reserve_concurrency": "false",
+        "approval_hours": "48",
     }
     done = subprocess.run(
         [sys.executable, str(ROOT / "infra" / "app.py")],
@@ -221,6 +222,25 @@ def test_the_app_takes_its_options_from_the_cdk_command(run_by_cdk: Path) -> Non
 
     assert not [f for f in functions if "PackageType" in f]
     assert not [f for f in functions if "ReservedConcurrentExecutions" in f]
+
+
+def test_the_time_to_decide_is_a_literal_of_the_definition_and_the_life_of_a_link(run_by_cdk: Path) -> None:
+    properties = [r["Properties"] for r in template_of(run_by_cdk)["Resources"].values() if "Properties" in r]
+    (definition,) = [json.loads(p["DefinitionString"]) for p in properties if "DefinitionString" in p]
+    lives = [
+        p["Environment"]["Variables"]["APPROVAL_TTL_SECONDS"]
+        for p in properties
+        if "APPROVAL_TTL_SECONDS" in p.get("Environment", {}).get("Variables", {})
+    ]
+
+    assert definition["States"]["AwaitApproval"]["TimeoutSeconds"] == 48 * 3600
+    assert lives == [str(48 * 3600)]
+
+
+@pytest.mark.parametrize("hours", ["0", "9000"])
+def test_a_time_to_decide_that_aws_refuses_says_so(hours: str, tmp_path: Path) -> None:
+    with pytest.raises(SynthesisFailed, match="approval_hours"):
+        synthesise(context={"approval_hours": hours}, cache=tmp_path)
 
 
 def test_log_groups_of_the_context_are_subscribed(run_by_cdk: Path) -> None:
