@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,12 +94,14 @@ def test_a_resolved_error_that_comes_back_is_healed_again(world: World) -> None:
     app = world.app()
     world.log(app)
     world.decide(world.until(app, Status.AWAITING_APPROVAL), Verdict.APPROVE)
-    world.until(app, Status.PR_OPEN)
+    merged = world.until(app, Status.PR_OPEN)
     from github import Auth, Github
 
     client = Github(auth=Auth.Token("forge-token"), base_url=world.forge.api_url, retry=None)
     client.get_repo(app.slug).get_pull(1).merge()
-    world.client("lambda").invoke(FunctionName="self-heal-track-pull-requests:live", Payload=b"{}")
+    tracked = world.client("lambda").invoke(FunctionName="self-heal-track-pull-requests:live", Payload=b"{}")
+    told = json.loads(tracked["Payload"].read())
+    assert merged.incident_id in told.get("resolved", ()), told
     resolved = world.until(app, Status.RESOLVED)
     assert resolved.generation == 1
     world.log(app)
