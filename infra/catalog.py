@@ -90,6 +90,15 @@ STEPS = (
         ),
     ),
     Spec(
+        "install_dependencies",
+        image=True,
+        timeout=280,
+        memory=2048,
+        disk=2048,
+        settings=("artifacts_bucket",),
+        may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+    ),
+    Spec(
         "propose_patch",
         image=True,
         timeout=880,

@@ -4,6 +4,7 @@ The state input that travels between the steps is small JSON of this shape (each
 
     {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment",
      "source":       {"key", "base_sha", "revision_from"},
+     "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"},
      "decision":     {"decision", "by", "comment", "patch_sha256", "base_sha"},

@@ -5,17 +5,22 @@ Its function has no credentials but to its artifact prefix, and no network but t
 
 from __future__ import annotations
 
+import tempfile
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
+from functions.core.dependencies import LIMITS, Dependencies
 from functions.core.edge import step
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.proposal import Proposal
 from functions.core.settings import Settings
+from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.validate import tree_of, validate
 
 
@@ -24,13 +29,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
     heal = Heal.from_state(event)
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
-    source = event["source"]
-    result = validate(
-        tree_of(archive.read(artifacts.get(source["key"]))),
-        Proposal.from_json(artifacts.get_json(event["proposal"]["key"])),
-        Facts.load(artifacts, heal),
-        source["base_sha"],
-    )
+    source, dependencies = event["source"], Dependencies.from_state(event)
+    with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
+        if dependencies.key:
+            archive.unpack(artifacts.get(dependencies.key), Path(folder), LIMITS)
+        result = validate(
+            tree_of(archive.read(artifacts.get(source["key"]))),
+            Proposal.from_json(artifacts.get_json(event["proposal"]["key"])),
+            Facts.load(artifacts, heal),
+            source["base_sha"],
+            partial(Sandbox, dependencies=Path(folder) if dependencies.key else None),
+            dependencies.reason,
+        )
     evidence, patch_key = result.evidence, heal.attempt_key("patch.diff")
     artifacts.put(patch_key, result.patch, "text/x-diff")
     artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())

@@ -60,11 +60,13 @@ def validate(
     facts: Facts,
     base_sha: str,
     sandbox: Callable[[], AbstractContextManager[Sandbox]] = Sandbox,
+    not_installed: str = "",
 ) -> Validation:
     """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
 
-    `tree` is the repository at `base_sha`. The same input gives the same patch bytes. Raises PermanentError
-    when the sandbox itself fails: nothing about the patch follows from that.
+    `tree` is the repository at `base_sha`. `not_installed` says why the repository's dependencies could not
+    be installed: then nothing is run, because nothing would follow from it. The same input gives the same
+    patch bytes. Raises PermanentError when the sandbox itself fails: nothing about the patch follows then.
     """
     with sandbox() as box:  # starts while the gates that read run
         started = time.monotonic()
@@ -80,7 +82,11 @@ def validate(
         gates = [_gate("applies", applied.findings, "every edit matches exactly once", started)]
         gates += _read_only(candidate, may_run=not applied.findings)
         in_lane = gates[1].result is Result.PASS
-        if all(gate.result is Result.PASS for gate in gates):
+        passed = all(gate.result is Result.PASS for gate in gates)
+        if passed and not_installed:
+            why = f"the repository's dependencies are not installed: {not_installed}"
+            gates += _not_run(reproduce.GATE, suite.GATE, why=why)
+        elif passed:
             candidate, running = _in_sandbox(candidate, box)
             gates += running
         else:

@@ -30,6 +30,7 @@ class Step:
 STEPS = [
     Step("ClaimIncident", "claim_incident"),
     Step("FetchSource", "fetch_source"),
+    Step("InstallDependencies", "install_dependencies"),
     Step("ProposePatch", "propose_patch"),
     Step("ValidatePatch", "validate_patch"),
     Step("AwaitApproval", "await_approval"),

@@ -44,7 +44,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "create_pull_request",
         "track_pull_requests",
     },
-    ("s3:PutObject", ""): {"fetch_source", "propose_patch", "validate_patch"},
+    ("s3:PutObject", ""): {"fetch_source", "install_dependencies", "propose_patch", "validate_patch"},
     ("dynamodb:PutItem", ""): {"await_approval"},
     ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval"},
     ("logs:GetLogEvents", ""): {"detect_errors"},

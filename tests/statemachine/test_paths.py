@@ -24,6 +24,7 @@ CLAIMED: dict[str, Any] = {
     "comment": "",
 }
 SOURCE = {"key": "orders-1a2b/heal-1/source.tar.gz", "base_sha": "b" * 40, "revision_from": "registry"}
+INSTALLED = {"key": "", "reason": "", "packages": 0}
 PROPOSED = {
     "outcome": "proposed",
     "key": "orders-1a2b/heal-1/1/proposal.json",
@@ -46,7 +47,13 @@ Results = dict[str, list[Any]]
 def heal(outcome: str, **results: list[Any]) -> Results:
     """Results of a heal's steps: those given, and what the others answer on the way to this outcome."""
     ended = [{"outcome": outcome, "incident_id": "orders-1a2b", "reason": ""}]
-    found = {"ClaimIncident": [CLAIMED], "FetchSource": [SOURCE], **results, "RecordOutcome": ended}
+    found = {
+        "ClaimIncident": [CLAIMED],
+        "FetchSource": [SOURCE],
+        "InstallDependencies": [INSTALLED],
+        **results,
+        "RecordOutcome": ended,
+    }
     if outcome == "healed":
         found |= {"CommitPatch": [COMMIT], "CreatePullRequest": [PULL]}
     return found

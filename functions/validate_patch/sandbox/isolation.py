@@ -41,6 +41,9 @@ WORKER_ID = 1000
 OUTSIDE_ID = 65534
 """What `WORKER_ID` is outside when the step runs as root: nobody. Root is exempt from RLIMIT_NPROC."""
 
+DEPENDENCIES = "/dependencies"
+"""Where packages of the repository's own lie for the worker, read only."""
+
 REPO = "/repo"
 """Where the tree lies for the worker: the same place before and after the patch, so that outputs compare."""
 
@@ -111,10 +114,11 @@ def map_ids(pid: int) -> None:
         Path(f"/proc/{pid}/{name}").write_text(lines)
 
 
-def own_root(tree: str, limits: Limits) -> None:
+def own_root(tree: str, limits: Limits, dependencies: str = "") -> None:
     """Enter a root of its own: the system's libraries and this Python, read only, `/repo` and `/tmp`.
 
     `tree` becomes the lower layer of an overlay at `/repo`: the worker may write, the tree stays as it is.
+    `dependencies`, a directory, is there to read.
     """
     _mount("none", "/", None, _REC | _PRIVATE)
     root = tree + ".root"
@@ -122,6 +126,8 @@ def own_root(tree: str, limits: Limits) -> None:
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, f"size={limits.disk_bytes},mode=755")
     for path in _readable_paths():
         _bind(path, root + path)
+    if dependencies:
+        _bind(dependencies, root + DEPENDENCIES)
     for name in _ETC:
         _bind(f"/etc/{name}", f"{root}/etc/{name}")
     for name in _DEVICES:

@@ -53,9 +53,18 @@ class Sandbox:
     Raises PermanentError when the sandbox itself does not work: nothing about a patch follows from that.
     """
 
-    def __init__(self, limits: Limits | None = None, *, namespaces: bool = True) -> None:
-        """`namespaces=False` does without them even where they are permitted, as on AWS Lambda."""
+    def __init__(
+        self, limits: Limits | None = None, *, namespaces: bool = True, dependencies: Path | None = None
+    ) -> None:
+        """`namespaces=False` does without them even where they are permitted, as on AWS Lambda.
+
+        dependencies: a directory of packages that runs may import, and must not change.
+        """
         self.limits = limits or Limits()
+        self._dependencies = dependencies
+        if dependencies is not None:
+            dependencies.chmod(0o755)  # the worker is another user
+        self._state_of_dependencies = _state(dependencies)
         self._home = Path(tempfile.mkdtemp(prefix="self-heal-"))
         self._lock = threading.Lock()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -139,14 +148,19 @@ class Sandbox:
         limits = replace(self.limits, seconds=min(seconds or self.limits.seconds, self.limits.seconds))
         copy: Path | None = None
         temp = "/tmp"  # noqa: S108 - the sandbox's own /tmp
+        dependencies = str(self._dependencies or "")
         if not self.namespaces:
             copy = Path(tempfile.mkdtemp(dir=self._home))
             shutil.copytree(tree, copy / "repo", symlinks=True)
             (copy / "tmp").mkdir()
             tree, temp = copy / "repo", str(copy / "tmp")
         job = {"tree": str(tree), "task": task, "limits": asdict(limits), "env": _environment(temp)}
+        job["dependencies"] = dependencies
         try:
-            return self._run(json.dumps(job).encode(), limits)
+            outcome = self._run(json.dumps(job).encode(), limits)
+            if not self.namespaces and _state(self._dependencies) != self._state_of_dependencies:
+                raise PermanentError("code under test changed the dependencies that other runs share")
+            return outcome
         finally:
             if copy is not None:
                 shutil.rmtree(copy, ignore_errors=True)
@@ -210,6 +224,14 @@ def _collect(control: socket.socket, output: int, report: int, limits: Limits) -
         output=text,
         report=bytes(kept[report][len(READY) :]),
     )
+
+
+def _state(directory: Path | None) -> int:
+    """Changes when anything below a directory does: no program can set a change time (ctime) at will."""
+    if directory is None:
+        return 0
+    entries = [directory, *directory.rglob("*")]
+    return hash(tuple(sorted((str(path), path.lstat().st_ctime_ns) for path in entries)))
 
 
 def _environment(temp: str) -> dict[str, str]:

@@ -152,7 +152,7 @@ def _init(job: dict[str, Any], limits: Limits, namespaces: bool, output: int, re
     isolation.die_with_parent()
     try:
         if namespaces:
-            isolation.own_root(job["tree"], limits)
+            isolation.own_root(job["tree"], limits, job["dependencies"])
         worker = os.fork()
         if worker == 0:
             _work(job, limits, namespaces, output, report)
@@ -193,9 +193,12 @@ def _work(job: dict[str, Any], limits: Limits, namespaces: bool, output: int, re
         os.chdir(root)
         os.environ.clear()
         os.environ.update(job["env"])
+        dependencies = isolation.DEPENDENCIES if namespaces and job["dependencies"] else job["dependencies"]
+        if dependencies:
+            os.environ["PYTHONPATH"] = dependencies
         os.write(3, READY)
         code = 1
-        code = runner.run(job["task"], root, report=3)
+        code = runner.run(job["task"], root, report=3, dependencies=dependencies)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - whatever strangers raise, it ends here

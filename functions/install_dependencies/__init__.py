@@ -1,0 +1,1 @@
+"""InstallDependencies: what the repository's tests import, as wheels only, so that nothing of it runs."""

@@ -1,0 +1,21 @@
+"""InstallDependencies' Lambda entry point."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+
+from functions.core.artifacts import Artifacts
+from functions.core.edge import step
+from functions.core.settings import Settings
+from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.step import install_for
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """State input → {"key", "reason", "packages"}."""
+    artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    return install_for(artifacts, event["source"]["key"], pip_environment(os.environ))

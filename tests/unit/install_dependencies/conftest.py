@@ -1,0 +1,69 @@
+"""What the tests of InstallDependencies share: wheels made by hand, in an index on this machine."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+MakeWheel = Callable[..., Path]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """(folder of a simple index, the environment that makes pip use it and nothing else)."""
+    folder = tmp_path / "simple"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/",
+    }
+    yield folder, environment
+    server.shutdown()
+    server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        return
+
+    def log_error(self, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def make_wheel(index: tuple[Path, dict[str, str]]) -> MakeWheel:
+    """Put a wheel of one module into the index."""
+
+    about = "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+    def make(name: str, version: str, code: str = "", *, requires: str = "", plugin: bool = False) -> Path:
+        info, body = f"{name}-{version}.dist-info", io.BytesIO()
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        files = {
+            f"{name}.py": code or f"VERSION = {version!r}\n",
+            f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
+            f"{info}/WHEEL": about,
+            f"{info}/RECORD": "",
+        }
+        if plugin:
+            files[f"{info}/entry_points.txt"] = f"[pytest11]\n{name} = {name}\n"
+        with zipfile.ZipFile(body, "w") as wheel:
+            for path, text in files.items():
+                wheel.writestr(path, text)
+        target = index[0] / name / f"{name}-{version}-py3-none-any.whl"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(body.getvalue())
+        return target
+
+    return make

@@ -1,0 +1,128 @@
+"""InstallDependencies over moto's S3 and an index on this machine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.core import archive
+from functions.core.archive import Member
+from functions.core.artifacts import Artifacts
+from functions.install_dependencies import handler as edge
+from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.step import install_for
+
+Index = tuple[Path, dict[str, str]]
+MakeWheel = Callable[..., Path]
+
+
+@pytest.fixture
+def artifacts(aws: None) -> Artifacts:
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="artifacts")
+    return Artifacts(client, "artifacts")
+
+
+@pytest.fixture
+def fetched(artifacts: Artifacts) -> Callable[..., str]:
+    """The key of a source archive with these files."""
+
+    def put(**files: str) -> str:
+        members = [Member(name.replace("_txt", ".txt"), text.encode()) for name, text in files.items()]
+        artifacts.put("source.tar.gz", archive.pack(members))
+        return "source.tar.gz"
+
+    return put
+
+
+def test_a_repository_that_asks_for_nothing_costs_one_read(
+    artifacts: Artifacts, fetched: Callable[..., str]
+) -> None:
+    assert install_for(artifacts, fetched(main="x = 1\n"), {}) == {"key": "", "reason": "", "packages": 0}
+
+
+def test_wheels_and_what_they_need_are_installed_once(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+) -> None:
+    make_wheel("first", "1.0", requires="second>=2")
+    make_wheel("second", "2.1")
+    source = fetched(requirements_txt="first==1.0\n")
+
+    done = install_for(artifacts, source, index[1])
+
+    assert (done["packages"], done["reason"]) == (2, "")
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    archive.unpack(artifacts.get(done["key"]), target)
+    assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
+    without_index = {**index[1], "PIP_INDEX_URL": "http://127.0.0.1:9/"}
+    assert install_for(artifacts, source, without_index) == done, "kept from the first time"
+
+
+def test_a_source_distribution_is_never_built(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for name, text in {
+            "setup.py": f"open({str(ran)!r}, 'w')\n",
+            "PKG-INFO": "Name: evil\nVersion: 1\n",
+        }.items():
+            info = tarfile.TarInfo(f"evil-1/{name}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    (index[0] / "evil").mkdir()
+    (index[0] / "evil" / "evil-1.tar.gz").write_bytes(body.getvalue())
+
+    done = install_for(artifacts, fetched(requirements_txt="evil\n"), index[1])
+
+    assert "No matching distribution found for evil" in done["reason"]
+    assert done["key"] == ""
+    assert not ran.exists()
+
+
+def test_what_failed_is_tried_again_by_the_next_heal(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    source = fetched(requirements_txt="later\n")
+    assert "later" in install_for(artifacts, source, index[1])["reason"]
+    make_wheel("later", "1")
+    assert install_for(artifacts, source, index[1])["packages"] == 1
+
+
+def test_a_requirement_by_address_is_refused_without_a_call(
+    artifacts: Artifacts, fetched: Callable[..., str]
+) -> None:
+    done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), {})
+    assert "no plain name" in done["reason"]
+
+
+def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
+    given = {
+        "PATH": "/bin", "PIP_INDEX_URL": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
+        "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t", "ARTIFACTS_BUCKET": "b",
+        "PYTHONPATH": "/x",
+    }  # fmt: skip
+    kept = pip_environment(given)
+    assert kept["PIP_INDEX_URL"] == "https://pypi.example/"
+    assert kept["HTTPS_PROXY"] == "http://proxy"
+    assert not {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ARTIFACTS_BUCKET", "PYTHONPATH"} & kept.keys()
+
+
+def test_the_handler_answers_with_its_part_of_the_state(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    lambda_context: Any,
+) -> None:
+    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    state = {"incident_id": "i", "app": "a", "heal_id": "h", "source": {"key": fetched(main="x = 1\n")}}
+    assert edge.handler(state, lambda_context) == {"key": "", "reason": "", "packages": 0}
