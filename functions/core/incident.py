@@ -72,6 +72,8 @@ class Incident:
     """Frames of the exception that propagated, innermost last."""
     causes: tuple[Frame, ...] = ()
     """The app's own frames of the exceptions that led to it, or that it groups; innermost last of each."""
+    revision: str = ""
+    """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
     first_seen: str = ""
     last_seen: str = ""

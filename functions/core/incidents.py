@@ -48,6 +48,8 @@ class Sighting:
     heals: bool
     """Whether its class starts a heal for this app; if not, the incident is recorded as SUPPRESSED."""
     causes: tuple[Frame, ...] = ()
+    revision: str = ""
+    """What the log record names as running, "" where it names nothing."""
 
     @property
     def incident_id(self) -> str:
@@ -98,6 +100,8 @@ class Incidents:
             "updated_at": now,
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
+        if sighting.revision:
+            always["revision"] = sighting.revision
         names = {f"#{name}": name for name in (*first, *always, *_SEEN, "occurrences")}
         values: dict[str, Any] = {f":{name}": value for name, value in (first | always).items()}
         sets = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]

@@ -90,12 +90,28 @@ class Remote:
             raise self.explain(failure)
         return str(repo.git.rev_parse("--verify", "refs/self-heal/fetched^{commit}"))
 
+    def tips(self, repo: Repo) -> dict[str, str]:
+        """Branches and tags of the remote → the commit that each stands for.
+
+        Raises ForgeUnavailable, ForgeAccessDenied, RepositoryNotFound.
+        """
+        listing, failure = self._run(repo, "ls-remote", "--heads", "--tags", "--", self.url)
+        if failure:
+            raise self.explain(failure)
+        rows = (line.split("\t") for line in listing.splitlines() if "\t" in line)
+        # An annotated tag has two lines; the second one, of the commit behind it, ends in ^{}.
+        return {ref.removesuffix("^{}"): sha for sha, ref in rows}
+
     def run(self, repo: Repo, *arguments: str) -> str:
         """Run a git command that talks to the remote: "" when it went well, else what it printed.
 
         For failures that mean something to the caller; hand all others to `explain`.
         Raises ForgeUnavailable after `seconds`, SourceTooLarge beyond `bytes`.
         """
+        return self._run(repo, *arguments)[1]
+
+    def _run(self, repo: Repo, *arguments: str) -> tuple[str, str]:
+        """What the command wrote to standard output, and as `run` says."""
         # Its own session, so that the transport helpers which git starts end with it.
         process = repo.git.execute(["git", *arguments], as_process=True, start_new_session=True)
         popen = process.proc
@@ -105,7 +121,7 @@ class Remote:
         try:
             while True:
                 try:
-                    _, printed = popen.communicate(timeout=0.1)
+                    written, printed = popen.communicate(timeout=0.1)
                     break
                 except subprocess.TimeoutExpired:
                     if time.monotonic() > deadline:
@@ -119,7 +135,8 @@ class Remote:
                 popen.communicate()
         self._check_size(Path(repo.git_dir))
         text = printed.decode(errors="replace").strip()
-        return "" if popen.returncode == 0 else text or f"git ended with status {popen.returncode}"
+        failure = "" if popen.returncode == 0 else text or f"git ended with status {popen.returncode}"
+        return written.decode(errors="replace"), failure
 
     def explain(self, printed: str) -> Exception:
         """The workflow's error for what git printed, with a message that holds no credential."""

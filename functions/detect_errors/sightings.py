@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,13 @@ SAMPLE_LIMIT = 16_000
 
 _TITLE_LIMIT = 200
 _MOST_CAUSES = 40
+# Most telling first: a version is used when the repository has a tag of that name. Sources: OpenTelemetry's
+# semantic conventions (vcs.ref.head.revision, service.version), Datadog (git.commit.sha, dd.version), Sentry.
+_REVISION_KEYS = (
+    *("git_sha", "git_commit", "commit_sha", "commit", "git.commit.sha", "vcs.ref.head.revision", "revision"),
+    *("sha", "release", "service.version", "dd.version", "app_version", "version"),
+)
+_REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 _MESSAGE_LINES = 120
 """Lines taken for the sample where each line is an event of its own."""
 
@@ -81,7 +90,27 @@ def _sighting(
         delivery_id=delivery,
         heals=heals,
         causes=own_causes(first),
+        revision=revision_in(group[-1].text),
     )
+
+
+def revision_in(text: str) -> str:
+    """The commit or version that a JSON log record names in a field of its own; "" for any other text.
+
+    Only fields at the top count: what lies deeper, or in a message, may be what a stranger sent.
+    """
+    if not text.startswith("{"):
+        return ""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if isinstance(record, dict):
+        for key in _REVISION_KEYS:
+            value = record.get(key)
+            if isinstance(value, str) and _REVISION.fullmatch(value):
+                return value
+    return ""
 
 
 def own_causes(error: ParsedError) -> tuple[Frame, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 _KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "120000": Kind.SYMLINK}
 
@@ -39,13 +40,14 @@ class Source:
     submodules: tuple[str, ...]
 
 
-def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS) -> Source:
+def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS, logged: str = "") -> Source:
     """The deployed commit's tree if it can be had, else that of the branch head.
 
+    logged: what the log names as running; the app's entry goes before it.
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
-        sha, revision_from, reason = _fetch_commit(app, remote, repo)
+        sha, revision_from, reason = _fetch_commit(app, remote, repo, logged)
         tree = tree_of_commit(repo.git, sha, limits)
         return Source(
             archive=pack(tree.members(repo.git), limits),
@@ -58,9 +60,9 @@ def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS) -> S
         )
 
 
-def _fetch_commit(app: App, remote: Remote, repo: Repo) -> tuple[str, str, str]:
+def _fetch_commit(app: App, remote: Remote, repo: Repo, logged: str) -> tuple[str, str, str]:
     """Commit id, where it is from, and why."""
-    why = "the app's entry names no deployed revision"
+    why = "neither the app's entry nor the log names a deployed revision"
     if app.revision and not _REVISION.fullmatch(app.revision):
         why = f"the app's revision {app.revision!r} is not a commit id or a tag"
     elif app.revision:
@@ -69,11 +71,30 @@ def _fetch_commit(app: App, remote: Remote, repo: Repo) -> tuple[str, str, str]:
             if sha := remote.fetch(repo, candidate):
                 return sha, "deployed", f"the app's entry names {ref} as deployed"
         why = f"the deployed revision {ref} is not on the forge"
+    elif logged:
+        named = _named_by(remote.tips(repo), logged)
+        if named and (sha := remote.fetch(repo, named)):
+            return sha, "deployed", f"the log names {logged}, which is {named}"
+        why = f"the log names {logged}, which is no tag and the head of no branch or tag"
     if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
         return sha, "branch", f"head of {app.branch}: {why}"
     raise RepositoryNotFound(
         f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
     )
+
+
+def _named_by(tips: Mapping[str, str], logged: str) -> str | None:
+    """The branch or tag that a log's commit id or version stands for.
+
+    A commit id alone is not fetched: a log is no authority, and forges also serve by their id the commits
+    that strangers have put into forks. A branch or tag is there because somebody who may write put it there.
+    """
+    for ref in (f"refs/tags/{logged}", f"refs/tags/v{logged}"):
+        if ref in tips:
+            return ref
+    if not _SHORT_COMMIT.fullmatch(logged):
+        return None
+    return next((ref for ref, sha in sorted(tips.items()) if sha.startswith(logged)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def fetch_for(heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: 
     if done is None:
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
-        source = fetch_source(app, Remote.of(app, registry.credentials(app)))
+        source = fetch_source(app, Remote.of(app, registry.credentials(app)), logged=incident.revision)
         artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
         Facts(incident, app).save(artifacts, heal)
         done = {

@@ -246,3 +246,20 @@ def test_own_frames_of_the_causes_are_kept_with_the_incident(invoke: Invoke, inc
     (incident,) = incidents.recent()
     assert [frame.function for frame in incident.frames] == ["quote"]
     assert [frame.function for frame in incident.causes] == ["rate"]
+
+
+NAMED: dict[str, tuple[dict[str, Any], str]] = {
+    "a commit": ({"git_sha": "1a2b3c4d", "version": "1.2"}, "1a2b3c4d"),
+    "a version": ({"version": "1.2.0+build.7"}, "1.2.0+build.7"),
+    "deeper down": ({"request": {"git_sha": "1a2b3c4d"}}, ""),
+    "in the message": ({"message": '{"git_sha": "1a2b3c4d"}'}, ""),
+    "no name of a revision": ({"version": "--upload-pack=x", "git_sha": 7}, ""),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_the_revision_that_a_record_names_is_kept(invoke: Invoke, incidents: Incidents, case: str) -> None:
+    fields, revision = NAMED[case]
+    invoke(json.dumps({"level": "ERROR", "exc_info": CRASH, **fields}))
+    (incident,) = incidents.recent()
+    assert incident.revision == revision

@@ -51,7 +51,7 @@ def paths(source: Source) -> list[str]:
 def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
     source = fetch(hosted)
     assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
-    assert source.reason == "head of main: the app's entry names no deployed revision"
+    assert source.reason == "head of main: neither the app's entry nor the log names a deployed revision"
     assert paths(source) == ["README.md", "rates.py"]
     assert (source.files, source.submodules) == (2, ())
 
@@ -89,6 +89,42 @@ def test_a_revision_that_cannot_be_had_is_said_and_the_branch_is_read(
     assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
     assert said in source.reason
     assert revision in source.reason
+
+
+LOGGED = {
+    "a version that is a tag": ("1.2", True, "which is refs/tags/v1.2"),
+    "a tag": ("v1.2", True, "which is refs/tags/v1.2"),
+    "the commit of a tag": ("{base}", True, "which is refs/tags/v1.2"),
+    "the commit of a tag, short": ("{base:.8}", True, "which is refs/tags/v1.2"),
+    "a branch's name": ("release", False, "is no tag"),
+    "a commit that no branch and no tag has": ("{loose}", False, "is no tag"),
+    "a commit that does not exist": ("0123456789", False, "is no tag"),
+    "a number that many commits may start with": ("0", False, "is no tag"),
+}
+
+
+@pytest.mark.parametrize("case", LOGGED)
+def test_what_a_log_names_counts_when_a_branch_or_tag_of_the_repository_is_it(hosted: Any, case: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    hosted.git(*identity, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
+    loose = hosted.branch("gone", "gone.txt")
+    hosted.git("update-ref", "-d", "refs/heads/gone")
+    hosted.branch("release", "release.txt")
+    head = hosted.branch("main")
+    logged, deployed, said = LOGGED[case]
+    logged = logged.format(base=hosted.base_sha, loose=loose)
+    source = fetch_source(hosted.app, Remote.of(hosted.app, TOKEN), logged=logged)
+    assert source.base_sha == (hosted.base_sha if deployed else head)
+    assert source.revision_from == ("deployed" if deployed else "branch")
+    assert f"the log names {logged}, " in source.reason
+    assert said in source.reason
+
+
+def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:
+    hosted.branch("main")
+    app = replace(hosted.app, revision=hosted.base_sha)
+    source = fetch_source(app, Remote.of(app, TOKEN), logged="main")
+    assert source.reason == f"the app's entry names {hosted.base_sha} as deployed"
 
 
 @pytest.mark.parametrize(
