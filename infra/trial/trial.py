@@ -154,7 +154,7 @@ def run_trial(
     context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
     desk = Desk(source, app, incident, repository, context, progress)
     for line in context.left_out:
-        progress(f"left out: {line}")
+        progress(f"note: {line}")
     prompt = desk.prompt()
     trial = Trial("abstained", "", tuple(_mapped(incident.frames, context.frames)), context, prompt)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")

@@ -110,3 +110,18 @@ def test_a_long_answer_is_waited_for_and_never_asked_for_twice() -> None:
     config: Any = client_config()
     assert config.read_timeout == 800
     assert config.retries == {"total_max_attempts": 1}
+
+
+CLAUDE = {**REQUEST, "modelId": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "ValidationException"), (403, "AccessDeniedException")])
+def test_a_count_that_cannot_be_had_is_none(service: Service, status: int, code: str) -> None:
+    service.status, service.code = status, code
+    assert bedrock(service.url).count(CLAUDE) is None
+    assert service.calls == 1
+
+
+def test_models_that_cannot_count_are_not_asked_to(service: Service) -> None:
+    assert bedrock(service.url).count(REQUEST) is None
+    assert service.calls == 0

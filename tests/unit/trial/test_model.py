@@ -1,0 +1,176 @@
+"""The models that a trial asks: Converse spoken to OpenAI-compatible servers, and their failures by name."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from functions.core.errors import (
+    ModelAccessDenied,
+    ModelRequestInvalid,
+    ModelThrottled,
+    ModelUnavailable,
+)
+from functions.propose_patch.ask import request_for
+from functions.propose_patch.prompt import Prompt, Section
+from infra.errors import UserError
+from infra.local.model.server import MODEL_ID, RepairModel
+from infra.trial.model import connect
+
+PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+
+
+@dataclass
+class Server:
+    """Answers what it is told to; remembers what it was sent."""
+
+    url: str = ""
+    status: int = 200
+    message: Any = field(default_factory=lambda: {"content": "hello"})
+    finish: str | None = "stop"
+    models: Any = field(default_factory=lambda: {"data": [{"id": "llama3"}]})
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send(200, state.models)
+
+        def do_POST(self) -> None:
+            state.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            choice = {"message": state.message, "finish_reason": state.finish}
+            usage = {"prompt_tokens": 7, "completion_tokens": 2}
+            self._send(state.status, {"choices": [choice], "usage": usage})
+
+        def _send(self, status: int, data: Any) -> None:
+            body = json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{listening.server_port}"
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    yield state
+    listening.shutdown()
+    thread.join()
+    listening.server_close()
+
+
+def ask(server: Server, **changes: Any) -> dict[str, Any]:
+    model, name = connect(server.url)
+    return model.converse(request_for(name, PROMPT) | changes)
+
+
+def test_the_request_is_an_openai_chat_with_the_models_own_name(server: Server) -> None:
+    ask(server)
+    (sent,) = server.requests
+    assert sent["model"] == "llama3"
+    assert sent["messages"] == [
+        {"role": "system", "content": "the rules"},
+        {"role": "user", "content": "the incident"},
+    ]
+    assert [tool["function"]["name"] for tool in sent["tools"]][:2] == ["propose_patch", "abstain"]
+    assert (sent["temperature"], sent["stream"]) == (0.0, False)
+
+
+def test_a_tool_call_comes_back_as_converse_says_it(server: Server) -> None:
+    function = {"name": "abstain", "arguments": '{"class": "data"}'}
+    server.message = {"content": None, "tool_calls": [{"id": "c9", "type": "function", "function": function}]}
+    answer = ask(server)
+    assert answer["stopReason"] == "tool_use"
+    assert answer["output"]["message"]["content"] == [
+        {"toolUse": {"toolUseId": "c9", "name": "abstain", "input": {"class": "data"}}}
+    ]
+    assert answer["usage"] == {"inputTokens": 7, "outputTokens": 2}
+
+
+def test_arguments_that_are_no_json_are_left_for_the_check_of_the_answer(server: Server) -> None:
+    function = {"name": "abstain", "arguments": "{class"}
+    server.message = {"tool_calls": [{"function": function}]}
+    (block,) = ask(server)["output"]["message"]["content"]
+    assert block["toolUse"]["input"] == "{class"
+
+
+def test_a_conversation_with_results_of_tools_survives(server: Server) -> None:
+    call = {"toolUse": {"toolUseId": "c1", "name": "read_file", "input": {"path": "a.py"}}}
+    result = {"toolResult": {"toolUseId": "c1", "content": [{"text": "lines"}]}}
+    messages = [
+        {"role": "user", "content": [{"text": "the incident"}]},
+        {"role": "assistant", "content": [{"text": "I look."}, call]},
+        {"role": "user", "content": [result]},
+    ]
+    ask(server, messages=messages)
+    assistant, tool = server.requests[0]["messages"][2:]
+    assert assistant["content"] == "I look."
+    assert json.loads(assistant["tool_calls"][0]["function"]["arguments"]) == {"path": "a.py"}
+    assert tool == {"role": "tool", "tool_call_id": "c1", "content": "lines"}
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop"), [("length", "max_tokens"), ("content_filter", "content_filtered"), (None, "end_turn")]
+)
+def test_why_it_stopped_is_told(server: Server, finish: str | None, stop: str) -> None:
+    server.finish = finish
+    assert ask(server)["stopReason"] == stop
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (429, ModelThrottled),
+        (401, ModelAccessDenied),
+        (404, ModelRequestInvalid),
+        (500, ModelUnavailable),
+    ],
+)
+def test_failures_have_their_own_names(server: Server, status: int, error: type[Exception]) -> None:
+    server.status = status
+    with pytest.raises(error, match=f"{server.url}: {status}"):
+        ask(server)
+
+
+@pytest.mark.parametrize("message", [None, "text", {"tool_calls": [{"function": {}}]}])
+def test_what_is_no_chat_completion_is_a_failure(server: Server, message: Any) -> None:
+    server.message = message
+    with pytest.raises(ModelUnavailable, match="chat completion"):
+        ask(server)
+
+
+def test_a_server_that_lists_no_models_is_asked_for_its_default(server: Server) -> None:
+    server.models = {"error": "no such address"}
+    assert connect(f"{server.url}/v1/")[1] == "default"
+    ask(server)
+    assert server.requests[0]["model"] == "default"
+
+
+def test_the_embedded_model_is_the_one_that_the_embedded_run_serves() -> None:
+    with RepairModel() as served:
+        assert connect("embedded")[1] == connect(served.url)[1] == MODEL_ID
+
+
+@pytest.mark.parametrize("name", ["gpt", "ftp://x", "http://", "embedded:x", ""])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="is unknown"):
+        connect(name)
+
+
+def test_bedrock_is_asked_for_the_model_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert connect("bedrock:eu.amazon.nova-pro-v1:0")[1] == "eu.amazon.nova-pro-v1:0"
+    assert "claude" in connect("bedrock")[1]
