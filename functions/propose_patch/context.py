@@ -28,7 +28,7 @@ _SMALL_FILE = 120
 _MOST_CAUSES = 40
 # A function longer than this is shown by its head and what surrounds the failing line.
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
-_CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 60
+_CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 40
 _WINDOW = 20
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
 _TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
@@ -153,6 +153,7 @@ def build_context(
         selection.add_frame(entry, [*located, *led], "a frame of an exception that led to this one")
     if located:
         innermost = located[0]
+        selection.add_outer(innermost)
         selection.add_class(innermost)
         selection.add_definitions(innermost)
         selection.add_rest(innermost)
@@ -221,6 +222,16 @@ class _Selection:
         names = syntax.names_in(function or owner or tree)
         wanted = syntax.import_lines(tree) | syntax.constant_lines(tree, names, _CONSTANT_LINES)
         self._add(path, wanted, f"imports and constants of {path}", required=True)
+
+    def add_outer(self, entry: MappedFrame) -> None:
+        """The function that a nested one lies in: it reads that one's variables."""
+        tree, line = self._repository.tree(entry.path or ""), entry.line or 0
+        nodes = ast.walk(tree) if tree else iter(())
+        around = [n for n in nodes if isinstance(n, syntax.Function) and line in syntax.span(n)]
+        for outer in around[:-1]:  # outermost first, as the tree is walked
+            lines = syntax.span(outer)
+            wanted = set(lines if len(lines) <= _DEFINITION_LINES else lines[:_HEAD])
+            self._add(entry.path or "", wanted, f"around it: {outer.name}")
 
     def add_class(self, entry: MappedFrame) -> None:
         tree = self._repository.tree(entry.path or "")

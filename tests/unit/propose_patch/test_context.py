@@ -281,6 +281,26 @@ def test_frames_of_the_exceptions_that_led_to_it_are_shown_after_its_own() -> No
     ]
 
 
+def test_a_nested_function_is_shown_with_the_one_around_it() -> None:
+    source = FILLER + textwrap.dedent("""\
+        def retried(times):
+            allowed = times or None
+
+            def wrapper(call):
+                return range(allowed)
+
+            return wrapper
+        """)
+    line = 1 + source.split("\n").index("        return range(allowed)")
+    at = Frame("/var/task/lib/retry.py", line, "wrapper", "return range(allowed)", in_app=True)
+    context = build_context(Repository([Member("lib/retry.py", source.encode())]), [at], ROOTS)
+    assert [(part.function, part.why) for part in context.parts] == [
+        ("wrapper", "frame 1 of 1, where it failed"),
+        ("", "around it: retried"),
+    ]
+    assert "allowed = times or None" in text(context.parts[1])
+
+
 def test_optional_parts_stay_a_quarter_of_the_files_of_the_traceback() -> None:
     files = [Member("lib/big.py", ("def f():\n    return g()\n\n" + FILLER * 40 + PRICING).encode())]
     files += [
