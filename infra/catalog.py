@@ -28,6 +28,7 @@ class May(StrEnum):
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
+    READ_WEBHOOKS = auto()
     READ_LOGS = auto()
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
@@ -137,6 +138,7 @@ STEPS = (
             "topic_arn",
             "token_key_arn",
             "link_key_parameter",
+            "webhooks_path",
             "approval_url",
             "approval_ttl_seconds",
         ),
@@ -147,6 +149,7 @@ STEPS = (
             May.READ_ARTIFACTS,
             May.READ_APP,
             May.READ_LINK_KEY,
+            May.READ_WEBHOOKS,
             May.SEAL_TASK_TOKENS,
             May.NOTIFY,
             *_DECIDE,

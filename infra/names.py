@@ -3,5 +3,6 @@
 STACK_NAME = "SelfHealingCode"
 REGISTRY_PATH = "/self-heal/apps"
 CREDENTIALS_PATH = "/self-heal/credentials"
+WEBHOOKS_PATH = "/self-heal/webhooks"
 LINK_KEY_PARAMETER = "/self-heal/link-key"
 """SecureString, created by `selfheal configure`: CloudFormation cannot create one."""

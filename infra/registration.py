@@ -10,15 +10,16 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from infra.errors import UserError
-from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH
+from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH, WEBHOOKS_PATH
 from infra.subscription import FILTER_NAME, FILTER_PATTERN, OwnLogGroup, checked_log_group
 from infra.target import Target
 
 
-def register(target: Target, app: App, token: str | None = None) -> None:
-    """Write the app's entry and token, make sure the link key exists, and subscribe to its log groups.
+def register(target: Target, app: App, token: str | None = None, webhooks: str | None = None) -> None:
+    """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
-    Safe to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
+    Token and webhooks (text as `functions.core.webhooks` reads it) are written where they are given. Safe
+    to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
     """
     for group in app.log_groups:
         try:
@@ -34,6 +35,9 @@ def register(target: Target, app: App, token: str | None = None) -> None:
         name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
         ssm.put_parameter(Name=name, Value=token, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"credentials": name})
+    if webhooks:
+        name = f"{WEBHOOKS_PATH}/{app.name}"
+        ssm.put_parameter(Name=name, Value=webhooks, Type="SecureString", KeyId=key, Overwrite=True)
     value = json.dumps(app.to_json(), indent=1)
     ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
     for group in app.log_groups:

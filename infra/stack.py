@@ -13,7 +13,7 @@ from infra.assets import Package
 from infra.catalog import FUNCTIONS, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
-from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME
+from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME, WEBHOOKS_PATH
 from infra.network import IsolatedNetwork
 from infra.observability import Observability
 from infra.packaging import Packaging
@@ -99,6 +99,7 @@ class SelfHealingCode(Stack):
             ),
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
+            "webhooks_path": WEBHOOKS_PATH,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
         }

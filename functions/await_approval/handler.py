@@ -19,6 +19,7 @@ from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.core.task_tokens import TaskTokens
+from functions.core.webhooks import Webhooks
 
 
 @step
@@ -59,6 +60,7 @@ def _desk() -> Desk:
         decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
         tokens=tokens,
         notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        webhooks=Webhooks(settings.require("webhooks_path")),
         keys=_link_keys().all(),
         page=settings.require("approval_url"),
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
+from functions.core.webhooks import Post
 
 _WIDTH = 76
 # Characters; whoever wants the rest opens the page.
@@ -67,6 +68,22 @@ def compose(
         f"Without the page: selfheal approve {incident.incident_id}",
     ]
     return Message(subject, "\n".join(lines) + "\n")
+
+
+def announce(incident: Incident, fix: Fix, evidence: Evidence, *, link: str, link_text: str) -> Post:
+    """The same for a channel, in which nobody in particular reads."""
+    return Post(
+        headline=f"{incident.app}: approve a fix? {_line(incident.title)}",
+        facts=(
+            ("Seen", _times(incident)),
+            ("Proposed fix", _line(fix.title)),
+            ("Cause", textwrap.shorten(_line(fix.root_cause), _CAUSE_LIMIT)),
+            ("Confidence (the model's own)", f"{fix.confidence:.0%}"),
+            ("Evidence", " ".join(_proof(evidence).split())),
+        ),
+        link=link,
+        link_text=link_text,
+    )
 
 
 def _proof(evidence: Evidence) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from functions.await_approval.message import EVERYBODY, Fix, compose
+from functions.await_approval.message import EVERYBODY, Fix, announce, compose
 from functions.core import links
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
 from functions.core.approvers import may_decide, person, with_links
 from functions.core.artifacts import Artifacts
+from functions.core.console import execution_url
 from functions.core.decisions import Decisions
 from functions.core.errors import PermanentError
 from functions.core.evidence import Evidence
@@ -19,6 +20,7 @@ from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.task_tokens import TaskTokens
+from functions.core.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Desk:
     decisions: Decisions
     tokens: TaskTokens
     notifications: Notifications
+    webhooks: Webhooks
     keys: tuple[bytes, ...]
     """Link keys, newest first."""
     page: str
@@ -164,3 +167,10 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk) -> None:
             redriven=approval.redrive_count > 0,
         )
         desk.notifications.send(message.subject, message.text, recipient)
+    # A channel is nobody in particular: where approvers are named, their links are theirs alone.
+    anybody = links.Link(approval.approval_id, EVERYBODY, approval.expires_at)
+    if approval.approvers:
+        address, text = execution_url(approval.execution_arn), "Watch it (the approvers have their links)"
+    else:
+        address, text = links.url(desk.page, anybody, desk.keys[0]), "Read the evidence and decide"
+    desk.webhooks.post(incident.app, announce(incident, fix, evidence, link=address, link_text=text))

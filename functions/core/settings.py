@@ -24,6 +24,8 @@ class Settings:
     """KMS key that encrypts task tokens at rest."""
     link_key_parameter: str = ""
     """SecureString with the key that signs approval links."""
+    webhooks_path: str = ""
+    """Parameter Store path below which an app may have its channels' webhooks, as a SecureString."""
     approval_url: str = ""
     """Base address of the approval page, ending in `/`."""
     approval_ttl_seconds: str = ""

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid
+from functions.core.webhooks import WebhookInvalid, parse
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
 from infra.cli.options import AsJson, Local
@@ -32,6 +33,10 @@ def configure(
         str | None,
         typer.Option(help="File with the forge token (contents, pull requests: write); '-' reads stdin."),
     ] = None,
+    webhooks_file: Annotated[
+        str | None,
+        typer.Option(help="File with Slack and Teams webhooks, one per line: `slack https://...`."),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help="JSON file with any field of the entry; options win over it.")
     ] = None,
@@ -47,7 +52,12 @@ def configure(
         app = App.from_json(name, entry)
     except AppInvalid as error:
         raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
-    register(target, app, _read_token(token_file))
+    webhooks = _read_secret(webhooks_file, "webhook")
+    try:
+        parse(webhooks or "")
+    except WebhookInvalid as error:
+        raise UserError(f"{webhooks_file}: {error}", exit_code=2) from error
+    register(target, app, _read_secret(token_file, "token"), webhooks)
     if as_json:
         print_json(app.to_json())
     else:
@@ -80,13 +90,13 @@ def _read_file(file: Path | None) -> dict[str, Any]:
     return entry
 
 
-def _read_token(token_file: str | None) -> str | None:
-    if token_file is None:
+def _read_secret(file: str | None, what: str) -> str | None:
+    if file is None:
         return None
     try:
-        token = (sys.stdin.read() if token_file == "-" else Path(token_file).read_text()).strip()  # noqa: S105 - a file name
+        secret = (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
     except OSError as error:
-        raise UserError(f"cannot read {token_file}: {error}", exit_code=2) from error
-    if not token:
-        raise UserError(f"{token_file}: holds no token", exit_code=2)
-    return token
+        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+    if not secret:
+        raise UserError(f"{file}: holds no {what}", exit_code=2)
+    return secret

@@ -38,6 +38,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
     ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
     ("ssm:GetParameter", "parameter/self-heal/link-key"): {"await_approval", "decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/webhooks"): {"await_approval"},
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",

@@ -35,6 +35,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOKEN_KEY_ARN": key,
         "LINK_KEY_PARAMETER": "/self-heal/link-key",
+        "WEBHOOKS_PATH": "/self-heal/webhooks",
         "APPROVAL_URL": "https://page.example/",
         "APPROVAL_TTL_SECONDS": "600",
     }

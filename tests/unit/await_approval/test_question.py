@@ -20,6 +20,7 @@ from functions.core.errors import AppNotRegistered, IncidentNotFound, PermanentE
 from functions.core.incident import Status
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
+from functions.core.webhooks import Webhooks
 
 EXPIRES = 2_000_000_000
 TOKEN = "AQCEAAAAKgAAAAMAAAAAAAAAAc-the-task-token"
@@ -72,6 +73,7 @@ def desk(scene: Any, inbox: Any) -> Desk:
         decisions=scene.decisions,
         tokens=scene.tokens,
         notifications=Notifications(boto3.client("sns"), topic),
+        webhooks=Webhooks("/self-heal/webhooks", SSMProvider()),
         keys=scene.keys,
         page="https://page.example/",
     )
@@ -226,3 +228,23 @@ def test_where_only_iam_identities_may_decide_no_link_is_sent(scene: Any, desk: 
     (message,) = inbox()
     assert "selfheal approve orders-v1-abc" in message["Message"]
     assert "https://page.example/" not in message["Message"]
+
+
+@pytest.mark.parametrize("approvers", [[], ["ana@example.com"]], ids=["anybody", "named"])
+def test_a_channel_gets_a_link_that_decides_only_where_anybody_may(
+    scene: Any, desk: Desk, monkeypatch: pytest.MonkeyPatch, approvers: list[str]
+) -> None:
+    entry = REGISTERED | {"approvers": approvers}
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
+    posts: list[Any] = []
+    monkeypatch.setattr(Webhooks, "post", lambda _, app, message: posts.append((app, message)))
+    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    ((app, message),) = posts
+    assert app == "orders"
+    assert message.link.startswith("https://page.example/a/") is not bool(approvers)
+    assert ("console.aws.amazon.com" in message.link) is bool(approvers)
+    facts = dict(message.facts)
+    assert facts["Confidence (the model's own)"] == "86%"
+    assert "NOT fully proven" in facts["Evidence"]
+    assert TOKEN not in str(message)
+    assert "RATES" not in message.headline
