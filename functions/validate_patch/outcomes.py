@@ -41,6 +41,10 @@ class TestRun:
     """Test id, or file that could not be collected → what it raised."""
     uncollected: tuple[str, ...]
     """Files that could not be collected."""
+    collected: int = 0
+    """How many tests there are, run or not."""
+    out_of_time: bool = False
+    """Whether it was stopped when its time was up: then `results` holds the tests that had ended."""
 
 
 def read(outcome: Outcome) -> TestRun:
@@ -51,9 +55,12 @@ def read(outcome: Outcome) -> TestRun:
         problem = f"stopped after {outcome.seconds:.1f} s: {limit}"
     try:
         run, story = _read(outcome)
+        collected = len(run[0])
+        if outcome.stopped == "time":
+            run, collected = _ended_only(outcome, run)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return TestRun(problem or "its report is not what the runner writes", {}, {}, ())
-    return TestRun(problem or story, *run)
+    return TestRun(problem or story, *run, collected, outcome.stopped == "time")
 
 
 def same_type(reported: str, raised: str) -> bool:
@@ -97,6 +104,18 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
     elif outcome.exit_code == 0 and "failed" in results.values():
         story = story or "its exit code contradicts its results"
     return (results, raised, tuple(uncollected)), story
+
+
+_Run = tuple[dict[str, str], dict[str, Raised], tuple[str, ...]]
+
+
+def _ended_only(outcome: Outcome, run: _Run) -> tuple[_Run, int]:
+    """Without the test in which time ran out; and how many were collected."""
+    lines = [json.loads(text) for text in outcome.report.splitlines()]
+    ended = {str(line["test"]) for line in lines if line.get("when") == "teardown"}
+    collected = max((len(line["collected"]) for line in lines if "collected" in line), default=0)
+    results, raised, uncollected = run
+    return ({n: r for n, r in results.items() if n in ended}, raised, uncollected), collected
 
 
 def _result(phases: dict[str, str]) -> str:

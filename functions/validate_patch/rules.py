@@ -2,6 +2,7 @@
 
 `.selfheal.toml`, or `[tool.selfheal]` in `pyproject.toml` (a patch can change neither):
 
+    python        = "3.12"
     test_command  = ["python", "-m", "pytest", "tests/unit"]
     allowed_paths = ["src/**/*.py", "tests/**/*.py"]
     accept        = {invented_default = "prices of unknown products are zero by contract"}
@@ -29,6 +30,8 @@ class Rules:
     test_command: tuple[str, ...] = ()
     accepted: Mapping[str, str] = field(default_factory=dict)
     """Rule name → the reason recorded for accepting its findings."""
+    python: str = ""
+    """The Python version that the repository names, such as "3.12"; "" for the one that runs this."""
     problem: str = ""
     """Why the repository's own settings could not be read; they are then ignored, and it is said."""
 
@@ -44,6 +47,7 @@ class Rules:
             allowed_paths=tuple(paths),
             test_command=app.test_command or tuple(settings.get("test_command", ())),
             accepted=settings.get("accept", {}),
+            python=settings.get("python", ""),
             problem=problem,
         )
 
@@ -75,6 +79,10 @@ def _checked(name: str, table: Any) -> tuple[dict[str, Any], str]:
             return {}, f"{name}: {key!r} must be a list of strings"
         if key in table:
             settings[key] = value
+    python = table.get("python", "")
+    if not isinstance(python, str) or not re.fullmatch(r"(?:3\.\d{1,2})?", python):
+        return {}, f"{name}: 'python' must be a version such as \"3.12\""
+    settings["python"] = python
     accept = table.get("accept", {})
     if not isinstance(accept, dict) or not all(isinstance(v, str) and v.strip() for v in accept.values()):
         return {}, f"{name}: 'accept' must give each rule a reason"

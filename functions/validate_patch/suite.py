@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from functions.core.evidence import GateResult, Result, Run
 from functions.core.redaction import redact
 from functions.validate_patch import outcomes
-from functions.validate_patch.candidate import Candidate, is_test
+from functions.validate_patch.candidate import Candidate, is_test, parsed
 from functions.validate_patch.outcomes import TestRun
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 
@@ -31,12 +33,14 @@ def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool
         is_test(path) and not path.endswith("__init__.py") for path in candidate.before
     ):
         return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
-    before, after = _both(sandbox, trees, pool, {"kind": "pytest", "args": [*_OPTIONS, *arguments]})
+    first = relevant_tests(candidate)
+    task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": first}
+    before, after = _both(sandbox, trees, pool, task)
     said = ""
     if before.exit_code == _USAGE_ERROR:
         # Options in the repository's configuration need a plugin that is not installed here.
         said = "; run without the options (addopts) in the repository's pytest configuration"
-        task = {"kind": "pytest", "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
+        task = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
         before, after = _both(sandbox, trees, pool, task)
     shown = shlex.join(command or ("pytest",))
     runs = (_run(shown, "before", before), _run(shown, "after", after))
@@ -44,9 +48,38 @@ def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool
     findings = _findings(was, now)
     if findings:
         return GateResult(GATE, Result.FAIL, findings[0], findings, runs)
-    if problem := _nothing_proven(was):
+    if problem := _nothing_proven(was, now):
         return GateResult(GATE, Result.NOT_RUN, f"not run: {problem}", (), runs)
     return GateResult(GATE, Result.PASS, _detail(was, now) + said, (), runs)
+
+
+def relevant_tests(candidate: Candidate) -> list[str]:
+    """Test files that import a changed module: they run first, because time may run out."""
+    changed = {
+        ".".join(PurePosixPath(change.path).with_suffix("").parts).removesuffix(".__init__")
+        for change in candidate.python_changes
+        if not is_test(change.path)
+    }
+    found = []
+    for path in sorted(p for p in candidate.before if p.endswith(".py") and is_test(p)):
+        module = parsed(candidate.before, path)
+        imported = set(_imported(module)) if module is not None else set()
+        if any(
+            name == module_name or module_name.endswith(f".{name}")
+            for name in imported
+            for module_name in changed
+        ):
+            found.append(path)
+    return found
+
+
+def _imported(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:
@@ -94,11 +127,13 @@ def _findings(was: TestRun, now: TestRun) -> tuple[str, ...]:
     return tuple(found[:_SHOWN])
 
 
-def _nothing_proven(was: TestRun) -> str:
-    if was.problem:
+def _nothing_proven(was: TestRun, now: TestRun) -> str:
+    if was.problem and not (was.out_of_time and now.out_of_time):
         return f"the tests' run before the patch does not count: {was.problem}"
-    if "passed" in was.results.values():
+    if any(r == "passed" and (not was.problem or now.results.get(n) == r) for n, r in was.results.items()):
         return ""
+    if was.problem:
+        return f"no test ended in both runs: {was.problem}"
     if was.uncollected:
         raised = was.raised[was.uncollected[0]]
         why = f"{raised.type}: {_line(raised.message)}"
@@ -107,9 +142,15 @@ def _nothing_proven(was: TestRun) -> str:
 
 
 def _detail(was: TestRun, now: TestRun) -> str:
-    passed = sum(result == "passed" for result in was.results.values())
+    both = [name for name, result in was.results.items() if result == now.results.get(name) == "passed"]
     failing = sorted(name for name, result in was.results.items() if result == "failed")
-    detail = f"{passed} tests passed before the patch and pass after it"
+    detail = f"{len(both)} tests passed before the patch and pass after it"
+    if was.problem:
+        ended = len(was.results.keys() & now.results.keys())
+        detail += (
+            f"; tests of the changed modules first; not run: {was.collected - ended} of {was.collected} tests"
+            f" ({was.problem})"
+        )
     if failing:
         mended = [name for name in failing if now.results.get(name) == "passed"]
         detail += f"; {len(failing)} failed before already ({', '.join(failing[:3])})"

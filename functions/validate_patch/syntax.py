@@ -18,6 +18,7 @@ from functions.validate_patch.tree import Tree
 # nothing uses, F63/F7 comparisons and statements that cannot mean what they say, F502-F509 broken % formats.
 RUFF_RULES = "E9,F401,F50,F63,F7,F811,F821,F822,F823,PLE"
 _SECONDS = 30
+_KNOWN_PYTHONS = frozenset(f"3.{minor}" for minor in range(7, 16))
 
 
 def findings(candidate: Candidate) -> tuple[str, ...]:
@@ -38,7 +39,8 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     if not paths:
         return ()
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
-        reports = _ruff(Path(folder), {"before": candidate.before, "after": candidate.after}, paths)
+        trees = {"before": candidate.before, "after": candidate.after}
+        reports = _ruff(Path(folder), trees, paths, candidate.rules.python)
     known = Counter((path, code, text) for path, _, code, text in reports["before"])
     for path, line, code, text in reports["after"]:
         if known[path, code, text] > 0:
@@ -51,7 +53,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
 _Report = tuple[str, int, str, str]
 
 
-def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str]) -> dict[str, list[_Report]]:
+def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -> dict[str, list[_Report]]:
     """(path, line, rule, message) per tree, from one call of ruff over both."""
     for name, tree in trees.items():
         for path in paths:
@@ -60,6 +62,8 @@ def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str]) -> dict[str, l
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(tree[path].data)
     arguments = ["check", "--isolated", "--no-cache", "--output-format=json", f"--select={RUFF_RULES}"]
+    if python in _KNOWN_PYTHONS:  # syntax of a later version is an error then
+        arguments.append(f"--target-version=py{python.replace('.', '')}")
     # Comments in the files must not switch the check off.
     arguments += ["--ignore-noqa", "--quiet", "--exit-zero", "--ignore=E902", "."]
     run = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -139,7 +140,8 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
     ]
     ran = next((number for number, gate in enumerate(gates) if gate.runs), None)
     if ran is not None:
-        gates[ran] = replace(gates[ran], detail=f"{gates[ran].detail} (sandbox: {sandbox.isolation})")
+        python = _python(candidate.rules)
+        gates[ran] = replace(gates[ran], detail=f"{gates[ran].detail} (sandbox: {sandbox.isolation}{python})")
     return candidate, gates
 
 
@@ -163,6 +165,14 @@ def _searched(
     if found.refuted:
         return candidate, GateResult(reproduce.GATE, Result.FAIL, reason, (reason,))
     return candidate, _not_run(reproduce.GATE, why=reason)[0]
+
+
+def _python(rules: Rules) -> str:
+    """What is to be said of the Python version that the repository names."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if rules.python in ("", here):
+        return ""
+    return f"; run on Python {here}: the repository's {rules.python} is not here"
 
 
 def _remark(gate: str, rules: Rules) -> str:

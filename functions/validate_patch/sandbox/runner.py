@@ -25,7 +25,8 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
 
     dependencies: a directory of packages to import from, "" for none.
 
-    `{"kind": "pytest", "args": [...]}`, `{"kind": "command", "args": [...]}` or
+    `{"kind": "pytest", "args": [...], "first": [files whose tests run first]}`,
+    `{"kind": "command", "args": [...]}` or
     `{"kind": "search", ...}` (see `functions/validate_patch/search/explore.py`).
     """
     if task["kind"] == "command":
@@ -35,7 +36,7 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
         return explore.explore(task, root, report)
     arguments = [*_plugins(dependencies), *task["args"]]
     sys.argv = ["pytest", *arguments]
-    return int(pytest.main(arguments, plugins=[_Reporter(root, report)]))
+    return int(pytest.main(arguments, plugins=[_Reporter(root, report, task.get("first", []))]))
 
 
 def _plugins(dependencies: str) -> list[str]:
@@ -58,9 +59,15 @@ def _forget_this_project(root: str, dependencies: str) -> None:
 class _Reporter:
     """pytest plugin: one line per collection, phase and end."""
 
-    def __init__(self, root: str, report: int) -> None:
+    def __init__(self, root: str, report: int, first: list[str]) -> None:
         self._root = root
         self._report = report
+        self._first = frozenset(first)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tests of the files that matter most come first; else the order stays."""
+        items.sort(key=lambda item: item.nodeid.partition("::")[0] not in self._first)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._tell(collected=[item.nodeid for item in session.items])

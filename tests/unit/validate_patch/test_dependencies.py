@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,8 +26,13 @@ PLUGIN = "import pytest\n\n\n@pytest.fixture\ndef padded():\n    return ' a'\n"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site() -> Iterator[Path]:
     """An environment as InstallDependencies leaves it: a package, and a pytest plugin."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield _filled(Path(folder))
+
+
+def _filled(tmp_path: Path) -> Path:
     (tmp_path / "leftpad.py").write_text("def pad(text):\n    return ' ' + text\n")
     (tmp_path / "leftpad.py").chmod(0o666)
     (tmp_path / "pad_fixtures.py").write_text(PLUGIN)

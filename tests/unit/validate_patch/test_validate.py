@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
+from functions.validate_patch.sandbox.isolation import Limits
 from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, validate
@@ -86,6 +88,71 @@ def test_options_for_missing_plugins_are_left_out_and_said(shop: Tree, check: Ch
     result = check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT)
     assert gate(result, "breaks_nothing").result is Result.PASS
     assert "without the options" in gate(result, "breaks_nothing").detail
+
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+SLOW = File(b"import time\n\n\ndef test_slow():\n    time.sleep(30)\n\n\ndef test_later():\n    pass\n")
+
+
+def test_when_time_runs_out_the_changed_modules_tests_ran_first_and_the_rest_is_said(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+) -> None:
+    tree = {**shop, "tests/test_a_slow.py": SLOW}
+    with Sandbox(Limits(seconds=4.0)) as box:
+        result = validate(tree, propose(FORMAT), incidents["label"], "0" * 40, lambda: nullcontext(box))
+    detail = gate(result, "breaks_nothing").detail
+    assert gate(result, "breaks_nothing").result is Result.PASS, detail
+    assert detail.startswith(
+        "13 tests passed before the patch and pass after it; tests of the changed modules first"
+    )
+    assert "not run: 2 of 15 tests (stopped after" in detail
+
+
+def test_a_patch_that_makes_the_tests_run_out_of_time_is_rejected(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+) -> None:
+    hangs = (
+        FORMAT[0],
+        "    return " + FORMAT[1],
+        "    while order['number'] == '17':\n        order = dict(order)\n    return " + FORMAT[2],
+    )
+    with Sandbox(Limits(seconds=3.0)) as box:
+        result = validate(shop, propose(hangs), incidents["label"], "0" * 40, lambda: nullcontext(box))
+    assert gate(result, "breaks_nothing").result is Result.FAIL
+    assert "out of time" in gate(result, "breaks_nothing").detail
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [(HERE, ""), ("3.99", f"run on Python {HERE}: the repository's 3.99 is not here")],
+)
+def test_another_python_than_the_repositorys_is_said(
+    python: str, said: str, shop: Tree, check: Check
+) -> None:
+    settings = shop["pyproject.toml"].data + f'\n[tool.selfheal]\npython = "{python}"\n'.encode()
+    detail = gate(check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT), "reproduces").detail
+    assert (said or "(sandbox:") in detail
+    assert bool(said) == ("is not here" in detail)
+
+
+def test_syntax_must_be_that_of_the_repositorys_python(shop: Tree, check: Check) -> None:
+    code = (
+        "    match RATES.get(country):\n"
+        "        case None:\n"
+        "            raise UnknownCountry(country)\n"
+        "        case rate:\n"
+        "            return rate"
+    )
+    matched = ("shop/pricing.py", "    return RATES[country]", code)
+    settings = File(b'python = "3.9"\n')
+    result = check({**shop, ".selfheal.toml": settings}, "rate", matched)
+    assert gate(result, "parses").result is Result.FAIL
+    assert "match" in gate(result, "parses").detail
+
+
+def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
+    result = check({**shop, ".selfheal.toml": File(b'python = "../bin/python"\n')}, "label", FORMAT)
+    assert "'python' must be a version" in gate(result, "in_lane").detail
 
 
 @pytest.mark.parametrize(
