@@ -224,6 +224,26 @@ OTHERS = (
         may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.NOTIFY),
     ),
     Spec(
+        "remind_approvers",
+        image=False,
+        timeout=110,
+        settings=(
+            "incidents_table",
+            "approvals_table",
+            "registry_path",
+            "topic_arn",
+            "link_key_parameter",
+            "approval_url",
+        ),
+        may=(
+            May.QUERY_INCIDENTS,
+            May.UPDATE_APPROVALS,
+            May.LIST_APPS,
+            May.READ_LINK_KEY,
+            May.NOTIFY,
+        ),
+    ),
+    Spec(
         "track_pull_requests",
         image=True,
         timeout=280,

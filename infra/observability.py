@@ -61,7 +61,13 @@ class Observability(Construct):
         self._alarm("PipeFailed", pipe, "the pipe could not start heals")
         for name, metric in executions.items():
             self._alarm(name, metric, "heals wait for a redrive: selfheal incidents --status FAILED")
-        for folder in ("detect_errors", "decide_approval", "report_failure", "track_pull_requests"):
+        for folder in (
+            "detect_errors",
+            "decide_approval",
+            "report_failure",
+            "track_pull_requests",
+            "remind_approvers",
+        ):
             deployed = functions[folder]
             self._alarm(
                 f"{deployed.spec.construct_id}Errors",

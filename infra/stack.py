@@ -19,7 +19,15 @@ from infra.observability import Observability
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.storage import Storage
-from infra.workflow import NAME, ReportFailures, StartHeals, TrackPullRequests, Workflow
+from infra.workflow import (
+    NAME,
+    REMIND_MINUTES,
+    TRACK_MINUTES,
+    OnSchedule,
+    ReportFailures,
+    StartHeals,
+    Workflow,
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,20 @@ class SelfHealingCode(Stack):
             report_failure=functions["report_failure"].alias,
             dead_letters=storage.unreported_failures,
         )
-        TrackPullRequests(self, "Tracking", track_pull_requests=functions["track_pull_requests"].alias)
+        OnSchedule(
+            self,
+            "Tracking",
+            function=functions["track_pull_requests"].alias,
+            minutes=TRACK_MINUTES,
+            description="Looks whether pull requests were merged or closed",
+        )
+        OnSchedule(
+            self,
+            "Reminding",
+            function=functions["remind_approvers"].alias,
+            minutes=REMIND_MINUTES,
+            description="Reminds approvers of questions whose time runs out",
+        )
         Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)

@@ -30,6 +30,7 @@ NAME = "self-heal-workflow"
 """State machine and pipe have fixed names: functions and policies name them before they exist."""
 
 TRACK_MINUTES = 15
+REMIND_MINUTES = 30
 
 
 def definition_text(approval_hours: int) -> str:
@@ -214,10 +215,12 @@ class ReportFailures(Construct):
         )
 
 
-class TrackPullRequests(Construct):
-    """The schedule on which open pull requests are looked at."""
+class OnSchedule(Construct):
+    """Invokes a function every so many minutes."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, track_pull_requests: lambda_.Alias) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, function: lambda_.Alias, minutes: int, description: str
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         role = iam.Role(
@@ -226,24 +229,22 @@ class TrackPullRequests(Construct):
             assumed_by=only_here(stack, "scheduler"),
         )
         role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[track_pull_requests.function_arn]
-            )
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
         )
         schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
-            description="Looks whether pull requests were merged or closed",
+            description=description,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE", maximum_window_in_minutes=5
             ),
-            schedule_expression=f"rate({TRACK_MINUTES} minutes)",
+            schedule_expression=f"rate({minutes} minutes)",
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=track_pull_requests.function_arn,
+                arn=function.function_arn,
                 role_arn=role.role_arn,
-                # The next run looks at the same pull requests: nothing is lost with this one.
+                # The next run looks at the same things: nothing is lost with this one.
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_retry_attempts=0, maximum_event_age_in_seconds=TRACK_MINUTES * 60
+                    maximum_retry_attempts=0, maximum_event_age_in_seconds=minutes * 60
                 ),
             ),
         )

@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from functions.core.approvers import EVERYBODY
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
 from functions.core.webhooks import Post
@@ -13,9 +14,6 @@ from functions.core.webhooks import Post
 _WIDTH = 76
 # Characters; whoever wants the rest opens the page.
 _CAUSE_LIMIT = 500
-
-EVERYBODY = "team"
-"""Recipient of the link when the app names no approvers: whoever reads the topic."""
 
 
 @dataclass(frozen=True, slots=True)

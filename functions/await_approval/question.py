@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from functions.await_approval.message import EVERYBODY, Fix, announce, compose
+from functions.await_approval.message import Fix, announce, compose
 from functions.core import links
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
-from functions.core.approvers import may_decide, person, with_links
+from functions.core.approvers import EVERYBODY, may_decide, person, with_links
 from functions.core.artifacts import Artifacts
 from functions.core.console import execution_url
 from functions.core.decisions import Decisions

@@ -79,6 +79,7 @@ class Approval:
     first_comment: str = ""
     first_via: str = ""
     first_source_ip: str = ""
+    reminded_at: str = ""
     tries: int = 0
     """Decisions that were tried, accepted or not."""
     status: ApprovalStatus = ApprovalStatus.PENDING
@@ -199,6 +200,18 @@ class Approvals:
             _reraise_unless_condition(error)
             return False
         return True
+
+    def remind(self, approval_id: str) -> bool:
+        """Note that people are reminded now; False if they were, or nobody need decide any more."""
+        return bool(
+            self._update(
+                approval_id,
+                {"reminded_at": utc_now()},
+                only=(ApprovalStatus.PENDING,),
+                condition="(attribute_not_exists(#reminded_at) OR #reminded_at = :never)",
+                values={":never": ""},
+            )
+        )
 
     def endorse(
         self, approval_id: str, *, by: str, comment: str, source_ip: str, via: str

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+EVERYBODY = "team"
+"""Recipient of the link when the app names no approvers: whoever reads the topic."""
+
 # The session name of an IAM Identity Center role is the user's name there: nobody can choose another's. That
 # of any other role is the caller's own choice, so that only the role itself says something.
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html

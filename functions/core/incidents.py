@@ -210,6 +210,10 @@ class Incidents:
 
     def open_pull_requests(self, app: str) -> Sequence[Incident]:
         """The app's incidents that wait for their pull request to be merged."""
+        return self.with_status(app, Status.PR_OPEN)
+
+    def with_status(self, app: str, status: Status) -> Sequence[Incident]:
+        """All of the app's incidents that have this status."""
         found: list[Incident] = []
         start: dict[str, Any] = {}
         while True:
@@ -218,7 +222,7 @@ class Incidents:
                 KeyConditionExpression="#app = :app",
                 FilterExpression="#status = :open",
                 ExpressionAttributeNames={"#app": "app", "#status": "status"},
-                ExpressionAttributeValues={":app": app, ":open": str(Status.PR_OPEN)},
+                ExpressionAttributeValues={":app": app, ":open": str(status)},
                 **start,
             )
             found += [Incident.from_item(row) for row in page["Items"]]

@@ -37,7 +37,11 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
     ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
-    ("ssm:GetParameter", "parameter/self-heal/link-key"): {"await_approval", "decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/link-key"): {
+        "await_approval",
+        "decide_approval",
+        "remind_approvers",
+    },
     ("ssm:GetParameter", "parameter/self-heal/webhooks"): {"await_approval"},
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
@@ -47,9 +51,15 @@ POWERS: dict[tuple[str, str], set[str]] = {
     },
     ("s3:PutObject", ""): {"fetch_source", "install_dependencies", "propose_patch", "validate_patch"},
     ("dynamodb:PutItem", ""): {"await_approval"},
-    ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval"},
+    ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
     ("logs:GetLogEvents", ""): {"detect_errors"},
-    ("sns:Publish", ""): {"await_approval", "record_outcome", "detect_errors", "report_failure"},
+    ("sns:Publish", ""): {
+        "await_approval",
+        "record_outcome",
+        "detect_errors",
+        "remind_approvers",
+        "report_failure",
+    },
 }
 # No function has any business with these.
 NEVER = (

@@ -104,10 +104,10 @@ def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decid
     assert decide(*decrypt) == "ImplicitDeny"
 
 
-def test_the_schedule_may_invoke_its_target(image_template: Any) -> None:
-    target = only(image_template.of_type("AWS::Scheduler::Schedule"))["Target"]
-
-    assert pairs(image_template, target["RoleArn"]) == {("lambda:InvokeFunction", target["Arn"])}
+def test_each_schedule_may_invoke_its_target(image_template: Any) -> None:
+    for schedule in image_template.of_type("AWS::Scheduler::Schedule").values():
+        target = schedule["Target"]
+        assert pairs(image_template, target["RoleArn"]) == {("lambda:InvokeFunction", target["Arn"])}
 
 
 def test_the_rule_may_invoke_its_target_and_keep_what_it_could_not_deliver(image_template: Any) -> None:

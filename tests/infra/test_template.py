@@ -153,7 +153,7 @@ def test_everything_invokes_an_alias(image_template: Any) -> None:
     targets = [
         *only(image_template.of_type("AWS::StepFunctions::StateMachine"))["DefinitionSubstitutions"].values(),
         *(t["Arn"] for t in only(image_template.of_type("AWS::Events::Rule"))["Targets"]),
-        only(image_template.of_type("AWS::Scheduler::Schedule"))["Target"]["Arn"],
+        *(s["Target"]["Arn"] for s in image_template.of_type("AWS::Scheduler::Schedule").values()),
         *(p["FunctionName"] for p in image_template.of_type("AWS::Lambda::Permission").values()),
     ]
 
@@ -268,11 +268,16 @@ def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) ->
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 21600, "MaximumRetryAttempts": 20}
 
 
-def test_pull_requests_are_looked_at_every_quarter_of_an_hour(image_template: Any) -> None:
-    schedule = only(image_template.of_type("AWS::Scheduler::Schedule"))
+def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
+    schedules = {
+        schedule["Target"]["Arn"].split(":function:")[1]: schedule["ScheduleExpression"]
+        for schedule in image_template.of_type("AWS::Scheduler::Schedule").values()
+    }
 
-    assert schedule["ScheduleExpression"] == "rate(15 minutes)"
-    assert schedule["Target"]["Arn"].endswith(":self-heal-track-pull-requests:live")
+    assert schedules == {
+        "self-heal-track-pull-requests:live": "rate(15 minutes)",
+        "self-heal-remind-approvers:live": "rate(30 minutes)",
+    }
 
 
 def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -120,3 +122,23 @@ def test_a_channel_is_told_with_the_link_that_decides(world: World) -> None:
         link = re.search(rf"{world.target.output('ApprovalUrl')}a/{incident.approval_id}\?t=[\w.-]+", text)
         assert link
         assert fetch(link[0])[0] == 200
+
+
+def test_who_has_not_decided_is_reminded_before_the_time_is_over(world: World, link_for: Any) -> None:
+    app = world.app()
+    world.log(app)
+    link_for(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    table = world.target.session.resource("dynamodb").Table(world.target.output("ApprovalsTable"))
+    table.update_item(
+        Key={"approval_id": incident.approval_id},
+        UpdateExpression="SET created_at = :long_ago",
+        ExpressionAttributeValues={":long_ago": (datetime.now(UTC) - timedelta(days=60)).isoformat()},
+    )
+    reminded = []
+    for _ in range(2):
+        answer = world.client("lambda").invoke(FunctionName="self-heal-remind-approvers:live", Payload=b"{}")
+        reminded.append(incident.incident_id in json.loads(answer["Payload"].read())["reminded"])
+    assert reminded == [True, False]
+    sent = link_for(app, count=2)
+    assert fetch(sent)[0] == 200

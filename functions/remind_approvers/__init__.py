@@ -1,0 +1,1 @@
+"""Reminds approvers, once, of a question whose time is running out."""

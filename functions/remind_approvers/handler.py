@@ -1,0 +1,39 @@
+"""RemindApprovers' Lambda entry point; a schedule invokes it."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+import boto3
+
+from functions.core.approvals import Approvals
+from functions.core.edge import step
+from functions.core.incidents import Incidents
+from functions.core.links import LinkKeys
+from functions.core.notifications import Notifications
+from functions.core.registry import Registry
+from functions.core.settings import Settings
+from functions.remind_approvers.remind import Desk, remind
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """Any event → {"reminded": [incident ids]}."""
+    settings = Settings.from_environment()
+    dynamodb = boto3.resource("dynamodb")
+    desk = Desk(
+        incidents=Incidents(dynamodb.Table(settings.require("incidents_table"))),
+        approvals=Approvals(dynamodb.Table(settings.require("approvals_table"))),
+        notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        keys=_link_keys(settings.require("link_key_parameter")).all(),
+        page=settings.require("approval_url"),
+    )
+    apps = Registry(settings.require("registry_path")).apps()
+    return {"reminded": list(remind(apps, desk, time.time()))}
+
+
+@cache
+def _link_keys(parameter: str) -> LinkKeys:
+    return LinkKeys(parameter)

@@ -1,0 +1,88 @@
+"""Reminders: once, in the last quarter of the time, to those who can still decide."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.core import links
+from functions.core.app import App
+from functions.core.notifications import Notifications
+from functions.remind_approvers.remind import Desk, remind
+
+ANA, BEN = "ana@shop.example", "ben@shop.example"
+APPS = [App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git")]
+
+
+@pytest.fixture
+def desk(scene: Any, inbox: Any) -> Desk:
+    topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
+    return Desk(
+        incidents=scene.incidents,
+        approvals=scene.approvals,
+        notifications=Notifications(boto3.client("sns"), topic),
+        keys=scene.keys,
+        page="https://page.example/",
+    )
+
+
+def asked(scene: Any, *, hours_ago: int, hours_left: int, **changes: Any) -> Any:
+    """A question put so long ago, with so much time left."""
+    approval = scene.approval(expires_at=int(time.time()) + hours_left * 3600, **changes)
+    then = (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()
+    scene.approvals._table.update_item(
+        Key={"approval_id": approval.approval_id},
+        UpdateExpression="SET created_at = :then",
+        ExpressionAttributeValues={":then": then},
+    )
+    return approval
+
+
+@pytest.mark.parametrize(
+    ("ago", "left", "due"), [(1, 167, False), (125, 43, False), (127, 41, True), (167, 1, True)]
+)
+def test_people_are_reminded_in_the_last_quarter(
+    scene: Any, desk: Desk, inbox: Any, ago: int, left: int, due: bool
+) -> None:
+    asked(scene, hours_ago=ago, hours_left=left)
+    assert bool(remind(APPS, desk, time.time())) is due
+    assert len(inbox()) == due
+
+
+def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Desk, inbox: Any) -> None:
+    approval = asked(scene, hours_ago=90, hours_left=10)
+    assert remind(APPS, desk, time.time()) == (approval.incident_id,)
+    assert remind(APPS, desk, time.time()) == ()
+    (message,) = inbox()
+    token = message["Message"].partition("?t=")[2].split()[0]
+    assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "team"
+    assert message["Subject"].startswith("[orders] Decide until 20")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"approvers": (ANA, BEN)}, {ANA, BEN}),
+        ({"approvers": (ANA, BEN), "first_by": ANA, "first_person": ANA}, {BEN}),
+        ({"approvers": (ANA, "arn:aws:iam::111122223333:role/Release")}, {ANA}),
+    ],
+    ids=["all", "who-has-not-approved", "who-has-a-mailbox"],
+)
+def test_those_are_reminded_who_can_still_decide(
+    scene: Any, desk: Desk, inbox: Any, changes: dict[str, Any], told: set[str]
+) -> None:
+    asked(scene, hours_ago=90, hours_left=10, **changes)
+    remind(APPS, desk, time.time())
+    assert {message["MessageAttributes"]["recipient"]["Value"] for message in inbox()} == told
+
+
+@pytest.mark.parametrize("move", ["supersede", "expire"])
+def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Desk, inbox: Any, move: str) -> None:
+    approval = asked(scene, hours_ago=90, hours_left=10)
+    getattr(scene.approvals, move)(approval.approval_id)
+    assert remind(APPS, desk, time.time()) == ()
+    assert inbox() == []
