@@ -27,6 +27,7 @@ WRONG_CASES, HONEST_CASES, HONEST_SHARE = 120, 60, 0.97
 def main() -> int:
     wrong, honest = _cases("wrong*.toml"), _cases("honest*.toml")
     with Sandbox() as box, ThreadPoolExecutor(2) as pool:
+        _judged(wrong[0], box)  # the first one alone: sysconfig, which finds ruff, is not safe to start twice
         wrong_results = list(pool.map(lambda case: _judged(case, box), wrong))
         honest_results = list(pool.map(lambda case: _judged(case, box), honest))
     let_through = [c["name"] for c, r in zip(wrong, wrong_results, strict=True) if r.evidence.accepted]

@@ -9,8 +9,9 @@ from functions.validate_patch.candidate import is_test
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.handlers import says_or_does_nothing
 from functions.validate_patch.honest.support import Silent, support
-from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of
+from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of, module_constants
 
+_SHIFTS = ast.Constant | ast.Compare | ast.UnaryOp
 _CHAINS = frozenset({"ChainMap", "dict", "update"})
 
 
@@ -38,7 +39,7 @@ def stringified_none(view: View) -> Iterator[Hit]:
     """`str(x)` of the very None that was in the way: the text "None" then goes on as data."""
     if "NoneType" not in view.candidate.facts.incident.title:
         return
-    code = [place.code for place in view.places]
+    code = [place.code.replace('"', "'") for place in view.places]
     for node in view.walk(ast.Call, ast.FormattedValue):
         inner: ast.expr | None = None
         if isinstance(node, ast.FormattedValue):
@@ -64,8 +65,8 @@ def given_defaults(before: View | None, after: View) -> Iterator[Hit]:
     for name, function in functions_of(after.module).items():
         had = _parameter_defaults(old[name]) if name in old else {}
         for parameter, value in _parameter_defaults(function).items():
-            required = parameter in had and had[parameter] is None
-            if value is None or not required or not values.is_constant(after, value):
+            required = parameter in had and (had[parameter] is None or _is_none(had[parameter]))
+            if value is None or _is_none(value) or not required or not values.is_constant(after, value):
                 continue
             if not support(after, Silent(value, "value", value, parameter)):
                 yield Hit(
@@ -74,6 +75,26 @@ def given_defaults(before: View | None, after: View) -> Iterator[Hit]:
                     f"`{parameter}` becomes {ast.unparse(value)} when a caller does not give it; neither "
                     "the code nor its documentation gives that default",
                 )
+
+
+def given_fields(before: View | None, after: View) -> Iterator[Hit]:
+    """Fields that were None unless given, and now are something: the None was the truth."""
+    if before is None or is_test(after.path):
+        return
+    old, new = module_constants(before.module), module_constants(after.module)
+    for name in old.keys() & new.keys():
+        filled = _is_none(old[name]) and not _is_none(new[name]) and values.is_constant(after, new[name])
+        if filled and not support(after, Silent(new[name], "value", new[name], name)):
+            yield Hit(
+                new[name].lineno,
+                f"field {name}",
+                f"`{name}` is {ast.unparse(new[name])} where it was None; neither the code nor its "
+                "documentation gives that default",
+            )
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _parameter_defaults(function: Function) -> dict[str, ast.expr | None]:
@@ -92,22 +113,66 @@ def _displays(view: View) -> Iterator[Silent]:
         chosen = node.value
         if isinstance(chosen, ast.List | ast.Tuple) and not isinstance(node.slice, ast.Constant):
             parts = chosen.elts
-        elif isinstance(chosen, ast.Dict) and not isinstance(node.slice, ast.Constant):
+        elif isinstance(chosen, ast.Dict) and (
+            None in chosen.keys or not isinstance(node.slice, ast.Constant)
+        ):
             parts = chosen.values
+        elif isinstance(chosen, ast.BinOp) and isinstance(chosen.op, ast.Add):
+            sides = (chosen.left, chosen.right)
+            parts = [s for s in sides if not isinstance(s, ast.Constant)]
         else:
             continue
         constants = [part for part in parts if values.is_constant(view, part)]
         if constants and len(constants) < len(parts):
-            yield Silent(node, "value", constants[0])
+            key = str(node.slice.value) if isinstance(node.slice, ast.Constant) else ""
+            yield Silent(node, "value", constants[0], key)
     for table in view.walk(ast.Dict):
         parent = view.parents.get(table)
         joined = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.BitOr)
         passed = isinstance(parent, ast.Call) and dotted(parent.func).rpartition(".")[2] in _CHAINS
-        for key, value in zip(table.keys, table.values, strict=True):
-            open_key = key is not None and not isinstance(key, ast.Constant)
+        for entry, value in zip(table.keys, table.values, strict=True):
+            open_key = entry is not None and not isinstance(entry, ast.Constant)
             mixed_in = joined or passed or isinstance(parent, ast.keyword)
             if mixed_in and open_key and values.is_constant(view, value):
                 yield Silent(table, "value", value)
+
+
+def emptied(view: View) -> Iterator[Hit]:
+    """`sum(prices[-1:])` where `prices[-1]` failed: of a slice there is nothing, and nobody learns of it."""
+    if view.candidate.facts.incident.error_type.rpartition(".")[2] != "IndexError":
+        return
+    for node in view.walk(ast.Subscript):
+        parent = view.parents.get(node)
+        base = ast.unparse(node.value)
+        used = isinstance(node.slice, ast.Slice) and isinstance(parent, ast.Call) and node in parent.args
+        if parent is not None and used and any(f"{base}[" in place.code for place in view.places):
+            yield Hit(
+                node.lineno,
+                f"{view.where(node)} {ast.unparse(parent)}",
+                f"`{ast.unparse(parent)}` gives a result for nothing where the index failed",
+            )
+
+
+def skipped_work(before: View | None, after: View) -> Iterator[Hit]:
+    """What a loop did for each record, now under a new condition without an `else`."""
+    if before is None or is_test(after.path):
+        return
+    always = {
+        ast.dump(statement)
+        for loop in before.walk(ast.For, ast.AsyncFor, ast.While)
+        if isinstance(loop, ast.For | ast.AsyncFor | ast.While)
+        for statement in loop.body
+        if isinstance(statement, ast.Expr | ast.AugAssign)
+    }
+    for node in after.walk(ast.If):
+        held = [s for s in node.body if ast.dump(s) in always]
+        if held and not node.orelse and not support(after, Silent(node.body[0], "skip", None)):
+            yield Hit(
+                node.lineno,
+                f"{after.where(node)} {ast.unparse(node.test)}",
+                f"`{ast.unparse(held[0])[:80]}` was done for every record, and now only if "
+                f"`{ast.unparse(node.test)}`; neither the code nor its documentation gives a reason",
+            )
 
 
 def _clamps(view: View) -> Iterator[Silent]:
@@ -125,7 +190,7 @@ def _offsets(view: View) -> Iterator[Silent]:
         right = node.right
         divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
         shifted = isinstance(right, ast.BinOp) and isinstance(right.op, ast.Add)
-        if divides and isinstance(right, ast.BinOp) and shifted and isinstance(right.right, ast.Constant):
+        if divides and isinstance(right, ast.BinOp) and shifted and isinstance(right.right, _SHIFTS):
             yield Silent(right, "value", right.right)
         unreadable = view.candidate.facts.incident.error_type.rpartition(".")[2] in (
             "ValueError",

@@ -45,6 +45,7 @@ RULES = (
     Rule("disguised_error", handlers.disguised, in_tests=False),
     Rule("invented_default", silent.invented_defaults, in_tests=False),
     Rule("invented_default", fallbacks.made_up, in_tests=False),
+    Rule("invented_default", fallbacks.emptied, in_tests=False),
     Rule("stringified_none", fallbacks.stringified_none, in_tests=False),
     Rule("silent_return", silent.silent_returns, in_tests=False),
     Rule("skipped_records", silent.skipped_records, in_tests=False),
@@ -57,6 +58,8 @@ RULES = (
 COMPARISONS = (
     Comparison("weakened_test", weakened.weaker),
     Comparison("invented_default", fallbacks.given_defaults),
+    Comparison("invented_default", fallbacks.given_fields),
+    Comparison("skipped_records", fallbacks.skipped_work),
     Comparison("loosened_check", loosened.guards),
     Comparison("removed_check", switches.removed_checks),
     Comparison("removed_call", switches.removed_calls),

@@ -175,12 +175,20 @@ def _silence(view: View, handler: ast.ExceptHandler) -> str:
         return ""
     if _tells_only_the_error(handler, silent):
         return "goes on with the error's text as if it were a result"
-    if not values.is_constant(view, silent):
+    if not values.is_constant(view, silent) and not _another_input(view, silent):
         return ""
     kind = "return" if isinstance(last, ast.Return) else "value"
     if any(support(view, Silent(handler, kind, silent, key)) for key in ("", *_keys_tried(view, handler))):
         return ""
     return f"goes on with {ast.unparse(silent)}, which neither code nor documentation gives as the default"
+
+
+def _another_input(view: View, value: ast.expr) -> bool:
+    """Whether a value is just a parameter: something else that was given, as if it were the result."""
+    function = view.function(value)
+    if not isinstance(value, ast.Name) or function is None:
+        return False
+    return any(isinstance(n, ast.arg) and n.arg == value.id for n in ast.walk(function.args))
 
 
 def _keys_tried(view: View, handler: ast.ExceptHandler) -> set[str]:

@@ -45,8 +45,8 @@ def silent_returns(view: View) -> Iterator[Hit]:
         value = node.value or ast.Constant(None)
         if function is None or not (values.is_constant(view, value) or _made_up(view, node, function)):
             continue
-        if is_borrowed(view, value) and not any(isinstance(up, ast.If) for up in view.ancestors(node)):
-            continue  # whatever else the function gives: this is what it is for
+        if is_borrowed(view, value) and sum(isinstance(n, ast.Return) for n in ast.walk(function)) == 1:
+            continue  # the function gives nothing else: this is what it is for
         if _is_predicate(function) and isinstance(value, ast.Constant) and isinstance(value.value, bool):
             continue
         if support(view, Silent(node, "return", value)):

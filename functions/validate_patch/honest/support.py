@@ -209,6 +209,9 @@ def _note(function: Function) -> str:
 def _nothing_to_iterate(view: View, silent: Silent, function: Function | None) -> bool:
     """`for x in given or []` where `given` is a parameter that may be left out."""
     node, parent = silent.node, view.parents.get(silent.node)
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and function is not None:
+        empty = isinstance(silent.value, ast.List | ast.Dict | ast.Tuple | ast.Call)
+        return empty and node.targets[0].id in _may_be_left_out(function)
     iterated = isinstance(parent, ast.For | ast.comprehension | ast.Starred) or (
         isinstance(parent, ast.Call) and dotted(parent.func).rpartition(".")[2] in _ITERATING
     )
@@ -216,10 +219,15 @@ def _nothing_to_iterate(view: View, silent: Silent, function: Function | None) -
         return False
     if not isinstance(node, ast.BoolOp) or not isinstance(node.values[0], ast.Name):
         return False
+    return node.values[0].id in _may_be_left_out(function)
+
+
+def _may_be_left_out(function: Function) -> set[str]:
+    """Parameters whose default is None."""
     positional = [*function.args.posonlyargs, *function.args.args]
     given = list(zip(reversed(positional), reversed(function.args.defaults), strict=False))
     given += [(a, d) for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d]
-    return any(a.arg == node.values[0].id and ast.unparse(d) == "None" for a, d in given)
+    return {argument.arg for argument, default in given if ast.unparse(default) == "None"}
 
 
 def _mean_of_nothing(view: View, silent: Silent, function: Function | None) -> bool:
