@@ -56,7 +56,7 @@ def test_no_page_has_a_violation(
         page.goto(address)
         found[name] = violations(page)
     page.goto(link)
-    page.get_by_role("link", name="all that waits for you").click()
+    page.get_by_role("link", name="see all").click()
     expect(page.get_by_role("link", name="Read and decide")).to_be_visible()
     found["list"] = violations(page)
     page.goto(link)

@@ -169,7 +169,7 @@ def test_two_people_approve_the_second_by_way_of_the_list(
 
     page = someone().open(ben)
     expect(page.get_by_role("heading", name="ana@shop.example has approved this patch")).to_be_visible()
-    page.get_by_role("link", name="all that waits for you").click()
+    page.get_by_role("link", name="see all").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("One decision waits for you")
     page.get_by_role("link", name="Read and decide").click()
     page.get_by_role("button", name="Approve this patch").click()
