@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from functions.validate_patch.candidate import Candidate, is_test, parsed
@@ -71,19 +72,18 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
 def _reached(candidate: Candidate) -> set[str]:
     """Names of the functions in the traceback, of what they use, and of what that uses."""
     names: set[str] = set()
-    definitions = _all_definitions(candidate.before)
     for place in candidate.places:
         names.add(place.function)
         module = parsed(candidate.before, place.path)
         if module is None or place.function == "<module>":
-            return names | set(definitions)
+            return names | set(_definitions_of(candidate.before, None))
         for name, function in functions_of(module).items():
             if name.rpartition(".")[2] == place.function:
                 names |= names_in(function) | set(name.split("."))
         if place.function.startswith("<"):  # a lambda or comprehension: the line is all there is to go by
             names |= _names_at(module, place.line)
-    for name in list(names):
-        for node in definitions.get(name, ()):
+    for nodes in _definitions_of(candidate.before, names).values():
+        for node in nodes:
             names |= names_in(node)
     return names
 
@@ -96,11 +96,18 @@ def _names_at(module: ast.Module, line: int) -> set[str]:
     return found
 
 
-def _all_definitions(tree: Tree) -> dict[str, list[ast.AST]]:
-    """Name → definitions of that name anywhere in the repository's code."""
+def _definitions_of(tree: Tree, names: set[str] | None) -> dict[str, list[ast.AST]]:
+    """Name → definitions anywhere in the repository's code: of these names, or of all.
+
+    Only files that seem to define one of the names are parsed: a large repository has thousands of others.
+    """
     found: dict[str, list[ast.AST]] = {}
-    for path in tree:
-        module = parsed(tree, path) if path.endswith(".py") and not is_test(path) else None
+    any_of = "|".join(map(re.escape, sorted(names))) if names is not None else r"\w+"
+    hint = re.compile(rf"\b(?:def|class)\s+(?:{any_of})\b|\b(?:{any_of})\s*(?::[^=\n]*)?=".encode())
+    for path, file in tree.items():
+        if not path.endswith(".py") or is_test(path) or not hint.search(file.data):
+            continue
+        module = parsed(tree, path)
         for node in ast.walk(module) if module is not None else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
@@ -109,7 +116,7 @@ def _all_definitions(tree: Tree) -> dict[str, list[ast.AST]]:
                 for target in targets:
                     if isinstance(target, ast.Name):
                         found.setdefault(target.id, []).append(node.value)
-    return found
+    return found if names is None else {name: nodes for name, nodes in found.items() if name in names}
 
 
 def _definitions(module: ast.Module) -> dict[str, str]:

@@ -168,15 +168,20 @@ class Sandbox:
     def _run(self, message: bytes, limits: Limits) -> Outcome:
         control, theirs = socket.socketpair()
         output, report = os.pipe(), os.pipe()
-        given = (output[1], report[1], theirs.fileno())
+        # In a file of its own: a message on a socket is limited, and a large repository's job is not small.
+        job = os.memfd_create("job")
+        given = (output[1], report[1], theirs.fileno(), job)
         try:
+            with open(job, "wb", closefd=False) as file:
+                file.write(message)
+            os.lseek(job, 0, os.SEEK_SET)
             with self._lock:
-                socket.send_fds(self._channel, [message], given)
+                socket.send_fds(self._channel, [b"run"], given)
         except OSError as error:
             raise PermanentError(f"the sandbox's server ended: {error}") from error
         finally:
-            os.close(output[1])
-            os.close(report[1])
+            for descriptor in (output[1], report[1], job):
+                os.close(descriptor)
             theirs.close()
         with control, os.fdopen(output[0], "rb", 0) as out, os.fdopen(report[0], "rb", 0) as rep:
             return _collect(control, out.fileno(), rep.fileno(), limits)

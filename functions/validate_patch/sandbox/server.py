@@ -23,7 +23,7 @@ from functions.validate_patch.sandbox import isolation, runner, seccomp
 from functions.validate_patch.sandbox.isolation import Limits
 from functions.validate_patch.sandbox.report import READY
 
-_MESSAGE_LIMIT = 256 * 1024
+_MESSAGE_LIMIT = 16
 _SETUP_FAILED = 199
 
 
@@ -37,12 +37,15 @@ def serve(fd: int, namespaces: bool) -> None:
         namespaces = namespaces and _namespaces_permitted()
         channel.send(json.dumps({"namespaces": namespaces}).encode())
         while True:
-            message, fds, _, _ = socket.recv_fds(channel, _MESSAGE_LIMIT, 3)
+            message, fds, _, _ = socket.recv_fds(channel, _MESSAGE_LIMIT, 4)
             if not message:
                 return
+            *pipes, job = fds
             if os.fork() == 0:
                 channel.close()
-                _supervise(json.loads(message), namespaces, *fds)
+                with os.fdopen(job, "rb") as file:
+                    text = file.read()
+                _supervise(json.loads(text), namespaces, *pipes)
             for descriptor in fds:
                 os.close(descriptor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -18,6 +19,8 @@ from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 CALLS = 4000
 """Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
 _SECONDS = 8.0
+# Of each kind, code and tests: what is read for classes and examples, once per search.
+_MOST_FILES = 300
 _WRITTEN = 3
 
 
@@ -79,7 +82,7 @@ def _is_mended(error_type: str, answer: dict[str, Any]) -> bool:
 def _task(candidate: Candidate) -> dict[str, Any]:
     incident = candidate.facts.incident
     message = incident.title.partition(": ")[2] if incident.title.startswith(incident.error_type) else ""
-    python = sorted(path for path in candidate.before if path.endswith(".py"))
+    python = _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
     return {
         "kind": "search",
         "type": incident.error_type,
@@ -91,6 +94,21 @@ def _task(candidate: Candidate) -> dict[str, Any]:
         "files": [path for path in python if not is_test(path)],
         "calls": CALLS,
     }
+
+
+def _nearest(candidate: Candidate, paths: list[str]) -> list[str]:
+    """The files that may show how the failing code is called: those nearest to it in the tree, by name."""
+    places = [PurePosixPath(place.path).parts[:-1] for place in candidate.places]
+
+    def distance(path: str) -> tuple[int, str]:
+        parts = PurePosixPath(path).parts[:-1]
+        pairs = (
+            itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts, p, strict=False)) for p in places
+        )
+        return -max((sum(1 for _ in pair) for pair in pairs), default=0), path
+
+    tests = sorted((path for path in paths if is_test(path)), key=distance)[:_MOST_FILES]
+    return sorted([*tests, *sorted((p for p in paths if not is_test(p)), key=distance)[:_MOST_FILES]])
 
 
 def _lines(outcome: Outcome) -> list[dict[str, Any]]:

@@ -208,3 +208,19 @@ def test_generated_test_reads_as_a_person_would_write_it(shop: Tree, check: Chec
         "def test_rate_for_does_not_raise_keyerror():\n"
         '    assert rate_for("NZ") == 19.5\n'
     )
+
+
+def test_a_repository_of_thousands_of_files_is_searched_all_the_same(shop: Tree, check: Check) -> None:
+    filler = {f"shop/generated/module_{n}_with_quite_a_long_name.py": File(b"X = 1\n") for n in range(5000)}
+    result = check(shop | filler, "label", FORMAT)
+    assert gate(result, "reproduces").result is Result.PASS
+
+
+def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) -> None:
+    own = {"requests/__init__.py": File(b""), "requests/utils.py": File(b"def text(x):\n    return str(x)\n")}
+    edit = ("shop/reports.py", '"ORD-" + order["number"]', '"ORD-" + requests.utils.text(order["number"])')
+    before = shop["shop/reports.py"].data
+    tree = (
+        shop | own | {"shop/reports.py": File(before.replace(b'"""\n', b'"""\n\nimport requests.utils\n', 1))}
+    )
+    assert gate(check(tree, "label", edit), "clean").result is Result.PASS
