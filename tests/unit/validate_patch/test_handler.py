@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.archive import members_of, pack
+from functions.core.archive import Member, members_of, pack, read
 from functions.core.artifacts import Artifacts
 from functions.core.evidence import Evidence
 from functions.core.facts import Facts
@@ -112,3 +112,29 @@ def test_patch_that_does_not_apply_has_no_hash(
     answer = handler(STATE, lambda_context)
     assert (answer["verdict"], answer["patch_sha256"]) == ("rejected", "")
     assert artifacts.get(HEAL.attempt_key("patch.diff")) == b""
+
+
+def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_said(
+    artifacts: Artifacts,
+    shop_archive: bytes,
+    propose: Callable[..., Proposal],
+    lambda_context: Any,
+) -> None:
+    importing = Member(
+        "tests/test_padded.py", b"import leftpad\n\n\ndef test_padded():\n    assert leftpad.PADDED\n"
+    )
+    artifacts.put(HEAL.key("source.tar.gz"), pack([*read(shop_archive), importing]))
+    edit = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), propose(edit).to_json())
+    artifacts.put("dependencies/1.tar.gz", pack([Member("leftpad.py", b"PADDED = True\n")]))
+
+    def detail(key: str, reason: str) -> str:
+        dependencies = {"key": key, "reason": reason, "packages": 1}
+        assert handler({**STATE, "dependencies": dependencies}, lambda_context)["verdict"] == "accepted"
+        evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
+        return next(gate.detail for gate in evidence.gates if gate.gate == "breaks_nothing")
+
+    assert detail("dependencies/1.tar.gz", "").startswith(
+        "14 tests passed before the patch and pass after it"
+    )
+    assert "not run: the repository's dependencies are not installed: no wheel" in detail("", "no wheel")
