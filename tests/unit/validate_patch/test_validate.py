@@ -212,7 +212,7 @@ def test_generated_test_reads_as_a_person_would_write_it(shop: Tree, check: Chec
 
 def test_a_repository_of_thousands_of_files_is_searched_all_the_same(shop: Tree, check: Check) -> None:
     filler = {f"shop/generated/module_{n}_with_quite_a_long_name.py": File(b"X = 1\n") for n in range(5000)}
-    result = check(shop | filler, "label", FORMAT)
+    result = check({**shop, **filler}, "label", FORMAT)
     assert gate(result, "reproduces").result is Result.PASS
 
 
