@@ -220,7 +220,6 @@ def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) 
     own = {"requests/__init__.py": File(b""), "requests/utils.py": File(b"def text(x):\n    return str(x)\n")}
     edit = ("shop/reports.py", '"ORD-" + order["number"]', '"ORD-" + requests.utils.text(order["number"])')
     before = shop["shop/reports.py"].data
-    tree = (
-        shop | own | {"shop/reports.py": File(before.replace(b'"""\n', b'"""\n\nimport requests.utils\n', 1))}
-    )
+    importing = File(before.replace(b'"""\n', b'"""\n\nimport requests.utils\n', 1))
+    tree = {**shop, **own, "shop/reports.py": importing}
     assert gate(check(tree, "label", edit), "clean").result is Result.PASS
