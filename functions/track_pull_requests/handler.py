@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → {"resolved": [incident ids], "rejected": [...], "failures": []}.
+    """Any event → {"resolved": [incident ids], "rejected": [...], "failures": [], "unreadable": [...]}.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """

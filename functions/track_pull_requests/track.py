@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from functions.core.incidents import Incidents
 
 
+_NUMBER = re.compile(r"/pull/([0-9]{1,9})$")
+
+
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What one run changed, and the apps whose forge did not answer (name and reason)."""
+    """What one run changed, the apps whose forge did not answer (name and reason), and the incidents whose
+    address of a pull request is none."""
 
     resolved: tuple[str, ...]
     rejected: tuple[str, ...]
     failures: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[App], Repository]) -> Tracked:
@@ -31,6 +37,7 @@ def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[Ap
     resolved: list[str] = []
     rejected: list[str] = []
     failures: list[str] = []
+    unreadable: list[str] = []
     for app in apps:
         waiting = incidents.open_pull_requests(app.name)
         if not waiting:
@@ -38,18 +45,23 @@ def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[Ap
         try:
             repository = repository_of(app)
             for incident in waiting:
-                match _settle(repository, app, incident, incidents):
+                number = _NUMBER.search(incident.pull_request_url)
+                if number is None:
+                    unreadable.append(incident.incident_id)
+                    continue
+                match _settle(repository, app, incident, int(number[1]), incidents):
                     case Status.RESOLVED:
                         resolved.append(incident.incident_id)
                     case Status.REJECTED:
                         rejected.append(incident.incident_id)
         except SelfHealError as error:
             failures.append(f"{app.name}: {error}")
-    return Tracked(tuple(resolved), tuple(rejected), tuple(failures))
+    return Tracked(tuple(resolved), tuple(rejected), tuple(failures), tuple(unreadable))
 
 
-def _settle(repository: Repository, app: App, incident: Incident, incidents: Incidents) -> Status | None:
-    number = int(incident.pull_request_url.rstrip("/").rsplit("/", 1)[1])
+def _settle(
+    repository: Repository, app: App, incident: Incident, number: int, incidents: Incidents
+) -> Status | None:
     with forge_errors(app):
         pull = repository.get_pull(number)
         state, merged = pull.state, pull.merged

@@ -88,6 +88,17 @@ def test_a_closed_one_rejects_with_the_reason(hosted: Hosted, incidents: Inciden
     assert "closed without merging" in incidents.get(ID).reason
 
 
+@pytest.mark.parametrize("address", ["", "javascript:alert(1)", "https://forge/x/pull/<script>", "pull/x/1"])
+def test_an_address_that_is_no_pull_request_s_keeps_nobody_waiting(
+    hosted: Hosted, incidents: Incidents, pull_number: int, address: str
+) -> None:
+    record(incidents, "other")
+    incidents.advance("other-f", "arn", status=str(Status.PR_OPEN), pull_request_url=address)
+    connect(hosted.app, hosted.token).get_pull(pull_number).merge()
+    tracked = run(hosted, incidents, replace(hosted.app, name="other"))
+    assert (tracked.resolved, tracked.unreadable) == ((ID,), ("other-f",))
+
+
 def test_one_app_in_trouble_does_not_keep_the_others_waiting(
     hosted: Hosted, incidents: Incidents, pull_number: int
 ) -> None:
