@@ -42,15 +42,15 @@ source = { virtual = "." }
 [[package]]
 name = "requests"
 version = "2.32.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example/" }
 [[package]]
 name = "tomli"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example/" }
 [[package]]
 name = "tomli"
 version = "2.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example/" }
 """
 PIPFILE = json.dumps(
     {"default": {"requests": {"version": "==2.32.0"}}, "develop": {"mock": {"version": "==5"}}}
