@@ -132,13 +132,21 @@ class LambdaContext:
     aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"
 
 
-@pytest.fixture
-def lambda_context(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> LambdaContext:
-    """A context, and telemetry of the test's own: a logger keeps the stream that it was made with."""
+@pytest.fixture(autouse=True)
+def telemetry_of_its_own(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A logger keeps the stream that it was made with, which pytest closes when the test that made it ends.
+
+    The standard library keeps loggers by name, so each test has one of its own.
+    """
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.name)
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.nodeid)
     for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
         made.cache_clear()
+
+
+@pytest.fixture
+def lambda_context() -> LambdaContext:
+    """A context as the runtime passes it."""
     return LambdaContext()
 
 
