@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,13 +134,13 @@ class LambdaContext:
 
 
 @pytest.fixture(autouse=True)
-def telemetry_of_its_own(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def telemetry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A logger keeps the stream that it was made with, which pytest closes when the test that made it ends.
 
     The standard library keeps loggers by name, so each test has one of its own.
     """
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", request.node.nodeid)
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"test-{uuid.uuid4()}")
     for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
         made.cache_clear()
 
