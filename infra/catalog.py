@@ -202,6 +202,7 @@ OTHERS = (
             "artifacts_bucket",
             "registry_path",
             "link_key_parameter",
+            "identity_from",
         ),
         may=(
             May.UPDATE_INCIDENTS,

@@ -9,6 +9,7 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from functions.core.identity import LINK
 from infra.assets import Package
 from infra.catalog import FUNCTIONS, Spec
 from infra.detection import Detection, keep_failed_events
@@ -121,6 +122,7 @@ class SelfHealingCode(Stack):
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
             "webhooks_path": WEBHOOKS_PATH,
+            "identity_from": LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
         }

@@ -89,7 +89,7 @@ class Approval:
     reason: str = ""
     source_ip: str = ""
     via: str = ""
-    """`link` (the page) or `iam` (the command line)."""
+    """`link` (the page), `sign_in` (the page, signed in) or `iam` (the command line)."""
     decided_at: str = ""
     created_at: str = ""
     ttl: int = 0

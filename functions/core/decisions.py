@@ -72,7 +72,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer as a person gives it. `via` is `link` or `iam`; `reason` is a key of REJECT_REASONS."""
+    """An answer as a person gives it. `via` is as in Approval; `reason` is a key of REJECT_REASONS."""
 
     verdict: Verdict
     by: str

@@ -29,6 +29,8 @@ class Settings:
     approval_url: str = ""
     """Base address of the approval page, ending in `/`."""
     approval_ttl_seconds: str = ""
+    identity_from: str = ""
+    """Who decides on the page: see `functions.core.identity`."""
     failure_queue_url: str = ""
 
     @classmethod

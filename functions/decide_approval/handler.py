@@ -1,4 +1,4 @@
-"""decide_approval's Lambda entry point, behind a function URL."""
+"""decide_approval's Lambda entry point, behind a function URL, or an HTTP API where people sign in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from functions.decide_approval.routes import Office, build
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """A function URL request (payload format 2.0) → its response."""
+    """A request (payload format 2.0) → its response."""
     return _app().resolve(event, LambdaContext())
 
 
@@ -46,4 +46,5 @@ def _office() -> Office:
         decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
         keys=LinkKeys(settings.require("link_key_parameter")),
         registry=Registry(settings.require("registry_path")),
+        identity_from=settings.require("identity_from"),
     )

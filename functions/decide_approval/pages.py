@@ -105,6 +105,13 @@ def notice(page: Notice, depth: int = 1) -> str:
     return _render("notice.html", depth, page=page)
 
 
+def nobody(why: str) -> Notice:
+    """What somebody is told whose sign-in names nobody."""
+    return Notice(
+        403, "It is not clear who you are", f"{why} Ask whoever runs your sign-in, then sign in again."
+    )
+
+
 def used(approval: Approval) -> Notice:
     """What somebody is told who comes after the decision: what was decided, by whom and when."""
     words = {"approve": "approved", "revise": "sent back for changes", "reject": "rejected"}
@@ -173,9 +180,9 @@ def progress_page(progress: Progress, token: str, everything: str, *, still: boo
     return _render("progress.html", 2, progress=progress, token=token, everything=everything, still=still)
 
 
-def list_page(overview: Overview, recipient: str) -> str:
-    """What waits for somebody, what is under way, what happened lately."""
-    return _render("list.html", 1, overview=overview, recipient=recipient)
+def list_page(overview: Overview, recipient: str, depth: int) -> str:
+    """What waits for somebody, what is under way, what happened lately; `depth` as for a notice."""
+    return _render("list.html", depth, overview=overview, recipient=recipient)
 
 
 def static(name: str) -> tuple[str, str] | None:

@@ -1,9 +1,10 @@
-"""The routes behind the function URL: Powertools' resolver in, HTML out.
+"""The routes behind the function URL, or the signed-in API: Powertools' resolver in, HTML out.
 
     GET  a/<approval>?t=<link token>            shows; decides nothing, however often it is opened
     POST a/<approval>?t=<link token>            decides, once
     GET  a/<approval>/progress?t=<follow token> follows the decision
     GET  list/<app>?t=<list token>              what waits for the same person, is under way, happened lately
+    GET  list                                   the same for whoever is signed in
     GET  static/<name>                          style sheet and icon
 
 All addresses within pages are relative: the page may lie below a path, and does on the embedded run.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -26,16 +27,19 @@ from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.approvers import may_decide, person
 from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.identity import LINK, NoIdentity
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
 from functions.core.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
 from functions.core.registry import Registry
 from functions.core.telemetry import logger
+from functions.core.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.decide_approval import pages
 from functions.decide_approval.case import PatchChanged, load
 from functions.decide_approval.follow import progress
 from functions.decide_approval.overview import overview, visible_apps
 from functions.decide_approval.pages import Draft, Notice
+from functions.decide_approval.request import decider, source_address
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
@@ -46,24 +50,6 @@ _LIST_SECONDS = 8 * 3600
 _MOST_TRIES = 100
 # A comment has at most 4,000 characters, at most 12 bytes each when percent-encoded.
 _LARGEST_FORM = 64 * 1024
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Not no-referrer: browsers then send `Origin: null` with the form. Other sites still get nothing.
-    "Referrer-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow, noarchive",
-}
-_NEVER_KEPT = {"Cache-Control": "no-store"}
-_KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 Page = Response[str]
 
@@ -78,6 +64,8 @@ class Office:
     decisions: Decisions
     keys: LinkKeys
     registry: Registry
+    identity_from: str = LINK
+    """Who decides: `link`, the link's recipient; or the claim that names whoever is signed in."""
 
 
 class _Closed(Exception):
@@ -109,13 +97,17 @@ def build(office: Callable[[], Office]) -> LambdaFunctionUrlResolver:
     def everything(home: str) -> Page:
         return desk.everything(home)
 
+    @app.route("/list", method=["GET", "HEAD"])
+    def mine() -> Page:
+        return desk.mine()
+
     @app.route("/static/<name>", method=["GET", "HEAD"])
     def static(name: str) -> Page:
         found = pages.static(name)
         if found is None:
             raise NotFoundError
         content_type, text = found
-        return Response(HTTPStatus.OK, content_type, text, headers={**SECURITY_HEADERS, **_KEPT})
+        return Response(HTTPStatus.OK, content_type, text, headers={**SECURITY_HEADERS, **KEPT})
 
     @app.not_found
     def not_found(_: NotFoundError) -> Page:
@@ -168,7 +160,8 @@ class _Desk:
             by=link.recipient,
             comment=form.get("comment", ""),
             reason=form.get("reason", ""),
-            source_ip=self._app.current_event.request_context.http.source_ip or "",
+            source_ip=source_address(self._app.current_event.raw_event, self._office().identity_from),
+            via="link" if self._office().identity_from == LINK else "sign_in",
         )
         try:
             answer = self._office().decisions.decide(approval_id, decision)
@@ -205,15 +198,24 @@ class _Desk:
 
     def everything(self, home: str) -> Page:
         """`home` is the app whose link led here."""
-        link = self._link(home, Purpose.LIST)
+        return self._list(self._link(home, Purpose.LIST).recipient, home)
+
+    def mine(self) -> Page:
+        """Without a link, so only for whoever is signed in."""
+        if self._office().identity_from == LINK:
+            raise NotFoundError
+        return self._list(self._who(""), "")
+
+    def _list(self, reader: str, home: str) -> Page:
         office, key = self._office(), self._keys()[0]
-        apps = visible_apps(office.registry.apps(), link.recipient, home)
+        apps = visible_apps(office.registry.apps(), reader, home)
 
         def link_to(approval: Approval) -> str:
-            return links.url("../", Link(approval.approval_id, link.recipient, approval.expires_at), key)
+            base = "../" * self.depth
+            return links.url(base, Link(approval.approval_id, reader, approval.expires_at), key)
 
-        found = overview(apps, link.recipient, office.incidents, office.approvals, link_to)
-        return self.html(HTTPStatus.OK, pages.list_page(found, link.recipient))
+        found = overview(apps, reader, office.incidents, office.approvals, link_to)
+        return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth))
 
     def _list_of(self, recipient: str, home: str) -> str:
         """The list's address below the base address, for somebody who is known by a valid link."""
@@ -227,7 +229,7 @@ class _Desk:
             int(status),
             "text/html; charset=utf-8",
             "" if head else body,
-            headers={**SECURITY_HEADERS, **_NEVER_KEPT, **(headers or {})},
+            headers={**SECURITY_HEADERS, **NEVER_KEPT, **(headers or {})},
         )
 
     def _keys(self) -> tuple[bytes, ...]:
@@ -237,12 +239,20 @@ class _Desk:
         return (self._app.current_event.query_string_parameters or {}).get(name, "")
 
     def _link(self, approval_id: str, purpose: Purpose) -> Link:
+        """The link that was opened, as that of whoever opened it."""
         try:
-            return links.verify(self._query("t"), approval_id, self._keys(), time.time(), purpose)
+            link = links.verify(self._query("t"), approval_id, self._keys(), time.time(), purpose)
         except LinkExpired as error:
             raise _Closed(pages.EXPIRED) from error
         except LinkInvalid as error:
             raise _Closed(pages.FORGED) from error
+        return replace(link, recipient=self._who(link.recipient))
+
+    def _who(self, recipient: str) -> str:
+        try:
+            return decider(self._app.current_event.raw_event, recipient, self._office().identity_from)
+        except NoIdentity as error:
+            raise _Closed(pages.nobody(str(error))) from error
 
     def _open(self, approval_id: str, link: Link) -> Approval:
         """The approval, if it is open for a decision by the link's recipient."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from functions.core import links
 from functions.core.approvals import Approval
+from functions.core.identity import LINK
 from functions.core.links import Link
 from functions.core.registry import Registry
 from functions.decide_approval.routes import Office, build
@@ -64,14 +66,24 @@ class Answer:
 class Browser:
     """Asks the resolver as a function URL would; addresses are relative to the page's base."""
 
-    def __init__(self, scene: Any) -> None:
+    def __init__(self, scene: Any, identity_from: str = LINK) -> None:
         class Keys:
             def all(self) -> tuple[bytes, ...]:
                 return tuple(scene.keys)
 
         keys: Any = Keys()
         registry = Registry("/self-heal/apps", SSMProvider())
-        office = Office(scene.approvals, scene.incidents, scene.artifacts, scene.decisions, keys, registry)
+        office = Office(
+            scene.approvals,
+            scene.incidents,
+            scene.artifacts,
+            scene.decisions,
+            keys,
+            registry,
+            identity_from=identity_from,
+        )
+        self.authorizer: dict[str, Any] | None = None
+        """What the gateway's authorizer adds to the request's context."""
         self._resolver = build(lambda: office)
         self._keys = scene.keys
 
@@ -96,6 +108,8 @@ class Browser:
             },
             "isBase64Encoded": body is not None,
         }
+        if self.authorizer is not None:
+            event["requestContext"]["authorizer"] = self.authorizer
         if query:
             event["queryStringParameters"] = query
         if body is not None:
@@ -123,3 +137,23 @@ class Browser:
 @pytest.fixture
 def browser(scene: Any) -> Browser:
     return Browser(scene)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The page behind sign-in, as the gateway's authorizer lets people through."""
+
+    browser: Browser
+
+    def as_(self, email: str = "", **claims: str) -> Browser:
+        """Somebody's browser. API Gateway passes claims as strings; no claims: nobody signed in."""
+        if email:
+            claims = {"email": email, "email_verified": "true", **claims}
+        self.browser.authorizer = {"jwt": {"claims": claims, "scopes": None}} if claims else None
+        return self.browser
+
+
+@pytest.fixture
+def signed_in(scene: Any) -> Callable[..., Browser]:
+    """Gives the browser of somebody who signed in, on a deployment that goes by the claim `email`."""
+    return Signed(Browser(scene, "email")).as_
