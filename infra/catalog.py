@@ -175,8 +175,8 @@ STEPS = (
         "record_outcome",
         image=False,
         timeout=45,
-        settings=("incidents_table", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.NOTIFY),
+        settings=("incidents_table", "topic_arn", "webhooks_path"),
+        may=(May.UPDATE_INCIDENTS, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
 
@@ -221,8 +221,14 @@ OTHERS = (
         "report_failure",
         image=True,
         timeout=30,
-        settings=("incidents_table", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.NOTIFY),
+        settings=("incidents_table", "topic_arn", "webhooks_path"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.DESCRIBE_EXECUTIONS,
+            May.READ_HISTORY,
+            May.READ_WEBHOOKS,
+            May.NOTIFY,
+        ),
     ),
     Spec(
         "remind_approvers",
@@ -231,16 +237,20 @@ OTHERS = (
         settings=(
             "incidents_table",
             "approvals_table",
+            "artifacts_bucket",
             "registry_path",
             "topic_arn",
             "link_key_parameter",
+            "webhooks_path",
             "approval_url",
         ),
         may=(
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
+            May.READ_ARTIFACTS,
             May.LIST_APPS,
             May.READ_LINK_KEY,
+            May.READ_WEBHOOKS,
             May.NOTIFY,
         ),
     ),

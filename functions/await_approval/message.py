@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from functions.core.announcement import CONFIDENCE, Fix, line, moment, shortened, times
 from functions.core.approvers import EVERYBODY
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
-from functions.core.webhooks import Post
 
 _WIDTH = 76
-# Characters; whoever wants the rest opens the page.
-_CAUSE_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +19,6 @@ class Message:
 
     subject: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1."""
-
-    title: str
-    root_cause: str
-    confidence: float
 
 
 def compose(
@@ -49,18 +37,17 @@ def compose(
     """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
     again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
-    until = f"{datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M}"
     lines = [
         *again,
-        _wrap(f"{incident.app} fails with {_line(incident.title)}"),
-        _wrap(f"Seen {_times(incident)}."),
+        _wrap(f"{incident.app} fails with {line(incident.title)}"),
+        _wrap(f"Seen {times(incident)}."),
         "",
-        _wrap(f"Proposed fix: {_line(fix.title)}"),
-        _wrap(f"Cause: {textwrap.shorten(_line(fix.root_cause), _CAUSE_LIMIT)}"),
-        f"Confidence (the model's own): {fix.confidence:.0%}",
+        _wrap(f"Proposed fix: {line(fix.title)}"),
+        _wrap(f"Cause: {shortened(fix.root_cause)}"),
+        f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),
         "",
-        *_way_in(link, recipient, until),
+        *_way_in(link, recipient, moment(expires_at)),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
@@ -68,27 +55,11 @@ def compose(
     return Message(subject, "\n".join(lines) + "\n")
 
 
-def announce(incident: Incident, fix: Fix, evidence: Evidence, *, link: str, link_text: str) -> Post:
-    """The same for a channel, in which nobody in particular reads."""
-    return Post(
-        headline=f"{incident.app}: approve a fix? {_line(incident.title)}",
-        facts=(
-            ("Seen", _times(incident)),
-            ("Proposed fix", _line(fix.title)),
-            ("Cause", textwrap.shorten(_line(fix.root_cause), _CAUSE_LIMIT)),
-            ("Confidence (the model's own)", f"{fix.confidence:.0%}"),
-            ("Evidence", " ".join(_proof(evidence).split())),
-        ),
-        link=link,
-        link_text=link_text,
-    )
-
-
 def _proof(evidence: Evidence) -> str:
     if not evidence.not_proven:
         return f"Proven: all {len(evidence.gates)} checks ran and passed."
     missing = "\n".join(
-        textwrap.fill(_line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+        textwrap.fill(line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
         for sentence in evidence.not_proven
     )
     return f"NOT fully proven:\n{missing}"
@@ -96,12 +67,12 @@ def _proof(evidence: Evidence) -> str:
 
 def _way_in(link: str, recipient: str, until: str) -> list[str]:
     if not link:
-        return [_wrap(f"Only IAM identities may decide, with the command below, until {until} UTC.")]
+        return [_wrap(f"Only IAM identities may decide, with the command below, until {until}.")]
     return [
         "Read the evidence and decide:",
         link,
         "",
-        _wrap(f"{_whose(recipient)} It works once, until {until} UTC."),
+        _wrap(f"{_whose(recipient)} It works once, until {until}."),
     ]
 
 
@@ -109,20 +80,6 @@ def _whose(recipient: str) -> str:
     if recipient == EVERYBODY:
         return "The link is for whoever reads this: name approvers in the app's entry to record who decided."
     return f"The link is yours alone: what is decided through it is recorded as {recipient}."
-
-
-def _times(incident: Incident) -> str:
-    if incident.occurrences == 1:
-        return f"once, {_minute(incident.first_seen)}"
-    return f"{incident.occurrences:,} times since {_minute(incident.first_seen)}"
-
-
-def _minute(moment: str) -> str:
-    return moment[:16].replace("T", " ") + " UTC" if moment else "an unknown time"
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _wrap(text: str) -> str:

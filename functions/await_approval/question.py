@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from functions.await_approval.message import Fix, announce, compose
+from functions.await_approval.message import compose
 from functions.core import links
+from functions.core.announcement import Fix, Page, announce
+from functions.core.app import App
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
 from functions.core.approvers import EVERYBODY, may_decide, person, with_links
 from functions.core.artifacts import Artifacts
-from functions.core.console import execution_url
 from functions.core.decisions import Decisions
 from functions.core.errors import PermanentError
 from functions.core.evidence import Evidence
@@ -130,7 +131,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
     if owned is None:
         raise _not_ours(heal)
     if approval.status is ApprovalStatus.PENDING:
-        _tell(approval, owned, question.fix, desk)
+        _tell(approval, owned, question.fix, app, desk)
     elif approval.status is ApprovalStatus.DECIDED:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return desk.decisions.deliver(approval)
@@ -151,7 +152,7 @@ def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple
     return tuple(dict.fromkeys(asked))
 
 
-def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk) -> None:
+def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk) -> None:
     evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
     for recipient in with_links(approval.approvers) or (EVERYBODY,):
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
@@ -167,10 +168,14 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, desk: Desk) -> None:
             redriven=approval.redrive_count > 0,
         )
         desk.notifications.send(message.subject, message.text, recipient)
-    # A channel is nobody in particular: where approvers are named, their links are theirs alone.
-    anybody = links.Link(approval.approval_id, EVERYBODY, approval.expires_at)
-    if approval.approvers:
-        address, text = execution_url(approval.execution_arn), "Watch it (the approvers have their links)"
-    else:
-        address, text = links.url(desk.page, anybody, desk.keys[0]), "Read the evidence and decide"
-    desk.webhooks.post(incident.app, announce(incident, fix, evidence, link=address, link_text=text))
+    channels = announce(
+        approval,
+        incident,
+        fix,
+        evidence,
+        app=app,
+        patch=desk.artifacts.get(approval.patch_key),
+        page=Page(desk.page, desk.keys[0]),
+        headline=f"{incident.app}: approve a fix? {incident.title}",
+    )
+    desk.webhooks.post(incident.app, channels)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid
 
 DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -44,9 +45,12 @@ class App:
     """Error classes that start a heal; all others are recorded and notified once."""
     reviewers: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
-    """Mail addresses and IAM ARNs that may decide; empty means: whoever has the link, or the IAM rights."""
+    """Mail addresses, IAM ARNs and Slack users (`slack:U012AB3CD`) that may decide; empty means: whoever has
+    the link, or the IAM rights, or reads the Slack channel."""
     approvals_needed: int = 1
     """How many different people must approve a patch: 1 or 2."""
+    slack_buttons: bool = False
+    """Questions in Slack have buttons that decide; set where a signing secret is registered."""
     model: str = DEFAULT_MODEL
     """Bedrock model or inference profile id."""
     fallback_models: tuple[str, ...] = ()
@@ -95,6 +99,8 @@ class App:
                 raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+        for approver in filter(malformed, app.approvers):
+            raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
         if app.approvals_needed not in (1, 2):
             raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
         if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
@@ -118,7 +124,7 @@ def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise AppInvalid(f"app {app!r}: {key!r} must map strings to strings")
         return dict(value)
-    expected: type | tuple[type, ...] = {"str": str, "int": int}.get(annotation, (int, float))
-    if not isinstance(value, expected) or isinstance(value, bool):
+    expected = {"str": (str,), "int": (int,), "bool": (bool,)}.get(annotation, (int, float))
+    if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
         raise AppInvalid(f"app {app!r}: {key!r} must be of type {annotation}")
     return value

@@ -1,7 +1,9 @@
 """Who may decide, and when one person's approval is enough.
 
-An app may name its approvers: mail addresses (each gets a link of its own) and IAM ARNs (they decide on the
-command line). The question keeps a copy, so that what counts is what held when it was asked.
+An app may name its approvers: mail addresses (each gets a link of its own), IAM ARNs (they decide on the
+command line) and Slack users, `slack:U012AB3CD` (they decide with buttons). The question keeps a copy, so
+that what counts is what held when it was asked. Nothing tells that a Slack user and a mail address are one
+person.
 """
 
 from __future__ import annotations
@@ -18,14 +20,21 @@ EVERYBODY = "team"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html, "sessions"
 _IDENTITY_CENTER = re.compile(r"arn:[\w-]+:sts::\d+:assumed-role/AWSReservedSSO_[^/]+/(.+)")
 _ROLE_SESSION = re.compile(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.+")
+# Ids of users, and of an Enterprise organisation's members. The name, which is the user's own choice and may
+# change, is for readers only. https://docs.slack.dev/reference/objects/user-object
+_SLACK_USER = re.compile(r"(slack:[UW][A-Z0-9]{2,30})( \([\w.-]{1,80}\))?")
+_SLACK = "slack:"
 
 
 def person(identity: str) -> str:
-    """Who an identity is, as far as AWS vouches for it; letters' case does not matter.
+    """Who an identity is, as far as AWS or Slack vouches for it; letters' case does not matter.
 
     The recipient of a link is itself; a session of IAM Identity Center is its user (so that the same person
-    is recognised by link and on the command line); any other role's session is the role.
+    is recognised by link and on the command line); any other role's session is the role; a Slack user is the
+    id without the name.
     """
+    if match := _SLACK_USER.fullmatch(identity):
+        return match[1].casefold()
     if match := _IDENTITY_CENTER.fullmatch(identity):
         return match[1].casefold()
     if match := _ROLE_SESSION.fullmatch(identity):
@@ -40,5 +49,24 @@ def may_decide(identity: str, approvers: Iterable[str]) -> bool:
 
 
 def with_links(approvers: Iterable[str]) -> tuple[str, ...]:
-    """The approvers who are sent a link; IAM identities have no mailbox."""
-    return tuple(approver for approver in approvers if not approver.startswith("arn:"))
+    """The approvers who are sent a link; IAM identities and Slack users have no mailbox."""
+    return tuple(approver for approver in approvers if not approver.startswith(("arn:", _SLACK)))
+
+
+def in_slack(approvers: Iterable[str]) -> bool:
+    """Whether a Slack user is among the approvers."""
+    return any(approver.startswith(_SLACK) for approver in approvers)
+
+
+def slack_user(user_id: str, name: str) -> str:
+    """A Slack user as decisions record it: `slack:U012AB3CD (ana)`. Raises ValueError for no user id."""
+    identity = f"{_SLACK}{user_id}"
+    if not _SLACK_USER.fullmatch(identity):
+        raise ValueError("not the id of a Slack user")
+    named = f"{identity} ({name})"
+    return named if _SLACK_USER.fullmatch(named) else identity
+
+
+def malformed(approver: str) -> bool:
+    """Whether this can be nobody: a Slack user is named by id, not by name, and without one."""
+    return approver.startswith(_SLACK) and not (_SLACK_USER.fullmatch(approver) and " " not in approver)

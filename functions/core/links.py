@@ -40,6 +40,8 @@ class Purpose(StrEnum):
     """Shows what became of a decision to the person who made it."""
     LIST = "list"
     """Shows what waits for a person; the link then names an app instead of an approval."""
+    SLACK = "slack"
+    """Says what Slack's buttons ask about; the recipient is then the app, and who decides is Slack's word."""
 
 
 class LinkInvalid(Exception):

@@ -6,6 +6,7 @@ write to the channel. One per line, `slack https://...` or `teams https://...`.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,23 +15,33 @@ import urllib3
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
+from functions.core import slack
 from functions.core.telemetry import logger
 
 # A channel that does not answer must not hold up the question. Seconds.
 _TIMEOUT = urllib3.Timeout(connect=2, read=4)
-# Slack: header 150 characters, text of a section 3,000, of its fields 2,000.
+# A step must not take longer than one channel's patience, however many there are.
+_PARALLEL = 8
+# Slack: header 150 characters, text of a section 3,000. Teams: 28 KB for a whole message, of which seven
+# values of four bytes a character are 18.
 # https://docs.slack.dev/reference/block-kit/blocks/header-block and section-block
-_HEADLINE, _VALUE = 150, 1_500
+# https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+_HEADLINE, _VALUE = 150, 640
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a channel is told: plain texts, which are shown as they are, and one link."""
+    """What a channel is told: plain texts, which are shown as they are, and one link. Facts: name and value.
+
+    Texts may be as strangers wrote them: each becomes one line and is cut to what channels take.
+    """
 
     headline: str
     facts: tuple[tuple[str, str], ...]
     link: str
     link_text: str
+    buttons: slack.Buttons | None = None
+    """Where Slack's buttons may decide; Teams has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,12 @@ class Webhooks:
 
     def post(self, app: str, message: Post) -> int:
         """To all channels of the app; how many took it. Failures are logged, without addresses."""
+        webhooks = self._of(app)
+        if not webhooks:
+            return 0
         http = urllib3.PoolManager()
-        return sum(self._sent(http, webhook, message) for webhook in self._of(app))
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return sum(pool.map(lambda webhook: self._sent(http, webhook, message), webhooks))
 
     def _of(self, app: str) -> tuple[Webhook, ...]:
         try:
@@ -114,15 +129,17 @@ def _slack(message: Post) -> dict[str, Any]:
     its three special characters are escaped.
     """
     lines = [
-        {"type": "section", "text": {"type": "plain_text", "text": f"{name}: {value}"[:_VALUE]}}
+        {"type": "section", "text": {"type": "plain_text", "text": f"{name}: {_line(value, _VALUE)}"}}
         for name, value in message.facts
     ]
+    headline = _line(message.headline, _HEADLINE)
     link = {"type": "mrkdwn", "text": f"<{_escaped(message.link)}|{_escaped(message.link_text)}>"}
     return {
-        "text": _escaped(message.headline),
+        "text": _escaped(headline),
         "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": message.headline[:_HEADLINE]}},
+            {"type": "header", "text": {"type": "plain_text", "text": headline}},
             *lines,
+            *([slack.actions(message.buttons)] if message.buttons else []),
             {"type": "section", "text": link},
         ],
     }
@@ -133,9 +150,9 @@ def _teams(message: Post) -> dict[str, Any]:
 
     Texts are runs of a RichTextBlock, in which Adaptive Cards know no Markdown.
     """
-    runs = [[{"type": "TextRun", "text": message.headline[:_HEADLINE], "weight": "bolder"}]]
+    runs = [[{"type": "TextRun", "text": _line(message.headline, _HEADLINE), "weight": "bolder"}]]
     for name, value in message.facts:
-        said = {"type": "TextRun", "text": value[:_VALUE]}
+        said = {"type": "TextRun", "text": _line(value, _VALUE)}
         runs.append([{"type": "TextRun", "text": f"{name}: ", "weight": "bolder"}, said])
     card = {
         "type": "AdaptiveCard",
@@ -145,6 +162,12 @@ def _teams(message: Post) -> dict[str, Any]:
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _line(text: str, limit: int) -> str:
+    """`text` on one line, without characters that do not print, cut to `limit`; never empty."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "-"
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def _escaped(text: str) -> str:

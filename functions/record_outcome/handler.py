@@ -10,6 +10,7 @@ from functions.core.edge import step
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.settings import Settings
+from functions.core.webhooks import Webhooks
 from functions.record_outcome.record import record
 
 
@@ -19,4 +20,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.from_environment()
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     notifications = Notifications(boto3.client("sns"), settings.require("topic_arn"))
-    return record(event, incidents, notifications)
+    return record(event, incidents, notifications, Webhooks(settings.require("webhooks_path")))

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from functions.core.announcement import CONFIDENCE
 from functions.core.approvals import Verdict
+from functions.core.console import execution_url
 from functions.core.decisions import REJECT_REASONS
 from functions.core.incident import Incident, Status
+from functions.core.webhooks import Post
 
 
 class Ending(StrEnum):
@@ -104,13 +107,16 @@ def _abstention(state: dict[str, Any]) -> Outcome:
     )
 
 
+_HEADINGS = {
+    Ending.HEALED: "Pull request open",
+    Ending.REJECTED: "Patch rejected",
+    Ending.ABSTAINED: "No fix proposed",
+}
+
+
 def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
     """Subject and text of the notification."""
-    subject = {
-        Ending.HEALED: "Pull request open",
-        Ending.REJECTED: "Patch rejected",
-        Ending.ABSTAINED: "No fix proposed",
-    }[outcome.ending]
+    subject = _HEADINGS[outcome.ending]
     lines = [
         f"{incident.app}: {incident.title}",
         "",
@@ -121,3 +127,32 @@ def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
         f"Incident {incident.incident_id}",
     ]
     return f"[{incident.app}] {subject}: {incident.title}", "\n".join(lines) + "\n"
+
+
+def announce(incident: Incident, outcome: Outcome, state: dict[str, Any]) -> Post:
+    """The same for the app's channels, with what is known of the proposal that it ended with."""
+    proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
+    facts = [("Why", outcome.reason)]
+    if outcome.ending is not Ending.ABSTAINED:
+        facts += [
+            ("Fix", str(proposal.get("title") or "")),
+            (CONFIDENCE, f"{float(proposal['confidence']):.0%}" if "confidence" in proposal else ""),
+            ("Evidence", _PROVEN[bool(validation.get("proven"))]),
+        ]
+    if outcome.ending is Ending.HEALED:
+        facts.append(("Approved by", str((state.get("decision") or {}).get("by") or "")))
+    facts.append(("Next", outcome.next_action))
+    # What the forge answered is data: anything but a web address is no link.
+    is_open = outcome.pull_request_url.startswith(("https://", "http://"))
+    return Post(
+        headline=f"{incident.app}: {_HEADINGS[outcome.ending].lower()}: {incident.title}",
+        facts=tuple((name, value) for name, value in facts if value),
+        link=outcome.pull_request_url if is_open else execution_url(incident.execution_arn),
+        link_text="Review the pull request" if is_open else "Look at the execution",
+    )
+
+
+_PROVEN = {
+    True: "Proven: every check ran and passed.",
+    False: "NOT fully proven: not every check could run; the approval page and the pull request say which.",
+}

@@ -1,4 +1,4 @@
-"""Writes the outcome once, and tells the team once."""
+"""Writes the outcome once, and tells the team and its channels once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
-from functions.record_outcome.outcome import determine, tell
+from functions.core.webhooks import Webhooks
+from functions.record_outcome.outcome import announce, determine, tell
 
 
-def record(state: dict[str, Any], incidents: Incidents, notifications: Notifications) -> dict[str, Any]:
+def record(
+    state: dict[str, Any], incidents: Incidents, notifications: Notifications, webhooks: Webhooks
+) -> dict[str, Any]:
     """Record the outcome of the heal with this state; the task's result.
 
     A repeated run writes and tells nothing: what has happened since (a merged pull request, say) stays.
@@ -23,4 +26,5 @@ def record(state: dict[str, Any], incidents: Incidents, notifications: Notificat
         incident = incidents.advance(incident_id, state["execution_arn"], **outcome.attributes)
         if incident is not None:
             notifications.send(*tell(incident, outcome))
+            webhooks.post(incident.app, announce(incident, outcome, state))
     return outcome.to_json(incident_id)

@@ -9,12 +9,14 @@ from typing import Any
 import boto3
 
 from functions.core.approvals import Approvals
+from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.incidents import Incidents
 from functions.core.links import LinkKeys
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.core.webhooks import Webhooks
 from functions.remind_approvers.remind import Desk, remind
 
 
@@ -26,7 +28,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     desk = Desk(
         incidents=Incidents(dynamodb.Table(settings.require("incidents_table"))),
         approvals=Approvals(dynamodb.Table(settings.require("approvals_table"))),
+        artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
         notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        webhooks=Webhooks(settings.require("webhooks_path")),
         keys=_link_keys(settings.require("link_key_parameter")).all(),
         page=settings.require("approval_url"),
     )

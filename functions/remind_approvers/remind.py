@@ -5,16 +5,22 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from functions.core import links
+from functions.core.announcement import Fix, Page, announce, moment
 from functions.core.app import App
 from functions.core.approvals import Approval, Approvals
 from functions.core.approvers import EVERYBODY, person, with_links
+from functions.core.artifacts import Artifacts
+from functions.core.evidence import Evidence
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.links import Link
 from functions.core.notifications import Notifications
+from functions.core.proposal import Proposal
+from functions.core.redaction import redact
+from functions.core.webhooks import Webhooks
 
 # People are reminded when a quarter of the time that they had is left: of seven days, in the last two.
 _SHARE_LEFT = 0.25
@@ -27,7 +33,9 @@ class Desk:
 
     incidents: Incidents
     approvals: Approvals
+    artifacts: Artifacts
     notifications: Notifications
+    webhooks: Webhooks
     keys: tuple[bytes, ...]
     page: str
 
@@ -43,6 +51,7 @@ def remind(apps: Iterable[App], desk: Desk, now: float) -> tuple[str, ...]:
             approval = desk.approvals.get(incident.approval_id)
             if approval and _is_due(approval, now) and desk.approvals.remind(approval.approval_id):
                 _tell(approval, incident, desk)
+                _tell_channels(approval, incident, app, desk)
                 reminded.append(incident.incident_id)
     return tuple(reminded)
 
@@ -54,7 +63,7 @@ def _is_due(approval: Approval, now: float) -> bool:
 
 
 def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
-    until = f"{datetime.fromtimestamp(approval.expires_at, UTC):%Y-%m-%d %H:%M} UTC"
+    until = moment(approval.expires_at)
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:
@@ -73,3 +82,18 @@ def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
         ]
         subject = f"[{incident.app}] Decide until {until}: {incident.title}"
         desk.notifications.send(subject, "\n".join(text) + "\n", recipient)
+
+
+def _tell_channels(approval: Approval, incident: Incident, app: App, desk: Desk) -> None:
+    proposal = Proposal.from_json(desk.artifacts.get_json(approval.proposal_key))
+    post = announce(
+        approval,
+        incident,
+        Fix(redact(proposal.title), redact(proposal.root_cause), proposal.confidence),
+        Evidence.from_json(desk.artifacts.get_json(approval.evidence_key)),
+        app=app,
+        patch=desk.artifacts.get(approval.patch_key),
+        page=Page(desk.page, desk.keys[0]),
+        headline=f"{incident.app}: still waits for a decision: {incident.title}",
+    )
+    desk.webhooks.post(incident.app, post)

@@ -10,6 +10,7 @@ from functions.core.edge import step
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.settings import Settings
+from functions.core.webhooks import Webhooks
 from functions.report_failure.report import report
 
 
@@ -19,7 +20,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.from_environment()
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     notifications = Notifications(boto3.client("sns"), settings.require("topic_arn"))
-    incident = report(event, boto3.client("stepfunctions"), incidents, notifications)
+    webhooks = Webhooks(settings.require("webhooks_path"))
+    incident = report(event, boto3.client("stepfunctions"), incidents, notifications, webhooks)
     return {
         "incident_id": incident.incident_id if incident else None,
         "status": str(incident.status) if incident else None,

@@ -11,6 +11,7 @@ from functions.core.incident import Incident
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
+from functions.core.webhooks import Post, Webhooks
 from functions.report_failure.failure import Failure, explain, failed_step, latest
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ _HISTORY_EVENTS = 100
 
 
 def report(
-    event: dict[str, Any], states: SFNClient, incidents: Incidents, notifications: Notifications
+    event: dict[str, Any],
+    states: SFNClient,
+    incidents: Incidents,
+    notifications: Notifications,
+    webhooks: Webhooks,
 ) -> Incident | None:
     """Handle one event. The incident afterwards; None when there was nothing (more) to report.
 
@@ -51,6 +56,7 @@ def report(
     )
     if incident is not None:
         notifications.send(*_tell(incident, failure, step))
+        webhooks.post(incident.app, _announce(incident, failure, step))
     return incident
 
 
@@ -65,3 +71,16 @@ def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
         f"Incident {incident.incident_id}\n"
     )
     return f"[{incident.app}] Heal failed at {step or 'an unknown step'}: {incident.title}", text
+
+
+def _announce(incident: Incident, failure: Failure, step: str) -> Post:
+    return Post(
+        headline=f"{incident.app}: heal failed at {step or 'an unknown step'}: {incident.title}",
+        facts=(
+            ("Why", incident.reason),
+            ("Go on, once the cause is mended", incident.next_action),
+            ("Nothing is lost", f"the heal goes on from {step or 'the failed step'}"),
+        ),
+        link=execution_url(failure.execution_arn),
+        link_text="Look at the execution",
+    )

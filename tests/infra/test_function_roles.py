@@ -42,7 +42,12 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "decide_approval",
         "remind_approvers",
     },
-    ("ssm:GetParameter", "parameter/self-heal/webhooks"): {"await_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/webhooks"): {
+        "await_approval",
+        "record_outcome",
+        "remind_approvers",
+        "report_failure",
+    },
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
@@ -25,7 +26,9 @@ from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decisions
 from functions.core.incidents import Incidents
 from functions.core.task_tokens import TaskTokens
+from functions.core.webhooks import Webhooks
 from infra.local.forge import Forge
+from tests.channel import Channel, receiving
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -365,3 +368,18 @@ def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
         return [json.loads(message["Body"]) for message in found]
 
     return read
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    """A Slack and a Teams channel at once, on this machine."""
+    with receiving() as channel:
+        yield channel
+
+
+@pytest.fixture
+def webhooks(aws: None, channel: Channel) -> Webhooks:
+    """The channels of app `orders`."""
+    name = "/self-heal/webhooks/orders"
+    boto3.client("ssm").put_parameter(Name=name, Value=channel.webhooks, Type="SecureString")
+    return Webhooks("/self-heal/webhooks", SSMProvider())

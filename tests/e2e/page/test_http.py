@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.core.approvals import Verdict
 from functions.core.incident import Status
 from infra.registration import register
+from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
 
 if TYPE_CHECKING:
@@ -94,28 +94,18 @@ def test_rejecting_on_the_page_ends_the_heal_with_the_reason(world: World, link_
 
 
 def test_a_channel_is_told_with_the_link_that_decides(world: World) -> None:
-    posted: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as channel:
-        threading.Thread(target=channel.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{channel.server_address[1]}"
+    with receiving() as channel:
         app = world.app()
-        register(world.target, app, TOKEN, webhooks=f"slack {address}/slack\nteams {address}/teams")
+        register(world.target, app, TOKEN, webhooks=channel.webhooks)
         world.log(app)
-        world.eventually(lambda: len(posted) == 2 or None, lambda: str(posted))
-        channel.shutdown()
-    incident = world.until(app, Status.AWAITING_APPROVAL)
-    for text in posted:
+        world.eventually(lambda: len(channel.posted) == 2 or None, lambda: str(channel.posted))
+        incident = world.until(app, Status.AWAITING_APPROVAL)
+        asked = channel.texts
+        world.decide(incident, Verdict.REJECT, reason="by_hand")
+        world.eventually(lambda: len(channel.posted) == 4 or None, lambda: str(channel.posted))
+    for text in channel.texts[2:]:
+        assert "We will fix it by hand" in text
+    for text in asked:
         assert "KeyError" in text
         assert "Confidence" in text
         assert not any(secret in text for secret in ("Traceback", "RATES.get")), "neither log nor patch"

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from functions.core.webhooks import Post, WebhookInvalid, Webhooks, parse
+from tests.channel import Channel
 
 POST = Post(
     headline="orders: approve a fix? KeyError: '<!channel>' & more",
@@ -22,45 +17,6 @@ POST = Post(
     link="https://page.example/a/x?t=1.dGVhbQ.abc",
     link_text="Read the evidence and decide",
 )
-
-
-@dataclass
-class Channel:
-    """A server that takes what is posted; `status` is what it answers."""
-
-    url: str = ""
-    status: int = 200
-    posted: list[dict[str, Any]] = field(default_factory=list)
-
-
-@pytest.fixture
-def channel() -> Iterator[Channel]:
-    state = Channel()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(state.status)
-            self.send_header("Location", f"{state.url}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/services/secret-part"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def webhooks(aws: None) -> Webhooks:
-    return Webhooks("/self-heal/webhooks", SSMProvider())
 
 
 def stored(value: str) -> None:
@@ -102,7 +58,11 @@ def test_a_channel_that_refuses_is_said_without_its_address(
     assert "secret-part" not in caplog.text
 
 
-@pytest.mark.parametrize("gone", ["slack http://127.0.0.1:9/secret-part", "slack https://[", "nonsense", ""])
+@pytest.mark.parametrize(
+    "gone",
+    ["slack http://127.0.0.1:9/secret-part", "slack https://[", "nonsense", ""],
+    ids=["closed port", "no address", "no webhook", "nothing"],
+)
 def test_what_cannot_be_reached_or_read_does_not_keep_the_others_waiting(
     webhooks: Webhooks, channel: Channel, gone: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +75,29 @@ def test_what_cannot_be_reached_or_read_does_not_keep_the_others_waiting(
 
 def test_an_app_without_channels_posts_nowhere(webhooks: Webhooks) -> None:
     assert webhooks.post("billing", POST) == 0
+
+
+def test_a_message_stays_within_what_channels_take(webhooks: Webhooks, channel: Channel) -> None:
+    """Slack: 150 characters of headline, 3,000 of a section, 50 blocks. Teams: 28 KB, at times 21."""
+    facts = tuple((f"Fact {number}", "\U0001f600" * 5_000) for number in range(7))
+    assert webhooks.post("orders", Post("x" * 4_000, facts, "https://page.example/", "Open")) == 2
+    slack, teams = sorted(channel.posted, key=lambda message: "blocks" not in message)
+    assert len(slack["blocks"]) <= 50
+    assert len(slack["blocks"][0]["text"]["text"]) == 150
+    assert max(len(block["text"]["text"]) for block in slack["blocks"]) <= 3_000
+    assert len(json.dumps(teams, ensure_ascii=False).encode()) <= 21_000
+
+
+def test_what_strangers_wrote_is_one_line_without_hidden_characters(
+    webhooks: Webhooks, channel: Channel
+) -> None:
+    webhooks.post(
+        "orders", Post("a\u202eb\nc", (("Cause", "\x1b[31mred\r\nlines\u200b "), ("Why", "")), "l", "t")
+    )
+    for text in channel.texts:
+        assert "a b c" in text
+        assert "[31mred lines" in text
+        assert not [c for c in ("\u202e", "\\u001b", "\\r", "\\n", "\u200b") if c in text]
 
 
 @pytest.mark.parametrize(

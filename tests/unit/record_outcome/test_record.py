@@ -10,14 +10,16 @@ import pytest
 
 from functions.core.incident import Status
 from functions.core.notifications import Notifications
+from functions.core.webhooks import Webhooks
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
 from functions.record_outcome.record import record
+from tests.channel import Channel
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 BASE = {"incident_id": "orders-v1-abc", "app": "orders", "heal_id": "heal-1", "execution_arn": EXECUTION}
-PROPOSED = {"outcome": "proposed", "key": "k"}
-ACCEPTED = {"verdict": "accepted"}
+PROPOSED = {"outcome": "proposed", "key": "k", "title": "Refuse unknown countries", "confidence": 0.86}
+ACCEPTED = {"verdict": "accepted", "proven": True}
 APPROVED = {"decision": "approve", "by": "ana"}
 HEALED = {
     **BASE,
@@ -31,7 +33,8 @@ HEALED = {
 REJECTED = {
     **BASE,
     "attempt": 1,
-    "validation": ACCEPTED,
+    "proposal": PROPOSED,
+    "validation": {"verdict": "accepted", "proven": False},
     "decision": {"decision": "reject", "by": "ana", "reason": "hides_error", "comment": "We must know."},
 }
 ABSTAINED = {
@@ -117,11 +120,12 @@ def notifications(inbox: Any) -> Notifications:
 def test_the_incident_and_the_team_learn_it(
     scene: Any,
     notifications: Notifications,
+    webhooks: Webhooks,
     inbox: Callable[[], list[dict[str, Any]]],
     state: dict[str, Any],
     subject: str,
 ) -> None:
-    result = record(state, scene.incidents, notifications)
+    result = record(state, scene.incidents, notifications, webhooks)
     incident, (message,) = scene.incidents.get("orders-v1-abc"), inbox()
     assert incident.status == determine(state).attributes["status"]
     assert incident.reason == result["reason"]
@@ -130,32 +134,86 @@ def test_the_incident_and_the_team_learn_it(
     assert (incident.pull_request_url or incident.reason) in message["Message"]
 
 
-def test_a_second_run_changes_and_tells_nothing(
-    scene: Any, notifications: Notifications, inbox: Callable[[], list[dict[str, Any]]]
+@pytest.mark.parametrize(
+    ("state", "said", "link"),
+    [
+        (
+            HEALED,
+            ("pull request open", "Refuse unknown countries", "86%", "Proven: every", "Approved by", "ana"),
+            "https://github.com/shop/orders/pull/7",
+        ),
+        (
+            REJECTED,
+            ("patch rejected", "by ana: It hides the error", "We must know.", "86%", "NOT fully proven"),
+            "https://console.aws.amazon.com/states/",
+        ),
+        (
+            ABSTAINED,
+            ("no fix proposed", "The table is missing.", "Create it."),
+            "https://console.aws.amazon.com/states/",
+        ),
+        (
+            {**HEALED, "pull_request": {"number": 7, "url": "javascript:alert(1)"}},
+            ("pull request open",),
+            "https://console.aws.amazon.com/states/",
+        ),
+    ],
+    ids=["healed", "rejected", "abstained", "strange address"],
+)
+def test_the_channels_learn_it_once(
+    scene: Any,
+    notifications: Notifications,
+    webhooks: Webhooks,
+    channel: Channel,
+    state: dict[str, Any],
+    said: tuple[str, ...],
+    link: str,
 ) -> None:
-    first = record(HEALED, scene.incidents, notifications)
+    for _ in range(2):
+        record(state, scene.incidents, notifications, webhooks)
+    assert len(channel.posted) == 2, "Slack and Teams, each once"
+    for text in channel.texts:
+        for words in ("KeyError: 'NZ'", *said):
+            assert words in text
+        assert "Traceback" not in text
+    slack = next(message for message in channel.posted if "blocks" in message)
+    assert slack["blocks"][-1]["text"]["text"].startswith(f"<{link}")
+
+
+def test_channels_that_fail_do_not_fail_the_heal(
+    scene: Any, notifications: Notifications, webhooks: Webhooks, channel: Channel
+) -> None:
+    channel.status = 500
+    assert record(HEALED, scene.incidents, notifications, webhooks)["outcome"] == "healed"
+    assert scene.incidents.get("orders-v1-abc").status is Status.PR_OPEN
+
+
+def test_a_second_run_changes_and_tells_nothing(
+    scene: Any, notifications: Notifications, webhooks: Webhooks, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    first = record(HEALED, scene.incidents, notifications, webhooks)
     scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, status=str(Status.RESOLVED))
     inbox()
-    assert record(HEALED, scene.incidents, notifications) == first
+    assert record(HEALED, scene.incidents, notifications, webhooks) == first
     assert scene.incidents.get("orders-v1-abc").status is Status.RESOLVED
     assert inbox() == []
 
 
 def test_an_execution_that_does_not_own_the_incident_records_nothing(
-    scene: Any, notifications: Notifications, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Any, notifications: Notifications, webhooks: Webhooks, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    record({**HEALED, "execution_arn": "arn:other"}, scene.incidents, notifications)
+    record({**HEALED, "execution_arn": "arn:other"}, scene.incidents, notifications, webhooks)
     assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
     assert inbox() == []
 
 
 def test_an_abstention_keeps_the_pull_request_of_the_fix_before(
-    scene: Any, notifications: Notifications
+    scene: Any, notifications: Notifications, webhooks: Webhooks
 ) -> None:
     scene.incidents.advance(
         "orders-v1-abc", EXECUTION, pull_request_url="https://github.com/shop/orders/pull/1"
     )
-    record(ABSTAINED, scene.incidents, notifications)
+    record(ABSTAINED, scene.incidents, notifications, webhooks)
     assert scene.incidents.get("orders-v1-abc").pull_request_url.endswith("/pull/1")
 
 
@@ -163,6 +221,7 @@ def test_the_handler_returns_what_the_last_choice_reads(
     scene: Any, notifications: Notifications, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INCIDENTS_TABLE", "incidents")
+    monkeypatch.setenv("WEBHOOKS_PATH", "/self-heal/webhooks")
     monkeypatch.setenv("TOPIC_ARN", boto3.client("sns").list_topics()["Topics"][0]["TopicArn"])
     assert handler(HEALED, lambda_context) == {
         "outcome": "healed",

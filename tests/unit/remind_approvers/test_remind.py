@@ -12,19 +12,23 @@ import pytest
 from functions.core import links
 from functions.core.app import App
 from functions.core.notifications import Notifications
+from functions.core.webhooks import Webhooks
 from functions.remind_approvers.remind import Desk, remind
+from tests.channel import Channel
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 APPS = [App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git")]
 
 
 @pytest.fixture
-def desk(scene: Any, inbox: Any) -> Desk:
+def desk(scene: Any, inbox: Any, webhooks: Webhooks) -> Desk:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return Desk(
         incidents=scene.incidents,
         approvals=scene.approvals,
+        artifacts=scene.artifacts,
         notifications=Notifications(boto3.client("sns"), topic),
+        webhooks=webhooks,
         keys=scene.keys,
         page="https://page.example/",
     )
@@ -61,6 +65,21 @@ def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Desk, in
     token = message["Message"].partition("?t=")[2].split()[0]
     assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "team"
     assert message["Subject"].startswith("[orders] Decide until 20")
+
+
+@pytest.mark.parametrize("approvers", [(), (ANA,)], ids=["anybody", "named"])
+def test_channels_are_reminded_once_with_the_evidence(
+    scene: Any, desk: Desk, channel: Channel, approvers: tuple[str, ...]
+) -> None:
+    approval = asked(scene, hours_ago=90, hours_left=10, approvers=approvers)
+    for _ in range(2):
+        remind(APPS, desk, time.time())
+    assert len(channel.posted) == 2, "Slack and Teams, each once"
+    for text in channel.texts:
+        for words in ("orders: still waits for a decision", "86%", "NOT fully proven", "Decide until"):
+            assert words in text
+        assert (f"/a/{approval.approval_id}?t=" in text) is not bool(approvers)
+        assert "RATES.get" not in text
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from botocore.stub import ANY, Stubber
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Status
 from functions.core.notifications import Notifications
+from functions.core.webhooks import Webhooks
 from functions.report_failure.failure import Failure, explain, failed_step
 from functions.report_failure.report import report
+from tests.channel import Channel
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:self-heal"
@@ -50,12 +52,13 @@ def event(status: str = "FAILED", **detail: Any) -> dict[str, Any]:
 class Bench:
     """The function with Step Functions' answers laid out in advance; botocore checks their shapes."""
 
-    def __init__(self, scene: Any, notifications: Notifications) -> None:
+    def __init__(self, scene: Any, notifications: Notifications, webhooks: Webhooks) -> None:
         self.client = boto3.client("stepfunctions")
         self.answers = Stubber(self.client)
         self.answers.activate()
         self._scene = scene
         self._notifications = notifications
+        self._webhooks = webhooks
 
     def execution(self, status: str, redrives: int = 0, **more: Any) -> None:
         description = {"executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": status, **more}
@@ -80,13 +83,13 @@ class Bench:
         self.answers.add_response("get_execution_history", {"events": events}, expected)
 
     def handle(self, arrived: dict[str, Any]) -> Any:
-        return report(arrived, self.client, self._scene.incidents, self._notifications)
+        return report(arrived, self.client, self._scene.incidents, self._notifications, self._webhooks)
 
 
 @pytest.fixture
-def bench(scene: Any, inbox: Any) -> Bench:
+def bench(scene: Any, inbox: Any, webhooks: Webhooks) -> Bench:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
-    return Bench(scene, Notifications(boto3.client("sns"), topic))
+    return Bench(scene, Notifications(boto3.client("sns"), topic), webhooks)
 
 
 Inbox = Callable[[], list[dict[str, Any]]]
@@ -117,13 +120,37 @@ def test_the_reason_is_redacted(scene: Any, bench: Bench, inbox: Inbox) -> None:
     assert "hunter2" not in scene.incidents.get("orders-v1-abc").reason + inbox()[0]["Message"]
 
 
-def test_a_doubled_event_reports_once(bench: Bench, inbox: Inbox) -> None:
+def test_a_doubled_event_reports_once(bench: Bench, inbox: Inbox, channel: Channel) -> None:
     for _ in range(2):
         bench.execution("FAILED")
         bench.history("CommitPatch")
     assert bench.handle(event()) is not None
     assert bench.handle(event()) is None
     assert len(inbox()) == 1
+    assert len(channel.posted) == 2, "Slack and Teams, each once"
+
+
+def test_channels_learn_the_step_the_cause_and_the_way_on(bench: Bench, channel: Channel) -> None:
+    bench.execution("FAILED")
+    bench.history("CommitPatch")
+    bench.handle(event())
+    for text in channel.texts:
+        for words in (
+            "orders: heal failed at CommitPatch: KeyError: 'NZ'",
+            "CommitPatch failed: ForgeAccessDenied",
+            "selfheal redrive orders-v1-abc",
+            "console.aws.amazon.com/states",
+        ):
+            assert words in text
+        assert "hunter2" not in text
+
+
+def test_channels_that_fail_do_not_fail_the_report(scene: Any, bench: Bench, channel: Channel) -> None:
+    channel.status = 500
+    bench.execution("FAILED")
+    bench.history("CommitPatch")
+    assert bench.handle(event()) is not None
+    assert scene.incidents.get("orders-v1-abc").status is Status.FAILED
 
 
 def test_a_late_event_of_a_redriven_execution_that_runs_changes_nothing(scene: Any, bench: Bench) -> None:
