@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 from functions.core.evidence import GateResult, Result, Run
 from functions.core.redaction import redact
@@ -31,6 +32,11 @@ def tests_in(candidate: Candidate) -> tuple[str, ...]:
     )
 
 
+def task(paths: Sequence[str]) -> dict[str, Any]:
+    """What is run on each tree."""
+    return {"kind": "pytest", "args": [*_OPTIONS, "-o", "addopts=", *paths]}
+
+
 def check(
     candidate: Candidate, paths: Sequence[str], sandbox: Sandbox, after: Path, pool: Executor
 ) -> GateResult:
@@ -39,10 +45,16 @@ def check(
     `after` is the patched tree as staged.
     """
     before = sandbox.stage({**candidate.before, **{path: candidate.after[path] for path in paths}})
-    task = {"kind": "pytest", "args": [*_OPTIONS, "-o", "addopts=", *paths]}
+    job = task(paths)
     trees = [tree for _ in range(TIMES) for tree in (before, after)]
-    ended = list(pool.map(lambda tree: sandbox.run(tree, task, _SECONDS), trees))
-    fails, passes = ended[::2], ended[1::2]
+    ended = list(pool.map(lambda tree: sandbox.run(tree, job, _SECONDS), trees))
+    return judge(candidate, paths, ended[::2], ended[1::2])
+
+
+def judge(
+    candidate: Candidate, paths: Sequence[str], fails: Sequence[Outcome], passes: Sequence[Outcome]
+) -> GateResult:
+    """The gate's result, from the runs before and after the patch, wherever they took place."""
     command = "pytest " + " ".join(paths)
     runs = (_run(command, "before", fails[0]), _run(command, "after", passes[0]))
     findings, names = _judge(candidate, [outcomes.read(o) for o in fails], [outcomes.read(o) for o in passes])

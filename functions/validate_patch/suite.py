@@ -6,6 +6,7 @@ import ast
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,29 +21,61 @@ GATE = "breaks_nothing"
 _SECONDS = 240.0
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
 _SHOWN = 10
-_USAGE_ERROR = 4
+USAGE_ERROR = 4
+"""pytest.ExitCode.USAGE_ERROR"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is run on both trees.
+
+    `plain` is run instead when pytest does not know the options that `task` has (exit code 4).
+    """
+
+    command: tuple[str, ...]
+    task: dict[str, Any]
+    plain: dict[str, Any] | None = None
+
+
+def plan(candidate: Candidate) -> Plan | None:
+    """The repository's own tests; None when it has none."""
+    command = candidate.rules.test_command
+    arguments = pytest_arguments(command)
+    if arguments is None:
+        return Plan(command, {"kind": "command", "args": list(command)})
+    if not command and not any(
+        is_test(path) and not path.endswith("__init__.py") for path in candidate.before
+    ):
+        return None
+    task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": relevant_tests(candidate)}
+    # Options in the repository's configuration may need a plugin that is not installed.
+    plain = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
+    return Plan(command or ("pytest",), task, plain)
+
+
+def no_tests() -> GateResult:
+    return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
 
 
 def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor) -> GateResult:
     """Run the repository's tests on both trees (as fetched, patched) side by side; compare test by test."""
-    command = candidate.rules.test_command
-    arguments = pytest_arguments(command)
-    if arguments is None:
-        return _by_exit_code(command, sandbox, trees, pool)
-    if not command and not any(
-        is_test(path) and not path.endswith("__init__.py") for path in candidate.before
-    ):
-        return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
-    first = relevant_tests(candidate)
-    task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": first}
-    before, after = _both(sandbox, trees, pool, task)
-    said = ""
-    if before.exit_code == _USAGE_ERROR:
-        # Options in the repository's configuration need a plugin that is not installed here.
-        said = "; run without the options (addopts) in the repository's pytest configuration"
-        task = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
-        before, after = _both(sandbox, trees, pool, task)
-    shown = shlex.join(command or ("pytest",))
+    planned = plan(candidate)
+    if planned is None:
+        return no_tests()
+    before, after = _both(sandbox, trees, pool, planned.task)
+    if planned.plain is None or before.exit_code != USAGE_ERROR:
+        return judge(planned, before, after)
+    return judge(planned, *_both(sandbox, trees, pool, planned.plain), plain=True)
+
+
+def judge(planned: Plan, before: Outcome, after: Outcome, *, plain: bool = False) -> GateResult:
+    """The gate's result, from one run on each tree, wherever they took place.
+
+    plain: whether it was `planned.plain` that was run.
+    """
+    if planned.task["kind"] == "command":
+        return _by_exit_code(planned.command, before, after)
+    shown = shlex.join(planned.command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
     was, now = outcomes.read(before), outcomes.read(after)
     findings = _findings(was, now)
@@ -50,6 +83,7 @@ def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool
         return GateResult(GATE, Result.FAIL, findings[0], findings, runs)
     if problem := _nothing_proven(was, now):
         return GateResult(GATE, Result.NOT_RUN, f"not run: {problem}", (), runs)
+    said = "; run without the options (addopts) in the repository's pytest configuration" if plain else ""
     return GateResult(GATE, Result.PASS, _detail(was, now) + said, (), runs)
 
 
@@ -160,11 +194,8 @@ def _detail(was: TestRun, now: TestRun) -> str:
     return detail
 
 
-def _by_exit_code(
-    command: tuple[str, ...], sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor
-) -> GateResult:
+def _by_exit_code(command: tuple[str, ...], before: Outcome, after: Outcome) -> GateResult:
     """A command of the app's own tells only by its exit code whether all is well."""
-    before, after = _both(sandbox, trees, pool, {"kind": "command", "args": list(command)})
     shown = shlex.join(command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
     if before.exit_code != 0:

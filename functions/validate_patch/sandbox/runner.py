@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from functions.validate_patch.sandbox.report import describe, write_line
+from functions.validate_patch.sandbox.reporter import Reporter
 from functions.validate_patch.search import explore
 
 
@@ -36,7 +35,7 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
         return explore.explore(task, root, report)
     arguments = [*_plugins(dependencies), *task["args"]]
     sys.argv = ["pytest", *arguments]
-    return int(pytest.main(arguments, plugins=[_Reporter(root, report, task.get("first", []))]))
+    return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
 
 
 def _plugins(dependencies: str) -> list[str]:
@@ -54,46 +53,3 @@ def _forget_this_project(root: str, dependencies: str) -> None:
     paths = [p for p in sys.path if p not in ("", own)]
     source = [f"{root}/src"] if Path(root, "src").is_dir() else []
     sys.path[:] = [root, *source, *([dependencies] if dependencies else []), *paths]
-
-
-class _Reporter:
-    """pytest plugin: one line per collection, phase and end."""
-
-    def __init__(self, root: str, report: int, first: list[str]) -> None:
-        self._root = root
-        self._report = report
-        self._first = frozenset(first)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tests of the files that matter most come first; else the order stays."""
-        items.sort(key=lambda item: item.nodeid.partition("::")[0] not in self._first)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._tell(collected=[item.nodeid for item in session.items])
-
-    def pytest_exception_interact(self, node: Any, call: pytest.CallInfo[Any]) -> None:
-        if isinstance(node, pytest.Collector) and call.excinfo is not None:
-            error = call.excinfo.value
-            # pytest wraps what an import raised; the cause is what matters here.
-            self._tell(collect_error=node.nodeid, exception=describe(error.__cause__ or error, self._root))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        result = yield
-        error = call.excinfo.value if call.excinfo is not None and result.failed else None
-        self._tell(
-            test=item.nodeid,
-            when=call.when,
-            outcome=result.outcome,
-            exception=None if error is None else describe(error, self._root),
-        )
-        return result
-
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        self._tell(finished=int(exitstatus))
-
-    def _tell(self, **line: Any) -> None:
-        write_line(self._report, line)
