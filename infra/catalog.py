@@ -29,7 +29,10 @@ class May(StrEnum):
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
     READ_WEBHOOKS = auto()
+    READ_SLACK_SECRETS = auto()
     READ_LOGS = auto()
+    READ_FUNCTIONS = auto()
+    """Tags and configuration of the functions whose log groups are registered."""
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
@@ -88,6 +91,7 @@ STEPS = (
             May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
+            May.READ_FUNCTIONS,
         ),
     ),
     Spec(
@@ -202,6 +206,7 @@ OTHERS = (
             "artifacts_bucket",
             "registry_path",
             "link_key_parameter",
+            "slack_secrets_path",
             "identity_from",
         ),
         may=(
@@ -212,6 +217,7 @@ OTHERS = (
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.READ_LINK_KEY,
+            May.READ_SLACK_SECRETS,
             *_DECIDE,
         ),
         # The one address on the open internet: whoever hammers it can exhaust this function only.

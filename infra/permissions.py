@@ -9,7 +9,13 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from infra.catalog import May
-from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH, WEBHOOKS_PATH
+from infra.names import (
+    CREDENTIALS_PATH,
+    LINK_KEY_PARAMETER,
+    REGISTRY_PATH,
+    SLACK_SECRETS_PATH,
+    WEBHOOKS_PATH,
+)
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
 # DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
@@ -75,12 +81,21 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],
+        May.READ_SLACK_SECRETS: [(["ssm:GetParameter"], [f"{parameter}{SLACK_SECRETS_PATH}/*"])],
         May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{LINK_KEY_PARAMETER}"])],
         # Any log group of this account may be registered without a change of the stack.
         May.READ_LOGS: [
             (
                 ["logs:GetLogEvents"],
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
+            )
+        ],
+        # An environment holds secrets, so one function only has this; any function may be registered without a
+        # change of the stack.
+        May.READ_FUNCTIONS: [
+            (
+                ["lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
             )
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
@@ -124,7 +139,11 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
-    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS})),
+    (
+        "ssm",
+        ("kms:Decrypt",),
+        frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS, May.READ_SLACK_SECRETS}),
+    ),
 )
 
 

@@ -49,6 +49,8 @@ class Evidence:
     gates: tuple[GateResult, ...]
     patch_sha256: str = ""
     base_sha: str = ""
+    base_reason: str = ""
+    """Why the patch is for that commit: who named it as deployed."""
 
     @property
     def accepted(self) -> bool:
@@ -74,6 +76,7 @@ class Evidence:
             "gates": [asdict(gate) for gate in self.gates],
             "patch_sha256": self.patch_sha256,
             "base_sha": self.base_sha,
+            "base_reason": self.base_reason,
         }
 
     @classmethod
@@ -82,6 +85,7 @@ class Evidence:
             gates=_gates(data["gates"]),
             patch_sha256=data.get("patch_sha256", ""),
             base_sha=data.get("base_sha", ""),
+            base_reason=data.get("base_reason", ""),
         )
 
 

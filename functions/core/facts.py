@@ -23,6 +23,8 @@ class Facts:
 
     incident: Incident
     app: App
+    base_reason: str = ""
+    """Why the commit that was fetched is that one."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal) -> Self:
@@ -31,8 +33,10 @@ class Facts:
         return cls(
             incident=Incident.from_item(data["incident"]),
             app=App.from_json(heal.app, data["app"]),
+            base_reason=data.get("base_reason", ""),
         )
 
     def save(self, artifacts: Artifacts, heal: Heal) -> None:
         """Write beside the heal's source archive; a second run overwrites with the same."""
-        artifacts.put_json(heal.key(_NAME), {"incident": self.incident.to_json(), "app": self.app.to_json()})
+        data = {"incident": self.incident.to_json(), "app": self.app.to_json(), "base_reason": self.base_reason}
+        artifacts.put_json(heal.key(_NAME), data)

@@ -49,6 +49,7 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
         "### Approval",
         f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
+        *([f"Why that base: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -22,4 +22,4 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
-    return fetch_for(Heal.from_state(event), artifacts, incidents, registry)
+    return fetch_for(Heal.from_state(event), artifacts, incidents, registry, boto3.client("lambda"))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Kind, Limits, Member, pack
-from functions.core.errors import RepositoryNotFound
 from functions.core.remote import Remote
+from functions.fetch_source.revision import Told, fetch_commit
 
 if TYPE_CHECKING:
-    from git import Git, Repo
-
-# A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
-_REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+    from git import Git
 
 _KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "120000": Kind.SYMLINK}
 
@@ -28,8 +22,8 @@ _KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "
 class Source:
     """The tree of one commit.
 
-    revision_from: "deployed" or "branch"; reason: one sentence on why that one; files and bytes: what the
-    archive holds, uncompressed; submodules: paths that were left out.
+    revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
+    the archive holds, uncompressed; submodules: paths that were left out.
     """
 
     archive: bytes
@@ -41,61 +35,31 @@ class Source:
     submodules: tuple[str, ...]
 
 
-def fetch_source(app: App, remote: Remote, limits: Limits = DEFAULT_LIMITS, logged: str = "") -> Source:
+def fetch_source(
+    app: App,
+    remote: Remote,
+    limits: Limits = DEFAULT_LIMITS,
+    logged: str = "",
+    function: Callable[[], Told] = Told,
+) -> Source:
     """The deployed commit's tree if it can be had, else that of the branch head.
 
-    logged: what the log names as running; the app's entry goes before it.
+    logged: what the log names as running; function: what the function that failed says of itself.
+    `fetch_commit` tells who is believed first.
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
-        sha, revision_from, reason = _fetch_commit(app, remote, repo, logged)
-        tree = tree_of_commit(repo.git, sha, limits)
+        commit = fetch_commit(app, remote, repo, logged, function)
+        tree = tree_of_commit(repo.git, commit.sha, limits)
         return Source(
             archive=pack(tree.members(repo.git), limits),
-            base_sha=sha,
-            revision_from=revision_from,
-            reason=reason,
+            base_sha=commit.sha,
+            revision_from=commit.revision_from,
+            reason=commit.reason,
             files=len(tree.entries),
             bytes=sum(entry.bytes for entry in tree.entries),
             submodules=tree.submodules,
         )
-
-
-def _fetch_commit(app: App, remote: Remote, repo: Repo, logged: str) -> tuple[str, str, str]:
-    """Commit id, where it is from, and why."""
-    why = "neither the app's entry nor the log names a deployed revision"
-    if app.revision and not _REVISION.fullmatch(app.revision):
-        why = f"the app's revision {app.revision!r} is not a commit id or a tag"
-    elif app.revision:
-        ref = app.revision
-        for candidate in (ref,) if _COMMIT.fullmatch(ref) else (f"refs/tags/{ref}", f"refs/heads/{ref}"):
-            if sha := remote.fetch(repo, candidate):
-                return sha, "deployed", f"the app's entry names {ref} as deployed"
-        why = f"the deployed revision {ref} is not on the forge"
-    elif logged:
-        named = _named_by(remote.tips(repo), logged)
-        if named and (sha := remote.fetch(repo, named)):
-            return sha, "deployed", f"the log names {logged}, which is {named}"
-        why = f"the log names {logged}, which is no tag and the head of no branch or tag"
-    if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
-        return sha, "branch", f"head of {app.branch}: {why}"
-    raise RepositoryNotFound(
-        f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
-    )
-
-
-def _named_by(tips: Mapping[str, str], logged: str) -> str | None:
-    """The branch or tag that a log's commit id or version stands for.
-
-    A commit id alone is not fetched: a log is no authority, and forges also serve by their id the commits
-    that strangers have put into forks. A branch or tag is there because somebody who may write put it there.
-    """
-    for ref in (f"refs/tags/{logged}", f"refs/tags/v{logged}"):
-        if ref in tips:
-            return ref
-    if not _SHORT_COMMIT.fullmatch(logged):
-        return None
-    return next((ref for ref, sha in sorted(tips.items()) if sha.startswith(logged)), None)
 
 
 @dataclass(frozen=True, slots=True)

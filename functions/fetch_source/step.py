@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from functions.core.artifacts import Artifacts
 from functions.core.facts import Facts
@@ -10,25 +11,36 @@ from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.remote import Remote
+from functions.fetch_source.function import told_by_function
 from functions.fetch_source.source import fetch_source
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 ARCHIVE, METADATA = "source.tar.gz", "source.json"
 
 
-def fetch_for(heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: Registry) -> dict[str, Any]:
+def fetch_for(
+    heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: Registry, lambda_: LambdaClient
+) -> dict[str, Any]:
     """The `source` part of the state: {"key", "base_sha", "revision_from"}.
 
     Writes `source.tar.gz`, the facts for ValidatePatch, and last `source.json`: while that is there, the heal
     keeps the commit it began with, even if the branch moves on.
-    Raises what `fetch_source` does, AppNotRegistered, AppInvalid and IncidentNotFound.
+    Raises what `fetch_source` and `told_by_function` do, AppNotRegistered, AppInvalid and IncidentNotFound.
     """
     done = artifacts.find_json(heal.key(METADATA))
     if done is None:
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
-        source = fetch_source(app, Remote.of(app, registry.credentials(app)), logged=incident.revision)
+        source = fetch_source(
+            app,
+            Remote.of(app, registry.credentials(app)),
+            logged=incident.revision,
+            function=partial(told_by_function, lambda_, incident),
+        )
         artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
-        Facts(incident, app).save(artifacts, heal)
+        Facts(incident, app, source.reason).save(artifacts, heal)
         done = {
             "key": heal.key(ARCHIVE),
             "base_sha": source.base_sha,

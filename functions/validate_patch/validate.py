@@ -98,7 +98,7 @@ def validate(
         gates += _not_run("formatting", why="an earlier gate failed")
     patch = b"" if applied.findings else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    return Validation(Evidence(tuple(gates), digest, base_sha), patch)
+    return Validation(Evidence(tuple(gates), digest, base_sha, facts.base_reason), patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (

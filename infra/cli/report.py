@@ -38,10 +38,13 @@ class Report:
     evidence: Evidence | None
     history: tuple[Approval, ...] = ()
     """Every approval that was asked for, the newest first."""
+    source: dict[str, Any] | None = None
+    """What FetchSource read: the commit, who named it, and how much there was."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "incident": self.incident.to_json(),
+            "source": self.source,
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
@@ -54,9 +57,10 @@ def gather(target: Target, incident: Incident) -> Report:
     heal = Heal(
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
-    if not incident.execution_arn or not incident.attempts:
-        return Report(incident, None, None, None)
     artifacts = target.artifacts
+    source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
+    if not incident.execution_arn or not incident.attempts:
+        return Report(incident, None, None, None, source=source)
     evidence = artifacts.find_json(heal.attempt_key("evidence.json"))
     try:
         patch = artifacts.get_text(heal.attempt_key("patch.diff"))
@@ -68,12 +72,13 @@ def gather(target: Target, incident: Incident) -> Report:
         patch,
         Evidence.from_json(evidence) if evidence else None,
         tuple(target.approvals.history(incident.approval_id)),
+        source,
     )
 
 
 def render(report: Report) -> RenderableType:
     """The whole report for a terminal."""
-    parts: list[RenderableType] = [facts(report.incident)]
+    parts: list[RenderableType] = [facts(report.incident, report.source)]
     if report.proposal:
         parts += [Text(), Rule("Proposal", align="left"), proposal(report.proposal)]
     if report.patch:
@@ -85,8 +90,9 @@ def render(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def facts(incident: Incident) -> RenderableType:
-    """What broke, how often, and where it stands."""
+def facts(incident: Incident, source: dict[str, Any] | None = None) -> RenderableType:
+    """What broke, how often, where it stands, and which revision was read."""
+    read = source or {"base_sha": incident.base_sha, "reason": ""}
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
@@ -100,7 +106,7 @@ def facts(incident: Incident) -> RenderableType:
         ("log stream", f"{incident.log_group} {incident.log_stream}"),
         ("execution", incident.execution_arn),
         ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
-        ("base", incident.base_sha),
+        ("base", f"{read['base_sha']} {read['reason']}".strip()),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),

@@ -48,6 +48,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "remind_approvers",
         "report_failure",
     },
+    ("ssm:GetParameter", "parameter/self-heal/slack-signing-secrets"): {"decide_approval"},
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",
@@ -58,6 +59,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("dynamodb:PutItem", ""): {"await_approval"},
     ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
     ("logs:GetLogEvents", ""): {"detect_errors"},
+    ("lambda:GetFunctionConfiguration", ""): {"fetch_source"},
+    ("lambda:ListTags", ""): {"fetch_source"},
     ("sns:Publish", ""): {
         "await_approval",
         "record_outcome",
@@ -66,7 +69,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
 }
-# No function has any business with these.
+# No function has any business with these, but for what reads the revision that a function runs.
+READS = {"lambda:GetFunctionConfiguration", "lambda:ListTags"}
 NEVER = (
     "iam:",
     "sts:",
@@ -109,7 +113,8 @@ def test_a_power_is_held_by_those_who_need_it(power: tuple[str, str], image_temp
 
 @pytest.mark.parametrize("folder", sorted(ALL))
 def test_no_function_may_change_the_system_or_delete(folder: str, image_template: Any) -> None:
-    assert not [a for a, _ in allowed(image_template, folder) if a.startswith(NEVER)]
+    granted = {action for action, _ in allowed(image_template, folder)} - READS
+    assert not [action for action in granted if action.startswith(NEVER)]
 
 
 @pytest.mark.parametrize("folder", sorted(ALL))

@@ -60,6 +60,13 @@ def test_the_body_says_what_broke_what_was_proven_and_what_not() -> None:
         assert part in body, part
 
 
+def test_the_body_says_why_that_commit_is_the_base() -> None:
+    evidence = replace(EVIDENCE, base_reason="tag git_sha of function orders names cdcdcdc")
+    body = render(INCIDENT, PROPOSAL, evidence, APPROVAL)
+    assert "Why that base: tag git\\_sha of function orders names cdcdcdc." in body
+    assert "Why that base" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+
+
 def test_nothing_is_not_proven_when_all_gates_ran() -> None:
     assert "### Not proven" not in render(INCIDENT, PROPOSAL, Evidence(EVIDENCE.gates[:2]), APPROVAL)
 

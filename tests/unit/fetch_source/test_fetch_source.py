@@ -51,7 +51,7 @@ def paths(source: Source) -> list[str]:
 def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
     source = fetch(hosted)
     assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
-    assert source.reason == "head of main: neither the app's entry nor the log names a deployed revision"
+    assert source.reason == "head of main; the app's entry names no revision; the log names none"
     assert paths(source) == ["README.md", "rates.py"]
     assert (source.files, source.submodules) == (2, ())
 
@@ -124,7 +124,7 @@ def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:
     hosted.branch("main")
     app = replace(hosted.app, revision=hosted.base_sha)
     source = fetch_source(app, Remote.of(app, TOKEN), logged="main")
-    assert source.reason == f"the app's entry names {hosted.base_sha} as deployed"
+    assert source.reason == f"the app's entry names {hosted.base_sha}"
 
 
 @pytest.mark.parametrize(

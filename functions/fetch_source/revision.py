@@ -1,0 +1,134 @@
+"""Which commit is deployed: who says so, and what the forge makes of it.
+
+Asked in this order, until one of them names something that the forge has:
+
+    the app's entry         written for this system, by who may register apps
+    the function's tags     set by who may deploy it, and mended without another deployment
+    its environment         as trustworthy, but a template or a base image may have brought it along
+    the log record          written by any code that logs, with what strangers send: believed last
+    the head of the branch  what nobody has to name, and what may not be deployed yet
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from functions.core.errors import RepositoryNotFound
+
+if TYPE_CHECKING:
+    from git import Repo
+
+    from functions.core.app import App
+    from functions.core.remote import Remote
+
+# A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
+_REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody's word on what is deployed.
+
+    by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
+    fetch_ids: whether a commit's id counts although no branch and no tag has it. A log is no authority for
+    that: forges also serve by their id the commits that strangers have put into forks.
+    """
+
+    by: str
+    revision: str
+    unknown: str
+    fetch_ids: bool = True
+    branches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one source has to say, most telling first, and in `notes` why it has no more to say."""
+
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that was fetched; revision_from: "deployed" or "branch"; reason: who named it, and what
+    those who are believed before said."""
+
+    sha: str
+    revision_from: str
+    reason: str
+
+
+def fetch_commit(app: App, remote: Remote, repo: Repo, logged: str, function: Callable[[], Told]) -> Commit:
+    """Fetch the deployed commit, or else the head of the app's branch.
+
+    function: asked only when the app's entry does not settle it.
+    Raises RepositoryNotFound, and what `remote` raises.
+    """
+    notes: list[str] = []
+    tips = cache(lambda: remote.tips(repo))
+    sources: tuple[Callable[[], Told], ...] = (lambda: _entry(app), function, lambda: _log(logged))
+    for ask in sources:
+        told = ask()
+        notes += told.notes
+        for claim in told.claims:
+            for ref in _refs(claim, tips):
+                if sha := remote.fetch(repo, ref):
+                    which = "" if ref == claim.revision else f", which is {ref}"
+                    named = f"{claim.by} names {claim.revision}{which}"
+                    return Commit(sha, "deployed", "; ".join((named, *notes)))
+            notes.append(claim.unknown)
+    if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
+        return Commit(sha, "branch", "; ".join((f"head of {app.branch}", *notes)))
+    raise RepositoryNotFound(
+        f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
+    )
+
+
+def _entry(app: App) -> Told:
+    named = app.revision
+    if not named:
+        return Told(notes=("the app's entry names no revision",))
+    unknown = f"the app's revision {named} is not on the forge"
+    if not _REVISION.fullmatch(named):
+        unknown = f"the app's revision {named!r} is not a commit id or a tag"
+    return Told((Claim("the app's entry", named, unknown, branches=True),))
+
+
+def _log(logged: str) -> Told:
+    if not logged:
+        return Told(notes=("the log names none",))
+    unknown = f"the log names {logged}, which is no tag and the head of no branch or tag"
+    return Told((Claim("the log", logged, unknown, fetch_ids=False),))
+
+
+def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]]) -> tuple[str, ...]:
+    """What to fetch for a claim; none for what can be no revision, or is none of this repository."""
+    named = claim.revision
+    if not _REVISION.fullmatch(named):
+        return ()
+    if claim.fetch_ids and _COMMIT.fullmatch(named):
+        return (named,)
+    if claim.branches:
+        return (f"refs/tags/{named}", f"refs/heads/{named}")
+    found = _named_by(tips(), named)
+    return (found,) if found else ()
+
+
+def _named_by(tips: Mapping[str, str], named: str) -> str | None:
+    """The tag that a version stands for, or the branch or tag whose head a commit's id, short or not, is.
+
+    A branch or tag is there because somebody who may write put it there.
+    """
+    for ref in (f"refs/tags/{named}", f"refs/tags/v{named}"):
+        if ref in tips:
+            return ref
+    if not _SHORT_COMMIT.fullmatch(named):
+        return None
+    return next((ref for ref, sha in sorted(tips.items()) if sha.startswith(named)), None)
