@@ -28,6 +28,8 @@ _INSTALLED = (
     "/.venv/",
     "/.tox/",
 )
+# Where installers put packages, one directory or module per top-level name: the last one in a path counts.
+_SITE = re.compile(r".*(?:/(?:site|dist)-packages|\.egg)/")
 _VENDORED = ("/vendor/", "/vendored/", "/third_party/", "/_vendored/")
 
 # Lambda's documented layout: the runtime and its interpreter, and layers.
@@ -75,8 +77,8 @@ class Verdict:
 class AppRules:
     """Decides for one app. Remembers its verdicts, so one instance should serve many texts.
 
-    packages: the app's own top-level packages and modules; empty means that paths decide. roots: directories
-    that the app is deployed to, besides the conventional ones.
+    packages: the app's own top-level packages and modules, wherever they are installed; empty means that
+    paths decide. roots: directories that the app is deployed to, besides the conventional ones.
     """
 
     def __init__(self, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> None:
@@ -103,11 +105,20 @@ class AppRules:
         if len(file) > MAX_PATH:
             return Verdict(False, "longer than any path", None)
         path = file.replace("\\", "/")
-        below = self._below_root(path)
+        below = self._below_site(path) or self._below_root(path)
         for applies, in_app, why in _RULES:
             if applies(self, path, below, function):
                 return Verdict(in_app, why, below)
         return Verdict(True, "outside every library directory", below)
+
+    def _below_site(self, path: str) -> str | None:
+        """The path of one of the app's packages below the directory that it is installed into, if it is."""
+        site = _SITE.match(path) if self.packages else None
+        if site is None:
+            return None
+        below = path[site.end() :]
+        # What a package of the app brings along is still somebody else's.
+        return below if _first_part(below) in self.packages and not _is_installed(below) else None
 
     def _below_root(self, path: str) -> str | None:
         for root in self._roots:
@@ -136,6 +147,10 @@ class AppRules:
         return first in self.packages or (below is None and self._below_package(path) is not None)
 
 
+def _is_installed(path: str) -> bool:
+    return any(part in path for part in _INSTALLED)
+
+
 def _is_stdlib(path: str) -> bool:
     return bool(_STDLIB.search(path)) or "/Python.framework/" in path
 
@@ -157,8 +172,8 @@ _Rule = tuple[Callable[[AppRules, str, str | None, str | None], bool], bool, str
 _RULES: tuple[_Rule, ...] = (
     (lambda _a, p, _b, _f: p.startswith("<"), False, "code without a file (interpreter, eval, console)"),
     (lambda _a, p, _b, _f: p.startswith(("Cell In[", "<ipython")), False, "interactive cell, not a file"),
-    (lambda _a, p, _b, _f: any(part in p for part in _INSTALLED), False, "installed package"),
-    (lambda _a, p, _b, _f: _is_stdlib(p), False, "standard library"),
+    (lambda a, p, _b, _f: _is_installed(p) and not a._below_site(p), False, "installed package"),
+    (lambda a, p, _b, _f: _is_stdlib(p) and not a._below_site(p), False, "standard library"),
     (lambda _a, p, _b, _f: p.startswith(_RUNTIME), False, "Lambda runtime"),
     (lambda _a, p, _b, f: _is_compiled(p, f), False, "compiled extension"),
     (lambda a, p, b, _f: bool(a.packages) and a._owns(p, b), True, "one of the app's packages"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from functions.core.app import App
 from functions.core.incident import Incident, Status
@@ -21,17 +22,21 @@ _TITLE_LIMIT = 200
 _LINES_BEFORE = 3
 """Lines of the log before the error that are kept with it: a request's id often stands there."""
 
-# Detection cannot know that what looks like a library to it is what this repository holds; here it shows.
+_HELD = "stands in this repository"
 _LIBRARY = frozenset(("installed package", "well-known library next to the app", "Lambda layer"))
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The error chosen and the incident it would be; `choice` says which of how many, and why that one."""
+    """The error chosen and the incident it would be; `choice` says which of how many, and why that one.
+
+    packages: what a deployment must name as the app's packages to see these frames as its own.
+    """
 
     error: ParsedError
     incident: Incident
     choice: str
+    packages: tuple[str, ...] = ()
 
 
 def read_log(text: str, repository: Repository, app: App) -> Reported:
@@ -39,7 +44,8 @@ def read_log(text: str, repository: Repository, app: App) -> Reported:
 
     Raises UserError (exit code 2) for a log without errors.
     """
-    errors = Reader(_OwnRules(repository, app)).read(text)
+    rules = AppRules(app.packages, tuple(app.source_roots)) if app.packages else _OwnRules(repository, app)
+    errors = Reader(rules).read(text)
     if not errors:
         raise UserError(
             "no error found in this log",
@@ -68,11 +74,24 @@ def read_log(text: str, repository: Repository, app: App) -> Reported:
         occurrences=same,
         next_action=error.next_action,
     )
-    return Reported(error, incident, choice)
+    return Reported(error, incident, choice, _packages(incident, repository, app))
+
+
+def _packages(incident: Incident, repository: Repository, app: App) -> tuple[str, ...]:
+    """Top-level names of what looks installed and is the app's own all the same."""
+    frames = [frame for frame in (*incident.frames, *incident.causes) if frame.why == _HELD]
+    found = set()
+    for entry in map_frames(frames, repository, app.source_roots):
+        printed, held = (path.replace("\\", "/").split("/") for path in (entry.frame.file, entry.path or ""))
+        pairs = zip(reversed(printed), reversed(held), strict=False)
+        *_, (top, _) = takewhile(lambda pair: pair[0] == pair[1], pairs)
+        found.add(top.removesuffix(".py"))
+    return tuple(sorted(found))
 
 
 class _OwnRules(AppRules):
-    """Detection's rules, and one more: an installed package that this repository holds is the app's own."""
+    """Detection's rules where the app names no packages, and one more: what looks installed and lies in this
+    repository is the app's own. A deployment is not shown a repository before it has decided that."""
 
     def __init__(self, repository: Repository, app: App) -> None:
         super().__init__(app.packages, tuple(app.source_roots))
@@ -82,7 +101,7 @@ class _OwnRules(AppRules):
     def verdict(self, file: str, function: str | None = None) -> Verdict:
         judged = super().verdict(file, function)
         if judged.why in _LIBRARY and locate(file, self._repository.paths, self._app.source_roots).path:
-            return replace(judged, in_app=True, why="stands in this repository")
+            return replace(judged, in_app=True, why=_HELD)
         return judged
 
 

@@ -33,7 +33,17 @@ from infra.trial.log import read_log
 from infra.trial.source import LocalSource
 
 Progress = Callable[[str], None]
-GATES = ("applies", "in_lane", "parses", "honest", "clean", "reproduces", "breaks_nothing", "formatting")
+GATES = (
+    "applies",
+    "in_lane",
+    "parses",
+    "honest",
+    "clean",
+    "reproduces",
+    "breaks_nothing",
+    "nothing_extra",
+    "formatting",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,9 @@ def run_trial(
     repository = Repository(source.members)
     reported = read_log(log, repository, app)
     progress(f"error: {reported.choice}")
+    if reported.packages:
+        names = ", ".join(reported.packages)
+        progress(f"note: a deployment takes this for a library until 'packages' has: {names}")
     incident = reported.incident
     context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
     desk = Desk(source, app, incident, repository, context, progress)

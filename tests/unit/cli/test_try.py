@@ -244,6 +244,17 @@ def test_frames_decide_what_is_asked(bench: Bench, log: str, outcome: str, reaso
     assert reason in document["reason"]
 
 
+def test_what_looks_installed_is_the_app_s_own_once_its_packages_say_so(bench: Bench) -> None:
+    hint = "a deployment takes this for a library until 'packages' has: shop"
+    assert hint in bench.run(log=INSTALLED, answer=ABSTAINS).stderr
+    entry = bench.scratch / "entry.json"
+    for packages, mapped in ((["shop"], "shop/reports.py"), (["other"], None)):
+        entry.write_text(json.dumps({"packages": packages}))
+        result = bench.run("--json", "--app", str(entry), log=INSTALLED, answer=ABSTAINS)
+        assert json.loads(result.stdout)["frames"][1]["mapped_to"] == mapped
+        assert hint not in result.stderr
+
+
 def test_an_entry_sets_what_the_registry_would(bench: Bench) -> None:
     entry = bench.scratch / "entry.json"
     entry.write_text(json.dumps({"allowed_paths": ["tests/**"]}))

@@ -32,6 +32,8 @@ PATHS = frozenset(
         ("/tmp/ministack-lambda-orders-abc123/code/orders/pricing.py", "orders/pricing.py"),
         ("/srv/releases/42/src/cart/models/line.py", "src/cart/models/line.py"),
         ("/srv/releases/42/cart/models/total.py", "src/cart/models/total.py"),
+        ("/usr/local/lib/python3.13/site-packages/cart/models/total.py", "src/cart/models/total.py"),
+        ("/app/.venv/lib/python3.13/site-packages/orders/utils.py", "orders/utils.py"),
         ("/var/task/./orders/../orders/pricing.py", "orders/pricing.py"),
         ("C:\\service\\orders\\pricing.py", "orders/pricing.py"),
         ("orders/pricing.py", "orders/pricing.py"),

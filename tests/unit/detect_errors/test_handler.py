@@ -144,6 +144,14 @@ def test_what_is_not_the_code_s_fault_is_recorded_and_told_once(
     assert incident.next_action in mail["Message"]
 
 
+def test_the_app_s_own_package_heals_wherever_it_is_installed(invoke: Invoke, incidents: Incidents) -> None:
+    invoke(CRASH, CRASH.replace("/var/task/", "/usr/local/lib/python3.13/site-packages/"))
+    (incident,) = incidents.recent()
+    assert (incident.status, incident.occurrences) == (Status.NEW, 2)
+    invoke(CRASH.replace("/var/task/", "/usr/local/lib/python3.13/site-packages/not_"), first=NOW + 60_000)
+    assert {i.status for i in incidents.recent()} == {Status.NEW, Status.SUPPRESSED}
+
+
 def test_an_app_may_opt_in_to_more_classes(invoke: Invoke, incidents: Incidents) -> None:
     entry = {
         "log_groups": [GROUP],

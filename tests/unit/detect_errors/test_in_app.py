@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from functions.core.incident import ErrorClass
 from functions.detect_errors.in_app import MAX_PATH, MAX_REMEMBERED, AppRules
+from functions.detect_errors.read import read_errors
 
 OWN = "below a deployment root"
 OUTSIDE = "outside every library directory"
@@ -67,11 +69,36 @@ def test_paths_decide_while_packages_are_unknown(
         ("/var/task/somelib/core.py", False),
         ("/var/task/vendor/shop_client.py", False),
         ("/efs/elsewhere/core.py", False),
-        ("/var/task/lib/python3.12/site-packages/shop/views.py", False),
+        ("/var/task/lib/python3.12/site-packages/shop/views.py", True),
+        ("/usr/local/lib/python3.13/site-packages/handler.py", True),
+        ("/app/.venv/lib/python3.12/site-packages/shop/views.py", True),
+        ("D:\\apps\\.venv\\Lib\\site-packages\\shop\\views.py", True),
+        ("/usr/lib/python2.7/site-packages/shop-1.2-py2.7.egg/shop/views.py", True),
+        ("/usr/lib/python3/dist-packages/shop/views.py", True),
+        ("/usr/local/lib/python3.13/site-packages/requests/shop.py", False),
+        ("/usr/local/lib/python3.13/site-packages/shopping/views.py", False),
+        ("/usr/local/lib/python3.13/site-packages/pip/_vendor/shop/views.py", False),
+        ("/usr/local/lib/python3.13/site-packages/shop/_vendor/attr.py", False),
+        ("/usr/local/lib/python3.13/site-packages/shop/node_modules/x.py", False),
+        ("/usr/local/lib/python3.13/shop/views.py", False),
     ],
 )
 def test_known_packages_decide(file: str, in_app: bool) -> None:
     assert AppRules(["shop", "handler"]).verdict(file).in_app is in_app
+
+
+def test_the_same_bug_is_the_same_incident_wherever_the_package_is_installed() -> None:
+    crash = """Traceback (most recent call last):
+  File "/usr/local/bin/serve", line 8, in <module>
+    sys.exit(main())
+  File "{root}/shop/views.py", line 7, in total
+    return rates[country]
+KeyError: 'NZ'
+"""
+    roots = ("/var/task", "/usr/local/lib/python3.13/site-packages", "C:/venv/Lib/site-packages", "/efs/x")
+    found = [read_errors(crash.format(root=root), packages=("shop",)) for root in roots]
+    assert len({error.fingerprint for (error,) in found}) == 1
+    assert {error.error_class for (error,) in found} == {ErrorClass.CODE}
 
 
 def test_a_known_package_is_found_below_an_unknown_root() -> None:
