@@ -15,7 +15,17 @@ from functions.core.archive import Kind, Member
 from functions.core.evidence import Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.validate_patch import clean, edits, formatting, honest, lane, reproduce, suite, syntax
+from functions.validate_patch import (
+    clean,
+    edits,
+    extra,
+    formatting,
+    honest,
+    lane,
+    reproduce,
+    suite,
+    syntax,
+)
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import patch_of
 from functions.validate_patch.rules import Rules
@@ -86,12 +96,12 @@ def validate(
         passed = all(gate.result is Result.PASS for gate in gates)
         if passed and not_installed:
             why = f"the repository's dependencies are not installed: {not_installed}"
-            gates += _not_run(reproduce.GATE, suite.GATE, why=why)
+            gates += _not_run(*_RUNNING, why=why)
         elif passed:
             candidate, running = _in_sandbox(candidate, box)
             gates += running
         else:
-            gates += _not_run(reproduce.GATE, suite.GATE, why="an earlier gate failed")
+            gates += _not_run(*_RUNNING, why="an earlier gate failed")
     if in_lane:
         gates.append(_timed("formatting", formatting.findings, candidate, "only what the fix changes"))
     else:
@@ -109,6 +119,9 @@ _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = 
 )
 
 
+_RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
+
+
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     """Gates 2 to 5, which read but run nothing. The first two guard those after them."""
     gates: list[GateResult] = []
@@ -122,7 +135,7 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
 
 
 def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list[GateResult]]:
-    """Gates 6 and 7, which run strangers' code. A regression test that is found joins the candidate."""
+    """The gates that run strangers' code. A regression test that is found joins the candidate."""
     fetched, after = sandbox.stage(candidate.before), sandbox.stage(candidate.after)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         started = time.monotonic()
@@ -134,9 +147,14 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
         halfway = time.monotonic()
         unbroken = suite.check(candidate, sandbox, (fetched, after), pool)
         ended = time.monotonic()
+        if reproduced.result is Result.PASS:
+            beside = extra.check(candidate, sandbox, fetched, pool)
+        else:
+            (beside,) = _not_run(extra.GATE, why="the error was not reproduced")
     gates = [
         replace(reproduced, seconds=round(halfway - started, 4)),
         replace(unbroken, seconds=round(ended - halfway, 4)),
+        replace(beside, seconds=round(time.monotonic() - ended, 4)),
     ]
     ran = next((number for number, gate in enumerate(gates) if gate.runs), None)
     if ran is not None:

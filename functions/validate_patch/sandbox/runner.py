@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from functions.validate_patch.sandbox.reporter import Reporter
+from functions.validate_patch.sandbox.tracer import Tracer
 from functions.validate_patch.search import explore
 
 
@@ -24,7 +25,8 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
 
     dependencies: a directory of packages to import from, "" for none.
 
-    `{"kind": "pytest", "args": [...], "first": [files whose tests run first]}`,
+    `{"kind": "pytest", "args": [...], "first": [files whose tests run first]}`, with `"trace"` (see
+    `functions/validate_patch/sandbox/tracer.py`) to tell what the tests execute instead of how they end,
     `{"kind": "command", "args": [...]}` or
     `{"kind": "search", ...}` (see `functions/validate_patch/search/explore.py`).
     """
@@ -35,6 +37,8 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
         return explore.explore(task, root, report)
     arguments = [*_plugins(dependencies), *task["args"]]
     sys.argv = ["pytest", *arguments]
+    if "trace" in task:
+        return int(pytest.main(arguments, plugins=[Tracer(root, report, task["trace"])]))
     return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
 
 

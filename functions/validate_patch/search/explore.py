@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from functions.validate_patch.sandbox.report import describe, frames_of, write_line
+from functions.validate_patch.sandbox.tracer import Tracer
 from functions.validate_patch.search.shapes import calls_of
 from functions.validate_patch.search.targets import (
     Classes,
@@ -48,12 +49,19 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
+    With `"trace"`, what the calls execute is told too (see `functions/validate_patch/sandbox/tracer.py`).
+    `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _stop)
-    if "probe" in task:
+    if "survey" in task:
+        _survey(task, root, report)
+    elif "probe" in task:
+        tracer = Tracer(root, report, task.get("trace", []))
+        tracer.start()
         for call in task["probe"]:
             write_line(report, _probe(call, root))
+        tracer.stop()
     else:
         _search(task, root, report)
     write_line(report, {"end": True})
@@ -92,6 +100,13 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
                 return
         if exact:
             return
+
+
+def _survey(task: dict[str, Any], root: str, report: int) -> None:
+    classes = classes_of(Path(root), task["files"])
+    for target in targets_of(Path(root), task["places"]):
+        for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
+            write_line(report, {**call, **_probe(call, root)})
 
 
 class _Incident:

@@ -50,14 +50,14 @@ def generate(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path) 
 
 def _search(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path, skip: int) -> RegressionTests:
     incident, place = candidate.facts.incident, candidate.places[-1]
-    lines = _lines(sandbox.run(before, {**_task(candidate), "skip": skip}, _SECONDS))
+    lines = lines_of(sandbox.run(before, {**task_of(candidate, CALLS), "skip": skip}, _SECONDS))
     found = [line for line in lines if "call" in line]
     if not found:
         problem = next((line["problem"] for line in lines if "problem" in line), "")
         nothing = f"no input was found that raises {incident.error_type} in {place.function}"
         return RegressionTests(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
-    probes = _lines(sandbox.run(after, {"kind": "search", "probe": found}, _SECONDS))
+    probes = lines_of(sandbox.run(after, {"kind": "search", "probe": found}, _SECONDS))
     answered = list(zip(found, probes, strict=False))
     tests = [_written(candidate, c, a) for c, a in answered if _is_mended(incident.error_type, a)]
     if tests:
@@ -79,7 +79,8 @@ def _is_mended(error_type: str, answer: dict[str, Any]) -> bool:
     return bool(answer.get("deliberate")) and not same_type(error_type, answer["raised"]["type"])
 
 
-def _task(candidate: Candidate) -> dict[str, Any]:
+def task_of(candidate: Candidate, calls: int) -> dict[str, Any]:
+    """What to search, for the worker; at most so many calls (see `explore.explore`)."""
     incident = candidate.facts.incident
     message = incident.title.partition(": ")[2] if incident.title.startswith(incident.error_type) else ""
     python = _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
@@ -92,7 +93,7 @@ def _task(candidate: Candidate) -> dict[str, Any]:
         ],
         "tests": [path for path in python if is_test(path)] + [path for path in python if not is_test(path)],
         "files": [path for path in python if not is_test(path)],
-        "calls": CALLS,
+        "calls": calls,
     }
 
 
@@ -111,7 +112,7 @@ def _nearest(candidate: Candidate, paths: list[str]) -> list[str]:
     return sorted([*tests, *sorted((p for p in paths if not is_test(p)), key=distance)[:_MOST_FILES]])
 
 
-def _lines(outcome: Outcome) -> list[dict[str, Any]]:
+def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
     """The report's lines; the last may be cut when the search was stopped, and nothing hangs on that."""
     found = []
     for text in outcome.report.splitlines():

@@ -82,6 +82,7 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
         "clean",
         "reproduces",
         "breaks_nothing",
+        "nothing_extra",
         "formatting",
     ]
     assert artifacts.get_json(HEAL.attempt_key("findings.json")) == {"findings": []}

@@ -27,10 +27,10 @@ def check(propose: Callable[..., Proposal], sandbox: Sandbox, incidents: dict[st
     """Put edits of a tree through all gates."""
 
     def run(
-        tree: Tree, incident: str, *edits: tuple[str, str, str], facts: Facts | None = None
+        tree: Tree, incident: str, *edits: tuple[str, str, str], facts: Facts | None = None, test: str = ""
     ) -> Validation:
         given = facts or incidents[incident]
-        return validate(tree, propose(*edits), given, "0" * 40, lambda: nullcontext(sandbox))
+        return validate(tree, propose(*edits, test=test), given, "0" * 40, lambda: nullcontext(sandbox))
 
     return run
 
@@ -223,3 +223,26 @@ def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) 
     importing = File(before.replace(b'"""\n', b'"""\n\nimport requests.utils\n', 1))
     tree = {**shop, **own, "shop/reports.py": importing}
     assert gate(check(tree, "label", edit), "clean").result is Result.PASS
+
+
+def test_what_only_raises_may_be_left_unrun_and_is_said(shop: Tree, check: Check) -> None:
+    code = shop["shop/reports.py"].data.decode()
+    line = next(line for line in code.splitlines() if FORMAT[1] in line)
+    guard = (
+        "shop/reports.py",
+        line,
+        f'    if "number" not in order:\n        raise LookupError(order)\n{line.replace(FORMAT[1], FORMAT[2])}',
+    )
+    result = check(shop, "label", guard)
+    assert result.evidence.accepted, result.reason
+    assert "nothing runs what only raises" in gate(result, "nothing_extra").detail
+    assert "raise LookupError(order)" in gate(result, "nothing_extra").detail
+
+
+def test_a_result_that_changes_by_chance_is_not_held_against_the_patch(shop: Tree, check: Check) -> None:
+    code = shop["shop/reports.py"].data.decode().replace('"ORD-" +', "str(random.random()) +")
+    tree = {**shop, "shop/reports.py": File(("import random\n" + code).encode())}
+    test = "from shop import reports\n\n\ndef test():\n    reports.label({'number': 1})\n"
+    edit = ("shop/reports.py", 'order["number"]', 'str(order["number"])')
+    result = check(tree, "label", edit, test=test)
+    assert gate(result, "nothing_extra").result is Result.PASS, result.reason

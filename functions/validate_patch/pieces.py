@@ -1,0 +1,137 @@
+"""What a patch adds: the smallest parts of the code that may or may not be executed."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.sandbox.tracer import Range
+
+# What ends a block in another way than by its last statement.
+_LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue
+# Defining is done when a module is imported; it is what the blocks hold that counts.
+_DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Try | ast.TryStar
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A statement, or an arm of a conditional expression, that the patch adds."""
+
+    path: str
+    span: Range
+    text: str
+    only_raises: bool
+    """An exception follows in any case: what nothing runs here can hide nothing."""
+
+
+def added(candidate: Candidate) -> list[Piece]:
+    """What the patch adds to code other than tests, in source order.
+
+    Code that only moves, or is indented anew, is not added, nor is an expression that now stands under a
+    condition: the lines that the patch replaces had it.
+    """
+    found = []
+    for change in candidate.python_changes:
+        after = parsed(candidate.after, change.path)
+        if after is None or change.after is None or is_test(change.path):
+            continue
+        before = parsed(candidate.before, change.path) or ast.Module([], [])
+        new = change.after.data.splitlines()
+        removed, changed = _changed_lines(change.before.data.splitlines() if change.before else [], new)
+        had = Counter(_key(node) for node in _parts(before) if isinstance(node, ast.stmt))
+        had.update(
+            {
+                _key(node): 1
+                for node in ast.walk(before)
+                if isinstance(node, ast.expr) and node.lineno in removed
+            }
+        )
+        has = Counter(map(_key, _parts(after)))
+        harmless = _raising(after)
+        for node in sorted(_parts(after), key=_span):
+            span, key = _span(node), _key(node)
+            old = had[key] if isinstance(node, ast.expr) else had[key] >= has[key]
+            if not old and changed.intersection(range(span[0], span[2] + 1)):
+                text = new[span[0] - 1].decode(errors="replace").strip()
+                found.append(Piece(change.path, span, text, node in harmless))
+    return found
+
+
+def _raising(module: ast.Module) -> set[ast.AST]:
+    """Statements after which an exception leaves the block in any case: those can hide nothing."""
+    blocks = [
+        block
+        for node in ast.walk(module)
+        for name in ("body", "orelse", "finalbody")
+        if isinstance(block := getattr(node, name, None), list)
+    ]
+    return {
+        inner
+        for block in blocks
+        if block and isinstance(block[-1], ast.Raise) and not isinstance(block[0], _DEFINING)
+        for statement in block
+        if not any(isinstance(inner, _LEAVING) for inner in ast.walk(statement))
+        for inner in ast.walk(statement)
+    }
+
+
+def _parts(module: ast.Module) -> Iterator[ast.stmt | ast.expr]:
+    """Whatever may or may not be executed when the code around it is."""
+    waiting: list[ast.AST] = [module]
+    for node in waiting:
+        if isinstance(node, ast.If) and _only_for_types(node.test):
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.stmt):
+            if not isinstance(node, _DEFINING):
+                yield node
+        elif isinstance(node, ast.IfExp):
+            yield from (node.body, node.orelse)
+        elif isinstance(node, ast.BoolOp):
+            yield from node.values[1:]
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+            yield node.elt
+        elif isinstance(node, ast.DictComp):
+            yield node.value
+        elif isinstance(node, ast.Lambda):
+            yield node.body
+
+
+def _only_for_types(test: ast.expr) -> bool:
+    """`if TYPE_CHECKING:`, which is never run."""
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
+
+
+def _head(node: ast.stmt | ast.expr) -> ast.stmt | ast.expr:
+    """What a compound statement evaluates itself; what is in its blocks are parts of their own."""
+    if isinstance(node, ast.If | ast.While):
+        return node.test
+    if isinstance(node, ast.For | ast.AsyncFor):
+        return node.iter
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return node.items[0].context_expr
+    return node.subject if isinstance(node, ast.Match) else node
+
+
+def _key(node: ast.stmt | ast.expr) -> str:
+    """The same for parts that read the same, wherever they are."""
+    return type(node).__name__ + ast.dump(_head(node))
+
+
+def _span(node: ast.stmt | ast.expr) -> Range:
+    head = _head(node)
+    return head.lineno, head.col_offset, head.end_lineno or head.lineno, head.end_col_offset or 0
+
+
+def _changed_lines(old: list[bytes], new: list[bytes]) -> tuple[set[int], set[int]]:
+    """Numbers, from 1, of the lines of `old` that are gone, and of those of `new` that came."""
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    edits = [edit for edit in matcher.get_opcodes() if edit[0] != "equal"]
+    removed = {number + 1 for _, first, last, _, _ in edits for number in range(first, last)}
+    return removed, {number + 1 for _, _, _, first, last in edits for number in range(first, last)}
