@@ -226,14 +226,10 @@ def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) 
 
 
 def test_what_only_raises_may_be_left_unrun_and_is_said(shop: Tree, check: Check) -> None:
-    code = shop["shop/reports.py"].data.decode()
-    line = next(line for line in code.splitlines() if FORMAT[1] in line)
-    guard = (
-        "shop/reports.py",
-        line,
-        f'    if "number" not in order:\n        raise LookupError(order)\n{line.replace(FORMAT[1], FORMAT[2])}',
-    )
-    result = check(shop, "label", guard)
+    path, old, new = FORMAT
+    line = f"    return {old}"
+    guarded = f'    if "number" not in order:\n        raise LookupError(order)\n    return {new}'
+    result = check(shop, "label", (path, line, guarded))
     assert result.evidence.accepted, result.reason
     assert "nothing runs what only raises" in gate(result, "nothing_extra").detail
     assert "raise LookupError(order)" in gate(result, "nothing_extra").detail
