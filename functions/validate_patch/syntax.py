@@ -7,6 +7,7 @@ import importlib
 import json
 import subprocess
 import tempfile
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     return tuple(found)
 
 
+_FINDING = threading.Lock()
 _Report = tuple[str, int, str, str]
 
 
@@ -80,4 +82,6 @@ def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -
 
 
 def _ruff_binary() -> str:
-    return str(importlib.import_module("ruff").find_ruff_bin())
+    # Python's sysconfig, which ruff asks, is filled at its first use, and not safe for two threads at once then.
+    with _FINDING:
+        return str(importlib.import_module("ruff").find_ruff_bin())
