@@ -82,6 +82,6 @@ def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -
 
 
 def _ruff_binary() -> str:
-    # Python's sysconfig, which ruff asks, is filled at its first use, and not safe for two threads at once then.
+    # Python fills sysconfig, which ruff asks, at its first use, and two threads at once must not.
     with _FINDING:
         return str(importlib.import_module("ruff").find_ruff_bin())
