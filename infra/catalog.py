@@ -29,7 +29,7 @@ class May(StrEnum):
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
     READ_WEBHOOKS = auto()
-    READ_SLACK_SECRETS = auto()
+    READ_SLACK_SIGNING = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
     """Tags and configuration of the functions whose log groups are registered."""
@@ -206,7 +206,7 @@ OTHERS = (
             "artifacts_bucket",
             "registry_path",
             "link_key_parameter",
-            "slack_secrets_path",
+            "slack_signing_path",
             "identity_from",
         ),
         may=(
@@ -217,7 +217,7 @@ OTHERS = (
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.READ_LINK_KEY,
-            May.READ_SLACK_SECRETS,
+            May.READ_SLACK_SIGNING,
             *_DECIDE,
         ),
         # The one address on the open internet: whoever hammers it can exhaust this function only.

@@ -10,16 +10,29 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from infra.errors import UserError
-from infra.names import CREDENTIALS_PATH, LINK_KEY_PARAMETER, REGISTRY_PATH, WEBHOOKS_PATH
+from infra.names import (
+    CREDENTIALS_PATH,
+    LINK_KEY_PARAMETER,
+    REGISTRY_PATH,
+    SLACK_SIGNING_PATH,
+    WEBHOOKS_PATH,
+)
 from infra.subscription import FILTER_NAME, FILTER_PATTERN, OwnLogGroup, checked_log_group
 from infra.target import Target
 
 
-def register(target: Target, app: App, token: str | None = None, webhooks: str | None = None) -> None:
+def register(
+    target: Target,
+    app: App,
+    token: str | None = None,
+    webhooks: str | None = None,
+    slack_secret: str | None = None,
+) -> None:
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
-    Token and webhooks (text as `functions.core.webhooks` reads it) are written where they are given. Safe
-    to repeat. Raises UserError for a log group that is this system's own or has no room for a filter.
+    Token, webhooks (text as `functions.core.webhooks` reads it) and the signing secret of the Slack app that
+    has the webhooks, which turns the buttons on, are written where they are given. Safe to repeat. Raises
+    UserError for a log group that is this system's own or has no room for a filter.
     """
     for group in app.log_groups:
         try:
@@ -38,6 +51,10 @@ def register(target: Target, app: App, token: str | None = None, webhooks: str |
     if webhooks:
         name = f"{WEBHOOKS_PATH}/{app.name}"
         ssm.put_parameter(Name=name, Value=webhooks, Type="SecureString", KeyId=key, Overwrite=True)
+    if slack_secret:
+        name = f"{SLACK_SIGNING_PATH}/{app.name}"
+        ssm.put_parameter(Name=name, Value=slack_secret, Type="SecureString", KeyId=key, Overwrite=True)
+        app = App.from_json(app.name, app.to_json() | {"slack_buttons": True})
     value = json.dumps(app.to_json(), indent=1)
     ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
     for group in app.log_groups:

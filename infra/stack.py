@@ -14,7 +14,13 @@ from infra.assets import Package
 from infra.catalog import FUNCTIONS, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
-from infra.names import LINK_KEY_PARAMETER, REGISTRY_PATH, STACK_NAME, WEBHOOKS_PATH
+from infra.names import (
+    LINK_KEY_PARAMETER,
+    REGISTRY_PATH,
+    SLACK_SIGNING_PATH,
+    STACK_NAME,
+    WEBHOOKS_PATH,
+)
 from infra.network import IsolatedNetwork
 from infra.observability import Observability
 from infra.packaging import Packaging
@@ -121,6 +127,7 @@ class SelfHealingCode(Stack):
             ),
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
+            "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
             "identity_from": LINK,
             # A link lives as long as its task can be answered.

@@ -67,7 +67,8 @@ def _proof(evidence: Evidence) -> str:
 
 def _way_in(link: str, recipient: str, until: str) -> list[str]:
     if not link:
-        return [_wrap(f"Only IAM identities may decide, with the command below, until {until}.")]
+        where = "No approver has a mailbox: they decide in Slack or with the command below"
+        return [_wrap(f"{where}, until {until}.")]
     return [
         "Read the evidence and decide:",
         link,

@@ -110,6 +110,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             proposal_key=question.proposal_key,
             expires_at=expires_at,
             repository=app.repository,
+            page=desk.page,
             previous_id=previous_id,
             approvers=app.approvers,
             approvals_needed=app.approvals_needed,

@@ -65,6 +65,8 @@ class Approval:
     proposal_key: str
     expires_at: int
     repository: str = ""
+    page: str = ""
+    """Base address of the page, ending in `/`."""
     previous_id: str = ""
     """The approval of this incident that came before, for the audit trail."""
     approvers: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ class Approval:
     reason: str = ""
     source_ip: str = ""
     via: str = ""
-    """`link` (the page), `sign_in` (the page, signed in) or `iam` (the command line)."""
+    """`link` (the page), `sign_in` (the page, signed in), `iam` (the command line), `slack` (a button)."""
     decided_at: str = ""
     created_at: str = ""
     ttl: int = 0

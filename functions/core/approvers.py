@@ -61,7 +61,7 @@ def in_slack(approvers: Iterable[str]) -> bool:
 def slack_user(user_id: str, name: str) -> str:
     """A Slack user as decisions record it: `slack:U012AB3CD (ana)`. Raises ValueError for no user id."""
     identity = f"{_SLACK}{user_id}"
-    if not _SLACK_USER.fullmatch(identity):
+    if malformed(identity):
         raise ValueError("not the id of a Slack user")
     named = f"{identity} ({name})"
     return named if _SLACK_USER.fullmatch(named) else identity

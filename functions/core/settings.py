@@ -26,6 +26,8 @@ class Settings:
     """SecureString with the key that signs approval links."""
     webhooks_path: str = ""
     """Parameter Store path below which an app may have its channels' webhooks, as a SecureString."""
+    slack_signing_path: str = ""
+    """Parameter Store path below which an app may have its Slack app's signing secret, as a SecureString."""
     approval_url: str = ""
     """Base address of the approval page, ending in `/`."""
     approval_ttl_seconds: str = ""

@@ -89,7 +89,7 @@ class Webhooks:
         webhooks = self._of(app)
         if not webhooks:
             return 0
-        http = urllib3.PoolManager()
+        http = urllib3.PoolManager(maxsize=_PARALLEL)
         with ThreadPoolExecutor(_PARALLEL) as pool:
             return sum(pool.map(lambda webhook: self._sent(http, webhook, message), webhooks))
 

@@ -17,8 +17,11 @@ from functions.core.incidents import Incidents
 from functions.core.links import LinkKeys
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.core.signing_secrets import SigningSecrets
 from functions.core.task_tokens import TaskTokens
+from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_reply import Replies
 
 
 @step
@@ -29,7 +32,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _app() -> LambdaFunctionUrlResolver:
-    return build(_office)
+    return build(_office, _clicks)
 
 
 @cache
@@ -47,4 +50,16 @@ def _office() -> Office:
         keys=LinkKeys(settings.require("link_key_parameter")),
         registry=Registry(settings.require("registry_path")),
         identity_from=settings.require("identity_from"),
+    )
+
+
+@cache
+def _clicks() -> Clicks:
+    office = _office()
+    return Clicks(
+        approvals=office.approvals,
+        decisions=office.decisions,
+        keys=office.keys,
+        secrets=SigningSecrets(Settings.from_environment().require("slack_signing_path")),
+        replies=Replies(),
     )

@@ -6,6 +6,7 @@
     GET  list/<app>?t=<list token>              what waits for the same person, is under way, happened lately
     GET  list                                   the same for whoever is signed in
     GET  static/<name>                          style sheet and icon
+    POST slack                                  a click on a button in Slack, which signs it
 
 All addresses within pages are relative: the page may lie below a path, and does on the embedded run.
 """
@@ -36,6 +37,7 @@ from functions.core.telemetry import logger
 from functions.core.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.decide_approval import pages
 from functions.decide_approval.case import PatchChanged, load
+from functions.decide_approval.clicks import MOST_TRIES, Clicks
 from functions.decide_approval.follow import progress
 from functions.decide_approval.overview import overview, visible_apps
 from functions.decide_approval.pages import Draft, Notice
@@ -45,9 +47,6 @@ from functions.decide_approval.request import decider, source_address
 _FOLLOW_SECONDS = 24 * 3600
 # The list leads to all that waits for its holder, so its address is good for a working day only.
 _LIST_SECONDS = 8 * 3600
-# Far more than a person's slips; each costs writes to the tables. Views are bounded by the function's
-# reserved concurrency, and whoever has no genuine link costs nothing but an invocation.
-_MOST_TRIES = 100
 # A comment has at most 4,000 characters, at most 12 bytes each when percent-encoded.
 _LARGEST_FORM = 64 * 1024
 
@@ -76,8 +75,8 @@ class _Closed(Exception):
         self.notice = notice
 
 
-def build(office: Callable[[], Office]) -> LambdaFunctionUrlResolver:
-    """The resolver. `office` is asked per request that needs it, so that static files need no AWS."""
+def build(office: Callable[[], Office], clicks: Callable[[], Clicks]) -> LambdaFunctionUrlResolver:
+    """The resolver. `office` and `clicks` are asked per request that needs them: static files need no AWS."""
     app = LambdaFunctionUrlResolver()
     desk = _Desk(app, office)
 
@@ -108,6 +107,11 @@ def build(office: Callable[[], Office]) -> LambdaFunctionUrlResolver:
             raise NotFoundError
         content_type, text = found
         return Response(HTTPStatus.OK, content_type, text, headers={**SECURITY_HEADERS, **KEPT})
+
+    @app.post("/slack")
+    def slack() -> Page:
+        status, text = clicks().take(app.current_event.raw_event)
+        return Response(status, "text/plain", text, headers={**SECURITY_HEADERS, **NEVER_KEPT})
 
     @app.not_found
     def not_found(_: NotFoundError) -> Page:
@@ -149,7 +153,7 @@ class _Desk:
         if approval is None:
             raise _Closed(pages.GONE)
         self._from_our_page(link, approval, form.get("form", ""))
-        if not self._office().approvals.try_once(approval_id, _MOST_TRIES):
+        if not self._office().approvals.try_once(approval_id, MOST_TRIES):
             raise _Closed(pages.TOO_MANY)
         try:
             verdict = Verdict(form.get("decision", ""))

@@ -37,6 +37,12 @@ def configure(
         str | None,
         typer.Option(help="File with Slack and Teams webhooks, one per line: `slack https://...`."),
     ] = None,
+    slack_signing_secret_file: Annotated[
+        str | None,
+        typer.Option(
+            help="File with the Slack app's signing secret, for buttons that decide; '-' reads stdin."
+        ),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help="JSON file with any field of the entry; options win over it.")
     ] = None,
@@ -57,7 +63,8 @@ def configure(
         parse(webhooks or "")
     except WebhookInvalid as error:
         raise UserError(f"{webhooks_file}: {error}", exit_code=2) from error
-    register(target, app, _read_secret(token_file, "token"), webhooks)
+    slack_secret = _read_secret(slack_signing_secret_file, "signing secret")
+    register(target, app, _read_secret(token_file, "token"), webhooks, slack_secret)
     if as_json:
         print_json(app.to_json())
     else:

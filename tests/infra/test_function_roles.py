@@ -48,7 +48,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "remind_approvers",
         "report_failure",
     },
-    ("ssm:GetParameter", "parameter/self-heal/slack-signing-secrets"): {"decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/slack-signing"): {"decide_approval"},
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.core.approvals import Verdict
-from functions.core.incident import Status
+from functions.core.incident import Incident, Status
 from infra.registration import register
 from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
@@ -100,18 +100,21 @@ def test_a_channel_is_told_with_the_link_that_decides(world: World) -> None:
         world.log(app)
         world.eventually(lambda: len(channel.posted) == 2 or None, lambda: str(channel.posted))
         incident = world.until(app, Status.AWAITING_APPROVAL)
-        asked = channel.texts
+        for text in channel.texts:
+            check_question(world, incident, text)
         world.decide(incident, Verdict.REJECT, reason="by_hand")
         world.eventually(lambda: len(channel.posted) == 4 or None, lambda: str(channel.posted))
     for text in channel.texts[2:]:
         assert "We will fix it by hand" in text
-    for text in asked:
-        assert "KeyError" in text
-        assert "Confidence" in text
-        assert not any(secret in text for secret in ("Traceback", "RATES.get")), "neither log nor patch"
-        link = re.search(rf"{world.target.output('ApprovalUrl')}a/{incident.approval_id}\?t=[\w.-]+", text)
-        assert link
-        assert fetch(link[0])[0] == 200
+
+
+def check_question(world: World, incident: Incident, text: str) -> None:
+    assert "KeyError" in text
+    assert "Confidence" in text
+    assert not any(secret in text for secret in ("Traceback", "RATES.get")), "neither log nor patch"
+    link = re.search(rf"{world.target.output('ApprovalUrl')}a/{incident.approval_id}\?t=[\w.-]+", text)
+    assert link
+    assert fetch(link[0])[0] == 200
 
 
 def test_who_has_not_decided_is_reminded_before_the_time_is_over(world: World, link_for: Any) -> None:

@@ -20,6 +20,9 @@ USER = "arn:aws:iam::111122223333:user/ana"
         (ROLE, "arn:aws:iam::111122223333:role/release"),
         (USER, USER),
         ("team", "team"),
+        ("slack:U012AB3CD", "slack:u012ab3cd"),
+        # The name is the user's own choice.
+        ("slack:U012AB3CD (ben)", "slack:u012ab3cd"),
     ],
 )
 def test_a_person_is_who_aws_vouches_for(identity: str, who: str) -> None:
@@ -37,6 +40,9 @@ def test_a_person_is_who_aws_vouches_for(identity: str, who: str) -> None:
         (USER, (USER,), True),
         (USER, ("ana",), False),
         ("team", ("ana@shop.example",), False),
+        ("slack:U012AB3CD (ana)", ("slack:U012AB3CD",), True),
+        ("slack:U012AB3CD (U0BEN0BEN)", ("slack:U0BEN0BEN",), False),
+        ("slack:U012AB3CD (ana)", ("ana@shop.example", "ana"), False),
         ("ana@shop.example.attacker.example", ("ana@shop.example",), False),
     ],
 )
@@ -44,5 +50,5 @@ def test_only_approvers_may_decide(identity: str, approvers: tuple[str, ...], ma
     assert may_decide(identity, approvers) is may
 
 
-def test_iam_identities_are_sent_no_link() -> None:
-    assert with_links(("ana@shop.example", USER)) == ("ana@shop.example",)
+def test_iam_identities_and_slack_users_are_sent_no_link() -> None:
+    assert with_links(("ana@shop.example", USER, "slack:U012AB3CD")) == ("ana@shop.example",)

@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -19,7 +20,10 @@ from functions.core.approvals import Approval
 from functions.core.identity import LINK
 from functions.core.links import Link
 from functions.core.registry import Registry
+from functions.core.signing_secrets import SigningSecrets
+from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_reply import SLACK, Replies
 
 
 class Elements(HTMLParser):
@@ -66,7 +70,7 @@ class Answer:
 class Browser:
     """Asks the resolver as a function URL would; addresses are relative to the page's base."""
 
-    def __init__(self, scene: Any, identity_from: str = LINK) -> None:
+    def __init__(self, scene: Any, identity_from: str = LINK, slack: str = SLACK) -> None:
         class Keys:
             def all(self) -> tuple[bytes, ...]:
                 return tuple(scene.keys)
@@ -84,7 +88,9 @@ class Browser:
         )
         self.authorizer: dict[str, Any] | None = None
         """What the gateway's authorizer adds to the request's context."""
-        self._resolver = build(lambda: office)
+        secrets = SigningSecrets("/self-heal/slack-signing", SSMProvider())
+        clicks = Clicks(scene.approvals, scene.decisions, keys, secrets, Replies(slack))
+        self._resolver = build(lambda: office, lambda: clicks)
         self._keys = scene.keys
 
     def link(self, approval: Approval, recipient: str = "ana", expires_at: int | None = None) -> str:
@@ -137,6 +143,12 @@ class Browser:
 @pytest.fixture
 def browser(scene: Any) -> Browser:
     return Browser(scene)
+
+
+@pytest.fixture
+def browser_with(scene: Any) -> Callable[..., Browser]:
+    """Gives a browser of a deployment with other settings than the usual ones."""
+    return partial(Browser, scene)
 
 
 @dataclass(frozen=True)
