@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from functions.validate_patch.sandbox.tracer import Range
 
 # What ends a block in another way than by its last statement.
 _LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue
+_NAMED = (
+    ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar
+)
 # Defining is done when a module is imported; it is what the blocks hold that counts.
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Try | ast.TryStar
 
@@ -32,7 +37,8 @@ def added(candidate: Candidate) -> list[Piece]:
     """What the patch adds to code other than tests, in source order.
 
     Code that only moves, or is indented anew, is not added, nor is an expression that now stands under a
-    condition: the lines that the patch replaces had it.
+    condition, or a statement in which a name that nothing defines is replaced: the lines that the patch
+    replaces had it.
     """
     found = []
     for change in candidate.python_changes:
@@ -50,15 +56,38 @@ def added(candidate: Candidate) -> list[Piece]:
                 if isinstance(node, ast.expr) and node.lineno in removed
             }
         )
+        misspelt = _misspelt(before, removed)
         has = Counter(map(_key, _parts(after)))
         harmless = _raising(after)
         for node in sorted(_parts(after), key=_span):
             span, key = _span(node), _key(node)
             old = had[key] if isinstance(node, ast.expr) else had[key] >= has[key]
+            old = old or any(pattern.fullmatch(key) for pattern in misspelt)
             if not old and changed.intersection(range(span[0], span[2] + 1)):
                 text = new[span[0] - 1].decode(errors="replace").strip()
                 found.append(Piece(change.path, span, text, node in harmless))
     return found
+
+
+def _misspelt(module: ast.Module, lines: set[int]) -> list[re.Pattern[str]]:
+    """What the parts on these lines that use a name that nothing defines look like with any other name."""
+    nodes = list(ast.walk(module))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.name for node in nodes if isinstance(node, _NAMED) and node.name}
+    bound |= {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    unknown = [re.escape(f"id='{name}'") for name in names - bound - set(dir(builtins))]
+    if not unknown:
+        return []
+    keys = [re.escape(_key(node)) for node in _parts(module) if node.lineno in lines]
+    patterns = [re.sub("|".join(map(re.escape, unknown)), r"id='\\w+'", key) for key in keys]
+    return [re.compile(pattern) for key, pattern in zip(keys, patterns, strict=True) if pattern != key]
 
 
 def _raising(module: ast.Module) -> set[ast.AST]:
