@@ -38,5 +38,5 @@ class Facts:
 
     def save(self, artifacts: Artifacts, heal: Heal) -> None:
         """Write beside the heal's source archive; a second run overwrites with the same."""
-        data = {"incident": self.incident.to_json(), "app": self.app.to_json(), "base_reason": self.base_reason}
-        artifacts.put_json(heal.key(_NAME), data)
+        data = {"incident": self.incident.to_json(), "app": self.app.to_json()}
+        artifacts.put_json(heal.key(_NAME), data | {"base_reason": self.base_reason})
