@@ -238,7 +238,7 @@ OTHERS = (
     ),
     Spec(
         "remind_approvers",
-        image=False,
+        image=True,
         timeout=110,
         settings=(
             "incidents_table",
