@@ -90,7 +90,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
-        # An environment holds secrets, so one function only has this; any function may be registered without a
+        # An environment holds secrets, so only one of ours has this; any function may be registered without a
         # change of the stack.
         May.READ_FUNCTIONS: [
             (
