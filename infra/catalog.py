@@ -30,6 +30,7 @@ class May(StrEnum):
     READ_LINK_KEY = auto()
     READ_WEBHOOKS = auto()
     READ_SLACK_SIGNING = auto()
+    READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
     """Tags and configuration of the functions whose log groups are registered."""
@@ -272,3 +273,23 @@ OTHERS = (
 )
 
 FUNCTIONS = STEPS + OTHERS
+"""What every deployment has."""
+
+SIGN_IN = Spec(
+    "sign_in",
+    image=False,
+    timeout=25,
+    settings=(
+        "oidc_issuer",
+        "oidc_client_id",
+        "client_secret_parameter",
+        "approval_url",
+        "identity_from",
+    ),
+    may=(May.READ_CLIENT_SECRET,),
+    # Open to the internet, as it must be: whoever hammers it exhausts it alone.
+    concurrency=5,
+)
+"""Only where people sign in before they see the page."""
+
+EVERY = (*FUNCTIONS, SIGN_IN)

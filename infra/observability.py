@@ -67,7 +67,10 @@ class Observability(Construct):
             "report_failure",
             "track_pull_requests",
             "remind_approvers",
+            "sign_in",
         ):
+            if folder not in functions:
+                continue
             deployed = functions[folder]
             self._alarm(
                 f"{deployed.spec.construct_id}Errors",

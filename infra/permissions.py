@@ -13,6 +13,7 @@ from infra.names import (
     CREDENTIALS_PATH,
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
+    SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
     WEBHOOKS_PATH,
 )
@@ -82,6 +83,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],
         May.READ_SLACK_SIGNING: [(["ssm:GetParameter"], [f"{parameter}{SLACK_SIGNING_PATH}/*"])],
+        May.READ_CLIENT_SECRET: [(["ssm:GetParameter"], [f"{parameter}{SIGN_IN_CLIENT_PARAMETER}"])],
         May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{LINK_KEY_PARAMETER}"])],
         # Any log group of this account may be registered without a change of the stack.
         May.READ_LOGS: [
@@ -144,6 +146,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
         ("kms:Decrypt",),
         frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS, May.READ_SLACK_SIGNING}),
     ),
+    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET})),
 )
 
 

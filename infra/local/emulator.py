@@ -31,7 +31,7 @@ ADMIN_KEY = "test"
 START_SECONDS = 60
 STOP_SECONDS = 10
 SERVICES = (
-    "bedrock-runtime,cloudformation,dynamodb,dynamodbstreams,ec2,ecr,events,iam,kms,lambda,logs,monitoring,pipes,"
+    "apigateway,bedrock-runtime,cloudformation,dynamodb,dynamodbstreams,ec2,ecr,events,iam,kms,lambda,logs,monitoring,pipes,"
     "s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.synth import synthesise
+from tests.edge import WITH_SIGN_IN
 
 PSEUDO = {
     "AWS::AccountId": "111122223333",
@@ -162,6 +163,12 @@ def image_template() -> Template:
 def zip_template() -> Template:
     """The stack as the embedded run deploys it."""
     return Template(synthesise(packaging="zip") / "SelfHealingCode.template.json")
+
+
+@pytest.fixture(scope="session")
+def signed_in_template() -> Template:
+    """The stack with sign-in, as the embedded run deploys it."""
+    return Template(synthesise(packaging="zip", context=WITH_SIGN_IN) / "SelfHealingCode.template.json")
 
 
 Decide = Callable[..., str]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalog import FUNCTIONS
+from infra.catalog import EVERY
 from infra.packaging import ROOT
 
 SOURCES = sorted(p for folder in ("functions", "infra") for p in (ROOT / folder).rglob("*.py"))
@@ -73,7 +73,7 @@ def test_a_step_s_logic_knows_no_aws(path: Path) -> None:
 
 def test_every_function_has_its_folder_and_every_folder_is_a_function() -> None:
     folders = {p.parent.name for p in (ROOT / "functions").glob("*/__init__.py")} - {"core"}
-    assert folders == {spec.folder for spec in FUNCTIONS}
+    assert folders == {spec.folder for spec in EVERY}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

@@ -106,6 +106,11 @@ def test_a_cached_answer_takes_less_than_a_third_of_a_second() -> None:
     assert time.perf_counter() - started < 0.3
 
 
+def test_files_that_are_no_modules_are_watched_too(first: Path) -> None:
+    made = json.loads((first.parent / "made.json").read_text())
+    assert {"infra/viewer_request.js", "statemachine/self_heal.asl.json"} <= made["inputs"].keys()
+
+
 def test_changed_code_is_relinked_without_running_cdk(first: Path, run: Synthesise, project: Path) -> None:
     (project / "functions" / "claim_incident" / "added.py").write_text("ADDED = True\n")
 

@@ -38,9 +38,10 @@ def only(resources: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("packaging", ["image", "zip"])
-def test_cfn_lint_finds_nothing(packaging: str, request: pytest.FixtureRequest) -> None:
-    template = request.getfixturevalue(f"{packaging}_template")
+@pytest.mark.parametrize("variant", ["image", "signed_in"])
+def test_cfn_lint_finds_nothing(variant: str, request: pytest.FixtureRequest) -> None:
+    """As images, with a function URL; and as zips, with everything that sign-in adds."""
+    template = request.getfixturevalue(f"{variant}_template")
 
     cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
     command = [cfn_lint, "--ignore-checks", IGNORED_RULES, "--template", str(template.path)]

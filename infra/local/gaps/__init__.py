@@ -9,14 +9,15 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     logs         filter patterns; subscriptions and rules invoke asynchronously, with retries
     workers      Lambda's Python runtime: error types, log format, `/var/task`, a clean environment
     urls         function URLs that a browser on this machine can open
+    http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS
     bedrock      a model endpoint that fails is an error; a cut answer says so
 """
 
-from infra.local.gaps import authorization, bedrock, logs, pipes, states, tasks, urls, workers
+from infra.local.gaps import authorization, bedrock, http_apis, logs, pipes, states, tasks, urls, workers
 
 
 def fill() -> None:
     """Fill every gap. Must run in the process that is to become the emulator, before it serves."""
-    for gap in (states, tasks, pipes, logs, workers, urls, authorization, bedrock):
+    for gap in (states, tasks, pipes, logs, workers, urls, http_apis, authorization, bedrock):
         gap.fill()

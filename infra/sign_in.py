@@ -1,0 +1,97 @@
+"""Sign-in in front of the approval page: CloudFront, then an HTTP API whose authorizer checks every token.
+
+A browser that opens a mailed link sends cookies but no Authorization header, and an authorizer reads nothing
+but headers; so a function at CloudFront's edge (viewer_request.js) turns the one into the other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aws_cdk import Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from constructs import Construct
+
+from infra.lambdas import Deployed
+from infra.provider import SignIn
+
+VIEWER_REQUEST = Path(__file__).with_name("viewer_request.js")
+
+# People who read and decide, all together: requests per second, and at once.
+_RATE, _BURST = 20, 40
+
+
+class Entrance(Construct):
+    """The way in. Functions are put behind it by `lead_to`, once they exist: they need its address."""
+
+    def __init__(self, scope: Construct, construct_id: str, sign_in: SignIn) -> None:
+        super().__init__(scope, construct_id)
+        self._tokens = authorizers.HttpJwtAuthorizer(
+            "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name="self-heal-sign-in"
+        )
+        self._api = apigateway.HttpApi(
+            self, "Api", api_name="self-heal-approvals", create_default_stage=False
+        )
+        apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self._api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=_RATE, burst_limit=_BURST),
+        )
+        stack = Stack.of(self)
+        host = f"{self._api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment="Approval page of self-healing code",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.HttpOrigin(host),
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                # With caching disabled, this policy passes the Authorization header on.
+                # https://repost.aws/knowledge-center/cloudfront-authorization-header
+                cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+                origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+                function_associations=[
+                    cloudfront.FunctionAssociation(
+                        event_type=cloudfront.FunctionEventType.VIEWER_REQUEST,
+                        function=cloudfront.Function(
+                            self,
+                            "ViewerRequest",
+                            code=cloudfront.FunctionCode.from_file(file_path=str(VIEWER_REQUEST)),
+                            runtime=cloudfront.FunctionRuntime.JS_2_0,
+                            comment="Session cookie to Authorization header",
+                        ),
+                    )
+                ],
+            ),
+        )
+        self.url = f"https://{distribution.distribution_domain_name}/"
+        """Base address of the page, ending in `/`."""
+
+    def lead_to(self, page: Deployed, sign_in: Deployed) -> None:
+        """Everything needs a token, except to get one, and Slack's clicks, which Slack signs."""
+        shown = integrations.HttpLambdaIntegration("Page", page.alias)
+        entered = integrations.HttpLambdaIntegration("SignIn", sign_in.alias)
+        nobody = apigateway.HttpNoneAuthorizer()
+        for path in ("/sign-in", "/sign-in/{page}", "/sign-out"):
+            self._api.add_routes(
+                path=path, methods=[apigateway.HttpMethod.GET], integration=entered, authorizer=nobody
+            )
+        self._api.add_routes(
+            path="/slack", methods=[apigateway.HttpMethod.POST], integration=shown, authorizer=nobody
+        )
+        apigateway.HttpRoute(
+            self,
+            "Everything",
+            http_api=self._api,
+            route_key=apigateway.HttpRouteKey.DEFAULT,
+            integration=shown,
+            authorizer=self._tokens,
+        )
