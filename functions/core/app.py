@@ -12,6 +12,9 @@ from functions.core.errors import AppInvalid
 
 DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
+# A prompt's rules and tools alone take over 2,000 tokens.
+_LEAST_WINDOW = 4_096
+
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -55,6 +58,8 @@ class App:
     """Bedrock model or inference profile id."""
     fallback_models: tuple[str, ...] = ()
     """Asked in this order when the model is not enabled, throttled or failing."""
+    context_window: int = 0
+    """Tokens that the models read and write at once; 0: what is known of each."""
     model_region: str = ""
     """AWS region whose Bedrock is asked; empty means the deployment's own."""
     temperature: float = 0.0
@@ -105,6 +110,8 @@ class App:
             raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
         if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
             raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+        if app.context_window and app.context_window < _LEAST_WINDOW:
+            raise AppInvalid(f"app {name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
         if app.temperature > 1:
             raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
         return app

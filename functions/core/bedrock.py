@@ -15,7 +15,14 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from functions.core.errors import ModelAccessDenied, ModelRequestInvalid, ModelThrottled, ModelUnavailable
+from functions.core.errors import (
+    ModelAccessDenied,
+    ModelRequestInvalid,
+    ModelThrottled,
+    ModelUnavailable,
+    PromptTooLong,
+)
+from functions.core.windows import refused_as_too_long
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -54,7 +61,8 @@ class Bedrock:
         self._client = client
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied or ModelRequestInvalid.
+        """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, PromptTooLong or
+        ModelRequestInvalid.
 
         No message holds any part of the request.
         """
@@ -106,6 +114,8 @@ def _named(model: str, error: ClientError) -> Exception:
             f"model {model}: {code}: {said} Enable the model in this account and region, or set another"
             " one as the app's 'model', then redrive."
         )
+    if (reads := refused_as_too_long(said)) is not None:
+        return PromptTooLong(f"model {model}: {code}: {said}", reads)
     return ModelRequestInvalid(
         f"model {model}: {code}: {said} Check the app's 'model' (it must be a model or inference profile"
         " id that this region has), then redrive."

@@ -18,6 +18,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ForgeAccessDenied     the git host refused the app's credentials
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
         ├── ModelRequestInvalid   Bedrock rejected the request itself
+        │   └── PromptTooLong     it holds more than the model reads
         ├── ApprovalMismatch      what is to be committed is not what was approved
         └── BranchConflict        the branch exists and holds something else
 
@@ -82,7 +83,15 @@ class ModelAccessDenied(PermanentError):
 
 
 class ModelRequestInvalid(PermanentError):
-    """Bedrock rejected the request (`ValidationException`, unknown model, context window exceeded)."""
+    """Bedrock rejected the request (`ValidationException`, unknown model)."""
+
+
+class PromptTooLong(ModelRequestInvalid):
+    """The request holds more than the model reads. `reads`: how many tokens that is, 0 where nobody says."""
+
+    def __init__(self, message: str, reads: int = 0) -> None:
+        super().__init__(message)
+        self.reads = reads
 
 
 class ApprovalMismatch(PermanentError):

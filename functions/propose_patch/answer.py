@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from functions.core.errors import ModelRequestInvalid
 from functions.core.proposal import (
     ABSTAIN_SCHEMA,
     ABSTAIN_TOOL,
@@ -27,21 +26,22 @@ _REFUSED = ("guardrail_intervened", "content_filtered")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A valid answer, or the violations; `worth_repairing` tells whether asking once more can help."""
+    """A valid answer, or the violations; `worth_repairing` tells whether asking once more can help, and
+    `too_long` that it can with a shorter prompt."""
 
     answer: Proposal | Abstention | None
     violations: tuple[str, ...] = ()
     worth_repairing: bool = True
+    too_long: bool = False
 
 
 def judge(response: dict[str, Any]) -> Verdict:
-    """Judge a Converse response. Raises ModelRequestInvalid when the context window was exceeded."""
+    """Judge a Converse response."""
     stop = response.get("stopReason", "")
     content = content_of(response)
     if stop == "model_context_window_exceeded":
-        raise ModelRequestInvalid(
-            "the prompt exceeds the model's context window; use a model with a larger one"
-        )
+        violation = "the prompt exceeds the model's context window"
+        return Verdict(None, (violation,), worth_repairing=False, too_long=True)
     if stop in _REFUSED:
         return Verdict(_refusal(stop))
     if stop == "max_tokens":

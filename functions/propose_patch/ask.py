@@ -11,15 +11,14 @@ from typing import Any, Protocol
 from functions.core.prices import Usage, cost_usd
 from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
 from functions.core.spend import Commitment
+from functions.core.windows import ANSWER_TOKENS
 from functions.propose_patch.answer import SCHEMAS, Verdict, content_of, judge
 from functions.propose_patch.context import estimate_tokens
 from functions.propose_patch.look import MOST_TURNS, TOOLS, Looks
 from functions.propose_patch.prompt import Prompt
 
-MAX_TOKENS = 8_192
-"""Of one answer: a proposal with a test takes 500 to 2,000."""
-
 _REPAIRS = 1
+_NO_ROOM = "Not shown: you could not read more than you have. You cannot look further: answer now."
 
 _DESCRIPTIONS = {
     PROPOSE_TOOL: "Propose a patch that mends the cause of the error, with a test that reproduces it.",
@@ -47,7 +46,8 @@ class Commits(Protocol):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A valid answer, or None and the violations of the last turn; every response as it came, and what was
-    sent after the first request: results of looking, and what was wrong with an answer."""
+    sent after the first request: results of looking, and what was wrong with an answer. too_long: the model
+    had no room left to answer in."""
 
     result: Proposal | Abstention | None
     violations: tuple[str, ...]
@@ -55,14 +55,21 @@ class Answer:
     cost_usd: float
     responses: tuple[dict[str, Any], ...]
     sent: tuple[dict[str, Any], ...] = ()
+    too_long: bool = False
 
 
 def request_for(
-    model: str, prompt: Prompt, *, temperature: float = 0.0, guardrail: str = ""
+    model: str,
+    prompt: Prompt,
+    *,
+    temperature: float = 0.0,
+    guardrail: str = "",
+    answer_tokens: int = ANSWER_TOKENS,
 ) -> dict[str, Any]:
     """The Converse request of the first turn.
 
-    temperature: not sent below 0, for models that refuse it; guardrail: `ID` or `ID:VERSION`, "" for none.
+    answer_tokens: the most that an answer may take; temperature: not sent below 0, for models that refuse it;
+    guardrail: `ID` or `ID:VERSION`, "" for none.
     """
     system: list[dict[str, Any]] = [{"text": prompt.system}]
     if _CACHES.search(model):
@@ -73,7 +80,7 @@ def request_for(
         {"toolSpec": {"name": name, "description": description, "inputSchema": {"json": schema}}}
         for name, (description, schema) in offered.items()
     ]
-    inference = {"maxTokens": MAX_TOKENS} | ({"temperature": temperature} if temperature >= 0 else {})
+    inference = {"maxTokens": answer_tokens} | ({"temperature": temperature} if temperature >= 0 else {})
     identifier, _, version = guardrail.partition(":")
     guard = {"guardrailIdentifier": identifier, "guardrailVersion": version or "DRAFT"}
     return {
@@ -92,11 +99,12 @@ def ask(
     request: dict[str, Any],
     looks: Looks | None = None,
     counted: int | None = None,
+    room: int = 1_000_000,
 ) -> Answer:
     """Ask; serve what the model looks up, in a bounded number of turns; one repair turn.
 
-    counted: input tokens of the request, where the provider has counted them. Raises OverBudget before a call
-    that the budget does not cover, and what the model raises.
+    counted: input tokens of the request, where the provider has counted them; room: how many it may have.
+    Raises OverBudget before a call that the budget does not cover, and what the model raises.
     """
     responses: list[dict[str, Any]] = []
     usage, cost = Usage(), 0.0
@@ -115,12 +123,25 @@ def ask(
             looked += 1
             last = "" if looked < MOST_TURNS else " You cannot look further: answer now."
             results = [(call, looks.serve(call["name"], call.get("input")) + last) for call in calls]
-            request = {**request, "messages": _served(request["messages"], response, results)}
+            longer = {**request, "messages": _served(request["messages"], response, results)}
+            if request_tokens(longer) > room:
+                results = [(call, _NO_ROOM) for call in calls]
+                longer = {**request, "messages": _served(request["messages"], response, results)}
+                looked = MOST_TURNS
+            request = longer
             continue
         verdict = judge(response)
         if verdict.answer or not verdict.worth_repairing or repaired == _REPAIRS:
             sent = (message for message in request["messages"][first:] if message["role"] == "user")
-            return Answer(verdict.answer, verdict.violations, usage, cost, tuple(responses), tuple(sent))
+            return Answer(
+                verdict.answer,
+                verdict.violations,
+                usage,
+                cost,
+                tuple(responses),
+                tuple(sent),
+                verdict.too_long,
+            )
         repaired += 1
         request = {**request, "messages": _repair(name, request["messages"], response, verdict)}
 
@@ -192,5 +213,9 @@ def _worst(request: dict[str, Any], counted: int | None = None) -> Usage:
     output = request["inferenceConfig"]["maxTokens"]
     if counted is not None:
         return Usage(cache_write=counted, output=output)
-    text = str((request["system"], request["messages"], request["toolConfig"]))
-    return Usage(cache_write=2 * estimate_tokens(text), output=output)
+    return Usage(cache_write=2 * request_tokens(request), output=output)
+
+
+def request_tokens(request: dict[str, Any]) -> int:
+    """Input tokens of a request, estimated."""
+    return estimate_tokens(str((request["system"], request["messages"], request["toolConfig"])))

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functions.core.incident import Frame
 from functions.core.places import Location, locate
 from functions.core.redaction import redact
+from functions.core.windows import SOURCE_TOKENS
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
 from functions.propose_patch.repository import Repository
-
-SOURCE_TOKENS = 12_000
-"""Budget for source, in estimated tokens: about 1,200 lines. The failing functions always get in."""
 
 # Of the files that the traceback leads to, what is shown may be this part, and at least so many tokens: more
 # buries what matters, and costs with every attempt.
@@ -51,13 +49,19 @@ class MappedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Lines of one file, redacted, by real line number; `failing` are the lines that frames point to."""
+    """Lines of one file, redacted, by real line number; `failing` are the lines that frames point to;
+    `required` says that a budget for source does not keep it out."""
 
     path: str
     lines: Mapping[int, str]
     failing: frozenset[int]
     why: str
     function: str = ""
+    required: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"{self.path} lines {min(self.lines)}-{max(self.lines)}"
 
     @property
     def tokens(self) -> int:
@@ -134,7 +138,8 @@ def build_context(
 ) -> Context:
     """The context of an incident with these frames, innermost last. No parts when no app frame has a file.
 
-    causes: frames of the exceptions that led to it.
+    budget: estimated tokens of source; the failing functions always get in. causes: frames of the exceptions
+    that led to it.
     """
     mapped = map_frames(frames, repository, roots)
     located = [entry for entry in reversed(mapped) if entry.path and entry.line]
@@ -289,10 +294,9 @@ class _Selection:
             numbers.pop()  # what follows the last line feed is no line
         if not any(texts[n - 1].strip() for n in numbers):
             return
-        part = Part(path, {n: texts[n - 1] for n in numbers}, failing, why, function)
+        part = Part(path, {n: texts[n - 1] for n in numbers}, failing, why, function, required)
         if part.tokens > self._left and not required:
-            where = f"{path} lines {numbers[0]}-{numbers[-1]}"
-            self.left_out.append(f"{where} ({why}): about {part.tokens} tokens, over the budget")
+            self.left_out.append(f"{part.place} ({why}): about {part.tokens} tokens, over the budget")
             return
         self._left -= part.tokens
         shown.update(numbers)

@@ -31,7 +31,7 @@ from functions.core.redaction import redact, redact_values
 from functions.propose_patch.context import Context, Part, estimate_tokens
 
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
-"""Characters."""
+"""Characters; half a character per token where a model reads little."""
 _REASON_LIMIT = 500
 _LEFT_OUT_LINES = 30
 
@@ -125,15 +125,17 @@ def build_prompt(
     attempts: Sequence[EarlierAttempt] = (),
     comment: str = "",
     earlier: Sequence[Incident] = (),
+    room: int = 1_000_000,
 ) -> Prompt:
     """The prompt for one attempt. Everything in it is redacted; nothing in it can leave its section.
 
-    earlier: incidents at the same place, the latest first.
+    earlier: incidents at the same place, the latest first; room: tokens that the model reads, so that where
+    it is small, neither the log nor earlier attempts leave none for the source.
     """
     nonce = hashlib.sha256(heal_id.encode()).hexdigest()[:8]
     return Prompt(
         system=SYSTEM.replace("{nonce}", nonce),
-        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier)),
+        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room)),
         nonce=nonce,
     )
 
@@ -145,6 +147,7 @@ def _sections(
     attempts: Sequence[EarlierAttempt],
     comment: str,
     earlier: Sequence[Incident],
+    room: int,
 ) -> Iterator[Section]:
     message = incident.title.removeprefix(incident.error_type).removeprefix(":").strip()
     facts = {
@@ -155,7 +158,7 @@ def _sections(
     }
     body = "\n".join(f"{name}: {_one_line(value)}" for name, value in facts.items())
     yield section(nonce, "incident", body)
-    yield section(nonce, "traceback", _middle_cut(redact(incident.sample), _TRACEBACK_LIMIT))
+    yield section(nonce, "traceback", _middle_cut(redact(incident.sample), min(_TRACEBACK_LIMIT, room // 2)))
     for part in context.parts:
         first, last = min(part.lines), max(part.lines)
         attributes = {"path": part.path, "lines": f"{first}-{last}", "why": part.why}
@@ -172,7 +175,7 @@ def _sections(
         yield section(nonce, "earlier_incident", body)
     for attempt in attempts:
         text = _attempt_json(attempt.proposal, attempt.findings)
-        if len(text) > _ATTEMPT_LIMIT:
+        if len(text) > min(_ATTEMPT_LIMIT, room // 2):
             text = _attempt_json(None, [finding[:500] for finding in attempt.findings[:10]])
         yield section(nonce, "attempt", text, {"number": str(attempt.number)})
     if comment.strip():

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from functions.core import archive
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
-from functions.core.errors import ModelAccessDenied, ModelThrottled, ModelUnavailable
+from functions.core.errors import ModelAccessDenied, ModelThrottled, ModelUnavailable, PromptTooLong
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.proposal import Abstention, Proposal
 from functions.core.redaction import redact, redact_values
 from functions.core.spend import OverBudget
-from functions.propose_patch.ask import Answer, Commits, Converses, ask, request_for
-from functions.propose_patch.context import Context, build_context
-from functions.propose_patch.look import Looks
-from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
+from functions.core.windows import Window, window_of
+from functions.propose_patch.ask import Answer, Commits, request_for
+from functions.propose_patch.context import Context
+from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
+from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
 
 PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
@@ -32,12 +33,6 @@ PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
 
 
 _OTHERS_READ, _OTHERS_SHOWN = 200, 3
-
-
-class Counts(Converses, Protocol):
-    """A model whose provider may count tokens beforehand: `functions.core.bedrock.Bedrock`."""
-
-    def count(self, request: dict[str, Any]) -> int | None: ...
 
 
 def propose(
@@ -78,12 +73,20 @@ def _attempt(
     budget: Commits,
 ) -> dict[str, Any]:
     repository = Repository(archive.read(artifacts.get(source_key)))
-    context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
+    draft = Draft(
+        heal.heal_id,
+        incident,
+        repository,
+        app.source_roots,
+        _earlier(heal, artifacts),
+        comment,
+        others,
+    )
+    context = draft.context(window_of(app.model, app.context_window))
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
-    prompt = build_prompt(heal.heal_id, incident, context, _earlier(heal, artifacts), comment, others)
     try:
-        answer, used = _ask(heal, app, prompt, repository, artifacts, model, budget)
+        answer, used = _ask(heal, app, draft, artifacts, model, budget)
     except OverBudget as error:
         return _finish(heal, artifacts, _over_budget(error))
     record = {"model": used, "responses": list(answer.responses), "sent": list(answer.sent)}
@@ -94,8 +97,7 @@ def _attempt(
 def _ask(
     heal: Heal,
     app: App,
-    prompt: Prompt,
-    repository: Repository,
+    draft: Draft,
     artifacts: Artifacts,
     model: Counts,
     budget: Commits,
@@ -104,17 +106,39 @@ def _ask(
 
     Raises what the app's own model raised when none answers, so that it is that one that is retried.
     """
+
+    def keep(fitted: Fitted) -> None:
+        request = fitted.request
+        settings = {
+            "model": request["modelId"],
+            "inference": request["inferenceConfig"],
+            "counted_tokens": fitted.counted,
+        }
+        artifacts.put_json(heal.attempt_key(PROMPT), fitted.prompt.to_json() | settings)
+
     failure: Exception | None = None
     for name in (app.model, *app.fallback_models):
-        request = request_for(name, prompt, temperature=app.temperature, guardrail=app.guardrail)
-        counted = model.count(request)
-        settings = {"model": name, "inference": request["inferenceConfig"], "counted_tokens": counted}
-        artifacts.put_json(heal.attempt_key(PROMPT), prompt.to_json() | settings)
+        window = window_of(name, app.context_window)
         try:
-            return ask(model, budget, request, Looks(repository, prompt.nonce), counted), name
-        except (ModelAccessDenied, ModelThrottled, ModelUnavailable) as error:
+            return ask_fitting(draft, model, budget, window, request_maker(app, name), keep), name
+        except (ModelAccessDenied, ModelThrottled, ModelUnavailable, PromptTooLong) as error:
             failure = failure or error
     raise failure or AssertionError("an app has a model")
+
+
+def request_maker(app: App, model: str) -> Callable[[Prompt, Window], dict[str, Any]]:
+    """What makes requests for a model as the app has set it."""
+
+    def make(prompt: Prompt, window: Window) -> dict[str, Any]:
+        return request_for(
+            model,
+            prompt,
+            temperature=app.temperature,
+            guardrail=app.guardrail,
+            answer_tokens=window.answer,
+        )
+
+    return make
 
 
 def _finish(

@@ -19,9 +19,11 @@ from functions.core.errors import (
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
+    PromptTooLong,
     SelfHealError,
 )
-from functions.propose_patch.ask import Converses
+from functions.core.windows import refused_as_too_long
+from functions.propose_patch.fit import Counts
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete
 
@@ -34,7 +36,7 @@ _STOPS = {
 }
 
 
-def connect(name: str) -> tuple[Converses, str]:
+def connect(name: str) -> tuple[Counts, str]:
     """The model and its id. `name`: `embedded`, `bedrock`, `bedrock:MODEL_ID`, or the server's address.
 
     Raises UserError (exit code 2) for anything else.
@@ -62,6 +64,9 @@ class Chat:
 
     def __init__(self, complete: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self._complete = complete
+
+    def count(self, request: dict[str, Any]) -> None:
+        """These servers count nothing beforehand."""
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         """One call. Raises what the function raises, and ModelUnavailable for what is no chat completion."""
@@ -184,6 +189,9 @@ class _Server:
                 raise ModelThrottled(said) from None
             if error.code in (401, 403):
                 raise ModelAccessDenied(said) from None
+            # llama.cpp has answered this as 500 and as 400.
+            if (reads := refused_as_too_long(said)) is not None:
+                raise PromptTooLong(said, reads) from None
             raise (ModelUnavailable if error.code >= 500 else ModelRequestInvalid)(said) from None
         except (OSError, ValueError) as error:
             raise ModelUnavailable(f"no model answers at {self._url}: {error}") from None

@@ -20,12 +20,12 @@ from functions.core.incident import Frame, Incident
 from functions.core.proposal import Abstention, Proposal
 from functions.core.redaction import redact
 from functions.core.spend import Commitment
-from functions.propose_patch.ask import Converses, ask, request_for
-from functions.propose_patch.context import Context, MappedFrame, build_context
-from functions.propose_patch.look import Looks
-from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
+from functions.core.windows import Window, window_of
+from functions.propose_patch.context import Context, MappedFrame
+from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
+from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
-from functions.propose_patch.step import nothing_to_show
+from functions.propose_patch.step import nothing_to_show, request_maker
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.trial.answer import Refused, read_answer
@@ -111,7 +111,7 @@ class Desk:
     app: App
     incident: Incident
     repository: Repository
-    context: Context
+    window: Window
     progress: Progress
     tree: Tree = field(init=False)
 
@@ -122,8 +122,8 @@ class Desk:
     def heal_id(self) -> str:
         return hashlib.sha256(f"{self.incident.incident_id} {self.source.base_sha}".encode()).hexdigest()[:16]
 
-    def prompt(self, attempts: Sequence[EarlierAttempt] = ()) -> Prompt:
-        return build_prompt(self.heal_id, self.incident, self.context, attempts)
+    def draft(self, attempts: Sequence[EarlierAttempt] = ()) -> Draft:
+        return Draft(self.heal_id, self.incident, self.repository, self.app.source_roots, attempts)
 
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
@@ -148,7 +148,7 @@ def run_trial(
     app: App,
     progress: Progress,
     *,
-    model: tuple[Converses, str] | None = None,
+    model: tuple[Counts, str] | None = None,
     answer: bytes | None = None,
 ) -> Trial:
     """Map, show, ask (or take the answer given), validate. Exactly one of `model` and `answer` is given.
@@ -164,11 +164,13 @@ def run_trial(
         names = ", ".join(reported.packages)
         progress(f"note: a deployment takes this for a library until 'packages' has: {names}")
     incident = reported.incident
-    context = build_context(repository, incident.frames, app.source_roots, causes=incident.causes)
-    desk = Desk(source, app, incident, repository, context, progress)
+    window = window_of(model[1] if model else app.model, app.context_window)
+    desk = Desk(source, app, incident, repository, window, progress)
+    draft = desk.draft()
+    context = draft.context(window)
     for line in context.left_out:
         progress(f"note: {line}")
-    prompt = desk.prompt()
+    prompt = draft.prompt(context, window)
     trial = Trial("abstained", "", tuple(_mapped(incident.frames, context.frames)), context, prompt)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
     try:
@@ -203,7 +205,7 @@ def _does_not_apply(why: str, base_sha: str) -> Evidence:
     return Evidence((GateResult(GATES[0], Result.FAIL, why, (why,)), *rest), "", base_sha)
 
 
-def _asked(desk: Desk, trial: Trial, model: Converses, model_id: str) -> Trial:
+def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
     """What the workflow does: ask, validate, and ask again with the findings while attempts are left."""
     incident = desk.incident
     if str(incident.error_class) not in desk.app.heal_classes:
@@ -212,18 +214,19 @@ def _asked(desk: Desk, trial: Trial, model: Converses, model_id: str) -> Trial:
             reason="not an error of the code, so nothing is asked:"
             f" {incident.error_class}: {incident.class_reason}. Next: {incident.next_action}",
         )
-    if not desk.context.parts:
-        return replace(trial, reason=_said(nothing_to_show(desk.context)))
+    if trial.context and not trial.context.parts:
+        return replace(trial, reason=_said(nothing_to_show(trial.context)))
     earlier: list[EarlierAttempt] = []
     budget = _Free()
+
+    def keep(fitted: Fitted) -> None:
+        nonlocal trial
+        trial = replace(trial, prompt=fitted.prompt, context=fitted.context)
+
     for number in range(1, desk.app.max_attempts + 1):
         desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
-        prompt = desk.prompt(earlier)
-        request = request_for(
-            model_id, prompt, temperature=desk.app.temperature, guardrail=desk.app.guardrail
-        )
-        answer = ask(model, budget, request, Looks(desk.repository, prompt.nonce))
-        trial = replace(trial, prompt=prompt)
+        make = request_maker(desk.app, model_id)
+        answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep)
         if isinstance(answer.result, Abstention):
             reason = _said(answer.result)
             if trial.outcome == "rejected":

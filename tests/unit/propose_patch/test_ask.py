@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from functions.core.archive import Member
-from functions.core.errors import ModelRequestInvalid
 from functions.core.proposal import Abstention, Proposal
 from functions.core.spend import Commitment, OverBudget
-from functions.propose_patch.ask import MAX_TOKENS, Answer, ask, request_for
+from functions.core.windows import ANSWER_TOKENS
+from functions.propose_patch.ask import Answer, ask, request_for, request_tokens
 from functions.propose_patch.look import MOST_TURNS, Looks
 from functions.propose_patch.prompt import Prompt, Section
 from functions.propose_patch.repository import Repository
@@ -93,7 +93,7 @@ def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
         "search_text",
     ]
     assert request["toolConfig"]["toolChoice"] == {"auto": {}}
-    assert request["inferenceConfig"] == {"maxTokens": MAX_TOKENS, "temperature": 0.0}
+    assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS, "temperature": 0.0}
     assert request["messages"] == [{"role": "user", "content": [{"text": "the incident"}]}]
 
 
@@ -102,7 +102,7 @@ def test_an_app_sets_temperature_and_guardrail() -> None:
     assert request["inferenceConfig"]["temperature"] == 0.4
     assert request["guardrailConfig"] == {"guardrailIdentifier": "gr-1", "guardrailVersion": "7"}
     request = request_for(CLAUDE, PROMPT, temperature=-1, guardrail="gr-1")
-    assert request["inferenceConfig"] == {"maxTokens": MAX_TOKENS}
+    assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS}
     assert request["guardrailConfig"]["guardrailVersion"] == "DRAFT"
     assert "guardrailConfig" not in request_for(CLAUDE, PROMPT)
 
@@ -214,9 +214,10 @@ def test_a_refusal_is_an_abstention(stop: str) -> None:
     assert len(script.requests) == 1
 
 
-def test_a_context_that_is_too_small_is_an_error_of_the_request() -> None:
-    with pytest.raises(ModelRequestInvalid, match="context window"):
-        asked(response(stop="model_context_window_exceeded"))
+def test_a_window_that_was_too_small_is_told_from_a_bad_answer() -> None:
+    answer, script = asked(response(stop="model_context_window_exceeded"))
+    assert (answer.result, answer.too_long) == (None, True)
+    assert len(script.requests) == 1
 
 
 def test_every_turn_is_committed_with_its_worst_case_and_settled_for_its_cost() -> None:
@@ -225,7 +226,7 @@ def test_every_turn_is_committed_with_its_worst_case_and_settled_for_its_cost() 
     answer = ask(Script(bad, response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT))
     assert len(purse.paid) == 2
     for worst, cost in purse.paid:
-        assert worst > MAX_TOKENS * 15 / 1e6
+        assert worst > ANSWER_TOKENS * 15 / 1e6
         assert cost == pytest.approx(0.0045)
     assert answer.cost_usd == pytest.approx(0.009)
     assert answer.usage.input == 2000
@@ -275,6 +276,16 @@ def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
     assert "there is no tool 'search_text'" in str(script.requests[-1]["messages"][-1])
 
 
+def test_what_could_not_be_read_is_not_served(looks: Looks) -> None:
+    turn = response(look("read_file", path="a.py", first=1, last=2))
+    script = Script(turn, response(call(ABSTENTION, "abstain")))
+    request = request_for(CLAUDE, PROMPT)
+    answer = ask(script, Purse(), request, looks, room=request_tokens(request) + 60)
+    assert isinstance(answer.result, Abstention)
+    served = script.requests[-1]["messages"][-1]["content"][0]["toolResult"]["content"][0]["text"]
+    assert served.startswith("Not shown: you could not read more than you have.")
+
+
 def test_looking_that_never_ends_is_no_answer(looks: Looks) -> None:
     turn = response(look("search_text", text="return"))
     script = Script(*[turn] * (MOST_TURNS + 2))
@@ -291,4 +302,4 @@ def test_a_look_that_is_over_budget_is_not_asked_for(looks: Looks) -> None:
 def test_what_the_provider_counted_is_the_worst_case() -> None:
     purse = Purse()
     ask(Script(response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT), counted=1_000_000)
-    assert purse.paid[0][0] == pytest.approx(3 * 1.25 + MAX_TOKENS * 15 / 1e6)
+    assert purse.paid[0][0] == pytest.approx(3 * 1.25 + ANSWER_TOKENS * 15 / 1e6)

@@ -85,7 +85,8 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
             state.requests.append(json.loads(body))
             answer = state.answers.pop(0)
             if isinstance(answer, tuple):
-                self._send(answer[0], {"message": "said by the service"}, answer[1])
+                status, error, *said = answer
+                self._send(status, {"message": "".join(said) or "said by the service"}, error)
                 return
             uses_tool = any("toolUse" in block for block in answer)
             message = {"message": {"role": "assistant", "content": answer}}
@@ -152,7 +153,7 @@ class Deployed:
         packed = archive.pack(Member(path, text.encode()) for path, text in files.items())
         self._s3.put_object(Bucket="artifacts", Key=STATE["source"]["key"], Body=packed)
 
-    def incident(self, *frames: Frame, execution: str = "h1") -> None:
+    def incident(self, *frames: Frame, execution: str = "h1", sample: str = TRACE) -> None:
         self._table.put_item(
             Item={
                 "incident_id": "orders-f",
@@ -161,7 +162,7 @@ class Deployed:
                 "status": "HEALING",
                 "error_type": "KeyError",
                 "title": "KeyError: 'NZ'",
-                "sample": TRACE,
+                "sample": sample,
                 "occurrences": 3,
                 "execution_arn": f"arn:aws:states:us-east-1:123456789012:execution:self-heal:{execution}",
                 "frames": [asdict(frame) for frame in frames or (FRAME,)],
@@ -329,6 +330,30 @@ def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
     ]
     assert deployed.artifact("1/prompt.json")["model"] == "us.amazon.nova-lite-v1:0"
     assert deployed.artifact("1/answer.json")["model"] == "us.amazon.nova-lite-v1:0"
+
+
+def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallback(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.register(fallback_models=["us.amazon.nova-pro-v1:0"])
+    model.answers += [(400, "ValidationException", "prompt is too long: 9000 tokens > 8192 maximum")] * 2
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    limits = [request["inferenceConfig"]["maxTokens"] for request in model.requests]
+    assert (limits[0], limits[2]) == (8192, 5000)
+    assert limits[1] <= 8192 // 4
+    assert deployed.artifact("1/prompt.json")["inference"]["maxTokens"] == 5000
+
+
+def test_an_app_says_what_its_model_reads(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+    deployed.register(context_window=8_192)
+    deployed.incident(sample=TRACE + "noise\n" * 9_000)
+    model.counts = 5_000
+    model.proposes()
+    handler(STATE, lambda_context)
+    (request,) = model.requests
+    assert request["inferenceConfig"]["maxTokens"] == 2_048
+    assert len(json.dumps(request)) < 3 * 6_144
 
 
 def test_when_all_fail_the_apps_own_model_says_how(

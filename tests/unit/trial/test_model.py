@@ -16,6 +16,7 @@ from functions.core.errors import (
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
+    PromptTooLong,
 )
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.prompt import Prompt, Section
@@ -33,6 +34,7 @@ class Server:
     url: str = ""
     status: int = 200
     message: Any = field(default_factory=lambda: {"content": "hello"})
+    said: Any = None
     finish: str | None = "stop"
     models: Any = field(default_factory=lambda: {"data": [{"id": "llama3"}]})
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -50,7 +52,7 @@ def server() -> Iterator[Server]:
             state.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             choice = {"message": state.message, "finish_reason": state.finish}
             usage = {"prompt_tokens": 7, "completion_tokens": 2}
-            self._send(state.status, {"choices": [choice], "usage": usage})
+            self._send(state.status, state.said or {"choices": [choice], "usage": usage})
 
         def _send(self, status: int, data: Any) -> None:
             body = json.dumps(data).encode()
@@ -143,6 +145,15 @@ def test_failures_have_their_own_names(server: Server, status: int, error: type[
     server.status = status
     with pytest.raises(error, match=f"{server.url}: {status}"):
         ask(server)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_server_says_what_it_reads(server: Server, status: int) -> None:
+    server.status = status
+    server.said = {"error": {"type": "exceed_context_size_error", "n_prompt_tokens": 14_429, "n_ctx": 8_192}}
+    with pytest.raises(PromptTooLong) as raised:
+        ask(server)
+    assert raised.value.reads == 8_192
 
 
 @pytest.mark.parametrize("message", [None, "text", {"tool_calls": [{"function": {}}]}])

@@ -1,0 +1,173 @@
+"""Fits what is sent into what a model reads: the least relevant is left out first, and said to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from functions.core.errors import PromptTooLong
+from functions.core.incident import Incident
+from functions.core.windows import Window
+from functions.propose_patch.ask import Answer, Commits, Converses, ask, request_tokens
+from functions.propose_patch.context import Context, Part, build_context
+from functions.propose_patch.look import Looks
+from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
+from functions.propose_patch.repository import Repository
+
+_MOST_COUNTS = 4
+"""Each count may be a call; the second one nearly always suffices."""
+
+_SECTION = 40
+"""Tokens of a section's delimiters and of the line that says that it was left out, about."""
+
+_LEAST = 2_048
+"""Tokens: the rules and the tools alone take more than such a window leaves."""
+
+
+class Counts(Converses, Protocol):
+    """A model whose provider may count tokens beforehand: `functions.core.bedrock.Bedrock`."""
+
+    def count(self, request: dict[str, Any]) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the prompt of an attempt is made of, whichever model is asked. roots: the app's path rules."""
+
+    heal_id: str
+    incident: Incident
+    repository: Repository
+    roots: Mapping[str, str]
+    attempts: Sequence[EarlierAttempt] = ()
+    comment: str = ""
+    earlier: Sequence[Incident] = ()
+
+    def context(self, window: Window) -> Context:
+        incident = self.incident
+        return build_context(
+            self.repository, incident.frames, self.roots, window.source, causes=incident.causes
+        )
+
+    def prompt(self, context: Context, window: Window) -> Prompt:
+        return build_prompt(
+            self.heal_id,
+            self.incident,
+            context,
+            self.attempts,
+            self.comment,
+            self.earlier,
+            room=window.room,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A request that fits. counted: its input tokens as the provider counts them, None where it does not."""
+
+    context: Context
+    prompt: Prompt
+    request: dict[str, Any]
+    counted: int | None
+
+    @property
+    def tokens(self) -> int:
+        return request_tokens(self.request) if self.counted is None else self.counted
+
+
+RequestOf = Callable[[Prompt, Window], dict[str, Any]]
+
+
+def fit(draft: Draft, model: Counts, window: Window, request_of: RequestOf) -> Fitted:
+    """The request with as much of the context as the model should be shown and can read.
+
+    Raises PromptTooLong when not even the function that failed fits.
+    """
+    context = draft.context(window)
+    for _ in range(_MOST_COUNTS):
+        prompt = draft.prompt(context, window)
+        request = request_of(prompt, window)
+        fitted = Fitted(context, prompt, request, model.count(request))
+        # A count is of the whole; the parts are taken to be off by the same factor.
+        factor = fitted.tokens / request_tokens(request)
+        source = sum(part.tokens for part in context.parts) * factor
+        if fitted.tokens > window.room:
+            smaller = _without(context, (fitted.tokens - window.room) / factor, lambda _: True)
+        elif source > window.source:
+            smaller = _without(context, (source - window.source) / factor, lambda part: not part.required)
+        else:
+            return fitted
+        if smaller is context:
+            break
+        context = smaller
+    if fitted.tokens > window.room:
+        raise PromptTooLong(
+            f"model {request['modelId']} reads {window.room:,} tokens beside its answer, and the least that "
+            f"says what failed takes {fitted.tokens:,}: use a model that reads more, or set the app's "
+            "'context_window' if this one does"
+        )
+    return fitted
+
+
+def _without(context: Context, tokens: float, may_go: Callable[[Part], bool]) -> Context:
+    """The context less its last parts, so that about so many tokens are saved; never less the first one."""
+    kept, dropped = list(context.parts), list[Part]()
+    for part in context.parts[:0:-1]:
+        if tokens <= 0:
+            break
+        if may_go(part):
+            kept.remove(part)
+            dropped.insert(0, part)
+            tokens -= part.tokens + _SECTION
+    if not dropped:
+        return context
+    said = tuple(
+        f"{part.place} ({part.why}): about {part.tokens} tokens, over the budget" for part in dropped
+    )
+    return replace(context, parts=tuple(kept), left_out=(*context.left_out, *said))
+
+
+def ask_fitting(
+    draft: Draft,
+    model: Counts,
+    budget: Commits,
+    window: Window,
+    request_of: RequestOf,
+    sent: Callable[[Fitted], None],
+) -> Answer:
+    """Fit and ask; where the model reads less than was thought, once more with less.
+
+    sent: told of each request before it is sent. Raises PromptTooLong, OverBudget, and what the model raises.
+    """
+    fitted = fit(draft, model, window, request_of)
+    sent(fitted)
+    first = None
+    try:
+        first = _ask(draft, model, budget, window, fitted)
+        if not first.too_long:
+            return first
+        reads = 0
+    except PromptTooLong as error:
+        reads = error.reads
+    half = (fitted.tokens + window.answer) // 2
+    window = window.narrowed(max(min(reads or half, half), _LEAST))
+    fitted = fit(draft, model, window, request_of)
+    sent(fitted)
+    second = _ask(draft, model, budget, window, fitted)
+    if second.too_long:
+        raise PromptTooLong(
+            f"model {fitted.request['modelId']}: the prompt exceeds its context window, twice"
+        )
+    if first is None:
+        return second
+    return replace(
+        second,
+        usage=first.usage + second.usage,
+        cost_usd=first.cost_usd + second.cost_usd,
+        responses=first.responses + second.responses,
+    )
+
+
+def _ask(draft: Draft, model: Counts, budget: Commits, window: Window, fitted: Fitted) -> Answer:
+    looks = Looks(draft.repository, fitted.prompt.nonce)
+    return ask(model, budget, fitted.request, looks, fitted.counted, room=window.room)
