@@ -115,9 +115,9 @@ class Edge:
     def __enter__(self) -> Self:
         self._function = ViewerRequest().__enter__()
         self._http = urllib3.PoolManager(retries=False)
-        server = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, ssl_context=_certificate(self.scratch)
-        )
+        self.certificate = self.scratch / "edge.pem"
+        context = _tls(self.certificate)
+        server = make_server("127.0.0.1", 0, self._serve, threaded=True, ssl_context=context)
         self.port = server.server_port
         self._server = server
         options = {"poll_interval": 0.02}
@@ -142,6 +142,7 @@ class Edge:
                 name: value for name, value in request.headers.items() if name not in ("Cookie", "Host")
             },
             cookies=dict(request.cookies),
+            viewer=request.remote_addr or "",
         )
         headers = {name: field["value"] for name, field in made["headers"].items()}
         if "statusCode" in made:
@@ -163,8 +164,8 @@ class Edge:
         return Response(answer.data, answer.status, kept)
 
 
-def _certificate(scratch: Path) -> ssl.SSLContext:
-    """For any host name: the browser is told not to mind."""
+def _tls(pem: Path) -> ssl.SSLContext:
+    """With a new key and certificate, written to `pem`; its name fits no host, so clients must not mind."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloudfront.example")])
     now = datetime.now(UTC)
@@ -178,7 +179,6 @@ def _certificate(scratch: Path) -> ssl.SSLContext:
         .not_valid_after(now + timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
-    pem = scratch / "edge.pem"
     pem.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

@@ -88,8 +88,11 @@ class OidcProvider:
             "/authorize": self._authorize,
             "/token": self._exchange,
         }
-        answer = self._fail if self.fails_with else routes[request.path]
+        answer = self._fail if self.fails_with else routes.get(request.path, self._nothing)
         return answer(request)(environ, start_response)
+
+    def _nothing(self, _: Request) -> Response:
+        return Response("nothing here", 404)
 
     def _fail(self, _: Request) -> Response:
         return Response("failing", self.fails_with)

@@ -1,1 +1,1 @@
-"""AwaitApproval: puts the question to a human and leaves the task token where only a decision finds it."""
+"""sign_in: lets people in who are known to an OpenID Connect provider. Deployed only where that is asked for."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page, sync_playwright
 
 from functions.core.incident import Incident, Status
 
@@ -65,14 +65,19 @@ class Watched:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One Chromium for all tests; each opens contexts, which share nothing."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright.chromium)
+        yield browser
+        browser.close()
+
+
+def launch(kind: BrowserType, *arguments: str) -> Browser:
+    """Start Debian's Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         pytest.fail("the approval page is tested in a real browser: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # The sandbox needs privileges that containers lack; nothing but our own pages is opened.
-        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
-        yield browser
-        browser.close()
+    # The sandbox needs privileges that containers lack; nothing but our own pages is opened.
+    return kind.launch(executable_path=path, chromium_sandbox=False, args=arguments)
 
 
 @pytest.fixture
