@@ -25,6 +25,8 @@ from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
 from functions.decide_approval.slack_reply import SLACK, Replies
 
+EVERYTHING_ABOUT_THE_INCIDENT = ("KeyError", "NZ", "orders", "shipping", "rate_for", "Refuse unknown")
+
 
 class Elements(HTMLParser):
     """Every start tag with its attributes, and the text, as a browser would see them."""
@@ -57,6 +59,11 @@ class Answer:
     @property
     def elements(self) -> Elements:
         return Elements(self.body)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing about the scene's incident is in it."""
+        return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in self.body]
 
     @property
     def forms(self) -> dict[str, str]:

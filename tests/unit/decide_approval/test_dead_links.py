@@ -1,0 +1,74 @@
+"""Links that open nothing (any more) have clear pages, which say nothing about the incident."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from functions.core.incident import Status
+
+
+def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene: Any, browser: Any) -> None:
+    link = browser.link(scene.approval(), "ana")
+    browser.decide(link, "reject", reason="not_a_bug")
+    answer = browser.get(link)
+    assert answer.status == 410
+    assert "rejected by ana" in answer.text
+    assert answer.says_nothing
+
+
+def test_dead_links_have_pages_of_their_own(scene: Any, browser: Any) -> None:
+    approval = scene.approval(1)
+    good, other = browser.link(approval), scene.approval(2)
+    superseded = scene.approval(3)
+    scene.approvals.supersede(superseded.approval_id)
+    timed_out = scene.approval(4, expires_at=int(time.time()) - 1)
+    base, token = good.split("?t=")
+    cases = {
+        browser.link(approval, expires_at=int(time.time()) - 1): (410, "expired"),
+        browser.link(timed_out): (410, "expired"),
+        browser.link(superseded): (410, "newer link"),
+        f"{base}?t={'A' if token[-2] != 'A' else 'B'}{token[1:]}": (403, "not valid"),
+        f"/a/{other.approval_id}?t={token}": (403, "not valid"),
+        base: (403, "not valid"),
+        f"{base}/progress?t={token}": (403, "not valid"),
+        "/": (404, "nothing here"),
+        "/nowhere/at/all": (404, "nothing here"),
+        "/static/../handler.py": (404, "nothing here"),
+        "/static/handler.py": (404, "nothing here"),
+    }
+    for link, (status, words) in cases.items():
+        answer = browser.get(link)
+        assert (answer.status, words in answer.text, answer.says_nothing) == (status, True, True), link
+
+
+def test_the_link_of_an_approval_that_was_deleted_is_gone(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    link = browser.link(approval)
+    form = browser.get(link).forms["approve"]
+    scene.approvals._table.delete_item(Key={"approval_id": approval.approval_id})
+    assert browser.get(link).status == 410
+    assert browser.post(link, {"form": form, "decision": "approve"}).status == 410
+
+
+def test_the_link_of_a_heal_that_stopped_says_so(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    scene.incidents.transition("orders-v1-abc", Status.AWAITING_APPROVAL, status="FAILED")
+    answer = browser.get(browser.link(approval))
+    assert (answer.status, answer.says_nothing) == (410, True)
+    assert "has stopped" in answer.text
+
+
+def test_a_patch_that_is_not_the_proven_one_cannot_be_decided(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    scene.artifacts.put(approval.patch_key, b"something else")
+    answer = browser.get(browser.link(approval))
+    assert (answer.status, answer.says_nothing) == (409, True)
+    assert "not the one that was proven" in answer.text
+
+
+def test_what_breaks_on_our_side_is_a_page_too(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    scene.artifacts.put(approval.evidence_key, b"not json")
+    answer = browser.get(browser.link(approval))
+    assert (answer.status, answer.says_nothing) == (500, True)
