@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from functions.core.archive import Kind, Member
+from functions.core.encodings import encoding_of
 
 # Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
 _LARGEST_TEXT = 1_000_000
@@ -29,12 +30,13 @@ class Repository:
         return frozenset(self._data)
 
     def text(self, path: str) -> str | None:
-        """The file's text with `\\n` line ends, or None when there is none or it is not UTF-8."""
+        """The file's text with `\\n` line ends, or None when there is none or it is in no known encoding."""
         if path not in self._texts:
             try:
-                text = self._data[path].decode("utf-8-sig")
+                data = self._data[path]
+                text = data.decode(encoding_of(path, data)).removeprefix("\ufeff")
                 self._texts[path] = text.replace("\r\n", "\n").replace("\r", "\n")
-            except (KeyError, UnicodeDecodeError):
+            except (LookupError, SyntaxError, UnicodeError):
                 self._texts[path] = None
         return self._texts[path]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import io
 import re
-import tokenize
 from dataclasses import dataclass
 
+from functions.core.encodings import encoding_of
 from functions.core.proposal import Edit, Proposal
 from functions.validate_patch.tree import File, Tree
 
@@ -88,17 +87,13 @@ def decode(path: str, data: bytes) -> tuple[str, str]:
 
     Raises _Mismatch for what is not text.
     """
-    encoding = "utf-8"
-    if path.endswith((".py", ".pyi")):
-        try:
-            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
-        except SyntaxError as error:
-            raise _Mismatch(f"cannot be read: {error}") from None
-    # `utf-8-sig` would drop the mark and put it back in another place than we found it.
-    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+    try:
+        encoding = encoding_of(path, data)
+    except SyntaxError as error:
+        raise _Mismatch(f"cannot be read: {error}") from None
     try:
         return encoding, data.decode(encoding)
-    except UnicodeDecodeError:
+    except (LookupError, UnicodeError):  # also what a file declares that is no encoding of text, such as hex
         raise _Mismatch(f"is not text in {encoding}") from None
 
 

@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from functions.core.encodings import encoding_of
 from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Edit, Proposal
 from functions.propose_patch.answer import judge
 from functions.validate_patch.tree import SYMLINK, Tree
@@ -19,6 +21,7 @@ from infra.errors import UserError
 _FILE = re.compile(rb"^(?:---|\+\+\+) (\"?)([^\t\n]+?)\1(?:\t[^\n]*)?\r?$", re.M)
 _GIT_LINE = re.compile(rb"^diff --git \"?a/(.+?)\"? \"?b/(.+?)\"?\r?$", re.M)
 _HUNK = re.compile(rb"^@@ -\d", re.M)
+_HUNK_LINE = re.compile(rb"^((?!--- |\+\+\+ )[ +-].*)$", re.M)
 _UNSUPPORTED = (
     (re.compile(rb"^(?:rename|copy) (?:from|to) ", re.M), "it renames or copies a file"),
     (re.compile(rb"^(?:old|new) mode ", re.M), "it changes a file's mode"),
@@ -69,13 +72,14 @@ def _from_diff(data: bytes, tree: Tree) -> Proposal | Refused:
         if pattern.search(data):
             return Refused(f"the diff cannot be put to the gates: {what}", applies=True)
     with tempfile.TemporaryDirectory(prefix="self-heal-try-") as directory:
-        root = Path(directory)
         problem = ""
-        for strip in (1, 0):
-            written = _stage(root / str(strip), _paths(data, strip), tree)
-            said = _apply(root / str(strip), data, strip)
+        for number, strip in enumerate((1, 0)):
+            root = Path(directory) / str(number)
+            written = _stage(root, _paths(data, strip), tree)
+            fitting = _with_ends_of(written.values(), data)
+            said = _apply(root, fitting, strip)
             if said is None:
-                return _proposal(root / str(strip), written, tree)
+                return _proposal(root, written)
             problem = problem or said
     return Refused(f"the diff does not apply: {problem}", applies=True)
 
@@ -91,8 +95,14 @@ def _paths(data: bytes, strip: int) -> set[str]:
     return found
 
 
-def _stage(root: Path, paths: set[str], tree: Tree) -> dict[str, str]:
-    """Write the files named, where git can patch them; their text before."""
+def _with_ends_of(files: Iterable[bytes], data: bytes) -> bytes:
+    """The diff, with the line ends of files that all end theirs in CRLF: what was pasted has lost them."""
+    crlf = [b"\r\n" in file for file in files]
+    return _HUNK_LINE.sub(rb"\1\r", data) if crlf and all(crlf) and b"\r\n" not in data else data
+
+
+def _stage(root: Path, paths: set[str], tree: Tree) -> dict[str, bytes]:
+    """Write the files named, where git can patch them; what they held before."""
     root.mkdir()
     written = {}
     for path in paths:
@@ -102,7 +112,7 @@ def _stage(root: Path, paths: set[str], tree: Tree) -> dict[str, str]:
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.data)
-        written[path] = file.data.decode(errors="surrogateescape")
+        written[path] = file.data
     return written
 
 
@@ -124,19 +134,21 @@ def _apply(root: Path, data: bytes, strip: int) -> str | None:
     return " ".join(done.stderr.decode(errors="replace").replace("error: ", "").split())[:500]
 
 
-def _proposal(root: Path, before: dict[str, str], tree: Tree) -> Proposal | Refused:
+def _proposal(root: Path, before: dict[str, bytes]) -> Proposal | Refused:
     edits = []
     for file in sorted(root.rglob("*")):
         if not file.is_file() or file.is_symlink():
             continue
         path = file.relative_to(root).as_posix()
         after = file.read_bytes()
-        if path in before and after == tree[path].data:
+        if after == before.get(path):
             continue
         try:
-            edits.append(Edit(path, tree[path].data.decode() if path in before else "", after.decode()))
-        except UnicodeDecodeError:
-            return Refused(f"the diff cannot be put to the gates: {path} is not text in UTF-8", applies=True)
+            encoding = encoding_of(path, before.get(path, after))
+            was = before.get(path, b"").decode(encoding)
+            edits.append(Edit(path, was, after.decode(encoding)))
+        except (LookupError, SyntaxError, UnicodeError):
+            return Refused(f"the diff cannot be put to the gates: {path} is not text", applies=True)
     if not edits:
         return Refused("the diff changes nothing", applies=True)
     return Proposal("Given as a diff.", "The answer given", "Given as a diff.", tuple(edits), 1.0)

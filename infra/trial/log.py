@@ -98,8 +98,8 @@ class _OwnRules(AppRules):
         self._repository = repository
         self._app = app
 
-    def verdict(self, file: str, function: str | None = None) -> Verdict:
-        judged = super().verdict(file, function)
+    def _judge(self, file: str, function: str | None) -> Verdict:
+        judged = super()._judge(file, function)
         if judged.why in _LIBRARY and locate(file, self._repository.paths, self._app.source_roots).path:
             return replace(judged, in_app=True, why=_HELD)
         return judged

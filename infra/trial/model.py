@@ -5,6 +5,7 @@ Whatever is asked speaks Converse here, so that the step's own request and check
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -28,6 +29,8 @@ from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete
 
 _SECONDS = 800
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of an answer that are read."""
 _STOPS = {
     "tool_calls": "tool_use",
     "stop": "end_turn",
@@ -82,24 +85,29 @@ class Chat:
             }
         )
         try:
-            choice = answer["choices"][0]
-            content = list(_blocks(choice["message"]))
-        except (KeyError, IndexError, TypeError, AttributeError):
+            return _response(answer)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             raise ModelUnavailable(
                 "the model's server answered something else than a chat completion"
             ) from None
-        usage = answer.get("usage") or {}
-        stop = _STOPS.get(choice.get("finish_reason") or "stop", "end_turn")
-        if any("toolUse" in block for block in content) and stop == "end_turn":
-            stop = "tool_use"  # several servers say "stop" even so
-        return {
-            "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": stop,
-            "usage": {
-                "inputTokens": usage.get("prompt_tokens", 0),
-                "outputTokens": usage.get("completion_tokens", 0),
-            },
-        }
+
+
+def _response(answer: dict[str, Any]) -> dict[str, Any]:
+    """A chat completion as Converse answers. Raises what Python does where it is none."""
+    choice = answer["choices"][0]
+    content = list(_blocks(choice["message"]))
+    stop = _STOPS.get(choice.get("finish_reason") or "stop", "end_turn")
+    if any("toolUse" in block for block in content) and stop == "end_turn":
+        stop = "tool_use"  # several servers say "stop" even so
+    usage = answer.get("usage") or {}
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop,
+        "usage": {
+            "inputTokens": int(usage.get("prompt_tokens") or 0),
+            "outputTokens": int(usage.get("completion_tokens") or 0),
+        },
+    }
 
 
 def _messages(request: dict[str, Any]) -> list[list[dict[str, Any]]]:
@@ -181,7 +189,7 @@ class _Server:
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310 - the same
-                answer: dict[str, Any] = json.load(response)
+                answer: dict[str, Any] = json.loads(response.read(_LARGEST))
                 return answer
         except urllib.error.HTTPError as error:
             said = f"{self._url}: {error.code}: {error.read(300).decode(errors='replace')}"
@@ -193,5 +201,6 @@ class _Server:
             if (reads := refused_as_too_long(said)) is not None:
                 raise PromptTooLong(said, reads) from None
             raise (ModelUnavailable if error.code >= 500 else ModelRequestInvalid)(said) from None
-        except (OSError, ValueError) as error:
-            raise ModelUnavailable(f"no model answers at {self._url}: {error}") from None
+        except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ModelUnavailable(f"no model answers at {self._url}: {said[:300]}") from None

@@ -258,4 +258,5 @@ def _validated(trial: Trial, validation: Validation) -> Trial:
 
 
 def _said(abstention: Abstention) -> str:
-    return redact(f"{abstention.abstention_class}: {abstention.reason} Next: {abstention.next_action}")
+    reason = abstention.reason.rstrip(". ")
+    return redact(f"{abstention.abstention_class}: {reason}. Next: {abstention.next_action}")

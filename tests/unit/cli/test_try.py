@@ -222,6 +222,10 @@ def test_of_several_errors_the_last_one_in_this_code_is_used_and_said(bench: Ben
 
 
 INSTALLED = LOG.replace("/var/task/", "/usr/local/lib/python3.12/site-packages/")
+CALLER = (
+    '  File "/usr/local/lib/python3.12/site-packages/shop/reports.py", line 9, in report\n    average([])\n'
+)
+INSTALLED_TWICE = INSTALLED.replace('  File "/usr', f'{CALLER}  File "/usr')
 DENIED = (
     'Traceback (most recent call last):\n  File "/var/task/shop/reports.py", line 13, in average\n'
     f"    {AVERAGE}\nbotocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the"
@@ -233,15 +237,55 @@ DENIED = (
     ("log", "outcome", "reason"),
     [
         (INSTALLED, "accepted", "accepted"),
+        (INSTALLED_TWICE, "accepted", "accepted"),
         (DENIED, "abstained", "not an error of the code, so nothing is asked: permission"),
         (OTHER, "abstained", "not_enough_context: The traceback could not be matched"),
     ],
-    ids=["installed package", "no error of the code", "other code"],
+    ids=["installed package", "installed package, two frames", "no error of the code", "other code"],
 )
 def test_frames_decide_what_is_asked(bench: Bench, log: str, outcome: str, reason: str) -> None:
     code, document = bench.json(log=log)
     assert (document["outcome"], code) == (outcome, 0 if outcome == "accepted" else 1)
     assert reason in document["reason"]
+
+
+LATIN = """# -*- coding: latin-1 -*-
+RABATT = {"m\u00e4rz": 5}
+
+
+def rabatt(monat):
+    if monat not in RABATT:
+        raise ValueError("unbekannter Monat: " + monat)
+    return RABATT[monat]
+
+
+def preis(summe, monat):
+    \"\"\"F\u00fcr leere Summen 0.\"\"\"
+    return summe * 100 / summe
+"""
+
+
+@pytest.mark.parametrize("pasted", [False, True], ids=["as git prints it", "pasted, with its line ends lost"])
+def test_a_file_in_another_encoding_with_other_line_ends_is_shown_and_patched(
+    bench: Bench, pasted: bool
+) -> None:
+    before = LATIN.replace("\n", "\r\n").encode("latin-1")
+    path = bench.repository / "shop" / "rabatt.py"
+    path.write_bytes(before)
+    git(bench.repository, "add", ".")
+    git(bench.repository, "commit", "-qm", "Rabatt")
+    path.write_bytes(before.replace(b"100 / summe", b"100 / summe if summe else 0"))
+    command = ["git", "diff", "--no-color"]
+    diff = subprocess.run(command, cwd=bench.repository, check=True, capture_output=True).stdout
+    (bench.scratch / "fix.diff").write_bytes(diff.replace(b"\r\n", b"\n") if pasted else diff)
+    log = LOG.replace("reports.py", "rabatt.py").replace(AVERAGE, "return summe * 100 / summe")
+    code, document = bench.json(
+        "--answer", str(bench.scratch / "fix.diff"), log=log.replace("average", "preis")
+    )
+    assert document["prompt"]["parts"][0]["function"] == "preis"
+    assert gates(document)["applies"] == "pass", document["reason"]
+    assert "+    return summe * 100 / summe if summe else 0\r\n" in document["diff"]
+    assert code in (0, 1)
 
 
 def test_what_looks_installed_is_the_app_s_own_once_its_packages_say_so(bench: Bench) -> None:

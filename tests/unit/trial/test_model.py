@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -154,6 +155,55 @@ def test_a_server_says_what_it_reads(server: Server, status: int) -> None:
     with pytest.raises(PromptTooLong) as raised:
         ask(server)
     assert raised.value.reads == 8_192
+
+
+BROKEN = {
+    "no HTTP": b"SSH-2.0-OpenSSH\r\n",
+    "cut off": b'HTTP/1.1 200 OK\r\nContent-Length: 7000\r\n\r\n{"choices":',
+    "a broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a page": b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n<html>!",
+    "too deep": b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_no_answer_of_a_server_is_a_failure(case: str) -> None:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            while line := self.rfile.readline().strip():
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            self.rfile.read(length)
+            self.wfile.write(BROKEN[case])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.server_address[1]}"
+        try:
+            model, name = connect(url)
+            with pytest.raises(ModelUnavailable, match=f"no model answers at {url}: \\w+"):
+                model.converse(request_for(name, PROMPT))
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"choices": [{"message": {"content": "hi"}, "finish_reason": ["stop"]}]},
+        {"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": "many"}},
+        {"choices": [{"message": {"content": "hi"}}], "usage": [1]},
+        [],
+    ],
+)
+def test_parts_of_the_wrong_kind_are_a_failure(server: Server, said: Any) -> None:
+    server.said = said or [0]
+    with pytest.raises(ModelUnavailable, match="chat completion"):
+        ask(server)
 
 
 @pytest.mark.parametrize("message", [None, "text", {"tool_calls": [{"function": {}}]}])

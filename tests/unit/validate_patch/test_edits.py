@@ -51,6 +51,7 @@ def test_edit_keeps_the_files_form(
         pytest.param([("a.py", "x = 1", "x = 1")], "change nothing", id="nothing changes"),
         pytest.param([("n.py", "", "a"), ("n.py", "a", "b")], "must be the only one", id="create and edit"),
         pytest.param([("l.py", "x", "é東")], "does not fit the file's encoding", id="not in the encoding"),
+        pytest.param([("hex.py", "x", "y")], "is not text in hex", id="no encoding of text"),
         pytest.param([("bin.py", "x", "y")], "bin.py: cannot be read", id="not text"),
     ],
 )
@@ -60,6 +61,7 @@ def test_edit_that_does_not_apply_says_why(
     tree = {
         "a.py": File(b"x = 1\nx = 2\naaa\n"),
         "l.py": File(b"# coding: latin-1\nx\n"),
+        "hex.py": File(b"# coding: hex\nx\n"),
         "bin.py": File(b"x\xff\xfe\n"),
     }
     applied = apply(tree, propose(*edits))
