@@ -146,6 +146,7 @@ STEPS = (
             "webhooks_path",
             "approval_url",
             "approval_ttl_seconds",
+            "identity_from",
         ),
         may=(
             May.UPDATE_INCIDENTS,

@@ -63,4 +63,5 @@ def _desk() -> Desk:
         webhooks=Webhooks(settings.require("webhooks_path")),
         keys=_link_keys().all(),
         page=settings.require("approval_url"),
+        identity_from=settings.require("identity_from"),
     )

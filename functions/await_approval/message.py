@@ -30,10 +30,11 @@ def compose(
     recipient: str,
     expires_at: int,
     redriven: bool,
+    signed_in: bool,
 ) -> Message:
     """The request for approval. It quotes the error's one-line title, never the log text or the patch.
 
-    `link` is empty where nobody may decide by link.
+    `link` is empty where nobody may decide by link; `signed_in`: whoever opens it signs in first.
     """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
     again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
@@ -47,7 +48,7 @@ def compose(
         f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),
         "",
-        *_way_in(link, recipient, moment(expires_at)),
+        *_way_in(link, "" if signed_in else recipient, moment(expires_at)),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
@@ -78,6 +79,8 @@ def _way_in(link: str, recipient: str, until: str) -> list[str]:
 
 
 def _whose(recipient: str) -> str:
+    if not recipient:
+        return "You sign in first, and what you decide is recorded as yours."
     if recipient == EVERYBODY:
         return "The link is for whoever reads this: name approvers in the app's entry to record who decided."
     return f"The link is yours alone: what is decided through it is recorded as {recipient}."

@@ -16,6 +16,7 @@ from functions.core.decisions import Decisions
 from functions.core.errors import PermanentError
 from functions.core.evidence import Evidence
 from functions.core.heal import Heal
+from functions.core.identity import LINK
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
@@ -77,6 +78,8 @@ class Desk:
     """Link keys, newest first."""
     page: str
     """Base address of the approval page, ending in `/`."""
+    identity_from: str
+    """Who decides there: see `functions.core.identity`."""
 
 
 def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
@@ -167,6 +170,7 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk
             recipient=recipient,
             expires_at=approval.expires_at,
             redriven=approval.redrive_count > 0,
+            signed_in=desk.identity_from != LINK,
         )
         desk.notifications.send(message.subject, message.text, recipient)
     channels = announce(

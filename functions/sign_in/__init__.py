@@ -1,1 +1,1 @@
-"""sign_in: lets people in who are known to an OpenID Connect provider. Deployed only where that is asked for."""
+"""sign_in: lets in who is known to an OpenID Connect provider. Deployed only where that is asked for."""

@@ -22,7 +22,12 @@ _OPEN = {
     ApprovalStatus.EXPIRED: "nobody decided in time",
     ApprovalStatus.SUPERSEDED: "nobody decided before it was asked again",
 }
-_VIA = {"link": "by link", "slack": "with a button in Slack", "iam": "on the command line"}
+_VIA = {
+    "link": "by link",
+    "sign_in": "signed in",
+    "slack": "with a button in Slack",
+    "iam": "on the command line",
+}
 
 
 def trail(history: Sequence[Approval]) -> RenderableType:

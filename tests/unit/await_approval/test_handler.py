@@ -38,6 +38,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "WEBHOOKS_PATH": "/self-heal/webhooks",
         "APPROVAL_URL": "https://page.example/",
         "APPROVAL_TTL_SECONDS": "600",
+        "IDENTITY_FROM": "link",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

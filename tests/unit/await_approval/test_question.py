@@ -76,6 +76,7 @@ def desk(scene: Any, inbox: Any) -> Desk:
         webhooks=Webhooks("/self-heal/webhooks", SSMProvider()),
         keys=scene.keys,
         page="https://page.example/",
+        identity_from="link",
     )
 
 
@@ -111,6 +112,15 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     token = link.partition("?t=")[2]
     assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "ana@example.com"
     assert max(len(line) for line in text.splitlines() if line != link) <= 76
+
+
+def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    ask(Question.from_state(state(scene)), replace(desk, identity_from="email"), EXPIRES)
+    text = " ".join(inbox()[0]["Message"].split())
+    assert "You sign in first, and what you decide is recorded as yours." in text
+    assert "yours alone" not in text
 
 
 def test_the_message_says_when_everything_is_proven(
