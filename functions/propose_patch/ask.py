@@ -72,9 +72,14 @@ def request_for(
     guardrail: `ID` or `ID:VERSION`, "" for none.
     """
     system: list[dict[str, Any]] = [{"text": prompt.system}]
+    content: list[dict[str, Any]] = [{"text": prompt.text}]
     if _CACHES.search(model):
-        # Covers the tools too, which come before it: later attempts of this heal read both from the cache.
-        system.append({"cachePoint": {"type": "default"}})
+        # The first covers the tools too, which come before it, and serves all heals. The second covers the
+        # source: each look into the repository and each later attempt sends all of that again.
+        point = {"cachePoint": {"type": "default"}}
+        shared, rest = prompt.halves
+        system.append(point)
+        content = [{"text": shared}, point, *([{"text": rest}] if rest else [])]
     offered = {name: (_DESCRIPTIONS[name], schema) for name, schema in SCHEMAS.items()} | TOOLS
     tools = [
         {"toolSpec": {"name": name, "description": description, "inputSchema": {"json": schema}}}
@@ -86,7 +91,7 @@ def request_for(
     return {
         "modelId": model,
         "system": system,
-        "messages": [{"role": "user", "content": [{"text": prompt.text}]}],
+        "messages": [{"role": "user", "content": content}],
         # Forcing a tool is refused by several current models; the local check makes up for it.
         "toolConfig": {"tools": tools, "toolChoice": {"auto": {}}},
         "inferenceConfig": inference,

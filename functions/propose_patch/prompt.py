@@ -33,6 +33,7 @@ from functions.propose_patch.context import Context, Part, estimate_tokens
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
 """Characters; half a character per token where a model reads little."""
 _REASON_LIMIT = 500
+_SHARED = ("incident", "traceback", "source")
 _LEFT_OUT_LINES = 30
 
 # Escape sequences and characters that change how text is read without being seen: terminal codes, control
@@ -105,6 +106,12 @@ class Prompt:
     @property
     def text(self) -> str:
         return "\n".join(section.text for section in self.sections)
+
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The text, split behind the source: what all attempts of a heal share, and the rest, if any."""
+        told = [section.text for section in self.sections if section.part.partition(" ")[0] in _SHARED]
+        return "\n".join(told), "\n".join(section.text for section in self.sections[len(told) :])
 
     @property
     def tokens(self) -> int:

@@ -94,7 +94,9 @@ def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
     ]
     assert request["toolConfig"]["toolChoice"] == {"auto": {}}
     assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS, "temperature": 0.0}
-    assert request["messages"] == [{"role": "user", "content": [{"text": "the incident"}]}]
+    assert request["messages"] == [
+        {"role": "user", "content": [{"text": "the incident"}, {"cachePoint": {"type": "default"}}]}
+    ]
 
 
 def test_an_app_sets_temperature_and_guardrail() -> None:
@@ -120,6 +122,16 @@ def test_an_app_sets_temperature_and_guardrail() -> None:
 )
 def test_only_families_that_know_cache_points_get_one(model: str, cached: bool) -> None:
     assert ({"cachePoint": {"type": "default"}} in request_for(model, PROMPT)["system"]) is cached
+
+
+def test_what_all_attempts_share_is_cached_behind_the_source() -> None:
+    names = ("incident", "traceback", "source a.py", "attempt 1", "reviewer_comment")
+    prompt = Prompt("the rules", tuple(Section(f"the {name}", name, 3) for name in names))
+    shared, point, rest = request_for(CLAUDE, prompt)["messages"][0]["content"]
+    assert shared["text"].endswith("the source a.py")
+    assert "cachePoint" in point
+    assert "\n".join((shared["text"], rest["text"])) == prompt.text
+    assert request_for(LLAMA, prompt)["messages"][0]["content"] == [{"text": prompt.text}]
 
 
 def test_a_proposal() -> None:

@@ -85,8 +85,8 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
             state.requests.append(json.loads(body))
             answer = state.answers.pop(0)
             if isinstance(answer, tuple):
-                status, error, *said = answer
-                self._send(status, {"message": "".join(said) or "said by the service"}, error)
+                status, error, *words = answer
+                self._send(status, {"message": "".join(words) or "said by the service"}, error)
                 return
             uses_tool = any("toolUse" in block for block in answer)
             message = {"message": {"role": "assistant", "content": answer}}
@@ -130,6 +130,11 @@ STATE: dict[str, Any] = {
     "comment": "",
     "source": {"key": "orders-f/h1/source.tar.gz", "base_sha": "0" * 40, "revision_from": "branch"},
 }
+
+
+def said(request: dict[str, Any]) -> str:
+    """The text of a request's first message."""
+    return "\n".join(block["text"] for block in request["messages"][0]["content"] if "text" in block)
 
 
 class Deployed:
@@ -234,7 +239,7 @@ def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
     handler(STATE, lambda_context)
     prompt, sent = deployed.artifact("1/prompt.json"), model.requests[0]
     assert sent["system"][0]["text"] == prompt["system"]
-    assert sent["messages"][0]["content"][0]["text"] == prompt["user"]
+    assert said(sent) == prompt["user"]
     assert "\n    6>|     return RATES[country]\n" in prompt["user"]
     everything = json.dumps(sent) + deployed.all_text()
     for secret in (TOKEN, "hunter2", "jane.doe"):
@@ -276,7 +281,7 @@ def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
     model.proposes()
     handler(STATE | {"attempt": 2}, lambda_context)
     # Then it sees the finding, and the incident the cost of both
-    assert "the answer was prose" in model.requests[-1]["messages"][0]["content"][0]["text"]
+    assert "the answer was prose" in said(model.requests[-1])
     assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0135"))
 
 
@@ -288,7 +293,7 @@ def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
     deployed.put("2/proposal.json", PROPOSAL | {"title": "Second try"})
     model.proposes()
     handler(STATE | {"attempt": 3, "comment": "Raise a ValueError instead."}, lambda_context)
-    text = model.requests[0]["messages"][0]["content"][0]["text"]
+    text = said(model.requests[0])
     positions = [
         text.index(part)
         for part in (
@@ -384,7 +389,7 @@ def test_other_incidents_at_the_same_place_are_told(
     deployed.other("orders-h", "ValueError: elsewhere", Frame("/x/y.py", 1, "f", in_app=True))
     model.proposes()
     handler(STATE, lambda_context)
-    text = model.requests[0]["messages"][0]["content"][0]["text"]
+    text = said(model.requests[0])
     assert "error: TypeError: unhashable\nstatus: RESOLVED\n" in text
     assert "https://git/pull/7" in text
     assert "elsewhere" not in text
