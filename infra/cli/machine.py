@@ -62,9 +62,9 @@ def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> N
 def inbox(as_json: AsJson = False) -> None:
     """Show what the team of the embedded run was sent: questions with their link, outcomes, failures."""
     from infra.cli.connect import connect
-    from infra.local import run
+    from infra.local.inbox import Inbox
 
-    mails = run.inbox(connect(local=True))
+    mails = Inbox(connect(local=True)).read()
     if as_json:
         print_json([asdict(mail) for mail in mails])
         return

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from functions.core.app import App
 from infra.local import emulator
 from infra.local.deploy import deploy
+from infra.local.inbox import Inbox
 from infra.local.processes import Started, memory, start_module
 from infra.names import STACK_NAME
 from infra.registration import register
@@ -29,18 +30,8 @@ HOME = Path(".selfheal")
 SAMPLE = Path(__file__).parent / "sample"
 SAMPLE_SLUG = "shop/orders"
 SAMPLE_FUNCTION = "orders"
-INBOX = "inbox"
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One notification, as the topic's subscribers get it."""
-
-    sent: str
-    subject: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -147,7 +138,7 @@ def _start(
         sample_sha=_import_sample(home),
         processes=started,
     )
-    _open_inbox(run.target())
+    Inbox(run.target()).open()
     _deploy_sample(run, token)
     progress("sample service `orders` deployed and registered")
     run.save()
@@ -217,38 +208,6 @@ def _deploy_sample(run: Run, token: str) -> None:
         approvers=("on-call@shop.example", str(session.client("sts").get_caller_identity()["Arn"])),
     )
     register(target, app, token)
-
-
-def _open_inbox(target: Target) -> None:
-    """A queue that receives what the topic's subscribers would be sent by e-mail."""
-    sqs, topic = target.session.client("sqs"), target.output("TopicArn")
-    queue = sqs.create_queue(QueueName=INBOX)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    allow = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    target.session.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-
-
-def inbox(target: Target) -> list[Mail]:
-    """What was sent since the run began, oldest first; reading keeps it."""
-    sqs = target.session.client("sqs")
-    queue = sqs.get_queue_url(QueueName=INBOX)["QueueUrl"]
-    mails: dict[str, Mail] = {}
-    # Each is hidden for a second once it is read, which ends the loop and lets the next look see all again.
-    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=1).get(
-        "Messages"
-    ):
-        for message in messages:
-            body = json.loads(message["Body"])
-            mails[body["MessageId"]] = Mail(body["Timestamp"], body.get("Subject", ""), body["Message"])
-    return sorted(mails.values(), key=lambda mail: mail.sent)
 
 
 def _zip(package: Path) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page, sync_playwright
 
+from functions.core import links
 from functions.core.incident import Incident, Status
+from functions.core.links import Link
+from infra.local.inbox import Inbox
+from infra.names import LINK_KEY_PARAMETER
 
 if TYPE_CHECKING:
     from functions.core.app import App
@@ -97,31 +100,30 @@ def someone(world: World, chromium: Browser) -> Iterator[Callable[..., Watched]]
 @pytest.fixture
 def inbox(world: World) -> Iterator[Callable[[str], list[str]]]:
     """All links to an approval that were sent to the topic, by the approval's id."""
-    queues, topics = world.client("sqs"), world.client("sns")
-    url = queues.create_queue(QueueName="page-inbox")["QueueUrl"]
-    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = world.target.output("TopicArn")
-    allow = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    subscription = topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+    box = Inbox(world.target, "page-inbox")
+    box.open()
     kept: list[str] = []
 
     def read(approval_id: str) -> list[str]:
-        for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            kept.extend(re.findall(r"https?://\S+\?t=\S+", json.loads(message["Body"])["Message"]))
-            queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        for mail in box.take():
+            kept.extend(re.findall(r"https?://\S+\?t=\S+", mail.text))
         return [link for link in kept if f"/a/{approval_id}?" in link]
 
     yield read
-    topics.unsubscribe(SubscriptionArn=subscription)
-    queues.delete_queue(QueueUrl=url)
+    box.close()
+
+
+@pytest.fixture
+def link_key(world: World) -> bytes:
+    """The key with which this deployment signs."""
+    stored = world.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+    return str(stored["Parameter"]["Value"]).split()[0].encode()
+
+
+@pytest.fixture
+def signed_link(world: World, link_key: bytes) -> Callable[[Link], str]:
+    """The address of a link that this deployment really signs."""
+    return lambda link: links.url(world.target.output("ApprovalUrl"), link, link_key)
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from functions.core.incident import Status
+from functions.core.links import Link
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World
@@ -18,23 +20,34 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.embedded
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+ANA, BEN, EVE = "ana@shop.example", "ben@shop.example", "eve@shop.example"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1360, "height": 900}}
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core objects to with everything unfolded, and whether the page must be scrolled sideways."""
+def violations(page: Page, schemes: tuple[Literal["light", "dark"], ...] = ()) -> list[str]:
+    """What axe-core objects to with everything unfolded, and whether the page must be scrolled sideways.
+
+    schemes: colour schemes to look at the contrast in, beyond the one that the page was opened in.
+    """
     page.evaluate(
         "document.querySelectorAll('details').forEach(d => { d.removeAttribute('name'); d.open = true })"
     )
     page.evaluate(AXE)
-    found = [
-        f"{violation['id']}: {node['html'][:120]}"
-        for violation in page.evaluate("axe.run()")["violations"]
-        for node in violation["nodes"]
-    ]
+    found = objections(page, "axe.run()")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {seen}" for seen in objections(page, "axe.run({runOnly: ['color-contrast']})")]
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         found.append("wider than the screen")
     return found
+
+
+def objections(page: Page, run: str) -> list[str]:
+    return [
+        f"{violation['id']}: {node['html'][:120]}"
+        for violation in page.evaluate(run)["violations"]
+        for node in violation["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -85,4 +98,38 @@ def test_no_page_has_a_violation(
     found["done"] = violations(page)
     page.goto(link)
     found["decided"] = violations(page)
+    assert {name: seen for name, seen in found.items() if seen} == {}
+
+
+def test_no_page_of_two_approvers_and_no_notice_has_a_violation(
+    world: World,
+    link_for: Callable[..., str],
+    signed_link: Callable[[Link], str],
+    someone: Callable[..., Watched],
+) -> None:
+    app = world.app(approvers=[ANA, BEN], approvals_needed=2)
+    world.log(app)
+    link_for(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    until = int(time.time()) + 600
+    ana, ben, eve = (signed_link(Link(incident.approval_id, who, until)) for who in (ANA, BEN, EVE))
+    expired = signed_link(Link(incident.approval_id, ANA, until - 3_600))
+    page = someone(viewport=SIZES["phone"], color_scheme="light").open(ana)
+    found: dict[str, list[str]] = {}
+
+    def visit(name: str, address: str, title: str) -> None:
+        page.emulate_media(color_scheme="light")
+        page.goto(address)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+        found[name] = violations(page, ("dark",))
+
+    page.get_by_role("button", name="Approve this patch").click()
+    visit("first approved, to them", ana, "You approved the patch")
+    visit("first approved, to the second", ben, "KeyError")
+    expect(page.get_by_role("heading", name=f"{ANA} has approved this patch")).to_be_visible()
+    visit("not allowed", eve, "You are not among the approvers")
+    visit("forged", f"{ana[:-3]}{'AAA' if not ana.endswith('AAA') else 'BBB'}", "This link is not valid")
+    visit("expired", expired, "This link has expired")
+    world.target.approvals.supersede(incident.approval_id)
+    visit("superseded", ben, "A newer link replaces this one")
     assert {name: seen for name, seen in found.items() if seen} == {}

@@ -16,7 +16,6 @@ from functions.core.approvals import ApprovalStatus, Verdict
 from functions.core.decisions import Standing
 from functions.core.incident import Status
 from functions.core.links import Link
-from infra.names import LINK_KEY_PARAMETER
 from tests.e2e.conftest import tool_call
 
 if TYPE_CHECKING:
@@ -53,13 +52,6 @@ def crashed(world: World) -> App:
 def choose(page: Page, title: str) -> None:
     """Open a choice of the decision panel that is folded."""
     page.locator("summary", has_text=title).click()
-
-
-def signed(world: World, link: Link) -> str:
-    """A link that this deployment really signs."""
-    stored = world.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
-    key = stored["Parameter"]["Value"].split()[0].encode()
-    return links.url(world.target.output("ApprovalUrl"), link, key)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
@@ -202,12 +194,12 @@ def test_a_scanner_that_opens_the_link_decides_nothing(
 
 
 def test_unusable_links_say_why_and_nothing_about_the_incident(
-    world: World, link_for: LinkFor, someone: Someone
+    world: World, link_for: LinkFor, someone: Someone, signed_link: Callable[[Link], str]
 ) -> None:
     app = crashed(world)
     link = link_for(app)
     incident = world.until(app, Status.AWAITING_APPROVAL)
-    expired = signed(world, Link(incident.approval_id, "team", int(time.time()) - 1))
+    expired = signed_link(Link(incident.approval_id, "team", int(time.time()) - 1))
     other = link[:-3] + ("AAA" if not link.endswith("AAA") else "BBB")
     world.client("stepfunctions").stop_execution(executionArn=incident.execution_arn, cause="operator")
     stopped = world.until(app, Status.FAILED)

@@ -1,0 +1,96 @@
+"""What the topic's subscribers would be sent by e-mail, in a queue of the embedded run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+TEAM = "inbox"
+"""The inbox that every embedded run has."""
+
+_MOST_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One notification, as the topic's subscribers get it."""
+
+    sent: str
+    subject: str
+    text: str
+
+
+class Inbox:
+    """A queue that is subscribed to the topic; `name` tells several apart."""
+
+    def __init__(self, target: Target, name: str = TEAM) -> None:
+        self._queues: SQSClient = target.session.client("sqs")
+        self._topics: SNSClient = target.session.client("sns")
+        self._topic = target.output("TopicArn")
+        self._name = name
+
+    def open(self) -> None:
+        """Receive what is sent from now on."""
+        url = self._queues.create_queue(QueueName=self._name)["QueueUrl"]
+        arn = self._arn(url)
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": self._topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        self._queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        self._topics.subscribe(TopicArn=self._topic, Protocol="sqs", Endpoint=arn)
+
+    def close(self) -> None:
+        """Receive nothing more, and forget what came."""
+        arn = self._arn(self._url)
+        for found in self._topics.list_subscriptions_by_topic(TopicArn=self._topic)["Subscriptions"]:
+            if found["Endpoint"] == arn:
+                self._topics.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+        self._queues.delete_queue(QueueUrl=self._url)
+
+    def read(self) -> list[Mail]:
+        """What was sent since it was opened, oldest first; reading keeps it."""
+        # Each is hidden for a second once read: that ends the loop, and lets the next look see all again.
+        found = {message["MessageId"]: _mail(message) for message in self._receive(hidden_seconds=1)}
+        return sorted(found.values(), key=lambda mail: mail.sent)
+
+    def take(self) -> list[Mail]:
+        """What was sent since the last look, oldest first; each is taken once."""
+        taken = list(self._receive(hidden_seconds=30))
+        for message in taken:
+            self._queues.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(map(_mail, taken), key=lambda mail: mail.sent)
+
+    def _receive(self, hidden_seconds: int) -> Iterator[MessageTypeDef]:
+        url = self._url
+        while messages := self._queues.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=_MOST_AT_ONCE, VisibilityTimeout=hidden_seconds
+        ).get("Messages"):
+            yield from messages
+
+    @property
+    def _url(self) -> str:
+        return self._queues.get_queue_url(QueueName=self._name)["QueueUrl"]
+
+    def _arn(self, url: str) -> str:
+        answer = self._queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return answer["Attributes"]["QueueArn"]
+
+
+def _mail(message: MessageTypeDef) -> Mail:
+    body = json.loads(message["Body"])
+    return Mail(body["Timestamp"], body.get("Subject", ""), body["Message"])
