@@ -8,7 +8,6 @@ browser here.  https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265b
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import secrets
@@ -51,12 +50,13 @@ class Pending:
         packed = cookies.get(_name(state), "")
         try:
             pending = cls(**json.loads(base64.urlsafe_b64decode(packed.encode("ascii"))))
-        except (binascii.Error, TypeError, ValueError):
+        except (RecursionError, TypeError, ValueError):
             return None
-        if not all(isinstance(value, str) for value in asdict(pending).values()):
+        drawn = (pending.state, pending.nonce, pending.verifier)
+        if not all(isinstance(value, str) and value.isascii() for value in drawn):
             return None
-        same = hmac.compare_digest(pending.state.encode(), state.encode())
-        return pending if same and state else None
+        same = state.isascii() and hmac.compare_digest(pending.state, state)
+        return pending if same and state and isinstance(pending.to, str) else None
 
     @classmethod
     def stale(cls, cookies: Mapping[str, str]) -> tuple[str, ...]:

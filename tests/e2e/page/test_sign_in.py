@@ -236,6 +236,9 @@ def refuses_what_the_provider_did_not_issue_now_for_us(
             assert (answer.status, b"KeyError" in answer.data) == (403, False)
     # A good token and an approver, but no link.
     assert front.ask("POST", link.partition("?")[0], good, form).status == 403
+    # Slack's clicks get through to where their signature is checked.
+    click = front.ask("POST", f"{front.base}slack", form={"payload": "{}"})
+    assert (click.status, click.data) == (403, b"Nothing was decided.")
     # Nor is there a function URL beside it.
     urls = front.world.client("lambda").list_function_url_configs(FunctionName="self-heal-decide-approval")
     assert urls["FunctionUrlConfigs"] == []

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from functions.core.web import SECURITY_HEADERS
-from functions.sign_in.flow import Entrance
+from functions.sign_in.flow import Entrance, Request, answer
 from functions.sign_in.provider import Provider, Unusable
 from tests.oidc import CLIENT_ID
 
@@ -140,7 +143,13 @@ def broken_cookie(content: bytes) -> Callable[[Any], str]:
         same_cookie_another_state,
         lambda _: "/sign-in/callback",
         lambda _: "/sign-in/callback?error=access_denied&error_description=Call+555",
+        lambda _: "/sign-in/callback?code=1&state=%C3%A9%F0%9F%98%80",
         broken_cookie(b"%%%"),
+        broken_cookie("é".encode()),
+        broken_cookie(base64.urlsafe_b64encode(b"[" * 5000)),
+        broken_cookie(
+            base64.urlsafe_b64encode(b'{"state": "\\ud800", "nonce": "", "verifier": "", "to": ""}')
+        ),
         broken_cookie(base64.urlsafe_b64encode(b"[]")),
         broken_cookie(base64.urlsafe_b64encode(b'{"state": 1}')),
         broken_cookie(base64.urlsafe_b64encode(b'{"state": 1, "nonce": 2, "verifier": 3, "to": 4}')),
@@ -313,6 +322,34 @@ def test_every_answer_has_the_page_s_headers_and_is_kept_by_nobody(
     assert response["statusCode"] == status
     assert SECURITY_HEADERS.items() <= response["headers"].items()
     assert response["headers"]["Cache-Control"] == "no-store"
+
+
+texts = st.text(max_size=60) | st.sampled_from(["/list", "//x", "abc", "a" * 43])
+
+
+@given(
+    path=st.sampled_from(["/sign-in", "/sign-in/callback", "/sign-in/ended", "/sign-out", "/sign-in/x"]),
+    query=st.dictionaries(st.sampled_from(["to", "state", "code", "error"]), texts),
+    cookies=st.lists(
+        st.tuples(
+            st.sampled_from(["__Host-session", "__Host-sign-in-aaaaaaaa", "__Host-sign-in-abc", "x"]), texts
+        )
+    ),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_has_an_answer_and_lets_nobody_in(
+    entrance: Any, path: str, query: dict[str, str], cookies: list[tuple[str, str]]
+) -> None:
+    event = {
+        "rawPath": path,
+        "queryStringParameters": query,
+        "cookies": [f"{name}={value}" for name, value in cookies],
+    }
+    response = answer(Request.from_event(event), entrance, time.time()).to_json()
+    assert response["statusCode"] in (200, 303, 400, 401, 404)
+    assert response["headers"].get("Location", entrance.provider.issuer).startswith(entrance.provider.issuer)
+    assert not [line for line in response["cookies"] if re.match("__Host-session=[^;]", line)]
+    assert not [line for line in response["cookies"] if "\n" in line or "\r" in line]
 
 
 def test_the_provider_s_description_is_read_again_after_an_hour(visitor: Any, provider: Any) -> None:

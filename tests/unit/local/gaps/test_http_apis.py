@@ -35,7 +35,7 @@ def ask(bench: Any, name: str) -> tuple[dict[str, Any], list[str]]:
         return json.load(answer), answer.headers.get_all("set-cookie")
 
 
-def test_ministack_leaves_cookies_in_the_headers(ministack: Any, unique: str) -> None:
+def test_ministack_s_http_apis_leave_cookies_in_the_headers(ministack: Any, unique: str) -> None:
     event, _ = ask(ministack, unique)
     assert event["headers"]["cookie"] == "x=1; y=2"
     assert "cookies" not in event
