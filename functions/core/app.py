@@ -36,6 +36,8 @@ class App:
     """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
+    submodules: bool = False
+    """Whether submodules on the same forge are fetched too, to be read and imported by tests."""
     packages: tuple[str, ...] = ()
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""

@@ -25,6 +25,8 @@ class Facts:
     app: App
     base_reason: str = ""
     """Why the commit that was fetched is that one."""
+    submodules: tuple[str, ...] = ()
+    """Directories that hold other repositories."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal) -> Self:
@@ -34,9 +36,15 @@ class Facts:
             incident=Incident.from_item(data["incident"]),
             app=App.from_json(heal.app, data["app"]),
             base_reason=data.get("base_reason", ""),
+            submodules=tuple(data.get("submodules", ())),
         )
 
     def save(self, artifacts: Artifacts, heal: Heal) -> None:
         """Write beside the heal's source archive; a second run overwrites with the same."""
-        data = {"incident": self.incident.to_json(), "app": self.app.to_json()}
-        artifacts.put_json(heal.key(_NAME), data | {"base_reason": self.base_reason})
+        data = {
+            "incident": self.incident.to_json(),
+            "app": self.app.to_json(),
+            "base_reason": self.base_reason,
+            "submodules": list(self.submodules),
+        }
+        artifacts.put_json(heal.key(_NAME), data)

@@ -40,7 +40,7 @@ def fetch_for(
             function=partial(told_by_function, lambda_, incident),
         )
         artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
-        Facts(incident, app, source.reason).save(artifacts, heal)
+        Facts(incident, app, source.reason, source.submodules).save(artifacts, heal)
         done = {
             "key": heal.key(ARCHIVE),
             "base_sha": source.base_sha,
@@ -48,7 +48,7 @@ def fetch_for(
             "reason": source.reason,
             "files": source.files,
             "bytes": source.bytes,
-            "submodules_left_out": list(source.submodules),
+            "submodules_left_out": list(source.left_out),
         }
         artifacts.put_json(heal.key(METADATA), done)
     return {name: done[name] for name in ("key", "base_sha", "revision_from")}

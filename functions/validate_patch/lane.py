@@ -83,6 +83,9 @@ def _of_file(candidate: Candidate, change: Change) -> Iterator[str]:
     if problem := path_problem(path, candidate.before):
         yield f"{path!r}: {problem}"
         return
+    for module in candidate.facts.submodules:
+        if path.startswith(f"{module}/") or path == module:
+            yield f"{path}: belongs to the submodule {module}, which is another repository"
     if not candidate.rules.allows(path):
         allowed = "; and ".join(", ".join(globs) for globs in candidate.rules.allowed_paths)
         yield f"{path}: not among the paths that a patch may touch ({allowed})"

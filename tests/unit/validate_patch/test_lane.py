@@ -32,6 +32,18 @@ def findings(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -
     return run
 
 
+def test_another_repository_s_files_are_out_of_the_lane(
+    facts_of: Callable[..., Facts], propose: Callable[..., Proposal]
+) -> None:
+    facts = replace(facts_of("KeyError"), submodules=("vendor/lib",))
+    tree = {path: File(b"x = 1\n") for path in ("vendor/lib/a.py", "vendor/library.py")}
+    proposal = propose(("vendor/lib/a.py", "1", "2"), ("vendor/library.py", "1", "2"))
+    after = edits.apply(tree, proposal).tree
+    rules = Rules.of(facts.app, tree)
+    found = lane.findings(Candidate(tree, after, changes_between(tree, after), proposal, facts, rules))
+    assert found == ("vendor/lib/a.py: belongs to the submodule vendor/lib, which is another repository",)
+
+
 @pytest.mark.parametrize(
     "path", ["app.py", "src/app/pricing.py", "app/tasks.py", "app/deploy.py", "tests/test_a.py"]
 )
