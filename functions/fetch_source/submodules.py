@@ -56,7 +56,7 @@ def same_forge(address: str, own: str) -> str | None:
 
 
 def _addresses(repo: Repo, sha: str) -> Mapping[str, str]:
-    """Path → address, as the commit's `.gitmodules` says. What it includes would be read from this machine."""
+    """Path → address, as the commit's `.gitmodules` says. What it includes would be read from here."""
     from git import GitCommandError
 
     try:
