@@ -31,8 +31,8 @@ ADMIN_KEY = "test"
 START_SECONDS = 60
 STOP_SECONDS = 10
 SERVICES = (
-    "apigateway,bedrock-runtime,cloudformation,dynamodb,dynamodbstreams,ec2,ecr,events,iam,kms,lambda,logs,monitoring,pipes,"
-    "s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
+    "apigateway,bedrock-runtime,cloudformation,codebuild,dynamodb,dynamodbstreams,ec2,ecr,events,iam,kms,"
+    "lambda,logs,monitoring,pipes,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
 )
 
 _running: list[subprocess.Popen[bytes]] = []

@@ -12,12 +12,24 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS
     bedrock      a model endpoint that fails is an error; a cut answer says so
+    codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
 
-from infra.local.gaps import authorization, bedrock, http_apis, logs, pipes, states, tasks, urls, workers
+from infra.local.gaps import (
+    authorization,
+    bedrock,
+    codebuild,
+    http_apis,
+    logs,
+    pipes,
+    states,
+    tasks,
+    urls,
+    workers,
+)
 
 
 def fill() -> None:
     """Fill every gap. Must run in the process that is to become the emulator, before it serves."""
-    for gap in (states, tasks, pipes, logs, workers, urls, http_apis, authorization, bedrock):
+    for gap in (states, tasks, pipes, logs, workers, urls, http_apis, authorization, bedrock, codebuild):
         gap.fill()
