@@ -79,7 +79,7 @@ class SelfHealingCode(Stack):
             reserve=options.reserve_concurrency,
         )
         functions = self._functions(factory, options)
-        workflow = Workflow(self, "Workflow", functions, options.approval_hours)
+        workflow = Workflow(self, "Workflow", functions, options.approval_hours, storage.data_key)
         StartHeals(
             self,
             "StartHeals",

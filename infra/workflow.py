@@ -20,6 +20,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from functions.core.app import PROJECT_PREFIX
 from infra.catalog import STEPS
 from infra.lambdas import LOG_RETENTION, Deployed
 from infra.packaging import ROOT
@@ -46,9 +47,31 @@ def definition_text(approval_hours: int) -> str:
     return text.replace(f'"TimeoutSeconds": {written}', f'"TimeoutSeconds": {approval_hours * 3600}')
 
 
-def substitutions(functions: Mapping[str, Deployed]) -> dict[str, str]:
-    """Values for the `${...}` tokens of the state machine: each step's alias."""
-    return {f"{spec.construct_id}FunctionArn": functions[spec.folder].alias.function_arn for spec in STEPS}
+def substitutions(functions: Mapping[str, Deployed], data_key: kms.Key) -> dict[str, str]:
+    """Values for the `${...}` tokens of the state machine: each step's alias, and the artifacts' key."""
+    aliases = {f"{spec.construct_id}FunctionArn": functions[spec.folder].alias.function_arn for spec in STEPS}
+    return {**aliases, "DataKeyArn": data_key.key_arn}
+
+
+def builds(stack: Stack) -> list[iam.PolicyStatement]:
+    """What `codebuild:startBuild.sync` needs, for every project whose name says that it is meant for this.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/connect-codebuild.html#codebuild-iam
+    """
+    projects = stack.format_arn(service="codebuild", resource="project", resource_name=f"{PROJECT_PREFIX}*")
+    # The service keeps one rule per account for all of its state machines, and hears by it when a build ends.
+    rule = stack.format_arn(
+        service="events", resource="rule", resource_name="StepFunctionsGetEventForCodeBuildStartBuildRule"
+    )
+    return [
+        iam.PolicyStatement(
+            actions=["codebuild:StartBuild", "codebuild:StopBuild", "codebuild:BatchGetBuilds"],
+            resources=[projects],
+        ),
+        iam.PolicyStatement(
+            actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"], resources=[rule]
+        ),
+    ]
 
 
 def only_here(stack: Stack, service: str) -> iam.ServicePrincipal:
@@ -59,10 +82,18 @@ def only_here(stack: Stack, service: str) -> iam.ServicePrincipal:
 
 
 class Workflow(Construct):
-    """The state machine with logging of errors and tracing; its role may invoke the steps' aliases only."""
+    """The state machine with logging of errors and tracing.
+
+    Its role may invoke the steps' aliases, run builds of the apps' own projects, and nothing else.
+    """
 
     def __init__(
-        self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed], approval_hours: int
+        self,
+        scope: Construct,
+        construct_id: str,
+        functions: Mapping[str, Deployed],
+        approval_hours: int,
+        data_key: kms.Key,
     ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "states"))
@@ -72,13 +103,15 @@ class Workflow(Construct):
                 resources=[functions[spec.folder].alias.function_arn for spec in STEPS],
             )
         )
+        for statement in builds(Stack.of(self)):
+            role.add_to_policy(statement)
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
             state_machine_name=NAME,
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_string(definition_text(approval_hours)),
-            definition_substitutions=substitutions(functions),
+            definition_substitutions=substitutions(functions, data_key),
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
                     self,

@@ -17,6 +17,10 @@ _LEAST_WINDOW = 4_096
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+PROJECT_PREFIX = "self-heal-"
+"""Begins the name of every CodeBuild project that the workflow may start."""
+# https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
+_PROJECT = re.compile(PROJECT_PREFIX + r"[A-Za-z0-9_-]{1,140}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class App:
     """Commit that is deployed, when a deployment records it here."""
     test_command: tuple[str, ...] = ()
     """Runs the repository's tests; empty means pytest."""
+    codebuild_project: str = ""
+    """CodeBuild project in which tests run that need more than a Lambda; empty means: the sandbox."""
     allowed_paths: tuple[str, ...] = ("**/*.py", "*.py")
     """Globs of repository paths that a patch may touch."""
     heal_classes: tuple[str, ...] = ("code",)
@@ -114,6 +120,11 @@ class App:
             raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
         if app.context_window and app.context_window < _LEAST_WINDOW:
             raise AppInvalid(f"app {name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
+        if app.codebuild_project and not _PROJECT.fullmatch(app.codebuild_project):
+            raise AppInvalid(
+                f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
+                f" {PROJECT_PREFIX!r}: the workflow may start no other"
+            )
         if app.temperature > 1:
             raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
         return app

@@ -18,6 +18,10 @@ class Artifacts:
         self._client = client
         self._bucket = bucket
 
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
     def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         """Write (or overwrite with the same) bytes."""
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
@@ -31,6 +35,11 @@ class Artifacts:
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises botocore's ClientError (`NoSuchKey`) when it does not exist."""
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def get_at_most(self, key: str, most: int) -> bytes | None:
+        """The object's bytes, or None when they are more than `most`: for what strangers may have written."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        return answer["Body"].read() if answer["ContentLength"] <= most else None
 
     def get_text(self, key: str) -> str:
         return self.get(key).decode()

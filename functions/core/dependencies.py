@@ -18,7 +18,7 @@ class Dependencies:
     key: str = ""
     """The environment's archive in the artifacts bucket; "" when there is none."""
     reason: str = ""
-    """Why what the repository asks for could not be installed; "" when it could, or asks for nothing."""
+    """Why what the repository asks for was not installed; "" when it was, or it asks for nothing."""
     packages: int = 0
 
     @classmethod

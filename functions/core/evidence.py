@@ -43,6 +43,16 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """The CodeBuild build in which the tests ran, instead of the sandbox."""
+
+    project: str
+    arn: str
+    log_url: str = ""
+    """The console's page of the build's log, checked to be one address; "" when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All gates in the order they ran. A patch is accepted when no gate failed."""
 
@@ -51,6 +61,7 @@ class Evidence:
     base_sha: str = ""
     base_reason: str = ""
     """Why the patch is for that commit: who named it as deployed."""
+    build: Build | None = None
 
     @property
     def accepted(self) -> bool:
@@ -77,6 +88,7 @@ class Evidence:
             "patch_sha256": self.patch_sha256,
             "base_sha": self.base_sha,
             "base_reason": self.base_reason,
+            "build": asdict(self.build) if self.build else None,
         }
 
     @classmethod
@@ -86,6 +98,7 @@ class Evidence:
             patch_sha256=data.get("patch_sha256", ""),
             base_sha=data.get("base_sha", ""),
             base_reason=data.get("base_reason", ""),
+            build=Build(**data["build"]) if data.get("build") else None,
         )
 
 

@@ -6,7 +6,9 @@ The state input that travels between the steps is small JSON of this shape (each
      "source":       {"key", "base_sha", "revision_from"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
-     "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"},
+     "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"}, or, before a build,
+                     {"verdict": "deferred", "build": {"project", "bucket", "folder", "nonce"}},
+     "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
      "decision":     {"decision", "by", "comment", "patch_sha256", "base_sha"},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}

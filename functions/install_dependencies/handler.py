@@ -9,13 +9,17 @@ import boto3
 
 from functions.core.artifacts import Artifacts
 from functions.core.edge import step
+from functions.core.facts import Facts
+from functions.core.heal import Heal
 from functions.core.settings import Settings
 from functions.install_dependencies.install import pip_environment
-from functions.install_dependencies.step import install_for
+from functions.install_dependencies.step import install_for, left_to
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    if project := Facts.load(artifacts, Heal.from_state(event)).app.codebuild_project:
+        return left_to(project)
     return install_for(artifacts, event["source"]["key"], pip_environment(os.environ))

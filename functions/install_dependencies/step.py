@@ -16,6 +16,12 @@ from functions.install_dependencies.install import NotInstalled, install
 from functions.install_dependencies.wanted import wanted
 
 
+def left_to(project: str) -> dict[str, Any]:
+    """The `dependencies` part of the state for an app whose tests run in CodeBuild."""
+    reason = f"the tests run in CodeBuild project {project}, whose image brings what they need"
+    return asdict(Dependencies(reason=reason))
+
+
 def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """The `dependencies` part of the state: {"key", "reason", "packages"}.
 

@@ -6,6 +6,7 @@ Its function has no credentials but to its artifact prefix, and no network but t
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,26 +21,31 @@ from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.proposal import Proposal
 from functions.core.settings import Settings
+from functions.validate_patch.codebuild.step import DEFERRED, Order, before_or_after
 from functions.validate_patch.sandbox.sandbox import Sandbox
-from functions.validate_patch.validate import tree_of, validate
+from functions.validate_patch.tree import Tree
+from functions.validate_patch.validate import Validation, examine, tree_of, validate
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
+    """The `validation` part of the state input. A second run overwrites its artifacts with equal ones.
+
+    For an app whose tests run in CodeBuild the first answer is an order for a build: `codebuild/step.py`.
+    """
     heal = Heal.from_state(event)
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
-    source, dependencies = event["source"], Dependencies.from_state(event)
-    with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
-        if dependencies.key:
-            archive.unpack(artifacts.get(dependencies.key), Path(folder), LIMITS)
-        result = validate(
-            tree_of(archive.read(artifacts.get(source["key"]))),
-            Proposal.from_json(artifacts.get_json(event["proposal"]["key"])),
-            Facts.load(artifacts, heal),
-            source["base_sha"],
-            partial(Sandbox, dependencies=Path(folder) if dependencies.key else None),
-            dependencies.reason,
+    source, facts = event["source"], Facts.load(artifacts, heal)
+    tree = tree_of(archive.read(artifacts.get(source["key"])))
+    proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
+    if facts.app.codebuild_project:
+        examined = examine(tree, proposal, facts)
+        result = before_or_after(event, heal, artifacts, examined, source["base_sha"])
+        if isinstance(result, Order):
+            return {"verdict": DEFERRED, "build": asdict(result)}
+    else:
+        result = _in_sandbox(
+            artifacts, Dependencies.from_state(event), tree, proposal, facts, source["base_sha"]
         )
     evidence, patch_key = result.evidence, heal.attempt_key("patch.diff")
     artifacts.put(patch_key, result.patch, "text/x-diff")
@@ -54,3 +60,18 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         "proven": result.proven,
         "findings": len(evidence.findings),
     }
+
+
+def _in_sandbox(
+    artifacts: Artifacts,
+    dependencies: Dependencies,
+    tree: Tree,
+    proposal: Proposal,
+    facts: Facts,
+    base_sha: str,
+) -> Validation:
+    with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
+        if dependencies.key:
+            archive.unpack(artifacts.get(dependencies.key), Path(folder), LIMITS)
+        sandbox = partial(Sandbox, dependencies=Path(folder) if dependencies.key else None)
+        return validate(tree, proposal, facts, base_sha, sandbox, dependencies.reason)

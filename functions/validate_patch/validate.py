@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from functions.core.archive import Kind, Member
-from functions.core.evidence import Evidence, GateResult, Result
+from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.validate_patch import (
@@ -80,35 +80,64 @@ def validate(
     patch bytes. Raises PermanentError when the sandbox itself fails: nothing about the patch follows then.
     """
     with sandbox() as box:  # starts while the gates that read run
-        started = time.monotonic()
-        applied = edits.apply(tree, proposal)
-        candidate = Candidate(
-            before=tree,
-            after=applied.tree,
-            changes=changes_between(tree, applied.tree),
-            proposal=proposal,
-            facts=facts,
-            rules=Rules.of(facts.app, tree),
-        )
-        gates = [_gate("applies", applied.findings, "every edit matches exactly once", started)]
-        gates += _read_only(candidate, may_run=not applied.findings)
-        in_lane = gates[1].result is Result.PASS
-        passed = all(gate.result is Result.PASS for gate in gates)
-        if passed and not_installed:
+        examined = examine(tree, proposal, facts)
+        candidate = examined.candidate
+        if not examined.passed:
+            running = not_run(*RUNNING, why="an earlier gate failed")
+        elif not_installed:
             why = f"the repository's dependencies are not installed: {not_installed}"
-            gates += _not_run(*_RUNNING, why=why)
-        elif passed:
-            candidate, running = _in_sandbox(candidate, box)
-            gates += running
+            running = not_run(*RUNNING, why=why)
         else:
-            gates += _not_run(*_RUNNING, why="an earlier gate failed")
-    if in_lane:
+            candidate, running = _in_sandbox(candidate, box)
+    return conclude(examined, candidate, running, base_sha)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A candidate, and the results of the gates that only read it: the first five."""
+
+    candidate: Candidate
+    gates: tuple[GateResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(gate.result is Result.PASS for gate in self.gates)
+
+
+def examine(tree: Tree, proposal: Proposal, facts: Facts) -> Examined:
+    """Put a proposal through the gates that only read. Takes milliseconds."""
+    started = time.monotonic()
+    applied = edits.apply(tree, proposal)
+    candidate = Candidate(
+        before=tree,
+        after=applied.tree,
+        changes=changes_between(tree, applied.tree),
+        proposal=proposal,
+        facts=facts,
+        rules=Rules.of(facts.app, tree),
+    )
+    applies = _gate("applies", applied.findings, "every edit matches exactly once", started)
+    return Examined(candidate, (applies, *_read_only(candidate, may_run=not applied.findings)))
+
+
+def conclude(
+    examined: Examined,
+    candidate: Candidate,
+    running: Iterable[GateResult],
+    base_sha: str,
+    build: Build | None = None,
+) -> Validation:
+    """The evidence of all gates, and the patch. `candidate` has a test more when one was found."""
+    gates = [*examined.gates, *running]
+    applies, in_lane = examined.gates[:2]
+    if in_lane.result is Result.PASS:
         gates.append(_timed("formatting", formatting.findings, candidate, "only what the fix changes"))
     else:
-        gates += _not_run("formatting", why="an earlier gate failed")
-    patch = b"" if applied.findings else patch_of(candidate.changes)
+        gates += not_run("formatting", why="an earlier gate failed")
+    patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    return Validation(Evidence(tuple(gates), digest, base_sha, facts.base_reason), patch)
+    reason = candidate.facts.base_reason
+    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build), patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
@@ -119,7 +148,8 @@ _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = 
 )
 
 
-_RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
+RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
+"""Gates that run strangers' code."""
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
@@ -130,7 +160,7 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
             gates.append(_timed(name, findings, candidate, detail + _remark(name, candidate.rules)))
             may_run = name in ("honest", "clean") or gates[-1].result is Result.PASS
         else:
-            gates += _not_run(name, why="an earlier gate failed")
+            gates += not_run(name, why="an earlier gate failed")
     return gates
 
 
@@ -150,7 +180,7 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
         if reproduced.result is Result.PASS:
             beside = extra.check(candidate, sandbox, fetched, pool)
         else:
-            (beside,) = _not_run(extra.GATE, why="the error was not reproduced")
+            (beside,) = not_run(extra.GATE, why="the error was not reproduced")
     gates = [
         replace(reproduced, seconds=round(halfway - started, 4)),
         replace(unbroken, seconds=round(ended - halfway, 4)),
@@ -182,7 +212,7 @@ def _searched(
         reason = f"no stable regression test was found ({result.detail})"
     if found.refuted:
         return candidate, GateResult(reproduce.GATE, Result.FAIL, reason, (reason,))
-    return candidate, _not_run(reproduce.GATE, why=reason)[0]
+    return candidate, not_run(reproduce.GATE, why=reason)[0]
 
 
 def _python(rules: Rules) -> str:
@@ -216,5 +246,6 @@ def _gate(name: str, findings: tuple[str, ...], detail: str, started: float) -> 
     return GateResult(name, result, findings[0] if findings else detail, findings, (), seconds)
 
 
-def _not_run(*names: str, why: str) -> list[GateResult]:
+def not_run(*names: str, why: str) -> list[GateResult]:
+    """Results of gates that were not run; it is said why."""
     return [GateResult(name, Result.NOT_RUN, f"not run: {why}") for name in names]

@@ -29,6 +29,9 @@ def configure(
     ] = None,
     repository: Annotated[str | None, typer.Option(help="HTTPS clone URL, without credentials.")] = None,
     branch: Annotated[str | None, typer.Option(help="Branch that pull requests go to [main].")] = None,
+    codebuild_project: Annotated[
+        str | None, typer.Option(help="CodeBuild project that runs the tests; begins with 'self-heal-'.")
+    ] = None,
     token_file: Annotated[
         str | None,
         typer.Option(help="File with the forge token (contents, pull requests: write); '-' reads stdin."),
@@ -52,7 +55,8 @@ def configure(
     """Register an app, or change its entry: what to watch, where its source is, who reviews."""
     target = connect(local)
     entry = _read_entry(target, name) | _read_file(file)
-    given = {"log_groups": log_group, "repository": repository, "branch": branch}
+    given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
+    given["codebuild_project"] = codebuild_project
     entry |= {key: value for key, value in given.items() if value}
     try:
         app = App.from_json(name, entry)

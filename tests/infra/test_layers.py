@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ LOGIC = [
 ]
 # Runs inside the sandbox, where the environment is what the sandbox made.
 IN_SANDBOX = ROOT / "functions/validate_patch/sandbox"
+IN_BUILD = ROOT / "functions/validate_patch/codebuild/scripts"
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -66,9 +68,18 @@ def test_nothing_imports_against_the_direction(path: Path) -> None:
 def test_a_step_s_logic_knows_no_aws(path: Path) -> None:
     for module in imports(path):
         assert module.partition(".")[0] not in ("boto3", "aws_lambda_powertools"), f"imports {module}"
-    if not path.is_relative_to(IN_SANDBOX):
+    if not path.is_relative_to(IN_SANDBOX) and not path.is_relative_to(IN_BUILD):
         attributes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute))
         assert "os.environ" not in {ast.unparse(node) for node in attributes}
+
+
+def test_what_runs_in_a_build_needs_nothing_that_an_image_with_pytest_lacks() -> None:
+    beside = {f"functions.validate_patch.sandbox.{name}" for name in ("report", "reporter")}
+    scripts = [*IN_BUILD.glob("*.py"), IN_SANDBOX / "report.py", IN_SANDBOX / "reporter.py"]
+    for path in scripts:
+        foreign = {m for m in imports(path) if m.partition(".")[0] not in sys.stdlib_module_names}
+        assert foreign <= {"pytest", *beside}, path
+        ast.parse(path.read_text(), feature_version=(3, 9))
 
 
 def test_every_function_has_its_folder_and_every_folder_is_a_function() -> None:

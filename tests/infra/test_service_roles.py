@@ -42,6 +42,15 @@ READ_STREAM = {
 }
 
 
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-codebuild.html#codebuild-iam
+RUN_BUILD = "arn:aws:states:::codebuild:startBuild.sync"
+PROJECTS = f"arn:aws:codebuild:eu-central-1:{ACCOUNT}:project/self-heal-"
+RULE = f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/StepFunctionsGetEventForCodeBuildStartBuildRule"
+OF_A_BUILD = {
+    (f"codebuild:{action}", f"{PROJECTS}*") for action in ("StartBuild", "StopBuild", "BatchGetBuilds")
+} | {(f"events:{action}", RULE) for action in ("PutTargets", "PutRule", "DescribeRule")}
+
+
 def only(resources: dict[str, Any]) -> dict[str, Any]:
     (found,) = resources.values()
     return dict(found)
@@ -55,9 +64,12 @@ def pairs(template: Any, role_arn: str) -> set[tuple[str, str]]:
 
 def calls_of_the_state_machine(machine: dict[str, Any]) -> set[tuple[str, str]]:
     """(action, resource) of every Task, its function being what the template substitutes for the token."""
-    calls = set()
+    calls: set[tuple[str, str]] = set()
     for state in json.loads(DEFINITION.read_text())["States"].values():
         if state["Type"] != "Task":
+            continue
+        if state["Resource"] == RUN_BUILD:
+            calls |= OF_A_BUILD
             continue
         assert state["Resource"].removesuffix(".waitForTaskToken") == "arn:aws:states:::lambda:invoke"
         token = state["Arguments"]["FunctionName"]
@@ -71,10 +83,24 @@ def test_the_state_machine_may_do_what_its_tasks_do(image_template: Any, decide:
     everywhere = {(action, "*") for action in LOG_DELIVERY | TRACING}
 
     assert pairs(image_template, machine["RoleArn"]) == needed | everywhere
-    for action, resource in needed:
+    for action, resource in needed - OF_A_BUILD:
         assert decide(image_template, machine["RoleArn"], action, resource) == "Allow"
         unqualified = resource.removesuffix(":live")
         assert decide(image_template, machine["RoleArn"], action, unqualified) == "ImplicitDeny"
+
+
+def test_the_state_machine_may_run_the_builds_of_any_app_and_no_other_project(
+    image_template: Any, decide: Any
+) -> None:
+    role = only(image_template.of_type("AWS::StepFunctions::StateMachine"))["RoleArn"]
+
+    for action in ("StartBuild", "StopBuild", "BatchGetBuilds"):
+        assert decide(image_template, role, f"codebuild:{action}", f"{PROJECTS}orders") == "Allow"
+        other = PROJECTS.replace("self-heal-", "release")
+        assert decide(image_template, role, f"codebuild:{action}", other) == "ImplicitDeny"
+    assert decide(image_template, role, "codebuild:UpdateProject", f"{PROJECTS}orders") == "ImplicitDeny"
+    assert decide(image_template, role, "events:PutRule", RULE) == "Allow"
+    assert decide(image_template, role, "events:PutRule", f"{RULE}2") == "ImplicitDeny"
 
 
 @pytest.mark.parametrize("folder", ["decide-approval", "detect-errors", "report-failure", "somebody-elses"])

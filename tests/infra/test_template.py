@@ -151,8 +151,9 @@ def test_plain_text_connections_are_refused(kind: str, count: int, image_templat
 def test_everything_invokes_an_alias(image_template: Any) -> None:
     """An alias lets a redrive run fixed code."""
     aliases = {f"self-heal-{spec.folder.replace('_', '-')}:live" for spec in FUNCTIONS}
+    machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
     targets = [
-        *only(image_template.of_type("AWS::StepFunctions::StateMachine"))["DefinitionSubstitutions"].values(),
+        *(arn for name, arn in machine["DefinitionSubstitutions"].items() if name.endswith("FunctionArn")),
         *(t["Arn"] for t in only(image_template.of_type("AWS::Events::Rule"))["Targets"]),
         *(s["Target"]["Arn"] for s in image_template.of_type("AWS::Scheduler::Schedule").values()),
         *(p["FunctionName"] for p in image_template.of_type("AWS::Lambda::Permission").values()),

@@ -13,6 +13,7 @@ import pytest
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "self_heal.asl.json"
 jsonata: Any = import_module("jsonata")  # it has no type information
+INVOKE = "arn:aws:states:::lambda:invoke"
 CALLBACK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 EXECUTION = {
     "Id": "arn:aws:states:us-east-1:111122223333:execution:self-heal-workflow:heal-1",
@@ -103,11 +104,12 @@ def walk(definition: dict[str, Any], evaluate: Callable[[str, Mapping[str, Any]]
                     callback = state["Resource"] == CALLBACK
                     if callback:
                         states["context"]["Task"] = {"Token": "the-task-token"}
-                    asked = fill(state["Arguments"], states)["Payload"]
-                    walked.payloads.setdefault(name, []).append(asked)
+                    asked = fill(state["Arguments"], states)
+                    walked.payloads.setdefault(name, []).append(asked.get("Payload", asked))
                     result = waiting[name].pop(0)
-                    invoked = {"ExecutedVersion": "7", "Payload": result, "StatusCode": 200}
-                    value = fill(state["Output"], {**states, "result": result if callback else invoked})
+                    if state["Resource"] == INVOKE:
+                        result = {"ExecutedVersion": "7", "Payload": result, "StatusCode": 200}
+                    value = fill(state["Output"], {**states, "result": result})
                     name = state["Next"]
 
     return run

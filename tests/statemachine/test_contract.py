@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from functions.core import errors
+from functions.validate_patch import reproduce
+from functions.validate_patch.codebuild import bundle
 from infra.catalog import STEPS
 from infra.diagram import DEFINITION, transitions
 
@@ -25,6 +27,9 @@ LAMBDA_SERVICE_ERRORS = {
     "Lambda.ServiceException",
     "Lambda.TooManyRequestsException",
 }
+INTEGRATIONS = {"RunBuild": "arn:aws:states:::codebuild:startBuild.sync"}
+"""Task states without a function: an AWS service does their work."""
+
 TRANSIENT = {
     name: kind
     for name, kind in vars(errors).items()
@@ -43,6 +48,12 @@ def states(definition: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tasks(states: dict[str, Any]) -> dict[str, Any]:
     return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+@pytest.fixture(scope="module")
+def invocations(tasks: dict[str, Any]) -> dict[str, Any]:
+    """The tasks that invoke a function of ours."""
+    return {name: task for name, task in tasks.items() if "lambda:invoke" in task["Resource"]}
 
 
 def reachable(states: dict[str, Any], start: str, without: frozenset[str] = frozenset()) -> set[str]:
@@ -114,21 +125,30 @@ def test_every_choice_has_a_default_and_says_what_each_rule_means(states: dict[s
     assert all(rule["Comment"] for state in choices for rule in state["Choices"])
 
 
-def test_task_names_and_function_folders_are_the_same(tasks: dict[str, Any]) -> None:
-    assert {snake(name) for name in tasks} == {spec.folder for spec in STEPS}
-    for name in tasks:
+def test_task_names_and_function_folders_are_the_same(invocations: dict[str, Any]) -> None:
+    assert {snake(name) for name in invocations} == {spec.folder for spec in STEPS}
+    for name in invocations:
         assert (FUNCTIONS / snake(name) / "handler.py").is_file(), name
 
 
-def test_every_task_invokes_the_function_of_its_own_name(tasks: dict[str, Any]) -> None:
-    for name, task in tasks.items():
+def test_every_task_invokes_the_function_of_its_own_name(invocations: dict[str, Any]) -> None:
+    for name, task in invocations.items():
         assert task["Arguments"]["FunctionName"] == f"${{{name}FunctionArn}}"
+
+
+def test_the_other_tasks_are_the_aws_integrations_that_are_named_here(
+    tasks: dict[str, Any], invocations: dict[str, Any]
+) -> None:
+    others = {name: task["Resource"] for name, task in tasks.items() if name not in invocations}
+
+    assert others == INTEGRATIONS
+    assert not [name for name in others if (FUNCTIONS / snake(name)).exists()]
 
 
 def test_every_substitution_token_is_supplied_and_used() -> None:
     used = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
 
-    assert used == {f"{spec.construct_id}FunctionArn" for spec in STEPS}
+    assert used == {f"{spec.construct_id}FunctionArn" for spec in STEPS} | {"DataKeyArn"}
 
 
 def test_every_task_sets_its_output_and_no_state_assigns_variables(states: dict[str, Any]) -> None:
@@ -149,6 +169,15 @@ def test_nothing_is_committed_without_approval(start: str, states: dict[str, Any
 @pytest.mark.parametrize("start", ["ClaimIncident", "ProposePatch", "IsProposed"])
 def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: dict[str, Any]) -> None:
     assert "AwaitApproval" not in reachable(states, start, without=frozenset({"ValidatePatch"}))
+
+
+def test_what_a_build_ran_is_judged_by_validate_patch_and_by_nothing_else(states: dict[str, Any]) -> None:
+    """A build runs strangers' code: it can end well or not at all, but not say what follows from that."""
+    assert [target for _, target in transitions(states["RunBuild"])] == ["ValidatePatch"]
+    assert "AwaitApproval" not in reachable(states, "RunBuild", without=frozenset({"ValidatePatch"}))
+    assert "verdict" not in str(states["RunBuild"])
+    written = [text for name, s in states.items() if name != "IsValid" for text in expressions(s)]
+    assert not [text for text in written if "verdict" in text or "accepted" in text]
 
 
 def test_a_requested_change_is_validated_and_approved_again(states: dict[str, Any]) -> None:
@@ -190,24 +219,45 @@ def test_no_error_is_caught(states: dict[str, Any]) -> None:
     assert not [name for name, state in states.items() if "Catch" in state]
 
 
-def test_every_task_has_a_literal_timeout_longer_than_its_functions(tasks: dict[str, Any]) -> None:
-    timeouts = {spec.folder: spec.timeout for spec in STEPS}
+def test_every_task_has_a_literal_timeout_longer_than_its_work(tasks: dict[str, Any]) -> None:
+    build = tasks["RunBuild"]["Arguments"]["TimeoutInMinutesOverride"] * 60
+    timeouts = {spec.folder: spec.timeout for spec in STEPS} | {"run_build": build}
     for name, task in tasks.items():
         assert isinstance(task["TimeoutSeconds"], int), name
         assert timeouts[snake(name)] < task["TimeoutSeconds"], name
         assert "HeartbeatSeconds" not in task, name
 
 
+def test_a_build_has_time_for_all_that_its_driver_may_run(tasks: dict[str, Any]) -> None:
+    longest = 2 * reproduce.TIMES * bundle.REPRODUCTION_SECONDS + 2 * bundle.SUITE_SECONDS
+
+    assert longest < tasks["RunBuild"]["Arguments"]["TimeoutInMinutesOverride"] * 60
+
+
 # Retries
 
 
-def test_every_task_retries_what_aws_recommends(tasks: dict[str, Any]) -> None:
-    for name, task in tasks.items():
+def test_every_invocation_retries_what_aws_recommends(invocations: dict[str, Any]) -> None:
+    for name, task in invocations.items():
         assert set(task["Retry"][-1]["ErrorEquals"]) == LAMBDA_SERVICE_ERRORS, name
 
 
-def test_every_task_retries_exactly_the_transient_errors_that_its_code_raises(tasks: dict[str, Any]) -> None:
-    for name, task in tasks.items():
+def test_a_build_is_retried_when_codebuild_has_no_room_and_never_for_how_it_ended(
+    tasks: dict[str, Any],
+) -> None:
+    """A failed build (States.TaskFailed) could not run: somebody must mend the project, then redrive."""
+    (retry,) = tasks["RunBuild"]["Retry"]
+
+    assert set(retry["ErrorEquals"]) == {
+        "CodeBuild.AccountLimitExceededException",
+        "CodeBuild.CodeBuildException",
+    }
+
+
+def test_every_task_retries_exactly_the_transient_errors_that_its_code_raises(
+    invocations: dict[str, Any],
+) -> None:
+    for name, task in invocations.items():
         own = {error for retry in task["Retry"][:-1] for error in retry["ErrorEquals"]}
         assert own == named_in_code(snake(name)) & TRANSIENT.keys(), name
 

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.validate import ParamValidator
 
 from functions.core.approvals import Verdict
 from functions.record_outcome.outcome import Ending
+from functions.validate_patch.codebuild.step import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions
 
 START = [{"incident_id": "orders-1a2b"}]
@@ -35,6 +38,22 @@ INVALID = {"outcome": "invalid", "key": "", "title": "", "reason": "the answer w
 ABSTAINED = {"outcome": "abstained", "key": "", "title": "", "reason": "the database is down"}
 ACCEPTED = {"verdict": "accepted", "patch_sha256": "c" * 64, "reason": ""}
 DISPROVEN = {"verdict": "rejected", "patch_sha256": "c" * 64, "reason": "a test that passed now fails"}
+ORDER = {
+    "project": "self-heal-orders",
+    "bucket": "artifacts",
+    "folder": "builds/self-heal-orders/heal-1/1-9f",
+    "nonce": "7c",
+}
+DEFERRED = {"verdict": "deferred", "build": ORDER}
+# What the service answers is the whole build; here the parts that matter.
+BUILT = {
+    "Build": {
+        "Arn": "arn:aws:codebuild:eu-central-1:111122223333:build/self-heal-orders:5d",
+        "BuildStatus": "SUCCEEDED",
+        "Environment": {"EnvironmentVariables": []},
+        "Logs": {"DeepLink": "https://console.aws.amazon.com/log"},
+    }
+}
 APPROVE = {"decision": "approve", "by": "ana", "comment": "", "patch_sha256": "c" * 64, "base_sha": "b" * 40}
 REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
@@ -76,6 +95,26 @@ PATHS: dict[str, tuple[Results, str]] = {
             "healed",
             ProposePatch=[PROPOSED, PROPOSED],
             ValidatePatch=[DISPROVEN, ACCEPTED],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "deferred to a build, and proven by what it ran": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[DEFERRED, ACCEPTED],
+            RunBuild=[BUILT],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "disproven by a build, then proven by another": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED, PROPOSED],
+            ValidatePatch=[DEFERRED, DISPROVEN, DEFERRED, ACCEPTED],
+            RunBuild=[BUILT, {"Build": {"Arn": "arn:2", "Logs": {}}}],
             AwaitApproval=[APPROVE],
         ),
         "Healed",
@@ -193,10 +232,45 @@ def test_metadata_of_the_lambda_service_is_not_carried_along(walk: Callable[...,
     assert "ExecutedVersion" not in json.dumps(walked.states)
 
 
+def test_a_build_is_started_as_codebuild_expects_it_and_runs_nothing_but_our_driver(
+    walk: Callable[..., Any],
+) -> None:
+    walked = walk(START, PATHS["deferred to a build, and proven by what it ran"][0])
+
+    (asked,) = walked.payloads["RunBuild"]
+    assert asked["ProjectName"] == "self-heal-orders"
+    assert asked["SourceLocationOverride"] == "artifacts/builds/self-heal-orders/heal-1/1-9f/source.zip"
+    assert asked["BuildspecOverride"] == "buildspec.json"
+    service = botocore.session.Session().get_service_model("codebuild")
+    shape: Any = service.operation_model("StartBuild").input_shape
+    problems = ParamValidator().validate(_native(asked), shape)
+    assert not problems.has_errors(), problems.generate_report()
+
+
+def _native(arguments: Any) -> Any:
+    """As the service's own API spells it: Step Functions expects every name with a capital letter."""
+    if not isinstance(arguments, dict):
+        return arguments
+    assert all(name[0].isupper() for name in arguments)
+    return {name[0].lower() + name[1:]: _native(value) for name, value in arguments.items()}
+
+
+def test_of_a_build_only_its_name_and_its_log_are_kept(walk: Callable[..., Any]) -> None:
+    walked = walk(START, PATHS["disproven by a build, then proven by another"][0])
+
+    first, second = (state["build"] for state in walked.payloads["ValidatePatch"][1::2])
+    assert first == {
+        "arn": "arn:aws:codebuild:eu-central-1:111122223333:build/self-heal-orders:5d",
+        "log_url": "https://console.aws.amazon.com/log",
+    }
+    assert second == {"arn": "arn:2", "log_url": ""}
+
+
 def test_verdicts_and_endings_are_those_of_the_code(definition: dict[str, Any]) -> None:
     def compared(state: str) -> set[str]:
         conditions = [rule["Condition"] for rule in definition["States"][state]["Choices"]]
-        return {text.split("'")[1] for text in conditions}
+        return {text.split("'")[1] for text in conditions if "'" in text}
 
+    assert compared("IsValid") >= {DEFERRED_VERDICT}
     assert compared("IsApproved") <= set(Verdict)
     assert compared("WhichOutcome") <= set(Ending)

@@ -1,7 +1,7 @@
 """The pytest plugin that reports each test as it ends: one JSON line per collection, phase and end.
 
 It runs beside code under test, in the sandbox and in an app's own builds, so it imports nothing but the
-standard library and pytest, and works with old versions of both (Python 3.8, pytest 6).
+standard library and pytest, and works with old versions of both (Python 3.9, pytest 6).
 """
 
 from __future__ import annotations

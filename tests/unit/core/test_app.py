@@ -42,6 +42,9 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"approvers": ["slack:ana"]}, "write a Slack user's id"),
         ({"approvers": ["slack:U012AB3CD (ana)"]}, "write a Slack user's id"),
         ({"slack_buttons": 1}, "'slack_buttons' must be of type bool"),
+        ({"codebuild_project": "nightly"}, "begins with 'self-heal-'"),
+        ({"codebuild_project": "self-heal-"}, "begins with 'self-heal-'"),
+        ({"codebuild_project": "self-heal-x/../y"}, "begins with 'self-heal-'"),
         ({"branhc": "main"}, "unknown field 'branhc'"),
     ],
 )

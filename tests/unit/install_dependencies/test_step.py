@@ -12,8 +12,12 @@ import boto3
 import pytest
 
 from functions.core import archive
+from functions.core.app import App
 from functions.core.archive import Member
 from functions.core.artifacts import Artifacts
+from functions.core.facts import Facts
+from functions.core.heal import Heal
+from functions.core.incident import Incident, Status
 from functions.install_dependencies import handler as edge
 from functions.install_dependencies.install import pip_environment
 from functions.install_dependencies.step import install_for
@@ -116,13 +120,32 @@ def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
     assert not {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ARTIFACTS_BUCKET", "PYTHONPATH"} & kept.keys()
 
 
-def test_the_handler_answers_with_its_part_of_the_state(
-    artifacts: Artifacts,
-    fetched: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    lambda_context: Any,
-) -> None:
+@pytest.fixture
+def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """The state input after FetchSource, for an app with these fields."""
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    state = {"incident_id": "i", "app": "a", "heal_id": "h", "source": {"key": fetched(main="x = 1\n")}}
-    assert edge.handler(state, lambda_context) == {"key": "", "reason": "", "packages": 0}
+
+    def make(source: str, **fields: Any) -> dict[str, Any]:
+        heal = Heal("a-1", "a", "h")
+        incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
+        Facts(incident, App("a", ("/a",), "https://forge/o/r", **fields)).save(artifacts, heal)
+        return {"incident_id": "a-1", "app": "a", "heal_id": "h", "source": {"key": source}}
+
+    return make
+
+
+def test_the_handler_answers_with_its_part_of_the_state(
+    fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: Any
+) -> None:
+    event = state(fetched(main="x = 1\n"))
+    assert edge.handler(event, lambda_context) == {"key": "", "reason": "", "packages": 0}
+
+
+def test_nothing_is_installed_for_tests_that_run_elsewhere_and_it_is_said(
+    state: Callable[..., dict[str, Any]], lambda_context: Any
+) -> None:
+    event = state("not even read", codebuild_project="self-heal-a")
+    answer = edge.handler(event, lambda_context)
+    assert (answer["key"], answer["packages"]) == ("", 0)
+    assert answer["reason"].startswith("the tests run in CodeBuild project self-heal-a, whose image")

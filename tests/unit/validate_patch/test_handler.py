@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +17,11 @@ import pytest
 
 from functions.core.archive import Member, members_of, pack, read
 from functions.core.artifacts import Artifacts
-from functions.core.evidence import Evidence
+from functions.core.evidence import Build, Evidence
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.proposal import Proposal
+from functions.validate_patch.codebuild import bundle
 from functions.validate_patch.handler import handler
 
 HEAL = Heal("shop-1f3c", "shop", "heal-1", 2)
@@ -139,3 +145,72 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
         "14 tests passed before the patch and pass after it"
     )
     assert "not run: the repository's dependencies are not installed: no wheel" in detail("", "no wheel")
+
+
+PROJECT = "self-heal-shop"
+BUILT = {"arn": "arn:aws:codebuild:eu-central-1:1:build/self-heal-shop:5d", "log_url": "https://console/log"}
+RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+
+
+@pytest.fixture
+def in_codebuild(artifacts: Artifacts, incidents: dict[str, Facts]) -> Artifacts:
+    """The artifacts of a heal whose app names a CodeBuild project."""
+    facts = incidents["label"]
+    app = replace(facts.app, codebuild_project=PROJECT, test_command=("true",))
+    replace(facts, app=app).save(artifacts, HEAL)
+    return artifacts
+
+
+def run_build(artifacts: Artifacts, order: dict[str, str], folder: Path) -> None:
+    """What CodeBuild does with an order."""
+    with zipfile.ZipFile(io.BytesIO(artifacts.get(f"{order['folder']}/source.zip"))) as package:
+        package.extractall(folder)
+    command = bundle.BUILDSPEC["phases"]["build"]["commands"][0]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    subprocess.run(["sh", "-c", command], cwd=folder, env={"PATH": path}, check=True)
+    for name in ("report.json", "exit"):
+        artifacts.put(f"{order['folder']}/results/{name}", (folder / "results" / name).read_bytes())
+
+
+def test_a_patch_of_an_app_with_a_project_is_judged_by_what_a_build_ran(
+    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any, tmp_path: Path
+) -> None:
+    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), propose(RIGHT).to_json())
+    rejected = {"verdict": "rejected", "reason": "of an earlier attempt"}
+
+    deferred = handler({**STATE, "validation": rejected}, lambda_context)
+
+    assert deferred["verdict"] == "deferred"
+    order = deferred["build"]
+    assert (order["project"], order["bucket"]) == (PROJECT, "artifacts")
+    assert order["folder"].startswith(f"builds/{PROJECT}/heal-1/2-")
+    again = handler({**STATE, "validation": rejected}, lambda_context)["build"]
+    assert again["folder"] != order["folder"], "a build's folder cannot be guessed"
+
+    run_build(in_codebuild, order, tmp_path)
+    answer = handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context)
+
+    assert (answer["verdict"], answer["proven"]) == ("accepted", False)
+    evidence = Evidence.from_json(in_codebuild.get_json(HEAL.attempt_key("evidence.json")))
+    assert evidence.build == Build(PROJECT, BUILT["arn"], BUILT["log_url"])
+    passed = next(gate for gate in evidence.gates if gate.gate == "breaks_nothing")
+    assert passed.detail.startswith("true succeeds before and after the patch (CodeBuild project")
+    assert handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context) == answer
+
+
+def test_a_build_that_left_nothing_is_a_rejection_and_never_a_second_build(
+    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+) -> None:
+    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), propose(RIGHT).to_json())
+    deferred = handler(STATE, lambda_context)
+    answer = handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context)
+    assert answer["verdict"] == "rejected"
+    assert "the build ended before it could report" in answer["reason"]
+
+
+def test_what_reading_disproves_is_not_built(
+    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+) -> None:
+    silenced = propose(("shop/reports.py", 'return "ORD-" + order["number"]', 'return ""'))
+    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), silenced.to_json())
+    assert handler(STATE, lambda_context)["verdict"] == "rejected"
