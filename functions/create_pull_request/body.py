@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.core.evidence import Evidence, GateResult, Result
+from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.incident import Incident
 from functions.core.markdown import code, fenced, prose
 from functions.core.proposal import Proposal
@@ -39,6 +39,8 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
         "### Evidence",
         _table(evidence),
     ]
+    if evidence.build:
+        parts.append(_build(evidence.build))
     if evidence.not_proven:
         parts += ["### Not proven", "\n".join(f"- {prose(line)}" for line in evidence.not_proven)]
     parts += [_runs(gate) for gate in evidence.gates if gate.runs]
@@ -66,6 +68,11 @@ def _table(evidence: Evidence) -> str:
         f"| {code(gate.gate)} | {_MARKS[gate.result]} | {prose(gate.detail)} |" for gate in evidence.gates
     ]
     return "\n".join(("| gate | result | detail |", "|---|---|---|", *rows))
+
+
+def _build(build: Build) -> str:
+    log = f" ([log](<{build.log_url}>))" if build.log_url else ""
+    return f"The tests ran in CodeBuild project {code(build.project)}{log}."
 
 
 def _runs(gate: GateResult) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from functions.core.builds import build_in, why
+
 FAILURES = ("FAILED", "TIMED_OUT", "ABORTED")
 _REASON_LIMIT = 1_000
 
@@ -102,9 +104,11 @@ def explain(failure: Failure, step: str) -> str:
 
 
 def _message(failure: Failure) -> tuple[str, str]:
-    # A Lambda task's cause is the function's error as JSON; other causes are plain text.
+    # A Lambda task's cause is the function's error as JSON, a build's is the build; others are plain text.
     try:
         cause = json.loads(failure.cause)
+        if build := build_in(cause):
+            return failure.error or "build failed", why(build)
         return failure.error or str(cause["errorType"]), str(cause["errorMessage"]).strip()
     except (ValueError, LookupError, TypeError):
         return failure.error or "unknown error", failure.cause.strip()

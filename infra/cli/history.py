@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from functions.core.builds import build_in, log_of, why
+
 # Event types that end one try of a task without success, and where each keeps its error.
 # Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 _FAILED_TRY = {
@@ -44,6 +46,8 @@ class Visit:
     redrive: int = 0
     ended: datetime | None = None
     """When the execution ended while in this state."""
+    log_url: str = ""
+    """The log of the build that the state waited for."""
 
     @property
     def outcome(self) -> str:
@@ -68,6 +72,7 @@ class Visit:
             "error": self.error,
             "cause": self.cause,
             "redrive": self.redrive,
+            "log_url": self.log_url,
         }
 
 
@@ -92,6 +97,8 @@ def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
             rows[-1] = replace(rows[-1], exited=at)
         elif kind == "TaskScheduled":
             rows[-1] = replace(rows[-1], tries=rows[-1].tries + 1)
+        elif kind == "TaskSucceeded":
+            rows[-1] = replace(rows[-1], log_url=_log_of_build(event))
         elif kind in _FAILED_TRY:
             details = event.get(_FAILED_TRY[kind], {})
             rows[-1] = replace(
@@ -112,9 +119,20 @@ def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
 
 
 def plain_cause(cause: str) -> str:
-    """The message within a cause: a failed Lambda's is JSON with errorMessage and a stack trace."""
+    """The message within a cause: a Lambda's is JSON with errorMessage, a build's the whole build."""
     try:
         parsed = json.loads(cause)
     except ValueError:
         return cause
+    if build := build_in(parsed):
+        return why(build)
     return str(parsed.get("errorMessage", cause)) if isinstance(parsed, dict) else cause
+
+
+def _log_of_build(event: Mapping[str, Any]) -> str:
+    """Where the log is of the build that a task waited for; "" for any other task."""
+    details = event.get("taskSucceededEventDetails", {})
+    if details.get("resourceType") != "codebuild":
+        return ""
+    build = build_in(json.loads(details.get("output") or "null"))
+    return log_of(build) if build else ""

@@ -134,4 +134,6 @@ def _notes(row: Visit) -> Text:
         notes.append(f"{row.tries - 1} retries  ", "yellow")
     if row.error:
         notes.append(plain(f"{row.error}: {row.cause}", "red" if row.outcome == "failed" else "dim"))
+    if row.log_url:
+        notes.append(plain(f"log: {row.log_url}", "dim"))
     return notes

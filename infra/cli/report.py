@@ -164,6 +164,11 @@ def evidence_table(evidence: Evidence) -> RenderableType:
     for gate in evidence.gates:
         table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
     parts: list[RenderableType] = [table]
+    if build := evidence.build:
+        parts += [
+            Text(),
+            plain(f"The tests ran in CodeBuild project {build.project}. {build.log_url}", "dim"),
+        ]
     for gate in evidence.gates:
         if gate.gate == "reproduces":
             for run in gate.runs:

@@ -100,3 +100,30 @@ def test_what_runs_is_running() -> None:
     (visit,) = visits(history(STARTED, entered("AwaitApproval"), SCHEDULED))
     assert visit.outcome == "running"
     assert visit.seconds(START + timedelta(seconds=61)) == 60
+
+
+def test_a_build_is_told_with_its_log_whether_it_ended_well_or_not() -> None:
+    build = {
+        "BuildStatus": "FAILED",
+        "Logs": {"DeepLink": "https://console/log"},
+        "Phases": [{"PhaseType": "BUILD", "PhaseStatus": "FAILED", "Contexts": [{"Message": "no room"}]}],
+    }
+    output = json.dumps({"Build": {**build, "BuildStatus": "SUCCEEDED"}})
+    done: tuple[str, dict[str, Any]] = (
+        "TaskSucceeded",
+        {"taskSucceededEventDetails": {"resourceType": "codebuild", "output": output}},
+    )
+    other: tuple[str, dict[str, Any]] = (
+        "TaskSucceeded",
+        {"taskSucceededEventDetails": {"resourceType": "lambda", "output": "{}"}},
+    )
+    first, second, third = visits(
+        history(
+            STARTED,
+            entered("ValidatePatch"), other, exited("ValidatePatch"),
+            entered("RunBuild"), SCHEDULED, done, exited("RunBuild"),
+            entered("RunBuild"), SCHEDULED, failed("States.TaskFailed", json.dumps({"Build": build})), ENDED,
+        )
+    )  # fmt: skip
+    assert (first.log_url, second.log_url) == ("", "https://console/log")
+    assert third.cause == "the build ended with FAILED in BUILD: no room. Log: https://console/log"

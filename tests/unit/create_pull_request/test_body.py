@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
-from functions.core.evidence import Evidence, GateResult, Result, Run
+from functions.core.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.incident import Incident, Status
 from functions.core.proposal import Edit, Proposal
 from functions.create_pull_request.body import Approval, render
@@ -89,3 +89,12 @@ def test_the_body_fits_what_github_accepts() -> None:
     runs = tuple(Run("pytest", "after", 0, 1.0, "x" * 50_000) for _ in range(6))
     evidence = Evidence((GateResult("breaks_nothing", Result.PASS, "ok", runs=runs),))
     assert len(render(replace(INCIDENT, sample="y" * 100_000), PROPOSAL, evidence, APPROVAL)) < 65_536
+
+
+def test_the_body_says_where_the_tests_ran_when_it_was_a_build() -> None:
+    assert "CodeBuild" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+    build = Build("self-heal-orders", "arn", "https://console/log#x")
+    body = render(INCIDENT, PROPOSAL, replace(EVIDENCE, build=build), APPROVAL)
+    assert "The tests ran in CodeBuild project `self-heal-orders` ([log](<https://console/log#x>))." in body
+    without = render(INCIDENT, PROPOSAL, replace(EVIDENCE, build=replace(build, log_url="")), APPROVAL)
+    assert "The tests ran in CodeBuild project `self-heal-orders`." in without

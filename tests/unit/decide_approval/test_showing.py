@@ -42,6 +42,17 @@ def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
     assert "https://github.com/shop/orders.git" in addresses
 
 
+def test_the_page_says_where_the_tests_ran_when_it_was_a_build(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    assert "CodeBuild" not in browser.get(browser.link(approval)).text
+    evidence = scene.artifacts.get_json(approval.evidence_key)
+    build = {"project": "self-heal-orders", "arn": "arn", "log_url": "https://console.aws.amazon.com/log#x"}
+    scene.artifacts.put_json(approval.evidence_key, {**evidence, "build": build})
+    answer = browser.get(browser.link(approval))
+    assert "The tests ran in CodeBuild project self-heal-orders (its log)." in answer.text
+    assert build["log_url"] in [a.get("href") for tag, a in answer.elements.tags if tag == "a"]
+
+
 def test_earlier_attempts_say_why_they_did_not_get_through(scene: Any, browser: Any) -> None:
     scene.write_attempt(1)
     findings = {"findings": ["honest: hides the error"]}

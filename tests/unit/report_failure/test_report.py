@@ -222,6 +222,13 @@ def test_what_is_no_failure_is_ignored(bench: Bench, status: str) -> None:
         ("FAILED", "", '{"errorType": "E", "errorMessage": "m"}', "Step", "Step failed: E: m"),
         ("FAILED", "E", '{"unexpected": 1}', "Step", 'Step failed: E: {"unexpected": 1}'),
         ("FAILED", "E", "[]", "", "the execution failed: E: []"),
+        (
+            "FAILED",
+            "States.TaskFailed",
+            '{"Build": {"BuildStatus": "TIMED_OUT", "Logs": {"DeepLink": "https://console/log"}}}',
+            "RunBuild",
+            "RunBuild failed: States.TaskFailed: the build ended with TIMED_OUT. Log: https://console/log",
+        ),
         ("FAILED", "States.Timeout", "", "AwaitApproval", "Nobody decided in time: AwaitApproval timed out."),
         ("TIMED_OUT", "", "", "FetchSource", "FetchSource timed out."),
         ("ABORTED", "", "", "FetchSource", "Stopped by hand at FetchSource."),
