@@ -164,6 +164,9 @@ def build_context(
         selection.add_rest(innermost)
         selection.add_tests(located)
         selection.add_rules()
+        for caller in located[1:]:
+            selection.add_class(caller)
+            selection.add_module_head(caller, required=False)
     return Context(tuple(selection.parts), tuple(selection.left_out), tuple(mapped))
 
 
@@ -217,8 +220,8 @@ class _Selection:
             return range(line - _WINDOW, line + _WINDOW + 1), ""
         return syntax.span(statement), function.name if function else ""
 
-    def add_module_head(self, entry: MappedFrame) -> None:
-        """The failing module's imports and the constants the function uses, whatever the budget says."""
+    def add_module_head(self, entry: MappedFrame, *, required: bool = True) -> None:
+        """The module's imports and the constants the function uses; the failing one's whatever the budget."""
         path, line = entry.path or "", entry.line or 0
         tree = self._repository.tree(path)
         if tree is None:
@@ -226,7 +229,7 @@ class _Selection:
         function, owner = syntax.enclosing(tree, line)
         names = syntax.names_in(function or owner or tree)
         wanted = syntax.import_lines(tree) | syntax.constant_lines(tree, names, _CONSTANT_LINES)
-        self._add(path, wanted, f"imports and constants of {path}", required=True)
+        self._add(path, wanted, f"imports and constants of {path}", required=required)
 
     def add_outer(self, entry: MappedFrame) -> None:
         """The function that a nested one lies in: it reads that one's variables."""
