@@ -95,6 +95,9 @@ def test_own_log_groups_and_missing_ones_are_refused(selfheal: Callable[..., Any
     assert (missing.returncode, "does not exist" in missing.stderr) == (1, True)
     bad = selfheal("configure", "Bad Name", "--log-group", "/x", *repository)
     assert (bad.returncode, "app name" in bad.stderr) == (2, True)
+    project = ("--codebuild-project", "nightly", "--log-group", "/x", *repository)
+    foreign = selfheal("configure", "orders-nightly", *project)
+    assert (foreign.returncode, "begins with 'self-heal-'" in foreign.stderr) == (2, True)
 
 
 def test_deliveries_that_failed_are_kept_and_put_back(world: World, selfheal: Callable[..., Any]) -> None:
