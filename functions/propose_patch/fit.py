@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from functions.core.errors import PromptTooLong
 from functions.core.incident import Incident
 from functions.core.windows import Window
 from functions.propose_patch.ask import Answer, Commits, Converses, ask, request_tokens
-from functions.propose_patch.context import Context, Part, build_context
+from functions.propose_patch.context import Context, Part, build_context, estimate_tokens
 from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
@@ -73,6 +74,20 @@ class Fitted:
     @property
     def tokens(self) -> int:
         return request_tokens(self.request) if self.counted is None else self.counted
+
+    def to_json(self) -> dict[str, Any]:
+        """Exactly what is sent, to which model, and its tokens: of each part estimated, of all as counted."""
+        said, tools = self.prompt.to_json(), self.request["toolConfig"]["tools"]
+        system, *sections = said["parts"]
+        offered = {"part": "tools", "tokens": estimate_tokens(json.dumps(tools))}
+        return said | {
+            "tools": tools,
+            "tokens": said["tokens"] + offered["tokens"],
+            "parts": [system, offered, *sections],
+            "model": self.request["modelId"],
+            "inference": self.request["inferenceConfig"],
+            "counted_tokens": self.counted,
+        }
 
 
 RequestOf = Callable[[Prompt, Window], dict[str, Any]]

@@ -108,13 +108,7 @@ def _ask(
     """
 
     def keep(fitted: Fitted) -> None:
-        request = fitted.request
-        settings = {
-            "model": request["modelId"],
-            "inference": request["inferenceConfig"],
-            "counted_tokens": fitted.counted,
-        }
-        artifacts.put_json(heal.attempt_key(PROMPT), fitted.prompt.to_json() | settings)
+        artifacts.put_json(heal.attempt_key(PROMPT), fitted.to_json())
 
     failure: Exception | None = None
     for name in (app.model, *app.fallback_models):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,7 @@ def _show(document: dict[str, Any]) -> None:
     out.print(table)
     for name, text in (
         ("system", document["system"]),
+        ("tools", json.dumps(document.get("tools", []), indent=1)),
         ("user", document["user"]),
         *_later(document["sent_later"]),
     ):

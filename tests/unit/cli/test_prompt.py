@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SENT: dict[str, Any] = {
     "system": "The rules.",
+    "tools": [{"toolSpec": {"name": "propose_patch", "inputSchema": {"json": {"type": "object"}}}}],
     "user": "<incident-1>\nKeyError: 'NZ' [bold]not markup\x1b[31m\n</incident-1>",
     "tokens": 1500,
     "parts": [{"part": "system", "tokens": 1000}, {"part": "source a.py 1-9 where it failed", "tokens": 500}],
@@ -80,6 +81,7 @@ def test_people_see_the_words_and_the_tokens_of_each_part(target: Target) -> Non
         "1,000",
         "source a.py 1-9 where it failed",
         "The rules.",
+        '"name": "propose_patch"',
         "KeyError: 'NZ' [bold]not markup",
         "lines of b.py",
         "Your answer was not accepted: prose.",

@@ -240,6 +240,9 @@ def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
     prompt, sent = deployed.artifact("1/prompt.json"), model.requests[0]
     assert sent["system"][0]["text"] == prompt["system"]
     assert said(sent) == prompt["user"]
+    assert sent["toolConfig"]["tools"] == prompt["tools"]
+    assert [part["part"] for part in prompt["parts"][:4]] == ["system", "tools", "incident", "traceback"]
+    assert sum(part["tokens"] for part in prompt["parts"]) == prompt["tokens"]
     assert "\n    6>|     return RATES[country]\n" in prompt["user"]
     everything = json.dumps(sent) + deployed.all_text()
     for secret in (TOKEN, "hunter2", "jane.doe"):
