@@ -180,9 +180,9 @@ def progress_page(progress: Progress, token: str, everything: str, *, still: boo
     return _render("progress.html", 2, progress=progress, token=token, everything=everything, still=still)
 
 
-def list_page(overview: Overview, recipient: str, depth: int) -> str:
+def list_page(overview: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
     """What waits for somebody, what is under way, what happened lately; `depth` as for a notice."""
-    return _render("list.html", depth, overview=overview, recipient=recipient)
+    return _render("list.html", depth, overview=overview, recipient=recipient, signed_in=signed_in)
 
 
 def static(name: str) -> tuple[str, str] | None:

@@ -219,7 +219,8 @@ class _Desk:
             return links.url(base, Link(approval.approval_id, reader, approval.expires_at), key)
 
         found = overview(apps, reader, office.incidents, office.approvals, link_to)
-        return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth))
+        signed_in = office.identity_from != LINK
+        return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth, signed_in=signed_in))
 
     def _list_of(self, recipient: str, home: str) -> str:
         """The list's address below the base address, for somebody who is known by a valid link."""

@@ -130,6 +130,7 @@ def test_the_list_needs_no_link(scene: Any, signed_in: Any) -> None:
     hrefs = [attributes.get("href") or "" for tag, attributes in listed.elements.tags if tag in ("a", "link")]
     (decide,) = [href for href in hrefs if href.startswith(f"a/{approval.approval_id}?")]
     assert any(href.startswith("static/style.css") for href in hrefs)
+    assert "sign-out" in hrefs
     assert ana.decide(f"/{decide}", "approve").status == 303
     assert "Nothing waits for you" in signed_in(EVE).get("/list").text
 
