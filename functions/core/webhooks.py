@@ -7,6 +7,7 @@ write to the channel. One per line, `slack https://...` or `teams https://...`.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,7 +109,9 @@ class Webhooks:
             answer = http.request(
                 "POST",
                 webhook.url,
-                json=_BODIES[webhook.kind](message),
+                # Not `json=`: functions that are zips get the urllib3 of Lambda's runtime, which may be 1.26.
+                body=json.dumps(_BODIES[webhook.kind](message)).encode(),
+                headers={"Content-Type": "application/json"},
                 timeout=_TIMEOUT,
                 retries=False,
                 redirect=False,
