@@ -6,8 +6,8 @@ write to the channel. One per line, `slack https://...` or `teams https://...`.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
