@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from functions.core.evidence import GateResult, Result
-from functions.validate_patch import extra, reproduce, suite
+from functions.validate_patch import reproduce, suite
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.codebuild.results import NotBelieved, NotRun, Results, Runs, read
+from functions.validate_patch.validate import RUNNING, not_run
 
 NO_TEST = "the proposal has no regression test; inputs that raise the error are searched in the sandbox only"
 NO_CALLS = "what the patch adds is traced, and calls are made up, in the sandbox only"
+_BUILT = (reproduce.GATE, suite.GATE)
+_NOT_BUILT = tuple(gate for gate in RUNNING if gate not in _BUILT)
 
 
 def gates(
@@ -21,23 +24,21 @@ def gates(
     try:
         results = read(report, ended, nonce)
     except NotRun as error:
-        return [_not_run(gate, f"{error} ({where})") for gate in (reproduce.GATE, suite.GATE, extra.GATE)]
+        return not_run(*RUNNING, why=f"{error} ({where})")
     except NotBelieved as error:
         finding = f"{error}; a patch must leave its tests' process alone ({where})"
-        failed = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in (reproduce.GATE, suite.GATE)]
-        return [*failed, _not_run(extra.GATE, "an earlier gate failed")]
+        failed = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in _BUILT]
+        return [*failed, *not_run(*_NOT_BUILT, why="an earlier gate failed")]
     judged = [_reproduced(candidate, results), _unbroken(candidate, results)]
     said = f" ({where}, Python {results.python})"
-    return [
-        *(replace(gate, detail=gate.detail + said) for gate in judged),
-        _not_run(extra.GATE, NO_CALLS),
-    ]
+    built = [replace(gate, detail=gate.detail + said) for gate in judged]
+    return [*built, *not_run(*_NOT_BUILT, why=NO_CALLS)]
 
 
 def _reproduced(candidate: Candidate, results: Results) -> GateResult:
     tests = reproduce.tests_in(candidate)
     if not tests:
-        return _not_run(reproduce.GATE, NO_TEST)
+        return not_run(reproduce.GATE, why=NO_TEST)[0]
     if results.pytest_problem:
         return _no_pytest(reproduce.GATE, results)
     if results.reproduction is None:
@@ -62,11 +63,8 @@ def _took(gate: GateResult, runs: Runs) -> GateResult:
 
 
 def _no_pytest(gate: str, results: Results) -> GateResult:
-    return _not_run(gate, f"the image's python3 cannot import pytest: {results.pytest_problem}")
-
-
-def _not_run(gate: str, why: str) -> GateResult:
-    return GateResult(gate, Result.NOT_RUN, f"not run: {why}")
+    why = f"the image's python3 cannot import pytest: {results.pytest_problem}"
+    return not_run(gate, why=why)[0]
 
 
 def _missing(gate: str) -> GateResult:

@@ -23,7 +23,7 @@ from functions.core.proposal import Proposal
 from functions.validate_patch import reproduce
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.codebuild import bundle, prove, results
-from functions.validate_patch.codebuild.scripts.drive import environment
+from functions.validate_patch.codebuild.scripts.drive import Driver, environment
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import examine
 
@@ -229,6 +229,15 @@ def test_what_the_image_lacks_is_said_and_nothing_is_called_proven(
         assert said in gates[name].detail
 
 
+def test_plugins_of_the_image_are_loaded_but_tests_run_where_they_are_watched(
+    candidate_of: Callable[..., Candidate], build: Callable[..., Built]
+) -> None:
+    options = '[tool.pytest.ini_options]\naddopts = "-n 2 --import-mode=importlib"\n'
+    candidate = candidate_of(test="", files={"pyproject.toml": options})
+    gate = build(candidate, PYTEST_DISABLE_PLUGIN_AUTOLOAD="").gates(candidate)["breaks_nothing"]
+    assert gate.detail.startswith("13 tests passed before the patch and pass after it (CodeBuild"), gate
+
+
 def test_a_run_that_does_not_end_is_stopped(
     candidate_of: Callable[..., Candidate], build: Callable[..., Built], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +308,16 @@ def test_a_driver_that_could_not_start_proves_nothing(candidate_of: Callable[...
     found = prove.gates(candidate_of(), PROJECT, report, b"0\n", NONCE)
     assert {gate.result for gate in found} == {Result.NOT_RUN}
     assert "could not start: OSError: no space" in found[0].detail
+
+
+def test_a_python_that_is_too_old_is_said_before_anything_is_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("platform.python_version_tuple", lambda: ("3", "8", "10"))
+    answer: dict[str, Any] = {}
+    with pytest.raises(RuntimeError, match="or newer"):
+        Driver(tmp_path, {}, answer).work({"reproduction": None, "suite": None})
+    assert "started" not in answer
 
 
 def test_the_same_candidate_gives_the_same_bundle(candidate_of: Callable[..., Candidate]) -> None:

@@ -32,6 +32,7 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 REPORT_LIMIT = 4 * 1024 * 1024
 """Bytes of output and of report after which a run is stopped; of output, the end is kept."""
 _USAGE_ERROR = 4
+_OLDEST = (3, 9)
 _PROBE_SECONDS = 120
 
 # <linux/prctl.h>
@@ -79,6 +80,8 @@ class Driver:
 
     def work(self, job: dict[str, Any]) -> None:
         """Fill the answer: `pytest` is its version, or with `pytest_problem` why there is none."""
+        if tuple(map(int, platform.python_version_tuple()[:2])) < _OLDEST:
+            raise RuntimeError(f"python3 is {platform.python_version()}: it must be 3.9 or newer")
         self._answer.update(_probe_pytest())
         reproduction, suite = job["reproduction"], job["suite"]
         self._answer["started"] = True
