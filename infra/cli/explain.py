@@ -19,6 +19,7 @@ from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_json
 from infra.cli.options import AsJson
 from infra.errors import UserError
+from infra.trial.log import read_whole
 
 # A stack of a runaway recursion has thousands of frames; people need its ends.
 _SHOWN_FRAMES = 40
@@ -49,7 +50,7 @@ def explain(
                 print(json.dumps(document))
             return
         text = source.read().decode("utf-8", "replace")
-    errors = judge.read(text)
+    errors = read_whole(judge, text)
     if as_json:
         print_json(to_json(errors))
     elif not errors:

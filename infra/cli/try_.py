@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from infra.trial.trial import Progress, Trial
 
-_LARGEST_LOG = 64 * 1024 * 1024
+_LARGEST = 64 * 1024 * 1024
 _STYLES = {"accepted": "bold green", "rejected": "bold red", "abstained": "bold yellow", "failed": "bold red"}
 
 
@@ -100,14 +101,19 @@ def _run(
 
 def _read(file: str, option: str) -> bytes:
     try:
-        if file == "-":
-            return sys.stdin.buffer.read(_LARGEST_LOG)
-        with Path(file).open("rb") as stream:
-            return stream.read(_LARGEST_LOG)
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
     except OSError as error:
         raise UserError(
             f"{option} {file}: {error.strerror}", "give the path of a file", exit_code=2
         ) from None
+    if len(data) > _LARGEST:
+        raise UserError(
+            f"{option} {file}: larger than {_LARGEST >> 20} MiB",
+            "give the part that holds the error, such as the end: tail -c 50M FILE",
+            exit_code=2,
+        )
+    return data
 
 
 def _entry(file: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -12,13 +14,15 @@ from functions.core.places import locate
 from functions.core.redaction import redact
 from functions.detect_errors.in_app import AppRules, Verdict
 from functions.detect_errors.model import ParsedError
-from functions.detect_errors.read import Reader
+from functions.detect_errors.read import MAX_LENGTH, Reader
 from functions.detect_errors.sightings import SAMPLE_LIMIT, own_causes
 from functions.propose_patch.context import map_frames
 from functions.propose_patch.repository import Repository
 from infra.errors import UserError
 
 _TITLE_LIMIT = 200
+_OVERLAP = 128 * 1024
+"""Characters: longer than a traceback with its causes is."""
 _LINES_BEFORE = 3
 """Lines of the log before the error that are kept with it: a request's id often stands there."""
 
@@ -45,7 +49,7 @@ def read_log(text: str, repository: Repository, app: App) -> Reported:
     Raises UserError (exit code 2) for a log without errors.
     """
     rules = AppRules(app.packages, tuple(app.source_roots)) if app.packages else _OwnRules(repository, app)
-    errors = Reader(rules).read(text)
+    errors = read_whole(Reader(rules), text)
     if not errors:
         raise UserError(
             "no error found in this log",
@@ -75,6 +79,29 @@ def read_log(text: str, repository: Repository, app: App) -> Reported:
         next_action=error.next_action,
     )
     return Reported(error, incident, choice, _packages(incident, repository, app))
+
+
+def read_whole(reader: Reader, text: str) -> list[ParsedError]:
+    """All errors of a log of any length: the reader itself looks at no more than one event may hold.
+
+    Read in pieces that overlap, so that an error is whole in the piece that it is taken from.
+    """
+    found: list[ParsedError] = []
+    start = line = 0
+    while start < len(text):
+        piece = text[start : start + MAX_LENGTH]
+        errors = reader.read(piece)
+        if start + len(piece) == len(text):
+            return found + [replace(error, line=line + error.line) for error in errors]
+        ends = [match.end() for match in re.finditer("\n", piece)]
+        lines = bisect(ends, len(piece) - _OVERLAP)
+        # The next piece must not start inside an error, but with it.
+        nearby = [e.line for e in errors if 0 < e.line < lines and ends[lines - 1] - ends[e.line] < _OVERLAP]
+        lines = max(nearby, default=lines)
+        found += [replace(error, line=line + error.line) for error in errors if error.line < max(lines, 1)]
+        start += ends[lines - 1] if lines else len(piece)
+        line += lines
+    return found
 
 
 def _packages(incident: Incident, repository: Repository, app: App) -> tuple[str, ...]:
