@@ -380,6 +380,6 @@ def channel() -> Iterator[Channel]:
 @pytest.fixture
 def webhooks(aws: None, channel: Channel) -> Webhooks:
     """The channels of app `orders`."""
-    name = "/self-heal/webhooks/orders"
-    boto3.client("ssm").put_parameter(Name=name, Value=channel.webhooks, Type="SecureString")
-    return Webhooks("/self-heal/webhooks", SSMProvider())
+    ssm, name = boto3.client("ssm"), "/self-heal/webhooks/orders"
+    ssm.put_parameter(Name=name, Value=channel.webhooks, Type="SecureString")
+    return Webhooks("/self-heal/webhooks", SSMProvider(boto3_client=ssm))

@@ -43,6 +43,8 @@ def poison(scene: Any, evil: str) -> Any:
         gates=[gate, {**gate, "result": "not_run"}],
     )
     scene.artifacts.put_json("orders-v1-abc/heal-1/2/prompt.json", {"model": evil})
+    evidence = "orders-v1-abc/heal-1/2/evidence.json"
+    scene.artifacts.put_json(evidence, scene.artifacts.get_json(evidence) | {"base_reason": evil})
     return approval
 
 
@@ -82,7 +84,7 @@ def test_no_text_becomes_anything_but_text(scene: Any, browser: Any) -> None:
 
 
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-KNOWN = ["a", "list", "orders", "progress", "static", "style.css", "..", "", "%2e%2e", "\u202e"]
+KNOWN = ["a", "list", "orders", "slack", "progress", "static", "style.css", "..", "", "%2e%2e", "\u202e"]
 SEGMENTS = st.sampled_from(KNOWN) | st.text(max_size=20)
 
 

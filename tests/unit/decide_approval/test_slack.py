@@ -15,7 +15,10 @@ from functions.core.app import App
 from functions.core.approvals import Approval, ApprovalStatus, Verdict
 from functions.core.decisions import Decision
 from functions.core.evidence import Evidence
+from functions.core.slack import Ticket
 from functions.core.webhooks import Webhooks
+from functions.decide_approval.slack_reply import Replies
+from functions.decide_approval.slack_request import Click
 from tests.channel import Channel
 from tests.slack import SECRET, block, payload, signed
 
@@ -133,11 +136,12 @@ def test_a_rejection_carries_its_reason(team: Team) -> None:
     assert "<@U012AB3CD> rejected the patch: It hides the error" in texts(told)
 
 
-@pytest.mark.parametrize("reason", ["", "other", "made_up"])
-def test_a_rejection_without_a_usable_reason_decides_nothing(team: Team, reason: str) -> None:
+def test_a_rejection_without_a_usable_reason_decides_nothing(team: Team) -> None:
     approval = team.scene.approval()
-    told = team.click(team.asked(approval), "reject", reason)
-    assert (told["response_type"], told["replace_original"]) == ("ephemeral", False)
+    message = team.asked(approval)
+    for reason in ("", "other", "made_up"):
+        told = team.click(message, "reject", reason)
+        assert (told["response_type"], told["replace_original"]) == ("ephemeral", False)
     assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
 
 
@@ -161,26 +165,27 @@ def test_who_comes_second_is_told_what_was_decided_and_by_whom(team: Team) -> No
     ("move", "words"),
     [("supersede", "asked again"), ("expire", "Nobody decided in time"), ("delete", "no longer exists")],
 )
-@pytest.mark.parametrize("action", ["approve", "my_page"])
-def test_what_is_over_is_said_and_its_buttons_go(team: Team, move: str, words: str, action: str) -> None:
+def test_what_is_over_is_said_and_its_buttons_go(team: Team, move: str, words: str) -> None:
     approval = team.scene.approval()
     message = team.asked(approval)
     if move == "delete":
         team.scene.approvals._table.delete_item(Key={"approval_id": approval.approval_id})
     else:
         getattr(team.scene.approvals, move)(approval.approval_id)
-    told = team.click(message, action)
-    assert words in texts(told)
-    assert "actions" not in texts(told)
+    for action in ("approve", "my_page"):
+        told = team.click(message, action)
+        assert words in texts(told)
+        assert "actions" not in texts(told)
     assert team.scene.workflow.received == []
 
 
-@pytest.mark.parametrize("action", ["approve", "my_page"])
-def test_who_is_no_approver_is_told_alone_and_decides_nothing(team: Team, action: str) -> None:
+def test_who_is_no_approver_is_told_alone_and_decides_nothing(team: Team) -> None:
     approval = team.scene.approval(approvers=(ANA,))
-    told = team.click(team.asked(approval), action, user="U0STRANGER")
-    assert told["response_type"] == "ephemeral"
-    assert "not among this app's approvers" in told["text"]
+    message = team.asked(approval)
+    for action in ("approve", "my_page"):
+        told = team.click(message, action, user="U0STRANGER")
+        assert told["response_type"] == "ephemeral"
+        assert "not among this app's approvers" in told["text"]
     assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
 
 
@@ -260,27 +265,30 @@ def test_a_ticket_whose_approval_is_about_other_bytes_decides_nothing(team: Team
         "",
     ],
 )
-def test_nothing_but_slack_is_answered_and_the_decision_counts(
-    team: Team, address: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    approval = team.scene.approval()
+def test_nothing_but_slack_is_answered(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    click = Click(Ticket("orders", "id", "a" * 64), ANA, "approve", "", address, {})
     with caplog.at_level(logging.WARNING):
-        assert team.click(team.asked(approval), "approve", response_url=address) == {}
+        assert not Replies().send(click, {})
     assert "answering address is not Slack's" in caplog.text
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_a_channel_that_refuses_the_answer_does_not_undo_the_decision(
-    team: Team, status: int, caplog: pytest.LogCaptureFixture
+def test_a_refused_answer_is_said_without_its_address(
+    channel: Channel, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    channel.status = status
+    click = Click(Ticket("orders", "id", "a" * 64), ANA, "approve", "", f"{channel.url}/answer", {})
+    with caplog.at_level(logging.WARNING):
+        assert not Replies(channel.url.rpartition("/services")[0]).send(click, {})
+    assert len(channel.posted) == 1, "neither followed nor repeated"
+    assert "secret-part" not in caplog.text
+
+
+def test_an_answer_that_fails_does_not_undo_the_decision(team: Team) -> None:
     approval = team.scene.approval()
     message = team.asked(approval)
-    team.channel.status = status
-    with caplog.at_level(logging.WARNING):
-        team.click(message, "approve")
+    assert team.click(message, "approve", response_url="https://elsewhere.example/") == {}
     assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
-    assert "secret-part" not in caplog.text
 
 
 def test_a_forged_click_is_refused_and_told_nothing(team: Team) -> None:
