@@ -78,8 +78,9 @@ class Context:
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of a text, estimated on the high side for code: 3.3 characters each."""
-    return int(len(text) / 3.3) + 1
+    """Tokens of a text, estimated on the high side: 3.3 characters of code each, but one of other scripts."""
+    ascii_only = len(text.encode("ascii", "ignore"))
+    return int(ascii_only / 3.3) + len(text) - ascii_only + 1
 
 
 def map_frames(

@@ -110,3 +110,12 @@ FORMS = st.fixed_dictionaries(
 HEADERS = st.dictionaries(
     st.sampled_from(["content-type", "sec-fetch-site", "origin", "accept", "cookie"]), st.text(max_size=20)
 )
+
+
+def test_the_page_says_why_the_patch_is_for_that_commit(scene: Any, browser: Any) -> None:
+    approval = poison(scene, "words")
+    evidence = "orders-v1-abc/heal-1/2/evidence.json"
+    told = scene.artifacts.get_json(evidence) | {"base_reason": "tag git_sha names it"}
+    scene.artifacts.put_json(evidence, told)
+    answer = browser.get(browser.link(approval, "ana@example.com"))
+    assert "tag git_sha names it" in answer.text

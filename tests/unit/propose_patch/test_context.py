@@ -8,7 +8,7 @@ import pytest
 
 from functions.core.archive import Kind, Member
 from functions.core.incident import Frame
-from functions.propose_patch.context import Context, Part, build_context, map_frames
+from functions.propose_patch.context import Context, Part, build_context, estimate_tokens, map_frames
 from functions.propose_patch.repository import Repository
 
 FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(40))
@@ -185,6 +185,11 @@ def test_tests_that_name_the_function_are_shown_with_their_imports() -> None:
     assert "from orders.pricing import Pricing" in shown
     assert "test_nothing" not in shown
     assert not any(part.path == "tests/test_other.py" for part in build(TOTAL).parts)
+
+
+def test_tokens_are_estimated_on_the_high_side_in_other_scripts_too() -> None:
+    assert estimate_tokens("return x\n" * 100) == pytest.approx(273, abs=1)
+    assert estimate_tokens("\u4fa1\u683c" * 100) > 200
 
 
 def test_no_line_is_shown_twice() -> None:
