@@ -107,6 +107,9 @@ def _named(model: str, error: ClientError) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLED or status == 429:
         return ModelThrottled(f"model {model}: {code}: {said}")
+    # Asked first: servers behind an emulator have said so with status 500, too.
+    if (reads := refused_as_too_long(said)) is not None:
+        return PromptTooLong(f"model {model}: {code}: {said}", reads)
     if code in _UNAVAILABLE or status >= 500:
         return ModelUnavailable(f"model {model}: {code}: {said}")
     if code in _DENIED or status in (401, 403):
@@ -114,8 +117,6 @@ def _named(model: str, error: ClientError) -> Exception:
             f"model {model}: {code}: {said} Enable the model in this account and region, or set another"
             " one as the app's 'model', then redrive."
         )
-    if (reads := refused_as_too_long(said)) is not None:
-        return PromptTooLong(f"model {model}: {code}: {said}", reads)
     return ModelRequestInvalid(
         f"model {model}: {code}: {said} Check the app's 'model' (it must be a model or inference profile"
         " id that this region has), then redrive."

@@ -6,6 +6,7 @@ Error names and stop reasons: https://docs.aws.amazon.com/bedrock/latest/APIRefe
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import urllib.error
@@ -97,7 +98,7 @@ def _post(url: str, payload: Any) -> Any:
         raise ModelFailed(error.code, error.read(500).decode(errors="replace")) from error
     except TimeoutError as error:
         raise ModelFailed(408, "the model did not answer in time") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
         raise ModelFailed(0, str(error)) from error
 
 

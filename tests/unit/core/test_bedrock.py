@@ -15,7 +15,13 @@ import pytest
 from botocore.config import Config
 
 from functions.core.bedrock import Bedrock, client_config
-from functions.core.errors import ModelAccessDenied, ModelRequestInvalid, ModelThrottled, ModelUnavailable
+from functions.core.errors import (
+    ModelAccessDenied,
+    ModelRequestInvalid,
+    ModelThrottled,
+    ModelUnavailable,
+    PromptTooLong,
+)
 
 REQUEST = {"modelId": "us.some-model", "messages": [{"role": "user", "content": [{"text": "private words"}]}]}
 
@@ -27,6 +33,7 @@ class Service:
     url: str = ""
     status: int = 500
     code: str = ""
+    said: str = "said by the service"
     calls: int = 0
 
 
@@ -39,7 +46,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             state.calls += 1
-            body = json.dumps({"message": "said by the service"}).encode()
+            body = json.dumps({"message": state.said}).encode()
             self.send_response(state.status)
             self.send_header("x-amzn-ErrorType", state.code)
             self.send_header("Content-Length", str(len(body)))
@@ -88,6 +95,20 @@ def test_each_answer_has_its_name_and_is_asked_for_once(
         bedrock(service.url).converse(REQUEST)
     assert service.calls == 1
     assert "private words" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "ValidationException"), (500, "InternalServerException"), (429, "Throttling")]
+)
+def test_a_prompt_that_is_too_long_is_told_from_other_refusals(
+    service: Service, status: int, code: str
+) -> None:
+    service.status, service.code = status, code
+    service.said = "prompt is too long: 205000 tokens > 200000 maximum"
+    error = ModelThrottled if status == 429 else PromptTooLong
+    with pytest.raises(error, match=r"us\.some-model") as raised:
+        bedrock(service.url).converse(REQUEST)
+    assert getattr(raised.value, "reads", 200_000) == 200_000
 
 
 def test_nobody_listens_or_nobody_answers(service: Service) -> None:
