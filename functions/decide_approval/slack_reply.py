@@ -74,7 +74,8 @@ def settled(click: Click, standing: Standing, approval: Approval | None) -> dict
     words = told(standing, approval)
     note = {"type": "section", "block_id": _NOTE, "text": _mrkdwn(words)}
     blocks, buttons = [], []
-    for block in click.message.get("blocks") or ():
+    shown = click.message.get("blocks")
+    for block in shown if isinstance(shown, list) else ():
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "actions":
             buttons.append(block)

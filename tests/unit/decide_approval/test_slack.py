@@ -13,11 +13,11 @@ import pytest
 from functions.core.announcement import Fix, Page, announce
 from functions.core.app import App
 from functions.core.approvals import Approval, ApprovalStatus, Verdict
-from functions.core.decisions import Decision
+from functions.core.decisions import Decision, Standing
 from functions.core.evidence import Evidence
 from functions.core.slack import Ticket
 from functions.core.webhooks import Webhooks
-from functions.decide_approval.slack_reply import Replies
+from functions.decide_approval.slack_reply import Replies, settled
 from functions.decide_approval.slack_request import Click
 from tests.channel import Channel
 from tests.slack import SECRET, block, payload, signed
@@ -282,6 +282,15 @@ def test_a_refused_answer_is_said_without_its_address(
         assert not Replies(channel.url.rpartition("/services")[0]).send(click, {})
     assert len(channel.posted) == 1, "neither followed nor repeated"
     assert "secret-part" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "message", [{}, {"blocks": None}, {"blocks": 7}, {"blocks": ["x", {"type": "image"}]}]
+)
+def test_of_a_strange_message_only_what_was_decided_is_left(message: dict[str, Any]) -> None:
+    click = Click(Ticket("orders", "id", "a" * 64), ANA, "approve", "", "", message)
+    (block,) = settled(click, Standing.SUPERSEDED, None)["blocks"]
+    assert "asked again" in block["text"]["text"]
 
 
 def test_an_answer_that_fails_does_not_undo_the_decision(team: Team) -> None:
