@@ -17,7 +17,7 @@ def crash(number: int) -> str:
     )
 
 
-@pytest.mark.parametrize("shift", range(-400, 401, 50))
+@pytest.mark.parametrize("shift", [-400, -150, -50, 0, 50, 400])
 def test_an_error_at_the_seam_of_two_pieces_is_read_once(shift: int) -> None:
     noise = MAX_LENGTH - 128 * 1024 + shift
     before = (NOISE * (noise // len(NOISE) + 1))[-noise:]
