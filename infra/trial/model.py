@@ -42,15 +42,20 @@ _STOPS = {
 def connect(name: str) -> tuple[Counts, str]:
     """The model and its id. `name`: `embedded`, `bedrock`, `bedrock:MODEL_ID`, or the server's address.
 
-    Raises UserError (exit code 2) for anything else.
+    Raises UserError (exit code 2) for anything else, and for Bedrock without a region.
     """
     if name == "embedded":
         return Chat(complete), MODEL_ID
     kind, _, model = name.partition(":")
     if kind == "bedrock":
         import boto3
+        from botocore.exceptions import NoRegionError
 
-        return Bedrock(boto3.client("bedrock-runtime", config=client_config())), model or DEFAULT_MODEL
+        try:
+            client = boto3.client("bedrock-runtime", config=client_config())
+        except NoRegionError:
+            raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2) from None
+        return Bedrock(client), model or DEFAULT_MODEL
     url = urlsplit(name)
     if url.scheme in ("http", "https") and url.hostname:
         server = _Server(name.rstrip("/").removesuffix("/v1"))

@@ -53,6 +53,8 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
     Raises UserError (exit code 2) for what is no directory, has no such revision, or holds no files, and
     SourceTooLarge.
     """
+    if rev is not None and not rev.strip():
+        raise UserError("--rev is empty", "name a commit, tag or branch, or leave it out", exit_code=2)
     if not path.is_dir():
         what = "is not a directory" if path.exists() else "does not exist"
         raise UserError(f"{path} {what}", "give the path of a local repository", exit_code=2)

@@ -310,6 +310,7 @@ def test_an_entry_sets_what_the_registry_would(bench: Bench) -> None:
         (lambda b: b.run(log="all is well"), "no error found"),
         (lambda b: b.run("--rev", "nope"), "has no revision 'nope'"),
         (lambda b: b.run("--rev", "--output=x"), "has no revision"),
+        (lambda b: b.run("--rev", ""), "--rev is empty"),
         (lambda b: b.run(log="x" * (64 * 2**20 + 1)), "larger than 64 MiB"),
         (lambda b: b.run("--model", "gpt"), "--model 'gpt' is unknown"),
         (lambda b: b.run(answer="just words"), "neither a unified diff nor a JSON object"),

@@ -231,6 +231,14 @@ def test_other_names_are_refused(name: str) -> None:
         connect(name)
 
 
+def test_bedrock_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(UserError, match="no AWS region is set"):
+        connect("bedrock")
+
+
 def test_bedrock_is_asked_for_the_model_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     assert connect("bedrock:eu.amazon.nova-pro-v1:0")[1] == "eu.amazon.nova-pro-v1:0"
