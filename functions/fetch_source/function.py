@@ -67,7 +67,9 @@ def told_by_function(client: LambdaClient, incident: Incident) -> Told:
     # A subscription delivers to its own account and region, where the heal runs too.
     partition, _, region, account = incident.execution_arn.split(":")[1:5]
     arn = f"arn:{partition}:lambda:{region}:{account}:function:{name}"
-    tags, why_no_tags = _read(f"tags of function {name}", lambda: client.list_tags(Resource=arn)["Tags"])
+    tags, why_no_tags = _read(
+        f"tags of function {name}", lambda: client.list_tags(Resource=arn).get("Tags", {})
+    )
     variables, why_no_variables = _read(
         f"environment of function {name}", lambda: _environment(client, arn, incident.log_stream)
     )
