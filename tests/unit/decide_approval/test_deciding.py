@@ -136,7 +136,9 @@ def test_an_incomplete_decision_comes_back_with_what_was_typed(
     approval = scene.approval()
     answer = browser.decide(browser.link(approval), decision, **fields)
     assert answer.status == 422
-    assert answer.text.count(message) == 2, "at the form, and above, from where a phone does not show the form"
+    assert answer.text.count(message) == 2, (
+        "at the form, and above, from where a phone does not show the form"
+    )
     assert fields.get("comment", "").strip() in answer.body
     assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
 
