@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.dynamodb.responses import DynamoHandler
 
 from functions.core.approvals import ApprovalStatus, Verdict
 from functions.core.decisions import COMMENT_LIMIT, Decision, DecisionInvalid, Standing
@@ -186,18 +185,6 @@ def test_an_incomplete_decision_is_explained_and_changes_nothing(
 def test_comments_are_kept_clean() -> None:
     decision = Decision(Verdict.APPROVE, "ana", comment=" a\r\nb\x00\u202ec \n", reason="wrong_fix").checked()
     assert (decision.comment, decision.reason) == ("a\nbc", "")
-
-
-@pytest.fixture
-def atomic_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB serves each request on an item as one; moto lets another thread in between."""
-    lock, call_action = threading.Lock(), DynamoHandler.call_action
-
-    def one_at_a_time(handler: DynamoHandler) -> Any:
-        with lock:
-            return call_action(handler)
-
-    monkeypatch.setattr(DynamoHandler, "call_action", one_at_a_time)
 
 
 @pytest.mark.usefixtures("atomic_table")

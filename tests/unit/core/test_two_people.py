@@ -67,6 +67,7 @@ def test_either_may_still_reject_after_the_first_approval(scene: Any, two: Any) 
     assert (received["decision"], received["by"], received["comment"]) == ("reject", BEN, "no")
 
 
+@pytest.mark.usefixtures("atomic_table")
 def test_of_three_who_approve_at_once_two_make_it_and_the_third_is_told(scene: Any) -> None:
     for number in range(20):
         approval = scene.approval(approval_id=f"two-{number}", approvers=(ANA, BEN, CEM), approvals_needed=2)
