@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page, expect, sync_playwright
 
 from functions.core import links
 from functions.core.incident import Incident, Status
@@ -39,6 +39,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.context.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         self.context.on("request", lambda request: self._request(request.url))
         self.context.on("dialog", self._dialog)
         self.context.on("console", lambda message: self._console(message.text))

@@ -105,7 +105,7 @@ class Bench:
             return []
         return [event["message"] for event in events]
 
-    def wait_for(self, condition: Callable[[], T | None], seconds: float = 10) -> T:
+    def wait_for(self, condition: Callable[[], T | None], seconds: float = 60) -> T:
         return wait_for(condition, seconds)
 
 
@@ -113,7 +113,7 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def wait_for(condition: Callable[[], T | None], seconds: float = 10) -> T:
+def wait_for(condition: Callable[[], T | None], seconds: float = 60) -> T:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
