@@ -71,6 +71,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*\.
 _NAMES_A_SECRET = re.compile(rf"(?i)[a-z_. -]{{0,80}}(?:{_KEYS})[a-z_. -]{{0,80}}")
 _WORDS = re.compile(r"[a-z_. -]+|[A-Z_. -]+")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+\.\d+")
+_COUNT = re.compile(r"\d{1,11}|\d{1,3}(?:_\d{3}){1,3}")
 _TEMPLATE = re.compile(r"[{$%<*.]|(?i:x{3,}|null$|none$|true$|false$|string$|required$)")
 
 _EMAIL = re.compile(
@@ -190,7 +191,7 @@ def _assigned(text: str, match: re.Match[str]) -> Iterator[Span]:
     if _TEMPLATE.match(value) or _NAMES_A_SECRET.fullmatch(value):
         return
     chosen_by_people = match["key"].lower().startswith(("pass", "pwd", "secret", "client"))
-    if _NUMBER.fullmatch(value) or (value.isdigit() and len(value) < 12 and not chosen_by_people):
+    if _NUMBER.fullmatch(value) or (_COUNT.fullmatch(value) and not chosen_by_people):
         return
     if group == "quoted":
         a_word = not chosen_by_people and _WORDS.fullmatch(value)

@@ -68,6 +68,7 @@ KEPT = [
     "if token == 0x33:",
     'if token == "lambda":',
     "max_tokens=4096 total_tokens: 1532",
+    "SOURCE_TOKENS = 12_000",
     'TOKEN_TYPE = "bearer"',
     'PASSWORD_FIELD = "password"',
     'headers = {"Authorization": f"Bearer {token}"}',
