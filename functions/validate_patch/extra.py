@@ -1,9 +1,9 @@
-"""After gate 7: a patch brings nothing beside the fix.
+"""After gate 7: a patch brings nothing beside the fix, and what the fix gives is what the code promises.
 
 A right fix may carry something extra: a branch, or another result, for inputs that have nothing to do with
 the incident. No test of the repository need know of it. So everything that the patch adds must be run, by a
 test or by a call that the search makes up, and calls that had a result before the patch must have an equal
-one after it.
+one after it. Calls that failed as the incident did show what the fix gives (see `promises`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from functions.core.evidence import GateResult, Result
 from functions.core.redaction import redact
-from functions.validate_patch import reproduce, suite
+from functions.validate_patch import promises, reproduce, suite
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.view import functions_of
 from functions.validate_patch.pieces import Piece, added
@@ -43,14 +43,19 @@ def check(candidate: Candidate, sandbox: Sandbox, before: Path, pool: Executor) 
 
     tests = reproduce.tests_in(candidate)
     tested = pool.submit(by_tests, tests)
+    # Calls that failed are made up from the code as fetched: nothing in the patch can be made for them.
+    task = {**task_of(candidate, CALLS), "survey": True}
+    fetched = pool.submit(sandbox.run, before, task, _CALLS_SECONDS)
     calls = lines_of(sandbox.run(after, _survey(candidate), _CALLS_SECONDS))
     calls = [call for call in calls if "value" in call]
+    failed = [call for call in lines_of(fetched.result()) if call.get("exact")]
     worked = [
         (c, was) for c, was in zip(calls, _probed(calls, sandbox, before), strict=False) if "value" in was
     ]
     called = _run_calls([call for call, _ in worked], sandbox, after, ranges)
+    mended = _run_calls(failed, sandbox, after, ranges)
     left = _numbers(tested.result(), "executable") - _numbers(tested.result(), "executed")
-    left -= _numbers(called, "executed")
+    left -= _numbers(called, "executed") | _numbers(mended, "executed")
     others = [path for path in suite.relevant_tests(candidate) if path not in tests]
     if left and others:
         left -= _numbers(by_tests(others), "executed")
@@ -62,6 +67,7 @@ def check(candidate: Candidate, sandbox: Sandbox, before: Path, pool: Executor) 
         if not piece.only_raises
     ]
     findings += _differing(worked, sandbox, before, after)
+    findings += promises.broken(candidate, list(zip(failed, _answers(mended), strict=False)))
     if findings:
         return GateResult(GATE, Result.FAIL, findings[0], tuple(findings[:_SHOWN]))
     detail = f"all that is added is run; {len(worked)} made-up calls that worked before have the same result"
@@ -107,22 +113,25 @@ def _differing(
     What differs is called again, alone and twice on each tree: only what is the same each time counts.
     """
     found = []
-    different = [pair for pair in worked if not _equal(pair[1]["value"], pair[0]["value"])]
+    different = [pair for pair in worked if not _equal(pair[1]["shown"], pair[0]["shown"])]
     for call, was in different[:_SHOWN]:
         old, new = (
-            [answer.get("value") for answer in _probed([call, call], sandbox, tree)]
+            [answer.get("shown") for answer in _probed([call, call], sandbox, tree)]
             for tree in (before, after)
         )
-        if old == [was["value"]] * 2 and new == [call["value"]] * 2:
-            text = f"{call['call']} was {was['value']} before the patch and is {call['value']} after it"
+        if old == [was["shown"]] * 2 and new == [call["shown"]] * 2:
+            text = f"{call['call']} was {was['shown']} before the patch and is {call['shown']} after it"
             found.append(redact(text[:300]) + ": the fix must not change what worked")
     return found
 
 
 def _probed(calls: list[dict[str, Any]], sandbox: Sandbox, tree: Path) -> list[dict[str, Any]]:
     """What each call does: see `explore.explore`."""
-    answers = lines_of(_run_calls(calls, sandbox, tree, []))
-    return [answer for answer in answers if "value" in answer or "raised" in answer]
+    return _answers(_run_calls(calls, sandbox, tree, []))
+
+
+def _answers(outcome: Outcome) -> list[dict[str, Any]]:
+    return [answer for answer in lines_of(outcome) if "value" in answer or "raised" in answer]
 
 
 def _run_calls(calls: list[dict[str, Any]], sandbox: Sandbox, tree: Path, trace: list[Any]) -> Outcome:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.honest.values import is_false
 from functions.validate_patch.sandbox.tracer import Range
 
 # What ends a block in another way than by its last statement.
@@ -62,6 +63,7 @@ def added(candidate: Candidate) -> list[Piece]:
         for node in sorted(_parts(after), key=_span):
             span, key = _span(node), _key(node)
             old = had[key] if isinstance(node, ast.expr) else had[key] >= has[key]
+            old = old or (isinstance(node, ast.expr) and is_false(node))  # the honesty rules judge it
             old = old or any(pattern.fullmatch(key) for pattern in misspelt)
             if not old and changed.intersection(range(span[0], span[2] + 1)):
                 text = new[span[0] - 1].decode(errors="replace").strip()

@@ -15,8 +15,10 @@ _STANDS_IN = re.compile(
     r"|placeholder|\*|any|else"
 )
 _BOUNDS = re.compile(r"(?i)(?:^|_)(?:max|min|limit|cap|timeout|threshold|ceiling|floor|size|retries)(?:_|$)")
-_NUMBERS = frozenset({"math", "cmath", "random", "secrets", "uuid", "numpy", "np"})
-"""Modules whose values say nothing of the case at hand: `math.nan`, `random.random()`."""
+_NUMBERS = frozenset(
+    {"math", "cmath", "random", "secrets", "uuid", "numpy", "np", "datetime", "time", "decimal", "string"}
+)
+"""Modules whose values say nothing of the case at hand: `math.nan`, `random.random()`, `date.today()`."""
 
 
 def is_borrowed(view: View, node: ast.expr) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from functions.validate_patch.candidate import is_test
 from functions.validate_patch.honest import values
+from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.handlers import says_or_does_nothing
-from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.support import support
 from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of, module_constants
 
 _SHIFTS = ast.Constant | ast.Compare | ast.UnaryOp
@@ -27,6 +28,7 @@ def made_up(view: View) -> Iterator[Hit]:
         if silent.value is None or support(view, silent):
             continue
         text = " ".join(ast.unparse(silent.node).split())
+        # A clamp that was there may come to stand around another expression.
         yield Hit(
             getattr(silent.node, "lineno", 0),
             f"{view.where(silent.node)} {text[:500]}",
@@ -145,6 +147,8 @@ def emptied(view: View) -> Iterator[Hit]:
         parent = view.parents.get(node)
         base = ast.unparse(node.value)
         used = isinstance(node.slice, ast.Slice) and isinstance(parent, ast.Call) and node in parent.args
+        if used and support(view, Silent(node, "return", ast.Constant(0))):
+            continue  # a sum over nothing is what is documented
         if parent is not None and used and any(f"{base}[" in place.code for place in view.places):
             yield Hit(
                 node.lineno,
@@ -180,8 +184,27 @@ def _clamps(view: View) -> Iterator[Silent]:
     for node in view.walk(ast.Call):
         if dotted(node.func) in ("max", "min") and len(node.args) > 1:
             constants = [a for a in node.args if values.is_constant(view, a)]
-            if constants and len(constants) < len(node.args):
+            clamps = bool(constants) and len(constants) < len(node.args)
+            domain = "math domain error" in view.candidate.facts.incident.title
+            if domain and clamps and abs(values.number(constants[0]) or 0) in (0, 1):
+                continue  # what the function is defined for
+            if clamps and not _clamped_before(view, node, constants[0]):
                 yield Silent(node, "value", constants[0])
+
+
+def _clamped_before(view: View, node: ast.Call, bound: ast.expr) -> bool:
+    """Whether the function had this clamp as fetched, around whatever it was."""
+    function = view.function(node)
+    if view.before is None or function is None or view.before is view.module:
+        return False
+    return any(
+        isinstance(call, ast.Call)
+        and dotted(call.func) == dotted(node.func)
+        and any(ast.dump(argument) == ast.dump(bound) for argument in call.args)
+        for name, old in functions_of(view.before).items()
+        if name.rpartition(".")[2] == function.name
+        for call in ast.walk(old)
+    )
 
 
 def _offsets(view: View) -> Iterator[Silent]:

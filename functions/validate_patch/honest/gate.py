@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from functions.validate_patch.candidate import Candidate, is_test, parsed
 from functions.validate_patch.honest import (
+    contracts,
+    evasion,
     fallbacks,
     handlers,
+    less,
     loosened,
     relevance,
     silent,
@@ -46,6 +49,13 @@ RULES = (
     Rule("invented_default", silent.invented_defaults, in_tests=False),
     Rule("invented_default", fallbacks.made_up, in_tests=False),
     Rule("invented_default", fallbacks.emptied, in_tests=False),
+    Rule("invented_default", evasion.other_fields, in_tests=False),
+    Rule("invented_default", evasion.unheard_keys, in_tests=False),
+    Rule("invented_default", evasion.other_elements, in_tests=False),
+    Rule("invented_default", evasion.any_element, in_tests=False),
+    Rule("cut_off", evasion.cut_off, in_tests=False),
+    Rule("caught_with_more", contracts.caught_with_more, in_tests=False),
+    Rule("changed_input", evasion.changed_input, in_tests=False),
     Rule("stringified_none", fallbacks.stringified_none, in_tests=False),
     Rule("silent_return", silent.silent_returns, in_tests=False),
     Rule("skipped_records", silent.skipped_records, in_tests=False),
@@ -59,6 +69,12 @@ COMPARISONS = (
     Comparison("weakened_test", weakened.weaker),
     Comparison("invented_default", fallbacks.given_defaults),
     Comparison("invented_default", fallbacks.given_fields),
+    Comparison("invented_default", less.changed_fields),
+    Comparison("invented_default", less.replaced),
+    Comparison("less_done", less.less_done),
+    Comparison("changed_figure", less.changed_figures),
+    Comparison("changed_input", less.written_back),
+    Comparison("caught_in_caller", contracts.caught_in_callers),
     Comparison("skipped_records", fallbacks.skipped_work),
     Comparison("loosened_check", loosened.guards),
     Comparison("removed_check", switches.removed_checks),
@@ -68,6 +84,9 @@ ON_THE_WHOLE: tuple[tuple[str, Callable[[Candidate], Iterator[str]]], ...] = (
     ("loosened_check", loosened.settings),
     ("no_fix", relevance.no_fix),
     ("unrelated_change", relevance.unrelated),
+    ("special_case", evasion.special_cases),
+    ("broken_promise", contracts.broken_promises),
+    ("unguarded_caller", contracts.unguarded_callers),
 )
 
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from functions.validate_patch.honest import values
-from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.documented import Silent
+from functions.validate_patch.honest.support import support
 from functions.validate_patch.honest.view import Hit, View, dotted, module_constants
 
 _BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
@@ -19,6 +20,10 @@ _NO_ERRORS = frozenset(
     {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
 )
 _MAY_END = re.compile(r"__a?next__|main|<module>")
+_FOR_ALL = frozenset(
+    {"traps", "seterr", "raiseExceptions", "simplefilter", "filterwarnings", "set_exception_handler"}
+)
+"""Switches of the process that decide which errors anybody sees."""
 _LOG_METHODS = frozenset(
     {
         "debug",
@@ -39,9 +44,10 @@ _LOG_METHODS = frozenset(
 def broad(view: View) -> Iterator[Hit]:
     """`except:`, `except Exception:` and their disguises, unless they always raise again."""
     for handler in view.walk(ast.ExceptHandler):
-        if raises_always(handler.body):
-            continue
         names = caught(view, handler)
+        everything = handler.type is None or "BaseException" in names  # an interrupt or exit, too
+        if raises_always(handler.body) and not (everything and not _raises_again(handler)):
+            continue
         wide = _BROAD & set(names)
         many = [name for name in names if hasattr(builtins, name)]
         if handler.type is None or wide or len(many) >= _MANY:
@@ -51,6 +57,12 @@ def broad(view: View) -> Iterator[Hit]:
                 f"{view.where(handler)} {ast.dump(handler)}",
                 f"`{shown}` catches errors that nobody looked at; catch the one type that the cause raises",
             )
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    same = isinstance(last, ast.Raise) and isinstance(last.exc, ast.Name) and last.exc.id == handler.name
+    return not isinstance(last, ast.Raise) or last.exc is None or same
 
 
 def swallowed(view: View) -> Iterator[Hit]:
@@ -116,6 +128,14 @@ def tolerated(view: View) -> Iterator[Hit]:
         "raise_on_error": (False,),
         "silent": (True,),
     }
+    for node in view.walk(ast.Attribute, ast.Name):
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+        if name in _FOR_ALL:
+            yield Hit(
+                getattr(node, "lineno", 0),
+                f"{view.where(node)} {name}",
+                f"`{name}` changes for the whole process which errors are seen",
+            )
     for call in view.walk(ast.Call):
         for keyword in call.keywords:
             value = keyword.value
@@ -126,6 +146,10 @@ def tolerated(view: View) -> Iterator[Hit]:
                     f"`{keyword.arg}={value.value!r}` passes over the error and loses what caused it",
                 )
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        if method == "replace" and given.get("tzinfo") == "None" and "astimezone(" not in owner:
+            yield Hit(call.lineno, f"{view.where(call)} tzinfo", "drops the zone, so that times are mixed up")
         if method in ("decode", "encode") and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
             yield Hit(call.lineno, f"{view.where(call)} {method}", f"`{method}` is told to pass over errors")
 
@@ -175,12 +199,33 @@ def _silence(view: View, handler: ast.ExceptHandler) -> str:
         return ""
     if _tells_only_the_error(handler, silent):
         return "goes on with the error's text as if it were a result"
+    if isinstance(silent, ast.Name) and isinstance(last, ast.Return) and _half_done(view, handler, silent.id):
+        return "" if _ENDS_ITERATION & set(caught(view, handler)) else "returns what was done until it failed"
     if not values.is_constant(view, silent) and not _another_input(view, silent):
         return ""
     kind = "return" if isinstance(last, ast.Return) else "value"
     if any(support(view, Silent(handler, kind, silent, key)) for key in ("", *_keys_tried(view, handler))):
         return ""
     return f"goes on with {ast.unparse(silent)}, which neither code nor documentation gives as the default"
+
+
+def _half_done(view: View, handler: ast.ExceptHandler, name: str) -> bool:
+    """Whether the `try` adds to what a name is bound to, in a loop: some records are then left out."""
+    tried = view.parents.get(handler)
+    for loop in ast.walk(tried) if isinstance(tried, ast.Try) else ():
+        for node in ast.walk(loop) if isinstance(loop, ast.For | ast.AsyncFor | ast.While) else ():
+            if isinstance(node, ast.AugAssign) and dotted(node.target) == name:
+                return True
+            grows = isinstance(node, ast.Attribute) and node.attr in ("append", "extend", "add", "update")
+            if isinstance(node, ast.Attribute) and grows and dotted(node.value) == name:
+                return True
+            if (
+                isinstance(node, ast.Subscript)
+                and isinstance(node.ctx, ast.Store)
+                and dotted(node.value) == name
+            ):
+                return True
+    return False
 
 
 def _another_input(view: View, value: ast.expr) -> bool:

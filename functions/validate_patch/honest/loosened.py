@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.handlers import raises_always
-from functions.validate_patch.honest.support import Silent, support
+from functions.validate_patch.honest.support import support
 from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of, module_constants
 
 _CONVERSIONS = frozenset(

@@ -60,7 +60,11 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
         old, new = _definitions(before), _definitions(after)
         for name, text in old.items():
             last = name.rpartition(".")[2]
-            if new.get(name) == text or last in reached or name.partition(".")[0] in reached:
+            top, dot, _ = name.partition(".")
+            # Of a class that is used, what is not named counts only where the language itself calls it.
+            methods = functions_of(before)
+            held = top in reached and (not dot or name not in methods or last.startswith("__"))
+            if new.get(name) == text or last in reached or held:
                 continue
             verb = "changes" if name in new else "removes"
             yield (
@@ -72,20 +76,48 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
 def _reached(candidate: Candidate) -> set[str]:
     """Names of the functions in the traceback, of what they use, and of what that uses."""
     names: set[str] = set()
+    beside: set[str] = set()
     for place in candidate.places:
         names.add(place.function)
         module = parsed(candidate.before, place.path)
         if module is None or place.function == "<module>":
-            return names | set(_definitions_of(candidate.before, None))
+            return names | set(definitions_of(candidate.before, None))
         for name, function in functions_of(module).items():
             if name.rpartition(".")[2] == place.function:
-                names |= names_in(function) | set(name.split("."))
+                names |= names_in(function) | {place.function}
+                beside |= _sharing_state(module, name)
         if place.function.startswith("<"):  # a lambda or comprehension: the line is all there is to go by
             names |= _names_at(module, place.line)
-    for nodes in _definitions_of(candidate.before, names).values():
+    for nodes in definitions_of(candidate.before, names).values():
         for node in nodes:
             names |= names_in(node)
-    return names
+    return names | beside
+
+
+def _sharing_state(module: ast.Module, method: str) -> set[str]:
+    """Methods of the same class that keep on `self` what a method reads: the cause may be what they keep."""
+    functions, owner = functions_of(module), method.rpartition(".")[0]
+    read = _kept(functions[method]) if owner else set()
+    called = {f"{owner}.{name}" for name in read} & functions.keys()
+    for name in called:
+        read |= _kept(functions[name])
+    return {
+        name.rpartition(".")[2]
+        for name, function in functions.items()
+        if owner and name.rpartition(".")[0] == owner and read & _kept(function)
+    }
+
+
+def _kept(function: ast.AST) -> set[str]:
+    """Names of the attributes of `self` that a function reads."""
+    return {
+        node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
 
 
 def _names_at(module: ast.Module, line: int) -> set[str]:
@@ -96,7 +128,7 @@ def _names_at(module: ast.Module, line: int) -> set[str]:
     return found
 
 
-def _definitions_of(tree: Tree, names: set[str] | None) -> dict[str, list[ast.AST]]:
+def definitions_of(tree: Tree, names: set[str] | None) -> dict[str, list[ast.AST]]:
     """Name → definitions anywhere in the repository's code: of these names, or of all.
 
     Only files that seem to define one of the names are parsed: a large repository has thousands of others.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.honest import values
+from functions.validate_patch.honest import shapes, values
 from functions.validate_patch.honest.borrowed import echoes, is_borrowed, is_unrelated, names_stand_in
-from functions.validate_patch.honest.support import Silent, support, tests_emptiness
+from functions.validate_patch.honest.documented import Silent
+from functions.validate_patch.honest.support import support
 from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of
 
 _WITH_DEFAULT = {"get": 1, "pop": 1, "setdefault": 1, "getenv": 1, "getattr": 2, "next": 1, "getlist": 1}
@@ -20,9 +21,19 @@ def invented_defaults(view: View) -> Iterator[Hit]:
     """A constant in place of a value that is missing, in any spelling."""
     for node in view.walk(ast.Call, ast.IfExp, ast.BoolOp, ast.Assign, ast.AugAssign):
         for silent in _defaults(view, node):
-            if silent.value is None or support(view, silent) or _collects(view, silent.node):
+            if silent.value is None or _collects(view, silent.node):
                 continue
-            if _is_none(silent.value) and _checked(view, silent.node):
+            result = shapes.result_of(view, silent)
+            if result is None and support(view, silent):
+                continue
+            if _is_none(silent.value) and (
+                _checked(view, silent.node) or _given_to_optional(view, silent.node)
+            ):
+                continue
+            decides = shapes.ends_loop(view, silent.node) or shapes.asks_for_member(view, silent.node)
+            if values.is_false(silent.value) and decides:
+                continue
+            if result is not None and support(view, Silent(silent.node, "return", result, silent.key)):
                 continue
             if any(isinstance(up, ast.Raise) for up in view.ancestors(silent.node)):
                 continue  # it only tells what went wrong
@@ -49,7 +60,8 @@ def silent_returns(view: View) -> Iterator[Hit]:
             continue  # the function gives nothing else: this is what it is for
         if _is_predicate(function) and isinstance(value, ast.Constant) and isinstance(value.value, bool):
             continue
-        if support(view, Silent(node, "return", value)):
+        kind = "end" if node.value is None and shapes.is_generator(function) else "return"
+        if support(view, Silent(node, kind, value)):
             continue
         yield Hit(
             node.lineno,
@@ -66,7 +78,7 @@ def _made_up(view: View, node: ast.Return, function: Function) -> bool:
         return False
     if isinstance(node.value, ast.JoinedStr):
         absent = isinstance(up.test, ast.Compare) and isinstance(up.test.ops[0], ast.NotIn)
-        return absent or tests_emptiness(up.test)
+        return absent or values.tests_emptiness(up.test)
     if not isinstance(node.value, ast.Dict) or not values.tells(node.value) or view.before is None:
         return False
     others = [
@@ -83,7 +95,9 @@ def _made_up(view: View, node: ast.Return, function: Function) -> bool:
 def skipped_records(view: View) -> Iterator[Hit]:
     """`continue`, or a filter in a comprehension, that leaves records out without a reason."""
     for node in view.walk(ast.Continue):
-        if any(isinstance(up, ast.ExceptHandler) for up in view.ancestors(node)):
+        if any(isinstance(up, ast.ExceptHandler) for up in view.ancestors(node)) or shapes.does_more(
+            view, node
+        ):
             continue
         if not support(view, Silent(node, "skip", None)):
             yield Hit(
@@ -101,7 +115,10 @@ def skipped_records(view: View) -> Iterator[Hit]:
             )
     for comprehension in view.walk(ast.comprehension):
         for condition in comprehension.ifs:
-            if not support(view, Silent(condition, "skip", None)):
+            known = shapes.asked_before(view, condition) or shapes.drops_blanks(
+                view, comprehension, condition
+            )
+            if not known and not support(view, Silent(condition, "skip", None)):
                 yield Hit(
                     condition.lineno,
                     f"{view.where(condition)} {ast.unparse(condition)}",
@@ -122,6 +139,8 @@ def guarded_away(view: View) -> Iterator[Hit]:
             if any(isinstance(s, ast.Return) for s in held) and not _falls_off(view, node):
                 continue
             if support(view, Silent(node.body[0], "skip", None)) or _optional_subject(view, node.test):
+                continue
+            if shapes.nothing_to_loop_over(view, node):
                 continue
             yield Hit(
                 node.lineno,
@@ -161,7 +180,7 @@ def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
         elif position is not None and len(node.args) == position + 1:
             if echoes(view, node) or is_unrelated(view, node.args[position], node):
                 yield Silent(node, "value", node.args[position], text)
-        elif name in ("get", "getenv") and len(node.args) == 1 and not node.keywords and _mapping(node):
+        elif name in ("get", "getenv") and len(node.args) == 1 and not node.keywords and _mapping(view, node):
             yield Silent(node, "value", ast.Constant(None), text)
         for keyword in node.keywords:
             if keyword.arg in ("default", "fill_value", "fillvalue") and values.is_constant(
@@ -181,13 +200,16 @@ def _defaults(view: View, node: ast.AST) -> Iterator[Silent]:
         and isinstance(node.op, ast.Or)
         and values.is_constant(view, node.values[-1])
     ):
-        if not _is_condition(view, node):
+        if not _is_condition(view, node) and not shapes.only_read(view, node):
             yield Silent(node, "value", node.values[-1], _key_of(node.values[0]))
     elif isinstance(node, ast.BoolOp) and not _is_condition(view, node):
         yield Silent(node, "value", ast.Constant(None), _key_of(node.values[-1]))
     elif isinstance(node, ast.Assign) and values.is_constant(view, node.value):
         parent = view.parents.get(node)
-        if isinstance(parent, ast.If) and len(parent.body) == 1 and not parent.orelse:
+        rest = (
+            [s for s in parent.body if not isinstance(s, ast.Continue)] if isinstance(parent, ast.If) else []
+        )
+        if isinstance(parent, ast.If) and len(rest) == 1 and not parent.orelse:
             yield Silent(node, "value", node.value, dotted(node.targets[0]).rpartition(".")[2])
 
 
@@ -202,11 +224,15 @@ def _key_of(node: ast.expr) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
         first = node.args[0]
         return str(first.value) if isinstance(first, ast.Constant) else node.func.attr
+    if isinstance(node, ast.Call) and len(node.args) == 1:  # a conversion
+        return _key_of(node.args[0])
     return dotted(node).rpartition(".")[2]
 
 
-def _mapping(node: ast.Call) -> bool:
+def _mapping(view: View, node: ast.Call) -> bool:
     """Not a client's `get(url)` or a queue's: one argument that is a key."""
+    if isinstance(view.parents.get(node), ast.Await):
+        return False
     key = node.args[0]
     if isinstance(key, ast.Constant):
         return isinstance(key.value, str | int) and "/" not in str(key.value)
@@ -311,7 +337,17 @@ def _bounds_check(test: ast.expr) -> bool:
 
 def _optional_subject(view: View, test: ast.expr) -> bool:
     """Whether the attribute that a condition tests is declared to be None at times."""
-    names = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)}
+    return _may_be_none(view, {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)})
+
+
+def _given_to_optional(view: View, node: ast.AST) -> bool:
+    """Whether an expression is the value of a field or parameter that is declared to be None at times."""
+    parent = view.parents.get(node)
+    return isinstance(parent, ast.keyword) and parent.arg is not None and _may_be_none(view, {parent.arg})
+
+
+def _may_be_none(view: View, names: set[str]) -> bool:
+    """Whether a field or parameter of one of these names is declared to be None at times."""
     for file in view.candidate.before.values():
         if not any(name.encode() in file.data for name in names):
             continue
@@ -320,8 +356,12 @@ def _optional_subject(view: View, test: ast.expr) -> bool:
         except (SyntaxError, ValueError):
             continue
         for node in ast.walk(module):
-            note = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
-            if isinstance(node, ast.AnnAssign) and dotted(node.target) in names and _allows_none(note):
+            if isinstance(node, ast.AnnAssign):
+                name = dotted(node.target)
+            else:
+                name = node.arg if isinstance(node, ast.arg) else ""
+            note = node.annotation if isinstance(node, ast.AnnAssign | ast.arg) else None
+            if name in names and note is not None and _allows_none(ast.unparse(note)):
                 return True
     return False
 

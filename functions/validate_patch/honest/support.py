@@ -17,11 +17,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from functions.validate_patch.candidate import is_test, parsed
 from functions.validate_patch.honest import values
+from functions.validate_patch.honest.documented import Silent, condition_of, documented
 from functions.validate_patch.honest.view import Function, View, dotted, functions_of, names_in
 from functions.validate_patch.tree import Tree
 
@@ -30,57 +30,32 @@ _PLATFORM_OPTIONAL = frozenset(
     {"body", "headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
     | {"pathParameters", "stageVariables", "cookies"}
 )
-_ABSENCE = re.compile(
-    r"\b(?:default\w*|optional\w*|missing|absent|without|empty|omit\w*|unless|unknown|unset|none|null|otherwise"
-    r"|if not|not given|no\b|when there (?:is|are) no|may be|can be|fall\w* back|skip\w*|ignor\w*"
-    r"|not listed|unlisted|nothing|nobody)"
-)
-_OPTIONAL = re.compile(
-    r"\b(?:optional\w*|omitted|may be (?:missing|absent|empty|none|null|left out|omitted)|can be)\b"
-)
-_SKIPS = re.compile(
-    r"\b(?:skip\w*|ignor\w*|leav\w* out|left out|drop\w*|exclud\w*|only|forget\w*|remov\w*)\b"
-)
-_BLANK = re.compile(r"\b(?:blank|empty)\b")
-_GENERIC = frozenset(
-    {"self", "cls", "get", "data", "value", "item", "result", "key", "row", "obj", "len", "str", "int"}
-)
 _ITERATING = frozenset(
     {"extend", "update", "join", "sorted", "list", "tuple", "set", "sum", "enumerate", "map", "len"}
 )
-_DOCUMENTS = (".md", ".rst", ".txt")
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """A silent outcome at a node; `kind` is `return`, `value` or `skip`; `subject` names what is missing."""
-
-    node: ast.AST
-    kind: str
-    value: ast.expr | None
-    key: str = ""
 
 
 def support(view: View, silent: Silent) -> str:
     """The source that vouches for an outcome, or "" when there is none."""
     function = view.function(silent.node)
-    subject = _subject(view, silent)
     if silent.value is not None:
         if silent.kind == "return" and function is not None and _declared(function, silent.value):
             return "the declared return type"
-        if silent.key and _same_default(view.candidate.before, silent.key, ast.unparse(silent.value)):
+        if silent.key and any(
+            _same_default(view.candidate.before, silent.key, text) for text in _alike(silent.value)
+        ):
             return "the same default elsewhere"
         if silent.key in _PLATFORM_OPTIONAL and values.is_false(silent.value):
             return "the platform's documentation"
         if silent.kind == "return" and function is not None and _asserted(view, function, silent.value):
             return "an existing test"
-        if _nothing_to_iterate(view, silent, function):
+        if _nothing_to_iterate(view, silent, function) or _now(silent, function):
             return "an optional parameter"
         if _convention(view, silent, function):
             return "how the file treats the same case"
         if _mean_of_nothing(view, silent, function):
             return "the mean of nothing"
-    if _documented(view, silent, function, subject):
+    if documented(view, silent):
         return "the documentation"
     return ""
 
@@ -137,6 +112,13 @@ def _field_defaults(value: ast.expr) -> Iterator[str]:
         yield ast.unparse(value.args[0])
 
 
+def _alike(value: ast.expr) -> tuple[str, ...]:
+    """Spellings of a value; what only is iterated may be any empty container."""
+    if isinstance(value, ast.List | ast.Tuple) and not value.elts:
+        return "[]", "()"
+    return (ast.unparse(value),)
+
+
 def _same_default(tree: Tree, key: str, value: str) -> bool:
     return any((key, value) in _defaults_of(f.data) for path, f in tree.items() if path.endswith(".py"))
 
@@ -174,12 +156,12 @@ def _convention(view: View, silent: Silent, function: Function | None) -> bool:
             if silent.kind == "return" and isinstance(node, ast.If) and len(node.body) == 1:
                 inner = node.body[0]
                 value = inner.value or ast.Constant(None) if isinstance(inner, ast.Return) else None
-                if value is not None and tests_emptiness(node.test) and ast.unparse(value) == wanted:
+                if value is not None and values.tests_emptiness(node.test) and ast.unparse(value) == wanted:
                     return True
             if (
                 isinstance(node, ast.IfExp)
                 and ast.unparse(node.orelse) == wanted
-                and tests_emptiness(node.test)
+                and values.tests_emptiness(node.test)
             ):
                 return True
     return False
@@ -188,18 +170,6 @@ def _convention(view: View, silent: Silent, function: Function | None) -> bool:
 def _base(node: ast.expr) -> str:
     """`form` of `form["discount"]` or `form.discount`: fields of one record are treated alike."""
     return ast.unparse(node.value) if isinstance(node, ast.Subscript | ast.Attribute) else ""
-
-
-def tests_emptiness(test: ast.expr) -> bool:
-    """`not x`, `x`, `x is None`, `len(x) == 0` and their like."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return True
-    if isinstance(test, ast.Name | ast.Attribute):
-        return True
-    if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        right = test.comparators[0]
-        return isinstance(right, ast.Constant) and right.value in (None, 0, "")
-    return False
 
 
 def _note(function: Function) -> str:
@@ -222,6 +192,15 @@ def _nothing_to_iterate(view: View, silent: Silent, function: Function | None) -
     return node.values[0].id in _may_be_left_out(function)
 
 
+def _now(silent: Silent, function: Function | None) -> bool:
+    """`today or date.today()` where `today` is a parameter that may be left out."""
+    node = silent.node
+    if function is None or not isinstance(node, ast.BoolOp | ast.IfExp | ast.Assign):
+        return False
+    names = {dotted(t) for t in node.targets} if isinstance(node, ast.Assign) else names_in(node)
+    return isinstance(silent.value, ast.Call) and bool(names & _may_be_left_out(function))
+
+
 def _may_be_left_out(function: Function) -> set[str]:
     """Parameters whose default is None."""
     positional = [*function.args.posonlyargs, *function.args.args]
@@ -235,7 +214,7 @@ def _mean_of_nothing(view: View, silent: Silent, function: Function | None) -> b
     value = silent.value
     if function is None or not (isinstance(value, ast.Constant) and type(value.value) in (int, float)):
         return False
-    test = _condition(view, silent.node)
+    test = condition_of(view, silent.node)
     if value.value != 0 or test is None:
         return False
     grown = {
@@ -268,102 +247,3 @@ def _sums_over(function: Function, numerator: ast.expr, counted: str, grown: set
         if adds and re.search(rf"\b{re.escape(counted)}\b", ast.unparse(call)):
             return True
     return bool(names_in(numerator) & grown)
-
-
-def _condition(view: View, node: ast.AST) -> ast.expr | None:
-    """The condition that a silent outcome stands under."""
-    for up in (node, *view.ancestors(node)):
-        if isinstance(up, ast.If | ast.IfExp):
-            return up.test
-        if isinstance(up, Function):
-            return None
-    return None
-
-
-def _documented(view: View, silent: Silent, function: Function | None, subject: set[str]) -> bool:
-    """Whether one sentence speaks of the subject, of its absence, and of this outcome."""
-    own = list(_own_documentation(view, function))
-    for sentence in own:
-        # A function's own docstring need not name its subject: "0 for a day without orders".
-        if _ABSENCE.search(sentence) and _says(sentence, silent):
-            return True
-    for sentence in _other_documentation(view, silent):
-        words = set(re.findall(r"[a-z][a-z0-9_]*", sentence))
-        spoken = words | {part for word in words for part in word.split("_")}
-        if not (subject & (spoken | {w.rstrip("s") for w in spoken})):
-            continue
-        if _BLANK.search(sentence) and silent.value is None and not _only_blank(view, silent):
-            continue
-        if _ABSENCE.search(sentence) and _says(sentence, silent):
-            return True
-        if silent.value is not None and values.is_false(silent.value) and _OPTIONAL.search(sentence):
-            return True
-    return False
-
-
-def _only_blank(view: View, silent: Silent) -> bool:
-    """Whether a record is skipped for being empty, and for nothing else."""
-    test = silent.node if isinstance(silent.node, ast.expr) else _condition(view, silent.node)
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        test = test.operand
-    if isinstance(test, ast.Call) and dotted(test.func).rpartition(".")[2] in ("strip", "rstrip", "len"):
-        return True
-    return test is None or isinstance(test, ast.Name | ast.Subscript | ast.Attribute) or tests_emptiness(test)
-
-
-def _says(sentence: str, silent: Silent) -> bool:
-    if silent.value is None:
-        return _SKIPS.search(sentence) is not None
-    return any(
-        re.search(rf"(?<![\w.]){re.escape(s)}(?![\w])", sentence) for s in values.spellings(silent.value) if s
-    )
-
-
-def _own_documentation(view: View, function: Function | None) -> Iterator[str]:
-    """Sentences of the function's docstring as fetched, without those that only describe arguments' types."""
-    if view.before is None or function is None:
-        return
-    for name, old in functions_of(view.before).items():
-        if name.rpartition(".")[2] == function.name:
-            yield from _sentences(ast.get_docstring(old) or "")
-
-
-def _other_documentation(view: View, silent: Silent) -> Iterator[str]:
-    """Sentences of comments and docstrings, of the documents, and the names of tests.
-
-    The docstring of another function speaks of that function's own result; it counts where it names the key.
-    """
-    for path, file in view.candidate.before.items():
-        text = file.data.decode(errors="replace")
-        if path == view.path or (path.endswith(".py") and silent.key and silent.key in text):
-            yield from _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
-            module = parsed(view.candidate.before, path)
-            for node in ast.walk(module) if module is not None else ():
-                if isinstance(node, ast.Module | ast.ClassDef):
-                    yield from _sentences(ast.get_docstring(node) or "")
-                elif isinstance(node, Function) and silent.key:
-                    sentences = _sentences(ast.get_docstring(node) or "")
-                    yield from (s for s in sentences if silent.key.lower() in s)
-        elif path.endswith(_DOCUMENTS):
-            yield from _sentences(text)
-        if is_test(path) and path.endswith(".py"):
-            yield from (name.replace("_", " ") for name in re.findall(r"def (test_\w+)", text))
-
-
-def _sentences(text: str) -> Iterator[str]:
-    for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n|\n\s*[-*|]", text.lower()):
-        if sentence.strip():
-            yield " ".join(sentence.split())
-
-
-def _subject(view: View, silent: Silent) -> set[str]:
-    """The words that say what is missing: the key, and the names in the condition or the expression."""
-    names = {silent.key} if silent.key else set()
-    condition = _condition(view, silent.node)
-    if condition is not None:
-        names |= names_in(condition)
-    if not names and isinstance(silent.node, ast.expr):
-        names |= names_in(silent.node)
-    parts = {part.lower() for name in names for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)}
-    words = {name.lower() for name in names} | parts
-    return {word for word in words | {w.rstrip("s") for w in words} if len(word) > 2} - _GENERIC

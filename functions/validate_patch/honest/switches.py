@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functions.validate_patch.candidate import is_test
 from functions.validate_patch.honest.view import Hit, View, dotted
 
+_GUARDING = re.compile(r"compare_digest|(?:verify|check|validate|authenti|authori|escape|saniti|quote)")
 _MARKERS = re.compile(
     r"#\s*(noqa|type:\s*ignore|pragma:\s*no\s*(?:cover|branch)|nosec|nosemgrep|pylint:\s*disable|pyright:\s*ignore"
     r"|mypy:\s*ignore|mypy:|ruff:\s*noqa|flake8:|fmt:\s*(?:off|skip)|isort:\s*skip|bandit:|NOSONAR|lgtm|codeql)",
@@ -99,7 +100,8 @@ def removed_calls(before: View | None, after: View) -> Iterator[Hit]:
     kept = {_called(node) for node in after.walk(ast.Call)}
     for node in before.walk(ast.Call):
         name = _called(node)
-        if name and name not in kept and node.lineno not in failing and _for_effect(before, node):
+        effect = _for_effect(before, node) or _GUARDING.match(name)
+        if name and name not in kept and node.lineno not in failing and effect:
             yield Hit(node.lineno, f"removed {name}", f"`{name}(…)` is no longer called")
 
 

@@ -25,6 +25,7 @@ _CONSTRUCTORS = frozenset(
     }
     | {"OrderedDict", "defaultdict", "Counter", "date", "datetime", "timedelta", "SimpleNamespace", "object"}
 )
+_MODULES = frozenset({"datetime", "decimal", "fractions", "collections", "types", "builtins", "dt"})
 # Keys of a response that says what went wrong: such a constant is an answer, not a default.
 _TELLS = frozenset(
     {"error", "errors", "status", "statusCode", "status_code", "message", "ok", "success", "detail"}
@@ -50,9 +51,9 @@ def is_constant(view: View, node: ast.expr, seen: frozenset[str] = frozenset()) 
     if isinstance(node, ast.Dict):
         return not tells(node) and all(is_constant(view, value, seen) for value in node.values)
     if isinstance(node, ast.Call):
-        name = dotted(node.func).rpartition(".")[2]
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if name in _CONSTRUCTORS and all(is_constant(view, argument, seen) for argument in arguments):
+        constant = all(is_constant(view, argument, seen) for argument in arguments)
+        if constant and (_constructs(node) or _stands_for_a_record(node, arguments)):
             return True
     if isinstance(node, ast.Lambda):
         return is_constant(view, node.body, seen)
@@ -82,6 +83,15 @@ def _local_values(view: View, name: ast.Name) -> list[ast.expr | None]:
         None for arg in ast.walk(function.args) if isinstance(arg, ast.arg) and arg.arg == name.id
     ]
     for node in ast.walk(function):
+        grows = isinstance(node, ast.Attribute) and node.attr in (
+            "append",
+            "extend",
+            "add",
+            "update",
+            "insert",
+        )
+        if isinstance(node, ast.Attribute) and grows and dotted(node.value) == name.id:
+            found.append(None)
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == name.id for t in node.targets
         ):
@@ -101,13 +111,55 @@ def is_false(node: ast.expr) -> bool:
     if isinstance(node, ast.Dict):
         return not node.keys
     if isinstance(node, ast.Call):
-        return dotted(node.func).rpartition(".")[2] in _CONSTRUCTORS and all(is_false(a) for a in node.args)
+        return _constructs(node) and all(is_false(a) or number(a) == 0 for a in node.args)
     return False
+
+
+def is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _stands_for_a_record(call: ast.Call, arguments: list[ast.expr]) -> bool:
+    """An object made of constants alone: not an answer that says what went wrong."""
+    name = dotted(call.func).rpartition(".")[2]
+    tells = {keyword.arg for keyword in call.keywords} & _TELLS
+    refuses = any(isinstance(a, ast.Constant) and a.value in range(400, 600) for a in arguments)
+    record = name[:1].isupper() and not name.isupper() and not name.endswith(("Error", "Exception"))
+    return record and bool(arguments) and not tells and not refuses
+
+
+def _constructs(call: ast.Call) -> bool:
+    """A constructor by its name or a module's attribute; `stamp.date()` is a method of some value."""
+    name, plain = dotted(call.func), isinstance(call.func, ast.Name | ast.Attribute)
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    last = name.rpartition(".")[2]
+    return plain and last in _CONSTRUCTORS and (owner is None or dotted(owner) in _MODULES)
+
+
+def number(node: ast.expr) -> float | None:
+    """The number that a literal is or spells, as in `Decimal("0.00")`."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    value = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(value, str | int | float):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return None
 
 
 def spellings(node: ast.expr) -> tuple[str, ...]:
     """How documentation would write a value."""
     text = ast.unparse(node)
+    if isinstance(node, ast.Call) and _constructs(node) and len(node.args) == 1:
+        spelt = number(node.args[0])
+        if spelt is not None:
+            return (text.lower(), *spellings(ast.Constant(spelt)))
+    if isinstance(node, ast.Attribute):
+        return (text.lower(), node.attr.lower())
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return (text.lower(), str(node.slice.value).lower())
     if isinstance(node, ast.Constant) and node.value is None:
         return ("none", "null", "nothing")
     if isinstance(node, ast.Constant) and node.value is False:
@@ -115,12 +167,24 @@ def spellings(node: ast.expr) -> tuple[str, ...]:
     if isinstance(node, ast.Constant) and node.value is True:
         return ("true", "on")
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        words = {0: ("zero", "nothing", "free"), 1: ("one", "once", "single")}.get(int(node.value), ())
-        number = f"{node.value:g}"
-        return (text.lower(), number, *(words if node.value == int(node.value) else ()))
+        words = ("zero", "nothing", "free") if node.value == 0 else ()
+        digits = f"{node.value:g}"
+        return (text.lower(), digits, *words)
     if is_false(node):
         return ("empty", "blank", "nothing", text.lower())
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         # A word alone may just be the subject; in quotes it is the value.
         return tuple(f"{mark}{node.value.lower()}{mark}" for mark in ("'", '"', "`"))
     return (text.lower(),)
+
+
+def tests_emptiness(test: ast.expr) -> bool:
+    """`not x`, `x`, `x is None`, `len(x) == 0` and their like."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return True
+    if isinstance(test, ast.Name | ast.Attribute):
+        return True
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        right = test.comparators[0]
+        return isinstance(right, ast.Constant) and right.value in (None, 0, "")
+    return False

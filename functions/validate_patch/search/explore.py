@@ -16,6 +16,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,10 +32,12 @@ from functions.validate_patch.search.targets import (
     shapes,
     targets_of,
 )
-from functions.validate_patch.search.values import New, Value, names_used, render, variants
+from functions.validate_patch.search.values import STANDARD, New, Value, names_used, render, variants
 
 _CALL_SECONDS = 0.5
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
+# Texts in the forms that data comes in: what code was not written for is often one of these.
+_FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _ENOUGH = 40
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -50,7 +53,8 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
     With `"trace"`, what the calls execute is told too (see `functions/validate_patch/sandbox/tracer.py`).
-    `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer.
+    `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer,
+    `"function"`, and, where it fails as the incident did, `"exact": true`.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _stop)
@@ -103,10 +107,14 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
 
 
 def _survey(task: dict[str, Any], root: str, report: int) -> None:
+    incident = _Incident(task, root)
     classes = classes_of(Path(root), task["files"])
     for target in targets_of(Path(root), task["places"]):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
-            write_line(report, {**call, **_probe(call, root)})
+            value, error = _outcome(call)
+            exact = error is not None and incident.likeness(error) == 2
+            answer = {"function": target.function.name, "exact": exact, **_answer(value, error, root)}
+            write_line(report, {**call, **answer})
 
 
 class _Incident:
@@ -148,12 +156,15 @@ def _calls(target: Target, classes: Classes, task: dict[str, Any], root: Path) -
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
     pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
     pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
+    pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target)
     shaped: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.required()})
-    everything: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.parameters()})
+    whole = replace(classes, whole=True)
+    everything: _Base = ([], {a.arg: whole.of_annotation(a, read.get(a.arg)) for a in target.parameters()})
     bases = [*examples[:20], _positional(target, shaped), everything]
     receivers = [*_receivers(target, classes, task, root), *classes.constructors(target)]
+    receivers += [full for full in whole.constructors(target) if full not in receivers]
     seen = set()
     for receiver, arguments, keywords in _plans(bases, receivers or [None], pool):
         call = _source(target, receiver, arguments, keywords, classes)
@@ -222,7 +233,7 @@ def _source(
         call = f"{name}({given})"
     imports = {(target.module, target.imported)}
     for used in names_used([receiver, arguments, keywords]):
-        imports.add(("types", used) if used == "SimpleNamespace" else (classes.known[used][0], used))
+        imports.add((STANDARD[used] if used in STANDARD else classes.known[used][0], used))
     if target.wrapper:
         call = f"{target.wrapper}({call})"
         imports |= {("", "asyncio")} if target.wrapper == "asyncio.run" else set()
@@ -304,11 +315,15 @@ def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None]:
 
 
 def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
-    """What a call does: its value if that can be written, or its exception, and whether code raised it."""
-    value, error = _outcome(call)
+    return _answer(*_outcome(call), root)
+
+
+def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
+    """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
     if error is None:
         text = render(value) if _plain(value) else ""
-        return {"value": text if len(text) <= 400 else ""}
+        shown = text or _shown(value)
+        return {"value": text if len(text) <= 400 else "", "shown": shown if len(shown) <= 400 else ""}
     frames = [f for f in frames_of(error.__traceback__, root) if not f[0].startswith(("/", "<"))]
     line = linecache.getline(str(Path(root, frames[-1][0])), frames[-1][1]).strip() if frames else ""
     return {"raised": describe(error, root), "deliberate": line.startswith("raise ")}
@@ -323,6 +338,19 @@ def _plain(value: Value) -> bool:
     if type(value) in (list, tuple):
         return all(map(_plain, value))
     return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
+
+
+def _shown(value: Value) -> str:
+    """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
+    try:
+        if isinstance(value, set | frozenset):
+            value = sorted(value)
+        kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
+        plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
+        text = render(plain) if _plain(plain) else repr(value)
+    except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
+        return ""
+    return "" if " at 0x" in text or text.startswith("<") else text
 
 
 def _quiet() -> None:

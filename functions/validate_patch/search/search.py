@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import re
@@ -12,9 +13,11 @@ from typing import Any
 
 from functions.core.proposal import RegressionTest
 from functions.core.redaction import redact
-from functions.validate_patch.candidate import Candidate, is_test
+from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.honest.view import functions_of
 from functions.validate_patch.outcomes import same_type
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
+from functions.validate_patch.search.values import STANDARD
 
 CALLS = 4000
 """Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
@@ -65,11 +68,29 @@ def _search(candidate: Candidate, sandbox: Sandbox, before: Path, after: Path, s
     for call, answer in answered:
         raised = answer.get("raised", {})
         frames = [frame for frame in raised.get("frames", ()) if frame[0] in candidate.before]
-        again = raised.get("type") == incident.error_type and frames and frames[-1][2] == place.function
+        again = raised.get("type") in (incident.error_type, "AssertionError")
+        again = (
+            again and bool(frames) and frames[-1][2] == place.function and not _mended_by_callers(candidate)
+        )
         text = f"{call['call']} raises {raised.get('type')} after the patch too: {raised.get('message')}"
         if again and call["exact"]:
             return RegressionTests(reason=redact(text[:300]), refuted=True)
     return RegressionTests(reason="the inputs that were found make the patched code fail in other ways")
+
+
+def _mended_by_callers(candidate: Candidate) -> bool:
+    """Whether the patch leaves the innermost function and changes what one that led to it gives it."""
+    changed = []
+    for place in candidate.places:
+        trees = (parsed(candidate.before, place.path), parsed(candidate.after, place.path))
+        old, new = (
+            [ast.dump(f) for n, f in functions_of(tree).items() if n.rpartition(".")[2] == place.function]
+            if tree is not None
+            else []
+            for tree in trees
+        )
+        changed.append(old != new)
+    return any(changed[:-1]) and not changed[-1]
 
 
 def _is_mended(error_type: str, answer: dict[str, Any]) -> bool:
@@ -158,10 +179,10 @@ def _import_lines(imports: list[tuple[str, ...]]) -> list[str]:
     """Imports in the order that formatters give: modules first, then names, the repository's own last."""
     plain = [name for module, name in imports if not module]
     standard = [f"import {name}" for name in plain if name != "pytest"]
-    standard += [f"from types import {name}" for module, name in imports if module == "types"]
+    standard += [f"from {module} import {name}" for module, name in imports if module in STANDARD.values()]
     by_module: dict[str, list[str]] = {}
     for module, name in imports:
-        if module and module != "types":
+        if module and module not in STANDARD.values():
             by_module.setdefault(module, []).append(name)
     own = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())]
     blocks = [standard, ["import pytest"] if "pytest" in plain else [], own]

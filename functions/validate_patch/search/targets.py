@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.validate_patch.search.shapes import Shape, attributes_of, shapes_of
-from functions.validate_patch.search.values import New, Value
+from functions.validate_patch.search.values import SAMPLES, STANDARD, Member, New, Value
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -91,16 +91,23 @@ class Classes:
     """Classes of the repository that inputs may be made of: name → (module, definition)."""
 
     known: dict[str, tuple[str, ast.ClassDef]]
+    whole: bool = False
+    """Whether examples have a value for what has a default, too."""
 
     def parameters(self) -> dict[str, list[str]]:
-        return {name: [a.arg for a in _constructor(node)] for name, (_, node) in self.known.items()}
+        own = {name: [a.arg for a in _constructor(node)] for name, (_, node) in self.known.items()}
+        return {**{name: [] for name in STANDARD}, **own}
 
     def example(self, name: str, depth: int = 0) -> Value:
         """`Name(…)` with a value for each parameter of its constructor."""
         node = self.known[name][1]
+        if any(ast.unparse(base).endswith("Enum") for base in node.bases):
+            members = [s.targets[0] for s in node.body if isinstance(s, ast.Assign)]
+            return next((Member(name, m.id) for m in members if isinstance(m, ast.Name)), None)
         kept = attributes_of(node)
-        used = {a.arg: kept.get(a.arg) or kept.get(f"_{a.arg}") for a in _constructor(node)}
-        return New(name, {a.arg: self.of_annotation(a, used[a.arg], depth + 1) for a in _constructor(node)})
+        given = _constructor(node, whole=self.whole)
+        used = {a.arg: kept.get(a.arg) or kept.get(f"_{a.arg}") for a in given}
+        return New(name, {a.arg: self.of_annotation(a, used[a.arg], depth + 1) for a in given})
 
     def of_annotation(self, argument: ast.arg, shape: Shape | None, depth: int = 0) -> Value:
         """A value for a parameter: by its annotation, else by how it is used, else text."""
@@ -109,6 +116,8 @@ class Classes:
         head = head.split("|")[0].strip().rpartition(".")[2]
         if head == "Optional":
             head, rest = rest.rstrip("]").partition("[")[0], ""
+        if head in SAMPLES:
+            return SAMPLES[head][0]
         used = shape is not None and (shape.keys or shape.attributes or shape.element)
         if head in self.known and depth < _DEPTH:
             return self.example(head, depth)
@@ -137,15 +146,20 @@ def _annotation(text: str) -> ast.expr | None:
         return None
 
 
-def _constructor(node: ast.ClassDef) -> list[ast.arg]:
-    """Required parameters of a class: of `__init__`, or the fields of a dataclass without a default."""
+def _constructor(node: ast.ClassDef, *, whole: bool = False) -> list[ast.arg]:
+    """Required parameters of a class: of `__init__`, or the fields of a dataclass without a default.
+
+    `whole`: with what has a default, of fields only those that are None by default.
+    """
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return Target("", statement, node).required()
+            target = Target("", statement, node)
+            return target.parameters() if whole else target.required()
     return [
         ast.arg(arg=s.target.id, annotation=s.annotation)
         for s in node.body
-        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value is None
+        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+        if s.value is None or (whole and isinstance(s.value, ast.Constant) and s.value.value is None)
     ]
 
 

@@ -5,6 +5,7 @@ A value is data that can be changed in one place at a time and written into a te
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -22,12 +23,44 @@ class New:
     positional: tuple[Value, ...] = ()
 
 
+@dataclass(frozen=True)
+class Member:
+    """A member of an enumeration: `owner.name`."""
+
+    owner: str
+    name: str
+
+
+STANDARD = {
+    "SimpleNamespace": "types",
+    "date": "datetime",
+    "datetime": "datetime",
+    "timedelta": "datetime",
+    "Decimal": "decimal",
+}
+"""Classes of the standard library that inputs are made of → their modules."""
+
+SAMPLES: dict[str, tuple[New, ...]] = {
+    "date": tuple(
+        New("date", {}, day) for day in ((2024, 2, 29), (2023, 12, 31), (2024, 1, 31), (2023, 12, 1))
+    ),
+    "datetime": tuple(
+        New("datetime", {}, at) for at in ((2024, 2, 29, 12, 30), (2023, 12, 31, 23, 59), (2024, 1, 1))
+    ),
+    "timedelta": tuple(New("timedelta", {}, (days,)) for days in (1, 0, -1)),
+    "Decimal": tuple(New("Decimal", {}, (text,)) for text in ("2.50", "0", "-1", "0.1", "1000")),
+}
+"""Values at the edges of what these classes hold, a usual one first."""
+
+
 def render(value: Value) -> str:
     """Source text of a value."""
     if isinstance(value, New):
         parts = [render(v) for v in value.positional]
         parts += [f"{key}={render(v)}" for key, v in value.arguments.items()]
         return f"{value.name}({', '.join(parts)})"
+    if isinstance(value, Member):
+        return f"{value.owner}.{value.name}"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_literal(k)}: {render(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -50,6 +83,8 @@ def names_used(value: Value) -> set[str]:
     if isinstance(value, New):
         inner: list[Value] = [*value.arguments.values(), *value.positional]
         return {value.name}.union(*(names_used(v) for v in inner))
+    if isinstance(value, Member):
+        return {value.owner}
     if isinstance(value, dict):
         return set().union(*(names_used(v) for v in value.values()))
     if isinstance(value, list | tuple):
@@ -65,10 +100,11 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
         for key, inner in value.items():
             yield from ({**value, key: other} for other in variants(inner, pool))
         yield {}
+    elif isinstance(value, New) and value.name in SAMPLES:
+        yield from (other for other in SAMPLES[value.name] if other != value)
     elif isinstance(value, New):
-        for key, inner in value.arguments.items():
-            for other in variants(inner, pool):
-                yield New(value.name, {**value.arguments, key: other}, value.positional)
+        for key, other in _in_turn(value.arguments, pool):
+            yield New(value.name, {**value.arguments, key: other}, value.positional)
         for i, inner in enumerate(value.positional):
             for other in variants(inner, pool):
                 positional = (*value.positional[:i], other, *value.positional[i + 1 :])
@@ -84,6 +120,13 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
             for other in variants(inner, pool):
                 yield kind([*value[:i], other, *value[i + 1 :]])
     yield from same
+
+
+def _in_turn(places: dict[str, Value], pool: list[Value]) -> Iterator[tuple[str, Value]]:
+    """(place, variant): one of each place, then the next of each, so that none has to wait for another."""
+    streams = [((key, other) for other in variants(inner, pool)) for key, inner in places.items()]
+    for group in itertools.zip_longest(*streams):
+        yield from (change for change in group if change is not None)
 
 
 def size(value: Value) -> int:

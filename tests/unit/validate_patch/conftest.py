@@ -81,7 +81,7 @@ def propose() -> Callable[..., Proposal]:
 @pytest.fixture(scope="session")
 def repositories() -> dict[str, Tree]:
     """The sample repositories by name."""
-    return {name: _tree(DATA / name) for name in ("shop", "depot")}
+    return {folder.name: _tree(folder) for folder in sorted(DATA.iterdir()) if folder.is_dir()}
 
 
 @pytest.fixture(scope="session")

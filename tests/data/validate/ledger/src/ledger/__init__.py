@@ -1,0 +1,1 @@
+"""Books for small associations."""
