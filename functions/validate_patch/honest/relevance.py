@@ -19,9 +19,19 @@ def no_fix(candidate: Candidate) -> Iterator[str]:
     pairs = [(parsed(candidate.before, c.path), parsed(candidate.after, c.path)) for c in code]
     if not any(new is not None and (old is None or _dump(old) != _dump(new)) for old, new in pairs):
         yield "the patch changes no code outside of tests, so the error stays"
-    elif candidate.places and not _touches(_reached(candidate), pairs):
+    elif candidate.places and not _touches(_reached(candidate) | _owners(candidate), pairs):
         where = candidate.places[-1].function
         yield f"the patch changes nothing that {where} or its callers use, so the error stays"
+
+
+def _owners(candidate: Candidate) -> set[str]:
+    """Names of the classes whose methods the traceback passed through: what they hold may be the cause."""
+    found: set[str] = set()
+    for place in candidate.places:
+        module = parsed(candidate.before, place.path)
+        names = functions_of(module) if module is not None else {}
+        found |= {part for name in names if name.endswith(f".{place.function}") for part in name.split(".")}
+    return found
 
 
 def _touches(reached: set[str], pairs: list[tuple[ast.Module | None, ast.Module | None]]) -> bool:
@@ -53,6 +63,7 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
     if not candidate.places:
         return
     reached = _reached(candidate)
+    classes = reached | _owners(candidate)
     for change in candidate.python_changes:
         before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
         if before is None or after is None or is_test(change.path):
@@ -63,7 +74,7 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
             top, dot, _ = name.partition(".")
             # Of a class that is used, what is not named counts only where the language itself calls it.
             methods = functions_of(before)
-            held = top in reached and (not dot or name not in methods or last.startswith("__"))
+            held = top in classes and (not dot or name not in methods or last.startswith("__"))
             if new.get(name) == text or last in reached or held:
                 continue
             verb = "changes" if name in new else "removes"
