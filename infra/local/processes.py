@@ -41,8 +41,11 @@ class Started:
 
     def stop(self) -> None:
         """End it and what it started; does nothing if it has ended."""
+        child = _children.pop(self.pid, None)
         process = self.find()
         if process is None:
+            if child is not None:
+                child.poll()
             return
         family = [*process.children(recursive=True), process]
         process.terminate()
@@ -50,7 +53,7 @@ class Started:
         for survivor in alive:
             survivor.kill()
         psutil.wait_procs(alive, timeout=_STOP_SECONDS)
-        if child := _children.pop(self.pid, None):
+        if child is not None:
             child.wait()
 
 

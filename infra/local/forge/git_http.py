@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import IO
 
@@ -31,22 +32,30 @@ _CHUNK = 64 * 1024
 
 
 class _Stream:
-    """What the backend answers after its headers; ends the process when the client goes away."""
+    """What the backend answers after its headers; ends the process when the client goes away.
+
+    A server that meets a reset connection while it discards what is left of the request never calls `close`
+    (Werkzeug 3.1, `run_wsgi`): then the process ends when nobody refers to this any more.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
-        self._process = process
         self._output = output
+        self._end = weakref.finalize(self, _end, process, output)
 
     def __iter__(self) -> Iterator[bytes]:
         while piece := self._output.read(_CHUNK):
             yield piece
 
     def close(self) -> None:
-        self._output.close()
-        if self._process.poll() is None:
-            self._process.terminate()
-        if code := self._process.wait():
-            _logger.warning("git http-backend ended with %d; its own words are on standard error", code)
+        self._end()
+
+
+def _end(process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    output.close()
+    if process.poll() is None:
+        process.terminate()
+    if code := process.wait():
+        _logger.warning("git http-backend ended with %d; its own words are on standard error", code)
 
 
 def is_git(request: Request) -> bool:
