@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from functions.core.incidents import Incidents
-from functions.core.spend import Budget, OverBudget
+from functions.core.spend import Budget, Commitment, OverBudget
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -57,19 +58,23 @@ def test_apps_have_budgets_of_their_own(incidents_table: Table) -> None:
         pass
 
 
+@pytest.mark.usefixtures("atomic_table")
 def test_concurrent_heals_together_stay_below_the_ceiling(incidents_table: Table) -> None:
-    held = []
+    held: list[AbstractContextManager[Commitment]] = []
 
     def hold(_: int) -> bool:
         commitment = Budget(incidents_table, "orders", 1.0).commit(0.25)
         try:
-            held.append((commitment.__enter__(), commitment))
+            commitment.__enter__()
         except OverBudget:
             return False
+        held.append(commitment)
         return True
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(hold, range(12))) == 4
+    for commitment in held:
+        commitment.__exit__(None, None, None)
 
 
 def test_a_budget_is_no_incident(incidents_table: Table) -> None:

@@ -13,6 +13,7 @@ import pytest
 from functions.core.evidence import Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
+from functions.validate_patch import reproduce
 from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Validation, validate
@@ -35,8 +36,13 @@ def judge(
     incidents: dict[str, Facts],
     propose: Callable[..., Proposal],
     sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[dict[str, Any]], Validation]:
-    """Put a case from the data files through all gates."""
+    """Put a case from the data files through all gates.
+
+    Each reproduction runs once here: hundreds of cases; other tests are about the repetition.
+    """
+    monkeypatch.setattr(reproduce, "TIMES", 1)
 
     def run(case: dict[str, Any]) -> Validation:
         proposal = propose(*map(tuple, case["edits"]), test=case.get("test", ""))
