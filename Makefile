@@ -24,7 +24,7 @@ demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
 test: $(READY) browser ## Run all tests
-	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
+	@$(BIN)/pytest -n 3 --dist worksteal --durations 15
 
 # The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
 # and say so; everything else runs.
@@ -34,7 +34,9 @@ browser:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
 	  echo "There is no chromium: the tests of the approval page will fail. Install it, e.g.: apt-get install chromium"
 
-check: lint types test synth ## What CI runs: lint, format, types, tests, synthesis
+# Side by side: types and synthesis fill the time in which tests wait.
+check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target lint types test synth
 
 lint: $(READY)
 	@$(BIN)/ruff check .

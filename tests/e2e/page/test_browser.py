@@ -92,7 +92,7 @@ def test_asking_for_changes_brings_a_second_proposal_that_answers_the_first(
     second = link_for(app, after=first.approval_id)
     expect(page.get_by_text("A new proposal waits; its link has been sent")).to_be_visible()
 
-    page.goto(second)
+    page = ana.open(second)  # in a tab of its own: the other one reloads itself
     expect(page.locator(".diff").first).to_contain_text("if country in RATES")
     expect(page.get_by_text("Do it as days() does, please.")).to_be_visible()
     page.goto(link)
