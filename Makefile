@@ -36,7 +36,7 @@ browser:
 
 # Side by side: types and synthesis fill the time in which tests wait.
 check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
-	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target lint types test synth
+	@$(MAKE) --no-print-directory --jobs 4 lint types test synth
 
 lint: $(READY)
 	@$(BIN)/ruff check .
