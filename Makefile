@@ -24,7 +24,7 @@ demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
 test: $(READY) browser ## Run all tests
-	@$(BIN)/pytest -n 3 --dist worksteal --durations 15
+	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
 
 # The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
 # and say so; everything else runs.
