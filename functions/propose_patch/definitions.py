@@ -82,7 +82,7 @@ class _Resolver:
 
     def _attribute(self, base: str, attribute: str, origins: dict[str, ast.AST]) -> Iterator[Definition]:
         if base in ("self", "cls") and self._owner:
-            yield from self._member(Definition(self._path, self._owner.name, self._owner), attribute)
+            yield from self._member(self._path, self._owner, attribute)
         elif module := self._module(base):
             if found := self._find(module, attribute):
                 yield found
@@ -93,17 +93,16 @@ class _Resolver:
                     returned = sorted(syntax.names_in(found.node.returns))
                     found = next(filter(None, (self._find(found.path, r) for r in returned)), found)
                 if found and isinstance(found.node, ast.ClassDef):
-                    yield from self._member(found, attribute)
+                    yield from self._member(found.path, found.node, attribute)
 
-    def _member(self, owner: Definition, attribute: str) -> Iterator[Definition]:
-        assert isinstance(owner.node, ast.ClassDef)  # noqa: S101 - both callers have looked
-        if node := syntax.member(owner.node, attribute):
-            yield Definition(owner.path, f"{owner.name}.{attribute}", node)
+    def _member(self, path: str, owner: ast.ClassDef, attribute: str) -> Iterator[Definition]:
+        if node := syntax.member(owner, attribute):
+            yield Definition(path, f"{owner.name}.{attribute}", node)
             return
-        for base in owner.node.bases:
+        for base in owner.bases:
             name = base.id if isinstance(base, ast.Name) else ""
-            parent = self._find(owner.path, name) if name else None
-            if parent and isinstance(parent.node, ast.ClassDef) and parent.node is not owner.node:
+            parent = self._find(path, name) if name else None
+            if parent and isinstance(parent.node, ast.ClassDef) and parent.node is not owner:
                 node = syntax.member(parent.node, attribute)
                 if node:
                     yield Definition(parent.path, f"{parent.name}.{attribute}", node)

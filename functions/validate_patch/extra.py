@@ -54,8 +54,9 @@ def check(candidate: Candidate, sandbox: Sandbox, before: Path, pool: Executor) 
     ]
     called = _run_calls([call for call, _ in worked], sandbox, after, ranges)
     mended = _run_calls(failed, sandbox, after, ranges)
-    left = _numbers(tested.result(), "executable") - _numbers(tested.result(), "executed")
-    left -= _numbers(called, "executed") | _numbers(mended, "executed")
+    left = _numbers(tested.result(), "executable")
+    for outcome in (tested.result(), called, mended):
+        left -= _numbers(outcome, "executed")
     others = [path for path in suite.relevant_tests(candidate) if path not in tests]
     if left and others:
         left -= _numbers(by_tests(others), "executed")

@@ -150,6 +150,8 @@ _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = 
 
 RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
 """Gates that run strangers' code."""
+GATES = ("applies", *(name for name, _, _ in _READING), *RUNNING, "formatting")
+"""All of them, in the order of the evidence."""
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:

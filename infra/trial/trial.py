@@ -27,23 +27,12 @@ from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show, request_maker
 from functions.validate_patch.tree import Tree
-from functions.validate_patch.validate import Validation, tree_of, validate
+from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
 from infra.trial.answer import Refused, read_answer
 from infra.trial.log import read_log
 from infra.trial.source import LocalSource
 
 Progress = Callable[[str], None]
-GATES = (
-    "applies",
-    "in_lane",
-    "parses",
-    "honest",
-    "clean",
-    "reproduces",
-    "breaks_nothing",
-    "nothing_extra",
-    "formatting",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +190,7 @@ def _judged(desk: Desk, trial: Trial, data: bytes) -> Trial:
 
 
 def _does_not_apply(why: str, base_sha: str) -> Evidence:
-    rest = (GateResult(gate, Result.NOT_RUN, "not run: an earlier gate failed") for gate in GATES[1:])
+    rest = not_run(*GATES[1:], why="an earlier gate failed")
     return Evidence((GateResult(GATES[0], Result.FAIL, why, (why,)), *rest), "", base_sha)
 
 

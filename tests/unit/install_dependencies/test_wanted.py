@@ -77,7 +77,7 @@ PIPFILE = json.dumps(
             ("attrs==1",),
             (),
         ),
-        ({"requirements-dev.txt": b"--index-url https://evil.example/\nattrs\npytest==7\n"}, ("attrs",), ()),
+        ({"requirements-dev.txt": b"--find-links wheels\n--no-index\nattrs\npytest==7\n"}, ("attrs",), ()),
         ({"dev-requirements.txt": b"-r dev-requirements.txt\nattrs\n"}, ("attrs",), ()),
         ({"docs/requirements.txt": b"sphinx\n"}, (), ()),
         (

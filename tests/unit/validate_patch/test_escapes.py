@@ -25,7 +25,7 @@ ESCAPES = {
     "our memory through the parent": "open('/proc/{parent}/mem', 'rb').read(1)",
     "our open files through the parent": "os.listdir('/proc/{parent}/fd')[0]",
     "our working directory through the parent": "os.listdir('/proc/{parent}/cwd')[0]",
-    "our root through the parent": "os.listdir('/proc/{parent}/root/root')[0]",
+    "our root through the parent": "os.listdir('/proc/{parent}/root')[0]",
     "credentials in the environment": "[k for k in os.environ if 'SECRET' in k or 'TOKEN' in k][0]",
     "the metadata address": "socket.create_connection(('169.254.169.254', 80), 1)",
     "Lambda's runtime interface": "socket.create_connection(('127.0.0.1', 9001), 1)",
