@@ -15,6 +15,7 @@ from functions.core.archive import Kind, Member
 from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
+from functions.core.python import Python
 from functions.validate_patch import (
     clean,
     edits,
@@ -136,8 +137,9 @@ def conclude(
         gates += not_run("formatting", why="an earlier gate failed")
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    reason = candidate.facts.base_reason
-    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build), patch)
+    facts = candidate.facts
+    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, facts.python)
+    return Validation(evidence, patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
@@ -190,7 +192,7 @@ def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list
     ]
     ran = next((number for number, gate in enumerate(gates) if gate.runs), None)
     if ran is not None:
-        python = _python(candidate.rules)
+        python = _python(candidate.facts.python)
         gates[ran] = replace(gates[ran], detail=f"{gates[ran].detail} (sandbox: {sandbox.isolation}{python})")
     return candidate, gates
 
@@ -217,12 +219,12 @@ def _searched(
     return candidate, not_run(reproduce.GATE, why=reason)[0]
 
 
-def _python(rules: Rules) -> str:
-    """What is to be said of the Python version that the repository names."""
+def _python(python: Python) -> str:
+    """What is to be said of the Python that the tests ran on."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if rules.python in ("", here):
+    if python.version == here:
         return ""
-    return f"; run on Python {here}: the repository's {rules.python} is not here"
+    return f"; run on Python {here}: the app's {python.version} is not here"
 
 
 def _remark(gate: str, rules: Rules) -> str:
