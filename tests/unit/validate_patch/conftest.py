@@ -11,9 +11,11 @@ import pytest
 
 from functions.core.app import App
 from functions.core.archive import members_of
+from functions.core.engine import ENGINE
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.python import Python
 from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of
@@ -54,7 +56,8 @@ def facts_of() -> Callable[..., Facts]:
             sample=f"Traceback (most recent call last):\n{error_type}: {message}\n",
             frames=frames,
         )
-        return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop"))
+        app = App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop")
+        return Facts(incident, app, python=Python(ENGINE, "it runs the tests"))
 
     return make
 
