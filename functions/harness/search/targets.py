@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
-from functions.validate_patch.search.shapes import Shape, attributes_of, shapes_of
-from functions.validate_patch.search.values import SAMPLES, STANDARD, Member, New, Value
+from functions.harness.search.shapes import Shape, attributes_of, shapes_of
+from functions.harness.search.values import SAMPLES, STANDARD, Member, New, Value
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 # Annotation → a value of that type.
 _TYPES: dict[str, Value] = {
@@ -61,7 +62,7 @@ class Target:
         """What makes a call run to its end: an event loop, or a list of what it yields."""
         if isinstance(self.function, ast.AsyncFunctionDef):
             return "asyncio.run"
-        own = [n for n in ast.walk(self.function) if isinstance(n, ast.Yield | ast.YieldFrom)]
+        own = [n for n in ast.walk(self.function) if isinstance(n, (ast.Yield, ast.YieldFrom))]
         return "list" if own else ""
 
     def parameters(self) -> list[ast.arg]:
@@ -81,7 +82,9 @@ class Target:
             a.arg for a in positional[len(positional) - len(arguments.defaults) :] if arguments.defaults
         }
         optional |= {
-            a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
+            a.arg
+            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults)  # noqa: B905 - Python 3.9
+            if d is not None
         }
         return [a for a in self.parameters() if a.arg not in optional]
 
@@ -127,7 +130,7 @@ class Classes:
         if head in ("dict", "Dict", "Mapping") and rest and not used:
             kinds = [ast.arg(arg="", annotation=_annotation(part)) for part in rest.rstrip("]").split(",", 1)]
             key, *value = [self.of_annotation(kind, None, depth + 1) for kind in kinds]
-            return {key if isinstance(key, str | int) else "x": value[0] if value else "x"}
+            return {key if isinstance(key, (str, int)) else "x": value[0] if value else "x"}
         if shape is not None and used:
             return shape.example()
         if head in _TYPES:
@@ -176,10 +179,10 @@ def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Target]:
         for node in module.body:
             owner = node if isinstance(node, ast.ClassDef) else None
             for inner in owner.body if owner is not None else [node]:
-                holds = isinstance(inner, Function) and inner.lineno <= place["line"] <= (
+                holds = isinstance(inner, FUNCTIONS) and inner.lineno <= place["line"] <= (
                     inner.end_lineno or 0
                 )
-                if isinstance(inner, Function) and holds and (place["path"], inner.lineno) not in seen:
+                if isinstance(inner, FUNCTIONS) and holds and (place["path"], inner.lineno) not in seen:
                     seen.add((place["path"], inner.lineno))
                     yield Target(place["path"], inner, owner)
 

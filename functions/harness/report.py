@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-READY = b'{"isolated": true}\n'
-"""The first line: the worker is isolated and starts the code under test."""
+READY = b'{"ready": true}\n'
+"""The first line: the worker is set up and starts the code under test."""
 
 _MESSAGE_LIMIT = 500
 _FRAME_LIMIT = 60

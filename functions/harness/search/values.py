@@ -8,9 +8,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-Value: TypeAlias = Any
+Value = Any
 """None, bool, int, float, str, bytes, list, tuple, dict of values, or `New`."""
 
 
@@ -87,7 +87,7 @@ def names_used(value: Value) -> set[str]:
         return {value.owner}
     if isinstance(value, dict):
         return set().union(*(names_used(v) for v in value.values()))
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return set().union(*(names_used(v) for v in value))
     return set()
 
@@ -109,7 +109,7 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
             for other in variants(inner, pool):
                 positional = (*value.positional[:i], other, *value.positional[i + 1 :])
                 yield New(value.name, value.arguments, positional)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         kind = type(value)
         yield kind()
         if len(value) > 1:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from functions.validate_patch.search.values import New, Value
+from functions.harness.search.values import New, Value
 
 _TEXT_METHODS = frozenset(
     {
@@ -135,7 +135,7 @@ class _Reader(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> None:
         for side in (node.left, *node.comparators):
             shape = self.shape_of(side)
-            if shape is not None and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+            if shape is not None and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
                 shape.number = True
         self.generic_visit(node)
 
@@ -187,7 +187,7 @@ def attributes_of(node: ast.ClassDef) -> dict[str, Shape]:
     """Attribute → shape, as the methods of a class use what they keep on `self`."""
     reader = _Reader(["self"])
     for method in node.body:
-        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
             for statement in method.body:
                 reader.visit(statement)
     return reader.shapes["self"].attributes
@@ -201,7 +201,7 @@ def calls_of(
     `classes`: constructors that may occur in them → their parameters.
     """
     for scope in [
-        n for n in ast.walk(module) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module)
+        n for n in ast.walk(module) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module))
     ]:
         bound = {
             target.id: node.value
@@ -231,15 +231,15 @@ def literal(
         return node.value
     if isinstance(node, ast.Name) and node.id in bound:
         return literal(bound[node.id], {k: v for k, v in bound.items() if k != node.id}, classes, inner)
-    if isinstance(node, ast.List | ast.Tuple):
+    if isinstance(node, (ast.List, ast.Tuple)):
         values = [literal(e, bound, classes, inner) for e in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)
     if isinstance(node, ast.Dict) and all(node.keys):
         keys = [ast.literal_eval(k) for k in node.keys if k is not None]
-        return dict(zip(keys, (literal(v, bound, classes, inner) for v in node.values), strict=True))
+        return {k: literal(v, bound, classes, inner) for k, v in zip(keys, node.values)}  # noqa: B905 - Python 3.9
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         value = literal(node.operand, bound, classes, inner)
-        if isinstance(value, int | float):
+        if isinstance(value, (int, float)):
             return -value
     if isinstance(node, ast.Call) and _last_name(node.func) in classes:
         positional = tuple(literal(a, bound, classes, inner) for a in node.args)

@@ -21,10 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from functions.validate_patch.sandbox.report import describe, frames_of, write_line
-from functions.validate_patch.sandbox.tracer import Tracer
-from functions.validate_patch.search.shapes import calls_of
-from functions.validate_patch.search.targets import (
+from functions.harness.report import describe, frames_of, write_line
+from functions.harness.tracer import Tracer
+from functions.harness.search.shapes import calls_of
+from functions.harness.search.targets import (
     Classes,
     Target,
     classes_of,
@@ -32,7 +32,7 @@ from functions.validate_patch.search.targets import (
     shapes,
     targets_of,
 )
-from functions.validate_patch.search.values import STANDARD, New, Value, names_used, render, variants
+from functions.harness.search.values import STANDARD, New, Value, names_used, render, variants
 
 _CALL_SECONDS = 0.5
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
@@ -52,7 +52,7 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
-    With `"trace"`, what the calls execute is told too (see `functions/validate_patch/sandbox/tracer.py`).
+    With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
     `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer,
     `"function"`, and, where it fails as the incident did, `"exact": true`.
     """
@@ -285,7 +285,7 @@ def _literals(code: ast.AST, limit: int) -> list[Value]:
     found: list[Value] = []
     for node in ast.walk(code):
         value = node.value if isinstance(node, ast.Constant) else None
-        short = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 40)
+        short = isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 40)
         if short and value not in found:
             found.append(value)
     return found[:limit]
@@ -294,7 +294,7 @@ def _literals(code: ast.AST, limit: int) -> list[Value]:
 def _data_of(target: Target, root: Path) -> ast.Module:
     """The assignments at module level of the target's file: tables that its functions look things up in."""
     module = ast.parse((root / target.path).read_bytes())
-    kept = [statement for statement in module.body if isinstance(statement, ast.Assign | ast.AnnAssign)]
+    kept = [statement for statement in module.body if isinstance(statement, (ast.Assign, ast.AnnAssign))]
     return ast.Module(body=list(kept), type_ignores=[])
 
 
@@ -343,7 +343,7 @@ def _plain(value: Value) -> bool:
 def _shown(value: Value) -> str:
     """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
     try:
-        if isinstance(value, set | frozenset):
+        if isinstance(value, (set, frozenset)):
             value = sorted(value)
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
         plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict

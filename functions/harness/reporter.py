@@ -1,7 +1,7 @@
 """The pytest plugin that reports each test as it ends: one JSON line per collection, phase and end.
 
-It runs beside code under test, in the sandbox and in an app's own builds, so it imports nothing but the
-standard library and pytest, and works with old versions of both (Python 3.9, pytest 6).
+It runs beside code under test, so it imports nothing but the standard library and pytest, and works with old
+versions of both (Python 3.9, pytest 6).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from functions.validate_patch.sandbox.report import describe, write_line
+from functions.harness.report import describe, write_line
 
 
 class Reporter:

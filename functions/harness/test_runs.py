@@ -1,6 +1,6 @@
 """Reads a worker's report: what is believed of it, and when the whole of it is not.
 
-The verdict is computed here, outside of the sandbox. A report must tell a complete story that agrees with
+The verdict is computed where no code of strangers runs. A report must tell a complete story that agrees with
 what was seen from outside: the process ended by itself, through pytest's own end, with the exit code that
 pytest reported; every collected test was told exactly once per phase. Code under test that ends the process
 early, drops tests or writes lines of its own breaks that story; then nothing of it counts.
@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.validate_patch.sandbox.sandbox import Outcome
+from functions.harness.outcome import Outcome
 
 # pytest.ExitCode: all passed, some failed, interrupted (by errors while collecting), nothing collected.
 _ENDINGS = (0, 1, 2, 5)
 _PHASES = ("setup", "call", "teardown")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Raised:
     """An exception as reported: its type as `module.Name`, and where it came from, innermost last."""
 
@@ -29,7 +29,7 @@ class Raised:
     frames: tuple[tuple[str, int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TestRun:
     """One run of pytest."""
 
