@@ -218,7 +218,7 @@ class Driver:
 
     def _interpreter(self) -> str:
         if not self._job.python:
-            return sys.executable
+            return os.path.realpath(sys.executable)
         found = find(self._job.python)
         if found is None:
             raise Broken(f"Python {self._job.python} is not here")
@@ -293,9 +293,7 @@ class Driver:
 class _Watch:
     """Reads a run's pipes until it has ended, or stops it."""
 
-    def __init__(
-        self, control: socket.socket, output: int, report: int, seconds: float, kill: Any
-    ) -> None:
+    def __init__(self, control: socket.socket, output: int, report: int, seconds: float, kill: Any) -> None:
         self._control, self._output, self._report = control, output, report
         self._kept = {output: bytearray(), report: bytearray()}
         self._read = {output: 0, report: 0}

@@ -22,7 +22,6 @@ from functions.harness.test_runs import same_type
 from functions.harness.tracer import executed
 
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
-_ONE_SECONDS = 30.0
 _TRACED_SECONDS = 60.0
 _SEARCH_SECONDS = 8.0
 _CALLS_SECONDS = 6.0
@@ -110,7 +109,7 @@ def experiment(
     asked:
         `incident`: `{"type", "message", "places": [{"path", "function", "line", "code"}]}`, innermost last
         `tests`: regression tests that the patch brings
-        `times`: runs of a regression test on each tree
+        `times`: runs of a regression test on each tree, and `seconds` that each may take
         `search`: a task for `search/explore.py`, run where the patch brings no test
         `found`: where a test that is found goes, and `objection`: why it may not, or ""
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
@@ -194,8 +193,8 @@ def _tested(
     found = {path: text for path, text in tests.items() if text is not None}
     fails, passes = [], []
     for _ in range(asked["times"]):
-        fails.append((yield Run("before", task, _ONE_SECONDS, given, found)))
-        passes.append((yield Run("after", task, _ONE_SECONDS, (), found)))
+        fails.append((yield Run("before", task, asked["seconds"], given, found)))
+        passes.append((yield Run("after", task, asked["seconds"], (), found)))
     read = [[test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes)]
     verdict = reproduction.judge(asked["incident"], own, *read)
     return Reproduction(tests, tuple(fails), tuple(passes), verdict)
@@ -218,7 +217,7 @@ def _searched(
         return Reproduction(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
     probed = yield Run("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
-    answered = list(zip(found, lines_of(probed)))  # noqa: B905 - Python 3.9; the probe may have been stopped
+    answered = list(zip(found, lines_of(probed)))
     mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
     if mended and asked["objection"]:
         return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
@@ -280,7 +279,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     calls = [call for call in lines_of(now) if "value" in call]
     failed = [call for call in lines_of(surveyed) if call.get("exact")]
     was = yield _probe("before", calls, [])
-    worked = [pair for pair in zip(calls, _answers(was)) if "value" in pair[1]]  # noqa: B905 - Python 3.9
+    worked = [pair for pair in zip(calls, _answers(was)) if "value" in pair[1]]
     called = yield _probe("after", [call for call, _ in worked], pieces)
     mended = yield _probe("after", failed, pieces)
     left = _numbers(tested, "executable")
@@ -290,7 +289,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     if left and others:
         left -= _numbers((yield traced(others)), "executed")
     differing = yield from _differing(worked)
-    answers = list(zip(failed, _answers(mended)))  # noqa: B905 - Python 3.9; the probe may have been stopped
+    answers = list(zip(failed, _answers(mended)))
     proof.calls = Calls(worked, answers, differing, frozenset(left))
 
 

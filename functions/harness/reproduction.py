@@ -33,7 +33,9 @@ def judge(
     wanted = [name for name, result in passes[0].results.items() if result == "passed"]
     reproducing = [_reproducing(incident, own, run, wanted) for run in fails]
     if any(names != reproducing[0] for names in reproducing):
-        return Verdict((), "the regression test is flaky: its result changes from run to run before the patch")
+        return Verdict(
+            (), "the regression test is flaky: its result changes from run to run before the patch"
+        )
     if not reproducing[0]:
         return Verdict((), _why_not(incident, fails[0], wanted))
     return Verdict(tuple(reproducing[0]))
@@ -88,7 +90,9 @@ def _why_not(incident: Mapping[str, Any], run: TestRun, wanted: Sequence[str]) -
         if name in run.raised:
             raised = run.raised[name]
             at = f" in {raised.frames[-1][2]} ({raised.frames[-1][0]})" if raised.frames else ""
-            return f"before the patch {name} fails with {raised.type}{at}: {_line(raised.message)}; {expected}"
+            return (
+                f"before the patch {name} fails with {raised.type}{at}: {_line(raised.message)}; {expected}"
+            )
     return f"the regression test passes without the patch as well, so it proves nothing; {expected}"
 
 

@@ -118,7 +118,9 @@ class _Marker(ast.NodeTransformer):
     def _number(self, node: ast.AST) -> int | None:
         if not isinstance(node, (ast.stmt, ast.expr)) or _is_inert(node):
             return None
-        return self._pieces.get((node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0))
+        return self._pieces.get(
+            (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        )
 
     def visit_Expr(self, node: ast.Expr) -> Any:
         """Its value has the same range, and is marked instead; a docstring stays what it is, and first."""

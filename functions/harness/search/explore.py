@@ -22,7 +22,6 @@ from types import FrameType
 from typing import Any
 
 from functions.harness.report import describe, frames_of, write_line
-from functions.harness.tracer import Tracer
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Classes,
@@ -33,6 +32,7 @@ from functions.harness.search.targets import (
     targets_of,
 )
 from functions.harness.search.values import STANDARD, New, Value, names_used, render, variants
+from functions.harness.tracer import Tracer
 
 _CALL_SECONDS = 0.5
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})

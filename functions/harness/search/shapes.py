@@ -236,7 +236,7 @@ def literal(
         return values if isinstance(node, ast.List) else tuple(values)
     if isinstance(node, ast.Dict) and all(node.keys):
         keys = [ast.literal_eval(k) for k in node.keys if k is not None]
-        return {k: literal(v, bound, classes, inner) for k, v in zip(keys, node.values)}  # noqa: B905 - Python 3.9
+        return {k: literal(v, bound, classes, inner) for k, v in zip(keys, node.values)}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         value = literal(node.operand, bound, classes, inner)
         if isinstance(value, (int, float)):

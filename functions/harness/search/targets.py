@@ -81,11 +81,7 @@ class Target:
         optional = {
             a.arg for a in positional[len(positional) - len(arguments.defaults) :] if arguments.defaults
         }
-        optional |= {
-            a.arg
-            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults)  # noqa: B905 - Python 3.9
-            if d is not None
-        }
+        optional |= {a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None}
         return [a for a in self.parameters() if a.arg not in optional]
 
 

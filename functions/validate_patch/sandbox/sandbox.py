@@ -18,10 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from functions.validate_patch.sandbox.report import READY
+
 from functions.core.errors import PermanentError
 from functions.validate_patch.sandbox import isolation
 from functions.validate_patch.sandbox.isolation import Limits
-from functions.validate_patch.sandbox.report import READY
 from functions.validate_patch.tree import EXECUTABLE, SYMLINK, Tree
 
 _OUTPUT_TAIL = 16 * 1024
