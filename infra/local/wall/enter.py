@@ -1,8 +1,8 @@
 """Runs one command behind the wall. A process of its own: `python -m infra.local.wall.enter SPEC CONTROL`.
 
-SPEC is a descriptor of a file with the job as JSON; standard input, output and error are the command's. On the
-socket CONTROL it answers, once everything inside is dead, how the command ended; it stops the command when its
-time is up, or when the other side closes the socket.
+SPEC is a descriptor of a file with the job as JSON; standard input, output and error are the command's. On
+the socket CONTROL it answers, once everything inside is dead, how the command ended; it stops the command
+when its time is up, or when the other side closes the socket.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _command(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
             with contextlib.suppress(OSError):
                 refusals.refuse()
     with _telling(told, "command"):
-        os.execve(command[0], command, environment)
+        os.execve(command[0], command, environment)  # noqa: S606 (that is what it is for)
 
 
 @contextlib.contextmanager

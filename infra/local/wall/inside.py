@@ -19,7 +19,7 @@ _OUTSIDE = (61993, 61990)
 
 
 def separate(*, network: bool) -> None:
-    """Enter new namespaces for mounts, processes, IPC and names, and with `network` also one without any network.
+    """Enter new namespaces for mounts, processes, IPC and names; with `network` also one without any network.
 
     Raises OSError where the kernel does not grant them.
     """
@@ -46,8 +46,8 @@ def wait_as_init(worker: int) -> int:
 def give_up(limits: Limits, *, dumpable: bool = True) -> None:
     """Become Lambda's user without any capability, under `limits` and the refusals, for good.
 
-    The user namespace makes the limit on processes count these alone. dumpable: whether others of the same user
-    may look into this process, as on Lambda they may unless its executable is closed to them.
+    The user namespace makes the limit on processes count these alone. dumpable: whether others of the same
+    user may look into this process, as on Lambda they may unless its executable is closed to them.
     """
     if os.geteuid() == 0:
         user, group = _OUTSIDE

@@ -1,6 +1,6 @@
 """System calls that Python 3.11 lacks: namespaces, mounts, capabilities, prctl. Each raises OSError.
 
-Numbers are from the kernel's headers, named beside them; they are the same on x86_64 and aarch64 unless noted.
+Numbers are from the kernel's headers, named beside them; x86_64 and aarch64 share them unless noted.
 """
 
 from __future__ import annotations

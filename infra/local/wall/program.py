@@ -79,7 +79,7 @@ def run(
     `command` starts with an absolute path. Of the environment it sees `env` alone.
 
     output_limit: bytes of standard output, and of standard error, after which it is stopped.
-    unprotected: run it in spite of everything with limits only, with a directory of its own for `/tmp` in `env`.
+    unprotected: run it in spite of everything with limits only; a directory of its own for `/tmp` in `env`.
     Raises Unprotected where the wall cannot be put up, OSError where the command cannot be started.
     """
     directory, environment = "/tmp", dict(env)  # noqa: S108 (the private one behind the wall)
@@ -112,7 +112,7 @@ def run(
 
 @functools.cache
 def holds(*, unprotected: bool = False) -> str:
-    """What really holds a program that `run` runs on this machine, as one clause for the evidence; tried once.
+    """What really holds a program that `run` runs here, as one clause for the evidence; tried once.
 
     Raises Unprotected where anything of it does not hold, or the wall cannot be put up.
     """
@@ -140,9 +140,9 @@ def holds(*, unprotected: bool = False) -> str:
 
 def _advice(reason: str) -> str:
     return (
-        f"code of strangers cannot be walled in on this machine: {reason}. Needed are Linux 5.12 or newer and "
-        "either root with CAP_SYS_ADMIN or unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-        "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container: "
+        f"code of strangers cannot be walled in on this machine: {reason}. Needed are Linux 5.12 or newer, "
+        "and root with CAP_SYS_ADMIN or unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+        "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container "
         "--security-opt seccomp=unconfined)"
     )
 
@@ -200,7 +200,7 @@ def _supervise(job: bytes, stdin: bytes, limits: Limits, output_limit: int) -> _
             start_new_session=True,
         )
         theirs.close()
-        # Whatever happens here, the supervisor sees its socket closed, ends everything inside, and then itself.
+        # Whatever happens here, the supervisor sees its socket closed, ends everything inside, then itself.
         with process, control:
             assert process.stdout and process.stderr  # noqa: S101 (for the type checker)
             kept = {
@@ -244,7 +244,7 @@ def _read(control: socket.socket, kept: Mapping[int, _Output], deadline: float) 
 
 def _file(content: bytes) -> IO[bytes]:
     """A file without a name that holds `content`, at its beginning."""
-    file = open(os.memfd_create("wall"), "w+b")  # noqa: SIM115 (the caller closes it)
+    file = os.fdopen(os.memfd_create("wall"), "w+b")
     file.write(content)
     file.seek(0)
     return file

@@ -28,7 +28,9 @@ _ETC = (
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _WRITTEN = {
-    "passwd": f"root:x:0:0::/root:/sbin/nologin\nsbx_user1051:x:{USER}:{GROUP}::/home/sbx_user1051:/sbin/nologin\n",
+    "passwd": (
+        f"root:x:0:0::/root:/sbin/nologin\nsbx_user1051:x:{USER}:{GROUP}::/home/sbx_user1051:/sbin/nologin\n"
+    ),
     "group": f"root:x:0:\nsbx_user1051:x:{GROUP}:\n",
 }
 """Not this machine's own: the names of its users are nobody's business behind a wall."""
@@ -90,7 +92,7 @@ def _outermost(paths: Sequence[str]) -> list[str]:
     for path in sorted({os.path.normpath(path) for path in (*_SYSTEM, *paths)}):
         if path == "/":
             raise ValueError("the whole root cannot be readable behind a wall")
-        if os.path.exists(path) and not any(path.startswith(f"{outer}/") for outer in found):
+        if Path(path).exists() and not any(path.startswith(f"{outer}/") for outer in found):
             found.append(path)
     return found
 
