@@ -3,9 +3,10 @@
     python driver.py < job.zip > report.json
 
 Runs follow one another, never side by side: each gets its tree afresh from memory, at the same place so that
-outputs compare, and before the next one starts everything else that the job started is dead. So no run can reach
-into another. What this process holds (the job's nonce, and on Lambda the request that it answers) is closed to
-code under test where the kernel is asked to close it, or where nobody may read the interpreter's file.
+outputs compare, and before the next one starts everything else that the job started is dead. So no run can
+reach into another. What this process holds (the job's nonce, and on Lambda the request that it answers) is
+closed to code under test where the kernel is asked to close it, or where nobody may read the interpreter's
+file.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Settings:
     packages: str = ""
     """A directory that holds pytest; "" where the interpreters have their own."""
     keep_environment: bool = False
-    """Whether runs get this process's environment, without what tells of a role: in a project of the app's own
-    the tests may need it. Else they get nothing but what makes runs repeatable."""
+    """Whether runs get this process's environment, without what tells of a role: in a project of the app's
+    own the tests may need it. Else they get nothing but what makes runs repeatable."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -73,11 +74,12 @@ class Broken(Exception):
 
 
 def drive(data: bytes, settings: Settings) -> bytes:
-    """Run a job to its end or as far as its time allows; the report as JSON. Never raises for what strangers did.
+    """Run a job to its end or as far as its time allows; the report as JSON. Never raises for what strangers
+    did.
 
     The report: `version`, `nonce`, `python` (full version), `pytest` and `pytest_problem`, `problem` (why it
-    could not go on, or ""), `started` (whether code under test was run), `ended` ("" or `time`: there was not enough for what is missing), and `outcomes` in order.
-    Raises BadJob.
+    could not go on, or ""), `started` (whether code under test was run), `ended` ("" or `time`: there was
+    not enough for what is missing), and `outcomes` in order. Raises BadJob.
     """
     job = Job.unpack(data)
     report: dict[str, Any] = {"version": VERSION, "nonce": job.nonce, "python": "", "pytest": ""}
@@ -141,7 +143,8 @@ class Driver:
         shutil.rmtree(self._home, ignore_errors=True)
 
     def work(self, outcomes: list[dict[str, Any]]) -> str:
-        """Run what the experiment asks for; what comes out is added to `outcomes`. Why it ended early, or ""."""
+        """Run what the experiment asks for; what comes out is added to `outcomes`. Why it ended early, or
+        ""."""
         asked = experiment(
             self._job.experiment, names_in(self._before.members), pytest=bool(self.hello["pytest"])
         )
@@ -202,7 +205,7 @@ class Driver:
         job, name = tempfile.mkstemp(dir=self._home)
         given = (output[1], report[1], job, theirs.fileno())
         try:
-            os.unlink(name)
+            Path(name).unlink()
             with open(job, "wb", closefd=False) as file:
                 file.write(message)
             os.lseek(job, 0, os.SEEK_SET)
@@ -246,7 +249,8 @@ class Driver:
         return folder
 
     def _environment(self) -> dict[str, str]:
-        """All that code under test sees of the outside: where programs are, and what makes runs repeatable."""
+        """All that code under test sees of the outside: where programs are, and what makes runs
+        repeatable."""
         kept = dict(os.environ) if self._settings.keep_environment else {}
         kept = {k: v for k, v in kept.items() if not k.startswith(_WITHHELD)}
         kept.update({k: os.environ[k] for k in _KEPT_ON_LAMBDA if k in os.environ})
@@ -268,8 +272,8 @@ class Driver:
     def _kill_strays(self, seconds: float = 10.0) -> None:
         """Kill what is left of a run, until nothing is.
 
-        Orphans come back to this process where it may ask for that. Where it may not, as on Lambda, every process
-        of this user counts that was not there before the job: nothing else starts any there.
+        Orphans come back to this process where it may ask for that. Where it may not, as on Lambda, every
+        process of this user counts that was not there before the job: nothing else starts any there.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

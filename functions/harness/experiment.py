@@ -1,8 +1,8 @@
 """What is run, in which order, and what follows from it: one generator for the driver and for the judge.
 
-The driver sends it what really happened. The judge, where no code of strangers runs, sends it what the driver's
-report says: so whatever a report claims, each conclusion is drawn from raw outcomes by code that is trusted, and a
-report that leaves a run out, or tells one too many, is not believed.
+The driver sends it what really happened. The judge, where no code of strangers runs, sends it what the
+driver's report says: so whatever a report claims, each conclusion is drawn from raw outcomes by code that is
+trusted, and a report that leaves a run out, or tells one too many, is not believed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def experiment(
         `search`: a task for `search/explore.py`, run where the patch brings no test
         `found`: where a test that is found goes, and `objection`: why it may not, or ""
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
-        `suite`: None, or `{"task", "plain", "seconds"}`: the repository's tests; `plain` is run instead when pytest
+        `suite`: None, or `{"task", "plain", "seconds"}`: the repository's tests; `plain` is run instead when
+        pytest
             does not know the options of `task`
         `survey`: as `search`, for the functions as the patch leaves them
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`

@@ -1,4 +1,5 @@
-"""A job as it travels: one zip with what is to be found out, both trees, and the repository's dependencies."""
+"""A job as it travels: one zip with what is to be found out, both trees, and the repository's
+dependencies."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """What a driver is handed. `before` and `after` are archives (tar.gz) of the tree without and with the patch."""
+    """What a driver is handed. `before` and `after` are archives (tar.gz) of the tree without and with the
+    patch."""
 
     nonce: str
     """Comes back in the report; nothing that runs strangers' code is told it."""
@@ -127,7 +129,7 @@ class Archive:
 
     def write_all(self, into: Path, *, but: frozenset[str] = frozenset()) -> None:
         # Symbolic links last, so that nothing is ever written through one.
-        for path, (member, _) in sorted(self.members.items(), key=lambda item: item[1][0].issym()):
+        for path in sorted(self.members, key=lambda path: self.members[path][0].issym()):
             if path not in but:
                 self.write(path, into)
 

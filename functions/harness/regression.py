@@ -11,8 +11,8 @@ from functions.harness.search.targets import module_name
 from functions.harness.search.values import STANDARD
 
 _PARTS = (
-    ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Attribute, ast.Constant, ast.List, ast.Tuple, ast.Dict,
-    ast.Load, ast.UnaryOp, ast.USub,
+    ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Attribute, ast.Constant, ast.List, ast.Tuple,
+    ast.Dict, ast.Load, ast.UnaryOp, ast.USub,
 )  # fmt: skip
 """What a made-up call and its result consist of."""
 _HELPERS = {("", "asyncio"), ("", "importlib")}
@@ -28,7 +28,8 @@ def code_of(
     """The test's file. incident: see `experiment.experiment`; call and answer: see `search/explore.py`.
 
     own: the repository's own Python files. The test will be part of the patch, and what was reported is a
-    stranger's word: it may be a call of what the repository defines with literals, and nothing else. Raises NotACall.
+    stranger's word: it may be a call of what the repository defines with literals, and nothing else. Raises
+    NotACall.
     """
     _check(call, answer, own)
     place = incident["places"][-1]

@@ -22,7 +22,8 @@ class Verdict:
 def judge(
     incident: Mapping[str, Any], own: frozenset[str], fails: Sequence[TestRun], passes: Sequence[TestRun]
 ) -> Verdict:
-    """fails, passes: the runs before and after the patch. own: the repository's own files that are no tests."""
+    """fails, passes: the runs before and after the patch. own: the repository's own files that are no
+    tests."""
     for tree, runs in (("after", passes), ("before", fails)):
         problem = next((run.problem for run in runs if run.problem), "")
         if problem:

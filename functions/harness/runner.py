@@ -16,7 +16,8 @@ class Ran:
     """What came of a job."""
 
     report: bytes | None
-    """The driver's report, a stranger's word; b"" where there is none, None where it is too large to be one."""
+    """The driver's report, a stranger's word; b"" where there is none, None where it is too large to be
+    one."""
     where: str
     """What held the code under test, as one clause for the evidence."""
     ended: str = ""
@@ -27,6 +28,6 @@ class Runner(Protocol):
     """A lane. Each `run` is a world of its own: nothing of one job is there in the next."""
 
     def run(self, job: Job) -> Ran:
-        """Run a job and hand back its report as it is. Raises only for what keeps the lane itself from working:
-        a job whose code under test leaves no report, or a forged one, is an answer."""
+        """Run a job and hand back its report as it is. Raises only for what keeps the lane itself from
+        working: a job whose code under test leaves no report, or a forged one, is an answer."""
         ...

@@ -1,9 +1,10 @@
 """The fork server: the app's interpreter with pytest imported, that forks one worker per run.
 
-Started by the driver as `PYTHON server.py FD CODE PACKAGES`: the socket to serve, the directory that holds this
-package, and one that holds pytest ("" where the interpreter has its own). Its first message says what it is; then
-each message with four descriptors (a run's output, its report, its job and a control socket) is one run, and the
-control socket tells how the worker ended. Forking costs 10 ms; starting an interpreter and importing pytest 300 ms.
+Started by the driver as `PYTHON server.py FD CODE PACKAGES`: the socket to serve, the directory that holds
+this package, and one that holds pytest ("" where the interpreter has its own). Its first message says what
+it is; then each message with four descriptors (a run's output, its report, its job and a control socket) is
+one run, and the control socket tells how the worker ended. Forking costs 10 ms; starting an interpreter and
+importing pytest 300 ms.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def serve(fd: int, code: str, packages: str) -> None:
     # The script's own folder is first on the path, and holds modules that are named like others.
     sys.path[0:1] = [code]
     if packages:
+        # What the interpreter has besides its standard library is not what the app has.
+        sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))]
         sys.path.append(packages)
     _hide()
     with socket.socket(fileno=fd) as channel:
@@ -146,8 +149,8 @@ def _processes_of_user() -> int:
 
 
 def _hide(hidden: bool = True) -> None:
-    """Close this process's memory to others of the same user, where that may be asked for; Lambda refuses, and
-    there the interpreter's file is one that nobody may read, which has the same effect."""
+    """Close this process's memory to others of the same user, where that may be asked for; Lambda refuses,
+    and there the interpreter's file is one that nobody may read, which has the same effect."""
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes
 

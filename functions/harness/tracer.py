@@ -1,9 +1,9 @@
 """Which pieces of a file are executed, by tests (as a plugin of pytest) or by the search's calls.
 
 A piece is a range of the source, down to one arm of a conditional expression. The files that hold pieces are
-compiled with a mark before each of them, whose first execution is told; everything else runs as it is, at full
-speed, and each line keeps its number. (Instructions know their columns only since Python 3.11, so watching these
-would be no way for older ones.)
+compiled with a mark before each of them, whose first execution is told; everything else runs as it is, at
+full speed, and each line keeps its number. (Instructions know their columns only since Python 3.11, so
+watching these would be no way for older ones.)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -43,8 +44,7 @@ class Tracer(MetaPathFinder):
         """Mark what is imported from here on. Raises SyntaxError and ValueError of the files."""
         found: set[int] = set()
         for file, pieces in self._pieces.items():
-            with open(file, "rb") as source:
-                found.update(_marked(ast.parse(source.read(), file), pieces))
+            found.update(_marked(ast.parse(Path(file).read_bytes(), file), pieces))
         if found:
             write_line(self._report, {"executable": sorted(found)})
             setattr(builtins, _MARK, self._hit)

@@ -49,8 +49,9 @@ class Told:
 def read(ran: Ran, nonce: str, asked: Mapping[str, Any], own: frozenset[str]) -> Told:
     """The results of a job. asked, own: see `experiment.experiment`.
 
-    Raises NotRun, and NotBelieved: code under test was run, and what is there is not what the driver writes. That
-    counts as a failure, else a patch that breaks its own proof would pass as one that could not be proven.
+    Raises NotRun, and NotBelieved: code under test was run, and what is there is not what the driver writes.
+    That counts as a failure, else a patch that breaks its own proof would pass as one that could not be
+    proven.
     """
     if ran.report is None:
         raise NotBelieved(f"the report is larger than {MOST_BYTES:,} bytes")

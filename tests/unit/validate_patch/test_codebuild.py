@@ -16,14 +16,14 @@ from textwrap import dedent, indent
 from typing import Any
 
 import pytest
+from functions.validate_patch.codebuild import bundle, prove, results
+from functions.validate_patch.codebuild.scripts.drive import Driver, environment
 
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.validate_patch import reproduce
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.codebuild import bundle, prove, results
-from functions.validate_patch.codebuild.scripts.drive import Driver, environment
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import examine
 

@@ -9,14 +9,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from functions.validate_patch.sandbox.isolation import Limits
+from functions.validate_patch.sandbox.sandbox import Sandbox
 
 from functions.core.dependencies import Dependencies
 from functions.core.errors import PermanentError
 from functions.core.evidence import Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.validate_patch.sandbox.isolation import Limits
-from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import validate
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from functions.validate_patch.sandbox.isolation import Limits
 from functions.validate_patch.sandbox.sandbox import Sandbox
+
 from functions.validate_patch.tree import File
 
 LIMITS = Limits(seconds=10.0, disk_bytes=32 * 1024 * 1024, processes=64)

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 
 from functions.validate_patch import outcomes
-from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
 from functions.validate_patch.tree import File
 
 TASK = {"kind": "pytest", "args": ["-q", "-p", "no:cacheprovider", "-o", "addopts="]}

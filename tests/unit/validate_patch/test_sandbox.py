@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from functions.validate_patch.sandbox.isolation import Limits
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
+
 from functions.validate_patch.tree import SYMLINK, File
 
 LIMITS = Limits(seconds=20.0, disk_bytes=32 * 1024 * 1024, processes=32)

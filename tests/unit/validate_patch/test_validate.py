@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from functions.validate_patch.sandbox.isolation import Limits
+from functions.validate_patch.sandbox.sandbox import Sandbox
 
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.validate_patch.sandbox.isolation import Limits
-from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, validate
 
