@@ -250,4 +250,3 @@ def _handler(api_: RuntimeApi) -> type[_Handler]:
         api = api_
 
     return Handler
-

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import queue
+import secrets
 import shutil
 import signal
 import socket
@@ -43,6 +44,7 @@ logs = service("services.cloudwatch_logs")
 MAX_EVENT_CHARACTERS = 262_144
 START_SECONDS = 30.0
 """How long an environment may take to be set up."""
+_SALT = secrets.token_hex(16)
 _LIBRARIES = ("/lib64", "/usr/lib64", TASK_ROOT, f"{TASK_ROOT}/lib", f"{LAYERS}/lib")
 
 _finished: dict[str, tuple[str, list[dict[str, Any]]]] = {}
@@ -75,7 +77,9 @@ class Zygote:
             socket.send_fds(self._control, [message], list(descriptors))
             answer = self._control.recv(1024)
         if not answer:
-            raise RuntimeError("the process that forks Lambda's environments has ended; see the emulator's log")
+            raise RuntimeError(
+                "the process that forks Lambda's environments has ended; see the emulator's log"
+            )
         return answer
 
     def _start(self) -> socket.socket:
@@ -269,7 +273,11 @@ def _watch(channel: socket.socket, api: RuntimeApi) -> None:
 
 
 def _status(code: int) -> str:
-    return f"signal: {signal.strsignal(code - 128) or code - 128}".lower() if code > 128 else f"exit status {code}"
+    return (
+        f"signal: {signal.strsignal(code - 128) or code - 128}".lower()
+        if code > 128
+        else f"exit status {code}"
+    )
 
 
 def _home() -> Path:
@@ -316,7 +324,7 @@ def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
     name = config["FunctionName"]
     return {
         **config.get("Environment", {}).get("Variables", {}),
-        **runtime.execution_credentials(config),
+        **_credentials(config),
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
@@ -340,6 +348,11 @@ def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
     }
 
 
+def _credentials(config: dict[str, Any]) -> dict[str, str]:
+    """The role's session. MiniStack derives its secret from names alone, which code of strangers could guess."""
+    return dict(runtime.execution_credentials(config | {"FunctionArn": f"{config['FunctionArn']}:{_SALT}"}))
+
+
 def _log_group(config: dict[str, Any]) -> str:
     group: str = (config.get("LoggingConfig") or {}).get(
         "LogGroup"
@@ -351,10 +364,15 @@ def execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str, 
     """Run a zip function on a worker. Answers as MiniStack does: `body`, `log`, and `error` if it failed."""
     config = function["config"]
     lambda_svc._ensure_reaper_thread()
+    try:
+        tenant = tenancy.current(config)
+    except tenancy.TenantRefused as refused:  # By a service that calls functions without Invoke.
+        failure = {"errorType": "InvalidParameterValueException", "errorMessage": str(refused)}
+        return {"body": failure, "error": True, "log": ""}
     call = {
         "invoked_function_arn": config.get("FunctionArn", ""),
         "trace_id": lambda_svc._xray_trace_id_for_invocation(config),
-        "tenant": tenancy.current(config),
+        "tenant": tenant,
     }
     with _leased(function) as worker:
         answer = worker.invoke(event, request_id, **call)
