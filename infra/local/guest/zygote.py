@@ -106,27 +106,27 @@ def _fork(log: int, specification: int, channel: int) -> str:
     with os.fdopen(os.dup(specification), "rb") as file:
         ordered: Specification = json.load(file)
     reader, writer = os.pipe()
+    adopted, adopt = os.pipe()
     outer = os.fork()
     if outer == 0:
-        os.close(reader)
-        _outer(ordered, log, channel, writer)
-    os.close(writer)
+        _close(reader, adopt)
+        _outer(ordered, log, channel, writer, adopted)
+    _close(writer, adopted)
     with os.fdopen(reader) as pipe:
         answer = pipe.read()
     os.waitpid(outer, 0)
+    os.close(adopt)
     return answer or "!the process that sets an environment up has died"
 
 
-def _outer(ordered: Specification, log: int, channel: int, writer: int) -> NoReturn:
+def _outer(ordered: Specification, log: int, channel: int, writer: int, adopted: int) -> NoReturn:
     try:
         inside.separate(network=ordered["isolated"])
-        ended, end = os.pipe()
         init = os.fork()
         if init == 0:
-            os.close(end)
             os.close(writer)
-            os.read(ended, 1)  # Until the outer process has ended and the zygote is this one's parent.
-            os.close(ended)
+            os.read(adopted, 1)  # Until the outer process has ended and the zygote is this one's parent.
+            os.close(adopted)
             _init(ordered, log, channel)
         os.write(writer, str(init).encode())
     except OSError as error:
@@ -152,7 +152,7 @@ def _init(ordered: Specification, log: int, channel: int) -> NoReturn:
         for each in sockets:
             each.close()
         # What it holds of the log would keep its readers waiting.
-        _discard(*range(3), log)
+        _close(*range(3), log)
         status = inside.wait_as_init(worker)
         with suppress(OSError):  # Nobody waits any more.
             told.send(b"ended%d" % status)
@@ -205,7 +205,7 @@ def _forget_this_project() -> None:
         del sys.modules[name]
 
 
-def _discard(*descriptors: int) -> None:
+def _close(*descriptors: int) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
 
