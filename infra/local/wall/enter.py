@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from infra.local.wall import inside, kernel, refusals
-from infra.local.wall.limits import Limits
+from infra.local.wall.limits import Limits, apply
 from infra.local.wall.root import enter_root
 
 _FAILED = 199
@@ -132,9 +132,9 @@ def _command(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         if job["protected"]:
-            inside.give_up(limits)
+            inside.give_up(limits.ceilings())
         else:
-            limits.apply()
+            apply(limits.ceilings())
             kernel.forbid_new_privileges()
             with contextlib.suppress(OSError):
                 refusals.refuse()

@@ -8,9 +8,9 @@ worker   give_up(): an unprivileged user, no capabilities, limits, refusals
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 
-from infra.local.wall import kernel, refusals
-from infra.local.wall.limits import Limits
+from infra.local.wall import kernel, limits, refusals
 from infra.local.wall.root import GROUP, USER
 
 _OUTSIDE = (61993, 61990)
@@ -43,8 +43,8 @@ def wait_as_init(worker: int) -> int:
             return code if code >= 0 else 128 - code
 
 
-def give_up(limits: Limits, *, dumpable: bool = True) -> None:
-    """Become Lambda's user without any capability, under `limits` and the refusals, for good.
+def give_up(ceilings: Mapping[int, int], *, dumpable: bool = True, spared: Collection[str] = ()) -> None:
+    """Become Lambda's user without any capability, under `ceilings` and the refusals, for good.
 
     The user namespace makes the limit on processes count these alone. dumpable: whether others of the same
     user may look into this process, as on Lambda they may unless its executable is closed to them.
@@ -57,8 +57,8 @@ def give_up(limits: Limits, *, dumpable: bool = True) -> None:
         kernel.set_dumpable(True)  # The maps below belong to root otherwise.
         kernel.unshare(kernel.NEW_USER)
         kernel.map_ids((USER, GROUP), _OUTSIDE)
-    limits.apply()
+    limits.apply(ceilings)
     kernel.drop_capabilities()
     kernel.set_dumpable(dumpable)
     kernel.forbid_new_privileges()
-    refusals.refuse()
+    refusals.refuse(spared)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+GUEST = {resource.RLIMIT_NPROC: 1024, resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_CORE: 0}
+"""Lambda's own: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings of what runs behind a wall."""
+    """Ceilings of a program behind the wall."""
 
     seconds: float = 60.0
     """Wall clock of the whole; also CPU time of each process."""
@@ -21,16 +25,20 @@ class Limits:
     files: int = 256
     """Open files of each process."""
 
-    def apply(self) -> None:
-        """Set the limits of this process and of all that it starts; none is ever raised."""
-        for kind, value in (
-            (resource.RLIMIT_CPU, max(1, int(self.seconds) + 1)),
-            (resource.RLIMIT_AS, self.memory_bytes),
-            (resource.RLIMIT_FSIZE, self.disk_bytes),
-            (resource.RLIMIT_NPROC, self.processes),
-            (resource.RLIMIT_NOFILE, self.files),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            hard = resource.getrlimit(kind)[1]
-            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (bound, bound))
+    def ceilings(self) -> dict[int, int]:
+        return {
+            resource.RLIMIT_CPU: max(1, int(self.seconds) + 1),
+            resource.RLIMIT_AS: self.memory_bytes,
+            resource.RLIMIT_FSIZE: self.disk_bytes,
+            resource.RLIMIT_NPROC: self.processes,
+            resource.RLIMIT_NOFILE: self.files,
+            resource.RLIMIT_CORE: 0,
+        }
+
+
+def apply(ceilings: Mapping[int, int]) -> None:
+    """Set the limits of this process and of all that it starts; none is ever raised."""
+    for kind, value in ceilings.items():
+        hard = resource.getrlimit(kind)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))

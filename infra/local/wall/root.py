@@ -108,7 +108,7 @@ def _bind(source: str, target: str, *, read_only: bool = True) -> None:
         return
     if old.is_dir():
         path.mkdir(parents=True, exist_ok=True)
-    else:
+    elif not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     kernel.mount(str(old), target, None, kernel.BIND | kernel.RECURSIVE)
