@@ -12,6 +12,7 @@ from functions.harness.interpreters import find
 from functions.harness.job import Job
 from functions.harness.runner import MOST_BYTES, Ran
 from infra.local.wall import program
+from infra.local.wall.closed import closed
 
 _START_SECONDS = 60.0
 _GIB = 1024**3
@@ -32,11 +33,13 @@ class LocalRunner:
         settings = Settings.of(os.environ)
         where = program.holds(unprotected=self._unprotected)
         found = find(job.python) if job.python else None
-        own = Path(sys.base_prefix)
-        programs = [str(found.executable.parent)] if found else []
+        own = Path(os.path.realpath(sys.executable))
+        programs = {own, found.executable} if found else {own}
         env = {
             "LANG": "C.UTF-8",
-            "PATH": os.pathsep.join((*programs, "/usr/local/bin", "/usr/bin", "/bin")),
+            "PATH": os.pathsep.join(
+                (*(str(p.parent) for p in programs), "/usr/local/bin", "/usr/bin", "/bin")
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(_ROOT),
             "SELFHEAL_HARNESS_PACKAGES": settings.packages,
@@ -45,9 +48,12 @@ class LocalRunner:
         if "LD_LIBRARY_PATH" in os.environ:
             env["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
         ended = program.run(
-            [os.path.realpath(sys.executable), "-s", "-P", driver.__file__],
+            [str(own), "-s", "-P", driver.__file__],
             stdin=job.pack(),
-            readable=_readable(_ROOT / "functions", own, Path(settings.packages), found and found.prefix),
+            readable=_readable(
+                _ROOT / "functions", Path(sys.base_prefix), Path(settings.packages), found and found.prefix
+            ),
+            placed={str(path): closed(path) for path in programs},
             env=env,
             limits=program.Limits(job.seconds + _START_SECONDS, memory_bytes=4 * _GIB, disk_bytes=2 * _GIB),
             output_limit=MOST_BYTES,

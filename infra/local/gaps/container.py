@@ -2,9 +2,9 @@
 
     python -m infra.local.gaps.container FOLDER SECONDS
 
-Runs the commands of FOLDER/buildspec in a copy of FOLDER/source, without the emulator's environment and without
-network. Leaves FOLDER/output, FOLDER/artifacts.tar, and FOLDER/ended, JSON of {"exit_code", "stopped"}. This is a
-process of its own, so that a build can be stopped.
+Runs the commands of FOLDER/buildspec in a copy of FOLDER/source, without the emulator's environment and
+without network. Leaves FOLDER/output, FOLDER/artifacts.tar, and FOLDER/ended, JSON of {"exit_code",
+"stopped"}. This is a process of its own, so that a build can be stopped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def run(folder: Path, seconds: float) -> Ended:
 
 
 def script(buildspec: dict[str, Any]) -> str:
-    """The commands of all phases, which tell on standard error; then the artifacts as a tar on standard output."""
+    """The commands of all phases, which tell on standard error; then the artifacts as a tar on standard
+    output."""
     phases = [buildspec["phases"].get(name, {}) for name in ("install", "pre_build", "build", "post_build")]
     commands = [command for phase in phases for command in phase.get("commands", [])]
     base = buildspec.get("artifacts", {}).get("base-directory", ".")
