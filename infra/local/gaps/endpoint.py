@@ -1,9 +1,9 @@
 """S3's gateway endpoint, as a function in a subnet without any other route sees it.
 
-Listens inside the function's own network, where S3 is, and passes on what AWS would let through: GET and PUT of
-one object by a presigned address (Signature Version 4, verified here: MiniStack does not), as far as the policy of
-a gateway endpoint in the function's VPC allows. Headers that the signature does not cover may not steer S3
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/sigv4-query-string-auth.html).
+Listens inside the function's own network, where S3 is, and passes on what AWS would let through: GET and PUT
+of one object by a presigned address (Signature Version 4, verified here: MiniStack does not), as far as the
+policy of a gateway endpoint in the function's VPC allows. Headers that the signature does not cover may not
+steer S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/sigv4-query-string-auth.html).
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class Endpoint:
 class _Handler(RequestHandler):
     function: ClassVar[dict[str, Any]]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the base class's naming)
         self._pass_on()
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802 (the same)
         self._pass_on()
 
     def _pass_on(self) -> None:

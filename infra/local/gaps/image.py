@@ -1,8 +1,9 @@
 """What the image of a function for strangers' code holds, laid out from what this machine has.
 
-The same places as in infra/Dockerfile: an interpreter of each version below /opt/python, the harness's packages in
-/opt/harness. The interpreters are execute-only there: the kernel then keeps the memory, environment and descriptors
-of their processes from other processes of the same user, as `prctl` could where it is not refused.
+The same places as in infra/Dockerfile: an interpreter of each version below /opt/python, the harness's
+packages in /opt/harness. The interpreters are execute-only: the kernel then keeps the memory, environment and
+descriptors of their processes from other processes of the same user, as `prctl` could where it is not
+refused.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Lambda's runtime API, as one environment sees it; served here, on a socket that the environment's wall made.
+"""Lambda's runtime API, as one environment sees it; served here, on a socket that its wall made.
 
-As documented at https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, and as strict about turns: `next`
-while an invocation runs, or while another `next` waits, is refused with 403 (InvalidStateTransition); an answer
-for any other request id than that of the running invocation with 400 (InvalidRequestID). Whoever reaches it
-inside without that id can neither take an invocation nor answer one.
+As documented at https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, and as strict about turns:
+`next` while an invocation runs, or while another `next` waits, is refused with 403 (InvalidStateTransition);
+an answer for any other request id than that of the running invocation with 400 (InvalidRequestID). Whoever
+reaches it inside without that id can neither take an invocation nor answer one.
 """
 
 from __future__ import annotations

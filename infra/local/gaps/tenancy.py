@@ -1,9 +1,9 @@
 """Tenant isolation: https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
 
 MiniStack keeps a function's `TenancyConfig` where CreateFunction gave it, loses it (and `VpcConfig`) in
-CloudFormation, and invokes such a function like any other. Here it takes a tenant id with each invocation, other
-functions take none, and no two invocations share an execution environment: stricter than AWS, which may reuse one
-for the same tenant.
+CloudFormation, and invokes such a function like any other. Here it takes a tenant id with each invocation,
+other functions take none, and no two invocations share an execution environment: stricter than AWS, which may
+reuse one for the same tenant.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 MiniStack reports every exception as Runtime.HandlerError, logs each line of a traceback as an event of its
 own in a format that no Lambda runtime prints, hands its whole environment to functions, and starts an
-interpreter per worker, which may do what this user may. Here a function runs as on Lambda: under its refusals,
-as its user, with nothing writable but `/tmp`, driven through the runtime API; see `infra.local.guest`.
+interpreter per worker, which may do what this user may. Here a function runs as on Lambda: under its
+refusals, as its user, with nothing writable but `/tmp`, driven through the runtime API; see
+`infra.local.guest`.
 """
 
 from __future__ import annotations
@@ -237,8 +238,9 @@ class Worker:
         if self._pid is not None:
             pid, self._pid = self._pid, None
             _zygote.kill(pid)
-            for served in (self._api, *self._endpoints):
-                served.close()
+            self._api.close()
+            for endpoint in self._endpoints:
+                endpoint.close()
 
     @property
     def _proc(self) -> Worker | None:
@@ -285,7 +287,7 @@ def _home() -> Path:
 
 
 def _unpacked(*packages: bytes) -> Path:
-    """The directory with the packages' files, later ones over earlier ones; made once, shared by its workers."""
+    """The directory with the packages' files, later over earlier ones; made once, shared by its workers."""
     name = hashlib.sha256(b"".join(hashlib.sha256(package).digest() for package in packages)).hexdigest()[:16]
     directory = _home() / "code" / name
     if not directory.exists():
@@ -349,7 +351,7 @@ def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
 
 
 def _credentials(config: dict[str, Any]) -> dict[str, str]:
-    """The role's session. MiniStack derives its secret from names alone, which code of strangers could guess."""
+    """The role's session. MiniStack derives its secret from names alone, which strangers could guess."""
     return dict(runtime.execution_credentials(config | {"FunctionArn": f"{config['FunctionArn']}:{_SALT}"}))
 
 
@@ -384,7 +386,7 @@ def execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str, 
 
 @contextlib.contextmanager
 def _leased(function: dict[str, Any]) -> Iterator[Worker]:
-    """An environment for one invocation; of a function with tenant isolation one that nobody else ever has."""
+    """An environment for one invocation; with tenant isolation one that nobody else ever has."""
     config, package = function["config"], function["code_zip"]
     if tenancy.isolates(config):
         worker = Worker(config["FunctionName"], config, package)

@@ -1,9 +1,9 @@
 """The Python runtime of a Lambda environment: asks for invocations, runs the handler, answers.
 
-Speaks the runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) and prints the log lines
-of Lambda's own client (https://github.com/aws/aws-lambda-python-runtime-interface-client). The log carries plain
-lines, and lines that start with MARK and hold JSON: {"event": text} is one event of several lines, {"end": id}
-ends an invocation.
+Speaks the runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) and prints the log
+lines of Lambda's own client (https://github.com/aws/aws-lambda-python-runtime-interface-client). The log
+carries plain lines, and lines that start with MARK and hold JSON: {"event": text} is one event of several
+lines, {"end": id} ends an invocation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def run(environment: dict[str, str]) -> NoReturn:
 
 
 def _call(api: str, method: str, path: str, body: Any = None) -> tuple[Message, bytes]:
-    """One request; raises SystemExit where the platform no longer takes any, as when it ends the environment."""
+    """One request. Raises SystemExit where the platform takes none, as when it ends the environment."""
     connection = http.client.HTTPConnection(api)
     with contextlib.closing(connection):
         try:

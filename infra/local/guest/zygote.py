@@ -1,4 +1,4 @@
-"""Forks the environments that run Lambda functions in Python. Run as a module of its own, never imported.
+"""Forks the environments that run Lambda functions in Python. A process of its own.
 
 Starting Python and importing boto3 takes a second and tens of megabytes for each function. This process does
 it once; a runtime is a fork of it, which starts in milliseconds and shares those pages. It has one thread and
@@ -101,8 +101,8 @@ def _kill(pid: int, environments: set[int]) -> None:
 
 
 def _fork(log: int, specification: int, channel: int) -> str:
-    """The id of the new environment's process 1, or "!" and a reason. The process between here and there, which
-    enters the namespaces, is gone when this returns."""
+    """The id of the new environment's process 1, or "!" and a reason. The process between here and there,
+    which enters the namespaces, is gone when this returns."""
     with os.fdopen(os.dup(specification), "rb") as file:
         ordered: Specification = json.load(file)
     reader, writer = os.pipe()

@@ -144,8 +144,8 @@ def holds(*, unprotected: bool = False) -> str:
 def _advice(reason: str) -> str:
     return (
         f"code of strangers cannot be walled in on this machine: {reason}. Needed are Linux 5.12 or newer, "
-        "and root with CAP_SYS_ADMIN or unprivileged user namespaces "
-        "(sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container "
+        "and root with CAP_SYS_ADMIN or unprivileged user namespaces (kernel.unprivileged_userns_clone=1, "
+        "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0; in a container "
         "--security-opt seccomp=unconfined)"
     )
 

@@ -26,7 +26,8 @@ _NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* of <linux/sched.h> that clone(2
 
 # <linux/audit.h>, and the numbers of <asm/unistd.h> of the two architectures that Lambda has.
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
-_CLONE, _CLONE3 = (56, 220), 435
+_CLONE, _CLONE3, _SOCKET = (56, 220), 435, (41, 198)
+_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: others, as AF_VSOCK, have no namespaces
 REFUSED: dict[str, tuple[int, int]] = {
     "prctl": (157, 167), "unshare": (272, 97), "setns": (308, 268), "ptrace": (101, 117),
     "seccomp": (317, 277), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
@@ -55,7 +56,8 @@ def refuse(spared: Collection[str] = ()) -> None:
     """Refuse the calls above to this process and to all that it starts, for good.
 
     `clone` with new namespaces is refused too; `clone3`, whose flags a filter cannot see, does not exist,
-    which makes the C library use `clone`. Needs no_new_privs. Raises OSError where the kernel has no seccomp.
+    which makes the C library use `clone`; `socket` makes the ordinary families only. Needs no_new_privs.
+    Raises OSError where the kernel has no seccomp.
     """
     architecture, column = _ARCHITECTURES[os.uname().machine]
     program = [
@@ -70,6 +72,11 @@ def refuse(spared: Collection[str] = ()) -> None:
         (_JUMP_EQUAL, 0, 4, _CLONE[column]),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACES),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+        (_JUMP_EQUAL, 0, 3 + len(_FAMILIES), _SOCKET[column]),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        *((_JUMP_EQUAL, len(_FAMILIES) - i, 0, family) for i, family in enumerate(_FAMILIES)),
         (_RETURN, 0, 0, _REFUSE),
         (_RETURN, 0, 0, _ALLOW),
     ]
