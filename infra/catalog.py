@@ -36,7 +36,9 @@ class May(StrEnum):
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered."""
+    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    READ_IMAGES = auto()
+    """Configuration of these images."""
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
@@ -88,7 +90,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
@@ -97,6 +99,7 @@ STEPS = (
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
+            May.READ_IMAGES,
         ),
     ),
     Spec(

@@ -103,8 +103,15 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # change of the stack.
         May.READ_FUNCTIONS: [
             (
-                ["lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        # An image's configuration is a blob like its layers; there is no narrower action for it.
+        May.READ_IMAGES: [
+            (
+                ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
             )
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],

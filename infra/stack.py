@@ -11,6 +11,7 @@ from constructs import Construct
 
 from functions.core.identity import LINK
 from functions.core.names import function_name
+from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
@@ -52,6 +53,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = 7 * 24
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    pythons: tuple[str, ...] = VERSIONS
+    """The Pythons that apps can run on: those of the runner's image, or of this machine."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -137,6 +140,7 @@ class SelfHealingCode(Stack):
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
+            "pythons": " ".join(options.pythons),
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),

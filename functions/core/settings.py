@@ -40,6 +40,8 @@ class Settings:
     client_secret_parameter: str = ""
     """SecureString with the OpenID Connect client's secret; there is none for a public client."""
     failure_queue_url: str = ""
+    pythons: str = ""
+    """The versions that apps can run on here, oldest first, separated by spaces."""
 
     @classmethod
     def from_environment(cls) -> Self:

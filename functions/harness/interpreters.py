@@ -22,8 +22,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-"""What the harness runs on, oldest first."""
+RELEASES = {
+    "3.9": "3.9.25",
+    "3.10": "3.10.22",
+    "3.11": "3.11.18",
+    "3.12": "3.12.16",
+    "3.13": "3.13.18",
+    "3.14": "3.14.10",
+}
+"""What the harness runs on, oldest first, and the release of each that the runner's image has: the newest
+that the locked uv knows, and whose hash it checks (`uv python list --all-versions`)."""
+VERSIONS = tuple(RELEASES)
 NEWEST = VERSIONS[-1]
 DIRECTORY = "SELFHEAL_PYTHONS"
 """Environment variable that names a directory of interpreters."""

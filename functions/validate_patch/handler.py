@@ -46,7 +46,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         waiting = not_run(*RUNNING, why=why)
         return _kept(heal, artifacts, conclude(examined, examined.candidate, waiting, source["base_sha"]))
     packages = artifacts.get(dependencies.key) if dependencies.key else b""
-    return lanes.ordered(heal, artifacts, examined, "", packages).to_state()
+    return lanes.ordered(heal, artifacts, examined, packages).to_state()
 
 
 def _kept(heal: Heal, artifacts: Artifacts, result: Validation) -> dict[str, Any]:

@@ -37,10 +37,10 @@ _NO_PYTHON = "127"
 _EXPERIMENT = "experiment.json"
 _REPORT, _EXIT = "results/report.json", "results/exit"
 
-_BUILD_SECONDS = 7.5 * 3600
+BUILD_SECONDS = 7.5 * 3600
 """Of a build's 8 hours in the workflow: what a job may take."""
 _BUILD_BOUNDS: dict[str, Any] = {
-    "seconds": _BUILD_SECONDS,
+    "seconds": BUILD_SECONDS,
     # The project's container has bounds of its own, and its tests need more than a Lambda.
     "limits": Limits(3 * 3600.0, 1 << 40, 1 << 40, 1 << 15, 1 << 12),
 }
@@ -85,7 +85,7 @@ class Order:
         return {"verdict": DEFERRED, part: asdict(self)}
 
 
-def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, python: str, dependencies: bytes) -> Order:
+def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> Order:
     """Leave what the lane needs. A second run leaves another order; only the last one is followed."""
     candidate = examined.candidate
     project = candidate.facts.app.codebuild_project
@@ -99,7 +99,7 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, python: str, d
         asked = order.asked(candidate, test_seconds=_BUILD_TEST_SECONDS, suite_seconds=seconds)
         bounds = _BUILD_BOUNDS
     artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
-    job = order.job_of(candidate, asked, given.nonce, python, dependencies, **bounds).pack()
+    job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):
             artifacts.put(f"{folder}/{name}", b"")

@@ -59,14 +59,13 @@ def job_of(
     candidate: Candidate,
     experiment: dict[str, Any],
     nonce: str,
-    python: str,
     dependencies: bytes = b"",
     **bounds: Any,
 ) -> Job:
     """The job for a runner. dependencies: their archive. bounds: `seconds` and `limits` of the job."""
     return Job(
         nonce=nonce,
-        python=python,
+        python=candidate.facts.python.version,
         experiment=experiment,
         before=archive.pack(_members(candidate.before)),
         after=archive.pack(_members(candidate.after)),

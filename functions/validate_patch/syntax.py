@@ -42,7 +42,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         return ()
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         trees = {"before": candidate.before, "after": candidate.after}
-        reports = _ruff(Path(folder), trees, paths, candidate.rules.python)
+        reports = _ruff(Path(folder), trees, paths, candidate.facts.python.version)
     known = Counter((path, code, text) for path, _, code, text in reports["before"])
     for path, line, code, text in reports["after"]:
         if known[path, code, text] > 0:

@@ -71,23 +71,21 @@ def validate(
     base_sha: str,
     runner: Runner,
     *,
-    python: str = "",
     dependencies: bytes = b"",
     not_installed: str = "",
 ) -> Validation:
     """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
 
-    `tree` is the repository at `base_sha`. python: the app's interpreter, such as "3.12"; "" for the
-    runner's own.
-    dependencies: an archive of the repository's. `not_installed` says why they could not be installed: then
-    nothing is run, because nothing would follow from it. The same input gives the same patch bytes. Raises
-    what the runner raises when it cannot work at all: nothing about the patch follows then.
+    `tree` is the repository at `base_sha`. dependencies: an archive of the repository's. `not_installed` says why
+    they could not be installed: then nothing is run, because nothing would follow from it. The same input gives
+    the same patch bytes. Raises what the runner raises when it cannot work at all: nothing about the patch
+    follows then.
     """
     examined = examine(tree, proposal, facts)
     if why := why_not_run(examined, not_installed):
         return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), base_sha)
     nonce, asked = secrets.token_hex(16), order.asked(examined.candidate)
-    ran = runner.run(order.job_of(examined.candidate, asked, nonce, python, dependencies))
+    ran = runner.run(order.job_of(examined.candidate, asked, nonce, dependencies))
     return judge(examined, ran, nonce, asked, base_sha)
 
 
@@ -173,8 +171,9 @@ def conclude(
         gates += not_run("formatting", why="an earlier gate failed")
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    reason = candidate.facts.base_reason
-    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build), patch)
+    facts = candidate.facts
+    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, facts.python)
+    return Validation(evidence, patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (

@@ -18,9 +18,12 @@ from functions.core.evidence import Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident
 from functions.core.proposal import Abstention, Proposal
+from functions.core.python import Python
 from functions.core.redaction import redact
 from functions.core.spend import Commitment
 from functions.core.windows import Window, window_of
+from functions.fetch_source.interpreter import Word, python_of
+from functions.harness.interpreters import available
 from functions.propose_patch.context import Context, MappedFrame
 from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
@@ -49,6 +52,8 @@ class Trial:
     patch: bytes = b""
     evidence: Evidence | None = None
     seconds: float = 0.0
+    python: Python | None = None
+    """What the tests run on."""
 
     @property
     def exit_code(self) -> int:
@@ -71,6 +76,7 @@ class Trial:
                     for part in parts
                 ],
             },
+            "python": self.python.to_json() if self.python else None,
             "diff": self.patch.decode(errors="replace"),
             "evidence": [
                 {"gate": gate.gate, "result": str(gate.result), "detail": gate.detail}
@@ -104,9 +110,14 @@ class Desk:
     window: Window
     progress: Progress
     tree: Tree = field(init=False)
+    python: Python = field(init=False)
 
     def __post_init__(self) -> None:
         self.tree = tree_of(self.source.members)
+        self.python = python_of(self.app, Word, self._read, available())
+
+    def _read(self, path: str) -> bytes | None:
+        return self.tree[path].data if path in self.tree else None
 
     @property
     def heal_id(self) -> str:
@@ -117,7 +128,7 @@ class Desk:
 
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
-        facts = Facts(self.incident, self.app)
+        facts = Facts(self.incident, self.app, python=self.python)
         return validate(self.tree, proposal, facts, self.source.base_sha, LocalRunner())
 
 
@@ -157,12 +168,14 @@ def run_trial(
     incident = reported.incident
     window = window_of(model[1] if model else app.model, app.context_window)
     desk = Desk(source, app, incident, repository, window, progress)
+    progress(desk.python.said)
     draft = desk.draft()
     context = draft.context(window)
     for line in context.left_out:
         progress(f"note: {line}")
     prompt = draft.prompt(context, window)
-    trial = Trial("abstained", "", tuple(_mapped(incident.frames, context.frames)), context, prompt)
+    frames = tuple(_mapped(incident.frames, context.frames))
+    trial = Trial("abstained", "", frames, context, prompt, python=desk.python)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
     try:
         if answer is not None:

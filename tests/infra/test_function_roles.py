@@ -59,7 +59,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("dynamodb:PutItem", ""): {"await_approval"},
     ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
     ("logs:GetLogEvents", ""): {"detect_errors"},
+    ("lambda:GetFunction", ""): {"fetch_source"},
     ("lambda:GetFunctionConfiguration", ""): {"fetch_source"},
+    ("ecr:BatchGetImage", ""): {"fetch_source"},
+    ("ecr:GetDownloadUrlForLayer", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source"},
     ("sns:Publish", ""): {
         "await_approval",
@@ -69,8 +72,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
 }
-# No function has any business with these, but for what reads the revision that a function runs.
-READS = {"lambda:GetFunctionConfiguration", "lambda:ListTags"}
+# No function has any business with these, but for what reads which revision a function runs, and on what.
+READS = {"lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"}
 NEVER = (
     "iam:",
     "sts:",
