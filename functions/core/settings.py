@@ -20,6 +20,8 @@ class Settings:
     """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
     topic_arn: str = ""
     state_machine_arn: str = ""
+    runner_arn: str = ""
+    """Alias of the function in which patches run."""
     token_key_arn: str = ""
     """KMS key that encrypts task tokens at rest."""
     link_key_parameter: str = ""

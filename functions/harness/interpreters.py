@@ -75,6 +75,20 @@ def available() -> tuple[str, ...]:
     return tuple(version for version in VERSIONS if find(version) is not None)
 
 
+def missing(version: str) -> str:
+    """That a version is not here, and what to do, as one clause."""
+    here = f"here are {', '.join(available()) or 'none'}"
+    if version in VERSIONS:
+        return (
+            f"Python {version} is not here ({here}): install it, such as with `uv python install {version}`"
+        )
+    oldest, newest = VERSIONS[0], VERSIONS[-1]
+    return (
+        f"Python {version} is none that tests can run on, which are {oldest} to {newest}: if the app runs on one"
+        " of these, name it in the app's entry ('python')"
+    )
+
+
 def _candidates(version: str) -> Iterator[Path]:
     name = "python" + version
     if given := os.environ.get(DIRECTORY):

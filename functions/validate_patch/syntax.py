@@ -18,7 +18,8 @@ from pathlib import Path
 
 from functions.core import engine
 from functions.core.errors import PermanentError
-from functions.validate_patch.candidate import Candidate, is_test
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.tree import Change, Tree
 
 # Errors, not style: E9 syntax and I/O, F821/F822/F823 undefined names, F811 redefinition, F401 an import that

@@ -31,6 +31,7 @@ from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
+from infra.local.runner import LocalRunner
 from infra.trial.answer import Refused, read_answer
 from infra.trial.log import read_log
 from infra.trial.source import LocalSource
@@ -131,7 +132,7 @@ class Desk:
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
         facts = Facts(self.incident, self.app, python=self.python)
-        return validate(self.tree, proposal, facts, self.source.base_sha)
+        return validate(self.tree, proposal, facts, self.source.base_sha, LocalRunner())
 
 
 def app_for(source: LocalSource, entry: dict[str, Any] | None = None) -> App:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
 from functions.core.python import Python
-from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.harness.runner import Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of
+from infra.local.runner import LocalRunner
 
 DATA = Path(__file__).parents[2] / "data" / "validate"
 
@@ -115,7 +116,6 @@ def tree_for(repositories: dict[str, Tree]) -> Callable[..., Tree]:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for many validations: runs in it do not know of each other."""
-    with Sandbox() as box:
-        yield box
+def runner() -> Runner:
+    """Each job in a world of its own, on this machine."""
+    return LocalRunner()

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from functions.validate_patch.codebuild import bundle
 
 from functions.core.archive import Member, members_of, pack, read
 from functions.core.artifacts import Artifacts
@@ -21,7 +22,6 @@ from functions.core.evidence import Build, Evidence
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.proposal import Proposal
-from functions.validate_patch.codebuild import bundle
 from functions.validate_patch.handler import handler
 
 HEAL = Heal("shop-1f3c", "shop", "heal-1", 2)

@@ -8,13 +8,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from functions.validate_patch.sandbox.isolation import Limits
+from functions.validate_patch.sandbox.sandbox import Sandbox
 
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.core.python import Python
-from functions.validate_patch.sandbox.isolation import Limits
-from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, validate
 
@@ -124,17 +123,31 @@ def test_a_patch_that_makes_the_tests_run_out_of_time_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("python", "said"), [(HERE, ""), ("3.99", f"run on Python {HERE}: the app's 3.99 is not here")]
+    ("python", "said"),
+    [(HERE, ""), ("3.99", f"run on Python {HERE}: the repository's 3.99 is not here")],
 )
-def test_another_python_than_the_apps_is_said(
-    python: str, said: str, shop: Tree, check: Check, incidents: dict[str, Facts]
+def test_another_python_than_the_repositorys_is_said(
+    python: str, said: str, shop: Tree, check: Check
 ) -> None:
-    facts = replace(incidents["label"], python=Python(python, "Pipfile names it"))
-    result = check(shop, "label", FORMAT, facts=facts)
-    assert result.evidence.python == facts.python
-    detail = gate(result, "reproduces").detail
+    settings = shop["pyproject.toml"].data + f'\n[tool.selfheal]\npython = "{python}"\n'.encode()
+    detail = gate(check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT), "reproduces").detail
     assert (said or "(sandbox:") in detail
     assert bool(said) == ("is not here" in detail)
+
+
+def test_syntax_must_be_that_of_the_repositorys_python(shop: Tree, check: Check) -> None:
+    code = (
+        "    match RATES.get(country):\n"
+        "        case None:\n"
+        "            raise UnknownCountry(country)\n"
+        "        case rate:\n"
+        "            return rate"
+    )
+    matched = ("shop/pricing.py", "    return RATES[country]", code)
+    settings = File(b'python = "3.9"\n')
+    result = check({**shop, ".selfheal.toml": settings}, "rate", matched)
+    assert gate(result, "parses").result is Result.FAIL
+    assert "match" in gate(result, "parses").detail
 
 
 def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
