@@ -77,15 +77,13 @@ def available() -> tuple[str, ...]:
 
 def missing(version: str) -> str:
     """That a version is not here, and what to do, as one clause."""
-    here = f"here are {', '.join(available()) or 'none'}"
     if version in VERSIONS:
-        return (
-            f"Python {version} is not here ({here}): install it, such as with `uv python install {version}`"
-        )
-    oldest, newest = VERSIONS[0], VERSIONS[-1]
+        here = ", ".join(available()) or "none"
+        how = f"install it, such as with `uv python install {version}`"
+        return f"Python {version} is not here (here are {here}): {how}"
     return (
-        f"Python {version} is none that tests can run on, which are {oldest} to {newest}: if the app runs on one"
-        " of these, name it in the app's entry ('python')"
+        f"Python {version} is none that tests can run on, which are {VERSIONS[0]} to {NEWEST}: if the app"
+        " runs on one of these, name it in the app's entry ('python')"
     )
 
 
