@@ -1,4 +1,4 @@
-"""The images are not built here, so what can be read of them is held: stages, pins, and what they agree on."""
+"""The images are not built here, so what can be read of them is held: stages, pins, what they agree on."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def test_that_image_is_the_engine_s_python_pinned_by_release_and_digest() -> Non
 
 def test_the_engine_reads_all_that_apps_can_run_on() -> None:
     """Its parser reads all older syntax."""
-    assert [tuple(map(int, v.split("."))) <= tuple(map(int, PYTHON.split("."))) for v in VERSIONS] == [
-        True
-    ] * 6
+    assert VERSIONS[-1] == PYTHON
 
 
 def test_the_releases_are_those_that_wheels_are_resolved_for() -> None:
@@ -48,11 +46,8 @@ def test_the_releases_are_those_that_wheels_are_resolved_for() -> None:
 
 def test_the_locked_uv_can_install_each_of_them_and_knows_no_newer_one(tmp_path: Path) -> None:
     environment = {"PATH": os.defpath, "HOME": str(tmp_path), "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
-    listed = subprocess.check_output(
-        [find_uv_bin(), "python", "list", "--all-versions", "--offline", "--no-config"]
-        + ["--managed-python", "--output-format", "json"],
-        env=environment,
-    )
+    options = "--all-versions --offline --no-config --managed-python --output-format json"
+    listed = subprocess.check_output([find_uv_bin(), "python", "list", *options.split()], env=environment)
     newest: dict[str, int] = {}
     for row in json.loads(listed):
         parts = row["version_parts"]
@@ -108,7 +103,8 @@ def test_nobody_may_read_the_file_of_an_interpreter_that_runs_strangers_code() -
 @pytest.mark.parametrize("name", ["runner", "functions"])
 def test_what_is_deployed_runs_as_an_ordinary_user(name: str) -> None:
     assert re.findall(r"(?m)^USER (.+)$", BODIES[name]) == ["1000:1000"]
-    assert BODIES[name].rstrip().endswith("USER 1000:1000")
+    said = [line for line in BODIES[name].splitlines() if line and not line.startswith("#")]
+    assert said[-1] == "USER 1000:1000"
 
 
 def test_every_image_function_has_a_stage() -> None:
