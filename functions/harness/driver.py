@@ -12,10 +12,8 @@ file.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import selectors
 import shutil
 import signal
 import socket
@@ -28,22 +26,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from functions.harness import processes
 from functions.harness.experiment import Run, experiment, names_in
 from functions.harness.interpreters import find, missing
 from functions.harness.job import VERSION, Archive, BadJob, Job, Limits
-from functions.harness.outcome import OUTPUT_LIMIT, OUTPUT_TAIL, REPORT_LIMIT, Outcome
-from functions.harness.report import READY
+from functions.harness.outcome import Outcome
+from functions.harness.watch import Broken, Watch
 
 _CODE = str(Path(__file__).resolve().parents[2])
 _START_SECONDS = 60.0
-_GRACE_SECONDS = 5.0
 _LEAST_SECONDS = 0.5
 """With less than this left no run is started."""
 
 _NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError)
-
-_SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36
-"""<linux/prctl.h>"""
 
 # What would tell code under test whose role it runs under, and which objects that role may read and write.
 _WITHHELD = ("AWS_", "CODEBUILD_", "ECS_", "LAMBDA_", "_HANDLER", "_X_AMZN", "_LAMBDA", "SELFHEAL_")
@@ -67,10 +62,6 @@ class Settings:
         own = Path(sys.prefix) / "harness"
         packages = environment.get("SELFHEAL_HARNESS_PACKAGES") or (str(own) if own.is_dir() else "")
         return cls(packages, environment.get("SELFHEAL_KEEP_ENVIRONMENT") == "1")
-
-
-class Broken(Exception):
-    """The harness itself does not work here, and why: nothing about a patch follows from that."""
 
 
 def drive(data: bytes, settings: Settings) -> bytes:
@@ -100,8 +91,8 @@ class Driver:
         self._deadline = time.monotonic() + job.seconds
         self._job = job
         self._settings = settings
-        self._adopts = _adopt_orphans()
-        self._there = _processes()
+        self._adopts = processes.adopt_orphans()
+        self._there = processes.of_user()
         self._before, self._after = Archive(job.before), Archive(job.after)
         self._home = Path(tempfile.mkdtemp(prefix="self-heal-"))
         self._repo, self._temp = self._home / "repo", self._home / "tmp"
@@ -217,7 +208,7 @@ class Driver:
                 os.close(descriptor)
             theirs.close()
         with control, os.fdopen(output[0], "rb", 0) as out, os.fdopen(report[0], "rb", 0) as rep:
-            return _Watch(control, out.fileno(), rep.fileno(), limits.seconds, self._kill_strays).outcome()
+            return Watch(control, out.fileno(), rep.fileno(), limits.seconds, self._kill_strays).outcome()
 
     def _interpreter(self) -> str:
         if not self._job.python:
@@ -278,8 +269,8 @@ class Driver:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             keep = {self._server.pid} if hasattr(self, "_server") else set()
-            found = _descendants() if self._adopts else _processes() - self._there
-            left = {pid for pid in found - keep if not _is_zombie(pid)}
+            found = processes.descendants() if self._adopts else processes.of_user() - self._there
+            left = {pid for pid in found - keep if not processes.is_zombie(pid)}
             if not left:
                 return
             for pid in left:
@@ -292,118 +283,6 @@ class Driver:
         for pid in pids:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-
-
-class _Watch:
-    """Reads a run's pipes until it has ended, or stops it."""
-
-    def __init__(self, control: socket.socket, output: int, report: int, seconds: float, kill: Any) -> None:
-        self._control, self._output, self._report = control, output, report
-        self._kept = {output: bytearray(), report: bytearray()}
-        self._read = {output: 0, report: 0}
-        self._limits = {output: OUTPUT_LIMIT, report: REPORT_LIMIT}
-        self._kill = kill
-        self._seconds = seconds
-        self._answer = b""
-
-    def outcome(self) -> Outcome:
-        """Raises Broken when the server does not answer."""
-        started = time.monotonic()
-        stopped = ""
-        with selectors.DefaultSelector() as selector:
-            for source in (self._control.fileno(), self._output, self._report):
-                selector.register(source, selectors.EVENT_READ)
-            while b"end " not in self._answer:
-                left = started + self._seconds - time.monotonic()
-                if not stopped and left <= 0:
-                    stopped = "time"
-                if any(self._read[fd] > self._limits[fd] for fd in self._read):
-                    stopped = stopped or "output"
-                if stopped:
-                    self._kill()
-                    if left < -self._seconds - _GRACE_SECONDS:
-                        raise Broken("a run could not be stopped")
-                self._take(selector, max(0.0, left) if not stopped else 0.05)
-            seconds = time.monotonic() - started
-            self._kill()  # what it left behind holds the pipes open
-            while self._take(selector, 0.0):
-                pass
-        return self._outcome(stopped, seconds)
-
-    def _take(self, selector: selectors.BaseSelector, wait: float) -> bool:
-        """Read what is there; whether there was anything."""
-        events = selector.select(wait) if selector.get_map() else []
-        for key, _ in events:
-            chunk = os.read(key.fd, 65536)
-            if not chunk:
-                selector.unregister(key.fd)
-                if key.fd == self._control.fileno() and b"end " not in self._answer:
-                    raise Broken("the fork server ended")
-            elif key.fd == self._control.fileno():
-                self._answer += chunk
-            elif self._read[key.fd] <= self._limits[key.fd]:
-                self._read[key.fd] += len(chunk)
-                self._kept[key.fd] += chunk
-                if key.fd == self._output:
-                    del self._kept[key.fd][:-OUTPUT_TAIL]
-        return bool(events)
-
-    def _outcome(self, stopped: str, seconds: float) -> Outcome:
-        code = int(self._answer.rpartition(b"end ")[2])
-        output = self._kept[self._output].decode("utf-8", "replace")
-        report = bytes(self._kept[self._report])
-        if not report.startswith(READY):
-            if stopped:
-                report = READY  # it had no time to begin
-            else:
-                raise Broken(f"a run could not be set up: {output[-500:]}")
-        text = report[len(READY) :][: REPORT_LIMIT // 2].decode("utf-8", "replace")
-        return Outcome(None if stopped else code, stopped, round(seconds, 3), output, text)
-
-
-def _adopt_orphans() -> bool:
-    """Close this process's memory, and have daemons come back to it; whether the platform lets them."""
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
-        return bool(libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
-    return False
-
-
-def _processes() -> set[int]:
-    """Process ids of this user."""
-    found, uid = set(), os.geteuid()
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):  # ended meanwhile
-            if entry.name.isdigit() and _status(int(entry.name)).get("Uid", "").split()[:1] == [str(uid)]:
-                found.add(int(entry.name))
-    return found
-
-
-def _descendants() -> set[int]:
-    """Process ids of everything below this process."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if entry.name.isdigit():
-                parents[int(entry.name)] = int(_status(int(entry.name)).get("PPid", "0"))
-    below, found = {os.getpid()}, set()
-    while below:
-        below = {pid for pid, parent in parents.items() if parent in below} - found
-        found |= below
-    return found
-
-
-def _is_zombie(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return _status(pid).get("State", "Z").startswith("Z")
-    return True
-
-
-def _status(pid: int) -> dict[str, str]:
-    # Readable for all, whoever the process belongs to; the entry itself may belong to root.
-    text = Path(f"/proc/{pid}/status").read_text(errors="replace")
-    return dict(line.partition(":\t")[::2] for line in text.splitlines())
 
 
 def _state(directory: Path | None) -> int:
