@@ -3,8 +3,8 @@
     python -m tests.dialects 3.12
 
 judges the cases whose numbers it reads, a line each, and answers each with a line of JSON: a `Verdict`. So a
-case is judged by the newest Python that is here, whichever runs the tests: in production, too, the Python that
-judges is no older than the one that apps run on.
+case is judged by the newest Python that is here, whichever runs the tests: in production, too, what judges is
+no older than what apps run on.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _nested(literal: re.Match[str]) -> str:
     return re.sub(r"\{([^{}]+)\}", r'{f"{\1}"}', literal[0])
 
 
-_GROUPS = '''
+_GROUPS = """
 
 def _first_of_group(errors):
     try:
@@ -96,8 +96,8 @@ def _first_of_group(errors):
 
 
 assert str(_first_of_group([ValueError("one"), ValueError("two")])) == "one"
-'''
-_TYPES = '''
+"""
+_TYPES = """
 
 type _Row[T] = dict[str, T]
 
@@ -112,15 +112,15 @@ def _label[T: (int, str)](row: _Row[T]) -> str:
 
 
 assert _label({"a": _Box(1).held}) == "a=1"
-'''
-_DEFAULTS = '''
+"""
+_DEFAULTS = """
 
 class _Cell[T = int]:
     held: T | None = None
 
 
 assert _Cell().held is None
-'''
+"""
 DIALECTS = {
     dialect.version: dialect
     for dialect in (
@@ -162,12 +162,14 @@ def _file(path: str, file: File, dialect: Dialect) -> File:
         return file
     text = in_dialect(path, file.data.decode(), dialect)
     if not is_test(path) and not path.endswith("__init__.py"):
-        text = re.sub(r"(?m)^(?=(?:import|from(?! __future__)) )", dialect.first, text, count=1) + dialect.last
+        text = (
+            re.sub(r"(?m)^(?=(?:import|from(?! __future__)) )", dialect.first, text, count=1) + dialect.last
+        )
     return File(text.encode(), file.mode)
 
 
 def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
-    """The verdict on a case. Each reproduction runs once: there are many cases; other tests are about that."""
+    """The verdict on a case. Each reproduction runs once: other tests are about the repetition."""
     order.TIMES = 1
     row = tomllib.loads((DATA / "incidents.toml").read_text())[case["incident"]]
     tree = repository(row["repository"], dialect)
@@ -243,8 +245,9 @@ def judge(version: str) -> Iterator[Callable[[int], Verdict]]:
         def ask(number: int) -> Verdict:
             given.write(f"{number}\n")
             given.flush()
-            answer = json.loads(told.readline())
-            return Verdict(**{k: tuple(v) if isinstance(v, list) else v for k, v in answer.items()})
+            answer: dict[str, Any] = json.loads(told.readline())
+            lists = {name: tuple(answer[name]) for name in ("findings", "not_run")}
+            return Verdict(**answer | lists)
 
         try:
             yield ask
