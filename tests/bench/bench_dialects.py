@@ -3,7 +3,7 @@
     python tests/bench/bench_dialects.py [VERSION …]
 
 Prints, per dialect, how many of the wrong patches are stopped by the gate that is there for them, how many of
-the honest ones are accepted and proven, and how many gates were not run for these though their Python is here.
+the honest ones are accepted and proven, and how many gates were not run for these.
 """
 
 from __future__ import annotations
