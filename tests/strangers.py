@@ -401,7 +401,8 @@ def what_an_earlier_run_left_in_tmp() -> object:
 @attempt
 def a_daemon_that_an_earlier_run_left() -> object:
     found = _any(lambda pid: b"sleep\x00987" in Path(f"/proc/{pid}/cmdline").read_bytes())
-    subprocess.Popen(["sleep", "987"], start_new_session=True)
+    nothing = subprocess.DEVNULL
+    subprocess.Popen(["sleep", "987"], start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing)
     return found
 
 

@@ -57,11 +57,11 @@ def test_each_invocation_has_an_environment_that_nobody_else_had(aws: Any, uniqu
 
 
 @pytest.mark.parametrize(
-    ("settings", "tenant", "message"),
+    ("unique", "settings", "tenant", "message"),
     [
-        (ISOLATED, {}, "is enabled with tenancy configuration. Add a valid tenant ID"),
-        ({}, {"TenantId": "blue"}, "is not enabled with tenancy configuration. Remove the tenant ID"),
-        (ISOLATED, {"TenantId": "no#good"}, "does not satisfy the pattern"),
+        ("isolated", ISOLATED, {}, "is enabled with tenancy configuration. Add a valid tenant ID"),
+        ("ordinary", {}, {"TenantId": "blue"}, "is not enabled with tenancy configuration. Remove the tenant ID"),
+        ("misnamed", ISOLATED, {"TenantId": "no#good"}, "does not satisfy the pattern"),
     ],
 )
 def test_a_tenant_that_must_or_must_not_be_named_is_refused(
