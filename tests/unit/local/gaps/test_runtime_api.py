@@ -64,13 +64,16 @@ def test_the_runtime_is_told_what_to_do(environment: Environment) -> None:
     answer = environment.pool.submit(environment.api.invoke, INVOCATION, 20)
     status, event, headers = asked.result()
     assert (status, event) == (200, {"a": 1})
-    assert headers.items() >= {
-        "Lambda-Runtime-Aws-Request-Id": "id-1",
-        "Lambda-Runtime-Deadline-Ms": "1700000000500",
-        "Lambda-Runtime-Invoked-Function-Arn": "arn:function",
-        "Lambda-Runtime-Trace-Id": "Root=1",
-        "Lambda-Runtime-Aws-Tenant-Id": "blue",
-    }.items()
+    assert (
+        headers.items()
+        >= {
+            "Lambda-Runtime-Aws-Request-Id": "id-1",
+            "Lambda-Runtime-Deadline-Ms": "1700000000500",
+            "Lambda-Runtime-Invoked-Function-Arn": "arn:function",
+            "Lambda-Runtime-Trace-Id": "Root=1",
+            "Lambda-Runtime-Aws-Tenant-Id": "blue",
+        }.items()
+    )
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", {"done": True})[0] == 202
     assert answer.result() == Answer("response", {"done": True})
 

@@ -60,7 +60,12 @@ def test_each_invocation_has_an_environment_that_nobody_else_had(aws: Any, uniqu
     ("unique", "settings", "tenant", "message"),
     [
         ("isolated", ISOLATED, {}, "is enabled with tenancy configuration. Add a valid tenant ID"),
-        ("ordinary", {}, {"TenantId": "blue"}, "is not enabled with tenancy configuration. Remove the tenant ID"),
+        (
+            "ordinary",
+            {},
+            {"TenantId": "blue"},
+            "is not enabled with tenancy configuration. Remove the tenant ID",
+        ),
         ("misnamed", ISOLATED, {"TenantId": "no#good"}, "does not satisfy the pattern"),
     ],
 )
