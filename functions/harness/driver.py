@@ -28,7 +28,7 @@ from typing import Any
 
 from functions.harness import processes
 from functions.harness.experiment import Run, experiment, names_in
-from functions.harness.interpreters import find
+from functions.harness.interpreters import find, missing
 from functions.harness.job import VERSION, Archive, BadJob, Job, Limits
 from functions.harness.outcome import Outcome
 from functions.harness.watch import Broken, Watch
@@ -215,7 +215,7 @@ class Driver:
             return os.path.realpath(sys.executable)
         found = find(self._job.python)
         if found is None:
-            raise Broken(f"Python {self._job.python} is not here")
+            raise Broken(missing(self._job.python))
         return str(found.executable)
 
     def _greeted(self) -> dict[str, str]:

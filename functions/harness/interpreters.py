@@ -75,6 +75,18 @@ def available() -> tuple[str, ...]:
     return tuple(version for version in VERSIONS if find(version) is not None)
 
 
+def missing(version: str) -> str:
+    """That a version is not here, and what to do, as one clause."""
+    if version in VERSIONS:
+        here = ", ".join(available()) or "none"
+        how = f"install it, such as with `uv python install {version}`"
+        return f"Python {version} is not here (here are {here}): {how}"
+    return (
+        f"Python {version} is none that tests can run on, which are {VERSIONS[0]} to {NEWEST}: if the app"
+        " runs on one of these, name it in the app's entry ('python')"
+    )
+
+
 def _candidates(version: str) -> Iterator[Path]:
     name = "python" + version
     if given := os.environ.get(DIRECTORY):

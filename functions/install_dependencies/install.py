@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from functions.core.redaction import redact
-from functions.harness.interpreters import RELEASES
+from functions.harness.interpreters import RELEASES, missing
 from functions.install_dependencies.wanted import Wanted
 
 # Amazon Linux 2023, on which the runner is: https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html
@@ -56,11 +56,7 @@ def install(asked: Wanted, python: str, folder: Path, environment: Mapping[str, 
     Raises NotInstalled.
     """
     if python not in RELEASES:
-        first, *_, last = RELEASES
-        raise NotInstalled(
-            f"there is no runner for Python {python}, only for {first} to {last};"
-            " if the app runs on one of these, name it in the app's entry ('python')"
-        )
+        raise NotInstalled(missing(python))
     requirements, constraints, site = folder / "requirements.txt", folder / "constraints.txt", folder / "site"
     requirements.write_text("\n".join(asked.requirements) + "\n")
     constraints.write_text("\n".join(asked.constraints) + "\n")

@@ -28,7 +28,7 @@ def install_for(
 ) -> dict[str, Any]:
     """The `dependencies` part of the state: {"key", "reason", "packages"}.
 
-    The archive lies under a key by the hash of what was asked for, and for which Python; a marker written last
+    The archive lies under a key by the hash of what was asked for and for which Python; a marker written last
     says that it is whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not
     kept either, so that the next heal tries again.
     """

@@ -28,7 +28,7 @@ from functions.propose_patch.context import Context, MappedFrame
 from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
-from functions.propose_patch.step import nothing_to_show, request_maker
+from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
 from infra.local.runner import LocalRunner
@@ -124,7 +124,10 @@ class Desk:
         return hashlib.sha256(f"{self.incident.incident_id} {self.source.base_sha}".encode()).hexdigest()[:16]
 
     def draft(self, attempts: Sequence[EarlierAttempt] = ()) -> Draft:
-        return Draft(self.heal_id, self.incident, self.repository, self.app.source_roots, attempts)
+        roots = self.app.source_roots
+        return Draft(
+            self.heal_id, self.incident, self.repository, roots, attempts, python=self.python.version
+        )
 
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
@@ -220,6 +223,8 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
         )
     if trial.context and not trial.context.parts:
         return replace(trial, reason=_said(nothing_to_show(trial.context)))
+    if trial.context and (too_new := unreadable([trial.context.parts[0].path], desk.repository, desk.python)):
+        return replace(trial, reason=_said(too_new))
     earlier: list[EarlierAttempt] = []
     budget = _Free()
 

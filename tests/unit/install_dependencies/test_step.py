@@ -161,8 +161,8 @@ def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_
 ) -> None:
     done = install_for(artifacts, fetched(requirements_txt="first\n"), Python("2.7", ""), {"HOME": "/tmp"})
     assert (done["key"], done["packages"]) == ("", 0)
-    assert done["reason"].startswith("there is no runner for Python 2.7, only for 3.9 to 3.14; ")
-    assert "in the app's entry ('python')" in done["reason"]
+    assert done["reason"].startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
+    assert done["reason"].endswith("name it in the app's entry ('python')")
 
 
 def test_a_configuration_in_a_folder_above_says_nothing(

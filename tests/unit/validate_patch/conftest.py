@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from functions.core.app import App
+<<<<<<< HEAD
 from functions.core.archive import members_of, pack
 from functions.core.artifacts import Artifacts
 from functions.core.facts import Facts
@@ -18,6 +19,15 @@ from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner
+=======
+from functions.core.archive import members_of
+from functions.core.engine import ENGINE
+from functions.core.facts import Facts
+from functions.core.incident import Frame, Incident, Status
+from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.python import Python
+from functions.harness.runner import Runner
+>>>>>>> issue-10c
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of, validate
 from infra.local.runner import LocalRunner
@@ -59,7 +69,8 @@ def facts_of() -> Callable[..., Facts]:
             sample=f"Traceback (most recent call last):\n{error_type}: {message}\n",
             frames=frames,
         )
-        return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop"))
+        app = App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop")
+        return Facts(incident, app, python=Python(ENGINE, "it runs the tests"))
 
     return make
 

@@ -209,7 +209,7 @@ def test_ministack_does_not_verify_presigned_addresses(ministack: Any) -> None:
     import urllib.request
 
     forged = url.replace("Signature=", "Signature=0")
-    with urllib.request.urlopen(forged) as answer:  # noqa: S310 (http)
+    with urllib.request.urlopen(forged) as answer:
         assert answer.read() == b"a"
 
 
