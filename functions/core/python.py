@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 
@@ -15,18 +15,20 @@ class Python:
 
     version: str
     why: str
+    guessed: bool = field(default=False, compare=False)
+    """Whether nothing named it, so that another that is there would do as well."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any] | None) -> Self:
         """Read what `to_json` gave; what was written before interpreters were looked for has none."""
-        return cls(data["version"], data["why"]) if data else cls(*_BEFORE)
+        return cls(data["version"], data["why"], bool(data.get("guessed"))) if data else cls(*_BEFORE)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Read from the state input of a step after FetchSource."""
         return cls.from_json(state["source"].get("python"))
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @property

@@ -51,4 +51,4 @@ def python_of(
     here = [version for version in allowed if version in offered]
     bound = found.bound_by
     why = f"the newest that {bound} allows" if bound else "the newest, because nothing names another"
-    return Python((here or allowed)[-1], "; ".join((why, *notes)))
+    return Python((here or allowed)[-1], "; ".join((why, *notes)), guessed=not bound)

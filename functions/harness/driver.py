@@ -94,11 +94,11 @@ class Driver:
         self._adopts = processes.adopt_orphans()
         self._there = processes.of_user()
         self._before, self._after = Archive(job.before), Archive(job.after)
+        self._python = self._interpreter()
         self._home = Path(tempfile.mkdtemp(prefix="self-heal-"))
         self._repo, self._temp = self._home / "repo", self._home / "tmp"
         self._dependencies = self._unpacked(job.dependencies)
         self._state_of_dependencies = _state(self._dependencies)
-        self._python = self._interpreter()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.settimeout(_START_SECONDS)
         self._log = self._home / "server.log"

@@ -80,17 +80,18 @@ class Job:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as package:
                 told = json.loads(package.read(JOB))
-                archives = [package.read(name) for name in (BEFORE, AFTER, DEPENDENCIES)]
+                before, after, dependencies = (package.read(n) for n in (BEFORE, AFTER, DEPENDENCIES))
             if told["version"] != VERSION:
                 raise BadJob(f"this driver knows jobs of version {VERSION}, not {told['version']}")
-            limits = Limits(**told["limits"])
             return cls(
-                told["nonce"],
-                told["python"],
-                told["experiment"],
-                *archives,
+                nonce=told["nonce"],
+                python=told["python"],
+                experiment=told["experiment"],
+                before=before,
+                after=after,
+                dependencies=dependencies,
                 seconds=told["seconds"],
-                limits=limits,
+                limits=Limits(**told["limits"]),
             )
         except (zipfile.BadZipFile, KeyError, TypeError) as error:
             raise BadJob(f"not a job: {type(error).__name__}: {error}") from error

@@ -37,7 +37,8 @@ def descendants() -> set[int]:
         with contextlib.suppress(OSError, ValueError):
             if entry.name.isdigit():
                 parents[int(entry.name)] = int(_status(int(entry.name)).get("PPid", "0"))
-    below, found = {os.getpid()}, set()
+    below = {os.getpid()}
+    found: set[int] = set()
     while below:
         below = {pid for pid, parent in parents.items() if parent in below} - found
         found |= below

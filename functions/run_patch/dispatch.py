@@ -89,7 +89,7 @@ def _ended(payload: bytes) -> str:
     try:
         told: Any = json.loads(payload)
         kind, message = str(told["errorType"])[:100], str(told["errorMessage"])[:200]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         kind, message = "an unreadable error", ""
     if kind in NOTHING_RAN:
         raise RunnerUnavailable(f"the runner could not do its work: {message}")

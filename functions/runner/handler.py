@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         report = drive(_read(event["job"]), Settings.of(os.environ))
     except (OSError, BadJob) as error:
-        raise JobUnreachable(str(error)) from None
+        raise JobUnreachable(_said(error)) from None
     if len(report) > MOST_BYTES:
         report = report[: MOST_BYTES + 1]  # as it is too large to be read, what is missing is not missed
     _write(event["report"], report)
@@ -50,5 +50,11 @@ def _write(address: str, report: bytes) -> None:
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - as above
             pass
-    except (urllib.error.URLError, OSError) as error:
-        raise ReportUndelivered(str(error)) from None
+    except OSError as error:
+        raise ReportUndelivered(_said(error)) from None
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()  # it is the answer, too, and holds the connection
+    return str(error)

@@ -42,7 +42,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     )
     if lanes.came_back(event):
         return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))
-    if why := why_not_run(examined, dependencies.reason):
+    # A project's image brings what the tests import.
+    missing = "" if examined.candidate.facts.app.codebuild_project else dependencies.reason
+    if why := why_not_run(examined, missing):
         waiting = not_run(*RUNNING, why=why)
         return _kept(heal, artifacts, conclude(examined, examined.candidate, waiting, source["base_sha"]))
     packages = artifacts.get(dependencies.key) if dependencies.key else b""

@@ -62,15 +62,15 @@ def job_of(
     dependencies: bytes = b"",
     **bounds: Any,
 ) -> Job:
-    """The job for a runner. dependencies: their archive. bounds: `seconds` and `limits` of the job."""
+    """The job for a runner. dependencies: their archive. bounds: other fields of the job."""
+    given: dict[str, Any] = {"python": candidate.facts.python.version, **bounds}
     return Job(
         nonce=nonce,
-        python=candidate.facts.python.version,
         experiment=experiment,
         before=archive.pack(_members(candidate.before)),
         after=archive.pack(_members(candidate.after)),
         dependencies=dependencies,
-        **bounds,
+        **given,
     )
 
 

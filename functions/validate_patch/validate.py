@@ -76,10 +76,10 @@ def validate(
 ) -> Validation:
     """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
 
-    `tree` is the repository at `base_sha`. dependencies: an archive of the repository's. `not_installed` says why
-    they could not be installed: then nothing is run, because nothing would follow from it. The same input gives
-    the same patch bytes. Raises what the runner raises when it cannot work at all: nothing about the patch
-    follows then.
+    `tree` is the repository at `base_sha`. dependencies: an archive of the repository's. `not_installed`
+    says why they could not be installed: then nothing is run, because nothing would follow from it. The same
+    input gives the same patch bytes. Raises what the runner raises when it cannot work at all: nothing about
+    the patch follows then.
     """
     examined = examine(tree, proposal, facts)
     if why := why_not_run(examined, not_installed):

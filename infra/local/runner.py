@@ -51,7 +51,10 @@ class LocalRunner:
             [str(own), "-s", "-P", driver.__file__],
             stdin=job.pack(),
             readable=_readable(
-                _ROOT / "functions", Path(sys.base_prefix), Path(settings.packages), found and found.prefix
+                _ROOT / "functions",
+                Path(sys.base_prefix),
+                Path(settings.packages),
+                found.prefix if found else None,
             ),
             placed={str(path): closed(path) for path in programs},
             env=env,

@@ -79,8 +79,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
 }
-# No function has any business with these, but for what reads which revision a function runs, and on what, and what
-# hands patches to the runner: see above who holds these.
+# No function has any business with these, but for what reads which revision a function runs, and on what, and
+# what hands patches to the runner: see above who holds these.
 HELD = {"lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags", "lambda:InvokeFunction"}
 NEVER = (
     "iam:",

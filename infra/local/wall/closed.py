@@ -1,7 +1,7 @@
 """Copies of programs that everybody may execute and nobody, their owner included, may read.
 
-The kernel keeps the memory, environment and descriptors of such a program's processes from other processes of the
-same user (`would_dump` in fs/exec.c, ptrace(2)), as `prctl` could where it is not refused.
+The kernel keeps the memory, environment and descriptors of such a program's processes from other processes of
+the same user (`would_dump` in fs/exec.c, ptrace(2)), as `prctl` could where it is not refused.
 """
 
 from __future__ import annotations

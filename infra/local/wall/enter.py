@@ -30,10 +30,12 @@ def main(spec: int, control: int) -> None:
     with os.fdopen(spec, "rb") as file:
         job = json.load(file)
     limits = Limits(**job["limits"])
-    kernel.set_dumpable(False)
-    kernel.adopt_orphans()
     with socket.socket(fileno=control) as channel:
         channel.set_inheritable(False)
+        # Without them the outer process says so; where no wall is asked for, they are missed by nobody.
+        with contextlib.suppress(OSError):
+            kernel.set_dumpable(False)
+            kernel.adopt_orphans()
         started = time.monotonic()
         trouble, told = os.pipe()  # As for an exec that fails: closed by the one that succeeds.
         outer = os.fork()
@@ -93,9 +95,9 @@ def _children() -> list[int]:
 
 def _outer(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
     with _telling(told, "wall"):
-        kernel.die_with_parent()
         if not job["protected"]:
             _command(job, limits, told)
+        kernel.die_with_parent()
         kernel.set_dumpable(True)  # Only of such a process may an ordinary user map the ids.
         inside.separate(network=True)
         init = os.fork()
@@ -135,8 +137,8 @@ def _command(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
             inside.give_up(limits.ceilings())
         else:
             apply(limits.ceilings())
-            kernel.forbid_new_privileges()
             with contextlib.suppress(OSError):
+                kernel.forbid_new_privileges()
                 refusals.refuse()
     with _telling(told, "command"):
         os.execve(command[0], command, environment)  # noqa: S606 (that is what it is for)
