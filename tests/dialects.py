@@ -64,6 +64,8 @@ class Dialect:
     last: str = ""
     messages: tuple[tuple[str, str], ...] = ()
     """(pattern, replacement): what this Python says where the corpus's own, 3.11, says that."""
+    inlined: bool = False
+    """Whether comprehensions run in the frame of the function around them (PEP 709)."""
 
 
 def _optional(text: str) -> str:
@@ -135,8 +137,10 @@ DIALECTS = {
     for dialect in (
         Dialect("3.9", _optional, first="from typing import Optional\n", messages=_UNBOUND),
         Dialect("3.11", lambda text: text, last=_GROUPS),
-        Dialect("3.12", _generic("_T"), last=_GROUPS + _TYPES, messages=_EMPTY),
-        Dialect("3.13", _generic("_T = object"), last=_GROUPS + _TYPES + _DEFAULTS, messages=_EMPTY),
+        Dialect("3.12", _generic("_T"), last=_GROUPS + _TYPES, messages=_EMPTY, inlined=True),
+        Dialect(
+            "3.13", _generic("_T = object"), last=_GROUPS + _TYPES + _DEFAULTS, messages=_EMPTY, inlined=True
+        ),
     )
 }
 
@@ -207,11 +211,16 @@ def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
     )
 
 
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")
+
+
 def _facts(row: Mapping[str, Any], tree: Tree, dialect: Dialect) -> Facts:
-    frames = []
+    frames: list[Frame] = []
     for path, function, code in row["places"]:
         line = in_dialect(path, code, dialect)
         number = [text.strip() for text in tree[path].data.decode().split("\n")].index(line) + 1
+        if dialect.inlined and function in _COMPREHENSIONS:
+            function = frames.pop().function
         frames.append(Frame(f"/var/task/{path}", number, function, line, in_app=True, why="below /var/task"))
     error_type, _, message = row["raised"].partition(": ")
     for theirs, ours in dialect.messages:
