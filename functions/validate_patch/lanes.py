@@ -98,9 +98,9 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         seconds = _BUILD_BOUNDS["limits"].seconds
         asked = order.asked(candidate, test_seconds=_BUILD_TEST_SECONDS, suite_seconds=seconds)
         bounds |= _BUILD_BOUNDS
-    artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
         if candidate.facts.python.guessed:
-            bounds["python"] = ""  # a project's image says it
+            bounds["python"] = ""  # the project's image says it
+    artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):

@@ -11,23 +11,15 @@ import boto3
 import pytest
 
 from functions.core.app import App
-<<<<<<< HEAD
 from functions.core.archive import members_of, pack
 from functions.core.artifacts import Artifacts
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.harness.job import Job
-from functions.harness.runner import Ran, Runner
-=======
-from functions.core.archive import members_of
 from functions.core.engine import ENGINE
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
 from functions.core.python import Python
-from functions.harness.runner import Runner
->>>>>>> issue-10c
+from functions.harness.job import Job
+from functions.harness.runner import Ran, Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of, validate
 from infra.local.runner import LocalRunner
