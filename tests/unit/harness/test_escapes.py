@@ -206,6 +206,7 @@ if len(sys.argv) > 1:
         print("held:", type(error).__name__, error)
     sys.exit()
 
+os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
 for name, expression in json.load(open("attempts.json")).items():
     done = subprocess.run([sys.executable, __file__, expression, str(os.getpid())], capture_output=True, text=True)
     print(json.dumps([name, done.stdout.strip() or f"ended {done.returncode} {done.stderr[-300:]}"]), flush=True)
@@ -286,7 +287,7 @@ ENDINGS = {
 def test_whoever_ends_the_proof_has_failed_it(ending: str) -> None:
     """No report, or one that says that it could not go on: never that nothing was to be run."""
     code = SCRIPT.partition("if len(sys.argv)")[0] + ENDINGS[ending] + "\n"
-    suite = command("python3", "attack.py", seconds=10.0)
+    suite = command("python3", "attack.py", seconds=3.0)
     ran = LocalRunner().run(job({"attack.py": code}, suite=suite, seconds=30.0))
     assert not _counts(ran, suite), ran
 
