@@ -46,8 +46,12 @@ LEAVING = """
 import os, subprocess, sys, time
 
 print(os.getcwd(), sorted(os.listdir(".")), os.listdir(os.environ["TMPDIR"]), os.environ["HOME"])
-others = [p for p in os.listdir("/proc") if p.isdigit() and b"4321" in open(f"/proc/{p}/cmdline", "rb").read()]
-print("alive:", others)
+
+def alive():
+    pids = [name for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if b"4321" in open(f"/proc/{pid}/cmdline", "rb").read()]
+
+print("alive:", alive())
 for place in (".", os.environ["TMPDIR"]):
     open(place + "/left", "w").close()
 if os.fork() == 0:
@@ -56,7 +60,7 @@ if os.fork() == 0:
         os.execvp("sleep", ["sleep", "4321"])
     os._exit(0)
 os.wait()
-while not [p for p in os.listdir("/proc") if p.isdigit() and b"4321" in open(f"/proc/{p}/cmdline", "rb").read()]:
+while not alive():
     time.sleep(0.01)
 print("started")
 """
@@ -196,7 +200,7 @@ DEPENDENCIES = {
     "padding-1.0.dist-info/entry_points.txt": "[pytest11]\npadding = padding_plugin\n",
 }
 USING = {
-    "test_using.py": "import leftpad\n\n\ndef test_it(padded):\n    assert leftpad.PADDED and padded == 'padded'\n"
+    "test_a.py": "import leftpad\n\n\ndef test_it(padded):\n    assert leftpad.PADDED == (padded == 'padded')\n"
 }
 
 

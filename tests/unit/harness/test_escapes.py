@@ -56,7 +56,7 @@ ESCAPES = {
     "Lambda's runtime interface": "socket.create_connection(('127.0.0.1', 9001), 1)",
     "the address of the runtime interface": "os.environ['AWS_LAMBDA_RUNTIME_API']",
     "a server on this machine": "socket.create_connection(('127.0.0.1', {port}), 1)",
-    "a server on this machine by its other name": "socket.create_connection((socket.gethostname(), {port}), 1)",
+    "a server on this machine by name": "socket.create_connection((socket.gethostname(), {port}), 1)",
     "an address on the internet": "socket.create_connection(('192.0.2.1', 443), 1)",
     "an address by UDP": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
     "a name": "socket.getaddrinfo('example.com', 443)",
@@ -68,7 +68,7 @@ ESCAPES = {
     # files
     "another heal's artifacts": "open('{other}/patch.diff').read()",
     "another heal's artifacts, to change": "open('{other}/patch.diff', 'a').write('mine')",
-    "what lies in this machine's /tmp": "next(n for n in os.listdir('/tmp') if not n.startswith('self-heal-'))",
+    "what lies in this machine's /tmp": "next(n for n in os.listdir('/tmp') if 'self-heal-' not in n)",
     "a device of the system": "open('/dev/mem', 'rb').read(1)",
     "passwords of the system": "open('/etc/shadow').read()",
     "a program in the system": "open('/usr/bin/env', 'r+b').close()",
@@ -95,7 +95,7 @@ ESCAPES = {
     "bpf": "libc_do(321, 0, 0, 0)",
     "io_uring": "libc_do(425, 8, ctypes.create_string_buffer(120))",
     "a key ring of the kernel": "libc_do(250, 0, -3, 1)",
-    "a set-user-id program": "os.kill(1, 0) if subprocess.run(['su', '-c', 'true']).returncode == 0 else 1 / 0",
+    "a set-user-id program": "libc_is(0, subprocess.run(['su', '-c', 'true']).returncode)",
 }
 """What is tried → an expression that only has a value when it works."""
 
@@ -208,8 +208,10 @@ if len(sys.argv) > 1:
 
 os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
 for name, expression in json.load(open("attempts.json")).items():
-    done = subprocess.run([sys.executable, __file__, expression, str(os.getpid())], capture_output=True, text=True)
-    print(json.dumps([name, done.stdout.strip() or f"ended {done.returncode} {done.stderr[-300:]}"]), flush=True)
+    call = [sys.executable, __file__, expression, str(os.getpid())]
+    done = subprocess.run(call, capture_output=True, text=True)
+    said = done.stdout.strip() or f"ended {done.returncode} {done.stderr[-300:]}"
+    print(json.dumps([name, said]), flush=True)
 """
 
 

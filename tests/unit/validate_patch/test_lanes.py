@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.archive import Member, pack, read
 from functions.core.evidence import Build, Evidence, Result
 from functions.harness.job import Job
 from functions.validate_patch import order
@@ -142,7 +143,7 @@ def test_a_command_of_the_app_s_own_has_the_project_s_environment_without_the_ro
 @pytest.mark.parametrize(
     ("image", "result", "said"),
     [
-        ("without python3", Result.NOT_RUN, "python3"),
+        ("without python3", Result.NOT_RUN, "not run: the build's image has no python3"),
         ("without pytest", Result.NOT_RUN, "No module named 'pytest'"),
         ("with a python3 that fails", Result.FAIL, "the build ended before it could report (exit code 9)"),
     ],
@@ -180,23 +181,35 @@ TAMPERING = {
     "leaves a daemon that reports later": "os.fork() or (os.setsid(), time.sleep(3), "
     "(ROOT / 'results/report.json').write_text('{}'), os._exit(0))",
 }
-TEST = """import os, pathlib, signal, time
-from shop.reports import label
+HOSTILE = """import os, pathlib, pytest, signal, time
 
 ROOT = pathlib.Path({root!r})
-DRIVER, pid = 0, os.getpid()
-while pid:
-    status = pathlib.Path(f"/proc/{{pid}}/status").read_text()
-    pid = int(status.partition("PPid:")[2].split()[0])
-    if pid and b"harness.driver" in pathlib.Path(f"/proc/{{pid}}/cmdline").read_bytes().split(b"sh\\0-c")[0]:
-        DRIVER = pid
-        break
 
 
-def test_it():
+def ancestors():
+    pid = os.getpid()
+    while pid:
+        status = pathlib.Path(f"/proc/{{pid}}/status").read_text()
+        pid = int(status.partition("PPid:")[2].split()[0])
+        yield pid
+
+
+def of_harness(pid):
+    words = pathlib.Path(f"/proc/{{pid}}/cmdline").read_bytes().split(b"\\0")
+    return b"-I" in words and b"-c" in words
+
+
+@pytest.fixture
+def attack():
+    DRIVER = next(filter(of_harness, ancestors()))
     os.chdir(ROOT)
     {attack}
-    assert label({{"number": 17}}) == "another"
+"""
+TEST = """from shop.reports import label
+
+
+def test_it(attack):
+    assert label({"number": 17}) == "another"
 """
 
 
@@ -204,10 +217,13 @@ def test_it():
 def test_tampering_in_a_build_makes_no_proof_of_a_failure(
     attack: str, lanes: Lanes, tmp_path: Path, once: None
 ) -> None:
-    test: Any = replace(
-        lanes.proposal.regression_test, code=TEST.format(root=str(tmp_path), attack=TAMPERING[attack])
-    )
+    """The patch is wrong, and code of the repository, which it may call, takes its side."""
+    hostile = HOSTILE.format(root=str(tmp_path), attack=TAMPERING[attack])
+    key = HEAL.key("source.tar.gz")
+    source = [*read(lanes.artifacts.get(key)), Member("tests/conftest.py", hostile.encode())]
+    lanes.artifacts.put(key, pack(source))
+    test: Any = replace(lanes.proposal.regression_test, code=TEST)
     lanes.proposal = replace(lanes.proposal, regression_test=test)
     evidence = built(lanes, tmp_path)
+    assert gate(evidence, "reproduces").result is Result.FAIL, evidence
     assert not evidence.accepted
-    assert not proven(evidence) or gate(evidence, "reproduces").result is Result.FAIL
