@@ -93,7 +93,9 @@ class Job:
                 seconds=told["seconds"],
                 limits=Limits(**told["limits"]),
             )
-        except (zipfile.BadZipFile, KeyError, TypeError) as error:
+        except BadJob:
+            raise
+        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
             raise BadJob(f"not a job: {type(error).__name__}: {error}") from error
 
 

@@ -150,7 +150,8 @@ def bundle(job: bytes) -> bytes:
 def _built(project: str, report: bytes | None, ended: bytes) -> Ran:
     code = ended.decode("ascii", "replace").strip()[:3]
     how = f"the build ended before it could report (exit code {code or 'unknown'})"
-    return Ran(report, f"CodeBuild project {project}", "" if code == _NO_PYTHON else how)
+    lacks = "the build's image has no python3" if code == _NO_PYTHON else ""
+    return Ran(report, f"CodeBuild project {project}", how, lacks)
 
 
 def _add(package: zipfile.ZipFile, name: str, data: bytes) -> None:
