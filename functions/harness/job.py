@@ -80,7 +80,7 @@ class Job:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as package:
                 told = json.loads(package.read(JOB))
-                archives = [package.read(name) for name in (BEFORE, AFTER, DEPENDENCIES)]
+                before, after, dependencies = map(package.read, (BEFORE, AFTER, DEPENDENCIES))
             if told["version"] != VERSION:
                 raise BadJob(f"this driver knows jobs of version {VERSION}, not {told['version']}")
             limits = Limits(**told["limits"])
@@ -88,7 +88,9 @@ class Job:
                 told["nonce"],
                 told["python"],
                 told["experiment"],
-                *archives,
+                before,
+                after,
+                dependencies,
                 seconds=told["seconds"],
                 limits=limits,
             )
