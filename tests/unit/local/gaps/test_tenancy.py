@@ -1,4 +1,4 @@
-"""Functions with tenant isolation: who may invoke them, and what code of strangers reaches from inside one."""
+"""Functions with tenant isolation: who may invoke them, and what strangers' code reaches inside one."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_a_service_that_names_no_tenant_fails(aws: Any, unique: str) -> None:
 
 
 class Network:
-    """A stack with an isolated function whose subnet reaches S3's gateway endpoint and nothing else, two objects
-    that belong to two heals, and addresses that a role signed."""
+    """A stack with an isolated function whose subnet reaches S3's gateway endpoint and nothing else, two
+    objects that belong to two heals, and addresses that a role signed."""
 
     def __init__(self, aws: Any, name: str) -> None:
         self.aws, self.name = aws, name
