@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-UV := uv==0.13.8
+UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test browser check lint types synth up down clean lock bench

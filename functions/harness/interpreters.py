@@ -22,8 +22,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-"""What the harness runs on, oldest first."""
+RELEASES = {
+    "3.9": "3.9.25",
+    "3.10": "3.10.22",
+    "3.11": "3.11.18",
+    "3.12": "3.12.16",
+    "3.13": "3.13.18",
+    "3.14": "3.14.10",
+}
+"""What the harness runs on, oldest first, and the release of each that the runner's image has: the newest
+that the locked uv knows, and whose hash it checks (`uv python list --all-versions`)."""
+VERSIONS = tuple(RELEASES)
 NEWEST = VERSIONS[-1]
 DIRECTORY = "SELFHEAL_PYTHONS"
 """Environment variable that names a directory of interpreters."""
@@ -64,6 +73,18 @@ def find(version: str) -> Interpreter | None:
 def available() -> tuple[str, ...]:
     """The versions that are here, oldest first."""
     return tuple(version for version in VERSIONS if find(version) is not None)
+
+
+def missing(version: str) -> str:
+    """That a version is not here, and what to do, as one clause."""
+    if version in VERSIONS:
+        here = ", ".join(available()) or "none"
+        how = f"install it, such as with `uv python install {version}`"
+        return f"Python {version} is not here (here are {here}): {how}"
+    return (
+        f"Python {version} is none that tests can run on, which are {VERSIONS[0]} to {NEWEST}: if the app"
+        " runs on one of these, name it in the app's entry ('python')"
+    )
 
 
 def _candidates(version: str) -> Iterator[Path]:

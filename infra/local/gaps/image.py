@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from functions.harness import interpreters
+from infra.local.wall.closed import closed
 
 PYTHONS, HARNESS = "/opt/python", "/opt/harness"
 ENVIRONMENT = {interpreters.DIRECTORY: PYTHONS, "SELFHEAL_HARNESS_PACKAGES": HARNESS}
@@ -26,23 +25,14 @@ ENVIRONMENT = {interpreters.DIRECTORY: PYTHONS, "SELFHEAL_HARNESS_PACKAGES": HAR
 def places() -> dict[str, str]:
     """Path inside → path on this machine."""
     own = os.path.realpath(sys.executable)
-    placed = {own: str(_closed(Path(own)))}
+    placed = {own: str(closed(Path(own)))}
     for version in interpreters.available():
         if python := interpreters.find(version):
             below = f"{PYTHONS}/{version}"
             executable = python.executable.relative_to(python.prefix)
             placed[below] = str(python.prefix)
-            placed[f"{below}/{executable}"] = str(_closed(python.executable))
+            placed[f"{below}/{executable}"] = str(closed(python.executable))
     packages = Path(sys.prefix, "harness")
     if packages.is_dir():
         placed[HARNESS] = str(packages)
     return placed
-
-
-def _closed(executable: Path) -> Path:
-    """A copy that everybody may execute and nobody, its owner included, may read."""
-    copy = Path(tempfile.mkdtemp(prefix="closed-")) / executable.name
-    shutil.copyfile(executable, copy)
-    copy.chmod(0o111)
-    copy.parent.chmod(0o755)
-    return copy

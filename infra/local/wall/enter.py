@@ -112,7 +112,7 @@ def _outer(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
 
 def _init(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
     socket.sethostname("sandbox")
-    enter_root(job["readable"], {}, tmp_bytes=limits.disk_bytes, shared_memory=True)
+    enter_root(job["readable"], job["placed"], tmp_bytes=limits.disk_bytes, shared_memory=True)
     kernel.raise_loopback()
     worker = os.fork()
     if worker == 0:

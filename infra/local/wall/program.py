@@ -69,6 +69,7 @@ def run(
     env: Mapping[str, str],
     limits: Limits,
     output_limit: int,
+    placed: Mapping[str, Path] | None = None,
     unprotected: bool = False,
 ) -> Ended:
     """Run a command to its end; when this returns, everything that it started is dead.
@@ -76,7 +77,8 @@ def run(
     It runs as an unprivileged user in namespaces of its own, without any network but its own loopback; in a
     root with the system's libraries and `readable`, absolute paths shown where they are, and nothing else of
     this machine; only `/tmp` is writable, private, and its working directory; under Lambda's refusals.
-    `command` starts with an absolute path. Of the environment it sees `env` alone.
+    `command` starts with an absolute path. Of the environment it sees `env` alone. placed: path inside → what
+    of this machine is shown there.
 
     output_limit: bytes of standard output, and of standard error, after which it is stopped.
     unprotected: run it in spite of everything with limits only; a directory of its own for `/tmp` in `env`.
@@ -91,6 +93,7 @@ def run(
             "command": list(command),
             "env": environment,
             "readable": [str(path.absolute()) for path in readable],
+            "placed": {inside: str(path) for inside, path in (placed or {}).items()},
             "limits": asdict(limits),
             "directory": directory,
             "protected": not unprotected,

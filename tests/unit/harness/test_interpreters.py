@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from functions.harness import interpreters
-from functions.harness.interpreters import VERSIONS, Interpreter, available, find
+from functions.harness.interpreters import VERSIONS, Interpreter, available, find, missing
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 OTHER = next(version for version in VERSIONS if version != HERE)
@@ -98,6 +98,13 @@ def test_a_python_that_works_only_through_ld_library_path_is_found_with_it_and_n
     found = find(HERE)
     assert found is not None
     assert found.executable == executable
+
+
+def test_what_is_missing_is_said_with_what_is_here_and_what_to_do(bare: Path) -> None:
+    assert missing(OTHER) == (
+        f"Python {OTHER} is not here (here are {HERE}): install it, such as with `uv python install {OTHER}`"
+    )
+    assert missing("2.7").startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
 
 
 def test_the_module_runs_alone_on_every_python_that_is_here() -> None:
