@@ -212,7 +212,7 @@ class Driver:
 
     def _interpreter(self) -> str:
         if not self._job.python:
-            return os.path.realpath(sys.executable)
+            return sys.executable  # as it was started: a virtual environment has the tests' packages
         found = find(self._job.python)
         if found is None:
             raise Broken(missing(self._job.python))

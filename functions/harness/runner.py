@@ -22,6 +22,8 @@ class Ran:
     """What held the code under test, as one clause for the evidence."""
     ended: str = ""
     """How it ended where there is no report."""
+    lacks: str = ""
+    """What the lane itself says kept it from starting anything; "" where something was started."""
 
 
 class Runner(Protocol):

@@ -99,7 +99,7 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         asked = order.asked(candidate, test_seconds=_BUILD_TEST_SECONDS, suite_seconds=seconds)
         bounds |= _BUILD_BOUNDS
         if candidate.facts.python.guessed:
-            bounds["python"] = ""  # a project's image says it
+            bounds["python"] = ""  # the project's image says it
     artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
@@ -150,7 +150,8 @@ def bundle(job: bytes) -> bytes:
 def _built(project: str, report: bytes | None, ended: bytes) -> Ran:
     code = ended.decode("ascii", "replace").strip()[:3]
     how = f"the build ended before it could report (exit code {code or 'unknown'})"
-    return Ran(report, f"CodeBuild project {project}", "" if code == _NO_PYTHON else how)
+    lacks = "the build's image has no python3" if code == _NO_PYTHON else ""
+    return Ran(report, f"CodeBuild project {project}", how, lacks)
 
 
 def _add(package: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -56,6 +56,8 @@ def read(ran: Ran, nonce: str, asked: Mapping[str, Any], own: frozenset[str]) ->
     if ran.report is None:
         raise NotBelieved(f"the report is larger than {MOST_BYTES:,} bytes")
     if not ran.report:
+        if ran.lacks:
+            raise NotRun(ran.lacks)
         raise NotBelieved(f"there is no report: {_line(ran.ended) or 'it ended before it could report'}")
     data = _checked(ran.report, nonce)
     if problem := _line(data["problem"]):

@@ -169,7 +169,6 @@ class Worker:
             "tmp_bytes": self.config.get("EphemeralStorage", {}).get("Size", 512) * 1024 * 1024,
             "isolated": isolated,
             "endpoint_port": int(os.environ["GATEWAY_PORT"]) if isolated else 0,
-            "spared": ["prctl", "seccomp"] if "validate_patch" in self.config["Handler"] else [],
         }
 
     def _read_log(self, stream: TextIO) -> None:

@@ -62,7 +62,6 @@ class Specification(TypedDict):
     """Without the machine's network, and closed to other processes of its user: for code of strangers."""
     endpoint_port: int
     """Where the S3 endpoint listens inside; 0 for none."""
-    spared: list[str]
 
 
 def serve(control: socket.socket) -> None:
@@ -183,7 +182,7 @@ def _become_runtime(ordered: Specification, log: int, api: str) -> NoReturn:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.closerange(3, 1024)
-        inside.give_up(GUEST, dumpable=not ordered["isolated"], spared=ordered["spared"])
+        inside.give_up(GUEST, dumpable=not ordered["isolated"])
         sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 (for its whole life)
         sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 (the same)
         environment = ordered["environment"] | {"AWS_LAMBDA_RUNTIME_API": api}

@@ -8,7 +8,7 @@ worker   give_up(): an unprivileged user, no capabilities, limits, refusals
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from infra.local.wall import kernel, limits, refusals
 from infra.local.wall.root import GROUP, USER
@@ -43,7 +43,7 @@ def wait_as_init(worker: int) -> int:
             return code if code >= 0 else 128 - code
 
 
-def give_up(ceilings: Mapping[int, int], *, dumpable: bool = True, spared: Collection[str] = ()) -> None:
+def give_up(ceilings: Mapping[int, int], *, dumpable: bool = True) -> None:
     """Become Lambda's user without any capability, under `ceilings` and the refusals, for good.
 
     The user namespace makes the limit on processes count these alone. dumpable: whether others of the same
@@ -61,4 +61,4 @@ def give_up(ceilings: Mapping[int, int], *, dumpable: bool = True, spared: Colle
     kernel.drop_capabilities()
     kernel.set_dumpable(dumpable)
     kernel.forbid_new_privileges()
-    refusals.refuse(spared)
+    refusals.refuse()

@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Collection
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SET_SECCOMP, _MODE_FILTER = 22, 2
@@ -52,7 +51,7 @@ def numbers() -> dict[str, int]:
     return {name: both[column] for name, both in REFUSED.items()}
 
 
-def refuse(spared: Collection[str] = ()) -> None:
+def refuse() -> None:
     """Refuse the calls above to this process and to all that it starts, for good.
 
     `clone` with new namespaces is refused too; `clone3`, whose flags a filter cannot see, does not exist,
@@ -80,7 +79,7 @@ def refuse(spared: Collection[str] = ()) -> None:
         (_RETURN, 0, 0, _REFUSE),
         (_RETURN, 0, 0, _ALLOW),
     ]
-    for number in (number for name, number in numbers().items() if name not in spared):
+    for number in numbers().values():
         program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
     program.append((_RETURN, 0, 0, _ALLOW))
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)

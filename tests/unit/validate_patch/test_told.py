@@ -1,4 +1,4 @@
-"""Reports that were forged, cut, blown up, sent late, twice or not at all: in no lane do they prove anything."""
+"""Reports that are forged, cut, huge, late, there twice or not at all: in no lane do they prove anything."""
 
 from __future__ import annotations
 

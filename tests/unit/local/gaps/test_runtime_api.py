@@ -24,12 +24,12 @@ class Environment:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
-        self.address = listener.getsockname()
+        self.host, self.port = self.address = listener.getsockname()
         self.api = RuntimeApi(listener)
         self.pool = pool
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, dict[str, str]]:
-        connection = http.client.HTTPConnection(*self.address, timeout=20)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         connection.request(method, path, None if body is None else json.dumps(body))
         answer = connection.getresponse()
         content = answer.read()

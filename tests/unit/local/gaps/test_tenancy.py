@@ -1,4 +1,4 @@
-"""Functions with tenant isolation: who may invoke them, and what code of strangers reaches from inside one."""
+"""Functions with tenant isolation: who may invoke them, and what strangers' code reaches inside one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import secrets
 import socket
+import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,8 +89,8 @@ def test_a_service_that_names_no_tenant_fails(aws: Any, unique: str) -> None:
 
 
 class Network:
-    """A stack with an isolated function whose subnet reaches S3's gateway endpoint and nothing else, two objects
-    that belong to two heals, and addresses that a role signed."""
+    """A stack with an isolated function whose subnet reaches S3's gateway endpoint and nothing else, two
+    objects that belong to two heals, and addresses that a role signed."""
 
     def __init__(self, aws: Any, name: str) -> None:
         self.aws, self.name = aws, name
@@ -206,8 +208,6 @@ def test_ministack_does_not_verify_presigned_addresses(ministack: Any) -> None:
     s3.create_bucket(Bucket="presigned")
     s3.put_object(Bucket="presigned", Key="a", Body=b"a")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "presigned", "Key": "a"})
-    import urllib.request
-
     forged = url.replace("Signature=", "Signature=0")
     with urllib.request.urlopen(forged) as answer:
         assert answer.read() == b"a"
@@ -292,7 +292,7 @@ def test_strangers_in_an_isolated_function_reach_nothing(network: Network, outsi
 
 
 def test_interpreters_lie_where_the_image_has_them_and_are_closed(network: Network) -> None:
-    version = f"{os.sys.version_info[0]}.{os.sys.version_info[1]}"
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     python = f"{PYTHONS}/{version}/bin/python{version}"
     source = """
 import json, os, sys
@@ -302,7 +302,8 @@ def readable(path):
     except OSError:
         return False
     return True
-print(json.dumps([sys.version_info[:2], sys.prefix, readable(sys.executable), readable(f"/proc/{os.getppid()}/environ")]))
+parent = f"/proc/{os.getppid()}/environ"
+print(json.dumps([sys.version_info[:2], sys.prefix, readable(sys.executable), readable(parent)]))
 """
     seen = network.run(source, {}, python)
-    assert seen == [list(os.sys.version_info[:2]), f"{PYTHONS}/{version}", False, False]
+    assert seen == [list(sys.version_info[:2]), f"{PYTHONS}/{version}", False, False]

@@ -219,15 +219,14 @@ def test_two_functions_share_no_files_and_no_processes(aws: Any, unique: str) ->
         found = os.path.exists("/tmp/mine")
         open("/tmp/mine", "w").close()
         subprocess.Popen(["sleep", "273"])
-        lines = [open(path, "rb").read() for path in glob.glob("/proc/[0-9]*/cmdline")]
-        return [found, sum(line.split(b"\\0")[:2] == [b"sleep", b"273"] for line in lines)]
+        return [found, len(glob.glob("/proc/[0-9]*"))]
     """
     for name in ("a", "b"):
         aws.make_function(f"{unique}-{name}", source)
     assert [aws.invoke(f"{unique}-{name}")["payload"] for name in ("a", "b", "a")] == [
-        [False, 1],
-        [False, 1],
-        [True, 2],
+        [False, 3],
+        [False, 3],
+        [True, 4],
     ]
 
 
