@@ -13,6 +13,7 @@ from functions.core.identity import LINK
 from functions.core.names import function_name
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
+from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
@@ -55,6 +56,8 @@ class Options:
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     pythons: tuple[str, ...] = VERSIONS
     """The Pythons that apps can run on: those of the runner's image, or of this machine."""
+    build_image: str = ""
+    """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -83,6 +86,14 @@ class SelfHealingCode(Stack):
             Package(options.packaging, staging),
             reserve=options.reserve_concurrency,
         )
+        if options.build_image:
+            Builds(
+                self,
+                "Builds",
+                image=options.build_image,
+                bucket_arn=storage.artifacts.bucket_arn,
+                key_arn=storage.data_key.key_arn,
+            )
         functions = self._functions(factory, options)
         workflow = Workflow(self, "Workflow", functions, options.approval_hours, storage.data_key)
         StartHeals(

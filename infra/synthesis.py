@@ -50,6 +50,8 @@ def options_from(app: App) -> Options:
         parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
     if values["approval_hours"]:
         parsed["approval_hours"] = int(values["approval_hours"])
+    if values["build_image"]:
+        parsed["build_image"] = values["build_image"]
     if values["sign_in"]:
         parsed["sign_in"] = SignIn.parse(values["sign_in"])
     return Options(**parsed)

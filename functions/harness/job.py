@@ -80,16 +80,16 @@ class Job:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as package:
                 told = json.loads(package.read(JOB))
-                before, after, dependencies = (package.read(n) for n in (BEFORE, AFTER, DEPENDENCIES))
+                before, after, dependencies = map(package.read, (BEFORE, AFTER, DEPENDENCIES))
             if told["version"] != VERSION:
                 raise BadJob(f"this driver knows jobs of version {VERSION}, not {told['version']}")
             return cls(
-                nonce=told["nonce"],
-                python=told["python"],
-                experiment=told["experiment"],
-                before=before,
-                after=after,
-                dependencies=dependencies,
+                told["nonce"],
+                told["python"],
+                told["experiment"],
+                before,
+                after,
+                dependencies,
                 seconds=told["seconds"],
                 limits=Limits(**told["limits"]),
             )

@@ -43,9 +43,10 @@ def code_of(
         module, _, name = answer["raised"]["type"].rpartition(".")
         imports += [("", "pytest"), *([(module, name)] if module else [])]
         body = [f"with pytest.raises({name}):", f"    {call['call']}"]
+    told = f"`{place['function']}` in {place['path']} raised {error} in production."
     return "\n".join(
         [
-            f'"""`{place["function"]}` in {place["path"]} raised {error} in production."""',
+            f'"""{_plain(told)}"""',
             "",
             *_import_lines(sorted(set(imports))),
             "",
@@ -79,9 +80,15 @@ def _check(call: Mapping[str, Any], answer: Mapping[str, Any], own: frozenset[st
 
 def _expression(text: str) -> ast.Expression:
     try:
+        ast.parse(f"({text})", mode="eval")  # a comment would swallow what is written behind it
         return ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotACall("it does not parse") from error
+
+
+def _plain(text: str) -> str:
+    """Words of a log line, without what could end a docstring."""
+    return re.sub(r'["\\\s]+', " ", text)
 
 
 def word(text: str) -> str:

@@ -29,9 +29,13 @@ class LocalRunner:
     def __init__(self, *, unprotected: bool = False) -> None:
         self._unprotected = unprotected
 
+    def holds(self) -> str:
+        """What holds the code, as one clause for the evidence; tried once. Raises program.Unprotected."""
+        return program.holds(unprotected=self._unprotected)
+
     def run(self, job: Job) -> Ran:
         settings = Settings.of(os.environ)
-        where = program.holds(unprotected=self._unprotected)
+        where = self.holds()
         found = find(job.python) if job.python else None
         own = Path(os.path.realpath(sys.executable))
         programs = {own, found.executable} if found else {own}

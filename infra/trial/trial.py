@@ -24,6 +24,7 @@ from functions.core.spend import Commitment
 from functions.core.windows import Window, window_of
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import available
+from functions.harness.runner import Runner
 from functions.propose_patch.context import Context, MappedFrame
 from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
@@ -31,7 +32,6 @@ from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
-from infra.local.runner import LocalRunner
 from infra.trial.answer import Refused, read_answer
 from infra.trial.log import read_log
 from infra.trial.source import LocalSource
@@ -108,6 +108,7 @@ class Desk:
     incident: Incident
     repository: Repository
     window: Window
+    runner: Runner
     progress: Progress
     tree: Tree = field(init=False)
     python: Python = field(init=False)
@@ -132,7 +133,7 @@ class Desk:
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
         facts = Facts(self.incident, self.app, python=self.python)
-        return validate(self.tree, proposal, facts, self.source.base_sha, LocalRunner())
+        return validate(self.tree, proposal, facts, self.source.base_sha, self.runner)
 
 
 def app_for(source: LocalSource, entry: dict[str, Any] | None = None) -> App:
@@ -151,6 +152,7 @@ def run_trial(
     source: LocalSource,
     log: str,
     app: App,
+    runner: Runner,
     progress: Progress,
     *,
     model: tuple[Counts, str] | None = None,
@@ -170,7 +172,7 @@ def run_trial(
         progress(f"note: a deployment takes this for a library until 'packages' has: {names}")
     incident = reported.incident
     window = window_of(model[1] if model else app.model, app.context_window)
-    desk = Desk(source, app, incident, repository, window, progress)
+    desk = Desk(source, app, incident, repository, window, runner, progress)
     progress(desk.python.said)
     draft = desk.draft()
     context = draft.context(window)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from functions.harness import interpreters
-
-HERE = "{}.{}".format(*sys.version_info[:2])
+from tests.pythons import loaded_by_path
 
 
 @pytest.fixture(autouse=True)
@@ -38,32 +35,5 @@ def fake(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def loaded_by_path(tmp_path: Path) -> tuple[Path, Path]:
-    """(executable, library directory): a CPython of the version that runs the tests, which starts only with
-    that directory in LD_LIBRARY_PATH, as AWS's does.
-
-    It is a copy in which the name of a library that it needs is another, of equal length, that only the
-    directory has.
-    """
-    real = Path(os.path.realpath(sys.executable))
-    program = real.read_bytes()
-    needed = next(
-        path
-        for path in sorted(_libraries(), key=lambda path: not path.name.startswith("libpython"))
-        if f"\0{path.name}\0".encode() in program and not path.name.startswith("libc.")
-    )
-    renamed = needed.name.replace("lib", "LIB", 1)
-    libraries, copy = tmp_path / "libraries", tmp_path / "loaded" / "bin" / f"python{HERE}"
-    libraries.mkdir()
-    (libraries / renamed).symlink_to(needed)
-    copy.parent.mkdir(parents=True)
-    copy.write_bytes(program.replace(f"\0{needed.name}\0".encode(), f"\0{renamed}\0".encode()))
-    copy.chmod(0o755)
-    (tmp_path / "loaded" / "lib").symlink_to(Path(sys.base_prefix, "lib"))
-    return copy, libraries
-
-
-def _libraries() -> set[Path]:
-    """The shared libraries that this process has loaded."""
-    maps = Path("/proc/self/maps").read_text().splitlines()
-    return {Path(line.split()[-1]) for line in maps if ".so" in line.rsplit("/", 1)[-1]}
+def by_library_path(tmp_path: Path) -> tuple[Path, Path]:
+    return loaded_by_path(tmp_path)

@@ -87,9 +87,9 @@ def test_uv_is_asked_last_and_installs_nothing(
 
 
 def test_a_python_that_works_only_through_ld_library_path_is_found_with_it_and_not_without(
-    bare: Path, loaded_by_path: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    bare: Path, by_library_path: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executable, libraries = loaded_by_path
+    executable, libraries = by_library_path
     monkeypatch.setenv("PATH", str(executable.parent))
     monkeypatch.setattr(sys, "executable", str(bare / "no" / "python"))
     assert find(HERE) is None

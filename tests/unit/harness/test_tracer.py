@@ -22,7 +22,7 @@ CASES = {
     "comprehensions": "a = [«x» for x in (1,)]\nb = {‹x› for x in ()}\nc = {k: «v» for k, v in ((1, 2),)}\n",
     "lambdas": "f = lambda: «1»\ng = lambda: ‹2›\nf()\n",
     "decorators": "def d(f):\n    «return f»\n\n\n@d\ndef f():\n    ‹return 1›\n",
-    "a docstring": '"""Doc."""\n\n\ndef f():\n    """D"""\n    «return 1»\n\n\nassert f.__doc__ == "D"\nf()\n',
+    "a docstring": '"""M"""\n\n\ndef f():\n    """D"""\n    «return 1»\n\n\nassert f.__doc__ == "D"\nf()\n',
     "the future": "«x = 1»\n",
     "exceptions": "try:\n    «x = 1 / 0»\n    ‹y = 2›\nexcept ZeroDivisionError:\n    «z = 3»\n",
     "loops": "for x in (1,):\n    «y = x»\nelse:\n    «z = 1»\nwhile False:\n    ‹w = 1›\n",
