@@ -85,6 +85,12 @@ class RuntimeApi:
             self._offered = None
             return answer if done and answer else Answer("timeout")
 
+    @property
+    def alive(self) -> bool:
+        """Whether there still is a runtime."""
+        with self._changed:
+            return not self._closed
+
     def ended(self, status: int) -> None:
         """The runtime has ended; an answer that it gave before counts."""
         with self._changed:

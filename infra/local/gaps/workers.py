@@ -185,6 +185,8 @@ class Worker:
     def invoke(self, event: Any, request_id: str, **call: Any) -> dict[str, Any]:
         """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; its log is in `_finished`."""
         with self._lock:
+            if self._pid is not None and not self._api.alive:
+                self.close()  # It ended after its last answer, which is nothing to this invocation.
             if self._pid is None:
                 self._spawn()
             seconds = self.config.get("Timeout", 3)
