@@ -73,7 +73,7 @@ class Dispatcher:
             raise
         except HTTPClientError as error:
             raise RunnerUnavailable(f"the runner's answer did not come: {error}") from error
-        if "FunctionError" not in answer:
+        if not answer.get("FunctionError"):
             return ""
         return _ended(answer["Payload"].read(4096))
 

@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def _overhead(tree: Tree) -> tuple[float, float]:
-    """Seconds of the tests alone, which the gates run on one tree and then the other, and of gates 6 and 7."""
+    """Seconds of the tests alone, which are run on one tree and then on the other, and of gates 6 and 7."""
     with tempfile.TemporaryDirectory() as folder:
         for path, file in tree.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)

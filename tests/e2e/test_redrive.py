@@ -47,7 +47,7 @@ def failed_at(world: World, app: App, state: str) -> Incident:
 
 
 def finished_once(world: World, app: App) -> None:
-    """One branch, one commit, one pull request, and no state ran twice but the one that failed, and those that
+    """One branch, one commit, one pull request; no state ran twice but the one that failed, and those that
     are asked again when a run is over."""
     incident = world.until(app, Status.PR_OPEN)
     assert len(world.pulls(app)) == 1

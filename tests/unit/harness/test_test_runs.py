@@ -137,7 +137,8 @@ ATTACKS = {
 @pytest.fixture(scope="module")
 def tampered() -> dict[str, test_runs.TestRun]:
     """Each attack's run. Two to a job: one is the tree before, the other the tree after."""
-    found, names = {}, list(ATTACKS)
+    found: dict[str, test_runs.TestRun] = {}
+    names = list(ATTACKS)
     for pair in zip(names[::2], names[1::2], strict=True):
         trees = [{"it.py": ATTACKS[name], "test_it.py": TESTS} for name in pair]
         ran = LocalRunner().run(job(*trees, suite=pytest_suite(seconds=10.0)))

@@ -46,12 +46,10 @@ class Lanes:
     facts: Facts
     proposal: Proposal
 
-    def judged(
-        self, lane: str, make: Make, *, ended: str = "", code: bytes = b"0\n", python: str = ""
-    ) -> Evidence:
+    def judged(self, lane: str, make: Make, *, ended: str = "", code: bytes = b"0\n") -> Evidence:
         if lane == "local":
             runner = Leaves(make, ended)
-            return validate(self.tree, self.proposal, self.facts, "a" * 40, runner, python=python).evidence
+            return validate(self.tree, self.proposal, self.facts, "a" * 40, runner).evidence
         order = self.ordered(lane)
         nonce = order["nonce"]
         if lane == "lambda":

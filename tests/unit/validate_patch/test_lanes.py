@@ -11,7 +11,6 @@ import venv
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -222,7 +221,8 @@ def test_tampering_in_a_build_makes_no_proof_of_a_failure(
     key = HEAL.key("source.tar.gz")
     source = [*read(lanes.artifacts.get(key)), Member("tests/conftest.py", hostile.encode())]
     lanes.artifacts.put(key, pack(source))
-    test: Any = replace(lanes.proposal.regression_test, code=TEST)
+    assert lanes.proposal.regression_test
+    test = replace(lanes.proposal.regression_test, code=TEST)
     lanes.proposal = replace(lanes.proposal, regression_test=test)
     evidence = built(lanes, tmp_path)
     assert gate(evidence, "reproduces").result is Result.FAIL, evidence

@@ -11,6 +11,7 @@ import pytest
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
+from functions.core.python import Python
 from functions.harness.interpreters import available
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner
@@ -156,7 +157,8 @@ def test_a_patch_that_makes_the_tests_run_out_of_time_is_rejected(
 def test_everything_runs_on_the_apps_python_or_not_at_all(
     version: str, shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
 ) -> None:
-    result = validate(shop, propose(FORMAT), incidents["label"], "0" * 40, runner, python=version)
+    facts = replace(incidents["label"], python=Python(version, "the app's entry names it"))
+    result = validate(shop, propose(FORMAT), facts, "0" * 40, runner)
     detail = gate(result, "reproduces").detail
     if version == "3.99":
         assert {gate(result, name).result for name in RUNNING} == {Result.NOT_RUN}
