@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.detect_errors.layouts import BARE_HEADER
+from functions.detect_errors.layers import BARE_HEADER
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import read_errors, with_chains
 

@@ -1,68 +1,226 @@
-"""Other printers' layouts, rewritten as the interpreter would have printed them.
+"""The text layer: other printers' layouts, rewritten as the interpreter would have printed them.
 
-Logs of Twisted, Loguru, IPython, Rich and log viewers that add empty lines or drop indents hold the same
-facts in another layout. Lines here are (original line number, text).
+Twisted, Loguru, IPython, Rich, pytest, Django's report, Azure Functions, Trio and log viewers that add empty lines or
+drop indents hold the same facts in another layout. Lines here are (original line number, text).
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from itertools import islice
 
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, RECORD_START, exception_line, telling_type
-from functions.detect_errors.groups import GROUP_HEADER
+from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, RECORD_SEPARATOR, RECORD_START, exception_line, telling_type
+from functions.detect_errors.groups import GROUP, GROUP_HEADER
 
 BARE_HEADER = HEADER[:-1]
 Line = tuple[int, str]
 
 _BOX = "\u2502\u2514\u251c\u252c\u2524\u2510\u2518\u2570\u256d\u250c"
-_IPYTHON_HEADER = re.compile(r"(\S{1,300})\s{2,}Traceback \(most recent call last\)$")
-_IPYTHON_FRAME = re.compile(r" {0,2}File (?!\")(.{1,1000}?):(\d{1,9})(?:,? in (.*))?$")
-_IPYTHON_CELL = re.compile(r" {0,2}(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?$")
-# IPython before 8: the line is told by the arrow below. Old Jupyter: `Input In [2], in f()`.
-_IPYTHON_OLD = re.compile(r"(<ipython-input-[\w-]{1,60}>|[~/]\S{0,1000}|Input In \[\d+\]),? in (\S.*)$")
 _ODD_INDENT = re.compile(r'((?:|\t+| | {3,}|> ))File "')
-_UNQUOTED = re.compile(r" {0,2}File ([^\s\",][^\",]{0,1000}), line (\d{1,9})(?:, in (.*))?$")
-_IPYTHON_ARROW = re.compile(r"-+> ?(\d{1,9}) ?(.*)$")
-_RICH_FRAME = re.compile(r"[\u2502|] (\S.{0,1000}?):(\d{1,9}) in (\S.*?)\s*[\u2502|]$")
-_RICH_ARROW = re.compile(r"[\u2502|] \u2771 ?\d{1,9} (.*?)\s*[\u2502|]$")
+_UNQUOTED = re.compile(
+    r" {0,2}(?:File ([^\s\",][^\",:]*+(?::[^\",:]*+)?), line (\d{1,9})(?:, in (.*))?"
+    r"|File (?!\")([^\n:]*+(?::\\[^\n:]*+)?):(\d{1,9})(?:,? in (.*))?"
+    r"|(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?)$"
+)
 _LOOK_AHEAD = 24
+_MAX_INDENTS = 8
 
 
-def straighten(lines: list[Line]) -> list[Line]:
-    """Rewrite every traceback of the lines to the interpreter's layout; leave all other lines alone."""
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """A printer of its own layout: how its blocks start, and what their lines are.
+
+    start: group 1 may name the exception's type. frame: groups file, line and function, the last two may be
+    missing. code: groups line (where the frame did not say) and code. error: group 1 is the exception line.
+    end: a line that ends the block.
+    """
+
+    start: re.Pattern[str]
+    frame: re.Pattern[str]
+    code: re.Pattern[str]
+    error: re.Pattern[str]
+    end: re.Pattern[str]
+
+
+_NEVER = re.compile(r"(?!)")
+_RULE_LINE = re.compile(r"[=_*-]{10,}|(?:FAILED|ERROR) \S+::")
+PRINTERS = {
+    # IPython's context mode, 5 to 9: the line is told by the arrow below where the frame does not say it.
+    "IPython": Printer(
+        re.compile(r"([^\s:]{1,300}+)\s{2,}Traceback \(most recent call last\)$"),
+        re.compile(
+            r" {0,2}(?:File )?(?P<file>Cell In ?\[\d+\]|Input In ?\[\d+\]|<ipython-input-[\w-]{1,60}>|[~/\w]:?[^\s:]*+)"
+            r"(?:(?:, line |:)(?P<line>\d{1,9}))?(?:,? in (?P<function>\S.*))?$"
+        ),
+        re.compile(r"-+> ?(?P<line>\d{1,9}) ?(?P<code>.*)"),
+        re.compile(r"([A-Za-z_][\w.]{0,200}+(?:: .*|:?$))"),
+        _NEVER,
+    ),
+    "Rich": Printer(
+        re.compile(r"[^\w\n]*Traceback \(most recent call last\) \u2500()"),
+        re.compile(r"[\u2502|] (?P<file>\S[^:\n]*+(?::\\[^:\n]*+)?):(?P<line>\d{1,9}) in (?P<function>\S[^\u2502|]*)"),
+        re.compile(r"[\u2502|] \u2771 ?(?P<line>\d{1,9}) (?P<code>[^\u2502]*)"),
+        _NEVER,
+        re.compile(r"[\u2570]"),
+    ),
+    "pytest": Printer(
+        re.compile(r"_{5,}() .* _{5,}$"),
+        re.compile(r"(?P<file>[^\s:]++):(?P<line>\d{1,9}):(?: in (?P<function>\S.*)| [A-Za-z_][\w.]*+$|$)"),
+        re.compile(r"(?:    |>   )    ?(?P<line>)(?P<code>\S.*)"),
+        re.compile(r"E {3,}((?:assert |AssertionError|[A-Za-z_][\w.]*(?:: |$)).*)"),
+        _RULE_LINE,
+    ),
+    # The text of Django's debug page, up to 3.0.
+    "Django": Printer(
+        re.compile(r"Traceback:()$"),
+        re.compile(r'File "(?P<file>[^"\n]+)" in (?P<function>\S.*)'),
+        re.compile(r"  (?P<line>\d{1,9})\. +(?P<code>\S.*)"),
+        re.compile(r"Exception (?:Type|Value): (.*)"),
+        _NEVER,
+    ),
+}
+
+
+def printed(lines: list[Line]) -> list[Line]:
+    """Rewrite the blocks of the printers that have a layout of their own."""
     out: list[Line] = []
     index = 0
     while index < len(lines):
         number, line = lines[index]
-        position = line.find(BARE_HEADER)
-        if position < 0:
-            out.append((number, line))
-            index += 1
-        elif (indent := line.find(GROUP_HEADER)) > 0 and line[:indent].isspace():
-            index = _dedent(lines, index, line[:indent], out)
-        elif line[position + len(BARE_HEADER) : position + len(HEADER)] == ":":
-            index = _header(lines, index, position, out)
-        elif "\u2500" in line:
-            index = _rich(lines, index, out)
-        elif match := _IPYTHON_HEADER.match(line):
-            index = _ipython(lines, index, match[1], out)
+        for printer in PRINTERS.values():
+            if (start := printer.start.match(line)) is not None:
+                block, following = _block(printer, lines, index, start[1])
+                if block:
+                    out += block
+                    index = following
+                    break
         else:
             out.append((number, line))
             index += 1
     return out
 
 
-def _header(lines: list[Line], index: int, position: int, out: list[Line]) -> int:
+def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[list[Line], int]:
+    """One block in the interpreter's words, and the index behind it; no lines if it is none of that printer's."""
+    number = lines[index][0]
+    frames: list[Line] = []
+    pending: tuple[str, str | None] | None = None
+    said: list[str] = []
+    function, code, at = "", "", index
+    for at in range(index + 1, len(lines) + 1):
+        line = lines[at][1].rstrip() if at < len(lines) else ""
+        if at == len(lines) or BARE_HEADER in line or printer.end.match(line) or printer.start.match(line):
+            break
+        if name and line.startswith(name) and exception_line(line):
+            break
+        if error := printer.error.match(line):
+            if not name:
+                said.append(error[1])
+        elif frame := printer.frame.match(line):
+            groups = frame.groupdict()
+            named, where = groups.get("function") or function or None, groups.get("line")
+            if where:
+                frames.append((lines[at][0], _frame_line(groups["file"], where, named)))
+                if code and not groups.get("function"):
+                    frames.append((lines[at][0], f"    {code}"))
+            else:
+                pending = groups["file"], named
+            code = function = ""
+        elif source := printer.code.match(line):
+            if pending is not None:
+                frames.append((lines[at][0], _frame_line(pending[0], source["line"], pending[1])))
+                pending = None
+            code = source["code"].strip()
+            if printer is not PRINTERS["pytest"] or _after_frame(frames, lines, at):
+                frames.append((lines[at][0], f"    {code}"))
+            elif defined := re.match(r"(?:async )?def (\w+)", code):
+                function = defined[1]
+    if not frames:
+        return [], index
+    return [(number, HEADER), *frames, *((lines[at - 1][0], text) for text in _error(printer, said))], at
+
+
+def _after_frame(frames: list[Line], lines: list[Line], at: int) -> bool:
+    """Whether the source line belongs to the frame line right above it (pytest's short style)."""
+    return bool(frames) and frames[-1][0] == lines[at - 1][0] and frames[-1][1].startswith("  File")
+
+
+def _error(printer: Printer, said: list[str]) -> list[str]:
+    if printer is PRINTERS["Django"] and len(said) > 1:
+        return [f"{said[0].split(' at /')[0]}: {said[1]}"]
+    if said and said[0].startswith("assert "):
+        return [f"AssertionError: {said[0]}"]
+    return said[:1]
+
+
+def straighten(lines: list[Line], depth: int = 0) -> list[Line]:
+    """Rewrite every traceback of the lines to the interpreter's layout; leave all other lines alone.
+
+    depth: how many indents were taken off already, within bounds.
+    """
+    out: list[Line] = []
+    index = 0
+    while index < len(lines):
+        number, line = lines[index]
+        position = line.find(HEADER)
+        group = line.find(GROUP)
+        if position < 0:
+            if _headless(lines, index):
+                index = _stack(lines, index, out, [])
+                continue
+            out.append((number, line))
+            index += 1
+        elif group >= 0 and not line.startswith(GROUP_HEADER):
+            index = _group(lines, index, out)
+        else:
+            index = _header(lines, index, position, out, depth)
+    return out
+
+
+def _headless(lines: list[Line], index: int) -> bool:
+    """Whether a stack that lost its header and its indents starts here."""
+    line = lines[index][1]
+    if line.startswith("  ") or not _ODD_INDENT.match(line):
+        return False
+    return index == 0 or not lines[index - 1][1].startswith("  File ")
+
+
+def _group(lines: list[Line], index: int, out: list[Line]) -> int:
+    """A group whose header stands elsewhere than in column 2: its lines are moved, or the text before it is."""
+    number, line = lines[index]
+    start = line.find(GROUP)
+    before = line[:start]
+    if before.strip(" \t|+"):
+        cut = before.rstrip(" ").removesuffix("+")
+        out += [(number, cut), (number, GROUP_HEADER)]
+        return index + 1
+    if "|" in before:
+        out.append((number, line))
+        return index + 1
+    indent = before.rstrip("+ ") if before.strip() else before
+    shift = len(before) - 4 if before.endswith("+ ") else 0
+    out.append((number, GROUP_HEADER))
+    index += 1
+    while shift > 0 and index < len(lines) and (lines[index][1][:shift].isspace() or not lines[index][1].strip()):
+        out.append((lines[index][0], lines[index][1][shift:]))
+        index += 1
+    return index
+
+
+def _header(lines: list[Line], index: int, position: int, out: list[Line], depth: int) -> int:
     number, line = lines[index]
     before, behind = line[:position], line[position + len(HEADER) :]
     gutter = "|" in before and not before.strip(" |")
     if behind.strip() or gutter or line.startswith(GROUP_HEADER):
         out.append((number, line))
         return index + 1
-    if before and not before.strip():
-        return _dedent(lines, index, before, out)
+    if before and not before.strip() and depth < _MAX_INDENTS:
+        return _dedent(lines, index, before, out, depth + 1)
     if before:
-        if not _starts_stack(lines, index + 1):
+        # The end of a message that quotes another traceback stays what it is.
+        quotes = before.startswith(": ") or (out and out[-1][1].startswith("  ") and exception_line(line) is not None)
+        if quotes or not _starts_stack(lines, index + 1):
             out.append((number, line))
             return index + 1
         out.append((number, before))
@@ -85,13 +243,15 @@ def _starts_stack(lines: list[Line], index: int) -> bool:
     return following.lstrip().startswith(("File ", "Cell In", "> File")) or HEADER in following
 
 
-def _dedent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:
+def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
     """An indented traceback: take its indent off all lines that have it."""
     block: list[Line] = []
     while index < len(lines) and (lines[index][1].startswith(indent) or not lines[index][1].strip()):
         block.append((lines[index][0], lines[index][1][len(indent) :]))
         index += 1
-    out += straighten(block)
+    out += straighten(block, depth)
+    if index < len(lines):
+        out.append((lines[index][0], RECORD_SEPARATOR))
     return index
 
 
@@ -115,8 +275,8 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
             index = following
         elif (indent := _ODD_INDENT.match(line)) is not None:
             index = _reindent(lines, index, indent[1], out)
-        elif frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line) or _UNQUOTED.match(line):
-            out.append((number, _frame_line(*frame.groups())))
+        elif frame := _UNQUOTED.match(line):
+            out.append((number, _frame_line(*[group for group in frame.groups() if group is not None])))
             index += 1
         elif line.startswith("--- <exception caught here>") or line.lstrip()[0] in _BOX:
             index += 1
@@ -149,7 +309,7 @@ def _reindent(lines: list[Line], index: int, indent: str, out: list[Line]) -> in
     """A stack with another indent than two blanks (none, a tab, Loguru's `> `)."""
     width = len(indent)
     block = []
-    for number, line in lines[index:]:
+    for number, line in islice(lines, index, None):
         if not line.startswith(indent) and (indent != "> " or not line.startswith("  ")):
             break
         block.append((number, line[width:]))
@@ -206,43 +366,74 @@ def _next_text(lines: list[Line], index: int) -> int | None:
     return None
 
 
-def _frame_line(file: str, line: str, function: str | None) -> str:
+def _frame_line(file: str, line: str, function: str | None = None) -> str:
     return f'  File "{file}", line {line}' + (
         f", in {function.partition('(')[0].strip()}" if function else ""
     )
 
 
-def _ipython(lines: list[Line], index: int, name: str, out: list[Line]) -> int:
-    """IPython's context mode: `File path:line, in f(args)`, then numbered source with an arrow."""
-    out.append((lines[index][0], HEADER))
-    old: re.Match[str] | None = None
-    for at in range(index + 1, len(lines)):
-        number, line = lines[at]
-        if BARE_HEADER in line or (line.startswith(name) and exception_line(line) is not None):
-            return at
-        if frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line):
-            out.append((number, _frame_line(*frame.groups())))
-        elif match := _IPYTHON_OLD.match(line):
-            old = match
-        elif arrow := _IPYTHON_ARROW.match(line):
-            if old is not None:
-                out.append((number, _frame_line(old[1], arrow[1], old[2])))
-                old = None
-            out.append((number, "    " + arrow[2].strip()))
-    return len(lines)
+_AZURE = re.compile(r"Exception: ([A-Za-z_][\w.]*+(?:: .*)?)")
 
 
-def _rich(lines: list[Line], index: int, out: list[Line]) -> int:
-    """Rich's panel: `path:line in f` inside a box, then the exception line below it."""
-    out.append((lines[index][0], HEADER))
-    for at in range(index + 1, len(lines)):
-        number, line = lines[at]
-        if BARE_HEADER in line:
-            return at
-        if line.startswith(("\u2570", "+-")):
-            return at + 1
-        if frame := _RICH_FRAME.match(line):
-            out.append((number, _frame_line(*frame.groups())))
-        elif arrow := _RICH_ARROW.match(line):
-            out.append((number, "    " + arrow[1].strip()))
-    return len(lines)
+def azure(lines: list[Line]) -> list[Line]:
+    """Azure Functions prints the exception first, then `Stack:` and the frames without a header."""
+    out: list[Line] = []
+    raised = ""
+    for number, line in lines:
+        if (match := _AZURE.match(line)) is not None:
+            raised = match[1]
+        elif raised and line.startswith("Stack: ") and 'File "' in line:
+            out += [(number, f"[ERROR] {raised}"), (number, HEADER), (number, line.removeprefix("Stack: "))]
+        else:
+            out.append((number, line))
+    return out
+
+
+_DASHES = "-" * 16
+_EMBEDDED = re.compile(r"Details of embedded exception (\d{1,4}):$")
+
+
+def embedded(lines: list[Line]) -> list[Line]:
+    """Trio's MultiError, before groups: drawn as the group that it is."""
+    out: list[Line] = []
+    header = index = 0
+    while index < len(lines):
+        number, line = lines[index]
+        match = _EMBEDDED.match(line)
+        if match is None:
+            header = len(out) if line.startswith(HEADER) else header
+            out.append((number, line))
+            index += 1
+            continue
+        if match[1] == "1" and header < len(out) and out[header][1].startswith(HEADER):
+            own = [(n, f"  | {text}") for n, text in out[header + 1 :] if text.strip()]
+            out[header:] = [(out[header][0], GROUP_HEADER), *own]
+        out.append((number, f"{'  +-+' if match[1] == '1' else '    +'}{_DASHES} {match[1]} {_DASHES}"))
+        index += 1
+        while index < len(lines) and (lines[index][1].startswith("  ") or not lines[index][1].strip()):
+            out.append((lines[index][0], f"    | {lines[index][1][2:]}"))
+            index += 1
+        if index == len(lines) or not _EMBEDDED.match(lines[index][1]):
+            out.append((number, f"    +{_DASHES * 2}----"))
+        header = len(out)
+    return out
+
+
+_UNRETRIEVED = re.compile(r".{0,200}?exception was never retrieved$")
+_RAISED = re.compile(r"future: <(?:.{0,2000}?) exception=([A-Za-z_][\w.]*+)\((.*)\)>")
+
+
+def unretrieved(lines: list[Line]) -> list[Line]:
+    """asyncio's word of an exception that nobody asked for, where its traceback does not follow."""
+    out: list[Line] = []
+    for index, (number, line) in enumerate(lines):
+        match = _RAISED.match(line) if index and _UNRETRIEVED.match(lines[index - 1][1]) else None
+        if match is None or any(HEADER in later for _, later in lines[index + 1 : index + 4]):
+            out.append((number, line))
+            continue
+        code, comma, said = match[2].partition(", ")
+        message = f"[Errno {code}] {said}" if comma and code.isdigit() else match[2]
+        if match[1] != "KeyError" and not comma:
+            message = message.strip("'\"")
+        out += [(number, HEADER), (number, f"{match[1]}: {message}")]
+    return out
