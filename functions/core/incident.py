@@ -33,6 +33,10 @@ class ErrorClass(StrEnum):
     MEMORY = "memory"
     EXTERNAL = "external"
     EXPECTED = "expected"
+    CUT = "cut"
+    """What was raised, or where, did not reach the log: nothing to judge or to heal by."""
+    NODEJS = "nodejs"
+    """Another runtime's error, recorded for what it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ LAYERS = (
           ("".join(f'[0] app: [1.5, {{"log"=>"{line}"}}]\n' for line in _ESCAPED.split("\\n")),)),
     Layer("transport", "journal export", transport.journal_export, ("\nMESSAGE=",), ("_PID=1\n" + _each("MESSAGE="),)),
     Layer("record", "JSON", None, ('{"', "{\n", "[\n"), (f'{{"level": "ERROR", "exc_info": "{_ESCAPED}"}}',)),
+    Layer("transport", "empty lines", transport.airy, (), (_EXAMPLE.replace("\n", "\n\n"),)),
     Layer("transport", "fixed width", transport.unwrap),
     Layer("transport", "prefixes", None, (), (_each("web-1  | "), _each("2026-01-01 10:00:00,1 ERROR [w] "))),
     Layer("record", "literals", expand, (), (f'err="{_ESCAPED}"', f"ERROR {_EXAMPLE.splitlines(True)!r}")),

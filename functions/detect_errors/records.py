@@ -37,7 +37,7 @@ _CODE = ("statement", "source", "code", "context_line")
 _INNERMOST_FIRST = ("lineNumber", "number")
 # Behind other text an object may be a literal in a source line, so it must look like a record.
 _RECORD_KEYS = frozenset((
-    *_TEXT[:4], *_LEVEL, *_STACK[:8], "timestamp", "time", "asctime", "@timestamp", "errorType",
+    *_TEXT[:3], *_LEVEL, *_STACK[:8], "timestamp", "time", "asctime", "@timestamp", "errorType",
     "errorMessage", "stream", "__REALTIME_TIMESTAMP", "container_name", "container_id",
 ))  # fmt: skip
 _MAX_DEPTH = 12
@@ -97,6 +97,9 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
             opened = [(number, line)]
             continue
         start = 0 if line[:1] in ("{", "[") else line.find('{"')
+        named = exception_line(line[:start]) if start > 0 else None
+        if line.startswith("    ") or (named is not None and telling_type(named[0])):  # source, or a message
+            start = -1
         value = _decode(line[start:]) if start >= 0 and line.rstrip()[-1:] in ("}", "]") else None
         if isinstance(value, list) and not (value and all(isinstance(part, dict) for part in value)):
             value = None

@@ -114,6 +114,11 @@ def journal_export(lines: list[Line]) -> list[Line]:
     return [(number, line.removeprefix(_EXPORT)) for number, line in lines if line.startswith(_EXPORT)]
 
 
+def airy(lines: list[Line]) -> list[Line]:
+    """An empty line after each line."""
+    return lines[::2] if len(lines) > 5 and not any(line.strip() for _, line in lines[1::2]) else lines
+
+
 def unwrap(lines: list[Line]) -> list[Line]:
     """Rejoin lines that a terminal broke at a fixed width, if something gives the width away."""
     width = max((len(line) for _, line in lines), default=0)
