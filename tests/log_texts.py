@@ -15,7 +15,9 @@ from functions.detect_errors.read import read_errors
 
 DATA = Path(__file__).parent / "data" / "detect_errors"
 HALVES = ("looked at", "counted")
-_CRASH = 'Traceback (most recent call last):\n  File "/app/svc/orders.py", line 31, in handle\n    send(order)\n'
+_CRASH = (
+    'Traceback (most recent call last):\n  File "/app/svc/orders.py", line 31, in handle\n    send(order)\n'
+)
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -30,7 +32,9 @@ def operational() -> list[dict[str, Any]]:
         library, classes, last = line.split("\t")
         text = _CRASH + last.replace("\\n", "\n").replace("\\t", "\t") + "\n"
         right = {"class": classes.split("|")}
-        found.append({"id": last, "half": HALVES[number % 2], "library": library, "text": text, "right": right})
+        found.append(
+            {"id": last, "half": HALVES[number % 2], "library": library, "text": text, "right": right}
+        )
     return found
 
 
@@ -63,7 +67,5 @@ def wrong(row: dict[str, Any]) -> dict[str, Any]:
 
 def confused(pair: dict[str, Any]) -> bool:
     """Whether a pair of texts is merged that are two errors, or split that are one."""
-    a, b = (
-        [error.fingerprint for error in read_errors(text)][-1:] for text in (pair["a"], pair["b"])
-    )
+    a, b = ([error.fingerprint for error in read_errors(text)][-1:] for text in (pair["a"], pair["b"]))
     return (a == b) is not pair["same"]

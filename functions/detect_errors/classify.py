@@ -75,6 +75,7 @@ class _Table:
             [(kind, re.compile(pattern)) for kind, pattern in _by_class(section)]
             for section in (data["word"], data["said"]["strong"], data["said"]["weak"])
         )
+        self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
         self.libraries: dict[str, _Library] = {}
         for row in data["library"].values():
@@ -111,14 +112,16 @@ _IMPORT_ERRORS = frozenset(
 _CONFIGURATION_NAME = re.compile(
     r"Config(?:uration)?(?:Error|Exception)$|Settings?(?:Error|Missing)$|MissingSetting"
 )
-_SETTINGS_MODEL = re.compile(r"\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$")
+_SETTINGS_MODEL = re.compile(
+    r"\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
+)
 _MODULE = re.compile(
     r"No module named '?([\w.]{1,200})"
     r"|cannot import name '[^']{1,200}' from (?:partially initialized module )?'([\w.]{1,200})'"
 )
 _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
 _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
-_ENVIRONMENT = re.compile(r"\benviron\b|\bgetenv\(")
+_READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
 def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
@@ -142,12 +145,19 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
             return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
     if raised.members and all((member := _by_exception(one, rules)) for one in raised.members) and member:
         return Judgement(member.error_class, f"every sub-exception: {member.reason}")
-    frames = [frame for one in (raised, *raised.chain, *raised.members) for frame in one.frames]
-    if any(frame.why == "installed package" for frame in raised.frames) and not any(f.in_app for f in frames):
-        return Judgement(ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own")
-    if not frames and not raised.type.startswith("Runtime."):
-        return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
+    if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
+        if any(frame.why == "installed package" for frame in raised.frames):
+            return Judgement(ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own")
+        if not raised.frames and not raised.type.startswith("Runtime."):
+            return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
     return Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
+
+
+def _in_app(raised: Raised) -> bool:
+    for frame in reversed(raised.frames):
+        if frame.in_app:
+            return True
+    return False
 
 
 def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
@@ -158,6 +168,8 @@ def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
         return _import(raised.message, rules)
     if (by_code := _environment(raised)) is not None:
         return by_code
+    if name in _table().plain and (name != "KeyError" or " " not in raised.message):
+        return None
     judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
     return None if judged is None or judged.error_class is ErrorClass.CODE and not judged.reason else judged
 
@@ -191,7 +203,9 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
         said = next((kind for kind, words in table.words if words.search(last)), None)
     if said is None and (library is not None or last in _SYSTEM):
         said = next((kind for kind, phrase in table.weak if phrase.search(message)), None)
-    return None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
+    return (
+        None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
+    )
 
 
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
@@ -199,7 +213,9 @@ def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
     for section, pattern in (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO)):
         match = pattern.search(message)
         code = next((group for group in match.groups() if group), "") if match else ""
-        kind = table.codes[section].get(code) or (table.codes["sqlstate"].get(code) if section == "number" else None)
+        kind = table.codes[section].get(code) or (
+            table.codes["sqlstate"].get(code) if section == "number" else None
+        )
         if kind is not None:
             return kind
         if section == "http" and code.startswith("4"):
@@ -226,20 +242,16 @@ def _environment(raised: Raised) -> Judgement | None:
     """A variable that is not set, whatever the line that reads it looks like."""
     last = (raised.type or "").rpartition(".")[2]
     frame = raised.frames[-1] if raised.frames else None
-    if frame is None or last not in ("KeyError", "TypeError", "ValueError", "AttributeError"):
+    if frame is None or last not in _READS:
         return None
-    message = raised.message.strip()
     if last == "KeyError":
-        file = frame.file.replace("\\", "/")
-        inside = file in ("<frozen os>",) or file.endswith(("/os.py", "/UserDict.py"))
-        named = message.strip("'\"")
-        if (inside and frame.function == "__getitem__") or (
-            named and re.search(rf"environ\[['\"]{re.escape(named[:100])}['\"]\]", frame.code)
-        ):
-            return Judgement(ErrorClass.CONFIGURATION, f"environment variable {message} is not set")
-        return None
-    reads = _ENVIRONMENT.search(frame.code[:500])
-    if reads and ("NoneType" in message or (last == "ValueError" and "invalid literal" in message)):
+        name = raised.message.strip().strip("'\"")[:100]
+        inside = frame.function == "__getitem__" and frame.file.endswith(("<frozen os>", "os.py", "UserDict.py"))
+        if inside or ("environ" in frame.code and (f"environ['{name}']" in frame.code or f'environ["{name}"]' in frame.code)):
+            return Judgement(ErrorClass.CONFIGURATION, f"environment variable {name!r} is not set")
+    elif ("environ" in frame.code or "getenv(" in frame.code) and (
+        "NoneType" in raised.message or "invalid literal" in raised.message
+    ):
         return Judgement(ErrorClass.CONFIGURATION, "an environment variable is not set, or no such value")
     return None
 

@@ -267,11 +267,13 @@ def _told(raised: Raised) -> str:
     first = raised.message.partition("\n")[0][:1000]
     name = _type_name(raised)
     if name in _TELLERS:
-        return " ".join(dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group))
+        return " ".join(
+            dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group)
+        )
     if name == "KeyError" and raised.frames[-1].function == "__getitem__" and not raised.frames[-1].in_app:
         inside = raised.frames[-1].file.replace("\\", "/")
         return first if inside == "<frozen os>" or inside.endswith("/os.py") else ""
-    if (model := _MODEL.search(first)) is not None:
+    if "validation error" in first and (model := _MODEL.search(first)) is not None:
         fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}
         return " ".join([model[1], *sorted(fields)])
     return ""

@@ -175,7 +175,7 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
     if alone:
         separator = SEPARATOR.search(text, end)
         return separator.start() if separator else len(text)
-    message = _Message(text[text.rfind("\n", 0, end) + 1 : end])
+    first, message = end, None
     for _ in range(MAX_MESSAGE_LINES):
         if end >= len(text):
             break
@@ -185,8 +185,10 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
             following = text[line_end + 1 : _line_end(text, line_end + 1)]
             if not (following.startswith(_INDENTED) or (following[:1] in "[(D" and _KEYED.match(following))):
                 break
-        elif not message.takes(line, text[line_end + 1 : line_end + 3]):
-            break
+        else:
+            message = message or _Message(text[text.rfind("\n", 0, first) + 1 : first])
+            if not message.takes(line, text[line_end + 1 : line_end + 3]):
+                break
         end = line_end
     return end
 
@@ -213,7 +215,9 @@ class _Message:
             self.open = ""
         elif not self.open and line[:1] in _CLOSES and not line.rstrip().endswith(_CLOSES[line[0]]):
             self.open = _CLOSES[line[0]]
-        self.quoting = HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
+        self.quoting = (
+            HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
+        )
         self.last = line
         return True
 

@@ -16,37 +16,40 @@ Adding a format: one entry with its signs and examples; tests/unit/detect_errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from functions.detect_errors import layouts, transport
 from functions.detect_errors.grammar import HEADER, STACK, exception_line
 from functions.detect_errors.literals import expand
-from functions.detect_errors.records import documents, is_partial, level_of, platform_of, text_of, texts_of
+from functions.detect_errors.records import decoded, documents, is_partial, level_of, platform_of, text_of, texts_of
 from functions.detect_errors.transport import Line
 
 BARE_HEADER = HEADER[:-1]
 FIRST_FRAME = f'{HEADER}\n  File "'
+_JSON = ("{", "[{", "[\n")
 # Deeper than any shipper packs records into records.
 _MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Lines of one source or one record, canonical or on their way.
+    """A canonical text: of one source, or of one record.
 
-    level: of the record; alone: the lines are one formatted exception and nothing else; record: tells apart the
-    records of one text, whose texts may repeat one error, -1 for lines outside of records.
+    origin: for each line the number of the line of the log text that it came from, or one number for all. level: of
+    the record. alone: the text is one formatted exception and nothing else. record: tells apart the records of one
+    text, which may repeat one error in several fields; -1 outside of records.
     """
 
-    lines: list[Line]
+    text: str
+    origin: Sequence[int] | int
     level: str = ""
     alone: bool = False
     record: int = -1
 
-    @property
-    def text(self) -> str:
-        return "\n".join([line for _, line in self.lines])
+    def line(self, number: int) -> int:
+        """The line of the log text that a line of this text came from."""
+        return self.origin if isinstance(self.origin, int) else self.origin[min(number, len(self.origin) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def _each(prefix: str) -> str:
     return "".join(prefix + line + "\n" for line in _EXAMPLE.splitlines())
 
 
-_EXAMPLE = f'{HEADER}\n  File "/app/x.py", line 3, in f\n    g()\nKeyError: \'x\'\n'
+_EXAMPLE = f"{HEADER}\n  File \"/app/x.py\", line 3, in f\n    g()\nKeyError: 'x'\n"
 _FRAME = '  File "/app/x.py", line 3, in f\n    g()\n'
 _ESCAPED = _EXAMPLE.replace("\n", "\\n").replace('"', '\\"')
 
@@ -106,6 +109,7 @@ LAYERS = (
         '\n\n  File "', "\n--- <exception", "\nFile ", '\n  File "', "\n    ",
     ), (_each("    "), "".join(line.lstrip() + "\n" for line in _EXAMPLE.splitlines()), f"{_FRAME}KeyError: 'x'\n"), always=True),
 )  # fmt: skip
+_BEHIND_JSON = [layer.name for layer in LAYERS].index("JSON") + 1
 _SIGNS = tuple(sign for layer in LAYERS for sign in layer.signs)
 ASCII_SIGNS = tuple(sign for sign in _SIGNS if sign.isascii())
 _OTHER_SIGNS = tuple(sign for sign in _SIGNS if not sign.isascii()) + ("\u2502",)
@@ -114,92 +118,95 @@ _EVERYWHERE = tuple(sign for sign in ASCII_SIGNS if len(sign) == 1)
 
 
 def sections(text: str, depth: int = 0) -> Iterator[Section]:
-    """The text's sections, each canonical."""
-    yield from _apply(Section(list(enumerate(text.split("\n")))), 0, depth)
+    """The text's sections."""
+    record = decoded(text) if text[:1] == "{" else None
+    if isinstance(record, dict):  # one record, as services that log JSON write each error
+        found = list(_of_record(record, 0, depth))
+        said = text_of(record)
+        if found or outside_stacks(said) is not None:
+            yield from found or [Section(said, 0)]
+        else:
+            yield from _apply([(0, line) for line in said.split("\n")], _BEHIND_JSON, depth)
+    else:
+        yield from _apply(list(enumerate(text.split("\n"))), 0, depth)
 
 
-def _apply(section: Section, first: int, depth: int) -> Iterator[Section]:
+def _apply(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     """Apply the layers from the first on, each to what shows a sign of it."""
     text = ""
     for index in range(first, len(LAYERS)):
         layer = LAYERS[index]
         if layer.signs and not layer.always:
-            text = text or f"\n{section.text}\n"
-            if not any(sign in text for sign in layer.signs) and (layer.name != "JSON" or text[1] not in "{["):
+            text = text or "\n".join(["", *(line for _, line in lines), ""])
+            if not _shows(text, layer.signs) and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
                 continue
         if layer.rewrite is not None:
-            lines = layer.rewrite(section.lines)
-            if lines != section.lines:
-                section, text = replace(section, lines=lines), ""
-            continue
-        if layer.level == "record":
-            parts = _records(section, depth)
+            before, lines = lines, layer.rewrite(lines)
+            text = text if lines is before else ""
+        elif layer.level == "record":
+            yield from _records(lines, index + 1, depth)
+            return
         else:
-            parts = (replace(section, lines=lines) for lines in transport.sources(section.lines))
-        for part in parts:
-            if part.record != section.record:
-                yield part
-            else:
-                yield from _apply(part, index + 1, depth)
-        return
-    yield section
+            for source in transport.sources(lines):
+                section = _section(source)
+                if outside_stacks(section.text) is not None:
+                    yield section
+                else:
+                    yield from _apply(source, index + 1, depth)
+            return
+    yield _section(lines)
 
 
-def _records(section: Section, depth: int) -> Iterator[Section]:
+def _section(lines: list[Line]) -> Section:
+    return Section("\n".join([line for _, line in lines]), [number for number, _ in lines])
+
+
+def _shows(text: str, signs: Sequence[str]) -> bool:
+    for sign in signs:
+        if sign in text:
+            return True
+    return False
+
+
+def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     """The records that hold errors, each on its own; between them the lines of the others, joined."""
-    lines: list[Line] = []
+    between: list[Line] = []
     joined = False
-    for number, record, line in documents(section.lines):
-        if record is None:
-            lines.append((number, line))
-            joined = False
-            continue
-        found = list(_sections_of(record, number, depth))
-        fields = record if isinstance(record, dict) else {}
+    for number, record, line in documents(lines):
+        found = list(_of_record(record, number, depth)) if record is not None else []
         if found:
-            if lines:
-                yield replace(section, lines=lines)
+            if between:
+                yield from _apply(between, first, depth)
             yield from found
-            lines, joined = [], False
+            between, joined = [], False
             continue
-        parts = text_of(fields).removesuffix("\n").split("\n")
-        if joined:
-            lines[-1] = (lines[-1][0], lines[-1][1] + parts.pop(0))
-        lines += [(number, part) for part in parts]
+        fields = record if isinstance(record, dict) else {}
+        parts = (line if record is None else text_of(fields).removesuffix("\n")).split("\n")
+        if joined and record is not None:
+            between[-1] = (between[-1][0], between[-1][1] + parts.pop(0))
+        between += [(number, part) for part in parts]
         joined = bool(fields) and is_partial(fields)
-    yield replace(section, lines=lines)
+    yield from _apply(between, first, depth)
 
 
-def _sections_of(record: object, number: int, depth: int) -> Iterator[Section]:
+def _of_record(record: object, number: int, depth: int) -> Iterator[Section]:
     level = level_of(record) if isinstance(record, dict) else ""
-    for text in texts_of(record) if depth < _MAX_DEPTH else ():
+    for text, alone in texts_of(record) if depth < _MAX_DEPTH else ():
         # An envelope around one line of a traceback: the line counts, and is joined with the others.
-        if "\n" not in text.text.strip() and not text.alone and "\\n" not in text.text:
-            continue
-        for part in canonical(text.text, depth + 1):
-            lines = [(number, line) for _, line in part.lines]
-            yield replace(part, lines=lines, level=part.level or level, alone=text.alone, record=number)
+        if alone or "\n" in text.strip() or "\\n" in text:
+            if outside_stacks(text) is not None:
+                yield Section(text, number, level, alone, number)
+            else:
+                for part in sections(text, depth + 1):
+                    yield Section(part.text, number, part.level or level, alone, number)
     if isinstance(record, dict) and (said := platform_of(record)):
-        yield Section([(number, said)], "ERROR", record=number)
-
-
-def canonical(text: str, depth: int = 0) -> Iterator[Section]:
-    """The sections of a text; one that is canonical already comes back as it is, at little cost."""
-    if outside_stacks(text) is not None:
-        yield Section(list(enumerate(text.split("\n"))))
-    else:
-        yield from sections(text, depth)
+        yield Section(said, number, "ERROR", False, number)
 
 
 def outside_stacks(text: str) -> str | None:
     """What a canonical text says outside of its stacks; None when the text is not canonical."""
-    for odd in _EVERYWHERE:
-        if odd in text:
-            return None
-    if not text.isascii():
-        for odd in _OTHER_SIGNS:
-            if odd in text:
-                return None
+    if _shows(text, _EVERYWHERE) or (not text.isascii() and _shows(text, _OTHER_SIGNS)):
+        return None
     index = text.find(BARE_HEADER)
     outside = []
     end = 0
@@ -216,12 +223,7 @@ def outside_stacks(text: str) -> str | None:
         return None
     outside.append(text[end:])
     rest = "".join(outside)
-    if rest[:1] in ("{", "["):
-        return None
-    for odd in ASCII_SIGNS:
-        if odd in rest:
-            return None
-    return rest
+    return None if rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS) else rest
 
 
 def _is_quotation(text: str, index: int, stack_end: int) -> bool:

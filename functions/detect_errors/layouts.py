@@ -10,13 +10,22 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, RECORD_SEPARATOR, RECORD_START, exception_line, telling_type
+from functions.detect_errors.grammar import (
+    CAUSE,
+    CONTEXT,
+    HEADER,
+    RECORD_SEPARATOR,
+    RECORD_START,
+    exception_line,
+    telling_type,
+)
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
 
 BARE_HEADER = HEADER[:-1]
 Line = tuple[int, str]
 
 _BOX = "\u2502\u2514\u251c\u252c\u2524\u2510\u2518\u2570\u256d\u250c"
+_BOX_OR_FRAME = ("", "F", *_BOX)
 _ODD_INDENT = re.compile(r'((?:|\t+| | {3,}|> ))File "')
 _UNQUOTED = re.compile(
     r" {0,2}(?:File ([^\s\",][^\",:]*+(?::[^\",:]*+)?), line (\d{1,9})(?:, in (.*))?"
@@ -59,7 +68,9 @@ PRINTERS = {
     ),
     "Rich": Printer(
         re.compile(r"[^\w\n]*Traceback \(most recent call last\) \u2500()"),
-        re.compile(r"[\u2502|] (?P<file>\S[^:\n]*+(?::\\[^:\n]*+)?):(?P<line>\d{1,9}) in (?P<function>\S[^\u2502|]*)"),
+        re.compile(
+            r"[\u2502|] (?P<file>\S[^:\n]*+(?::\\[^:\n]*+)?):(?P<line>\d{1,9}) in (?P<function>\S[^\u2502|]*)"
+        ),
         re.compile(r"[\u2502|] \u2771 ?(?P<line>\d{1,9}) (?P<code>[^\u2502]*)"),
         _NEVER,
         re.compile(r"[\u2570]"),
@@ -88,7 +99,7 @@ def printed(lines: list[Line]) -> list[Line]:
     index = 0
     while index < len(lines):
         number, line = lines[index]
-        for printer in PRINTERS.values():
+        for printer in PRINTERS.values() if "Traceback" in line or line[:5] == "_____" else ():
             if (start := printer.start.match(line)) is not None:
                 block, following = _block(printer, lines, index, start[1])
                 if block:
@@ -202,7 +213,11 @@ def _group(lines: list[Line], index: int, out: list[Line]) -> int:
     shift = len(before) - 4 if before.endswith("+ ") else 0
     out.append((number, GROUP_HEADER))
     index += 1
-    while shift > 0 and index < len(lines) and (lines[index][1][:shift].isspace() or not lines[index][1].strip()):
+    while (
+        shift > 0
+        and index < len(lines)
+        and (lines[index][1][:shift].isspace() or not lines[index][1].strip())
+    ):
         out.append((lines[index][0], lines[index][1][shift:]))
         index += 1
     return index
@@ -219,7 +234,9 @@ def _header(lines: list[Line], index: int, position: int, out: list[Line], depth
         return _dedent(lines, index, before, out, depth + 1)
     if before:
         # The end of a message that quotes another traceback stays what it is.
-        quotes = before.startswith(": ") or (out and out[-1][1].startswith("  ") and exception_line(line) is not None)
+        quotes = before.startswith(": ") or (
+            out and out[-1][1].startswith("  ") and exception_line(line) is not None
+        )
         if quotes or not _starts_stack(lines, index + 1):
             out.append((number, line))
             return index + 1
@@ -263,7 +280,11 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
     airy = index < len(lines) and not lines[index][1].strip()
     while index < len(lines):
         number, line = lines[index]
-        if not line.strip():
+        start = line[:8]
+        if start == '  File "' or (start[:4] == "    " and line.lstrip()[:1] not in _BOX_OR_FRAME):
+            out.append((number, line))
+            index += 1
+        elif not line.strip():
             following = _next_text(lines, index)
             if following is None:
                 break

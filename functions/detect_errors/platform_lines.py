@@ -60,14 +60,17 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 # What `outside_stacks` must hold for anything here to be found.
 HINTS = (*(needle for needle, _ in _RULES), "[ERROR] ", "\n    at ")
-_HEAD = re.compile(r"^(?:[^\n]{0,200}? )?\[ERROR\] (?=\S)", re.MULTILINE)
+_HEAD = "[ERROR] "
 _ERROR_LINE = re.compile(
     r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *+\]|\blevel=(?:error|critical|fatal)\b)",
     re.MULTILINE,
 )
+_NAMES = ("Error: ", "Exception: ", "Timeout: ", "Refused: ", "Exit: ")
 _NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
 _JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
-_NODE_FRAME = re.compile(r"    at (?:(?:async )?([^\n(]{1,200}?) \()?((?:file://)?[^\n()]{1,1000}?):(\d{1,9}):\d{1,9}\)?$")
+_NODE_FRAME = re.compile(
+    r"    at (?:(?:async )?([^\n(]{1,200}?) \()?((?:file://)?[^\n()]{1,1000}?):(\d{1,9}):\d{1,9}\)?$"
+)
 
 
 def read_platform(text: str) -> list[Found]:
@@ -86,35 +89,37 @@ def read_platform(text: str) -> list[Found]:
 def _said(line: str) -> str:
     if not line.startswith("Status: "):
         return line
-    return "Task timed out" if line.endswith("timeout") else f"Runtime exited with error: {line.rpartition(' ')[2]}"
+    return (
+        "Task timed out"
+        if line.endswith("timeout")
+        else f"Runtime exited with error: {line.rpartition(' ')[2]}"
+    )
 
 
 def read_heads(text: str) -> list[Found]:
     """`[ERROR] Type: message` of Lambda's runtime without a header behind it: the rest is in other events."""
-    if "[ERROR] " not in text:
-        return []
     found = []
     header = text.find(HEADER)
-    for match in _HEAD.finditer(text):
-        end = text.find("\n", match.end())
-        end = len(text) if end < 0 else end
+    index = -1
+    while (index := text.find(_HEAD, index + 1)) >= 0:
+        start = text.rfind("\n", 0, index) + 1
+        end = _line_end(text, index)
         if 0 <= header < end:
             header = text.find(HEADER, end)
-        named = exception_line(text[match.end() : end].rstrip())
-        alone = text.startswith("[ERROR]", match.start())
+        named = exception_line(text[index + len(_HEAD) : end].rstrip())
+        alone = start == index
         if named is None or not (alone or telling_type(named[0])):
             continue
         message, position = [named[1]], end
         while alone and position < len(text) and len(message) <= MAX_MESSAGE_LINES:
-            line_end = text.find("\n", position + 1)
-            line_end = len(text) if line_end < 0 else line_end
+            line_end = _line_end(text, position + 1)
             line = text[position + 1 : line_end]
             if RECORD_START.match(line):
                 break
             message.append(line)
             position = line_end
         if position + 1 != header:  # else the traceback itself is there, and read as such
-            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), match.start(), "ERROR", False))
+            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), start, "ERROR", False))
     return found
 
 
@@ -150,7 +155,7 @@ def read_lines(text: str) -> tuple[list[Found], int]:
         if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
             found.append(Found(Raised(*named), at, "ERROR"))
         elif _ERROR_LINE.match(line):
-            within = _NAMED.search(line, 0, 2000)
+            within = _NAMED.search(line, 0, 2000) if any(word in line for word in _NAMES) else None
             if within is not None and telling_type(within[1]):
                 found.append(Found(Raised(within[1], within[2].rstrip()), at, "ERROR"))
             else:

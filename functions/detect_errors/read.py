@@ -19,15 +19,9 @@ from functions.detect_errors.traceback_parser import lambda_head, level_before, 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
 MAX_LENGTH = 1_048_576
 _MAX_AROUND = 2_000
-# What the long way would look at more closely.
-_NOT_SHORT = (
-    *(hint for hint in HINTS if hint != "[ERROR] "),
-    *ASCII_SIGNS,
-    "Traceback",
-    "File ",
-    "above exception",
-    "{",
-)
+# What the long way would look at more closely; of two, the shorter says it.
+_CLOSER = {*HINTS, *ASCII_SIGNS, "Traceback", "File ", "above exception", "{"} - {"[ERROR] "}
+_NOT_SHORT = tuple(sign for sign in _CLOSER if not any(other in sign for other in _CLOSER - {sign}))
 
 
 def read_errors(text: str, *, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> list[ParsedError]:
@@ -154,7 +148,7 @@ class Reader:
                         continue
                     seen.update((key, (section.record, name, ())))
                     one = replace(one, level=section.level or one.level)
-                placed.append((section.lines[min(line, len(section.lines) - 1)][0], one))
+                placed.append((section.line(line), one))
         return sorted(placed, key=lambda pair: pair[0])
 
 

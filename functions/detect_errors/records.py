@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line, telling_type
@@ -23,7 +22,17 @@ _LEVEL = ("level", "levelname", "severity", "log.level", "log_level", "lvl")
 
 # The names of an exception's parts. Sources: Lambda, Powertools, structlog, python-json-logger, Loguru, the Elastic
 # Common Schema, OpenTelemetry, Datadog, New Relic, Sentry, Rollbar, Bugsnag, Honeybadger, Dagster, Airflow, Jupyter.
-_TYPE = ("exc_type", "errorType", "errorClass", "cls_name", "exception_name", "ename", "type", "class", "kind")
+_TYPE = (
+    "exc_type",
+    "errorType",
+    "errorClass",
+    "cls_name",
+    "exception_name",
+    "ename",
+    "type",
+    "class",
+    "kind",
+)
 _MESSAGE = ("exc_value", "errorMessage", "evalue", "value", "message", "msg")
 _STACK = (
     *("exception", "exc_info", "exc_text", "stack_trace", "stackTrace", "stacktrace", "traceback", "stack"),
@@ -42,14 +51,6 @@ _RECORD_KEYS = frozenset((
 ))  # fmt: skip
 _MAX_DEPTH = 12
 _MAX_NODES = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text that a record holds. alone: it is one formatted exception and nothing else."""
-
-    text: str
-    alone: bool = False
 
 
 def level_of(record: dict[str, Any]) -> str:
@@ -86,7 +87,7 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
         if opened:
             opened.append((number, line))
             if line[:1] in ("}", "]"):
-                value = _decode("\n".join(text for _, text in opened))
+                value = decoded("\n".join(text for _, text in opened))
                 if value is not None:
                     yield opened[0][0], value, ""
                 else:
@@ -100,7 +101,7 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
         named = exception_line(line[:start]) if start > 0 else None
         if line.startswith("    ") or (named is not None and telling_type(named[0])):  # source, or a message
             start = -1
-        value = _decode(line[start:]) if start >= 0 and line.rstrip()[-1:] in ("}", "]") else None
+        value = decoded(line[start:]) if start >= 0 and line.rstrip()[-1:] in ("}", "]") else None
         if isinstance(value, list) and not (value and all(isinstance(part, dict) for part in value)):
             value = None
         if value is not None and (start == 0 or not _RECORD_KEYS.isdisjoint(value)):
@@ -110,7 +111,8 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
     yield from ((n, None, text) for n, text in opened)
 
 
-def _decode(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """The object or list that a text is the JSON of; None for any other text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,10 +120,10 @@ def _decode(text: str) -> Any:
     return value if isinstance(value, dict | list) else None
 
 
-def texts_of(record: Any) -> Iterator[Text]:
-    """The record's texts that may hold an error, the most telling first."""
+def texts_of(record: Any) -> Iterator[tuple[str, bool]]:
+    """The record's texts that may hold an error; True for one that is a formatted exception and nothing else."""
     # What has a stack first: the same error may be named without one.
-    yield from sorted(_Walk().walk(record, 0, alone=False), key=lambda one: "File" not in one.text)
+    yield from sorted(_Walk().walk(record, 0, alone=False), key=lambda one: "File" not in one[0])
 
 
 class _Walk:
@@ -130,7 +132,7 @@ class _Walk:
     def __init__(self) -> None:
         self.nodes = 0
 
-    def walk(self, value: Any, depth: int, *, alone: bool) -> Iterator[Text]:
+    def walk(self, value: Any, depth: int, *, alone: bool) -> Iterator[tuple[str, bool]]:
         self.nodes += 1
         if depth > _MAX_DEPTH or self.nodes > _MAX_NODES:
             return
@@ -141,30 +143,32 @@ class _Walk:
         elif isinstance(value, list) and value:
             if all(isinstance(part, str) for part in value):
                 if any(HEADER[:-1] in part for part in value):
-                    yield from self._string("\n".join(part.removesuffix("\n") for part in value), depth, alone)
+                    yield from self._string(
+                        "\n".join(part.removesuffix("\n") for part in value), depth, alone
+                    )
             elif all(isinstance(part, dict) and "exc_type" in part for part in value):
-                yield Text("\n".join(_structlog(value)), True)
+                yield "\n".join(_structlog(value)), True
             elif (pairs := _pairs(value)) is not None:
                 yield from self.walk(pairs, depth + 1, alone=False)
             else:
                 for part in value:
                     yield from self.walk(part, depth + 1, alone=alone)
 
-    def _string(self, value: str, depth: int, alone: bool) -> Iterator[Text]:
+    def _string(self, value: str, depth: int, alone: bool) -> Iterator[tuple[str, bool]]:
         if value[:1] in ("{", "[") and ("Trace" in value or "rror" in value or "exc" in value):
-            inner = _decode(value)
+            inner = decoded(value)
             if inner is not None:
                 yield from self.walk(inner, depth + 1, alone=False)
                 return
         if HEADER[:-1] in value or (alone and 'File "' in value):
-            yield Text(value, alone)
+            yield value, alone
         elif alone and (named := exception_line(value.partition("\n")[0])) and telling_type(named[0]):
-            yield Text(f"{HEADER}\n{value}", True)
+            yield f"{HEADER}\n{value}", True
 
-    def _dict(self, record: dict[str, Any], depth: int) -> Iterator[Text]:
+    def _dict(self, record: dict[str, Any], depth: int) -> Iterator[tuple[str, bool]]:
         rendered = _exception(record, 0)
         if rendered:
-            yield Text("\n".join(rendered), True)
+            yield "\n".join(rendered), True
         for key in () if rendered else _STACK:
             if record.get(key):
                 yield from self.walk(record[key], depth + 1, alone=True)
@@ -300,7 +304,9 @@ def platform_of(record: dict[str, Any]) -> str:
     if record.get("type") not in ("platform.report", "platform.initReport") or not isinstance(details, dict):
         payload = record.get("responsePayload", record)
         message = payload.get("errorMessage") if isinstance(payload, dict) else None
-        sandbox = isinstance(message, str) and payload.get("errorType", "Sandbox.Timedout") == "Sandbox.Timedout"
+        sandbox = (
+            isinstance(message, str) and payload.get("errorType", "Sandbox.Timedout") == "Sandbox.Timedout"
+        )
         return str(message) if sandbox else ""
     status, error = details.get("status"), details.get("errorType")
     if status == "timeout":

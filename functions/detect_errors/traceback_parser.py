@@ -135,7 +135,9 @@ class _Scan:
             end = message_end(text, line_end, alone=self.alone)
             message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
             # Without frames, the stack is in events of its own.
-            opened = _Open(Raised(named[0], message, frames), start, end, level_before(gap), bool(frames) or self.alone)
+            opened = _Open(
+                Raised(named[0], message, frames), start, end, level_before(gap), bool(frames) or self.alone
+            )
             if "\n" in message and 'File "' in message and self.depth < _MAX_DEPTH:
                 opened.chain = self._quoted(message)
             self._add(opened, relation)

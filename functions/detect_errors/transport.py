@@ -194,7 +194,7 @@ def sources(lines: list[Line]) -> list[list[Line]]:
                 break
         else:
             streams[-1].append((number, line))
-    return [stream for stream in streams if stream]
+    return [stream for stream in streams if any(line for _, line in stream)]
 
 
 def _is_gutter(line: str, position: int, known: re.Pattern[str]) -> bool:
