@@ -206,7 +206,7 @@ OTHERS = (
         image=True,
         timeout=60,
         settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
+        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
         # One write per error and batch needs little; what waits is retried by Lambda for an hour.
         concurrency=10,
     ),

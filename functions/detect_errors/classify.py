@@ -16,7 +16,7 @@ from pathlib import Path
 from functions.core.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.model import Raised
-from functions.detect_errors.platform_lines import NODE
+from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 NEXT_ACTION = {
     ErrorClass.CODE: "A heal starts by itself; follow it in the Step Functions console.",
@@ -272,6 +272,8 @@ def _import(message: str, rules: AppRules) -> Judgement:
 
 
 def _platform(line: str) -> Judgement:
+    if line.startswith(LEFT_OUT):
+        return Judgement(ErrorClass.CUT, line)
     said = f"the platform reported: {line[:200]}"
     lowered = line.lower()
     if "timed out" in lowered or "timeout" in lowered or "time limit" in lowered or "harakiri" in lowered:
@@ -282,6 +284,4 @@ def _platform(line: str) -> Judgement:
         return Judgement(ErrorClass.DEPENDENCY, f"{said}; native code crashed the interpreter")
     if "runtime exited" in lowered or "process exited" in lowered:
         return Judgement(ErrorClass.CODE, f"{said}; the process ended itself during the invocation")
-    if lowered.startswith("left out by detection"):
-        return Judgement(ErrorClass.CUT, line)
     return Judgement(ErrorClass.EXPECTED, "logged as an error without a traceback: the program handled it")

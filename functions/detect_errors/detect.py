@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
 from functions.detect_errors.events import Batch, read_events
+from functions.detect_errors.migration import renamed
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
 from functions.detect_errors.stream import around, those_of, unread
 
@@ -32,13 +34,20 @@ class Detected:
 
 
 def detect(
-    batch: Batch, app: App, incidents: Incidents, notifications: Notifications, logs: CloudWatchLogsClient
+    batch: Batch,
+    app: App,
+    incidents: Incidents,
+    notifications: Notifications,
+    logs: CloudWatchLogsClient,
+    aliases: Mapping[str, str],
 ) -> Detected:
     """Record the batch's errors. Writes once per distinct error, whatever the number of events.
 
+    aliases: fingerprint → that of the incident which had the error before the rules changed.
+
     Raises botocore's ClientError; what was counted before that is not counted again by the retry.
     """
-    found = _read(batch, app, logs)
+    found = renamed(_read(batch, app, logs), aliases)
     seen = sightings(found, batch, app, redact)
     before = 0
     for sighting in seen:

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
 
+from functions.core.aliases import Aliases
 from functions.core.edge import step
 from functions.core.incidents import Incidents
 from functions.core.names import is_own_log_group
@@ -17,6 +18,8 @@ from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
+from functions.detect_errors.fingerprint import VERSION
+from functions.detect_errors.migration import identify
 
 
 @step
@@ -39,7 +42,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             extra={"log_group": batch.log_group},
         )
         return {"outcome": "unregistered", "errors": 0, "incidents": 0}
-    return detect(batch, app, _incidents(), _notifications(), boto3.client("logs")).to_json()
+    aliases = _aliases().of(app.name, identify(app))
+    return detect(batch, app, _incidents(), _notifications(), boto3.client("logs"), aliases).to_json()
 
 
 # Kept while the function is warm: an error storm must not build clients for every batch.
@@ -56,6 +60,11 @@ def _registry() -> Registry:
 @cache
 def _incidents() -> Incidents:
     return Incidents(boto3.resource("dynamodb").Table(_settings().require("incidents_table")))
+
+
+@cache
+def _aliases() -> Aliases:
+    return Aliases(boto3.resource("dynamodb").Table(_settings().require("incidents_table")), f"v{VERSION}")
 
 
 @cache

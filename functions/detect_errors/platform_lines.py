@@ -18,6 +18,9 @@ from functions.detect_errors.model import Found, Raised
 NODE = "Node.js"
 """`why` of a frame that is JavaScript's."""
 
+LEFT_OUT = "left out by detection: "
+"""How an error starts that stands for what was not read."""
+
 _MAX_ERROR_LINES = 50
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -50,6 +53,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("WORKER TIMEOUT", r"^.{0,120}?(WORKER TIMEOUT \(pid:\d++\))"),
         ("time limit", r"^.{0,160}?(Hard time limit \([\d.]++s\) exceeded)"),
         ("Fatal Python error", r"^(Fatal Python error: [^\n]{1,200})"),
+        (LEFT_OUT, rf"^({LEFT_OUT}[^\n]{{1,200}})"),
         ("HARAKIRI", r"^.{0,120}?(HARAKIRI(?: !!!| \[core \d++\]| ON WORKER)[^\n]{0,80})"),
         (
             "\tStatus: ",

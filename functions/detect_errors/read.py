@@ -13,7 +13,7 @@ from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, outside_stacks, sections
 from functions.detect_errors.model import Component, Found, ParsedError, Raised
-from functions.detect_errors.platform_lines import HINTS, read_heads, read_lines, read_node, read_platform
+from functions.detect_errors.platform_lines import HINTS, LEFT_OUT, read_heads, read_lines, read_node, read_platform
 from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
@@ -53,7 +53,14 @@ class Reader:
         """See `read_errors`."""
         if (repeated := self._repeated(text)) is not None:
             return [self._judge(repeated, text.count("\n", 0, repeated.at))]
-        return with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
+        errors = with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
+        if len(text) > MAX_LENGTH:
+            errors.append(self.left_out(f"{len(text) - MAX_LENGTH} characters of a text"))
+        return errors
+
+    def left_out(self, what: str) -> ParsedError:
+        """The error that stands for what was not read."""
+        return self._judge(Found(Raised(None, ""), 0, "ERROR", True, LEFT_OUT + what), 0)
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
@@ -128,7 +135,8 @@ class Reader:
             named, left_out = read_lines(text)
             placed = list(zip(_lines_of(text, named), named, strict=True))
             if left_out > 0:
-                placed.append((placed[-1][0], _left_out(f"{left_out} more lines at level ERROR")))
+                said = f"{LEFT_OUT}{left_out} more lines at level ERROR"
+                placed.append((placed[-1][0], Found(Raised(None, ""), 0, "ERROR", True, said)))
         return placed
 
     def _sections(self, text: str) -> list[_Placed]:
@@ -189,10 +197,6 @@ def _with_platform(text: str, found: list[Found]) -> list[Found]:
             outer.append(one)
         end = max(end, one.end)
     return outer
-
-
-def _left_out(what: str) -> Found:
-    return Found(Raised(None, ""), 0, "ERROR", True, f"left out by detection: {what}")
 
 
 def _places(raised: Raised | ParsedError) -> tuple[Any, ...]:

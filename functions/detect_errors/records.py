@@ -13,6 +13,7 @@ from typing import Any
 
 from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line, telling_type
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
+from functions.detect_errors.platform_lines import LEFT_OUT
 from functions.detect_errors.transport import Line
 
 # Where a record's text stands when the record is only an envelope, most specific first.
@@ -123,18 +124,22 @@ def decoded(text: str) -> Any:
 def texts_of(record: Any) -> Iterator[tuple[str, bool]]:
     """The record's texts that may hold an error; True for one that is a formatted exception and nothing else."""
     # What has a stack first: the same error may be named without one.
-    yield from sorted(_Walk().walk(record, 0, alone=False), key=lambda one: "File" not in one[0])
+    walk = _Walk()
+    yield from sorted(walk.walk(record, 0, alone=False), key=lambda one: "File" not in one[0])
+    if walk.left_out:
+        yield f"{LEFT_OUT}{walk.left_out} fields of a record", True
 
 
 class _Walk:
     """Walks a decoded record within bounds: strangers decide its shape."""
 
     def __init__(self) -> None:
-        self.nodes = 0
+        self.nodes = self.left_out = 0
 
     def walk(self, value: Any, depth: int, *, alone: bool) -> Iterator[tuple[str, bool]]:
         self.nodes += 1
         if depth > _MAX_DEPTH or self.nodes > _MAX_NODES:
+            self.left_out += 1
             return
         if isinstance(value, str):
             yield from self._string(value, depth, alone)

@@ -57,7 +57,7 @@ def topic(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", "/self-heal/apps")
     monkeypatch.setenv("TOPIC_ARN", arn)
-    caches = (edge._settings, edge._registry, edge._incidents, edge._notifications)
+    caches = (edge._settings, edge._registry, edge._incidents, edge._aliases, edge._notifications)
     for cached in caches:
         cached.cache_clear()
     yield queue
