@@ -15,7 +15,7 @@ _parser = importlib.import_module("re._parser")
 _constants = importlib.import_module("re._constants")
 _MAXREPEAT = _constants.MAXREPEAT
 CLIP = 8
-MOST = 200_000
+MOST = 40_000
 """Steps after which a search is given up."""
 _SAMPLES = "1a A.-:\"'\\[({=|/_,x\tF\n"
 
@@ -32,10 +32,10 @@ class Steps:
         self.text = ""
         self._classes: dict[str, re.Pattern[str]] = {}
 
-    def search(self, text: str) -> int:
-        """Steps until a match, or until there is none at any place."""
+    def search(self, text: str, *, anchored: bool = False) -> int:
+        """Steps until a match, or until there is none at any place (anchored: at the first)."""
         self.text, self.count = text, 0
-        for start in range(len(text) + 1):
+        for start in range(1 if anchored else len(text) + 1):
             if self._sequence(list(self.tree), 0, start, lambda _: True) or self.count > MOST:
                 break
         return self.count

@@ -78,7 +78,8 @@ class _Table:
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
         self.libraries: dict[str, _Library] = {}
-        for row in data["library"].values():
+        self.rows = data["library"]
+        for row in self.rows.values():
             names = {name: kind for kind, words in _by_class(row) for name in words.split()}
             self.libraries |= dict.fromkeys(row["modules"].split(), _Library(names))
 
@@ -99,7 +100,7 @@ _STATUS = re.compile(
     r"|\b([45]\d\d) (?:Client|Server) Error"
 )
 _ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
-_NUMBER = re.compile(r"^\((\d{4}|0), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
+_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the cause.
 _WRAPPED = re.compile(

@@ -47,7 +47,7 @@ _TOLD = re.compile(
 )
 _TELLERS = frozenset(("AttributeError", "TypeError", "ImportError", "ModuleNotFoundError"))
 # pydantic: the model, then each field's path in a line of its own, above what is wrong with it.
-_MODEL = re.compile(r"\d++ validation errors? for ([^\n]{1,120})")
+_MODEL = re.compile(r"\d validation errors? for ([^\n]{1,120})")
 _FIELD = re.compile(r"^([\w.\[\]<>-]{1,200}|\w{1,80}(?: -> [\w.]{1,80}){1,20})$", re.MULTILINE)
 _INDEX = re.compile(r"\b\d++\b")
 _MAX_FIELDS = 20

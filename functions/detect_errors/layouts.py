@@ -62,7 +62,7 @@ PRINTERS = {
             r" {0,2}(?:File )?(?P<file>Cell In ?\[\d+\]|Input In ?\[\d+\]|<ipython-input-[\w-]{1,60}>|[~/\w]:?[^\s:]*+)"
             r"(?:(?:, line |:)(?P<line>\d{1,9}))?(?:,? in (?P<function>\S.*))?$"
         ),
-        re.compile(r"-+> ?(?P<line>\d{1,9}) ?(?P<code>.*)"),
+        re.compile(r"^-+> ?(?P<line>\d{1,9}) ?(?P<code>.*)"),
         re.compile(r"([A-Za-z_][\w.]{0,200}+(?:: .*|:?$))"),
         _NEVER,
     ),
@@ -78,7 +78,7 @@ PRINTERS = {
     "pytest": Printer(
         re.compile(r"_{5,}() .* _{5,}$"),
         re.compile(r"(?P<file>[^\s:]++):(?P<line>\d{1,9}):(?: in (?P<function>\S.*)| [A-Za-z_][\w.]*+$|$)"),
-        re.compile(r"(?:    |>   )    ?(?P<line>)(?P<code>\S.*)"),
+        re.compile(r"^(?:    |>   ) *+(?P<line>)(?P<code>\S.*)"),
         re.compile(r"E {3,}((?:assert |AssertionError|[A-Za-z_][\w.]*(?:: |$)).*)"),
         _RULE_LINE,
     ),
@@ -142,11 +142,13 @@ def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[
             if pending is not None:
                 frames.append((lines[at][0], _frame_line(pending[0], source["line"], pending[1])))
                 pending = None
-            code = source["code"].strip()
+            said_code = source["code"].strip()
             if printer is not PRINTERS["pytest"] or _after_frame(frames, lines, at):
-                frames.append((lines[at][0], f"    {code}"))
-            elif defined := re.match(r"(?:async )?def (\w+)", code):
+                frames.append((lines[at][0], f"    {said_code}"))
+            elif defined := re.match(r"(?:async )?def (\w+)", said_code):
                 function = defined[1]
+            elif line.startswith(">"):
+                code = said_code
     if not frames:
         return [], index
     return [(number, HEADER), *frames, *((lines[at - 1][0], text) for text in _error(printer, said))], at

@@ -23,7 +23,7 @@ _ENTITIES = (("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#
 _CRI = re.compile(r"(\d[\d:.,/+TZ-]*+ (?:stdout|stderr)) ([PF])(?::\S*+)? ?(.*)")
 # fluent-bit's and fluentd's Ruby hashes, journald's export format.
 _RUBY = re.compile(rf'"(?:log|message|MESSAGE|msg)"=>({LITERAL})')
-_EXPORT = "MESSAGE="
+_EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
 
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
@@ -34,7 +34,7 @@ _MAX_PREFIX = 512
 # A run of these may be a time, and is one if it looks like one. Runs are taken whole, so that a prefix's
 # pattern has one way to match.
 _RUN = r"\d[\d:.,/+TZ-]*+"
-_TIME = re.compile(r"\d++:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
+_TIME = re.compile(r"\d:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
 _CLOCK = re.compile(r"\d++\.\d{3,9}$")
 _COUNTER = re.compile(r" *+\d++[:\t|)>.]")
 
@@ -111,7 +111,9 @@ def ruby_hashes(lines: list[Line]) -> list[Line]:
 
 
 def journal_export(lines: list[Line]) -> list[Line]:
-    return [(number, line.removeprefix(_EXPORT)) for number, line in lines if line.startswith(_EXPORT)]
+    """journald's fields, one a line, of which MESSAGE is the text, and an empty line between records."""
+    fields = [(number, line, _EXPORT.match(line)) for number, line in lines]
+    return [(n, line[m.end() :] if m else line) for n, line, m in fields if not m or m[0] == "MESSAGE="]
 
 
 def airy(lines: list[Line]) -> list[Line]:
