@@ -1,7 +1,7 @@
 """The labelled log texts under tests/data/detect_errors, and what the reader makes of them.
 
-Half of each collection ("looked at") was read while the rules were written; of the other half ("counted") only
-the count was ever printed.
+Half of each collection ("looked at") was read while the rules were written; of the other half ("counted")
+only the count was ever printed.
 """
 
 from __future__ import annotations

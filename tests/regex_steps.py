@@ -1,7 +1,9 @@
-"""Counts the steps that backtracking takes, and makes up the texts that cost a pattern most, from the pattern itself.
+"""Counts the steps that backtracking takes, and makes up the texts that cost a pattern most, from the
+pattern itself.
 
-The matcher walks what `re` parses and tries what `re` tries, in the same order, without its shortcuts: so it takes at
-least as many steps. Bounds above CLIP count as CLIP: what is left to grow with a text is what has no bound.
+The matcher walks what `re` parses and tries what `re` tries, in the same order, without its shortcuts: so it
+takes at least as many steps. Bounds above CLIP count as CLIP: what is left to grow with a text is what has
+no bound.
 """
 
 from __future__ import annotations
@@ -98,7 +100,10 @@ class Steps:
             ends = [at]
             while high is _MAXREPEAT or len(ends) <= high:
                 found: list[int] = []
-                if not self._sequence(body, 0, ends[-1], lambda end: not found.append(end)) or found[0] == ends[-1]:
+                if (
+                    not self._sequence(body, 0, ends[-1], lambda end: not found.append(end))
+                    or found[0] == ends[-1]
+                ):
                     break
                 ends.append(found[0])
             if name == "POSSESSIVE_REPEAT":
@@ -109,17 +114,28 @@ class Steps:
                 if times >= low and then(at):
                     return True
                 self.count += 1
-                if (high is not _MAXREPEAT and times >= high) or at >= len(self.text) or not self._is(body[0], self.text[at]):
+                if (
+                    (high is not _MAXREPEAT and times >= high)
+                    or at >= len(self.text)
+                    or not self._is(body[0], self.text[at])
+                ):
                     return False
                 at += 1
             return False
         return self._group(name == "MAX_REPEAT", low, high, body, at, 0, then)
 
-    def _group(self, greedy: bool, low: int, high: Any, body: list[Any], at: int, times: int, then: Then) -> bool:
+    def _group(
+        self, greedy: bool, low: int, high: Any, body: list[Any], at: int, times: int, then: Then
+    ) -> bool:
         def again() -> bool:
             more = high is _MAXREPEAT or times < high
             return more and self._sequence(
-                body, 0, at, lambda end: (end > at or times < low) and self._group(greedy, low, high, body, end, times + 1, then)
+                body,
+                0,
+                at,
+                lambda end: (
+                    (end > at or times < low) and self._group(greedy, low, high, body, end, times + 1, then)
+                ),
             )
 
         if times < low:

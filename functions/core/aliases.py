@@ -1,9 +1,10 @@
 """Which incident an error belongs to that was known under another fingerprint before the rules changed.
 
-A new version of the fingerprint renames every error. Its incident keeps its id, its history and its pull request: once
-per app and version, each incident that is kept is read again under the new rules, from its own sample, and what
-it would be called now becomes an alias of what it is called. Twice is once: the same incidents give the same
-aliases. The aliases of an app are one item of the incidents table, without `status` and so no incident.
+A new version of the fingerprint renames every error. Its incident keeps its id, its history and its pull
+request: once per app and version, each incident that is kept is read again under the new rules, from its own
+sample, and what it would be called now becomes an alias of what it is called. Twice is once: the same
+incidents give the same aliases. The aliases of an app are one item of the incidents table, without `status`
+and so no incident.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 MOST = 4_000
-"""Aliases kept of an app, of the incidents seen last: an item holds 400 KB, an alias takes less than 100 bytes."""
+"""Aliases kept of an app, of the incidents seen last: an item holds 400 KB, an alias takes less than 100
+bytes."""
 
 Identify = Callable[[Incident], str | None]
 """An incident's fingerprint under the rules of now; None where its sample no longer tells."""

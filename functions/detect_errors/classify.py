@@ -1,7 +1,8 @@
 """What kind of trouble an error is, why we think so, and what a human should do next.
 
-Only `code` starts a heal by itself. What an exception's name, codes and message mean is data, in classes.toml; here is
-the order in which the evidence counts: the exception itself, what it was raised from, what its code line does.
+Only `code` starts a heal by itself. What an exception's name, codes and message mean is data, in
+classes.toml; here is the order in which the evidence counts: the exception itself, what it was raised from,
+what its code line does.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ _STATUS = re.compile(
 _ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
 _NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
-# The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the cause.
+# The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
+# cause.
 _WRAPPED = re.compile(
     r"^\(([A-Za-z_][\w.]{1,100})\) (?:<class '([\w.]{1,100})'>: )?|(?i:caused by)[ :-]{1,3}([A-Z]\w{2,60})\("
     r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\("
@@ -148,7 +150,9 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
         return Judgement(member.error_class, f"every sub-exception: {member.reason}")
     if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
         if any(frame.why == "installed package" for frame in raised.frames):
-            return Judgement(ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own")
+            return Judgement(
+                ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own"
+            )
         if not raised.frames and not raised.type.startswith("Runtime."):
             return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
     return Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
@@ -229,7 +233,8 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
 
 
 def _library_of(raised: Raised) -> _Library | None:
-    """The library that an exception is of: by its module, else, unqualified, by the innermost frame's package."""
+    """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
+    package."""
     libraries = _table().libraries
     top, dot, _ = (raised.type or "").partition(".")
     if dot:
@@ -247,8 +252,13 @@ def _environment(raised: Raised) -> Judgement | None:
         return None
     if last == "KeyError":
         name = raised.message.strip().strip("'\"")[:100]
-        inside = frame.function == "__getitem__" and frame.file.endswith(("<frozen os>", "os.py", "UserDict.py"))
-        if inside or ("environ" in frame.code and (f"environ['{name}']" in frame.code or f'environ["{name}"]' in frame.code)):
+        inside = frame.function == "__getitem__" and frame.file.endswith(
+            ("<frozen os>", "os.py", "UserDict.py")
+        )
+        if inside or (
+            "environ" in frame.code
+            and (f"environ['{name}']" in frame.code or f'environ["{name}"]' in frame.code)
+        ):
             return Judgement(ErrorClass.CONFIGURATION, f"environment variable {name!r} is not set")
     elif ("environ" in frame.code or "getenv(" in frame.code) and (
         "NoneType" in raised.message or "invalid literal" in raised.message

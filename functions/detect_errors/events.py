@@ -23,8 +23,8 @@ from functions.detect_errors.read import reader, with_chains
 MAX_UNPACKED = 64 * 1024 * 1024
 # Enough for a chain of deep tracebacks; a recursion is printed in at most a few hundred lines.
 MAX_JOINED_EVENTS = 2_000
-# What one delivery may cost: everything the reader does is linear, so characters are what is bounded. Real ones
-# hold about 10 MB; this many are read in 30 seconds at worst.
+# What one delivery may cost: everything the reader does is linear, so characters are what is bounded. Real
+# ones hold about 10 MB; this many are read in 30 seconds at worst.
 MAX_CHARACTERS = 32 * 1024 * 1024
 # How far apart two lines of one traceback may be written, in milliseconds.
 MAX_GAP_MS = 5_000
@@ -117,8 +117,13 @@ def read_events(
         text = "\n".join(event.message.rstrip("\r\n") for event in run)
         budget -= len(text)
         if budget < 0:
-            said = read.left_out(f"{len(events) - first} log events of a delivery, beyond {MAX_CHARACTERS} characters")
-            return [*with_chains(errors), replace(said, event=first, event_id=run[0].id, timestamp=run[0].timestamp)]
+            said = read.left_out(
+                f"{len(events) - first} log events of a delivery, beyond {MAX_CHARACTERS} characters"
+            )
+            return [
+                *with_chains(errors),
+                replace(said, event=first, event_id=run[0].id, timestamp=run[0].timestamp),
+            ]
         for error in read.read(text):
             index = min(error.line, len(run) - 1) if len(run) > 1 else 0
             event = run[index]

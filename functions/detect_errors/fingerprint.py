@@ -37,8 +37,9 @@ _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 _LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
 _IMPORTS = ("import ", "from ")
 _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
-# What the interpreter itself says of a failing line: the kinds of its operands, the function that it called and the
-# argument, the module. They are names of the program, not values. The sentences are CPython's, 2.7 to 3.14.
+# What the interpreter itself says of a failing line: the kinds of its operands, the function that it called
+# and the argument, the module. They are names of the program, not values. The sentences are CPython's, 2.7
+# to 3.14.
 _TOLD = re.compile(
     r"'([A-Za-z_][\w.]{0,80})' object (?:has|is|does|cannot|of|can)"
     r"|(?:for|between) [^\n']{1,40}'([A-Za-z_][\w.]{0,80})' and '([A-Za-z_][\w.]{0,80})'"

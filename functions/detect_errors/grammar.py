@@ -168,9 +168,9 @@ _CLOSES = {"[": "]", "(": ")", "{": "}"}
 def message_end(text: str, end: int, *, alone: bool = False) -> int:
     """Offset where the message ends whose first line ends at `end`.
 
-    Whatever was printed next may follow, so a further line belongs to the message only where something says so:
-    it is indented, a line before announces it, or a library is known to write it. alone: the text holds this
-    one traceback and nothing else, so only a chain sentence can end the message.
+    Whatever was printed next may follow, so a further line belongs to the message only where something says
+    so: it is indented, a line before announces it, or a library is known to write it. alone: the text holds
+    this one traceback and nothing else, so only a chain sentence can end the message.
     """
     if alone:
         separator = SEPARATOR.search(text, end)

@@ -10,9 +10,10 @@
       | ...
       +------------------------------------
 
-A node's own lines carry one gutter in one column; its sub-exceptions' gutter is two columns further right. What
-copies a log may take away columns or gutters, so the tree is read from the rules between its nodes: `+-+` goes
-down, `+- 2 -` is the next one of the node whose last one was 1, and the closing rule ends the innermost.
+A node's own lines carry one gutter in one column; its sub-exceptions' gutter is two columns further right.
+What copies a log may take away columns or gutters, so the tree is read from the rules between its nodes:
+`+-+` goes down, `+- 2 -` is the next one of the node whose last one was 1, and the closing rule ends the
+innermost.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@
 | text | printers, groups, stacks | layouts of other printers than the interpreter's |
 | traceback | traceback_parser | what the interpreter prints: chains, groups, messages, cut at either end |
 
-A text is canonical when only the last level has something to do. That is decided by the shape of what stands around
-its stacks, and by the signs of all layers (see `outside_stacks`), so a layer cannot be missing from the short way. A
-line that no layer understands stays as it is: it never hides a traceback that is one.
+A text is canonical when only the last level has something to do. That is decided by the shape of what stands
+around its stacks, and by the signs of all layers (see `outside_stacks`), so a layer cannot be missing from
+the short way. A line that no layer understands stays as it is: it never hides a traceback that is one.
 
-Adding a format: one entry with its signs and examples; tests/unit/detect_errors/test_layers.py reads the examples.
+Adding a format: one entry with its signs and examples; tests/unit/detect_errors/test_layers.py reads the
+examples.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from dataclasses import dataclass
 from functions.detect_errors import layouts, transport
 from functions.detect_errors.grammar import HEADER, STACK, exception_line
 from functions.detect_errors.literals import expand
-from functions.detect_errors.records import decoded, documents, is_partial, level_of, platform_of, text_of, texts_of
+from functions.detect_errors.records import (
+    decoded,
+    documents,
+    is_partial,
+    level_of,
+    platform_of,
+    text_of,
+    texts_of,
+)
 from functions.detect_errors.transport import Line
 
 BARE_HEADER = HEADER[:-1]
@@ -36,9 +45,9 @@ _MAX_DEPTH = 6
 class Section:
     """A canonical text: of one source, or of one record.
 
-    origin: for each line the number of the line of the log text that it came from, or one number for all. level: of
-    the record. alone: the text is one formatted exception and nothing else. record: tells apart the records of one
-    text, which may repeat one error in several fields; -1 outside of records.
+    origin: for each line the number of the line of the log text that it came from, or one number for all.
+    level: of the record. alone: the text is one formatted exception and nothing else. record: tells apart
+    the records of one text, which may repeat one error in several fields; -1 outside of records.
     """
 
     text: str
@@ -56,8 +65,9 @@ class Section:
 class Layer:
     """One thing that is undone.
 
-    signs: one of them stands in every text that needs it, outside of canonical stacks. always: no sign tells, but the
-    shape of the text around its headers, so it sees every text that is not canonical. examples: texts that read as one `KeyError: 'x'` raised at /app/x.py, line 3, in f.
+    signs: one of them stands in every text that needs it, outside of canonical stacks. always: no sign
+    tells, but the shape of the text around its headers, so it sees every text that is not canonical.
+    examples: texts that read as one `KeyError: 'x'` raised at /app/x.py, line 3, in f.
     """
 
     level: str

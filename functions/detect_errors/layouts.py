@@ -1,7 +1,7 @@
 """The text layer: other printers' layouts, rewritten as the interpreter would have printed them.
 
-Twisted, Loguru, IPython, Rich, pytest, Django's report, Azure Functions, Trio and log viewers that add empty lines or
-drop indents hold the same facts in another layout. Lines here are (original line number, text).
+Twisted, Loguru, IPython, Rich, pytest, Django's report, Azure Functions, Trio and log viewers that add empty
+lines or drop indents hold the same facts in another layout. Lines here are (original line number, text).
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def printed(lines: list[Line]) -> list[Line]:
 
 
 def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[list[Line], int]:
-    """One block in the interpreter's words, and the index behind it; no lines if it is none of that printer's."""
+    """One block in the interpreter's words, and the index behind it; no lines if it is none of that
+    printer's."""
     number = lines[index][0]
     frames: list[Line] = []
     pending: tuple[str, str | None] | None = None
@@ -200,7 +201,8 @@ def _headless(lines: list[Line], index: int) -> bool:
 
 
 def _group(lines: list[Line], index: int, out: list[Line]) -> int:
-    """A group whose header stands elsewhere than in column 2: its lines are moved, or the text before it is."""
+    """A group whose header stands elsewhere than in column 2: its lines are moved, or the text before it
+    is."""
     number, line = lines[index]
     start = line.find(GROUP)
     before = line[:start]

@@ -1,4 +1,5 @@
-"""Tracebacks that something squeezed into one line: literals, lists of literals, syslog's #012, separators, blanks."""
+"""Tracebacks that something squeezed into one line: literals, lists of literals, syslog's #012, separators,
+blanks."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ def identify(app: App) -> Identify:
 
 def _fingerprint_now(app: App, incident: Incident) -> str | None:
     errors = read_errors(incident.sample, packages=app.packages, roots=tuple(app.source_roots))
-    # A sample may hold other errors, too: before this one in its event, or behind it in events of single lines.
+    # A sample may hold other errors, too: before this one in its event, or behind it in events of single
+    # lines.
     same = [error for error in errors if (error.type or "") == incident.error_type]
     if incident.frames:
         last = incident.frames[-1]

@@ -149,7 +149,8 @@ def _line_end(text: str, start: int) -> int:
 
 
 def read_lines(text: str) -> tuple[list[Found], int]:
-    """Exceptions that a line names without a traceback, and lines at level ERROR or above, and how many were left out.
+    """Exceptions that a line names without a traceback, and lines at level ERROR or above, and how many were
+    left out.
 
     The caller asks only when the text holds nothing better.
     """

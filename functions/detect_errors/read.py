@@ -13,7 +13,14 @@ from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, outside_stacks, sections
 from functions.detect_errors.model import Component, Found, ParsedError, Raised
-from functions.detect_errors.platform_lines import HINTS, LEFT_OUT, read_heads, read_lines, read_node, read_platform
+from functions.detect_errors.platform_lines import (
+    HINTS,
+    LEFT_OUT,
+    read_heads,
+    read_lines,
+    read_node,
+    read_platform,
+)
 from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.

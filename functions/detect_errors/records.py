@@ -1,8 +1,9 @@
 """The record layer: errors in JSON records, rewritten as the interpreter would have printed them.
 
-A record is walked for what loggers, tracers and reporters call an exception: a text that holds a traceback, or an
-object that has a type, a message and a stack under any of their names. A record that is one line of a longer
-traceback (Docker's json-file, journald's JSON export) yields its text, so that the lines can be joined again.
+A record is walked for what loggers, tracers and reporters call an exception: a text that holds a traceback,
+or an object that has a type, a message and a stack under any of their names. A record that is one line of a
+longer traceback (Docker's json-file, journald's JSON export) yields its text, so that the lines can be
+joined again.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ _TEXT = ("@message", "log", "MESSAGE", "message", "msg", "textPayload", "event",
 _LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
 _LEVEL = ("level", "levelname", "severity", "log.level", "log_level", "lvl")
 
-# The names of an exception's parts. Sources: Lambda, Powertools, structlog, python-json-logger, Loguru, the Elastic
-# Common Schema, OpenTelemetry, Datadog, New Relic, Sentry, Rollbar, Bugsnag, Honeybadger, Dagster, Airflow, Jupyter.
+# The names of an exception's parts. Sources: Lambda, Powertools, structlog, python-json-logger, Loguru, the
+# Elastic Common Schema, OpenTelemetry, Datadog, New Relic, Sentry, Rollbar, Bugsnag, Honeybadger, Dagster,
+# Airflow, Jupyter.
 _TYPE = (
     "exc_type",
     "errorType",
@@ -81,7 +83,8 @@ def is_partial(record: dict[str, Any]) -> bool:
 def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
     """Line by line, (number, decoded object or list, ""), or (number, None, line) for what is not JSON.
 
-    A document may take one line, behind other text or not, or many, from `{` or `[` to its closing in column 0.
+    A document may take one line, behind other text or not, or many, from `{` or `[` to its closing in column
+    0.
     """
     opened: list[Line] = []
     for number, line in lines:
@@ -122,7 +125,8 @@ def decoded(text: str) -> Any:
 
 
 def texts_of(record: Any) -> Iterator[tuple[str, bool]]:
-    """The record's texts that may hold an error; True for one that is a formatted exception and nothing else."""
+    """The record's texts that may hold an error; True for one that is a formatted exception and nothing
+    else."""
     # What has a stack first: the same error may be named without one.
     walk = _Walk()
     yield from sorted(walk.walk(record, 0, alone=False), key=lambda one: "File" not in one[0])

@@ -254,7 +254,8 @@ class Head:
 
 
 def lambda_head(gap: str) -> Head | None:
-    """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it; tools put more before it."""
+    """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it; tools put more before
+    it."""
     index = gap.rfind(_LAMBDA_HEAD)
     if index < 0:
         return None

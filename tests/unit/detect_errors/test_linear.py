@@ -22,7 +22,12 @@ from tests.regex_steps import Steps, adversarial
 SIZES = (40, 80)
 # Twice the text may take twice the steps, and a little for what starts anew with each line.
 GROWTH = 2.4
-PREFIXES = ("2026-01-01T10:00:00.123Z stderr F ", "[  812.001] app[7]: ", "1718098221 ", "10:00:00,1 12:00 13:00 web.1 | ")
+PREFIXES = (
+    "2026-01-01T10:00:00.123Z stderr F ",
+    "[  812.001] app[7]: ",
+    "1718098221 ",
+    "10:00:00,1 12:00 13:00 web.1 | ",
+)
 
 
 def _within(value: Any, name: str) -> Iterator[tuple[str, re.Pattern[str]]]:
@@ -71,9 +76,12 @@ def _in_a_deep_thread(work: Any) -> Any:
 
 
 def is_anchored(name: str) -> bool:
-    """Whether the package only ever matches the pattern at a place that it names, and searches for it nowhere."""
+    """Whether the package only ever matches the pattern at a place that it names, and searches for it
+    nowhere."""
     last = name.rpartition(".")[2].partition("[")[0]
-    used = set(re.findall(rf"\b{re.escape(last)}\.(match|fullmatch|search|sub|split|findall|finditer)\(", SOURCE))
+    used = set(
+        re.findall(rf"\b{re.escape(last)}\.(match|fullmatch|search|sub|split|findall|finditer)\(", SOURCE)
+    )
     return name.startswith("prefix ") or (bool(used) and used <= {"match", "fullmatch"})
 
 
@@ -81,7 +89,9 @@ def growth(pattern: re.Pattern[str], *, anchored: bool = False) -> tuple[float, 
     """The most that twice the text takes of the steps for the text, and the text that takes it."""
     steps = Steps(pattern.pattern, pattern.flags)
     worst = (0.0, "")
-    for short, long in zip(*(adversarial(pattern.pattern, pattern.flags, size) for size in SIZES), strict=True):
+    for short, long in zip(
+        *(adversarial(pattern.pattern, pattern.flags, size) for size in SIZES), strict=True
+    ):
         few, many = (steps.search(text, anchored=anchored) for text in (short, long))
         if many > 12 * len(long):  # below that, it is not the text that costs
             worst = max(worst, (many / few, long[:60]))
@@ -94,7 +104,9 @@ def test_steps_grow_with_the_text_and_no_faster(name: str) -> None:
     assert ratio <= GROWTH, text
 
 
-@pytest.mark.parametrize("hostile", [r"^(a+)+$", r"\d[\d:]*\d:\d[\d:]*", r"(?:a|a)*b", r"x*x*x*y", r".*.*=.*"])
+@pytest.mark.parametrize(
+    "hostile", [r"^(a+)+$", r"\d[\d:]*\d:\d[\d:]*", r"(?:a|a)*b", r"x*x*x*y", r".*.*=.*"]
+)
 def test_a_pattern_that_is_not_linear_is_told(hostile: str) -> None:
     with_limit = re.compile(hostile)
     assert _in_a_deep_thread(lambda: bounded(with_limit)) > GROWTH

@@ -1,4 +1,5 @@
-"""A new version of the fingerprint: an error that was known before it keeps its incident, its id and its history."""
+"""A new version of the fingerprint: an error that was known before it keeps its incident, its id and its
+history."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 topic, invoke, incidents = test_handler.topic, test_handler.invoke, test_handler.incidents
-APP = App(name="orders", log_groups=("g",), repository="https://github.com/shop/orders.git", packages=("orders",))
+APP = App(
+    name="orders", log_groups=("g",), repository="https://github.com/shop/orders.git", packages=("orders",)
+)
 OLD = "v1-0123456789abcdef"
 
 
