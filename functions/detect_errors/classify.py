@@ -159,10 +159,7 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
 
 
 def _in_app(raised: Raised) -> bool:
-    for frame in reversed(raised.frames):
-        if frame.in_app:
-            return True
-    return False
+    return any(frame.in_app for frame in reversed(raised.frames))
 
 
 def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
@@ -176,7 +173,7 @@ def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
     if name in _table().plain and (name != "KeyError" or " " not in raised.message):
         return None
     judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
-    return None if judged is None or judged.error_class is ErrorClass.CODE and not judged.reason else judged
+    return None if judged is None or not judged.reason else judged
 
 
 def _by_name(name: str, message: str, library: _Library | None, depth: int) -> Judgement | None:

@@ -1,28 +1,27 @@
-"""One layered reader: transport, record, text, traceback. This table says what is undone, in which order.
+"""One layered reader: transport, record, text, traceback. formats.toml says what each layer undoes, in which order.
 
-| level | layer | what it undoes |
+| level | module | what it undoes |
 |---|---|---|
-| transport | the first entries of LAYERS | characters, envelopes and prefixes of shippers, terminals and viewers |
-| record | records, literals | JSON documents; texts that were squeezed into a literal, a list or one line |
-| text | printers, groups, stacks | layouts of other printers than the interpreter's |
-| traceback | traceback_parser | what the interpreter prints: chains, groups, messages, cut at either end |
+| transport | transport | characters, envelopes and prefixes of shippers, terminals and viewers |
+| record | records, literals | JSON documents; texts squeezed into a literal, a list or one line |
+| text | layouts | layouts of other printers than the interpreter's |
+| traceback | traceback_parser, groups | what the interpreter prints: chains, groups, messages, cut at either end |
 
 A text is canonical when only the last level has something to do. That is decided by the shape of what stands
-around its stacks, and by the signs of all layers (see `outside_stacks`), so a layer cannot be missing from
-the short way. A line that no layer understands stays as it is: it never hides a traceback that is one.
-
-Adding a format: one entry with its signs and examples; tests/unit/detect_errors/test_layers.py reads the
-examples.
+around its stacks and by the signs of all layers, so a layer cannot be missing from the short way. A line that no
+layer understands stays as it is: it never hides a traceback that is one. Adding a format is one entry of
+formats.toml with its signs and examples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from functions.detect_errors import layouts, transport
+from functions.detect_errors import layouts, literals, transport
+from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import HEADER, STACK, exception_line
-from functions.detect_errors.literals import expand
 from functions.detect_errors.records import (
     decoded,
     documents,
@@ -63,12 +62,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One thing that is undone.
-
-    signs: one of them stands in every text that needs it, outside of canonical stacks. always: no sign
-    tells, but the shape of the text around its headers, so it sees every text that is not canonical.
-    examples: texts that read as one `KeyError: 'x'` raised at /app/x.py, line 3, in f.
-    """
+    """One thing that is undone (see formats.toml); `rewrite` is None where what is undone gives several texts."""
 
     level: str
     name: str
@@ -78,51 +72,21 @@ class Layer:
     always: bool = False
 
 
-def _each(prefix: str) -> str:
-    return "".join(prefix + line + "\n" for line in _EXAMPLE.splitlines())
+def _layer(row: dict[str, Any]) -> Layer:
+    module, _, function = row.get("rewrite", "").partition(".")
+    rewrite = getattr(_MODULES[module], function) if module else None
+    if "replace" in row:
+        rewrite = transport.characters(*row["replace"])
+    signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
+    return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
 
 
-_EXAMPLE = f"{HEADER}\n  File \"/app/x.py\", line 3, in f\n    g()\nKeyError: 'x'\n"
-_FRAME = '  File "/app/x.py", line 3, in f\n    g()\n'
-_ESCAPED = _EXAMPLE.replace("\n", "\\n").replace('"', '\\"')
-
-LAYERS = (
-    Layer("transport", "carriage returns", transport.carriage_returns, ("\r",), (_EXAMPLE.replace("\n", "\r\n"),)),
-    Layer("transport", "colours", transport.colours, ("\x1b", "#033[", "^[["), (_each("\x1b[31m"),)),
-    Layer("transport", "byte order marks", transport.characters("\ufeff", ""), ("\ufeff",), ("\ufeff" + _EXAMPLE,)),
-    Layer("transport", "no-break indents", transport.no_break_indents, ("\xa0",), (_EXAMPLE.replace("  ", "\xa0\xa0"),)),
-    Layer("transport", "opening quotes", transport.characters("\u201c", '"'), ("File \u201c",),
-          (_EXAMPLE.replace('"/', "\u201c/").replace('",', "\u201d,"),)),
-    Layer("transport", "closing quotes", transport.characters("\u201d", '"'), ("\u201d, line",)),
-    Layer("transport", "markup", transport.markup, ("&quot;, line", "<pre", "<error", "<failure", "&#x27;", "&#39;"),
-          (f"<pre>{_EXAMPLE.replace(chr(34), '&quot;')}</pre>",)),
-    Layer("transport", "CSV", transport.csv, ('File ""', ',"[ERROR]', ',"Traceback'),
-          ('when,text\n1,"' + _EXAMPLE.replace('"', '""') + '"\n',)),
-    Layer("transport", "partial lines", transport.container_runtime, (" stdout P", " stderr P"),
-          (_each("2026-01-01T00:00:00.1Z stderr P \n2026-01-01T00:00:00.1Z stderr F "),)),
-    Layer("transport", "Ruby hashes", transport.ruby_hashes, ('"=>"',),
-          ("".join(f'[0] app: [1.5, {{"log"=>"{line}"}}]\n' for line in _ESCAPED.split("\\n")),)),
-    Layer("transport", "journal export", transport.journal_export, ("\nMESSAGE=",), ("_PID=1\n" + _each("MESSAGE="),)),
-    Layer("record", "JSON", None, ('{"', "{\n", "[\n"), (f'{{"level": "ERROR", "exc_info": "{_ESCAPED}"}}',)),
-    Layer("transport", "empty lines", transport.airy, (), (_EXAMPLE.replace("\n", "\n\n"),)),
-    Layer("transport", "fixed width", transport.unwrap),
-    Layer("transport", "prefixes", None, (), (_each("web-1  | "), _each("2026-01-01 10:00:00,1 ERROR [w] "))),
-    Layer("record", "literals", expand, (), (f'err="{_ESCAPED}"', f"ERROR {_EXAMPLE.splitlines(True)!r}")),
-    Layer("text", "printers", layouts.printed, ("\nE  ", "\n> File ", "\nTraceback:\n", "Cell In"), (
-        f"{'_' * 20} test_f {'_' * 20}\n/app/x.py:3: in f\n    g()\nE   KeyError: 'x'\n",
-        f"{'-' * 75}\nKeyError{' ' * 33}{BARE_HEADER}\nFile /app/x.py:3, in f(a)\n----> 3 g()\n\nKeyError: 'x'\n",
-    ), always=True),
-    Layer("text", "Azure Functions", layouts.azure, ("\nStack: ",), (f"Exception: KeyError: 'x'\nStack: {_FRAME}",)),
-    Layer("text", "embedded exceptions", layouts.embedded, ("embedded exception",)),
-    Layer("text", "never retrieved", layouts.unretrieved, ("never retrieved",)),
-    Layer("text", "stacks", layouts.straighten, (
-        '\n\n  File "', "\n--- <exception", "\nFile ", '\n  File "', "\n    ",
-    ), (_each("    "), "".join(line.lstrip() + "\n" for line in _EXAMPLE.splitlines()), f"{_FRAME}KeyError: 'x'\n"), always=True),
-)  # fmt: skip
+_MODULES = {"transport": transport, "literals": literals, "layouts": layouts}
+LAYERS = tuple(map(_layer, FORMATS["layer"]))
 _BEHIND_JSON = [layer.name for layer in LAYERS].index("JSON") + 1
 _SIGNS = tuple(sign for layer in LAYERS for sign in layer.signs)
 ASCII_SIGNS = tuple(sign for sign in _SIGNS if sign.isascii())
-_OTHER_SIGNS = tuple(sign for sign in _SIGNS if not sign.isascii()) + ("\u2502",)
+_OTHER_SIGNS = (*(sign for sign in _SIGNS if not sign.isascii()), "\u2502")
 # Inside of a stack they are not source code either.
 _EVERYWHERE = tuple(sign for sign in ASCII_SIGNS if len(sign) == 1)
 
@@ -172,10 +136,7 @@ def _section(lines: list[Line]) -> Section:
 
 
 def _shows(text: str, signs: Sequence[str]) -> bool:
-    for sign in signs:
-        if sign in text:
-            return True
-    return False
+    return any(map(text.__contains__, signs))
 
 
 def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
+from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import (
     CAUSE,
     CONTEXT,
@@ -38,12 +39,7 @@ _MAX_INDENTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """A printer of its own layout: how its blocks start, and what their lines are.
-
-    start: group 1 may name the exception's type. frame: groups file, line and function, the last two may be
-    missing. code: groups line (where the frame did not say) and code. error: group 1 is the exception line.
-    end: a line that ends the block.
-    """
+    """A printer of its own layout, as patterns of its lines (see formats.toml)."""
 
     start: re.Pattern[str]
     frame: re.Pattern[str]
@@ -52,44 +48,9 @@ class Printer:
     end: re.Pattern[str]
 
 
-_NEVER = re.compile(r"(?!)")
-_RULE_LINE = re.compile(r"[=_*-]{10,}|(?:FAILED|ERROR) \S+::")
 PRINTERS = {
-    # IPython's context mode, 5 to 9: the line is told by the arrow below where the frame does not say it.
-    "IPython": Printer(
-        re.compile(r"([^\s:]{1,300}+)\s{2,}Traceback \(most recent call last\)$"),
-        re.compile(
-            r" {0,2}(?:File )?(?P<file>Cell In ?\[\d+\]|Input In ?\[\d+\]|<ipython-input-[\w-]{1,60}>|[~/\w]:?[^\s:]*+)"
-            r"(?:(?:, line |:)(?P<line>\d{1,9}))?(?:,? in (?P<function>\S.*))?$"
-        ),
-        re.compile(r"^-+> ?(?P<line>\d{1,9}) ?(?P<code>.*)"),
-        re.compile(r"([A-Za-z_][\w.]{0,200}+(?:: .*|:?$))"),
-        _NEVER,
-    ),
-    "Rich": Printer(
-        re.compile(r"[^\w\n]*Traceback \(most recent call last\) \u2500()"),
-        re.compile(
-            r"[\u2502|] (?P<file>\S[^:\n]*+(?::\\[^:\n]*+)?):(?P<line>\d{1,9}) in (?P<function>\S[^\u2502|]*)"
-        ),
-        re.compile(r"[\u2502|] \u2771 ?(?P<line>\d{1,9}) (?P<code>[^\u2502]*)"),
-        _NEVER,
-        re.compile(r"[\u2570]"),
-    ),
-    "pytest": Printer(
-        re.compile(r"_{5,}() .* _{5,}$"),
-        re.compile(r"(?P<file>[^\s:]++):(?P<line>\d{1,9}):(?: in (?P<function>\S.*)| [A-Za-z_][\w.]*+$|$)"),
-        re.compile(r"^(?:    |>   ) *+(?P<line>)(?P<code>\S.*)"),
-        re.compile(r"E {3,}((?:assert |AssertionError|[A-Za-z_][\w.]*(?:: |$)).*)"),
-        _RULE_LINE,
-    ),
-    # The text of Django's debug page, up to 3.0.
-    "Django": Printer(
-        re.compile(r"Traceback:()$"),
-        re.compile(r'File "(?P<file>[^"\n]+)" in (?P<function>\S.*)'),
-        re.compile(r"  (?P<line>\d{1,9})\. +(?P<code>\S.*)"),
-        re.compile(r"Exception (?:Type|Value): (.*)"),
-        _NEVER,
-    ),
+    name: Printer(*(re.compile(row.get(part, "(?!)")) for part in ("start", "frame", "code", "error", "end")))
+    for name, row in FORMATS["printer"].items()
 }
 
 
@@ -213,7 +174,6 @@ def _group(lines: list[Line], index: int, out: list[Line]) -> int:
     if "|" in before:
         out.append((number, line))
         return index + 1
-    indent = before.rstrip("+ ") if before.strip() else before
     shift = len(before) - 4 if before.endswith("+ ") else 0
     out.append((number, GROUP_HEADER))
     index += 1

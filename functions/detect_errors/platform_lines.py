@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from functions.core.incident import Frame
+from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import (
     HEADER,
     MAX_MESSAGE_LINES,
@@ -24,44 +25,10 @@ LEFT_OUT = "left out by detection: "
 _MAX_ERROR_LINES = 50
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
-# Each rule: a substring that must be there (cheap), and the line's pattern. Sources: Lambda's troubleshooting
-# guide, the kernel's OOM killer, Kubernetes and ECS stop reasons, gunicorn, Celery and uWSGI.
-_RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (needle, re.compile(pattern, re.MULTILINE))
-    for needle, pattern in (
-        (
-            "Task timed out",
-            rf"^(?:\S{{1,64}}+ ){{0,3}}?(?:RequestId: )?(?:{_ID} )?(?:Error: )?(Task timed out after [\d.]++ seconds)",
-        ),
-        (
-            "Runtime exited",
-            rf"^(?:RequestId: {_ID} )?(?:Error: )?"
-            r"(Runtime exited (?:with error: [^\n]{1,80}|without providing a reason))",
-        ),
-        ("Process exited before", rf"^(?:RequestId: {_ID} )?(Process exited before completing request)"),
-        (
-            "ut of memory",
-            r"^.{0,120}?((?:Memory cgroup o|O)ut of memory: Kill(?:ed)? process \d++[^\n]{0,80})",
-        ),
-        ("OOMKilled", r"^.{0,120}?(OOMKilled\b[^\n]{0,80})"),
-        ("Killed", r"^(Killed)\s*+$"),
-        ("OutOfMemoryError", r"^.{0,80}?(OutOfMemoryError: Container killed due to memory usage)"),
-        (
-            "Perhaps out of memory",
-            r"^.{0,120}?(Worker \(pid:\d++\) was sent SIGKILL! Perhaps out of memory\?)",
-        ),
-        ("WORKER TIMEOUT", r"^.{0,120}?(WORKER TIMEOUT \(pid:\d++\))"),
-        ("time limit", r"^.{0,160}?(Hard time limit \([\d.]++s\) exceeded)"),
-        ("Fatal Python error", r"^(Fatal Python error: [^\n]{1,200})"),
-        (LEFT_OUT, rf"^({LEFT_OUT}[^\n]{{1,200}})"),
-        ("HARAKIRI", r"^.{0,120}?(HARAKIRI(?: !!!| \[core \d++\]| ON WORKER)[^\n]{0,80})"),
-        (
-            "\tStatus: ",
-            rf"^(?:REPORT RequestId: {_ID}|INIT_REPORT )[^\n]*?\t"
-            r"(Status: timeout|Status: error\tError Type: Runtime\.(?:ExitError|OutOfMemory))",
-        ),
-    )
-)
+_RULES = [
+    (rule["needle"], re.compile(rule["pattern"].replace("<ID>", _ID), re.MULTILINE))
+    for rule in FORMATS["platform"]
+] + [(LEFT_OUT, re.compile(f"^({LEFT_OUT}[^\\n]{{1,200}})", re.MULTILINE))]
 # What `outside_stacks` must hold for anything here to be found.
 HINTS = (*(needle for needle, _ in _RULES), "[ERROR] ", "\n    at ")
 _HEAD = "[ERROR] "

@@ -12,46 +12,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line, telling_type
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
 from functions.detect_errors.platform_lines import LEFT_OUT
 from functions.detect_errors.transport import Line
 
-# Where a record's text stands when the record is only an envelope, most specific first.
-_TEXT = ("@message", "log", "MESSAGE", "message", "msg", "textPayload", "event", "line", "text")
+_NAMES = {part: tuple(names.split()) for part, names in FORMATS["record"].items()}
+_TEXT, _LEVEL, _STACK, _TYPE, _MESSAGE = (_NAMES[n] for n in ("text", "level", "stack", "type", "message"))
+_FRAME = tuple(_NAMES[name] for name in ("file", "line", "function", "code"))
+_MARKS = frozenset(_NAMES["marks"])
 _LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
-_LEVEL = ("level", "levelname", "severity", "log.level", "log_level", "lvl")
-
-# The names of an exception's parts. Sources: Lambda, Powertools, structlog, python-json-logger, Loguru, the
-# Elastic Common Schema, OpenTelemetry, Datadog, New Relic, Sentry, Rollbar, Bugsnag, Honeybadger, Dagster,
-# Airflow, Jupyter.
-_TYPE = (
-    "exc_type",
-    "errorType",
-    "errorClass",
-    "cls_name",
-    "exception_name",
-    "ename",
-    "type",
-    "class",
-    "kind",
-)
-_MESSAGE = ("exc_value", "errorMessage", "evalue", "value", "message", "msg")
-_STACK = (
-    *("exception", "exc_info", "exc_text", "stack_trace", "stackTrace", "stacktrace", "traceback", "stack"),
-    *("frames", "backtrace", "trace", "error", "err"),
-)
-_FILE = ("filename", "file", "path", "abs_path")
-_LINE = ("lineno", "lineNumber", "line_number", "number", "line")
-_FUNCTION = ("name", "function", "method", "funcName")
-_CODE = ("statement", "source", "code", "context_line")
-# These list the innermost frame first.
-_INNERMOST_FIRST = ("lineNumber", "number")
-# Behind other text an object may be a literal in a source line, so it must look like a record.
-_RECORD_KEYS = frozenset((
-    *_TEXT[:3], *_LEVEL, *_STACK[:8], "timestamp", "time", "asctime", "@timestamp", "errorType",
-    "errorMessage", "stream", "__REALTIME_TIMESTAMP", "container_name", "container_id",
-))  # fmt: skip
 _MAX_DEPTH = 12
 _MAX_NODES = 5_000
 
@@ -108,7 +79,7 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
         value = decoded(line[start:]) if start >= 0 and line.rstrip()[-1:] in ("}", "]") else None
         if isinstance(value, list) and not (value and all(isinstance(part, dict) for part in value)):
             value = None
-        if value is not None and (start == 0 or not _RECORD_KEYS.isdisjoint(value)):
+        if value is not None and (start == 0 or not _MARKS.isdisjoint(value)):
             yield number, value, ""
         else:
             yield number, None, line
@@ -260,11 +231,11 @@ def _stack(value: Any) -> list[str]:
             lines += entry.rstrip("\n").split("\n")
         elif isinstance(entry, list) and len(entry) >= 3:  # Lambda, up to Python 3.6
             lines += _frame(entry[0], entry[1], entry[2], entry[3] if len(entry) > 3 else "")
-        elif isinstance(entry, dict) and _first(entry, _FILE):
-            lines += _frame(*(_first(entry, keys) for keys in (_FILE, _LINE, _FUNCTION, _CODE)))
+        elif isinstance(entry, dict) and _first(entry, _FRAME[0]):
+            lines += _frame(*(_first(entry, keys) for keys in _FRAME))
     if not any('File "' in line or line.startswith("    at ") for line in lines):
         return []
-    if isinstance(entries[0], dict) and not {*_INNERMOST_FIRST}.isdisjoint(entries[0]):
+    if isinstance(entries[0], dict) and not {*_NAMES["innermost_first"]}.isdisjoint(entries[0]):
         frames = [i for i, line in enumerate(lines) if line.startswith('  File "')] + [len(lines)]
         lines = [line for i in reversed(range(len(frames) - 1)) for line in lines[frames[i] : frames[i + 1]]]
     return lines
