@@ -89,8 +89,18 @@ class Steps:
         return boundary is (where == "AT_BOUNDARY")
 
     def _atomic(self, nodes: list[Any], at: int, then: Then) -> bool:
+        end = self._end(nodes, at)
+        return end is not None and then(end)
+
+    def _end(self, nodes: list[Any], at: int) -> int | None:
+        """Where the first match of the nodes ends, whatever follows."""
         ends: list[int] = []
-        return self._sequence(nodes, 0, at, lambda end: not ends.append(end)) and then(ends[0])
+
+        def keep(end: int) -> bool:
+            ends.append(end)
+            return True
+
+        return ends[0] if self._sequence(nodes, 0, at, keep) else None
 
     def _repeat(self, name: str, value: Any, at: int, then: Then) -> bool:
         low, high, body = min(value[0], CLIP), value[1], list(value[2])
@@ -99,13 +109,10 @@ class Steps:
         if name == "POSSESSIVE_REPEAT" or (single and name == "MAX_REPEAT"):
             ends = [at]
             while high is _MAXREPEAT or len(ends) <= high:
-                found: list[int] = []
-                if (
-                    not self._sequence(body, 0, ends[-1], lambda end: not found.append(end))
-                    or found[0] == ends[-1]
-                ):
+                end = self._end(body, ends[-1])
+                if end is None or end == ends[-1]:
                     break
-                ends.append(found[0])
+                ends.append(end)
             if name == "POSSESSIVE_REPEAT":
                 return len(ends) > low and then(ends[-1])
             return any(then(end) for end in reversed(ends[low:]))

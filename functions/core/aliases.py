@@ -10,7 +10,7 @@ and so no incident.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from functions.core.incident import Incident
 
@@ -49,7 +49,7 @@ class Aliases:
                     ExpressionAttributeNames={"#version": "version", "#aliases": "aliases"},
                     ExpressionAttributeValues={":version": self._version, ":aliases": item["aliases"]},
                 )
-            self._known[app] = dict(item["aliases"])
+            self._known[app] = cast("dict[str, str]", item["aliases"])
         return self._known[app]
 
     def _migrated(self, app: str, identify: Identify) -> dict[str, str]:

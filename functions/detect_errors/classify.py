@@ -29,7 +29,7 @@ NEXT_ACTION = {
     ErrorClass.MEMORY: "Compare the memory used with the limit; raise the limit or reduce the working set.",
     ErrorClass.EXTERNAL: "Check the health of the service that was called, and the network path to it.",
     ErrorClass.EXPECTED: "Nothing to do: the program noticed it and went on.",
-    ErrorClass.CUT: "Read the whole traceback in the log stream; log errors with their traceback, in one event.",
+    ErrorClass.CUT: "Read the whole traceback in the log stream; log errors with it, in one event.",
     ErrorClass.NODEJS: "Mend it by hand: this system heals Python.",
 }
 _MEANING = {
@@ -180,9 +180,9 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     """Judge a name and a message. A judgement CODE without a reason: no doubt, but nothing to say of it."""
     table, last = _table(), name.rpartition(".")[2]
     if message.startswith("An error occurred (") and (aws := _AWS_CODE.match(message)):
-        kind = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
-        said = f"AWS answered {aws[1]} to {aws[2]}"
-        return Judgement(kind, f"{said}: {_MEANING[kind]}" if kind is ErrorClass.CODE else said)
+        answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
+        why = f": {_MEANING[answered]}" if answered is ErrorClass.CODE else ""
+        return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
     if library is not None and last in library.names:
         return _judged(library.names[last], last)
     generic = last in table.generic or name in table.generic
@@ -194,10 +194,10 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
             judged = _by_name(inner, rest, library_inside, depth + 1)
             if judged is not None:
                 return judged
-        if (kind := _by_number(table, last, message)) is not None:
-            return _judged(kind, f"{last}: {message[:60]}")
-    if (kind := table.codes["name"].get(last)) is not None:
-        return _judged(kind, last)
+        if (numbered := _by_number(table, last, message)) is not None:
+            return _judged(numbered, f"{last}: {message[:60]}")
+    if (named := table.codes["name"].get(last)) is not None:
+        return _judged(named, last)
     if _CONFIGURATION_NAME.search(last) or _SETTINGS_MODEL.search(message.partition("\n")[0]):
         return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     said = next((kind for kind, phrase in table.strong if phrase.search(message)), None)

@@ -43,7 +43,8 @@ _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80}
 _TOLD = re.compile(
     r"'([A-Za-z_][\w.]{0,80})' object (?:has|is|does|cannot|of|can)"
     r"|(?:for|between) [^\n']{1,40}'([A-Za-z_][\w.]{0,80})' and '([A-Za-z_][\w.]{0,80})'"
-    r"|^([A-Za-z_][\w.<>]{0,160})\(\) (?:missing|takes|got|argument)|required [a-z -]{1,40}argument: '(\w{1,80})'"
+    r"|^([A-Za-z_][\w.<>]{0,160})\(\) (?:missing|takes|got|argument)"
+    r"|required [a-z -]{1,40}argument: '(\w{1,80})'"
     r"|No module named '?([\w.]{1,120})|cannot import name '?(\w{1,80})"
 )
 _TELLERS = frozenset(("AttributeError", "TypeError", "ImportError", "ModuleNotFoundError"))

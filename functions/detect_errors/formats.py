@@ -1,4 +1,4 @@
-"""formats.toml, read once: the table of layers, printers, platforms' lines, records' names, well-known packages."""
+"""formats.toml, read once: layers, printers, platforms' lines, names in records, well-known packages."""
 
 from __future__ import annotations
 

@@ -157,8 +157,9 @@ _ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?
 # Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
 # StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM.
 _KEYED = re.compile(
-    r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}|Caused by"
-    r"|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?|: \S|\(Background on this|DB::"
+    r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
+    r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
+    r"|: \S|\(Background on this|DB::"
     r"|[\])}>]+$|\[(?:SQL|parameters|cached|generated)\b"
 )
 _INDENTED = ("  ", "\t")

@@ -1,15 +1,15 @@
-"""One layered reader: transport, record, text, traceback. formats.toml says what each layer undoes, in which order.
+"""One layered reader: transport, record, text, traceback. formats.toml says what each layer undoes.
 
 | level | module | what it undoes |
 |---|---|---|
 | transport | transport | characters, envelopes and prefixes of shippers, terminals and viewers |
 | record | records, literals | JSON documents; texts squeezed into a literal, a list or one line |
 | text | layouts | layouts of other printers than the interpreter's |
-| traceback | traceback_parser, groups | what the interpreter prints: chains, groups, messages, cut at either end |
+| traceback | traceback_parser, groups | what the interpreter prints: chains, groups, messages, cut texts |
 
 A text is canonical when only the last level has something to do. That is decided by the shape of what stands
-around its stacks and by the signs of all layers, so a layer cannot be missing from the short way. A line that no
-layer understands stays as it is: it never hides a traceback that is one. Adding a format is one entry of
+around its stacks and by the signs of all layers, so a layer cannot be missing from the short way. A line that
+no layer understands stays as it is: it never hides a traceback that is one. Adding a format is one entry of
 formats.toml with its signs and examples.
 """
 
@@ -62,7 +62,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One thing that is undone (see formats.toml); `rewrite` is None where what is undone gives several texts."""
+    """One thing that is undone (see formats.toml); rewrite: None where the result is several texts."""
 
     level: str
     name: str

@@ -33,7 +33,8 @@ _RULES = [
 HINTS = (*(needle for needle, _ in _RULES), "[ERROR] ", "\n    at ")
 _HEAD = "[ERROR] "
 _ERROR_LINE = re.compile(
-    r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *+\]|\blevel=(?:error|critical|fatal)\b)",
+    r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *+\]"
+    r"|\blevel=(?:error|critical|fatal)\b)",
     re.MULTILINE,
 )
 _NAMES = ("Error: ", "Exception: ", "Timeout: ", "Refused: ", "Exit: ")
