@@ -16,7 +16,7 @@ from pathlib import Path
 
 from functions.core.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.model import Raised
+from functions.detect_errors.model import Raised, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 NEXT_ACTION = {
@@ -140,14 +140,8 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
     judged = _by_exception(raised, rules)
     if judged is not None:
         return judged
-    for cause in reversed(raised.chain):
-        # What an exception was raised *from* explains it; what was merely being handled does not.
-        if cause.relation != "cause":
-            break
-        if (by_cause := _by_exception(cause, rules)) is not None:
-            return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
-    if raised.members and all((member := _by_exception(one, rules)) for one in raised.members) and member:
-        return Judgement(member.error_class, f"every sub-exception: {member.reason}")
+    if (led := _by_causes(raised, rules)) is not None:
+        return led
     if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
         if any(frame.why == "installed package" for frame in raised.frames):
             return Judgement(
@@ -158,6 +152,18 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
     return Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
 
 
+def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
+    for cause in reversed(raised.chain):
+        # What an exception was raised *from* explains it; what was merely being handled does not.
+        if cause.relation != "cause":
+            break
+        if (by_cause := _by_exception(cause, rules)) is not None:
+            return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
+    if raised.members and all((member := _by_exception(one, rules)) for one in raised.members) and member:
+        return Judgement(member.error_class, f"every sub-exception: {member.reason}")
+    return None
+
+
 def _in_app(raised: Raised) -> bool:
     return any(frame.in_app for frame in reversed(raised.frames))
 
@@ -166,12 +172,12 @@ def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
     name = raised.type or ""
     if name == "Runtime.ExitError":
         return _platform(raised.message)
-    if name.rpartition(".")[2] in _IMPORT_ERRORS:
-        return _import(raised.message, rules)
-    if (by_code := _environment(raised)) is not None:
+    if name in _READS and (by_code := _environment(name, raised)) is not None:
         return by_code
     if name in _table().plain and (name != "KeyError" or " " not in raised.message):
         return None
+    if name.rpartition(".")[2] in _IMPORT_ERRORS:
+        return _import(raised.message, rules)
     judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
     return None if judged is None or not judged.reason else judged
 
@@ -241,21 +247,15 @@ def _library_of(raised: Raised) -> _Library | None:
     return libraries.get(match[1]) if match else None
 
 
-def _environment(raised: Raised) -> Judgement | None:
+def _environment(type_name: str, raised: Raised) -> Judgement | None:
     """A variable that is not set, whatever the line that reads it looks like."""
-    last = (raised.type or "").rpartition(".")[2]
     frame = raised.frames[-1] if raised.frames else None
-    if frame is None or last not in _READS:
+    if frame is None:
         return None
-    if last == "KeyError":
+    if type_name == "KeyError":
         name = raised.message.strip().strip("'\"")[:100]
-        inside = frame.function == "__getitem__" and frame.file.endswith(
-            ("<frozen os>", "os.py", "UserDict.py")
-        )
-        if inside or (
-            "environ" in frame.code
-            and (f"environ['{name}']" in frame.code or f'environ["{name}"]' in frame.code)
-        ):
+        literal = "environ[" in frame.code and (f"['{name}']" in frame.code or f'["{name}"]' in frame.code)
+        if literal or is_environment(frame):
             return Judgement(ErrorClass.CONFIGURATION, f"environment variable {name!r} is not set")
     elif ("environ" in frame.code or "getenv(" in frame.code) and (
         "NoneType" in raised.message or "invalid literal" in raised.message

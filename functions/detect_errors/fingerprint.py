@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functions.core.incident import Frame
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
-from functions.detect_errors.model import Component, Raised
+from functions.detect_errors.model import Component, Raised, is_environment
 
 VERSION = 2
 
@@ -266,15 +266,16 @@ def _repeating(entries: list[tuple[str, str, str]]) -> list[tuple[str, str, str]
 
 def _told(raised: Raised) -> str:
     """The names of the program that the message of the interpreter, or of pydantic, tells."""
+    name = (raised.type or "").rpartition(".")[2]
+    if name not in _TELLERS and name != "KeyError" and "validation error" not in raised.message[:200]:
+        return ""
     first = raised.message.partition("\n")[0][:1000]
-    name = _type_name(raised)
     if name in _TELLERS:
         return " ".join(
             dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group)
         )
-    if name == "KeyError" and raised.frames[-1].function == "__getitem__" and not raised.frames[-1].in_app:
-        inside = raised.frames[-1].file.replace("\\", "/")
-        return first if inside == "<frozen os>" or inside.endswith("/os.py") else ""
+    if name == "KeyError" and is_environment(raised.frames[-1]):
+        return first
     if "validation error" in first and (model := _MODEL.search(first)) is not None:
         fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}
         return " ".join([model[1], *sorted(fields)])

@@ -113,9 +113,8 @@ class Reader:
         around = before + behind
         if len(around) > _MAX_AROUND or not around.isascii():
             return None
-        for odd in _NOT_SHORT:
-            if odd in around:
-                return None
+        if any(map(around.__contains__, _NOT_SHORT)):
+            return None
         line, _, rest = behind.partition("\n")
         if rest and not rest.isspace():
             return None
@@ -131,10 +130,8 @@ class Reader:
         outside = outside_stacks(text)
         if outside is not None:
             found = scan(text, self._frames)
-            for hint in HINTS:
-                if hint in outside:
-                    found = _with_platform(text, found)
-                    break
+            if any(map(outside.__contains__, HINTS)):
+                found = _with_platform(text, found)
             placed = list(zip(_lines_of(text, found), found, strict=True))
         else:
             placed = self._sections(text)
