@@ -55,6 +55,9 @@ class Judgement:
     reason: str
 
 
+_OWN = Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
+
+
 @dataclass(frozen=True, slots=True)
 class _Library:
     """What is special about a library: exceptions whose class their names do not tell."""
@@ -140,7 +143,7 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
     judged = _by_exception(raised, rules)
     if judged is not None:
         return judged
-    if (led := _by_causes(raised, rules)) is not None:
+    if (raised.chain or raised.members) and (led := _by_causes(raised, rules)) is not None:
         return led
     if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
         if any(frame.why == "installed package" for frame in raised.frames):
@@ -149,7 +152,7 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
             )
         if not raised.frames and not raised.type.startswith("Runtime."):
             return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
-    return Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
+    return _OWN
 
 
 def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
@@ -253,9 +256,11 @@ def _environment(type_name: str, raised: Raised) -> Judgement | None:
     if frame is None:
         return None
     if type_name == "KeyError":
+        reads = "environ[" in frame.code
+        if not reads and frame.function != "__getitem__":
+            return None
         name = raised.message.strip().strip("'\"")[:100]
-        literal = "environ[" in frame.code and (f"['{name}']" in frame.code or f'["{name}"]' in frame.code)
-        if literal or is_environment(frame):
+        if is_environment(frame) or (reads and (f"['{name}']" in frame.code or f'["{name}"]' in frame.code)):
             return Judgement(ErrorClass.CONFIGURATION, f"environment variable {name!r} is not set")
     elif ("environ" in frame.code or "getenv(" in frame.code) and (
         "NoneType" in raised.message or "invalid literal" in raised.message

@@ -269,12 +269,14 @@ def _told(raised: Raised) -> str:
     name = (raised.type or "").rpartition(".")[2]
     if name not in _TELLERS and name != "KeyError" and "validation error" not in raised.message[:200]:
         return ""
+    if name == "KeyError" and not is_environment(raised.frames[-1]):
+        return ""
     first = raised.message.partition("\n")[0][:1000]
     if name in _TELLERS:
         return " ".join(
             dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group)
         )
-    if name == "KeyError" and is_environment(raised.frames[-1]):
+    if name == "KeyError":
         return first
     if "validation error" in first and (model := _MODEL.search(first)) is not None:
         fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}

@@ -173,6 +173,8 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
     so: it is indented, a line before announces it, or a library is known to write it. alone: the text holds
     this one traceback and nothing else, so only a chain sentence can end the message.
     """
+    if end + 1 >= len(text):
+        return end
     if alone:
         separator = SEPARATOR.search(text, end)
         return separator.start() if separator else len(text)
@@ -184,7 +186,10 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
         line = text[start:line_end]
         if not line.strip():
             following = text[line_end + 1 : _line_end(text, line_end + 1)]
-            if not (following.startswith(_INDENTED) or (following[:1] in "[(D" and _KEYED.match(following))):
+            if not (
+                following.startswith(_INDENTED)
+                or (following[:1] in ("[", "(", "D") and _KEYED.match(following))
+            ):
                 break
         else:
             message = message or _Message(text[text.rfind("\n", 0, first) + 1 : first])

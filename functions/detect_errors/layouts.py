@@ -88,32 +88,35 @@ def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[
         if name and line.startswith(name) and exception_line(line):
             break
         if error := printer.error.match(line):
-            if not name:
-                said.append(error[1])
+            said += [] if name else [error[1]]
         elif frame := printer.frame.match(line):
             groups = frame.groupdict()
             named, where = groups.get("function") or function or None, groups.get("line")
+            pending = None if where else (groups["file"], named)
             if where:
-                frames.append((lines[at][0], _frame_line(groups["file"], where, named)))
-                if code and not groups.get("function"):
-                    frames.append((lines[at][0], f"    {code}"))
-            else:
-                pending = groups["file"], named
+                source = [f"    {code}"] if code and not groups.get("function") else []
+                frames += [
+                    (lines[at][0], text) for text in (_frame_line(groups["file"], where, named), *source)
+                ]
             code = function = ""
-        elif source := printer.code.match(line):
+        elif match := printer.code.match(line):
             if pending is not None:
-                frames.append((lines[at][0], _frame_line(pending[0], source["line"], pending[1])))
+                frames.append((lines[at][0], _frame_line(pending[0], match["line"], pending[1])))
                 pending = None
-            said_code = source["code"].strip()
             if printer is not PRINTERS["pytest"] or _after_frame(frames, lines, at):
-                frames.append((lines[at][0], f"    {said_code}"))
-            elif defined := re.match(r"(?:async )?def (\w+)", said_code):
-                function = defined[1]
-            elif line.startswith(">"):
-                code = said_code
+                frames.append((lines[at][0], f"    {match['code'].strip()}"))
+            else:
+                function, code = _pytest_source(line, match["code"].strip(), function, code)
     if not frames:
         return [], index
     return [(number, HEADER), *frames, *((lines[at - 1][0], text) for text in _error(printer, said))], at
+
+
+def _pytest_source(line: str, text: str, function: str, code: str) -> tuple[str, str]:
+    """The function that is being shown, and its failing line, behind one more line of pytest's long style."""
+    if defined := re.match(r"(?:async )?def (\w+)", text):
+        return defined[1], code
+    return function, text if line.startswith(">") else code
 
 
 def _after_frame(frames: list[Line], lines: list[Line], at: int) -> bool:

@@ -26,9 +26,12 @@ from functions.detect_errors.traceback_parser import lambda_head, level_before, 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
 MAX_LENGTH = 1_048_576
 _MAX_AROUND = 2_000
-# What the long way would look at more closely; of two, the shorter says it.
+# What the long way would look at more closely; of two, the shorter says it. Most of it holds characters that
+# are rare in a record's line, which are looked for first.
 _CLOSER = {*HINTS, *ASCII_SIGNS, "Traceback", "File ", "above exception", "{"} - {"[ERROR] "}
 _NOT_SHORT = tuple(sign for sign in _CLOSER if not any(other in sign for other in _CLOSER - {sign}))
+_RARE = tuple('"&<^#')
+_PLAIN = tuple(sign for sign in _NOT_SHORT if sign[0] != "\n" and not any(map(sign.__contains__, _RARE)))
 
 
 def read_errors(text: str, *, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> list[ParsedError]:
@@ -113,7 +116,8 @@ class Reader:
         around = before + behind
         if len(around) > _MAX_AROUND or not around.isascii():
             return None
-        if any(map(around.__contains__, _NOT_SHORT)):
+        odd = before.count("\n") > 1 or any(map(around.__contains__, _RARE))
+        if any(map(around.__contains__, _NOT_SHORT if odd else _PLAIN)):
             return None
         line, _, rest = behind.partition("\n")
         if rest and not rest.isspace():
