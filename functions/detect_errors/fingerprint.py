@@ -129,7 +129,9 @@ class Fingerprinter:
                 parts.append(
                     ("constant", " ".join(constants), "a literal of the source line that the message repeats")
                 )
-            if told := _told(raised):
+            # Most errors are of a key that is a value.
+            is_value = raised.type == "KeyError" and raised.frames[-1].function != "__getitem__"
+            if not is_value and (told := _told(raised)):
                 parts.append(("told", told, "a name of the program's that the message tells"))
             if not site.sourced and raised.frames[-1].function:
                 parts.append(

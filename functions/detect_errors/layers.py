@@ -84,7 +84,8 @@ def _layer(row: dict[str, Any]) -> Layer:
 _MODULES = {"transport": transport, "literals": literals, "layouts": layouts}
 LAYERS = tuple(map(_layer, FORMATS["layer"]))
 _BEHIND_JSON = [layer.name for layer in LAYERS].index("JSON") + 1
-_SIGNS = tuple(sign for layer in LAYERS for sign in layer.signs)
+_SIGNS = {sign for layer in LAYERS for sign in layer.signs}
+_SIGNS = {sign for sign in _SIGNS if not any(other in sign for other in _SIGNS - {sign})}
 ASCII_SIGNS = tuple(sign for sign in _SIGNS if sign.isascii())
 _OTHER_SIGNS = (*(sign for sign in _SIGNS if not sign.isascii()), "\u2502")
 # Inside of a stack they are not source code either.

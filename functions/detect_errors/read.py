@@ -136,6 +136,8 @@ class Reader:
             found = scan(text, self._frames)
             if any(map(outside.__contains__, HINTS)):
                 found = _with_platform(text, found)
+            if len(found) == 1:
+                return [(text.count("\n", 0, found[0].at), found[0])]
             placed = list(zip(_lines_of(text, found), found, strict=True))
         else:
             placed = self._sections(text)
