@@ -4,7 +4,7 @@
 |---|---|---|
 | transport | transport | characters, envelopes and prefixes of shippers, terminals and viewers |
 | record | records, literals | JSON documents; texts squeezed into a literal, a list or one line |
-| text | layouts | layouts of other printers than the interpreter's |
+| text | printers, layouts | layouts of other printers than the interpreter's |
 | traceback | traceback_parser, groups | what the interpreter prints: chains, groups, messages, cut texts |
 
 A text is canonical when only the last level has something to do. That is decided by the shape of what stands
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.detect_errors import layouts, literals, transport
+from functions.detect_errors import layouts, literals, printers, transport
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import HEADER, STACK, exception_line
 from functions.detect_errors.records import (
@@ -81,7 +81,7 @@ def _layer(row: dict[str, Any]) -> Layer:
     return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
 
 
-_MODULES = {"transport": transport, "literals": literals, "layouts": layouts}
+_MODULES = {"transport": transport, "literals": literals, "layouts": layouts, "printers": printers}
 LAYERS = tuple(map(_layer, FORMATS["layer"]))
 _BEHIND_JSON = [layer.name for layer in LAYERS].index("JSON") + 1
 _SIGNS = {sign for layer in LAYERS for sign in layer.signs}
