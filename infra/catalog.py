@@ -27,6 +27,10 @@ class May(StrEnum):
     HAND_OUT_RUNS = auto()
     """Sign the addresses of a run's job and report."""
     RUN_PATCHES = auto()
+    RUN_MICROVMS = auto()
+    """Run patches in MicroVMs instead."""
+    SEE_REPORTS = auto()
+    """See whether a run has left its report."""
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()

@@ -45,6 +45,7 @@ class Resources:
     token_key_arn: str
     state_machine_name: str
     runner_arn: str
+    microvm_image_arn: str = ""
 
 
 def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
@@ -83,6 +84,15 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.HAND_OUT_RUNS: [
             (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
             (["s3:PutObject"], [f"{bucket}/runs/*/{REPORT}"]),
+        ],
+        May.SEE_REPORTS: [(["s3:GetObject"], [f"{bucket}/runs/*/{REPORT}"])],
+        # A machine is authorised as its image; a connector's being passed has no resource type.
+        May.RUN_MICROVMS: [
+            (
+                ["lambda:GetMicrovm", "lambda:RunMicrovm", "lambda:TerminateMicrovm"],
+                [resources.microvm_image_arn],
+            ),
+            (["lambda:PassNetworkConnector"], ["*"]),
         ],
         May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],

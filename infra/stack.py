@@ -17,6 +17,7 @@ from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
+from infra.microvms import MicroVms, with_microvms
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -58,6 +59,8 @@ class Options:
     """The Pythons that apps can run on: those of the runner's image, or of this machine."""
     build_image: str = ""
     """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
+    microvm: MicroVms | None = None
+    """Where patches run instead of the function `runner`; without it, there."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -78,6 +81,7 @@ class SelfHealingCode(Stack):
             token_key_arn=storage.token_key.key_arn,
             state_machine_name=NAME,
             runner_arn=self._runner_arn(),
+            microvm_image_arn=options.microvm.image_arn if options.microvm else "",
         )
         factory = FunctionFactory(
             self,
@@ -176,6 +180,9 @@ class SelfHealingCode(Stack):
             settings["approval_url"] = url.url
         self.approval_url = settings["approval_url"]
         by_folder[RUNNER.folder] = RUNNER
+        if options.microvm:
+            settings |= options.microvm.settings()
+            by_folder = {folder: with_microvms(spec) for folder, spec in by_folder.items()}
         functions = {folder: factory.build(spec, settings) for folder, spec in by_folder.items()}
         return functions | entered | {"decide_approval": page}
 

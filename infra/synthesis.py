@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_cdk import App
 
+from infra.microvms import MicroVms
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import Options, SelfHealingCode
@@ -52,6 +53,8 @@ def options_from(app: App) -> Options:
         parsed["approval_hours"] = int(values["approval_hours"])
     if values["build_image"]:
         parsed["build_image"] = values["build_image"]
+    if values["microvm"]:
+        parsed["microvm"] = MicroVms.parse(values["microvm"])
     if values["sign_in"]:
         parsed["sign_in"] = SignIn.parse(values["sign_in"])
     return Options(**parsed)

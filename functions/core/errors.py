@@ -8,7 +8,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
     │   ├── ForgeUnavailable      the git host did not answer, or answered 5xx or 429
     │   ├── ModelThrottled        Bedrock asked us to slow down
     │   ├── ModelUnavailable      Bedrock failed on its side, or timed out
-    │   └── RunnerUnavailable     the function that runs patches could not be started, or did not answer
+    │   └── RunnerUnavailable     what runs patches could not be started, or did not answer
     └── PermanentError            never retried: somebody must change something, then redrive
         ├── AppNotRegistered      no app in the registry has this name
         ├── AppInvalid            the app's registry entry breaks a rule; the message names the field
@@ -52,7 +52,7 @@ class ModelUnavailable(TransientError):
 
 
 class RunnerUnavailable(TransientError):
-    """The function that runs patches could not be started, read its job or leave its report."""
+    """What runs patches could not be started, read its job or leave its report."""
 
 
 class AppNotRegistered(PermanentError):

@@ -20,8 +20,9 @@ from functions.install_dependencies.step import install_for, left_to
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
-    artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    settings = Settings.from_environment()
+    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     if project := Facts.load(artifacts, Heal.from_state(event)).app.codebuild_project:
         return left_to(project)
     python, environment = Python.from_state(event), installer_environment(os.environ)
-    return install_for(artifacts, event["source"]["key"], python, environment)
+    return install_for(artifacts, event["source"]["key"], python, environment, settings.runs_on)

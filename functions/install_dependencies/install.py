@@ -38,9 +38,12 @@ class NotInstalled(Exception):
     """Why the requirements could not be installed, in one line."""
 
 
-def target(python: str) -> str:
-    """What wheels are chosen for: a release of a Python version and a platform."""
-    return f"{RELEASES.get(python, python)} {_platform()}"
+def target(python: str, machine: str = "") -> str:
+    """What wheels are chosen for: a release of a Python version and a platform.
+
+    machine: such as "aarch64"; "" for this one's own.
+    """
+    return f"{RELEASES.get(python, python)} {_platform(machine)}"
 
 
 def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -50,8 +53,11 @@ def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {"HOME": "/tmp", **translated, **kept}  # noqa: S108 - Lambda's only writable place
 
 
-def install(asked: Wanted, python: str, folder: Path, environment: Mapping[str, str]) -> int:
-    """Install into `folder`/site for a version such as "3.12"; how many packages there are then.
+def install(
+    asked: Wanted, python: str, folder: Path, environment: Mapping[str, str], machine: str = ""
+) -> int:
+    """Install into `folder`/site for a version such as "3.12"; how many packages there are then. machine: see
+    `target`.
 
     Raises NotInstalled.
     """
@@ -65,7 +71,7 @@ def install(asked: Wanted, python: str, folder: Path, environment: Mapping[str, 
     # would count as 3.9.0, which many packages exclude.
     command += ["pip", "install", "--quiet", "--only-binary", ":all:", "--no-cache", "--link-mode", "copy"]
     command += ["--python", sys.executable, "--python-version", RELEASES[python]]
-    command += ["--python-platform", _platform(), "--target", str(site)]
+    command += ["--python-platform", _platform(machine), "--target", str(site)]
     command += ["-r", str(requirements), "-c", str(constraints)]
     try:
         run = subprocess.run(
@@ -78,8 +84,8 @@ def install(asked: Wanted, python: str, folder: Path, environment: Mapping[str, 
     return sum(1 for path in site.iterdir() if path.name.endswith(".dist-info")) if site.is_dir() else 0
 
 
-def _platform() -> str:
-    return f"{platform.machine()}-manylinux_{_GLIBC}"
+def _platform(machine: str) -> str:
+    return f"{machine or platform.machine()}-manylinux_{_GLIBC}"
 
 
 def _configuration(environment: Mapping[str, str]) -> list[str]:

@@ -24,9 +24,10 @@ def left_to(project: str) -> dict[str, Any]:
 
 
 def install_for(
-    artifacts: Artifacts, source_key: str, python: Python, environment: Mapping[str, str]
+    artifacts: Artifacts, source_key: str, python: Python, environment: Mapping[str, str], machine: str = ""
 ) -> dict[str, Any]:
-    """The `dependencies` part of the state: {"key", "reason", "packages"}.
+    """The `dependencies` part of the state: {"key", "reason", "packages"}. machine: the type of what runs
+    patches, where it is not this one's.
 
     The archive lies under a key by the hash of what was asked for and for which Python; a marker written last
     says that it is whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not
@@ -38,13 +39,13 @@ def install_for(
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
         return asdict(Dependencies(reason=asked.problem))
-    digest = asked.digest(target(python.version))
+    digest = asked.digest(target(python.version, machine))
     key, marker = f"dependencies/{digest}.tar.gz", f"dependencies/{digest}.json"
     if (done := artifacts.find_json(marker)) is not None:
         return asdict(Dependencies(key, packages=done["packages"]))
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
-            packages = install(asked, python.version, Path(folder), environment)
+            packages = install(asked, python.version, Path(folder), environment, machine)
             body = archive.pack(archive.members_of(Path(folder) / "site"), LIMITS)
         except NotInstalled as error:
             return asdict(Dependencies(reason=str(error)))

@@ -5,6 +5,7 @@ It is left where the lane alone can reach it, in a folder whose name nobody can 
 report: a lane that leaves nothing leaves that.
 
     lambda       runs/<heal>/<attempt>-…/         the stack's own runner, by RunPatch
+    microvm      the same                         a virtual machine per run in its place, by RunPatch
     codebuild    builds/<project>/<heal>/…/       a CodeBuild project of the app's own, by RunBuild
 """
 
@@ -23,7 +24,7 @@ from functions.core.artifacts import Artifacts
 from functions.core.builds import log_url
 from functions.core.evidence import Build
 from functions.core.heal import Heal
-from functions.core.runs import JOB, REPORT
+from functions.core.runs import JOB, LAMBDA, MICROVM, REPORT
 from functions.harness.job import Limits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
@@ -47,7 +48,11 @@ _BUILD_BOUNDS: dict[str, Any] = {
 _BUILD_TEST_SECONDS = 600.0
 """For each run of the regression test: services may have to start."""
 
-_LAMBDA = "a Lambda function of its own that may do nothing, without a way out, never used for another run"
+_HELD = {
+    LAMBDA: "a Lambda function of its own that may do nothing, without a way out, never used for another run",
+    MICROVM: "a Lambda MicroVM of its own, without a role or a way in, whose way out is a named connector",
+}
+"""What held the code, by the lane that RunPatch names."""
 
 # JSON is YAML. The driver ends with 0 whatever the tests do, so that a build that fails is one that could
 # not run; # how the driver itself ended is told by the shell, which code under test is not.
@@ -127,7 +132,9 @@ def judged(
     if "build" not in validation:
         given = Order(**validation["run"])
         report = artifacts.get_at_most(f"{given.folder}/{REPORT}", MOST_BYTES)
-        ran = Ran(report, _LAMBDA, str(state.get("run", {}).get("ended", "")))
+        run = state.get("run", {})
+        # A heal that began before there was another lane names none.
+        ran = Ran(report, _HELD[run.get("lane", LAMBDA)], str(run.get("ended", "")))
         return judge(examined, ran, given.nonce, asked, base_sha)
     given = Order(**validation["build"])
     build = Build(given.project, state["build"]["arn"], log_url(state["build"]["log_url"]))

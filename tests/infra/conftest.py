@@ -178,6 +178,15 @@ def building_template() -> Template:
     return Template(synthesise(context=context) / "SelfHealingCode.template.json")
 
 
+@pytest.fixture(scope="session")
+def microvm_template() -> Template:
+    """The stack where patches run in Lambda MicroVMs."""
+    account = "eu-central-1:111122223333"
+    image = f"arn:aws:lambda:{account}:microvm-image:self-heal-runner"
+    context = {"microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated"}
+    return Template(synthesise(context=context) / "SelfHealingCode.template.json")
+
+
 Decide = Callable[..., str]
 
 

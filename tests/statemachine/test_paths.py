@@ -46,7 +46,7 @@ ORDER = {
 }
 DEFERRED = {"verdict": "deferred", "build": ORDER}
 TO_RUN = {"verdict": "deferred", "run": {**ORDER, "project": "", "folder": "runs/heal-1/1-9f"}}
-RAN = {"ended": ""}
+RAN = {"ended": "", "lane": "lambda"}
 # What the service answers is the whole build; here the parts that matter.
 BUILT = {
     "Build": {

@@ -156,6 +156,28 @@ def test_what_was_installed_for_one_python_is_not_taken_for_another(
     assert len(keys) == 2
 
 
+def test_wheels_are_those_of_another_machine_where_patches_run_on_one(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for machine in ("x86_64", "aarch64"):
+        tag = f"cp312-cp312-manylinux_2_28_{machine}"
+        make_wheel("fast", "1", f"BUILT = {machine!r}", tag=tag)
+    source = fetched(requirements_txt="fast\n")
+
+    for machine, built in (("", "x86_64"), ("aarch64", "aarch64")):
+        done = install_for(artifacts, source, Python("3.12", ""), index[1], machine)
+        target = tmp_path / built
+        target.mkdir()
+        archive.unpack(artifacts.get(done["key"]), target)
+        assert (target / "fast.py").read_text() == f"BUILT = {built!r}"
+
+
 def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_said(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:

@@ -11,15 +11,16 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from functions.core.errors import RunnerUnavailable
 from functions.core.runs import NOTHING_RAN
 from functions.run_patch import dispatch
-from functions.run_patch.dispatch import ADDRESS_SECONDS, Dispatcher
-from functions.runner import handler as runner
+from functions.run_patch.dispatch import Dispatcher
+from functions.run_patch.lane import ADDRESS_SECONDS
+from functions.runner import delivery
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:self-heal-runner"
 BUCKET, FOLDER = "artifacts", "runs/heal-1/2-5ca1ab1e"
@@ -145,13 +146,17 @@ def test_every_error_that_passes_is_one_that_lambda_documents() -> None:
     assert known >= dispatch._PASSING
 
 
+@pytest.mark.parametrize(
+    "error",
+    [HTTPClientError(error="connection reset"), EndpointConnectionError(endpoint_url="https://lambda")],
+)
 def test_an_answer_that_does_not_come_is_tried_again(
-    stub: tuple[Dispatcher, Stubber], monkeypatch: pytest.MonkeyPatch
+    error: Exception, stub: tuple[Dispatcher, Stubber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispatcher, _ = stub
 
     def lost(**_: Any) -> None:
-        raise HTTPClientError(error="connection reset")
+        raise error
 
     monkeypatch.setattr(dispatcher.functions, "invoke", lost)
     with pytest.raises(RunnerUnavailable, match="did not come"):
@@ -199,7 +204,7 @@ def test_when_nothing_could_be_run_it_is_tried_again(kind: str, stub: tuple[Disp
 
 
 def test_the_names_are_those_of_the_runners_own_errors() -> None:
-    assert {runner.JobUnreachable.__name__, runner.ReportUndelivered.__name__} == NOTHING_RAN
+    assert {delivery.JobUnreachable.__name__, delivery.ReportUndelivered.__name__} == NOTHING_RAN
 
 
 def test_what_a_runner_says_without_an_error_is_not_listened_to(stub: tuple[Dispatcher, Stubber]) -> None:
@@ -229,5 +234,5 @@ def test_the_handler_reads_the_order_from_the_state(
         "attempt": 2,
         "validation": {"verdict": "deferred", "run": {"folder": FOLDER}},
     }
-    assert handler(state, lambda_context) == {"ended": "the runner ended with X"}
+    assert handler(state, lambda_context) == {"ended": "the runner ended with X", "lane": "lambda"}
     assert asked == [(BUCKET, FOLDER, "heal-1")]

@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from functions.harness.interpreters import missing
 from functions.harness.job import VERSION
 from functions.harness.runner import MOST_BYTES
+from functions.runner import delivery
 from functions.runner import handler as runner
-from functions.runner.handler import JobUnreachable, ReportUndelivered, handler
+from functions.runner.delivery import JobUnreachable, ReportUndelivered
+from functions.runner.handler import handler
 from tests.jobs import NONCE, job
+from tests.unit.runner.bucket import Bucket
 
 REPORT = b'{"version": 1}'
-
-
-class Bucket:
-    """Objects by path: what is read, what was written, and what is refused."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.refused: set[str] = set()
-        self.headers: dict[str, str] = {}
-        self.requests: list[tuple[str, str]] = []
-        self.address = ""
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A server that gives and takes objects."""
-    held = Bucket()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200 if self.path in held.objects else 404, held.objects.get(self.path, b""))
-
-        def do_PUT(self) -> None:
-            data = self.rfile.read(int(self.headers["Content-Length"]))
-            held.headers = dict(self.headers)
-            if self.path not in held.refused:
-                held.objects[self.path] = data
-            self._answer(200, b"")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            held.requests.append((self.command, self.path))
-            status = 403 if self.path in held.refused else status
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        held.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield held
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def event(bucket: Bucket) -> dict[str, str]:
-    """What the dispatcher gives."""
-    return {"job": f"{bucket.address}/runs/1/job.zip", "report": f"{bucket.address}/runs/1/report.json"}
 
 
 @pytest.fixture
@@ -143,7 +91,7 @@ def test_a_report_that_is_refused_is_said_without_the_address(
 def test_a_report_of_any_size_is_left_but_no_larger_than_shows_that_it_is_too_large(
     bucket: Bucket, event: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "MOST_BYTES", 1000)
+    monkeypatch.setattr(delivery, "MOST_BYTES", 1000)
     monkeypatch.setattr(runner, "drive", lambda *_: b"x" * 5000)
     bucket.objects["/runs/1/job.zip"] = b"job"
     handler(event, None)
@@ -154,8 +102,8 @@ def test_a_report_of_any_size_is_left_but_no_larger_than_shows_that_it_is_too_la
 def test_a_missing_interpreter_is_a_report_and_no_error(
     bucket: Bucket, event: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.harness.driver._adopt_orphans", lambda: True)
+    monkeypatch.setattr("functions.harness.processes.adopt_orphans", lambda: True)
     bucket.objects["/runs/1/job.zip"] = job({}, python="3.99").pack()
     handler(event, None)
     told = json.loads(bucket.objects["/runs/1/report.json"])
-    assert (told["nonce"], told["problem"], told["started"]) == (NONCE, "Python 3.99 is not here", False)
+    assert (told["nonce"], told["problem"], told["started"]) == (NONCE, missing("3.99"), False)

@@ -30,7 +30,7 @@ STATE: dict[str, Any] = {
 }
 PROJECT = "self-heal-shop"
 BUILT = {"arn": "arn:aws:codebuild:eu-central-1:1:build/self-heal-shop:5d", "log_url": "https://console/log"}
-LANES = ("local", "lambda", "codebuild")
+LANES = ("local", "lambda", "microvm", "codebuild")
 
 Make = Callable[[str], bytes]
 """A nonce → the report that is left."""
@@ -52,11 +52,11 @@ class Lanes:
             return validate(self.tree, self.proposal, self.facts, "a" * 40, runner).evidence
         order = self.ordered(lane)
         nonce = order["nonce"]
-        if lane == "lambda":
-            self.artifacts.put(f"{order['folder']}/report.json", make(nonce))
-        else:
+        if lane == "codebuild":
             self.artifacts.put(f"{order['folder']}/results/report.json", make(nonce))
             self.artifacts.put(f"{order['folder']}/results/exit", code)
+        else:
+            self.artifacts.put(f"{order['folder']}/report.json", make(nonce))
         self.answer(lane, order, ended)
         return Evidence.from_json(self.artifacts.get_json(HEAL.attempt_key("evidence.json")))
 
@@ -71,9 +71,10 @@ class Lanes:
         return order
 
     def answer(self, lane: str, order: dict[str, Any], ended: str = "") -> dict[str, Any]:
-        """What it says the second time."""
+        """What it says the second time. lane: "" for a heal that began before there were several."""
         part = {"build": order} if lane == "codebuild" else {"run": order}
-        state = {**STATE, "validation": {"verdict": "deferred", **part}, "run": {"ended": ended}}
+        run = {"ended": ended, "lane": lane} if lane else {"ended": ended}
+        state = {**STATE, "validation": {"verdict": "deferred", **part}, "run": run}
         told: dict[str, Any] = handler(
             {**state, "build": BUILT} if lane == "codebuild" else state, self.context
         )

@@ -227,3 +227,22 @@ def test_tampering_in_a_build_makes_no_proof_of_a_failure(
     evidence = built(lanes, tmp_path)
     assert gate(evidence, "reproduces").result is Result.FAIL, evidence
     assert not evidence.accepted
+
+
+@pytest.mark.parametrize(
+    ("lane", "held"),
+    [
+        ("lambda", "a Lambda function of its own"),
+        ("microvm", "a Lambda MicroVM of its own"),
+        ("", "a Lambda function of its own"),
+    ],
+)
+def test_the_evidence_says_what_held_the_code(
+    lane: str, held: str, lanes: Lanes, whole_report: bytes
+) -> None:
+    given = lanes.ordered("lambda")
+    report = json.dumps({**json.loads(whole_report), "nonce": given["nonce"]}).encode()
+    lanes.artifacts.put(f"{given['folder']}/report.json", report)
+    lanes.answer(lane, given)
+    evidence = Evidence.from_json(lanes.artifacts.get_json(HEAL.attempt_key("evidence.json")))
+    assert f"({held}" in gate(evidence, "reproduces").detail
