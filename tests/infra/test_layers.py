@@ -19,8 +19,8 @@ LOGIC = [
     for path in SOURCES
     if path.is_relative_to(ROOT / "functions")
     and not path.is_relative_to(ROOT / "functions/core")
-    # The page's routes are its edge: Powertools' resolver is what calls them.
-    and path.name not in ("handler.py", "routes.py")
+    # The page's routes are its edge: Powertools' resolver is what calls them. A MicroVM starts its program.
+    and path.name not in ("handler.py", "routes.py", "microvm.py")
 ]
 HARNESS = ROOT / "functions/harness"
 
