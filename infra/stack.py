@@ -33,6 +33,7 @@ from infra.workflow import (
     NAME,
     REMIND_MINUTES,
     TRACK_MINUTES,
+    KeepAwake,
     OnSchedule,
     ReportFailures,
     StartHeals,
@@ -109,6 +110,7 @@ class SelfHealingCode(Stack):
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
+        KeepAwake(self, "KeepAwake", functions)
         Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)

@@ -21,6 +21,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from functions.core.app import PROJECT_PREFIX
+from functions.core.names import PING
 from infra.catalog import STEPS
 from infra.lambdas import LOG_RETENTION, Deployed
 from infra.packaging import ROOT
@@ -282,3 +283,38 @@ class OnSchedule(Construct):
             ),
         )
         schedule.node.add_dependency(role)
+
+
+class KeepAwake(Construct):
+    """Calls every function once a day, with an event that it answers without doing anything.
+
+    Lambda makes image and VPC functions inactive that nobody calls for weeks, and refuses the first calls
+    after that while they wake up: a heal, or a person who opens the page, should not be the one to wait.
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+        super().__init__(scope, construct_id)
+        role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
+        aliases = [deployed.alias.function_arn for deployed in functions.values()]
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=aliases))
+        for deployed in functions.values():
+            schedule = scheduler.CfnSchedule(
+                self,
+                deployed.spec.construct_id,
+                description=f"Keeps {deployed.spec.folder} from falling asleep",
+                flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                    mode="FLEXIBLE", maximum_window_in_minutes=60
+                ),
+                schedule_expression="rate(1 day)",
+                target=scheduler.CfnSchedule.TargetProperty(
+                    arn=deployed.alias.function_arn,
+                    role_arn=role.role_arn,
+                    input=json.dumps(PING),
+                    # One that sleeps in spite of it refuses at first, as it wakes up.
+                    retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                        maximum_retry_attempts=10, maximum_event_age_in_seconds=3600
+                    ),
+                ),
+            )
+            schedule.node.add_dependency(role)

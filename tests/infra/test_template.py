@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.names import PING
 from functions.core.settings import Settings
 from infra.catalog import FUNCTIONS, STEPS
 from infra.diagram import DEFINITION
@@ -274,12 +275,32 @@ def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
     schedules = {
         schedule["Target"]["Arn"].split(":function:")[1]: schedule["ScheduleExpression"]
         for schedule in image_template.of_type("AWS::Scheduler::Schedule").values()
+        if "Input" not in schedule["Target"]
     }
 
     assert schedules == {
         "self-heal-track-pull-requests:live": "rate(15 minutes)",
         "self-heal-remind-approvers:live": "rate(30 minutes)",
     }
+
+
+@pytest.mark.parametrize("variant", ["image", "signed_in"])
+def test_every_alias_is_pinged_once_a_day_and_a_ping_that_is_refused_comes_again(
+    variant: str, request: pytest.FixtureRequest
+) -> None:
+    template = request.getfixturevalue(f"{variant}_template")
+    pings = [
+        schedule
+        for schedule in template.of_type("AWS::Scheduler::Schedule").values()
+        if json.loads(schedule["Target"].get("Input", "{}")) == PING
+    ]
+    functions = template.of_type("AWS::Lambda::Function").values()
+
+    assert {ping["Target"]["Arn"].split(":function:")[1] for ping in pings} == {
+        f"{function['FunctionName']}:live" for function in functions
+    }
+    assert {ping["ScheduleExpression"] for ping in pings} == {"rate(1 day)"}
+    assert all(ping["Target"]["RetryPolicy"]["MaximumRetryAttempts"] >= 5 for ping in pings)
 
 
 def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
