@@ -18,6 +18,8 @@ class May(StrEnum):
     UPDATE_INCIDENTS = auto()
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
+    COUNT_DELIVERIES = auto()
+    """Remember which deliveries were counted."""
     OPEN_APPROVALS = auto()
     UPDATE_APPROVALS = auto()
     READ_ARTIFACTS = auto()
@@ -191,8 +193,8 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
+        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.COUNT_DELIVERIES, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
         # One write per error and batch needs little; what waits is retried by Lambda for an hour.
         concurrency=10,
     ),

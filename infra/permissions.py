@@ -37,6 +37,7 @@ class Resources:
     """ARNs that permissions are limited to."""
 
     incidents_arn: str
+    deliveries_arn: str
     approvals_arn: str
     bucket_arn: str
     topic_arn: str
@@ -72,6 +73,10 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
+        # In transactions, which need the rights of what they are made of.
+        May.COUNT_DELIVERIES: [
+            (["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [resources.deliveries_arn])
+        ],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
         May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
@@ -133,6 +138,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
                 May.READ_INCIDENTS,
                 May.UPDATE_INCIDENTS,
                 May.QUERY_INCIDENTS,
+                May.COUNT_DELIVERIES,
                 May.OPEN_APPROVALS,
                 May.UPDATE_APPROVALS,
             }

@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from functions.core.identity import LINK
+from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
 from infra.assets import Package
 from infra.catalog import FUNCTIONS, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
@@ -50,7 +51,7 @@ class Options:
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
-    approval_hours: int = 7 * 24
+    approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
@@ -61,10 +62,13 @@ class SelfHealingCode(Stack):
 
     def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
         super().__init__(scope, STACK_NAME, description="Heals Python services: traceback to pull request")
-        self.storage = storage = Storage(self, "Storage", account=self.account)
+        self.storage = storage = Storage(
+            self, "Storage", account=self.account, artifact_days=artifact_days(options.approval_hours)
+        )
         network = IsolatedNetwork(self, "Sandbox", bucket_arn=storage.artifacts.bucket_arn)
         resources = Resources(
             incidents_arn=storage.incidents.table_arn,
+            deliveries_arn=storage.deliveries.table_arn,
             approvals_arn=storage.approvals.table_arn,
             bucket_arn=storage.artifacts.bucket_arn,
             topic_arn=storage.topic.topic_arn,
@@ -122,6 +126,7 @@ class SelfHealingCode(Stack):
         storage = self.storage
         settings = {
             "incidents_table": storage.incidents.table_name,
+            "deliveries_table": storage.deliveries.table_name,
             "approvals_table": storage.approvals.table_name,
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,

@@ -11,14 +11,13 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-ARTIFACT_DAYS = 90
-"""Longer than a heal can live: 7 days for the approval, and 14 in which a failed one can be redriven."""
+from functions.core.incidents import LISTED
 
 
 class Storage(Construct):
     """Everything with state. Tables, bucket and keys outlive the stack."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, account: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, account: str, artifact_days: int) -> None:
         super().__init__(scope, construct_id)
         self.data_key = kms.Key(
             self,
@@ -42,6 +41,20 @@ class Storage(Construct):
             index_name="by_app",
             partition_key=dynamodb.Attribute(name="app", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="last_seen", type=dynamodb.AttributeType.STRING),
+            # A sample of log text and all frames would be written again with every change.
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(LISTED),
+        )
+        # Nothing in it is worth keeping: which deliveries of a day were counted, and counters.
+        self.deliveries = dynamodb.Table(
+            self,
+            "Deliveries",
+            partition_key=dynamodb.Attribute(name="delivery_id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.data_key,
+            removal_policy=RemovalPolicy.DESTROY,
+            time_to_live_attribute="ttl",
         )
         self.approvals = self._table("Approvals", "approval_id")
         self.artifacts = s3.Bucket(
@@ -54,7 +67,7 @@ class Storage(Construct):
             enforce_ssl=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=Duration.days(ARTIFACT_DAYS),
+                    expiration=Duration.days(artifact_days),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],

@@ -21,6 +21,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from functions.core.app import PROJECT_PREFIX
+from functions.core.lifetimes import LONGEST_APPROVAL_HOURS
 from functions.core.names import PING
 from infra.catalog import STEPS
 from infra.lambdas import LOG_RETENTION, Deployed
@@ -38,11 +39,14 @@ REMIND_MINUTES = 30
 def definition_text(approval_hours: int) -> str:
     """The state machine as written, before substitution, with the time that people have to decide.
 
-    TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for a time that AWS or
-    common sense refuses: less than an hour, or as long as an execution may last at all.
+    TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for less than an hour, or
+    more than `functions.core.lifetimes` has room for.
     """
-    if not 1 <= approval_hours <= 364 * 24:
-        raise ValueError(f"approval_hours is {approval_hours}: it must be from 1 to {364 * 24}")
+    if not 1 <= approval_hours <= LONGEST_APPROVAL_HOURS:
+        raise ValueError(
+            f"approval_hours is {approval_hours}: it must be from 1 to {LONGEST_APPROVAL_HOURS}"
+            f" ({LONGEST_APPROVAL_HOURS // 24} days)"
+        )
     text = DEFINITION.read_text()
     written = json.loads(text)["States"]["AwaitApproval"]["TimeoutSeconds"]
     return text.replace(f'"TimeoutSeconds": {written}', f'"TimeoutSeconds": {approval_hours * 3600}')
