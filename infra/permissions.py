@@ -124,7 +124,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                     f"{bedrock}:application-inference-profile/*",
                 ],
             ),
-            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*"]),
+            # One with cross-region inference is used through its profile.
+            # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html
+            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
         ],
     }
 

@@ -53,6 +53,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    availability_zones: tuple[str, ...] = ()
+    """Where the sandbox's subnets are; else the region's first two, of which Lambda may not support each."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -61,11 +63,21 @@ class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
     def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
-        super().__init__(scope, STACK_NAME, description="Heals Python services: traceback to pull request")
+        super().__init__(
+            scope,
+            STACK_NAME,
+            description="Heals Python services: traceback to pull request",
+            termination_protection=True,
+        )
         self.storage = storage = Storage(
             self, "Storage", account=self.account, artifact_days=artifact_days(options.approval_hours)
         )
-        network = IsolatedNetwork(self, "Sandbox", bucket_arn=storage.artifacts.bucket_arn)
+        network = IsolatedNetwork(
+            self,
+            "Sandbox",
+            bucket_arn=storage.artifacts.bucket_arn,
+            availability_zones=options.availability_zones,
+        )
         resources = Resources(
             incidents_arn=storage.incidents.table_arn,
             deliveries_arn=storage.deliveries.table_arn,

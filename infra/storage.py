@@ -13,6 +13,12 @@ from constructs import Construct
 
 from functions.core.incidents import LISTED
 
+# They outlive the stack, but not a first deployment that fails: what that leaves behind is empty, costs
+# money, and belongs to nobody. Deletion protection of the tables would stop its roll-back half-way, so the
+# stack as a whole is protected instead.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+
 
 class Storage(Construct):
     """Everything with state. Tables, bucket and keys outlive the stack."""
@@ -24,14 +30,14 @@ class Storage(Construct):
             "DataKey",
             description="Incidents, approvals, artifacts, notifications and failed events",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self.token_key = kms.Key(
             self,
             "TokenKey",
             description="Task tokens of approvals that wait",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self._let_alarms_encrypt(account)
         self.incidents = self._table(
@@ -73,7 +79,7 @@ class Storage(Construct):
             ],
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
         self.topic.add_to_resource_policy(
@@ -102,13 +108,12 @@ class Storage(Construct):
             construct_id,
             partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            deletion_protection=True,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=self.data_key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
             stream=stream,
             time_to_live_attribute="ttl",
         )

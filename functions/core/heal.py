@@ -9,7 +9,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"}, or, before a build,
                      {"verdict": "deferred", "build": {"project", "bucket", "folder", "nonce"}},
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
-     "decision":     {"decision", "by", "comment", "patch_sha256", "base_sha"},
+     "decision":     {"decision", "by", "comment", "reason", "patch_sha256", "base_sha", "approval_id",
+                      "decided_at"},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}
 """

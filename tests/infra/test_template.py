@@ -66,7 +66,28 @@ def test_data_outlives_the_stack(image_template: Any) -> None:
     for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"):
         for logical_id in image_template.of_type(kind).keys() - throwaway(image_template):
             resource = image_template.resources[logical_id]
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", logical_id
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", logical_id
+            assert resource["UpdateReplacePolicy"] == "Retain", logical_id
+    manifest = json.loads(image_template.path.with_name("manifest.json").read_text())
+    assert manifest["artifacts"]["SelfHealingCode"]["properties"]["terminationProtection"] is True
+
+
+def test_a_first_deployment_that_fails_takes_everything_back(image_template: Any) -> None:
+    """Whatever would stay costs money, or has a name that the second deployment wants."""
+    kept = [n for n, r in image_template.resources.items() if r.get("DeletionPolicy") == "Retain"]
+    protected = [
+        name
+        for name, table in image_template.of_type("AWS::DynamoDB::Table").items()
+        if table.get("DeletionProtectionEnabled")
+    ]
+    makes_log_groups = {
+        statement.resource
+        for role in image_template.of_type("AWS::IAM::Role")
+        for statement in image_template.granted(image_template.arn(role, "AWS::IAM::Role"))
+        if statement.action == "logs:CreateLogGroup"
+    }
+
+    assert (kept, protected, makes_log_groups) == ([], [], set())
 
 
 def test_what_people_or_programs_wrote_is_encrypted_with_one_customer_managed_key(
@@ -114,7 +135,6 @@ def test_tables_recover_to_a_point_in_time_and_forget(image_template: Any) -> No
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         if logical_id not in counters:
             assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-            assert table["DeletionProtectionEnabled"] is True
 
 
 def throwaway(template: Any) -> set[str]:

@@ -15,6 +15,7 @@ DEFINITION = Path(__file__).parents[2] / "statemachine" / "self_heal.asl.json"
 jsonata: Any = import_module("jsonata")  # it has no type information
 INVOKE = "arn:aws:states:::lambda:invoke"
 CALLBACK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+ENTERED = "2026-11-20T10:00:00.000Z"
 EXECUTION = {
     "Id": "arn:aws:states:us-east-1:111122223333:execution:self-heal-workflow:heal-1",
     "Name": "heal-1",
@@ -85,7 +86,8 @@ def walk(definition: dict[str, Any], evaluate: Callable[[str, Mapping[str, Any]]
         name, value = definition["StartAt"], execution_input
         while True:
             state = definition["States"][name]
-            states = {"input": value, "context": {"Execution": EXECUTION} | (context or {})}
+            entered = {"Name": name, "EnteredTime": ENTERED}
+            states = {"input": value, "context": {"Execution": EXECUTION, "State": entered} | (context or {})}
             walked.visited.append(name)
             walked.states.append(value)
             match state["Type"]:

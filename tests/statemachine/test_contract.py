@@ -39,6 +39,7 @@ WAKING_ERRORS = {
     "Lambda.ResourceNotReadyException",
     "Lambda.SubnetIPAddressLimitReachedException",
 }
+JSONATA_FUNCTIONS = {"assert", "exists", "length", "merge", "trim", "type"}
 WAKING_SECONDS = 300
 """How long a step waits at least for its function; waking took up to 90 s in what people report."""
 INTEGRATIONS = {"RunBuild": "arn:aws:states:::codebuild:startBuild.sync"}
@@ -335,7 +336,7 @@ def test_expressions_use_only_what_step_functions_offers(states: dict[str, Any])
     """$eval is missing there; $states is the only variable, because no state assigns any."""
     for name, state in states.items():
         for expression in expressions(state):
-            assert set(re.findall(r"\$(\w+)", expression)) <= {"states", "merge", "exists"}, name
+            assert set(re.findall(r"\$(\w+)", expression)) <= {"states", *JSONATA_FUNCTIONS}, name
             fields = set(re.findall(r"\$states\.(\w+)", expression))
             assert fields <= {"input", "context", "result"}, name
             assert "result" not in fields or state["Type"] == "Task", name
