@@ -10,9 +10,13 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
 from infra.catalog import Spec
-from infra.packaging import PYTHON, Packaging, Tree, digest, handler, powertools_layer, tree, write
+from infra.layer import layer_tree
+from infra.packaging import PYTHON, Packaging, Tree, digest, handler, tree, write
 
+# Images run what a repository's tests import, which are wheels for the platform of the app. Zips are Python
+# alone, and run where it costs a fifth less (https://aws.amazon.com/lambda/pricing/).
 ARCHITECTURE = lambda_.Architecture.X86_64
+LIGHT_ARCHITECTURE = lambda_.Architecture.ARM_64
 PLATFORM = ecr_assets.Platform.LINUX_AMD64
 RUNTIME = lambda_.Runtime(f"python{PYTHON}", lambda_.RuntimeFamily.PYTHON)
 
@@ -49,10 +53,22 @@ class Package:
         return Code(asset, handler(spec), RUNTIME)
 
     def layers(self, stack: Stack) -> list[lambda_.ILayerVersion]:
-        """AWS's Powertools layer, except where the interpreter that runs the functions brings everything."""
+        """The libraries of light functions, except where the interpreter that runs them brings everything."""
         if self._packaging is Packaging.ZIP:
             return []
-        return [lambda_.LayerVersion.from_layer_version_arn(stack, "Powertools", powertools_layer())]
+        files = layer_tree()
+        return [
+            lambda_.LayerVersion(
+                stack,
+                "Libraries",
+                code=lambda_.Code.from_asset(
+                    str(self._stage(files)), asset_hash=digest(files), asset_hash_type=AssetHashType.CUSTOM
+                ),
+                compatible_architectures=[LIGHT_ARCHITECTURE],
+                compatible_runtimes=[RUNTIME],
+                description="What light functions import, as requirements.lock has it",
+            )
+        ]
 
     def _stage(self, files: Tree) -> Path:
         folder = self._staging / digest(files)

@@ -51,7 +51,10 @@ class Spec:
 
     folder: str
     image: bool
-    """A container image (needs git, or libraries beyond the Powertools layer), or a zip of our code alone."""
+    """A container image (needs git, or compiled libraries), or a zip of our code alone beside the layer.
+
+    Lambda puts images to sleep that nobody calls for weeks, and zips never: what somebody waits for is a zip.
+    """
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
@@ -191,7 +194,7 @@ STEPS = (
 OTHERS = (
     Spec(
         "detect_errors",
-        image=True,
+        image=False,
         timeout=60,
         settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(May.UPDATE_INCIDENTS, May.COUNT_DELIVERIES, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
@@ -200,7 +203,7 @@ OTHERS = (
     ),
     Spec(
         "decide_approval",
-        image=True,
+        image=False,
         timeout=29,
         # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
         memory=1024,
@@ -229,7 +232,7 @@ OTHERS = (
     ),
     Spec(
         "report_failure",
-        image=True,
+        image=False,
         timeout=30,
         settings=("incidents_table", "topic_arn", "webhooks_path"),
         may=(
@@ -242,7 +245,7 @@ OTHERS = (
     ),
     Spec(
         "remind_approvers",
-        image=True,
+        image=False,
         timeout=110,
         settings=(
             "incidents_table",

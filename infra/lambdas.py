@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions.core.names import function_name
-from infra.assets import ARCHITECTURE, Package
+from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.catalog import Spec
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, statements
@@ -83,7 +83,7 @@ class FunctionFactory:
             scope,
             "Function",
             function_name=name,
-            architecture=ARCHITECTURE,
+            architecture=ARCHITECTURE if spec.image else LIGHT_ARCHITECTURE,
             code=code.code,
             handler=code.handler,
             runtime=code.runtime,
