@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from compileall import compile_dir
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 from aws_cdk import AssetHashType, Stack
 from aws_cdk import aws_ecr_assets as ecr_assets
@@ -40,13 +43,14 @@ class Package:
     def code(self, spec: Spec) -> Code:
         """The function's code asset."""
         files = tree(spec)
-        folder = self._stage(files)
         if spec.image and self._packaging is Packaging.IMAGE:
+            image = self._stage(files)
             return Code(
-                lambda_.Code.from_asset_image(str(folder), cmd=[handler(spec)], platform=PLATFORM),
+                lambda_.Code.from_asset_image(str(image), cmd=[handler(spec)], platform=PLATFORM),
                 lambda_.Handler.FROM_IMAGE,
                 lambda_.Runtime.FROM_IMAGE,
             )
+        folder = self._stage(files) if self._packaging is Packaging.ZIP else self._stage_compiled(files)
         asset = lambda_.Code.from_asset(
             str(folder), asset_hash=digest(files), asset_hash_type=AssetHashType.CUSTOM
         )
@@ -57,12 +61,15 @@ class Package:
         if self._packaging is Packaging.ZIP:
             return []
         files = layer_tree()
+        staged = str(self._stage_compiled(files))
         return [
             lambda_.LayerVersion(
                 stack,
                 "Libraries",
                 code=lambda_.Code.from_asset(
-                    str(self._stage(files)), asset_hash=digest(files), asset_hash_type=AssetHashType.CUSTOM
+                    str(self._stage_compiled(files)),
+                    asset_hash=digest(files),
+                    asset_hash_type=AssetHashType.CUSTOM,
                 ),
                 compatible_architectures=[LIGHT_ARCHITECTURE],
                 compatible_runtimes=[RUNTIME],
@@ -73,3 +80,13 @@ class Package:
     def _stage(self, files: Tree) -> Path:
         folder = self._staging / digest(files)
         return folder if folder.exists() else write(files, folder)
+
+    def _stage_compiled(self, files: Tree) -> Path:
+        """Staged with bytecode where this interpreter is of the functions' own version: Lambda's file system is
+        read-only, so each cold start would compile what it imports. The asset's hash is its sources' alone."""
+        folder = self._stage(files)
+        if f"{sys.version_info.major}.{sys.version_info.minor}" == PYTHON:
+            compile_dir(
+                folder, quiet=2, stripdir=str(folder), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+            )
+        return folder

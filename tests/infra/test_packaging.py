@@ -15,7 +15,7 @@ import pytest
 
 from infra.catalog import EVERY, FUNCTIONS, Spec
 from infra.layer import layer_tree, packages
-from infra.packaging import ROOT, digest, handler, locked_versions, requirements, tree, write
+from infra.packaging import PYTHON, ROOT, digest, handler, locked_versions, requirements, tree, write
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]
@@ -249,6 +249,20 @@ def test_a_light_function_is_a_zip_in_both(spec: Spec, image_template: Any, zip_
     assert not zip_template.of_type("AWS::Lambda::LayerVersion")
     assert deployed["Code"] == embedded["Code"]
     assert deployed["Handler"] == embedded["Handler"] == handler(spec)
+
+
+def test_what_is_deployed_as_zip_is_compiled_for_the_interpreter_that_runs_it(image_template: Any) -> None:
+    """Lambda cannot write beside it, and would compile at every cold start."""
+    tag = f"cpython-{PYTHON.replace('.', '')}"
+    manifest = json.loads(image_template.path.with_name("SelfHealingCode.assets.json").read_text())
+    zips = [f["source"]["path"] for f in manifest["files"].values() if f["source"]["packaging"] == "zip"]
+
+    for path in zips:
+        folder = image_template.path.parent / path
+        sources = {p.relative_to(folder) for p in folder.rglob("*.py")}
+        compiled = {p.relative_to(folder) for p in folder.rglob(f"__pycache__/*.{tag}.pyc")}
+        expected = {p.parent / "__pycache__" / f"{p.stem}.{tag}.pyc" for p in sources}
+        assert compiled == (expected if sys.implementation.cache_tag == tag else set())
 
 
 def test_all_images_are_one_image(image_template: Any) -> None:
