@@ -67,9 +67,7 @@ class Package:
                 stack,
                 "Libraries",
                 code=lambda_.Code.from_asset(
-                    str(self._stage_compiled(files)),
-                    asset_hash=digest(files),
-                    asset_hash_type=AssetHashType.CUSTOM,
+                    staged, asset_hash=digest(files), asset_hash_type=AssetHashType.CUSTOM
                 ),
                 compatible_architectures=[LIGHT_ARCHITECTURE],
                 compatible_runtimes=[RUNTIME],
@@ -82,8 +80,9 @@ class Package:
         return folder if folder.exists() else write(files, folder)
 
     def _stage_compiled(self, files: Tree) -> Path:
-        """Staged with bytecode where this interpreter is of the functions' own version: Lambda's file system is
-        read-only, so each cold start would compile what it imports. The asset's hash is its sources' alone."""
+        """Staged with bytecode, if this interpreter is of the functions' version: Lambda cannot write, and
+        would compile at each cold start. The asset's hash is its sources' alone.
+        """
         folder = self._stage(files)
         if f"{sys.version_info.major}.{sys.version_info.minor}" == PYTHON:
             compile_dir(

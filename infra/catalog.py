@@ -26,6 +26,7 @@ class May(StrEnum):
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
+    """Those that the function's `writes` name."""
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
@@ -58,6 +59,8 @@ class Spec:
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
+    writes: tuple[str, ...] = ()
+    """Names of the artifacts that it may write; `*` stands for anything, `/` included."""
     memory: int = 512
     disk: int = 512
     isolated: bool = False
@@ -89,6 +92,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
+        writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.READ_INCIDENTS,
@@ -106,6 +110,7 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
+        writes=("dependencies/*",),
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
@@ -115,6 +120,13 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
+        writes=(
+            "*/prompt.json",
+            "*/answer.json",
+            "*/proposal.json",
+            "*/findings.json",
+            "*/outcome.json",
+        ),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
@@ -133,6 +145,7 @@ STEPS = (
         memory=3008,
         disk=4096,
         isolated=True,
+        writes=("*/patch.diff", "*/evidence.json", "*/findings.json", "builds/*"),
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
@@ -194,7 +207,7 @@ STEPS = (
 OTHERS = (
     Spec(
         "detect_errors",
-        image=False,
+        image=True,
         timeout=60,
         settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(May.UPDATE_INCIDENTS, May.COUNT_DELIVERIES, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
@@ -232,7 +245,7 @@ OTHERS = (
     ),
     Spec(
         "report_failure",
-        image=False,
+        image=True,
         timeout=30,
         settings=("incidents_table", "topic_arn", "webhooks_path"),
         may=(
@@ -245,7 +258,7 @@ OTHERS = (
     ),
     Spec(
         "remind_approvers",
-        image=False,
+        image=True,
         timeout=110,
         settings=(
             "incidents_table",

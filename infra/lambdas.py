@@ -74,7 +74,7 @@ class FunctionFactory:
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
             )
         )
-        for statement in statements(self._stack, self._resources, spec.may):
+        for statement in statements(self._stack, self._resources, spec.may, spec.writes):
             role.add_to_policy(statement)
         if spec.isolated:
             self._let_lambda_attach(role, name)

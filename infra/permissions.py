@@ -46,10 +46,16 @@ class Resources:
     state_machine_name: str
 
 
-def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
-    """The policy statements for these permissions, key usage through the services included."""
+def statements(
+    stack: Stack, resources: Resources, may: Iterable[May], writes: Iterable[str] = ()
+) -> list[iam.PolicyStatement]:
+    """The policy statements for these permissions, key usage through the services included.
+
+    writes: see `infra.catalog.Spec`. A step cannot overwrite what an earlier one wrote, such as the source
+    that a patch is judged on, nor write what a later one does, such as the evidence.
+    """
     granted = list(may)
-    meaning = _meaning(stack, resources)
+    meaning = _meaning(stack, resources, writes)
     own = [
         iam.PolicyStatement(actions=actions, resources=targets)
         for item in granted
@@ -58,7 +64,9 @@ def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[i
     return own + _key_statements(stack, resources, granted)
 
 
-def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+def _meaning(
+    stack: Stack, resources: Resources, writes: Iterable[str]
+) -> dict[May, list[tuple[list[str], list[str]]]]:
     incidents, approvals, bucket = resources.incidents_arn, resources.approvals_arn, resources.bucket_arn
     parameter = stack.format_arn(service="ssm", resource="parameter")
     executions = stack.format_arn(
@@ -82,7 +90,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
-        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/{name}" for name in writes])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],

@@ -29,9 +29,13 @@ def heal_days(approval_hours: int) -> int:
     return 2 * (ceil(approval_hours / 24) + REDRIVE_DAYS)
 
 
+REUSE_DAYS = 30
+"""How old installed dependencies may be when another heal begins to use them."""
+
+
 def artifact_days(approval_hours: int) -> int:
     """How long an artifact is kept."""
-    return max(_ARTIFACT_DAYS, heal_days(approval_hours) + 1)
+    return max(_ARTIFACT_DAYS, REUSE_DAYS + heal_days(approval_hours) + 1)
 
 
 INCIDENT_DAYS = artifact_days(LONGEST_APPROVAL_HOURS) + 30

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
-from functions.core.dependencies import LIMITS, Dependencies
+from functions.core.dependencies import LIMITS, Dependencies, archive_key
 from functions.core.errors import SourceTooLarge
+from functions.core.lifetimes import REUSE_DAYS
 from functions.install_dependencies.install import NotInstalled, install
 from functions.install_dependencies.wanted import wanted
 
@@ -25,9 +28,9 @@ def left_to(project: str) -> dict[str, Any]:
 def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """The `dependencies` part of the state: {"key", "reason", "packages"}.
 
-    The archive lies under a key by the hash of what was asked for; a marker written last says that it is
-    whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not kept either, so
-    that the next heal tries again.
+    The archive lies under a key by the hash of its own content, by which whoever uses it checks it; an entry
+    by the hash of what was asked for leads to it, and is written last. What cannot be installed ends no heal:
+    the reason goes into the evidence. It is not kept either, so that the next heal tries again.
     """
     tree = {
         m.path: m.data for m in archive.read(artifacts.get(source_key)) if m.kind is not archive.Kind.SYMLINK
@@ -35,9 +38,9 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
         return asdict(Dependencies(reason=asked.problem))
-    key, marker = f"dependencies/{asked.digest}.tar.gz", f"dependencies/{asked.digest}.json"
-    if (done := artifacts.find_json(marker)) is not None:
-        return asdict(Dependencies(key, packages=done["packages"]))
+    entry = f"dependencies/{asked.digest}.json"
+    if (known := _known(artifacts.find_json(entry))) is not None:
+        return asdict(known)
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
             packages = install(asked, Path(folder), environment)
@@ -46,6 +49,22 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
             return asdict(Dependencies(reason=str(error)))
         except SourceTooLarge:
             return asdict(Dependencies(reason=f"they take more than {LIMITS.bytes / 1e6:,.0f} MB"))
-    artifacts.put(key, body, "application/gzip")
-    artifacts.put_json(marker, {"packages": packages, "requirements": list(asked.requirements)})
-    return asdict(Dependencies(key, packages=packages))
+    digest = hashlib.sha256(body).hexdigest()
+    artifacts.put(archive_key(digest), body, "application/gzip")
+    artifacts.put_json(
+        entry,
+        {
+            "sha256": digest,
+            "packages": packages,
+            "requirements": list(asked.requirements),
+            "installed_at": int(time.time()),
+        },
+    )
+    return asdict(Dependencies(archive_key(digest), packages=packages))
+
+
+def _known(entry: dict[str, Any] | None) -> Dependencies | None:
+    """What an entry leads to; None without one, or when its archive could expire while this heal needs it."""
+    if entry is None or entry.get("installed_at", 0) < time.time() - REUSE_DAYS * 24 * 3600:
+        return None
+    return Dependencies(archive_key(entry["sha256"]), packages=entry["packages"])

@@ -72,6 +72,6 @@ def _in_sandbox(
 ) -> Validation:
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         if dependencies.key:
-            archive.unpack(artifacts.get(dependencies.key), Path(folder), LIMITS)
+            archive.unpack(dependencies.archive(artifacts), Path(folder), LIMITS)
         sandbox = partial(Sandbox, dependencies=Path(folder) if dependencies.key else None)
         return validate(tree, proposal, facts, base_sha, sandbox, dependencies.reason)

@@ -12,6 +12,7 @@ from infra.cli import decide, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.explain import explain
+from infra.cli.policy import policy
 from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
@@ -40,6 +41,7 @@ app.command(rich_help_panel=DECIDE)(decide.revise)
 app.command(rich_help_panel=DECIDE)(redrive)
 app.command(rich_help_panel=DECIDE)(requeue)
 app.command(rich_help_panel=DECIDE)(configure)
+app.command(rich_help_panel=DECIDE)(policy)
 app.command(rich_help_panel=RUN)(machine.demo)
 app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)

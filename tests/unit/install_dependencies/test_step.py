@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,12 @@ from functions.core import archive
 from functions.core.app import App
 from functions.core.archive import Member
 from functions.core.artifacts import Artifacts
+from functions.core.dependencies import Dependencies, archive_key
+from functions.core.errors import ArchiveUnsafe
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
+from functions.core.lifetimes import REUSE_DAYS
 from functions.install_dependencies import handler as edge
 from functions.install_dependencies.install import pip_environment
 from functions.install_dependencies.step import install_for
@@ -65,8 +70,39 @@ def test_wheels_and_what_they_need_are_installed_once(
     target.mkdir()
     archive.unpack(artifacts.get(done["key"]), target)
     assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
+    assert done["key"] == archive_key(hashlib.sha256(artifacts.get(done["key"])).hexdigest())
     without_index = {**index[1], "PIP_INDEX_URL": "http://127.0.0.1:9/"}
     assert install_for(artifacts, source, without_index) == done, "kept from the first time"
+
+
+def test_what_was_installed_long_ago_is_installed_again_before_it_expires(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_wheel("first", "1.0")
+    source = fetched(requirements_txt="first\n")
+    old = install_for(artifacts, source, index[1])
+    make_wheel("first", "1.1")
+    assert install_for(artifacts, source, index[1]) == old
+
+    later = time.time() + REUSE_DAYS * 24 * 3600 + 1
+    monkeypatch.setattr("functions.install_dependencies.step.time.time", lambda: later)
+
+    assert install_for(artifacts, source, index[1])["key"] != old["key"]
+
+
+def test_an_archive_that_was_replaced_is_not_used(artifacts: Artifacts) -> None:
+    whole = Dependencies(archive_key(hashlib.sha256(b"whole").hexdigest()))
+    artifacts.put(whole.key, b"whole")
+    assert whole.archive(artifacts) == b"whole"
+
+    artifacts.put(whole.key, b"replaced")
+
+    with pytest.raises(ArchiveUnsafe, match="are not what was installed"):
+        whole.archive(artifacts)
 
 
 def test_a_source_distribution_is_never_built(
