@@ -38,6 +38,8 @@ class Walk:
 
 
 Walker = Callable[..., Walk]
+Evaluate = Callable[[str, Mapping[str, Any]], Any]
+Evaluated = list[tuple[str, Mapping[str, Any], Any]]
 
 
 @pytest.fixture(scope="session")
@@ -57,20 +59,36 @@ def parse() -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def evaluate() -> Callable[[str, Mapping[str, Any]], Any]:
+def evaluated() -> Evaluated:
+    """Everything that was evaluated in this session: expression, `$states`, and result."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def evaluate(evaluated: Evaluated) -> Evaluate:
+    return evaluator(evaluated)
+
+
+def evaluator(evaluated: Evaluated) -> Evaluate:
     """Evaluates one `{% … %}` expression as Step Functions does: an undefined result is an error."""
 
     def run(expression: str, states: Mapping[str, Any]) -> Any:
         text = expression.removeprefix("{%").removesuffix("%}").strip()
         value = jsonata.Jsonata.jsonata(text).evaluate(None, {"states": states})
         assert value is not None, f"States.QueryEvaluationError: {text} is undefined"
-        return json.loads(json.dumps(value))
+        plain = json.loads(json.dumps(value))
+        evaluated.append((text, json.loads(json.dumps(states)), plain))
+        return plain
 
     return run
 
 
 @pytest.fixture(scope="session")
-def walk(definition: dict[str, Any], evaluate: Callable[[str, Mapping[str, Any]], Any]) -> Walker:
+def walk(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
+    return walker(definition, evaluate)
+
+
+def walker(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
     """Walks from the start to an end. `results` gives each Task's results, one per time that it runs."""
 
     def fill(template: Any, states: Mapping[str, Any]) -> Any:
