@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV := uv==0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check lint types synth asl verify-aws up down clean lock bench
+.PHONY: help demo test browser check lint types synth asl verify-aws smoke up down clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -61,6 +61,9 @@ verify-aws: $(READY) ## Replay the state machine's paths at AWS (TestState with 
 
 synth: $(READY) ## Synthesise the stack, offline
 	@$(BIN)/python infra/app.py
+
+smoke: $(READY) ## Try whether the deployment in the AWS account of the environment works
+	@$(BIN)/selfheal smoke
 
 up: $(READY) ## Start the embedded run and leave it running
 	@$(BIN)/selfheal up

@@ -1,7 +1,8 @@
 """The same expressions by the reference JSONata, and the definition by a validator of others.
 
 What the paths and the callback evaluate here, with a Python port, is evaluated once more by the language's
-own implementation. Both come from npm; `make .venv/asl/.ready` installs what the lock beside `evaluate.js` names.
+own implementation. Both come from npm: `make .venv/asl/.ready` installs what the lock beside `evaluate.js`
+names.
 """
 
 from __future__ import annotations
