@@ -1,6 +1,7 @@
 """ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
 
-Its function has no credentials but to its artifact prefix, and no network but to the artifacts bucket.
+Its function's credentials read the artifacts bucket, and write patches, evidence, findings and builds there,
+of any heal; its network reaches that bucket alone.
 """
 
 from __future__ import annotations
