@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.core.errors import AppStorms
-from functions.detect_errors.stream import ReadsLogs
 
 WINDOW_SECONDS = 30.0
 SHARE = 0.5
@@ -75,7 +74,8 @@ class Share:
 class SharedLogs:
     """CloudWatch Logs, read within the app's share."""
 
-    client: ReadsLogs
+    client: Any
+    """boto3's."""
     share: Share
     app: str
 

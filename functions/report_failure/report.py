@@ -59,7 +59,7 @@ def report(
         failure.event_id,
         redact(explain(failure, step)),
         command,
-        redrivable_until(description.get("stopDate") or datetime.now(UTC)),
+        redrivable_until(_stopped(description)),
     )
     if incident is not None:
         notifications.send(*_tell(incident, failure, step))
@@ -80,6 +80,11 @@ def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
         f"Incident {incident.incident_id}\n"
     )
     return f"[{incident.app}] Heal failed at {step or 'an unknown step'}: {incident.title}", text
+
+
+def _stopped(description: dict[str, Any]) -> datetime:
+    stopped = description.get("stopDate")
+    return stopped if isinstance(stopped, datetime) else datetime.now(UTC)
 
 
 def _until(incident: Incident) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,6 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from functions.core import recorder as recording
 from functions.core.incident import ErrorClass, Frame
 from functions.core.incidents import LISTED
 from functions.core.recorder import Recorder, Sighting
@@ -81,7 +81,8 @@ class Metered:
         self.batch_get_item = table.meta.client.batch_get_item
 
     def _item(self, key: dict[str, Any], table: Any) -> dict[str, Any]:
-        return table.get_item(Key=key, ConsistentRead=True).get("Item", {})
+        item: dict[str, Any] = table.get_item(Key=key, ConsistentRead=True).get("Item", {})
+        return item
 
     def update_item(self, **asked: Any) -> Any:
         before = self._item(asked["Key"], self._table)
@@ -145,7 +146,7 @@ def recording_sample() -> int:
 
 
 def tables() -> tuple[Any, Any]:
-    dynamodb = boto3.resource("dynamodb")
+    dynamodb: Any = boto3.resource("dynamodb")
     text = {"AttributeType": "S"}
     index = {
         "IndexName": "by_app",
@@ -192,7 +193,7 @@ def main() -> int:
     with mock_aws():
         incidents, deliveries = tables()
         recorder = Recorder(Metered(incidents, meter), Metered(deliveries, meter))  # type: ignore[arg-type]  # what the recorder uses of a table
-        recording.time.time = lambda: START + meter.second  # type: ignore[assignment]  # the storm's own clock
+        setattr(time, "time", lambda: START + meter.second)  # noqa: B010 - the storm's own clock, for all
         number = 0
         for second in range(SECONDS):
             meter.second = second

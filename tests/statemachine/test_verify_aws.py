@@ -42,7 +42,8 @@ class StepFunctions:
 
 
 def _check(operation: str, parameters: dict[str, Any]) -> None:
-    problems = ParamValidator().validate(parameters, SERVICE.operation_model(operation).input_shape)
+    shape: Any = SERVICE.operation_model(operation).input_shape
+    problems = ParamValidator().validate(parameters, shape)
     assert not problems.has_errors(), problems.generate_report()
 
 
@@ -72,7 +73,7 @@ def test_what_aws_does_otherwise_is_told(wrong: dict[str, Any], told: str, walk:
 def test_mocks_hold_what_the_integration_answers_and_only_tasks_have_one(walk: Callable[..., Any]) -> None:
     results, _ = PATHS["healed at the first try"]
     asked = [request(visit) for visit in visits(walk(START, results), results)]
-    mocks = {row["stateName"]: row.get("mock") for row in asked}
+    mocks: dict[str, Any] = {row["stateName"]: row.get("mock") for row in asked}
 
     assert json.loads(mocks["FetchSource"]["result"])["Payload"]["base_sha"] == "b" * 40
     assert json.loads(mocks["AwaitApproval"]["result"])["decision"] == "approve"

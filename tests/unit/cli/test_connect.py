@@ -6,7 +6,6 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.cli import connect as module
 from infra.cli.connect import connect
 from infra.names import STACK_NAME
 
@@ -41,7 +40,7 @@ def test_the_commands_act_where_the_environment_says(
             stub.activate()
             return client
 
-    monkeypatch.setattr(module.boto3, "Session", Session)
+    monkeypatch.setattr("infra.cli.connect.boto3.Session", Session)
 
     connect(local=False)
 
