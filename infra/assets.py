@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from infra.catalog import Spec
 from infra.layer import layer_tree
-from infra.packaging import PYTHON, Packaging, Tree, digest, handler, tree, write
+from infra.packaging import PYTHON, Packaging, Tree, digest, handler, stage, tree, write
 
 # Images run what a repository's tests import, which are wheels for the platform of the app. Zips are Python
 # alone, and run where it costs a fifth less (https://aws.amazon.com/lambda/pricing/).
@@ -46,7 +46,9 @@ class Package:
         if spec.image and self._packaging is Packaging.IMAGE:
             image = self._stage(files)
             return Code(
-                lambda_.Code.from_asset_image(str(image), cmd=[handler(spec)], platform=PLATFORM),
+                lambda_.Code.from_asset_image(
+                    str(image), cmd=[handler(spec)], platform=PLATFORM, target=stage(spec)
+                ),
                 lambda_.Handler.FROM_IMAGE,
                 lambda_.Runtime.FROM_IMAGE,
             )

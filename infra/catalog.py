@@ -27,6 +27,9 @@ class May(StrEnum):
     """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
     """Those that the function's `writes` name."""
+    HAND_OUT_RUNS = auto()
+    """Sign the addresses of a run's job and report."""
+    RUN_PATCHES = auto()
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
@@ -36,7 +39,9 @@ class May(StrEnum):
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered."""
+    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    READ_IMAGES = auto()
+    """Configuration of these images."""
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
@@ -63,8 +68,9 @@ class Spec:
     """Names of the artifacts that it may write; `*` stands for anything, `/` included."""
     memory: int = 512
     disk: int = 512
-    isolated: bool = False
-    """Runs where nothing but the artifacts bucket can be reached."""
+    runs_strangers: bool = False
+    """Runs code of strangers: in subnets from which nothing but jobs and reports can be reached, with a role
+    that may do nothing, and never twice in the same execution environment."""
     concurrency: int | None = None
     """Reserved concurrency: at most so many at once, so that a storm cannot starve the account."""
 
@@ -93,7 +99,7 @@ STEPS = (
         memory=1024,
         disk=2048,
         writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
@@ -102,6 +108,7 @@ STEPS = (
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
+            May.READ_IMAGES,
         ),
     ),
     Spec(
@@ -141,13 +148,27 @@ STEPS = (
     Spec(
         "validate_patch",
         image=True,
-        timeout=880,
-        memory=3008,
-        disk=4096,
-        isolated=True,
-        writes=("*/patch.diff", "*/evidence.json", "*/findings.json", "builds/*"),
+        timeout=280,
+        memory=2048,
+        writes=(
+            "*/experiment.json",
+            "*/patch.diff",
+            "*/evidence.json",
+            "*/findings.json",
+            "builds/*",
+            "runs/*",
+        ),
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+    ),
+    Spec(
+        "run_patch",
+        image=False,
+        # Longer than the runner's own, so that its end is heard.
+        timeout=900,
+        memory=256,
+        settings=("artifacts_bucket", "runner_arn"),
+        may=(May.HAND_OUT_RUNS, May.RUN_PATCHES),
     ),
     Spec(
         "await_approval",
@@ -311,4 +332,16 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
-EVERY = (*FUNCTIONS, SIGN_IN)
+RUNNER = Spec(
+    "runner",
+    image=True,
+    timeout=890,
+    memory=4096,
+    disk=6144,
+    runs_strangers=True,
+    settings=(),
+    may=(),
+)
+"""Where patches run. Nothing invokes it but RunPatch."""
+
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)

@@ -28,7 +28,7 @@ from functions.core.incident import Frame, Incident, Status
 from functions.core.names import PING, function_name
 from functions.core.proposal import Proposal
 from functions.core.task_tokens import TaskTokens
-from infra.catalog import EVERY, SIGN_IN
+from infra.catalog import FUNCTIONS, SIGN_IN
 from infra.names import REGISTRY_PATH
 from infra.target import Target
 
@@ -100,7 +100,7 @@ def _checked(name: str, probe: Callable[[], str]) -> Check:
 
 
 def _awake(target: Target) -> Iterator[Check]:
-    for spec in EVERY:
+    for spec in (*FUNCTIONS, SIGN_IN):
         try:
             answer = _invoke(target, spec.folder, PING)
         except ClientError as error:
@@ -216,6 +216,9 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
     )
     target.artifacts.put_json(heal.attempt_key("proposal.json"), proposal.to_json())
     answer = _invoke(target, "validate_patch", _state(heal))
+    if "run" in answer:
+        run = _invoke(target, "run_patch", _state(heal, validation=answer))
+        answer = _invoke(target, "validate_patch", _state(heal, validation=answer, run=run))
     evidence = Evidence.from_json(target.artifacts.get_json(answer["evidence_key"]))
     found = {gate.gate: gate for gate in evidence.gates}
     for gate in ("reproduces", "breaks_nothing"):

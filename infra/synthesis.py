@@ -57,6 +57,12 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(filter(None, (item.strip() for item in found)))
 
 
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{name} is {value!r}: it must be text")
+
+
 def _truth(name: str, value: Any) -> bool:
     found = {"true": True, "false": False}.get(str(value).lower())
     if found is None:
@@ -87,6 +93,8 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
     "availability_zones": _names,
+    "pythons": _names,
+    "build_image": _text,
     "sign_in": _sign_in,
 }
 """How each option's value is read. They raise ValueError with what is expected."""

@@ -300,9 +300,11 @@ class KeepAwake(Construct):
     def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
-        aliases = [deployed.alias.function_arn for deployed in functions.values()]
+        # An invocation of the runner names a tenant, which no schedule can.
+        pinged = [deployed for deployed in functions.values() if not deployed.spec.runs_strangers]
+        aliases = [deployed.alias.function_arn for deployed in pinged]
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=aliases))
-        for deployed in functions.values():
+        for deployed in pinged:
             schedule = scheduler.CfnSchedule(
                 self,
                 deployed.spec.construct_id,

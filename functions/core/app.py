@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid
+from functions.core.repository_settings import PYTHON
 
 DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
@@ -46,6 +47,9 @@ class App:
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""
     """Commit that is deployed, when a deployment records it here."""
+    python: str = ""
+    """The Python that the app runs on, such as "3.12"; empty means: as its function, its image or its
+    repository say."""
     test_command: tuple[str, ...] = ()
     """Runs the repository's tests; empty means pytest."""
     codebuild_project: str = ""
@@ -125,6 +129,8 @@ class App:
                 f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
                 f" {PROJECT_PREFIX!r}: the workflow may start no other"
             )
+        if app.python and not PYTHON.fullmatch(app.python):
+            raise AppInvalid(f"app {name!r}: 'python' must be a version such as \"3.12\", or empty")
         if app.temperature > 1:
             raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
         return app

@@ -15,7 +15,8 @@ from functions.core.artifacts import Artifacts
 from functions.core.dependencies import LIMITS, Dependencies, archive_key
 from functions.core.errors import SourceTooLarge
 from functions.core.lifetimes import REUSE_DAYS
-from functions.install_dependencies.install import NotInstalled, install
+from functions.core.python import Python
+from functions.install_dependencies.install import NotInstalled, install, target
 from functions.install_dependencies.wanted import wanted
 
 
@@ -25,7 +26,9 @@ def left_to(project: str) -> dict[str, Any]:
     return asdict(Dependencies(reason=reason))
 
 
-def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str, str]) -> dict[str, Any]:
+def install_for(
+    artifacts: Artifacts, source_key: str, python: Python, environment: Mapping[str, str]
+) -> dict[str, Any]:
     """The `dependencies` part of the state: {"key", "reason", "packages"}.
 
     The archive lies under a key by the hash of its own content, by which whoever uses it checks it; an entry
@@ -38,12 +41,12 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
         return asdict(Dependencies(reason=asked.problem))
-    entry = f"dependencies/{asked.digest}.json"
+    entry = f"dependencies/{asked.digest(target(python.version))}.json"
     if (known := _known(artifacts.find_json(entry))) is not None:
         return asdict(known)
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
-            packages = install(asked, Path(folder), environment)
+            packages = install(asked, python.version, Path(folder), environment)
             body = archive.pack(archive.members_of(Path(folder) / "site"), LIMITS)
         except NotInstalled as error:
             return asdict(Dependencies(reason=str(error)))
@@ -56,6 +59,7 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
         {
             "sha256": digest,
             "packages": packages,
+            "python": python.version,
             "requirements": list(asked.requirements),
             "installed_at": int(time.time()),
         },

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.core import archive
+from functions.core import archive, engine
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
 from functions.core.errors import ModelAccessDenied, ModelThrottled, ModelUnavailable, PromptTooLong
@@ -14,6 +14,7 @@ from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.proposal import Abstention, Proposal
+from functions.core.python import Python
 from functions.core.redaction import redact, redact_values
 from functions.core.spend import OverBudget
 from functions.core.windows import Window, window_of
@@ -38,6 +39,7 @@ _OTHERS_READ, _OTHERS_SHOWN = 200, 3
 def propose(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     artifacts: Artifacts,
@@ -55,7 +57,7 @@ def propose(
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
         others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
-        outcome = _attempt(heal, source_key, comment, app, incident, others, artifacts, model, budget)
+        outcome = _attempt(heal, source_key, python, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts, outcome)
     return outcome
@@ -64,6 +66,7 @@ def propose(
 def _attempt(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     incident: Incident,
@@ -81,17 +84,23 @@ def _attempt(
         _earlier(heal, artifacts),
         comment,
         others,
+        python.version,
     )
     context = draft.context(window_of(app.model, app.context_window))
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
+    if abstention := unreadable([context.parts[0].path], repository, python):
+        return _finish(heal, artifacts, abstention)
     try:
         answer, used = _ask(heal, app, draft, artifacts, model, budget)
     except OverBudget as error:
         return _finish(heal, artifacts, _over_budget(error))
     record = {"model": used, "responses": list(answer.responses), "sent": list(answer.sent)}
     artifacts.put_json(heal.attempt_key(ANSWER), redact_values(record))
-    return _finish(heal, artifacts, answer.result, answer)
+    result = answer.result
+    if isinstance(result, Proposal):
+        result = unreadable([edit.path for edit in result.edits], repository, python) or result
+    return _finish(heal, artifacts, result, answer)
 
 
 def _ask(
@@ -205,6 +214,21 @@ def nothing_to_show(context: Context) -> Abstention:
         files_looked_at=(),
         next_action="Check the app's 'source_roots' and 'packages', and that the right repository is set.",
     )
+
+
+def unreadable(paths: Iterable[str], repository: Repository, python: Python) -> Abstention | None:
+    """The abstention where a file that failed, or is to be changed, is of a Python that is newer than this
+    system's own: its patch could not be judged."""
+    for path in paths:
+        text = repository.text(path) if path.endswith(".py") else None
+        if text is not None and (why := engine.too_new(path, text, python)):
+            return Abstention(
+                abstention_class="configuration",
+                reason=f"A patch could not be judged: {why}.",
+                files_looked_at=(path,),
+                next_action=engine.what_to_do(python),
+            )
+    return None
 
 
 def _over_budget(error: OverBudget) -> Abstention:

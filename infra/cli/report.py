@@ -107,6 +107,7 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
         ("execution", incident.execution_arn),
         ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
         ("base", f"{read['base_sha']} {read['reason']}".strip()),
+        ("python", _python(read.get("python"))),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),
@@ -126,6 +127,10 @@ def _until(incident: Incident) -> str:
     if incident.status is not Status.FAILED or not incident.redrivable_until:
         return ""
     return f"{incident.redrivable_until[:16]}; then the next occurrence starts another heal, or --anew does"
+
+
+def _python(found: dict[str, str] | None) -> str:
+    return f"{found['version']} {found['why']}" if found else ""
 
 
 def _where(incident: Incident) -> str:

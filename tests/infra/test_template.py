@@ -262,7 +262,7 @@ def test_steps_are_not_throttled(image_template: Any) -> None:
 # The sandbox
 
 
-def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_template: Any) -> None:
+def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_template: Any) -> None:
     vpc_functions = [
         f["FunctionName"]
         for f in image_template.of_type("AWS::Lambda::Function").values()
@@ -275,12 +275,26 @@ def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_templat
         for resource in (s["Resource"] for s in endpoint["PolicyDocument"]["Statement"])
     }
 
-    assert vpc_functions == ["self-heal-validate-patch"]
+    assert vpc_functions == ["self-heal-runner"]
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"].endswith(".s3")
-    assert reachable == {f"{bucket}/*"}
+    assert reachable == {f"{bucket}/runs/*"}
     ways_out = ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route")
     assert not [kind for kind in ways_out if image_template.of_type(kind)]
+
+
+def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Any) -> None:
+    runner = image_template.function("runner")
+
+    assert runner["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
+    assert "Environment" not in runner
+    assert "TracingConfig" not in runner
+    others = [
+        f["FunctionName"]
+        for f in image_template.of_type("AWS::Lambda::Function").values()
+        if "TenancyConfig" in f
+    ]
+    assert others == ["self-heal-runner"]
 
 
 # The workflow and its neighbours
@@ -345,7 +359,10 @@ def test_every_alias_is_pinged_once_a_day_and_a_ping_that_is_refused_comes_again
     functions = template.of_type("AWS::Lambda::Function").values()
 
     assert {ping["Target"]["Arn"].split(":function:")[1] for ping in pings} == {
-        f"{function['FunctionName']}:live" for function in functions
+        f"{function['FunctionName']}:live"
+        for function in functions
+        if function["FunctionName"]
+        != "self-heal-runner"  # Its invocations name a tenant, which no schedule can.
     }
     assert {ping["ScheduleExpression"] for ping in pings} == {"rate(1 day)"}
     assert all(ping["Target"]["RetryPolicy"]["MaximumRetryAttempts"] >= 5 for ping in pings)
