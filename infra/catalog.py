@@ -18,12 +18,15 @@ class May(StrEnum):
     UPDATE_INCIDENTS = auto()
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
+    COUNT_DELIVERIES = auto()
+    """Remember which deliveries were counted."""
     OPEN_APPROVALS = auto()
     UPDATE_APPROVALS = auto()
     READ_ARTIFACTS = auto()
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
+    """Those that the function's `writes` name."""
     HAND_OUT_RUNS = auto()
     """Sign the addresses of a run's job and report."""
     RUN_PATCHES = auto()
@@ -58,10 +61,15 @@ class Spec:
 
     folder: str
     image: bool
-    """A container image (needs git, or libraries beyond the Powertools layer), or a zip of our code alone."""
+    """A container image (needs git, or compiled libraries), or a zip of our code alone beside the layer.
+
+    Lambda puts images to sleep that nobody calls for weeks, and zips never: what somebody waits for is a zip.
+    """
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
+    writes: tuple[str, ...] = ()
+    """Names of the artifacts that it may write; `*` stands for anything, `/` included."""
     memory: int = 512
     disk: int = 512
     runs_strangers: bool = False
@@ -94,6 +102,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
+        writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
         settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
             May.READ_INCIDENTS,
@@ -112,6 +121,7 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
+        writes=("dependencies/*",),
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
@@ -121,6 +131,13 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
+        writes=(
+            "*/prompt.json",
+            "*/answer.json",
+            "*/proposal.json",
+            "*/findings.json",
+            "*/outcome.json",
+        ),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
@@ -137,6 +154,14 @@ STEPS = (
         image=True,
         timeout=280,
         memory=2048,
+        writes=(
+            "*/experiment.json",
+            "*/patch.diff",
+            "*/evidence.json",
+            "*/findings.json",
+            "builds/*",
+            "runs/*",
+        ),
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
@@ -209,14 +234,21 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
+        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.COUNT_DELIVERIES,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
+            May.READ_LOGS,
+            May.NOTIFY,
+        ),
         # One write per error and batch needs little; what waits is retried by Lambda for an hour.
         concurrency=10,
     ),
     Spec(
         "decide_approval",
-        image=True,
+        image=False,
         timeout=29,
         # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
         memory=1024,

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions.core.names import function_name
-from infra.assets import ARCHITECTURE, Package
+from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.catalog import Spec
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, statements
@@ -77,14 +77,14 @@ class FunctionFactory:
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
                 )
             )
-        for statement in statements(self._stack, self._resources, spec.may):
+        for statement in statements(self._stack, self._resources, spec.may, spec.writes):
             role.add_to_policy(statement)
         code = self._package.code(spec)
         function = lambda_.Function(
             scope,
             "Function",
             function_name=name,
-            architecture=ARCHITECTURE,
+            architecture=ARCHITECTURE if spec.image else LIGHT_ARCHITECTURE,
             code=code.code,
             handler=code.handler,
             runtime=code.runtime,

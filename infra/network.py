@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -10,13 +12,16 @@ from constructs import Construct
 class IsolatedNetwork(Construct):
     """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, bucket_arn: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, bucket_arn: str, availability_zones: Sequence[str]
+    ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr("10.80.0.0/24"),
-            max_azs=2,
+            availability_zones=list(availability_zones) or None,
+            max_azs=None if availability_zones else 2,
             nat_gateways=0,
             restrict_default_security_group=False,
             subnet_configuration=[

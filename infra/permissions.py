@@ -38,6 +38,7 @@ class Resources:
     """ARNs that permissions are limited to."""
 
     incidents_arn: str
+    deliveries_arn: str
     approvals_arn: str
     bucket_arn: str
     topic_arn: str
@@ -48,10 +49,16 @@ class Resources:
     microvm_image_arn: str = ""
 
 
-def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
-    """The policy statements for these permissions, key usage through the services included."""
+def statements(
+    stack: Stack, resources: Resources, may: Iterable[May], writes: Iterable[str] = ()
+) -> list[iam.PolicyStatement]:
+    """The policy statements for these permissions, key usage through the services included.
+
+    writes: see `infra.catalog.Spec`. A step cannot overwrite what an earlier one wrote, such as the source
+    that a patch is judged on, nor write what a later one does, such as the evidence.
+    """
     granted = list(may)
-    meaning = _meaning(stack, resources)
+    meaning = _meaning(stack, resources, writes)
     own = [
         iam.PolicyStatement(actions=actions, resources=targets)
         for item in granted
@@ -60,7 +67,9 @@ def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[i
     return own + _key_statements(stack, resources, granted)
 
 
-def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+def _meaning(
+    stack: Stack, resources: Resources, writes: Iterable[str]
+) -> dict[May, list[tuple[list[str], list[str]]]]:
     incidents, approvals, bucket = resources.incidents_arn, resources.approvals_arn, resources.bucket_arn
     parameter = stack.format_arn(service="ssm", resource="parameter")
     executions = stack.format_arn(
@@ -75,12 +84,16 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
+        # In transactions, which need the rights of what they are made of.
+        May.COUNT_DELIVERIES: [
+            (["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [resources.deliveries_arn])
+        ],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
         May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
-        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/{name}" for name in writes])],
         May.HAND_OUT_RUNS: [
             (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
             (["s3:PutObject"], [f"{bucket}/runs/*/{REPORT}"]),
@@ -143,7 +156,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                     f"{bedrock}:application-inference-profile/*",
                 ],
             ),
-            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*"]),
+            # One with cross-region inference is used through its profile.
+            # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html
+            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
         ],
     }
 
@@ -157,6 +172,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
                 May.READ_INCIDENTS,
                 May.UPDATE_INCIDENTS,
                 May.QUERY_INCIDENTS,
+                May.COUNT_DELIVERIES,
                 May.OPEN_APPROVALS,
                 May.UPDATE_APPROVALS,
             }

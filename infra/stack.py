@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from functions.core.identity import LINK
+from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
 from functions.core.names import function_name
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
@@ -37,6 +38,7 @@ from infra.workflow import (
     NAME,
     REMIND_MINUTES,
     TRACK_MINUTES,
+    KeepAwake,
     OnSchedule,
     ReportFailures,
     StartHeals,
@@ -53,8 +55,10 @@ class Options:
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
-    approval_hours: int = 7 * 24
+    approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    availability_zones: tuple[str, ...] = ()
+    """Where the sandbox's subnets are; else the region's first two, of which Lambda may not support each."""
     pythons: tuple[str, ...] = VERSIONS
     """The Pythons that apps can run on: those of the runner's image, or of this machine."""
     build_image: str = ""
@@ -69,11 +73,24 @@ class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
     def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
-        super().__init__(scope, STACK_NAME, description="Heals Python services: traceback to pull request")
-        self.storage = storage = Storage(self, "Storage", account=self.account)
-        network = IsolatedNetwork(self, "Sandbox", bucket_arn=storage.artifacts.bucket_arn)
+        super().__init__(
+            scope,
+            STACK_NAME,
+            description="Heals Python services: traceback to pull request",
+            termination_protection=True,
+        )
+        self.storage = storage = Storage(
+            self, "Storage", account=self.account, artifact_days=artifact_days(options.approval_hours)
+        )
+        network = IsolatedNetwork(
+            self,
+            "Sandbox",
+            bucket_arn=storage.artifacts.bucket_arn,
+            availability_zones=options.availability_zones,
+        )
         resources = Resources(
             incidents_arn=storage.incidents.table_arn,
+            deliveries_arn=storage.deliveries.table_arn,
             approvals_arn=storage.approvals.table_arn,
             bucket_arn=storage.artifacts.bucket_arn,
             topic_arn=storage.topic.topic_arn,
@@ -129,6 +146,7 @@ class SelfHealingCode(Stack):
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
+        KeepAwake(self, "KeepAwake", functions)
         Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
@@ -140,6 +158,7 @@ class SelfHealingCode(Stack):
         storage = self.storage
         settings = {
             "incidents_table": storage.incidents.table_name,
+            "deliveries_table": storage.deliveries.table_name,
             "approvals_table": storage.approvals.table_name,
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,

@@ -5,6 +5,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
 
     SelfHealError
     ├── TransientError            the workflow retries these, with backoff and jitter
+    │   ├── AppStorms             one app sends more errors than its share (Lambda delivers again)
     │   ├── ForgeUnavailable      the git host did not answer, or answered 5xx or 429
     │   ├── ModelThrottled        Bedrock asked us to slow down
     │   ├── ModelUnavailable      Bedrock failed on its side, or timed out
@@ -37,6 +38,10 @@ class TransientError(SelfHealError):
 
 class PermanentError(SelfHealError):
     """Retrying cannot help. The execution fails at this step; mend the cause, then redrive."""
+
+
+class AppStorms(TransientError):
+    """One app sends more errors than its share of detection; Lambda delivers them again later."""
 
 
 class ForgeUnavailable(TransientError):

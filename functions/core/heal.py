@@ -10,7 +10,8 @@ The state input that travels between the steps is small JSON of this shape (each
                      {"verdict": "deferred", "run" or "build": {"project", "bucket", "folder", "nonce"}},
      "run":          {"ended", "lane"} of the last run in the stack's own runner,
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
-     "decision":     {"decision", "by", "comment", "patch_sha256", "base_sha"},
+     "decision":     {"decision", "by", "comment", "reason", "patch_sha256", "base_sha", "approval_id",
+                      "decided_at"},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}
 """

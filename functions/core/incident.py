@@ -76,6 +76,8 @@ class Incident:
     """Frames of the exception that propagated, innermost last."""
     causes: tuple[Frame, ...] = ()
     """The app's own frames of the exceptions that led to it, or that it groups; innermost last of each."""
+    place: str = ""
+    """Where it comes from: file and function of the app's innermost frame."""
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
@@ -84,7 +86,8 @@ class Incident:
     log_group: str = ""
     log_stream: str = ""
     generation: int = 1
-    """How many times this incident became NEW: 1, and one more for every regression after a fix."""
+    """How many times this incident became NEW: 1, and one more for every regression after a fix, and for each
+    heal that failed for good and was started over."""
     regressed_from: str = ""
     """The pull request whose merge had resolved the incident before it came back."""
     execution_arn: str = ""
@@ -97,6 +100,8 @@ class Incident:
     pull_request_url: str = ""
     reason: str = ""
     next_action: str = ""
+    redrivable_until: str = ""
+    """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""
     ttl: int = 0
 
@@ -125,6 +130,12 @@ class Incident:
         if "cost_usd" in values:
             values["cost_usd"] = float(values["cost_usd"])
         return cls(**values)
+
+    def is_over_for_good(self, now: str) -> bool:
+        """Whether nothing goes on from here, so that a recurrence starts anew: it was resolved, or its heal
+        failed and can no longer be redriven. now: ISO 8601 in UTC."""
+        lapsed = self.status is Status.FAILED and bool(self.redrivable_until) and self.redrivable_until < now
+        return lapsed or self.status is Status.RESOLVED
 
     @property
     def branch_name(self) -> str:

@@ -14,6 +14,8 @@ class Settings:
     """Environment of the functions. A function gets only the variables it uses; asking for another raises."""
 
     incidents_table: str = ""
+    deliveries_table: str = ""
+    """Which deliveries were counted, and how much (see `functions.core.recorder`)."""
     approvals_table: str = ""
     artifacts_bucket: str = ""
     registry_path: str = ""

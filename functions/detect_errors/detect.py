@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.core.app import App
 from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
 from functions.core.notifications import Notifications
+from functions.core.recorder import Recorder
 from functions.core.redaction import redact
 from functions.detect_errors.events import Batch, read_events
 from functions.detect_errors.migration import renamed
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
-from functions.detect_errors.stream import around, those_of, unread
-
-if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
+from functions.detect_errors.stream import ReadsLogs, around, those_of, unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +33,12 @@ class Detected:
 def detect(
     batch: Batch,
     app: App,
-    incidents: Incidents,
+    recorder: Recorder,
     notifications: Notifications,
-    logs: CloudWatchLogsClient,
+    logs: ReadsLogs,
     aliases: Mapping[str, str],
 ) -> Detected:
-    """Record the batch's errors. Writes once per distinct error, whatever the number of events.
+    """Record the batch's errors: once per distinct error, whatever the number of events.
 
     aliases: fingerprint → that of the incident which had the error before the rules changed.
 
@@ -51,15 +48,14 @@ def detect(
     seen = sightings(found, batch, app, redact)
     before = 0
     for sighting in seen:
-        incident = incidents.record(sighting)
-        if incident is None:
-            before += 1
-        elif incident.status is Status.SUPPRESSED and incident.occurrences == sighting.count:
-            _notify_once(incident, notifications)
+        recorded = recorder.record(sighting)
+        before += not recorded.counted
+        if recorded.first and recorded.incident.status is Status.SUPPRESSED:
+            _notify_once(recorded.incident, notifications)
     return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
 
 
-def _read(batch: Batch, app: App, logs: CloudWatchLogsClient) -> list[Occurrence]:
+def _read(batch: Batch, app: App, logs: ReadsLogs) -> list[Occurrence]:
     rules = {"packages": app.packages, "roots": tuple(app.source_roots)}
     errors = read_events(batch.events, **rules)
     cut = [error for error in errors if error.needs_more]

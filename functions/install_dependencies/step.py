@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
-from functions.core.dependencies import LIMITS, Dependencies
+from functions.core.dependencies import LIMITS, Dependencies, archive_key
 from functions.core.errors import SourceTooLarge
+from functions.core.lifetimes import REUSE_DAYS
 from functions.core.python import Python
 from functions.install_dependencies.install import NotInstalled, install, target
 from functions.install_dependencies.wanted import wanted
@@ -29,9 +32,9 @@ def install_for(
     """The `dependencies` part of the state: {"key", "reason", "packages"}. machine: the type of what runs
     patches, where it is not this one's.
 
-    The archive lies under a key by the hash of what was asked for and for which Python; a marker written last
-    says that it is whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not
-    kept either, so that the next heal tries again.
+    The archive lies under a key by the hash of its own content, by which whoever uses it checks it; an entry
+    by the hash of what was asked for leads to it, and is written last. What cannot be installed ends no heal:
+    the reason goes into the evidence. It is not kept either, so that the next heal tries again.
     """
     tree = {
         m.path: m.data for m in archive.read(artifacts.get(source_key)) if m.kind is not archive.Kind.SYMLINK
@@ -39,10 +42,9 @@ def install_for(
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
         return asdict(Dependencies(reason=asked.problem))
-    digest = asked.digest(target(python.version, machine))
-    key, marker = f"dependencies/{digest}.tar.gz", f"dependencies/{digest}.json"
-    if (done := artifacts.find_json(marker)) is not None:
-        return asdict(Dependencies(key, packages=done["packages"]))
+    entry = f"dependencies/{asked.digest(target(python.version, machine))}.json"
+    if (known := _known(artifacts.find_json(entry))) is not None:
+        return asdict(known)
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
             packages = install(asked, python.version, Path(folder), environment, machine)
@@ -51,7 +53,23 @@ def install_for(
             return asdict(Dependencies(reason=str(error)))
         except SourceTooLarge:
             return asdict(Dependencies(reason=f"they take more than {LIMITS.bytes / 1e6:,.0f} MB"))
-    artifacts.put(key, body, "application/gzip")
-    about = {"packages": packages, "python": python.version, "requirements": list(asked.requirements)}
-    artifacts.put_json(marker, about)
-    return asdict(Dependencies(key, packages=packages))
+    digest = hashlib.sha256(body).hexdigest()
+    artifacts.put(archive_key(digest), body, "application/gzip")
+    artifacts.put_json(
+        entry,
+        {
+            "sha256": digest,
+            "packages": packages,
+            "python": python.version,
+            "requirements": list(asked.requirements),
+            "installed_at": int(time.time()),
+        },
+    )
+    return asdict(Dependencies(archive_key(digest), packages=packages))
+
+
+def _known(entry: dict[str, Any] | None) -> Dependencies | None:
+    """What an entry leads to; None without one, or when its archive could expire while this heal needs it."""
+    if entry is None or entry.get("installed_at", 0) < time.time() - REUSE_DAYS * 24 * 3600:
+        return None
+    return Dependencies(archive_key(entry["sha256"]), packages=entry["packages"])

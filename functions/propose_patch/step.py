@@ -201,14 +201,8 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
 
 def same_place(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
     """Of these incidents, the latest that failed in the same function of the same file."""
-    place = _place(incident)
     same = (other for other in others if other.incident_id != incident.incident_id)
-    return [other for other in same if place and _place(other) == place][:_OTHERS_SHOWN]
-
-
-def _place(incident: Incident) -> tuple[str, str | None] | None:
-    own = [frame for frame in incident.frames if frame.in_app]
-    return (own[-1].file, own[-1].function) if own else None
+    return [other for other in same if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
 
 
 def nothing_to_show(context: Context) -> Abstention:

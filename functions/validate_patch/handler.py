@@ -1,7 +1,8 @@
 """ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
 
 It runs nothing of the repository's: for what must be run it leaves a job, and judges the report when it is
-asked again (`lanes.py`).
+asked again (`lanes.py`). Its function's credentials read the artifacts bucket, and write there what
+ValidatePatch makes, of any heal.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     if why := why_not_run(examined, missing):
         waiting = not_run(*RUNNING, why=why)
         return _kept(heal, artifacts, conclude(examined, examined.candidate, waiting, source["base_sha"]))
-    packages = artifacts.get(dependencies.key) if dependencies.key else b""
+    packages = dependencies.archive(artifacts) if dependencies.key else b""
     return lanes.ordered(heal, artifacts, examined, packages).to_state()
 
 

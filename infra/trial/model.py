@@ -25,6 +25,7 @@ from functions.core.errors import (
 )
 from functions.core.windows import refused_as_too_long
 from functions.propose_patch.fit import Counts
+from infra.cli.connect import region
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete
 
@@ -52,7 +53,7 @@ def connect(name: str) -> tuple[Counts, str]:
         from botocore.exceptions import NoRegionError
 
         try:
-            client = boto3.client("bedrock-runtime", config=client_config())
+            client = boto3.client("bedrock-runtime", region_name=region(), config=client_config())
         except NoRegionError:
             raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2) from None
         return Bedrock(client), model or DEFAULT_MODEL

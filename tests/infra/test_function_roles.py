@@ -167,6 +167,33 @@ def test_who_hands_out_runs_may_sign_for_jobs_and_reports_only(image_template: A
         assert decide(image_template, role, action, f"{bucket}/{key}") == expected, key
 
 
+HEAL = "orders-v1-abc/heal-1"
+WRITERS = {
+    f"{HEAL}/source.tar.gz": {"fetch_source"},
+    f"{HEAL}/facts.json": {"fetch_source"},
+    "dependencies/" + "a" * 64 + ".tar.gz": {"install_dependencies"},
+    f"{HEAL}/1/proposal.json": {"propose_patch"},
+    f"{HEAL}/1/patch.diff": {"validate_patch"},
+    f"{HEAL}/1/evidence.json": {"validate_patch"},
+    f"{HEAL}/1/findings.json": {"propose_patch", "validate_patch"},
+    f"builds/self-heal-orders/{HEAL}/1-9f/source.zip": {"validate_patch"},
+    f"{HEAL}/1/anything-else": set(),
+}
+
+
+@pytest.mark.parametrize("key", WRITERS)
+def test_an_artifact_is_written_by_the_step_that_makes_it_and_by_no_other(
+    key: str, image_template: Any, decide: Any
+) -> None:
+    target = image_template.arn("Artifacts", "AWS::S3::Bucket") + "/" + key
+
+    assert {
+        folder
+        for folder in ALL
+        if decide(image_template, image_template.role_of(folder), "s3:PutObject", target) == "Allow"
+    } == WRITERS[key]
+
+
 def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(
     image_template: Any, decide: Any
 ) -> None:

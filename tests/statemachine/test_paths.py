@@ -14,6 +14,7 @@ from functions.core.approvals import Verdict
 from functions.record_outcome.outcome import Ending
 from functions.validate_patch.lanes import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions
+from tests.statemachine.conftest import ENTERED
 
 START = [{"incident_id": "orders-1a2b"}]
 CLAIMED: dict[str, Any] = {
@@ -25,6 +26,7 @@ CLAIMED: dict[str, Any] = {
     "attempts_allowed": 2,
     "max_attempts": 2,
     "comment": "",
+    "callback_decides": True,
 }
 SOURCE = {"key": "orders-1a2b/heal-1/source.tar.gz", "base_sha": "b" * 40, "revision_from": "registry"}
 INSTALLED = {"key": "", "reason": "", "packages": 0}
@@ -207,7 +209,10 @@ def test_findings_of_a_disproven_patch_reach_the_next_attempt(walk: Callable[...
 
 def test_only_the_newest_validation_is_what_is_approved(walk: Callable[..., Any]) -> None:
     newer = {**ACCEPTED, "patch_sha256": "e" * 64}
-    results = PATHS["changes asked for, then approved"][0] | {"ValidatePatch": [ACCEPTED, newer]}
+    results = PATHS["changes asked for, then approved"][0] | {
+        "ValidatePatch": [ACCEPTED, newer],
+        "AwaitApproval": [REVISE, {**APPROVE, "patch_sha256": "e" * 64}],
+    }
 
     asked = walk(START, results).payloads["AwaitApproval"]
 
@@ -232,6 +237,94 @@ def test_the_approval_knows_how_often_it_was_redriven(
     walked = walk(START, PATHS["healed at the first try"][0], {"Execution": execution})
 
     assert walked.payloads["AwaitApproval"][0]["redrive_count"] == expected
+
+
+PATCH, BASE = "c" * 64, "b" * 40
+SMALL = {"decision": "approve", "by": "ana@example.com", "patch_sha256": PATCH}
+"""What the README says to send from the console's token."""
+
+
+@pytest.mark.parametrize(
+    ("sent", "end"),
+    [
+        (SMALL, "CommitPatch"),
+        ({**SMALL, "base_sha": BASE, "comment": "fine", "unknown": [1]}, "CommitPatch"),
+        ({**SMALL, "decision": "reject"}, "RecordOutcome"),
+        ({**SMALL, "decision": "reject", "reason": "too_risky"}, "RecordOutcome"),
+        ({**SMALL, "decision": "revise", "comment": "keep the default"}, "ProposePatch"),
+    ],
+)
+def test_a_callback_by_hand_decides(sent: dict[str, Any], end: str, decided: Callable[..., Any]) -> None:
+    target, decision = decided(sent)
+
+    assert target == end
+    assert {**sent, **decision} == {**decision, **({"unknown": [1]} if "unknown" in sent else {})}
+    assert decision.keys() == {
+        *("decision", "by", "patch_sha256", "base_sha", "comment", "reason", "approval_id", "decided_at")
+    }
+    assert (decision["base_sha"], decision["decided_at"]) == (BASE, ENTERED)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("approve", True, None, [], [SMALL], {}),
+        *({name: value for name, value in SMALL.items() if name != gone} for gone in SMALL),
+        {**SMALL, "decision": "approved"},
+        {**SMALL, "decision": ["approve"]},
+        {**SMALL, "by": "  "},
+        {**SMALL, "by": 7},
+        {**SMALL, "by": "x" * 501},
+        {**SMALL, "patch_sha256": "e" * 64},
+        {**SMALL, "base_sha": "e" * 40},
+        {**SMALL, "comment": 7},
+        {**SMALL, "comment": "x" * 10_001},
+        {**SMALL, "reason": {}},
+        {**SMALL, "decision": "revise"},
+        {**SMALL, "decision": "revise", "comment": " "},
+    ],
+    ids=str,
+)
+def test_what_is_no_decision_on_this_patch_is_refused_where_it_is_asked_with_what_is_expected(
+    sent: Any, decided: Callable[..., Any]
+) -> None:
+    """Accepted, it would fail at a later step, and no redrive could ever mend that."""
+    with pytest.raises(Exception, match=f"Expected: decision .*by .*patch_sha256 .{PATCH}"):
+        decided(sent)
+
+
+@pytest.mark.parametrize(("by_page", "allowed"), [(True, True), (False, False)])
+def test_where_the_app_names_approvers_a_callback_by_hand_does_not_decide(
+    by_page: bool, allowed: bool, decided: Callable[..., Any]
+) -> None:
+    sent = SMALL | ({"approval_id": "ap-1"} if by_page else {})
+    if allowed:
+        assert decided(sent, callback_decides=False)[0] == "CommitPatch"
+    else:
+        with pytest.raises(Exception, match="names approvers"):
+            decided(sent, callback_decides=False)
+
+
+@pytest.fixture
+def decided(
+    definition: dict[str, Any], evaluate: Callable[..., Any]
+) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """What follows from the result of AwaitApproval: the next Task, and the decision in the state."""
+
+    def run(sent: Any, **state: Any) -> tuple[str, dict[str, Any]]:
+        value = CLAIMED | {"source": SOURCE, "validation": ACCEPTED} | state
+        context = {"State": {"EnteredTime": ENTERED}}
+        after = evaluate(
+            definition["States"]["AwaitApproval"]["Output"],
+            {"input": value, "result": sent, "context": context},
+        )
+        choice = definition["States"]["IsApproved"]
+        for rule in choice["Choices"]:
+            if evaluate(rule["Condition"], {"input": after, "context": context}):
+                return rule["Next"], after["decision"]
+        return choice["Default"], after["decision"]
+
+    return run
 
 
 def test_metadata_of_the_lambda_service_is_not_carried_along(walk: Callable[..., Any]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,12 @@ from functions.core import archive
 from functions.core.app import App
 from functions.core.archive import Member
 from functions.core.artifacts import Artifacts
+from functions.core.dependencies import Dependencies, archive_key
+from functions.core.errors import ArchiveUnsafe
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
+from functions.core.lifetimes import REUSE_DAYS
 from functions.core.python import Python
 from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
@@ -70,8 +75,39 @@ def test_wheels_and_what_they_need_are_installed_once(
     target.mkdir()
     archive.unpack(artifacts.get(done["key"]), target)
     assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
+    assert done["key"] == archive_key(hashlib.sha256(artifacts.get(done["key"])).hexdigest())
     without_index = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/"}
     assert install_for(artifacts, source, HERE, without_index) == done, "kept from the first time"
+
+
+def test_what_was_installed_long_ago_is_installed_again_before_it_expires(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_wheel("first", "1.0")
+    source = fetched(requirements_txt="first\n")
+    old = install_for(artifacts, source, HERE, index[1])
+    make_wheel("first", "1.1")
+    assert install_for(artifacts, source, HERE, index[1]) == old
+
+    later = time.time() + REUSE_DAYS * 24 * 3600 + 1
+    monkeypatch.setattr("functions.install_dependencies.step.time.time", lambda: later)
+
+    assert install_for(artifacts, source, HERE, index[1])["key"] != old["key"]
+
+
+def test_an_archive_that_was_replaced_is_not_used(artifacts: Artifacts) -> None:
+    whole = Dependencies(archive_key(hashlib.sha256(b"whole").hexdigest()))
+    artifacts.put(whole.key, b"whole")
+    assert whole.archive(artifacts) == b"whole"
+
+    artifacts.put(whole.key, b"replaced")
+
+    with pytest.raises(ArchiveUnsafe, match="are not what was installed"):
+        whole.archive(artifacts)
 
 
 def test_a_source_distribution_is_never_built(
@@ -152,8 +188,12 @@ def test_what_was_installed_for_one_python_is_not_taken_for_another(
 ) -> None:
     make_wheel("first", "1.0")
     source = fetched(requirements_txt="first\n")
-    keys = {install_for(artifacts, source, Python(v, ""), index[1])["key"] for v in ("3.9", "3.12")}
-    assert len(keys) == 2
+    for version in ("3.9", "3.12"):
+        install_for(artifacts, source, Python(version, ""), index[1])
+    listed = boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix="dependencies/")["Contents"]
+    assert sum(row["Key"].endswith(".json") for row in listed) == 2, (
+        "an entry for each, by what was asked for"
+    )
 
 
 def test_wheels_are_those_of_another_machine_where_patches_run_on_one(

@@ -18,6 +18,7 @@ from functions.core import archive
 from functions.core.archive import Member
 from functions.core.errors import ModelAccessDenied, ModelThrottled
 from functions.core.incident import Frame
+from functions.core.recorder import place
 from functions.propose_patch.handler import handler
 
 if TYPE_CHECKING:
@@ -173,13 +174,14 @@ class Deployed:
                 "occurrences": 3,
                 "execution_arn": f"arn:aws:states:us-east-1:123456789012:execution:self-heal:{execution}",
                 "frames": [asdict(frame) for frame in frames or (FRAME,)],
+                "place": place(tuple(frames or (FRAME,))),
             }
         )
 
     def other(self, incident_id: str, title: str, frame: Frame, **more: str) -> None:
         item = {"incident_id": incident_id, "fingerprint": "g", "app": "orders", "status": "RESOLVED"}
         item |= {"error_type": title.partition(":")[0], "title": title, "last_seen": "2026-01-02", **more}
-        self._table.put_item(Item=item | {"frames": [asdict(frame)]})
+        self._table.put_item(Item=item | {"place": place((frame,))})
 
     def artifact(self, name: str) -> Any:
         return json.loads(self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{name}")["Body"].read())

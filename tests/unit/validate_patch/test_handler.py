@@ -11,6 +11,7 @@ import pytest
 
 from functions.core.archive import Member, pack, read
 from functions.core.artifacts import Artifacts
+from functions.core.dependencies import archive_key
 from functions.core.evidence import Evidence
 from functions.core.proposal import Proposal
 from functions.harness.job import Job
@@ -117,7 +118,9 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
     artifacts.put(HEAL.key("source.tar.gz"), pack([*read(shop_archive), importing]))
     edit = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
     artifacts.put_json(HEAL.attempt_key("proposal.json"), propose(edit).to_json())
-    artifacts.put("dependencies/1.tar.gz", pack([Member("leftpad.py", b"PADDED = True\n")]))
+    installed = pack([Member("leftpad.py", b"PADDED = True\n")])
+    installed_key = archive_key(hashlib.sha256(installed).hexdigest())
+    artifacts.put(installed_key, installed)
 
     def detail(key: str, reason: str) -> str:
         dependencies = {"key": key, "reason": reason, "packages": 1}
@@ -125,9 +128,7 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
         evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
         return next(gate.detail for gate in evidence.gates if gate.gate == "breaks_nothing")
 
-    assert detail("dependencies/1.tar.gz", "").startswith(
-        "14 tests passed before the patch and pass after it"
-    )
+    assert detail(installed_key, "").startswith("14 tests passed before the patch and pass after it")
     assert "not run: the repository's dependencies are not installed: no wheel" in detail("", "no wheel")
 
 
