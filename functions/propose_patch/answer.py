@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from functions.core.redaction import PLACEHOLDER
 
 SCHEMAS = {PROPOSE_TOOL: PROPOSE_SCHEMA, ABSTAIN_TOOL: ABSTAIN_SCHEMA}
 
-# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, "stopReason".
-_REFUSED = ("guardrail_intervened", "content_filtered")
+# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, "stopReason"; the
+# last is Claude's own, from the safety classifiers of its current models.
+_REFUSED = ("guardrail_intervened", "content_filtered", "refusal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,23 @@ def judge(response: dict[str, Any]) -> Verdict:
 
 
 def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
-    """The content blocks of the answer; none if the response has another shape."""
+    """The content blocks of the answer; none if the response has another shape.
+
+    Some models give the input of a tool as the text of a JSON object: that is read.
+    """
     message = response.get("output", {}).get("message") or {}
-    return [block for block in message.get("content") or [] if isinstance(block, dict)]
+    return [_read(block) for block in message.get("content") or [] if isinstance(block, dict)]
+
+
+def _read(block: dict[str, Any]) -> dict[str, Any]:
+    call = block.get("toolUse")
+    if not isinstance(call, dict) or not isinstance(call.get("input"), str):
+        return block
+    try:
+        given = json.loads(call["input"])
+    except (ValueError, RecursionError):
+        return block
+    return {"toolUse": {**call, "input": given}} if isinstance(given, dict) else block
 
 
 def _judge_call(name: str, data: Any) -> Verdict:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functions.core.incident import Frame
 from functions.core.places import Location, locate
 from functions.core.redaction import redact
+from functions.core.requests import estimate_tokens
 from functions.core.windows import SOURCE_TOKENS
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
@@ -75,12 +76,6 @@ class Context:
     parts: tuple[Part, ...]
     left_out: tuple[str, ...]
     frames: tuple[MappedFrame, ...]
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text, estimated on the high side: 3.3 characters of code each, but one of other scripts."""
-    ascii_only = len(text.encode("ascii", "ignore"))
-    return int(ascii_only / 3.3) + len(text) - ascii_only + 1
 
 
 def map_frames(

@@ -28,7 +28,8 @@ from typing import Any
 
 from functions.core.incident import Incident
 from functions.core.redaction import redact, redact_values
-from functions.propose_patch.context import Context, Part, estimate_tokens
+from functions.core.requests import estimate_tokens
+from functions.propose_patch.context import Context, Part
 
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
 """Characters; half a character per token where a model reads little."""
@@ -139,12 +140,17 @@ def build_prompt(
     earlier: incidents at the same place, the latest first; room: tokens that the model reads, so that where
     it is small, neither the log nor earlier attempts leave none for the source.
     """
-    nonce = hashlib.sha256(heal_id.encode()).hexdigest()[:8]
+    nonce = nonce_of(heal_id)
     return Prompt(
         system=SYSTEM.replace("{nonce}", nonce),
         sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room)),
         nonce=nonce,
     )
+
+
+def nonce_of(heal_id: str) -> str:
+    """What delimits the sections of a heal's prompts."""
+    return hashlib.sha256(heal_id.encode()).hexdigest()[:8]
 
 
 def _sections(

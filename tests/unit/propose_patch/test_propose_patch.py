@@ -220,14 +220,16 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
         "confidence": 0.8,
         "input_tokens": 1000,
         "output_tokens": 100,
-        "cost_usd": 0.0045,
+        "cost_usd": 0.0033,
+        "model": "us.anthropic.claude-sonnet-5-5",
+        "model_note": "",
     }
     assert deployed.artifact("1/proposal.json") == PROPOSAL
     assert deployed.names() == {f"1/{n}.json" for n in ("prompt", "answer", "proposal", "outcome")}
     item = deployed.item()
-    assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0045"), "HEALING")
-    assert model.paths == ["/model/global.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"]
-    assert model.counted == ["/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"]
+    assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0033"), "HEALING")
+    assert model.paths == ["/model/us.anthropic.claude-sonnet-5-5/converse"]
+    assert model.counted == ["/model/anthropic.claude-sonnet-5-5/count-tokens"]
     assert deployed.artifact("1/prompt.json")["counted_tokens"] == 1234
 
 
@@ -278,14 +280,14 @@ def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
     outcome = handler(STATE, lambda_context)
     assert outcome["outcome"] == "invalid"
     assert "the answer was prose" in outcome["reason"]
-    assert outcome["cost_usd"] == 0.009
+    assert outcome["cost_usd"] == 0.0066
     assert "proposal.json" not in str(deployed.names())
     # When the next attempt is made
     model.proposes()
     handler(STATE | {"attempt": 2}, lambda_context)
     # Then it sees the finding, and the incident the cost of both
     assert "the answer was prose" in said(model.requests[-1])
-    assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0135"))
+    assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0099"))
 
 
 def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
@@ -330,14 +332,15 @@ def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
     deployed.register(fallback_models=["us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0"])
     model.answers += [(403, "AccessDeniedException"), (503, "ServiceUnavailableException")]
     model.proposes()
-    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", "us.amazon.nova-lite-v1:0")
+    assert "us.anthropic.claude-sonnet-5-5: AccessDeniedException" in outcome["model_note"]
     assert [path.split("/")[2].partition("-v1")[0] for path in model.paths] == [
-        "global.anthropic.claude-sonnet-4-5-20250929",
+        "us.anthropic.claude-sonnet-5-5",
         "us.amazon.nova-pro",
         "us.amazon.nova-lite",
     ]
     assert deployed.artifact("1/prompt.json")["model"] == "us.amazon.nova-lite-v1:0"
-    assert deployed.artifact("1/answer.json")["model"] == "us.amazon.nova-lite-v1:0"
 
 
 def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallback(
@@ -348,7 +351,7 @@ def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallb
     model.proposes()
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
     limits = [request["inferenceConfig"]["maxTokens"] for request in model.requests]
-    assert (limits[0], limits[2]) == (8192, 5000)
+    assert (limits[0], limits[2]) == (16_384, 5_000)
     assert limits[1] <= 8192 // 4
     assert deployed.artifact("1/prompt.json")["inference"]["maxTokens"] == 5000
 
@@ -380,7 +383,7 @@ def test_what_the_model_looked_up_is_kept_with_the_answer(
     model.answers.append([{"toolUse": {"toolUseId": "l1", "name": "read_file", "input": arguments}}])
     model.proposes()
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
-    served = json.dumps(deployed.artifact("1/answer.json")["sent"])
+    served = json.dumps(deployed.artifact("1/answer.json")["conversations"][0]["sent"])
     assert "RATES = {" in served
     assert TOKEN not in served
 
