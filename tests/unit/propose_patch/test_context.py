@@ -8,7 +8,8 @@ import pytest
 
 from functions.core.archive import Kind, Member
 from functions.core.incident import Frame
-from functions.propose_patch.context import Context, Part, build_context, estimate_tokens, map_frames
+from functions.core.requests import estimate_tokens
+from functions.propose_patch.context import Context, Part, build_context, map_frames
 from functions.propose_patch.repository import Repository
 
 FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(40))
