@@ -45,7 +45,12 @@ class Draft:
     def context(self, window: Window) -> Context:
         incident = self.incident
         return build_context(
-            self.repository, incident.frames, self.roots, window.source, causes=incident.causes
+            self.repository,
+            incident.frames,
+            self.roots,
+            window.source,
+            causes=incident.causes,
+            error=incident.title,
         )
 
     def prompt(self, context: Context, window: Window) -> Prompt:

@@ -269,8 +269,8 @@ def cost() -> bool:
     """What a heal of each corpus case costs with the default model, at list prices in a geography.
 
     Its prompt is written to the cache, and read again after one look. What is answered cannot be measured
-    without the model: it is taken as a proposal of 2,000 tokens after as many of thinking, and once as all that
-    an answer may take.
+    without the model: it is taken as a proposal of 2,000 tokens after as many of thinking, and once as all
+    that an answer may take.
     """
     model = default_model("eu-west-1")
     window = window_of(model)
