@@ -119,7 +119,8 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                     f"{bedrock}:application-inference-profile/*",
                 ],
             ),
-            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*"]),
+            # A guardrail with cross-region inference is applied through a profile, too.
+            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
         ],
     }
 

@@ -29,4 +29,5 @@ def claim(
         "attempts_allowed": app.max_attempts,
         "max_attempts": app.max_attempts,
         "comment": "",
+        "second_opinion": bool(app.review_model),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from functions.core.proposal import (
     Proposal,
 )
 from functions.core.redaction import PLACEHOLDER
+from functions.core.turns import content_of
 
 SCHEMAS = {PROPOSE_TOOL: PROPOSE_SCHEMA, ABSTAIN_TOOL: ABSTAIN_SCHEMA}
 
@@ -60,26 +60,6 @@ def judge(response: dict[str, Any]) -> Verdict:
     if len(calls) > 1:
         return _invalid(f"{len(calls)} tools were called: call exactly one, once")
     return _judge_call(str(calls[0].get("name", "")), calls[0].get("input"))
-
-
-def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
-    """The content blocks of the answer; none if the response has another shape.
-
-    Some models give the input of a tool as the text of a JSON object: that is read.
-    """
-    message = response.get("output", {}).get("message") or {}
-    return [_read(block) for block in message.get("content") or [] if isinstance(block, dict)]
-
-
-def _read(block: dict[str, Any]) -> dict[str, Any]:
-    call = block.get("toolUse")
-    if not isinstance(call, dict) or not isinstance(call.get("input"), str):
-        return block
-    try:
-        given = json.loads(call["input"])
-    except (ValueError, RecursionError):
-        return block
-    return {"toolUse": {**call, "input": given}} if isinstance(given, dict) else block
 
 
 def _judge_call(name: str, data: Any) -> Verdict:

@@ -29,8 +29,8 @@ _MOST_CAUSES = 40
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
 _CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 40
 _WINDOW = 20
-_ORIGIN_TOKENS = 400
-"""The most that may be shown of where a value came from."""
+_ORIGIN_TOKENS, _ORIGIN_SHARE = 400, 6
+"""The most that may be shown of where a value came from, and the part of the budget where that is small."""
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
 
 
@@ -158,8 +158,8 @@ def build_context(
         innermost = located[0]
         selection.add_outer(innermost)
         selection.add_class(innermost)
-        selection.add_origins(located, error)
         selection.add_definitions(innermost)
+        selection.add_origins(located, error)
         selection.add_rest(innermost)
         selection.add_tests(located)
         selection.add_rules()
@@ -181,7 +181,7 @@ class _Selection:
 
     def __init__(self, repository: Repository, budget: int) -> None:
         self._repository = repository
-        self._left = budget
+        self._left = self._budget = budget
         self._shown: dict[str, set[int]] = {}
         self._redacted: dict[str, list[str]] = {}
         self.parts: list[Part] = []
@@ -261,10 +261,12 @@ class _Selection:
         """Where the value that failed may have been made, in few lines, beside the budget for what is
         near."""
         places = [Place(entry.path or "", entry.line or 0) for entry in located]
-        left, self._left = self._left, _ORIGIN_TOKENS
-        for origin in origins(self._repository, places, error):
+        left, listed = self._left, len(self.left_out)
+        self._left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
+        for origin in origins(self._repository, places, error) if self._left else ():
             self._add(origin.path, set(origin.lines), f"where the value may come from: {origin.why}")
         self._left = left
+        del self.left_out[listed:]  # suppositions, of which the surest are shown: not worth a line each
 
     def add_tests(self, located: Sequence[MappedFrame]) -> None:
         """Of the tests that import the failing module, those that name it or a function of the traceback."""

@@ -12,12 +12,13 @@ from functions.core.errors import PromptTooLong
 from functions.core.incident import Incident
 from functions.core.journal import Journal
 from functions.core.requests import estimate_tokens, request_tokens
+from functions.core.sections import nonce_of
 from functions.core.spend import Commits
 from functions.core.windows import Window
 from functions.propose_patch.ask import Answer, ask
 from functions.propose_patch.context import Context, Part, build_context
 from functions.propose_patch.look import Looks
-from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt, nonce_of
+from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
 
 _MOST_COUNTS = 4

@@ -38,8 +38,10 @@ MOST = 12
 """Places that are shown: the surest of them."""
 _MOST_OF_ONE = 4
 """Of one kind, such as the assignments to one attribute: a name that everybody uses tells nothing."""
-_MOST_FILES = 60
+_MOST_FILES = 20
 """Files that are parsed for one name."""
+_MOST_NAMES = 6
+"""Keys and attributes of the failing line that are looked for."""
 
 _MISSING_KEY = re.compile(r"KeyError: '([^']+)'")
 _MISSING_ATTRIBUTE = re.compile(r"(?:'(\w+)' object|type object '(\w+)') has no attribute '(\w+)'")
@@ -90,18 +92,18 @@ def origins(repository: Repository, places: Sequence[Place], error: str) -> list
 def _all(search: _Search, places: Sequence[Place], error: str) -> Iterator[Origin]:
     for place in places[:1]:
         asked = _asked(search.repository, place, error)
-        for key in asked.keys:
+        for key in islice(asked.keys, _MOST_NAMES):
             yield from search.each(key, sets_key(key), f"sets or removes the key {key!r}")
-        for attribute in asked.attributes:
+        for attribute in islice(asked.attributes, _MOST_NAMES):
             sets = sets_attribute(attribute)
             yield from search.each(attribute, sets, f"sets or defines the attribute {attribute!r}")
-        for name in [*asked.classes, *search.classes_with(asked.attributes)]:
+        for name in [*asked.classes, *search.classes_with(islice(asked.attributes, _MOST_NAMES))]:
             yield from search.class_of(name)
         for table in asked.tables:
             yield from search.table(table)
     for caller in places[1:]:
         yield from search.arguments(caller)
-    for attribute in asked.attributes if places else ():
+    for attribute in islice(asked.attributes, _MOST_NAMES) if places else ():
         yield from search.each("setattr", calls("setattr"), f"may set {attribute!r}, among others")
 
 
@@ -181,7 +183,7 @@ class _Search:
         for attribute in attributes:
             finds = sets_attribute(attribute)
             for path in self._with(attribute):
-                owners = [s.owner.name for s in self._of(path) if s.owner and finds(s)]
+                owners = [s.owner.name for s in self._mentioning(path, attribute) if s.owner and finds(s)]
                 yield from dict.fromkeys(owners)
 
     def class_of(self, name: str) -> Iterator[Origin]:
@@ -204,7 +206,7 @@ class _Search:
         finds = changes_table(kind)
         yield from self.each(kind, finds, f"writes {kind}")
         for path in self._with(kind):
-            for statement in self._of(path):
+            for statement in self._mentioning(path, kind):
                 if statement.function and finds(statement):
                     for writer in self._around(path, statement.function):
                         yield from self.each(writer, calls(writer), f"has {writer} write {kind}")
@@ -230,6 +232,15 @@ class _Search:
         tree = self.repository.tree(path)
         nodes = ast.walk(tree) if tree else iter(())
         return [n.name for n in nodes if isinstance(n, syntax.Function) and function.lineno in syntax.span(n)]
+
+    def _mentioning(self, path: str, name: str) -> Iterator[Statement]:
+        """The statements in whose own lines the name occurs: few of a file are worth a closer look."""
+        numbers = [n for n, line in enumerate(self.repository.lines(path), 1) if name in line]
+        for statement in self._of(path):
+            node = statement.node
+            own = syntax.head(node) if hasattr(node, "body") else syntax.span(node)
+            if any(number in own for number in numbers):
+                yield statement
 
     def _with(self, name: str) -> list[str]:
         having = (path for path in self._paths if name in (self.repository.text(path) or ""))

@@ -19,6 +19,7 @@ from functions.core.prices import Prices, Usage
 from functions.core.proposal import Abstention, Proposal
 from functions.core.redaction import redact
 from functions.core.requests import Options
+from functions.core.review import spent_usd
 from functions.core.spend import Commits, OverBudget
 from functions.core.windows import Window, window_of
 from functions.propose_patch.ask import Answer, request_for
@@ -65,7 +66,7 @@ def propose(
         others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
         outcome = _attempt(heal, source_key, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
-    _record(heal, incident, incidents, artifacts, outcome)
+    _record(heal, incident, incidents, artifacts)
     return outcome
 
 
@@ -239,18 +240,14 @@ def _over_budget(error: OverBudget, journal: Journal) -> Abstention:
     )
 
 
-def _record(
-    heal: Heal, incident: Incident, incidents: Incidents, artifacts: Artifacts, outcome: dict[str, Any]
-) -> None:
+def _record(heal: Heal, incident: Incident, incidents: Incidents, artifacts: Artifacts) -> None:
     """Attempts and cost of this heal, as totals, so that recording twice changes nothing."""
     if incident.execution_arn.rsplit(":", 1)[-1] != heal.heal_id:
         return  # another execution has the incident by now
-    earlier = (artifacts.find_json(heal.attempt_key(OUTCOME, number)) for number in range(1, heal.attempt))
-    cost = outcome["cost_usd"] + sum(record["cost_usd"] for record in earlier if record)
     incidents.advance(
         heal.incident_id,
         incident.execution_arn,
         status=str(Status.HEALING),
         attempts=heal.attempt,
-        cost_usd=Decimal(str(round(cost, 6))),
+        cost_usd=Decimal(str(round(spent_usd(artifacts, heal), 6))),
     )

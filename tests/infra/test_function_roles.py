@@ -31,9 +31,9 @@ ANYWHERE = {
 
 # Who holds a power that could do harm in the wrong hands. Resource: a part of the ARN.
 POWERS: dict[tuple[str, str], set[str]] = {
-    ("bedrock:InvokeModel", ""): {"propose_patch"},
-    ("bedrock:CountTokens", ""): {"propose_patch"},
-    ("bedrock:ApplyGuardrail", ""): {"propose_patch"},
+    ("bedrock:InvokeModel", ""): {"propose_patch", "review_patch"},
+    ("bedrock:CountTokens", ""): {"propose_patch", "review_patch"},
+    ("bedrock:ApplyGuardrail", ""): {"propose_patch", "review_patch"},
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
     ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
@@ -55,7 +55,13 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "create_pull_request",
         "track_pull_requests",
     },
-    ("s3:PutObject", ""): {"fetch_source", "install_dependencies", "propose_patch", "validate_patch"},
+    ("s3:PutObject", ""): {
+        "fetch_source",
+        "install_dependencies",
+        "propose_patch",
+        "review_patch",
+        "validate_patch",
+    },
     ("dynamodb:PutItem", ""): {"await_approval"},
     ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
     ("logs:GetLogEvents", ""): {"detect_errors"},

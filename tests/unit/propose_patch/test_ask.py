@@ -15,11 +15,12 @@ from functions.core.archive import Member
 from functions.core.journal import Journal
 from functions.core.proposal import Abstention, Proposal
 from functions.core.requests import Options, request_tokens
+from functions.core.sections import Section
 from functions.core.spend import Commitment, OverBudget
 from functions.core.windows import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
 from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.look import MOST_TURNS, Looks
-from functions.propose_patch.prompt import Prompt, Section
+from functions.propose_patch.prompt import Prompt
 from functions.propose_patch.repository import Repository
 
 CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -71,7 +71,7 @@ def test_the_culprit_is_in_the_prompt_for_few_tokens(tmp_path: Path, monkeypatch
 def test_what_is_shown_of_it_is_bounded_and_says_why(tmp_path: Path) -> None:
     case = Case(
         "everywhere",
-        "from a import f; f(None)",
+        "from a import f\nclass T: name = 'x'\nf(T())",
         "",
         {
             "a.py": "def f(thing):\n    return thing.name + 1\n",

@@ -22,8 +22,9 @@ from functions.core.incident import Incident
 from functions.core.journal import Journal
 from functions.core.proposal import Proposal
 from functions.core.spend import Commitment
+from functions.core.turns import Converses
 from functions.core.windows import window_of
-from functions.propose_patch.ask import Answer, Converses, ask, request_for
+from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.context import build_context
 from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt

@@ -19,8 +19,9 @@ from functions.core.errors import (
     ModelUnavailable,
     PromptTooLong,
 )
+from functions.core.sections import Section
 from functions.propose_patch.ask import request_for
-from functions.propose_patch.prompt import Prompt, Section
+from functions.propose_patch.prompt import Prompt
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
