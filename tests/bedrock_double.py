@@ -84,11 +84,13 @@ class Rules:
 
 
 def table() -> dict[str, Rules]:
-    rows = tomllib.loads(_TABLE.read_text())
-    return {
-        name: Rules(name, **{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
-        for name, row in rows.items()
-    }
+    rows: dict[str, dict[str, Any]] = tomllib.loads(_TABLE.read_text())
+    return {name: _rules(name, row) for name, row in rows.items()}
+
+
+def _rules(name: str, row: dict[str, Any]) -> Rules:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Rules(name, **values)
 
 
 MODELS = table()
