@@ -102,9 +102,8 @@ def test_whatever_it_says_ends_in_findings_or_an_abstention(
     incident = ended(run, known)
     told, stops = what_was_said(run, incident)
     with capsys.disabled():
-        print(
-            f"\n{name}: {incident.status} after {incident.attempts} attempts, {time.monotonic() - started:.0f} s"
-        )
+        seconds = time.monotonic() - started
+        print(f"\n{name}: {incident.status} after {incident.attempts} attempts, {seconds:.0f} s")
         print(f"  answers ended with {', '.join(stops)}")
         print(f"  {incident.reason[:300]}")
         for finding in told:
