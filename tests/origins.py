@@ -16,7 +16,7 @@ from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
-_CASES = Path(__file__).parent / "data" / "origins" / "cases.toml"
+_FOLDER = Path(__file__).parent / "data" / "origins"
 _FILLERS = 45
 
 
@@ -42,8 +42,9 @@ class Crashed:
     roots: dict[str, str]
 
 
-def cases() -> Iterator[Case]:
-    for name, row in tomllib.loads(_CASES.read_text()).items():
+def cases(collection: str = "cases") -> Iterator[Case]:
+    """The cases that the search was made with, or those of another collection."""
+    for name, row in tomllib.loads((_FOLDER / f"{collection}.toml").read_text()).items():
         call, culprit = row.pop("call"), row.pop("culprit")
         files = {path: _grown(text.strip() + "\n", f"{name}_{path[:-3]}") for path, text in row.items()}
         yield Case(name, call, culprit, files)

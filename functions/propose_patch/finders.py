@@ -95,6 +95,23 @@ def sets_attribute(name: str) -> Finder:
     return finds
 
 
+def has_field(name: str) -> Finder:
+    """`X = namedtuple("X", "name …")` and the like: a class that is made by a call."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+
+    def names_it(part: ast.AST) -> bool:
+        return (
+            isinstance(part, ast.Constant) and isinstance(part.value, str) and bool(word.search(part.value))
+        )
+
+    def finds(statement: Statement) -> bool:
+        value = statement.node.value if isinstance(statement.node, ast.Assign) else None
+        maker = called(value) if value else ""
+        return maker in ("namedtuple", "NamedTuple", "make_dataclass") and any(map(names_it, statement.parts))
+
+    return finds
+
+
 def changes_table(name: str) -> Finder:
     """`name[…] = …`, `name.append(…)` and the like, `module.name[…] = …`."""
 

@@ -25,6 +25,7 @@ from functions.propose_patch.finders import (
     changes_table,
     constant_key,
     defines,
+    has_field,
     is_fixed,
     lines_of,
     sets_attribute,
@@ -181,21 +182,26 @@ class _Search:
     def classes_with(self, attributes: Iterable[str]) -> Iterator[str]:
         """Names of the classes that have one of these attributes by their own definition."""
         for attribute in attributes:
-            finds = sets_attribute(attribute)
+            finds, fields = sets_attribute(attribute), has_field(attribute)
             for path in self._with(attribute):
-                owners = [s.owner.name for s in self._mentioning(path, attribute) if s.owner and finds(s)]
-                yield from dict.fromkeys(owners)
+                for statement in self._mentioning(path, attribute):
+                    if statement.owner and finds(statement):
+                        yield statement.owner.name
+                    elif fields(statement):
+                        yield from sorted(syntax.assigned(statement.node))
 
     def class_of(self, name: str) -> Iterator[Origin]:
-        """Where objects of a class are made, and how it makes itself."""
+        """Where objects of a class are made, and how it makes itself: its constructor, or else its outline."""
         yield from self.each(name, calls(name), f"makes a {name}")
         for path in self._with(name):
-            for statement in self._of(path):
+            for statement in self._mentioning(path, name):
                 node = statement.node
-                constructs = isinstance(node, syntax.Function) and node.name == "__init__"
-                if constructs and statement.owner and statement.owner.name == name:
-                    lines = frozenset(list(syntax.span(node))[:STATEMENT_LINES])
-                    yield Origin(path, lines, f"constructor of {name}")
+                if isinstance(node, ast.ClassDef) and node.name == name:
+                    constructor = syntax.member(node, "__init__")
+                    lines = (
+                        list(syntax.span(constructor)) if constructor else sorted(syntax.outline_lines(node))
+                    )
+                    yield Origin(path, frozenset(lines[:STATEMENT_LINES]), f"constructor of {name}")
 
     def table(self, name: str) -> Iterator[Origin]:
         """What writes a table; where a function writes what it is told to, who tells it."""
