@@ -191,7 +191,7 @@ class _Search:
                         yield from sorted(syntax.assigned(statement.node))
 
     def class_of(self, name: str) -> Iterator[Origin]:
-        """Where objects of a class are made, and how it makes itself: its constructor, or else its outline."""
+        """Where objects of a class are made, and its constructor, or else its outline."""
         yield from self.each(name, calls(name), f"makes a {name}")
         for path in self._with(name):
             for statement in self._mentioning(path, name):

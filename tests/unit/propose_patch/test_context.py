@@ -159,6 +159,8 @@ def test_then_comes_what_an_engineer_would_look_at_most_relevant_first() -> None
         ("orders/models.py", "definition of Cart"),
         ("orders/pricing.py", "definition of find_customer"),
         ("orders/rates.py", "definition of rate_for"),
+        ("orders/models.py", "where the value may come from: constructor of Base"),
+        ("orders/models.py", "where the value may come from: constructor of Line"),
         ("tests/test_pricing.py", "tests that import pricing"),
         ("AGENTS.md", "the repository's own rules"),
         ("handler.py", "imports and constants of handler.py"),
