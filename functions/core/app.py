@@ -130,19 +130,12 @@ class App:
             raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
         if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
             raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
-        if app.context_window and app.context_window < _LEAST_WINDOW:
-            raise AppInvalid(f"app {name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
         if app.codebuild_project and not _PROJECT.fullmatch(app.codebuild_project):
             raise AppInvalid(
                 f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
                 f" {PROJECT_PREFIX!r}: the workflow may start no other"
             )
-        if app.temperature > 1:
-            raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
-        if app.effort and app.effort not in EFFORTS:
-            raise AppInvalid(f"app {name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
-        if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
-            raise AppInvalid(f"app {name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
+        _check_models(app)
         return app
 
     def model_in(self, region: str) -> str:
@@ -162,6 +155,17 @@ class App:
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
+
+
+def _check_models(app: App) -> None:
+    if app.context_window and app.context_window < _LEAST_WINDOW:
+        raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
+    if app.temperature > 1:
+        raise AppInvalid(f"app {app.name!r}: 'temperature' must be at most 1")
+    if app.effort and app.effort not in EFFORTS:
+        raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
+    if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
+        raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
 
 
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
