@@ -274,7 +274,8 @@ def cost() -> bool:
     """
     model = default_model("eu-west-1")
     window = window_of(model)
-    typical, most = [], []
+    typical: list[float] = []
+    most: list[float] = []
     for case in crash_corpus.cases():
         log = crash_corpus.without_carets(crash_corpus.run(case.folder, case.call))
         members = tuple(m for m in members_of(case.folder, skip=("__pycache__",)) if m.path != "case.toml")

@@ -51,8 +51,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait_for(url, process, log)
         yield url
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()  # in the middle of an answer it listens to nothing else
+        process.wait()
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
