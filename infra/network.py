@@ -1,4 +1,4 @@
-"""Where code under test runs: subnets from which nothing but the artifacts bucket can be reached."""
+"""Where code under test runs: subnets from which nothing but jobs and their reports can be reached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class IsolatedNetwork(Construct):
-    """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one bucket."""
+    """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder."""
 
     def __init__(self, scope: Construct, construct_id: str, *, bucket_arn: str) -> None:
         super().__init__(scope, construct_id)
@@ -30,7 +30,7 @@ class IsolatedNetwork(Construct):
             iam.PolicyStatement(
                 principals=[iam.AnyPrincipal()],
                 actions=["s3:GetObject", "s3:PutObject"],
-                resources=[f"{bucket_arn}/*"],
+                resources=[f"{bucket_arn}/runs/*"],
             )
         )
         self.security_group = ec2.SecurityGroup(

@@ -1,7 +1,8 @@
 """What goes into a function: a tree of files, as a zip or as a container image.
 
 Light functions are zips of our code alone beside AWS's Powertools layer. Functions that need git, or
-libraries that the layer lacks, share one container image; each has its own command. With packaging `zip` the
+libraries that the layer lacks, share one container image; each has its own command. The one that runs code of
+strangers has an image of its own. With packaging `zip` the
 very same trees become zips: that is how the embedded run deploys without Docker, where the dependencies come
 from the interpreter that runs the functions.
 """
@@ -26,7 +27,11 @@ LOCK = ROOT / "requirements.lock"
 PROJECT = ROOT / "pyproject.toml"
 DOCKERFILE = ROOT / "infra" / "Dockerfile"
 
-PYTHON = "3.11"
+HARNESS = ROOT / "functions" / "harness" / "requirements.txt"
+
+PYTHON = "3.14"
+"""The newest Python that Lambda has and that AWS supports: 3.15 is in preview, without the Powertools layer.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 ARCHITECTURE = "x86_64"
 """The functions' platform, here and in `infra/Dockerfile`."""
 
@@ -65,7 +70,14 @@ def tree(spec: Spec) -> Tree:
         **source(spec),
         "Dockerfile": DOCKERFILE.read_bytes(),
         "requirements.txt": requirements().encode(),
+        "uv.txt": _locked(LOCK.read_text())["uv"].encode(),
+        "harness.txt": HARNESS.read_bytes(),
     }
+
+
+def stage(spec: Spec) -> str:
+    """The stage of the Dockerfile that a function's image is."""
+    return "runner" if spec.runs_strangers else "functions"
 
 
 def source(spec: Spec) -> Tree:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.runs import JOB, REPORT
 from infra.catalog import May
 from infra.names import (
     CREDENTIALS_PATH,
@@ -43,6 +44,7 @@ class Resources:
     data_key_arn: str
     token_key_arn: str
     state_machine_name: str
+    runner_arn: str
 
 
 def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
@@ -78,6 +80,11 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
         May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        May.HAND_OUT_RUNS: [
+            (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
+            (["s3:PutObject"], [f"{bucket}/runs/*/{REPORT}"]),
+        ],
+        May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
@@ -96,8 +103,15 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # change of the stack.
         May.READ_FUNCTIONS: [
             (
-                ["lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        # An image's configuration is a blob like its layers; there is no narrower action for it.
+        May.READ_IMAGES: [
+            (
+                ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
             )
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
@@ -139,7 +153,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
             }
         ),
     ),
-    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
+    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.HAND_OUT_RUNS})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
     (

@@ -10,8 +10,11 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from functions.core.identity import LINK
+from functions.core.names import function_name
+from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
-from infra.catalog import FUNCTIONS, SIGN_IN, Spec
+from infra.builds import Builds
+from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.names import (
@@ -51,6 +54,10 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = 7 * 24
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    pythons: tuple[str, ...] = VERSIONS
+    """The Pythons that apps can run on: those of the runner's image, or of this machine."""
+    build_image: str = ""
+    """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -70,6 +77,7 @@ class SelfHealingCode(Stack):
             data_key_arn=storage.data_key.key_arn,
             token_key_arn=storage.token_key.key_arn,
             state_machine_name=NAME,
+            runner_arn=self._runner_arn(),
         )
         factory = FunctionFactory(
             self,
@@ -78,6 +86,14 @@ class SelfHealingCode(Stack):
             Package(options.packaging, staging),
             reserve=options.reserve_concurrency,
         )
+        if options.build_image:
+            Builds(
+                self,
+                "Builds",
+                image=options.build_image,
+                bucket_arn=storage.artifacts.bucket_arn,
+                key_arn=storage.data_key.key_arn,
+            )
         functions = self._functions(factory, options)
         workflow = Workflow(self, "Workflow", functions, options.approval_hours, storage.data_key)
         StartHeals(
@@ -130,10 +146,12 @@ class SelfHealingCode(Stack):
                 resource_name=NAME,
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             ),
+            "runner_arn": self._runner_arn(),
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
+            "pythons": " ".join(options.pythons),
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
@@ -157,8 +175,18 @@ class SelfHealingCode(Stack):
             url = page.alias.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
             settings["approval_url"] = url.url
         self.approval_url = settings["approval_url"]
+        by_folder[RUNNER.folder] = RUNNER
         functions = {folder: factory.build(spec, settings) for folder, spec in by_folder.items()}
         return functions | entered | {"decide_approval": page}
+
+    def _runner_arn(self) -> str:
+        """Of its alias; RunPatch and its role name it before it exists."""
+        return self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=f"{function_name(RUNNER.folder)}:live",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
 
     def _outputs(self, functions: dict[str, Deployed], workflow: Workflow) -> None:
         """What the `selfheal` command reads."""

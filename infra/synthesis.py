@@ -44,10 +44,14 @@ def options_from(app: App) -> Options:
         parsed["packaging"] = Packaging(values["packaging"])
     if values["log_groups"]:
         parsed["log_groups"] = tuple(filter(None, values["log_groups"].split(",")))
+    if values["pythons"]:
+        parsed["pythons"] = tuple(values["pythons"].split(","))
     if values["reserve_concurrency"]:
         parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
     if values["approval_hours"]:
         parsed["approval_hours"] = int(values["approval_hours"])
+    if values["build_image"]:
+        parsed["build_image"] = values["build_image"]
     if values["sign_in"]:
         parsed["sign_in"] = SignIn.parse(values["sign_in"])
     return Options(**parsed)

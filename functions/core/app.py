@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid, ModelNotFound
 from functions.core.models import default_model
+from functions.core.repository_settings import PYTHON
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -50,6 +51,9 @@ class App:
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""
     """Commit that is deployed, when a deployment records it here."""
+    python: str = ""
+    """The Python that the app runs on, such as "3.12"; empty means: as its function, its image or its
+    repository say."""
     test_command: tuple[str, ...] = ()
     """Runs the repository's tests; empty means pytest."""
     codebuild_project: str = ""
@@ -135,6 +139,8 @@ class App:
                 f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
                 f" {PROJECT_PREFIX!r}: the workflow may start no other"
             )
+        if app.python and not PYTHON.fullmatch(app.python):
+            raise AppInvalid(f"app {name!r}: 'python' must be a version such as \"3.12\", or empty")
         _check_models(app)
         return app
 

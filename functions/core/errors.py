@@ -7,7 +7,8 @@ Step Functions matches Python errors by bare class name, without inheritance, so
     ├── TransientError            the workflow retries these, with backoff and jitter
     │   ├── ForgeUnavailable      the git host did not answer, or answered 5xx or 429
     │   ├── ModelThrottled        Bedrock asked us to slow down
-    │   └── ModelUnavailable      Bedrock failed on its side, or timed out
+    │   ├── ModelUnavailable      Bedrock failed on its side, or timed out
+    │   └── RunnerUnavailable     the function that runs patches could not be started, or did not answer
     └── PermanentError            never retried: somebody must change something, then redrive
         ├── AppNotRegistered      no app in the registry has this name
         ├── AppInvalid            the app's registry entry breaks a rule; the message names the field
@@ -50,6 +51,10 @@ class ModelThrottled(TransientError):
 
 class ModelUnavailable(TransientError):
     """Bedrock failed on its side or timed out."""
+
+
+class RunnerUnavailable(TransientError):
+    """The function that runs patches could not be started, read its job or leave its report."""
 
 
 class AppNotRegistered(PermanentError):

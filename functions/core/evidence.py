@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from functions.core.python import Python
+
 
 class Result(StrEnum):
     """Outcome of one gate. `NOT_RUN` is never shown as a pass: its detail says why nothing was proven."""
@@ -62,6 +64,8 @@ class Evidence:
     base_reason: str = ""
     """Why the patch is for that commit: who named it as deployed."""
     build: Build | None = None
+    python: Python | None = None
+    """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
 
     @property
     def accepted(self) -> bool:
@@ -89,6 +93,7 @@ class Evidence:
             "base_sha": self.base_sha,
             "base_reason": self.base_reason,
             "build": asdict(self.build) if self.build else None,
+            "python": self.python.to_json() if self.python else None,
         }
 
     @classmethod
@@ -99,6 +104,7 @@ class Evidence:
             base_sha=data.get("base_sha", ""),
             base_reason=data.get("base_reason", ""),
             build=Build(**data["build"]) if data.get("build") else None,
+            python=Python.from_json(data["python"]) if data.get("python") else None,
         )
 
 

@@ -20,6 +20,8 @@ class Settings:
     """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
     topic_arn: str = ""
     state_machine_arn: str = ""
+    runner_arn: str = ""
+    """Alias of the function in which patches run."""
     token_key_arn: str = ""
     """KMS key that encrypts task tokens at rest."""
     link_key_parameter: str = ""
@@ -38,6 +40,8 @@ class Settings:
     client_secret_parameter: str = ""
     """SecureString with the OpenID Connect client's secret; there is none for a public client."""
     failure_queue_url: str = ""
+    pythons: str = ""
+    """The versions that apps can run on here, oldest first, separated by spaces."""
 
     @classmethod
     def from_environment(cls) -> Self:

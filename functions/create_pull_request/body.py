@@ -46,6 +46,8 @@ def render(
         "### Evidence",
         _table(evidence),
     ]
+    if evidence.python:
+        parts.append(f"The app runs on {prose(evidence.python.said)}.")
     if evidence.build:
         parts.append(_build(evidence.build))
     if evidence.not_proven:

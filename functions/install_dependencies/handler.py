@@ -11,8 +11,9 @@ from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.facts import Facts
 from functions.core.heal import Heal
+from functions.core.python import Python
 from functions.core.settings import Settings
-from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for, left_to
 
 
@@ -22,4 +23,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
     if project := Facts.load(artifacts, Heal.from_state(event)).app.codebuild_project:
         return left_to(project)
-    return install_for(artifacts, event["source"]["key"], pip_environment(os.environ))
+    python, environment = Python.from_state(event), installer_environment(os.environ)
+    return install_for(artifacts, event["source"]["key"], python, environment)

@@ -12,7 +12,8 @@ from functions.core import archive
 from functions.core.artifacts import Artifacts
 from functions.core.dependencies import LIMITS, Dependencies
 from functions.core.errors import SourceTooLarge
-from functions.install_dependencies.install import NotInstalled, install
+from functions.core.python import Python
+from functions.install_dependencies.install import NotInstalled, install, target
 from functions.install_dependencies.wanted import wanted
 
 
@@ -22,12 +23,14 @@ def left_to(project: str) -> dict[str, Any]:
     return asdict(Dependencies(reason=reason))
 
 
-def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str, str]) -> dict[str, Any]:
+def install_for(
+    artifacts: Artifacts, source_key: str, python: Python, environment: Mapping[str, str]
+) -> dict[str, Any]:
     """The `dependencies` part of the state: {"key", "reason", "packages"}.
 
-    The archive lies under a key by the hash of what was asked for; a marker written last says that it is
-    whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not kept either, so
-    that the next heal tries again.
+    The archive lies under a key by the hash of what was asked for and for which Python; a marker written last
+    says that it is whole. What cannot be installed ends no heal: the reason goes into the evidence. It is not
+    kept either, so that the next heal tries again.
     """
     tree = {
         m.path: m.data for m in archive.read(artifacts.get(source_key)) if m.kind is not archive.Kind.SYMLINK
@@ -35,17 +38,19 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
         return asdict(Dependencies(reason=asked.problem))
-    key, marker = f"dependencies/{asked.digest}.tar.gz", f"dependencies/{asked.digest}.json"
+    digest = asked.digest(target(python.version))
+    key, marker = f"dependencies/{digest}.tar.gz", f"dependencies/{digest}.json"
     if (done := artifacts.find_json(marker)) is not None:
         return asdict(Dependencies(key, packages=done["packages"]))
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
-            packages = install(asked, Path(folder), environment)
+            packages = install(asked, python.version, Path(folder), environment)
             body = archive.pack(archive.members_of(Path(folder) / "site"), LIMITS)
         except NotInstalled as error:
             return asdict(Dependencies(reason=str(error)))
         except SourceTooLarge:
             return asdict(Dependencies(reason=f"they take more than {LIMITS.bytes / 1e6:,.0f} MB"))
     artifacts.put(key, body, "application/gzip")
-    artifacts.put_json(marker, {"packages": packages, "requirements": list(asked.requirements)})
+    about = {"packages": packages, "python": python.version, "requirements": list(asked.requirements)}
+    artifacts.put_json(marker, about)
     return asdict(Dependencies(key, packages=packages))

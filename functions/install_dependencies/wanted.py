@@ -14,7 +14,6 @@ import hashlib
 import json
 import posixpath
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -49,13 +48,9 @@ class Wanted:
     constraints: tuple[str, ...] = ()
     problem: str = ""
 
-    @property
-    def digest(self) -> str:
-        """The same for the same requirements on the same Python and platform."""
-        platform = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform}"
-        return hashlib.sha256(
-            json.dumps([platform, self.requirements, self.constraints]).encode()
-        ).hexdigest()
+    def digest(self, target: str) -> str:
+        """The same for the same requirements on the same Python and platform, which `target` names."""
+        return hashlib.sha256(json.dumps([target, self.requirements, self.constraints]).encode()).hexdigest()
 
 
 def wanted(tree: Mapping[str, bytes]) -> Wanted:

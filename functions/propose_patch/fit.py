@@ -42,6 +42,8 @@ class Draft:
     attempts: Sequence[EarlierAttempt] = ()
     comment: str = ""
     earlier: Sequence[Incident] = ()
+    python: str = ""
+    """The version that the app runs on."""
 
     def context(self, window: Window) -> Context:
         incident = self.incident
@@ -63,6 +65,7 @@ class Draft:
             self.comment,
             self.earlier,
             room=window.room,
+            python=self.python,
         )
 
 

@@ -12,6 +12,7 @@ from functions.core.bedrock import Bedrock, client_config
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
+from functions.core.python import Python
 from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.core.spend import Budget
@@ -29,6 +30,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     return propose(
         heal,
         event["source"]["key"],
+        Python.from_state(event),
         event.get("comment", ""),
         replace(app, model=app.model_in(runtime.meta.region_name)),
         Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),

@@ -53,6 +53,7 @@ What a good patch does
 - It mends the cause, where the cause is. It does not hide the symptom: no new bare or broad `except`, no
   swallowed error, no skipped, weakened or deleted test, no early return that only avoids the error.
 - It is minimal, keeps the style around it, and changes no behaviour that the error does not call for.
+- It runs on the Python that the incident names: no syntax and no library that is newer.
 - It touches source files of the repository, never CI, deployment, permission, lock or dependency files.
 - Each edit is a search-and-replace block: `search` is copied exactly from the file, indentation included, and
   must occur exactly once in the whole file; take in neighbouring lines where one line may not be unique.
@@ -116,16 +117,18 @@ def build_prompt(
     comment: str = "",
     earlier: Sequence[Incident] = (),
     room: int = 1_000_000,
+    python: str = "",
 ) -> Prompt:
     """The prompt for one attempt. Everything in it is redacted; nothing in it can leave its section.
 
     earlier: incidents at the same place, the latest first; room: tokens that the model reads, so that where
-    it is small, neither the log nor earlier attempts leave none for the source.
+    it is small, neither the log nor earlier attempts leave none for the source; python: the version that the
+    app runs on.
     """
     nonce = nonce_of(heal_id)
     return Prompt(
         system=SYSTEM.replace("{nonce}", nonce),
-        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room)),
+        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room, python)),
         nonce=nonce,
     )
 
@@ -138,6 +141,7 @@ def _sections(
     comment: str,
     earlier: Sequence[Incident],
     room: int,
+    python: str,
 ) -> Iterator[Section]:
     message = incident.title.removeprefix(incident.error_type).removeprefix(":").strip()
     facts = {
@@ -145,8 +149,9 @@ def _sections(
         "message": redact(message),
         "service": incident.app,
         "occurrences": str(incident.occurrences),
+        "python": python,
     }
-    body = "\n".join(f"{name}: {one_line(value)}" for name, value in facts.items())
+    body = "\n".join(f"{name}: {one_line(value)}" for name, value in facts.items() if value)
     yield section(nonce, "incident", body)
     yield section(nonce, "traceback", middle_cut(redact(incident.sample), min(_TRACEBACK_LIMIT, room // 2)))
     for part in context.parts:

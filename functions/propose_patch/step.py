@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.core import archive
+from functions.core import archive, engine
 from functions.core.adapted import Adapted, Counts
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
@@ -17,6 +17,7 @@ from functions.core.incidents import Incidents
 from functions.core.journal import Journal
 from functions.core.prices import Prices, Usage
 from functions.core.proposal import Abstention, Proposal
+from functions.core.python import Python
 from functions.core.redaction import redact
 from functions.core.requests import Options
 from functions.core.review import spent_usd
@@ -46,6 +47,7 @@ _NOTE_LIMIT = 1_000
 def propose(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     artifacts: Artifacts,
@@ -64,7 +66,7 @@ def propose(
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
         others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
-        outcome = _attempt(heal, source_key, comment, app, incident, others, artifacts, model, budget)
+        outcome = _attempt(heal, source_key, python, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
     return outcome
@@ -73,6 +75,7 @@ def propose(
 def _attempt(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     incident: Incident,
@@ -90,10 +93,13 @@ def _attempt(
         _earlier(heal, artifacts),
         comment,
         others,
+        python.version,
     )
     context = draft.context(window_of(app.model, app.context_window, app.answer_tokens))
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
+    if abstention := unreadable([context.parts[0].path], repository, python):
+        return _finish(heal, artifacts, abstention)
     journal = Journal(
         artifacts.find_json(heal.attempt_key(ANSWER)),
         lambda said: artifacts.put_json(heal.attempt_key(ANSWER), said),
@@ -108,7 +114,10 @@ def _attempt(
         asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
     except OverBudget as error:
         return _finish(heal, artifacts, _over_budget(error, journal), journal)
-    outcome = _finish(heal, artifacts, asked.answer.result, journal, asked.answer.violations)
+    result = asked.answer.result
+    if isinstance(result, Proposal):
+        result = unreadable([edit.path for edit in result.edits], repository, python) or result
+    outcome = _finish(heal, artifacts, result, journal, asked.answer.violations)
     return outcome | {"model": asked.model, "model_note": model_note(asked, adapted)}
 
 
@@ -227,6 +236,21 @@ def nothing_to_show(context: Context) -> Abstention:
         files_looked_at=(),
         next_action="Check the app's 'source_roots' and 'packages', and that the right repository is set.",
     )
+
+
+def unreadable(paths: Iterable[str], repository: Repository, python: Python) -> Abstention | None:
+    """The abstention where a file that failed, or is to be changed, is of a Python that is newer than this
+    system's own: its patch could not be judged."""
+    for path in paths:
+        text = repository.text(path) if path.endswith(".py") else None
+        if text is not None and (why := engine.too_new(path, text, python)):
+            return Abstention(
+                abstention_class="configuration",
+                reason=f"A patch could not be judged: {why}.",
+                files_looked_at=(path,),
+                next_action=engine.what_to_do(python),
+            )
+    return None
 
 
 def _over_budget(error: OverBudget, journal: Journal) -> Abstention:

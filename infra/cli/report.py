@@ -107,6 +107,7 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
         ("execution", incident.execution_arn),
         ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
         ("base", f"{read['base_sha']} {read['reason']}".strip()),
+        ("python", _python(read.get("python"))),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),
@@ -118,6 +119,10 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
             grid.add_row(name, plain(value))
     title = plain(incident.incident_id, "bold")
     return Panel(Group(plain(incident.title, "bold red"), Text(), grid), title=title, title_align="left")
+
+
+def _python(found: dict[str, str] | None) -> str:
+    return f"{found['version']} {found['why']}" if found else ""
 
 
 def _where(incident: Incident) -> str:

@@ -7,12 +7,13 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -182,9 +183,10 @@ def _deploy_sample(run: Run, token: str) -> None:
     role = session.client("iam").create_role(
         RoleName=SAMPLE_FUNCTION, AssumeRolePolicyDocument=json.dumps(trust)
     )["Role"]
-    session.client("lambda").create_function(
+    lambda_: Any = session.client("lambda")
+    lambda_.create_function(
         FunctionName=SAMPLE_FUNCTION,
-        Runtime="python3.11",
+        Runtime="python{}.{}".format(*sys.version_info[:2]),  # the emulator's own is what runs it
         Role=role["Arn"],
         Handler="orders.handler.handler",
         Code={"ZipFile": _zip(SAMPLE / "orders")},

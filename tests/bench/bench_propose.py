@@ -36,6 +36,7 @@ from functions.propose_patch.prompt import build_prompt
 from functions.propose_patch.repository import Repository
 from infra.catalog import FUNCTIONS
 from infra.local.forge.server import Forge
+from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.model import connect
 from infra.trial.source import NO_COMMIT, LocalSource
@@ -206,7 +207,7 @@ def _case(case: crash_corpus.Case) -> CaseResult:
     log = crash_corpus.without_carets(crash_corpus.run(case.folder, case.call))
     members = tuple(m for m in members_of(case.folder, skip=("__pycache__",)) if m.path != "case.toml")
     source = LocalSource(case.folder, members, NO_COMMIT, "")
-    trial = run_trial(source, log, app_for(source), lambda _: None, model=connect("embedded"))
+    trial = run_trial(source, log, app_for(source), LocalRunner(), lambda _: None, model=connect("embedded"))
     gates = {gate.gate: gate.result for gate in trial.evidence.gates} if trial.evidence else {}
     wrong = trial.outcome == "accepted" and (case.outcome != "healed" or not _holds(case, trial.patch))
     own = trial.context.frames if trial.context else ()

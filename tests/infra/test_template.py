@@ -213,7 +213,7 @@ def test_steps_are_not_throttled(image_template: Any) -> None:
 # The sandbox
 
 
-def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_template: Any) -> None:
+def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_template: Any) -> None:
     vpc_functions = [
         f["FunctionName"]
         for f in image_template.of_type("AWS::Lambda::Function").values()
@@ -226,12 +226,26 @@ def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_templat
         for resource in (s["Resource"] for s in endpoint["PolicyDocument"]["Statement"])
     }
 
-    assert vpc_functions == ["self-heal-validate-patch"]
+    assert vpc_functions == ["self-heal-runner"]
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"].endswith(".s3")
-    assert reachable == {f"{bucket}/*"}
+    assert reachable == {f"{bucket}/runs/*"}
     ways_out = ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route")
     assert not [kind for kind in ways_out if image_template.of_type(kind)]
+
+
+def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Any) -> None:
+    runner = image_template.function("runner")
+
+    assert runner["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
+    assert "Environment" not in runner
+    assert "TracingConfig" not in runner
+    others = [
+        f["FunctionName"]
+        for f in image_template.of_type("AWS::Lambda::Function").values()
+        if "TenancyConfig" in f
+    ]
+    assert others == ["self-heal-runner"]
 
 
 # The workflow and its neighbours

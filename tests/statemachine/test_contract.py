@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from functions.core import errors
-from functions.validate_patch import reproduce
-from functions.validate_patch.codebuild import bundle
-from infra.catalog import STEPS
+from functions.harness.job import Job
+from functions.validate_patch import lanes
+from infra.catalog import EVERY, STEPS
 from infra.diagram import DEFINITION, transitions
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -171,11 +171,14 @@ def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: d
     assert "AwaitApproval" not in reachable(states, start, without=frozenset({"ValidatePatch"}))
 
 
-def test_what_a_build_ran_is_judged_by_validate_patch_and_by_nothing_else(states: dict[str, Any]) -> None:
-    """A build runs strangers' code: it can end well or not at all, but not say what follows from that."""
-    assert [target for _, target in transitions(states["RunBuild"])] == ["ValidatePatch"]
-    assert "AwaitApproval" not in reachable(states, "RunBuild", without=frozenset({"ValidatePatch"}))
-    assert "verdict" not in str(states["RunBuild"])
+@pytest.mark.parametrize("lane", ["RunPatch", "RunBuild"])
+def test_what_a_lane_ran_is_judged_by_validate_patch_and_by_nothing_else(
+    lane: str, states: dict[str, Any]
+) -> None:
+    """A lane runs strangers' code: it can end well or not at all, but not say what follows from that."""
+    assert [target for _, target in transitions(states[lane])] == ["ValidatePatch"]
+    assert "AwaitApproval" not in reachable(states, lane, without=frozenset({"ValidatePatch"}))
+    assert "verdict" not in str(states[lane])
     written = [text for name, s in states.items() if name != "IsValid" for text in expressions(s)]
     assert not [text for text in written if "verdict" in text or "accepted" in text]
 
@@ -228,10 +231,13 @@ def test_every_task_has_a_literal_timeout_longer_than_its_work(tasks: dict[str, 
         assert "HeartbeatSeconds" not in task, name
 
 
-def test_a_build_has_time_for_all_that_its_driver_may_run(tasks: dict[str, Any]) -> None:
-    longest = 2 * reproduce.TIMES * bundle.REPRODUCTION_SECONDS + 2 * bundle.SUITE_SECONDS
+def test_a_lane_has_time_for_all_that_its_driver_may_run(tasks: dict[str, Any]) -> None:
+    """The driver ends by itself when a job's time is up; a lane ends it later, and RunPatch hears of that."""
+    by_folder = {spec.folder: spec.timeout for spec in EVERY}
+    heard = tasks["RunPatch"]["TimeoutSeconds"]
 
-    assert longest < tasks["RunBuild"]["Arguments"]["TimeoutInMinutesOverride"] * 60
+    assert tasks["RunBuild"]["Arguments"]["TimeoutInMinutesOverride"] * 60 > lanes.BUILD_SECONDS
+    assert Job.seconds + 60 < by_folder["runner"] < by_folder["run_patch"] < heard
 
 
 # Retries

@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 from functions.core.approvals import Verdict
 from functions.record_outcome.outcome import Ending
-from functions.validate_patch.codebuild.step import DEFERRED as DEFERRED_VERDICT
+from functions.validate_patch.lanes import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions
 
 START = [{"incident_id": "orders-1a2b"}]
@@ -47,6 +47,8 @@ ORDER = {
     "nonce": "7c",
 }
 DEFERRED = {"verdict": "deferred", "build": ORDER}
+TO_RUN = {"verdict": "deferred", "run": {**ORDER, "project": "", "folder": "runs/heal-1/1-9f"}}
+RAN = {"ended": ""}
 # What the service answers is the whole build; here the parts that matter.
 BUILT = {
     "Build": {
@@ -85,7 +87,13 @@ def heal(outcome: str, **results: list[Any]) -> Results:
 
 PATHS: dict[str, tuple[Results, str]] = {
     "healed at the first try": (
-        heal("healed", ProposePatch=[PROPOSED], ValidatePatch=[ACCEPTED], AwaitApproval=[APPROVE]),
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[TO_RUN, ACCEPTED],
+            RunPatch=[RAN],
+            AwaitApproval=[APPROVE],
+        ),
         "Healed",
     ),
     "another execution has the incident": ({"ClaimIncident": [{"claimed": False}]}, "Duplicate"),

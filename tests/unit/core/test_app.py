@@ -51,6 +51,9 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"codebuild_project": "nightly"}, "begins with 'self-heal-'"),
         ({"codebuild_project": "self-heal-"}, "begins with 'self-heal-'"),
         ({"codebuild_project": "self-heal-x/../y"}, "begins with 'self-heal-'"),
+        ({"python": "3"}, "'python' must be a version such as \"3.12\", or empty"),
+        ({"python": "3.12.4"}, "'python' must be a version"),
+        ({"python": "3.12 --index-url x"}, "'python' must be a version"),
         ({"branhc": "main"}, "unknown field 'branhc'"),
     ],
 )

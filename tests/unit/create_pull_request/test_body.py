@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from functions.core.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.incident import Incident, Status
 from functions.core.proposal import Edit, Proposal
+from functions.core.python import Python
 from functions.core.review import Opinion, Review
 from functions.create_pull_request.body import Approval, render
 
@@ -66,6 +67,13 @@ def test_the_body_says_why_that_commit_is_the_base() -> None:
     body = render(INCIDENT, PROPOSAL, evidence, APPROVAL)
     assert "Why that base: tag git\\_sha of function orders names cdcdcdc." in body
     assert "Why that base" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+
+
+def test_the_body_says_what_the_app_runs_on_and_why() -> None:
+    evidence = replace(EVIDENCE, python=Python("3.12", "Pipfile names 3.12"))
+    said = "The app runs on Python 3.12: Pipfile names 3.12."
+    assert said in render(INCIDENT, PROPOSAL, evidence, APPROVAL)
+    assert "The app runs on" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 
 def test_nothing_is_not_proven_when_all_gates_ran() -> None:

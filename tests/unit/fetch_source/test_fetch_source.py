@@ -344,6 +344,7 @@ def state(
     item = {"fingerprint": "f", "status": "HEALING", "error_type": "KeyError", "title": "KeyError: 'NZ'"}
     incidents_table.put_item(Item={"incident_id": "orders-f", "app": "orders", **item})
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("PYTHONS", "3.9 3.12")
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", registry)
     return {"incident_id": "orders-f", "app": "orders", "heal_id": "h1", "attempt": 0}
@@ -355,6 +356,7 @@ def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any],
         "key": "orders-f/h1/source.tar.gz",
         "base_sha": hosted.base_sha,
         "revision_from": "branch",
+        "python": {"version": "3.12", "why": "the newest, because nothing names another"},
     }
     # When the branch moves on and the forge goes away
     hosted.branch("main")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,15 @@ from functions.core.artifacts import Artifacts
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
+from functions.core.python import Python
+from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
-from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
+HERE = Python("{}.{}".format(*sys.version_info[:2]), "it runs this")
 
 
 @pytest.fixture
@@ -48,7 +52,8 @@ def fetched(artifacts: Artifacts) -> Callable[..., str]:
 def test_a_repository_that_asks_for_nothing_costs_one_read(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
-    assert install_for(artifacts, fetched(main="x = 1\n"), {}) == {"key": "", "reason": "", "packages": 0}
+    done = install_for(artifacts, fetched(main="x = 1\n"), HERE, {})
+    assert done == {"key": "", "reason": "", "packages": 0}
 
 
 def test_wheels_and_what_they_need_are_installed_once(
@@ -58,15 +63,15 @@ def test_wheels_and_what_they_need_are_installed_once(
     make_wheel("second", "2.1")
     source = fetched(requirements_txt="first==1.0\n")
 
-    done = install_for(artifacts, source, index[1])
+    done = install_for(artifacts, source, HERE, index[1])
 
     assert (done["packages"], done["reason"]) == (2, "")
     target = tmp_path / "unpacked"
     target.mkdir()
     archive.unpack(artifacts.get(done["key"]), target)
     assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
-    without_index = {**index[1], "PIP_INDEX_URL": "http://127.0.0.1:9/"}
-    assert install_for(artifacts, source, without_index) == done, "kept from the first time"
+    without_index = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/"}
+    assert install_for(artifacts, source, HERE, without_index) == done, "kept from the first time"
 
 
 def test_a_source_distribution_is_never_built(
@@ -85,9 +90,10 @@ def test_a_source_distribution_is_never_built(
     (index[0] / "evil").mkdir()
     (index[0] / "evil" / "evil-1.tar.gz").write_bytes(body.getvalue())
 
-    done = install_for(artifacts, fetched(requirements_txt="evil\n"), index[1])
+    done = install_for(artifacts, fetched(requirements_txt="evil\n"), HERE, index[1])
 
-    assert "No matching distribution found for evil" in done["reason"]
+    assert "evil" in done["reason"]
+    assert "no usable wheels" in done["reason"]
     assert done["key"] == ""
     assert not ran.exists()
 
@@ -96,28 +102,106 @@ def test_what_failed_is_tried_again_by_the_next_heal(
     artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
 ) -> None:
     source = fetched(requirements_txt="later\n")
-    assert "later" in install_for(artifacts, source, index[1])["reason"]
+    assert "later" in install_for(artifacts, source, HERE, index[1])["reason"]
     make_wheel("later", "1")
-    assert install_for(artifacts, source, index[1])["packages"] == 1
+    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
 
 
 def test_a_requirement_by_address_is_refused_without_a_call(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
-    done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), {})
+    done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), HERE, {})
     assert "no plain name" in done["reason"]
 
 
-def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
+LINUX = "manylinux_2_28_x86_64"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_wheels_are_chosen_for_the_apps_own_python_and_the_runners_platform(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    version: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for other in VERSIONS:
+        tag = f"cp{other.replace('.', '')}"
+        make_wheel("fast", "2", f"BUILT = {other!r}", tag=f"{tag}-{tag}-{LINUX}")
+        make_wheel("fast", "3", tag=f"{tag}-{tag}-manylinux_2_35_x86_64")  # a newer system than the runner's
+        make_wheel("fast", "4", tag=f"{tag}-{tag}-macosx_11_0_arm64")
+    make_wheel("marked", "1")
+    make_wheel("patched", "1", python=f">={RELEASES[version]}")
+    asked = f"fast\npatched\nmarked; python_version == '{version}'\nmissing; python_version != '{version}'\n"
+
+    source = fetched(requirements_txt=asked)
+    done = install_for(artifacts, source, Python(version, "the app's entry names it"), index[1])
+
+    assert (done["packages"], done["reason"]) == (3, "")
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    archive.unpack(artifacts.get(done["key"]), target)
+    assert (target / "fast.py").read_text() == f"BUILT = {version!r}"
+
+
+def test_what_was_installed_for_one_python_is_not_taken_for_another(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    make_wheel("first", "1.0")
+    source = fetched(requirements_txt="first\n")
+    keys = {install_for(artifacts, source, Python(v, ""), index[1])["key"] for v in ("3.9", "3.12")}
+    assert len(keys) == 2
+
+
+def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_said(
+    artifacts: Artifacts, fetched: Callable[..., str]
+) -> None:
+    done = install_for(artifacts, fetched(requirements_txt="first\n"), Python("2.7", ""), {"HOME": "/tmp"})
+    assert (done["key"], done["packages"]) == ("", 0)
+    assert done["reason"].startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
+    assert done["reason"].endswith("name it in the app's entry ('python')")
+
+
+def test_a_configuration_in_a_folder_above_says_nothing(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_wheel("first", "1.0")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "uv.toml").write_text("no-index = true\n")
+    source = fetched(requirements_txt="first\n")
+    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
+
+
+def test_the_machines_own_configuration_says_where_packages_come_from(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+) -> None:
+    make_wheel("first", "1.0")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    (tmp_path / ".config" / "uv").mkdir(parents=True)
+    configuration = f'[[index]]\nurl = "{index[1]["UV_DEFAULT_INDEX"]}"\ndefault = true\n'
+    (tmp_path / ".config" / "uv" / "uv.toml").write_text(configuration)
+    source = fetched(requirements_txt="first\n")
+    assert install_for(artifacts, source, HERE, environment)["packages"] == 1
+
+
+def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:
     given = {
         "PATH": "/bin", "PIP_INDEX_URL": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
         "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t", "ARTIFACTS_BUCKET": "b",
-        "PYTHONPATH": "/x",
+        "PYTHONPATH": "/x", "LD_LIBRARY_PATH": "/var/lang/lib",
     }  # fmt: skip
-    kept = pip_environment(given)
-    assert kept["PIP_INDEX_URL"] == "https://pypi.example/"
-    assert kept["HTTPS_PROXY"] == "http://proxy"
-    assert not {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ARTIFACTS_BUCKET", "PYTHONPATH"} & kept.keys()
+    assert installer_environment(given) == {
+        "PATH": "/bin", "UV_DEFAULT_INDEX": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
+        "HOME": "/tmp", "LD_LIBRARY_PATH": "/var/lang/lib",
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -130,7 +214,9 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         heal = Heal("a-1", "a", "h")
         incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
         Facts(incident, App("a", ("/a",), "https://forge/o/r", **fields)).save(artifacts, heal)
-        return {"incident_id": "a-1", "app": "a", "heal_id": "h", "source": {"key": source}}
+        python = {"version": "3.12", "why": "Pipfile names 3.12"}
+        heal_state = {"incident_id": "a-1", "app": "a", "heal_id": "h"}
+        return {**heal_state, "source": {"key": source, "python": python}}
 
     return make
 

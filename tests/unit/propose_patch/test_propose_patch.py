@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,8 +48,9 @@ class Model:
     counts: int = 1234
     counted: list[str] = field(default_factory=list)
 
-    def proposes(self) -> None:
-        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": PROPOSAL}}])
+    def proposes(self, **changes: Any) -> None:
+        given = PROPOSAL | changes
+        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": given}}])
 
     def abstains(self) -> None:
         self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "abstain", "input": ABSTENTION}}])
@@ -149,6 +151,50 @@ def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
     everything = json.dumps(sent) + deployed.all_text()
     for secret in (TOKEN, "hunter2", "jane.doe"):
         assert secret not in everything
+
+
+NEWER = f"{sys.version_info.major}.{sys.version_info.minor + 1}"
+TOO_NEW = {"python": {"version": NEWER, "why": "Pipfile names it"}}
+
+
+def test_the_model_is_told_what_the_app_runs_on(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    model.proposes()
+    python = {"version": "3.9", "why": "Pipfile names it"}
+    handler({**STATE, "source": {**STATE["source"], "python": python}}, lambda_context)
+    assert "\npython: 3.9\n" in said(model.requests[0])
+    assert "It runs on the Python that the incident names" in model.requests[0]["system"][0]["text"]
+
+
+def test_a_file_in_syntax_that_is_too_new_for_this_system_is_left_to_people_before_a_model_is_asked(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.fetched({"orders/rates.py": SOURCE + "syntax of the future\n"})
+    outcome = handler({**STATE, "source": {**STATE["source"], **TOO_NEW}}, lambda_context)
+    assert (outcome["outcome"], model.requests) == ("abstained", [])
+    assert f"the app's Python {NEWER} (Pipfile names it) is newer and may read it" in outcome["reason"]
+    assert outcome["next_action"] == f"Run this system on Python {NEWER} or newer, then start the heal again."
+
+
+def test_an_answer_that_edits_such_a_file_is_left_to_people_too(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    edits = [{"path": "orders/other.py", "search": "x = 1", "replace": "x = 2"}]
+    deployed.fetched({"orders/rates.py": SOURCE, "orders/other.py": "x = 1\nsyntax of the future\n"})
+    model.proposes(edits=edits)
+    outcome = handler({**STATE, "source": {**STATE["source"], **TOO_NEW}}, lambda_context)
+    assert outcome["outcome"] == "abstained"
+    assert outcome["reason"].startswith("configuration: A patch could not be judged: orders/other.py:2: ")
+    assert outcome["cost_usd"] > 0, "what was paid is counted"
+
+
+def test_a_file_that_is_broken_for_the_apps_own_python_is_no_reason_to_abstain(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.fetched({"orders/rates.py": SOURCE + "syntax of no Python\n"})
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
 
 
 def test_a_retried_or_redriven_step_does_not_ask_again(

@@ -31,6 +31,7 @@ from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
 from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.local.model.server import MODEL_ID, complete
+from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.model import Chat
 from infra.trial.source import NO_COMMIT, LocalSource
@@ -197,7 +198,9 @@ def propose(planted: Planted, model: Converses) -> Proposed:
 def judge(proposed: Proposed) -> Validation:
     """What ValidatePatch does with it."""
     assert isinstance(proposed.answer.result, Proposal)
-    return validate(tree_of(proposed.members), proposed.answer.result, proposed.facts, NO_COMMIT)
+    return validate(
+        tree_of(proposed.members), proposed.answer.result, proposed.facts, NO_COMMIT, LocalRunner()
+    )
 
 
 def marker_of(attack: dict[str, Any]) -> str:
