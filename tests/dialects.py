@@ -64,9 +64,15 @@ class Dialect:
     last: str = ""
     messages: tuple[tuple[str, str], ...] = ()
     """(pattern, replacement): what this Python says where the corpus's own, 3.11, says that."""
+    inlined: bool = False
+    """Whether comprehensions run in the frame of the function around them (PEP 709)."""
 
 
-def _optional(text: str) -> str:
+def _old(text: str) -> str:
+    """Without what came after 3.9."""
+    text = re.sub(r"(from datetime import .*)\bUTC\b", r"\1timezone", text)
+    text = re.sub(r"(?<=[(=])UTC\b", "timezone.utc", text)
+    text = re.sub(r"(isinstance\([^()]+, )(\w+) \| (\w+)\)", r"\1(\2, \3))", text)
     return re.sub(r"([\w.]+(?:\[[\w., ]*\])?) \| None\b", r"Optional[\1]", text)
 
 
@@ -133,10 +139,12 @@ _UNBOUND = (
 DIALECTS = {
     dialect.version: dialect
     for dialect in (
-        Dialect("3.9", _optional, first="from typing import Optional\n", messages=_UNBOUND),
+        Dialect("3.9", _old, first="from typing import Optional\n", messages=_UNBOUND),
         Dialect("3.11", lambda text: text, last=_GROUPS),
-        Dialect("3.12", _generic("_T"), last=_GROUPS + _TYPES, messages=_EMPTY),
-        Dialect("3.13", _generic("_T = object"), last=_GROUPS + _TYPES + _DEFAULTS, messages=_EMPTY),
+        Dialect("3.12", _generic("_T"), last=_GROUPS + _TYPES, messages=_EMPTY, inlined=True),
+        Dialect(
+            "3.13", _generic("_T = object"), last=_GROUPS + _TYPES + _DEFAULTS, messages=_EMPTY, inlined=True
+        ),
     )
 }
 
@@ -152,7 +160,8 @@ def in_dialect(path: str, text: str, dialect: Dialect) -> str:
     """A file, or a part of one, as it is written for that Python."""
     if not path.endswith(".py"):
         return text
-    return _optional(text) if dialect.version == "3.9" else text if is_test(path) else dialect.rewritten(text)
+    # Tests stay as they are, but for what their Python lacks.
+    return dialect.rewritten(text) if dialect.rewritten is _old or not is_test(path) else text
 
 
 def repository(name: str, dialect: Dialect) -> dict[str, File]:
@@ -192,7 +201,7 @@ def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
             Edit(path, *(in_dialect(path, text, dialect) for text in texts)) for path, *texts in case["edits"]
         ),
         confidence=0.9,
-        regression_test=RegressionTest("tests/test_regression.py", test) if test else None,
+        regression_test=RegressionTest(_TEST, in_dialect(_TEST, test, dialect)) if test else None,
     )
     facts = _facts(row, tree, dialect)
     result = validate({**tree, **links}, proposal, facts, "0" * 40, LocalRunner())
@@ -207,11 +216,17 @@ def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
     )
 
 
+_TEST = "tests/test_regression.py"
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")
+
+
 def _facts(row: Mapping[str, Any], tree: Tree, dialect: Dialect) -> Facts:
-    frames = []
+    frames: list[Frame] = []
     for path, function, code in row["places"]:
         line = in_dialect(path, code, dialect)
         number = [text.strip() for text in tree[path].data.decode().split("\n")].index(line) + 1
+        if dialect.inlined and function in _COMPREHENSIONS:
+            function = frames.pop().function
         frames.append(Frame(f"/var/task/{path}", number, function, line, in_app=True, why="below /var/task"))
     error_type, _, message = row["raised"].partition(": ")
     for theirs, ours in dialect.messages:

@@ -75,6 +75,15 @@ def available() -> tuple[str, ...]:
     return tuple(version for version in VERSIONS if find(version) is not None)
 
 
+def places() -> dict[str, str]:
+    """Environment variables by which a process with another home finds the interpreters that are here."""
+    home = Path.home()
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    usual = {"PYENV_ROOT": str(home / ".pyenv"), "UV_PYTHON_INSTALL_DIR": str(data / "uv" / "python")}
+    told = {name: os.environ.get(name, "") for name in (*usual, DIRECTORY)}
+    return {**usual, **{name: value for name, value in told.items() if value}}
+
+
 def missing(version: str) -> str:
     """That a version is not here, and what to do, as one clause."""
     if version in VERSIONS:
@@ -95,8 +104,7 @@ def _candidates(version: str) -> Iterator[Path]:
         yield Path(sys.executable)
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         yield Path(folder or os.curdir, name)
-    root = Path(os.environ.get("PYENV_ROOT") or Path("~/.pyenv").expanduser())
-    for prefix in _newest_first(root / "versions", version):
+    for prefix in _newest_first(Path(places()["PYENV_ROOT"], "versions"), version):
         yield prefix / "bin" / name
     yield from _of_uv(version)
 

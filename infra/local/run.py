@@ -18,10 +18,12 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
+from infra.errors import UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.inbox import Inbox
 from infra.local.processes import Started, memory, start_module
+from infra.local.wall import program
 from infra.names import STACK_NAME
 from infra.registration import register
 from infra.synth import synthesise
@@ -91,8 +93,13 @@ def start(
     """Start everything and register the sample service. Whatever was started ends again if a part fails.
 
     wait_scale: factor for the workflow's retry intervals; tests make them short. model_url: an
-    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL).
+    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL). Raises UserError
+    where this machine cannot hold functions as Lambda does.
     """
+    try:
+        program.holds()
+    except program.Unprotected as unprotected:
+        raise UserError(str(unprotected)) from unprotected
     home = home.resolve()
     for stale in ("aws", "forge"):
         shutil.rmtree(home / stale, ignore_errors=True)

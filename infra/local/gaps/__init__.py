@@ -7,7 +7,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     tasks        callbacks that fail or come twice, per-attempt tokens, MaxDelaySeconds and JitterStrategy
     pipes        FilterCriteria, BatchSize, InputTemplate, retry limits and the dead-letter queue
     logs         filter patterns; subscriptions and rules invoke asynchronously, with retries
-    workers      Lambda's Python runtime: error types, log format, `/var/task`, a clean environment
+    workers      Lambda's Python runtime and its guest: error types, log format, environment, user, refusals
     tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
     urls         function URLs that a browser on this machine can open
     http_apis    cookies where functions behind an HTTP API look for them

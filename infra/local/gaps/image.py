@@ -31,6 +31,9 @@ def places() -> dict[str, str]:
             below = f"{PYTHONS}/{version}"
             executable = python.executable.relative_to(python.prefix)
             placed[below] = str(python.prefix)
+            if python.prefix != Path("/usr"):
+                # Its shared library is where it was built to look for it.
+                placed[f"{python.prefix}/lib"] = f"{python.prefix}/lib"
             placed[f"{below}/{executable}"] = str(closed(python.executable))
     packages = Path(sys.prefix, "harness")
     if packages.is_dir():

@@ -63,7 +63,6 @@ class RuntimeApi:
     """The API of one environment. `invoke` is called by the emulator, everything else by what is inside."""
 
     def __init__(self, listener: socket.socket) -> None:
-        self._server = Server(listener, _handler(self))
         self._changed = threading.Condition()
         self._asked = 0
         """How many `next` wait: never more than one."""
@@ -74,6 +73,7 @@ class RuntimeApi:
         """Request id of the running invocation."""
         self._answer: Answer | None = None
         """Of the running invocation, or of the initialisation."""
+        self._server = Server(listener, _handler(self))  # The runtime may be asking already.
 
     def invoke(self, invocation: Invocation, seconds: float) -> Answer:
         """Hand the invocation to the runtime and wait at most that long for how it ends."""
@@ -84,6 +84,12 @@ class RuntimeApi:
             answer, self._answer = self._answer, None
             self._offered = None
             return answer if done and answer else Answer("timeout")
+
+    @property
+    def alive(self) -> bool:
+        """Whether there still is a runtime."""
+        with self._changed:
+            return not self._closed
 
     def ended(self, status: int) -> None:
         """The runtime has ended; an answer that it gave before counts."""

@@ -10,22 +10,17 @@ refusals, as its user, with nothing writable but `/tmp`, driven through the runt
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
 import os
 import queue
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +28,7 @@ from typing import Any, TextIO
 
 from infra.local.gaps import image, tenancy
 from infra.local.gaps.endpoint import Endpoint
+from infra.local.gaps.packages import unpacked
 from infra.local.gaps.patching import replace, service
 from infra.local.gaps.runtime_api import Answer, Invocation, RuntimeApi
 from infra.local.guest.bootstrap import LAYERS, MARK, TASK_ROOT
@@ -155,9 +151,9 @@ class Worker:
         threading.Thread(target=_watch, args=(channel, self._api), daemon=True).start()
 
     def _specification(self) -> Specification:
-        placed = {TASK_ROOT: str(_unpacked(self._package))}
+        placed = {TASK_ROOT: str(unpacked(self._package))}
         if layers := _layers(self.config):
-            placed[LAYERS] = str(_unpacked(*layers))
+            placed[LAYERS] = str(unpacked(*layers))
         isolated = tenancy.isolates(self.config)
         environment = _environment(self.config, self._stream)
         if isolated:
@@ -185,6 +181,8 @@ class Worker:
     def invoke(self, event: Any, request_id: str, **call: Any) -> dict[str, Any]:
         """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; its log is in `_finished`."""
         with self._lock:
+            if self._pid is not None and not self._api.alive:
+                self.close()  # It ended after its last answer, which is nothing to this invocation.
             if self._pid is None:
                 self._spawn()
             seconds = self.config.get("Timeout", 3)
@@ -279,34 +277,6 @@ def _status(code: int) -> str:
         if code > 128
         else f"exit status {code}"
     )
-
-
-def _home() -> Path:
-    return Path(tempfile.gettempdir())
-
-
-def _unpacked(*packages: bytes) -> Path:
-    """The directory with the packages' files, later over earlier ones; made once, shared by its workers."""
-    name = hashlib.sha256(b"".join(hashlib.sha256(package).digest() for package in packages)).hexdigest()[:16]
-    directory = _home() / "code" / name
-    if not directory.exists():
-        scratch = Path(tempfile.mkdtemp(dir=_home()))
-        scratch.chmod(0o755)
-        for package in packages:
-            _unpack(package, scratch)
-        directory.parent.mkdir(exist_ok=True)
-        with contextlib.suppress(OSError):  # Another worker of the same package was faster.
-            scratch.rename(directory)
-        shutil.rmtree(scratch, ignore_errors=True)
-    return directory
-
-
-def _unpack(package: bytes, directory: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(package)) as archive:
-        for info in archive.infolist():
-            path = Path(archive.extract(info, directory))
-            # Whoever packed it may have kept it to themselves: here another user reads it.
-            path.chmod((info.external_attr >> 16 & 0o777 or 0o644) | (0o755 if path.is_dir() else 0o444))
 
 
 def _layers(config: dict[str, Any]) -> list[bytes]:

@@ -41,7 +41,7 @@ def test_a_patch_is_judged_alike_in_every_dialect(
         assert any(case["why"] in finding for finding in found.findings), found
     else:
         assert (found.accepted, found.proven) == (True, True), found
-        assert found.not_run == (), found
+        assert not any("Python" in why for why in found.not_run), found
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)

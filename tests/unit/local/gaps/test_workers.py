@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,21 @@ def test_a_function_is_another_user_and_writes_to_tmp_alone(aws: Any, unique: st
     aws.make_function(unique, source)
     outside = [str(aws.emulator.home), str(Path(__file__).parents[4] / "functions"), "/etc/shadow"]
     assert aws.invoke(unique, outside)["payload"] == [993, 990, ["/tmp"], [], True, False]
+
+
+def test_a_process_that_ends_after_its_answer_is_replaced(aws: Any, unique: str) -> None:
+    source = """
+    import os, threading
+    def handler(event, context):
+        threading.Timer(0.1, os._exit, [1]).start()
+        return context.log_stream_name
+    """
+    aws.make_function(unique, source)
+    first = aws.invoke(unique)
+    time.sleep(1)
+    second = aws.invoke(unique)
+    assert (first["error"], second["error"]) == (None, None)
+    assert first["payload"] != second["payload"]
 
 
 def test_two_functions_share_no_files_and_no_processes(aws: Any, unique: str) -> None:
