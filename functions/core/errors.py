@@ -19,8 +19,10 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ArchiveUnsafe         a source archive holds what ours never hold: a way out of its directory
         ├── ForgeAccessDenied     the git host refused the app's credentials
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
+        ├── ModelNotFound         Bedrock has no such model for this account and region, or no more
         ├── ModelRequestInvalid   Bedrock rejected the request itself
-        │   └── PromptTooLong     it holds more than the model reads
+        │   ├── PromptTooLong     it holds more than the model reads
+        │   └── ParameterRefused  the model does not take one of its parameters
         ├── ApprovalMismatch      what is to be committed is not what was approved
         └── BranchConflict        the branch exists and holds something else
 
@@ -92,8 +94,12 @@ class ModelAccessDenied(PermanentError):
     """Bedrock refused: the model is not enabled in this account, or IAM does not allow it."""
 
 
+class ModelNotFound(PermanentError):
+    """Bedrock has no such model for this account and region: unknown, legacy, or at the end of its life."""
+
+
 class ModelRequestInvalid(PermanentError):
-    """Bedrock rejected the request (`ValidationException`, unknown model)."""
+    """Bedrock rejected the request (`ValidationException`)."""
 
 
 class PromptTooLong(ModelRequestInvalid):
@@ -102,6 +108,16 @@ class PromptTooLong(ModelRequestInvalid):
     def __init__(self, message: str, reads: int = 0) -> None:
         super().__init__(message)
         self.reads = reads
+
+
+class ParameterRefused(ModelRequestInvalid):
+    """The model does not take a parameter. `parameter`: its name among `functions.core.parameters`; `limit`:
+    the most that it takes of it, 0 where nobody says."""
+
+    def __init__(self, message: str, parameter: str, limit: int = 0) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.limit = limit
 
 
 class ApprovalMismatch(PermanentError):

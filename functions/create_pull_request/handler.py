@@ -14,6 +14,7 @@ from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
+from functions.core.review import find_review
 from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
@@ -37,6 +38,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         proposal,
         evidence,
         Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
+        find_review(artifacts, heal),
     )
     return open_pull_request(
         connect(app, registry.credentials(app)),

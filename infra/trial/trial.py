@@ -12,21 +12,24 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.core.adapted import Counts
 from functions.core.app import App
 from functions.core.errors import SelfHealError
 from functions.core.evidence import Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident
+from functions.core.journal import Journal
 from functions.core.proposal import Abstention, Proposal
 from functions.core.python import Python
 from functions.core.redaction import redact
+from functions.core.requests import Options
 from functions.core.spend import Commitment
 from functions.core.windows import Window, window_of
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import available
 from functions.harness.runner import Runner
 from functions.propose_patch.context import Context, MappedFrame
-from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
+from functions.propose_patch.fit import Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
@@ -171,7 +174,7 @@ def run_trial(
         names = ", ".join(reported.packages)
         progress(f"note: a deployment takes this for a library until 'packages' has: {names}")
     incident = reported.incident
-    window = window_of(model[1] if model else app.model, app.context_window)
+    window = window_of(model[1] if model else app.model, app.context_window, app.answer_tokens)
     desk = Desk(source, app, incident, repository, window, runner, progress)
     progress(desk.python.said)
     draft = desk.draft()
@@ -236,8 +239,8 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
 
     for number in range(1, desk.app.max_attempts + 1):
         desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
-        make = request_maker(desk.app, model_id)
-        answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep)
+        make = request_maker(model_id, Options.of(desk.app))
+        answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep, Journal(), model_id)
         if isinstance(answer.result, Abstention):
             reason = _said(answer.result)
             if trial.outcome == "rejected":

@@ -25,6 +25,7 @@ STEPS = {
     "ProposePatch": "propose_patch",
     "ValidatePatch": "validate_patch",
     "RunPatch": "run_patch",
+    "ReviewPatch": "review_patch",
     "AwaitApproval": "await_approval",
     "CommitPatch": "commit_patch",
     "CreatePullRequest": "create_pull_request",
@@ -60,7 +61,7 @@ def finished_once(world: World, app: App) -> None:
 
 
 def test_lost_permissions_fail_each_step_in_turn_and_redrive_resumes_it(world: World) -> None:
-    app = world.app()
+    app = world.app(review_model="another-model")
     restore = {"ClaimIncident": world.deny("claim_incident")}
     world.log(app)
     try:

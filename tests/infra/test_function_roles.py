@@ -31,9 +31,9 @@ ANYWHERE = {
 
 # Who holds a power that could do harm in the wrong hands. Resource: a part of the ARN.
 POWERS: dict[tuple[str, str], set[str]] = {
-    ("bedrock:InvokeModel", ""): {"propose_patch"},
-    ("bedrock:CountTokens", ""): {"propose_patch"},
-    ("bedrock:ApplyGuardrail", ""): {"propose_patch"},
+    ("bedrock:InvokeModel", ""): {"propose_patch", "review_patch"},
+    ("bedrock:CountTokens", ""): {"propose_patch", "review_patch"},
+    ("bedrock:ApplyGuardrail", ""): {"propose_patch", "review_patch"},
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
     ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
@@ -59,6 +59,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "fetch_source",
         "install_dependencies",
         "propose_patch",
+        "review_patch",
         "run_patch",
         "validate_patch",
     },

@@ -27,7 +27,9 @@ CLAIMED: dict[str, Any] = {
     "max_attempts": 2,
     "comment": "",
     "callback_decides": True,
+    "second_opinion": False,
 }
+TO_BE_REVIEWED = CLAIMED | {"second_opinion": True}
 SOURCE = {"key": "orders-1a2b/heal-1/source.tar.gz", "base_sha": "b" * 40, "revision_from": "registry"}
 INSTALLED = {"key": "", "reason": "", "packages": 0}
 PROPOSED = {
@@ -58,6 +60,9 @@ BUILT = {
         "Logs": {"DeepLink": "https://console.aws.amazon.com/log"},
     }
 }
+AGREES = {"opinion": "agrees", "summary": "It agrees.", "key": "r.json", "sent_back": False}
+OBJECTS = {"opinion": "objects", "summary": "It objects: no.", "key": "r.json", "sent_back": True}
+INSISTS = OBJECTS | {"sent_back": False}
 APPROVE = {"decision": "approve", "by": "ana", "comment": "", "patch_sha256": "c" * 64, "base_sha": "b" * 40}
 REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
@@ -125,6 +130,39 @@ PATHS: dict[str, tuple[Results, str]] = {
             ProposePatch=[PROPOSED, PROPOSED],
             ValidatePatch=[DEFERRED, DISPROVEN, DEFERRED, ACCEPTED],
             RunBuild=[BUILT, {"Build": {"Arn": "arn:2", "Logs": {}}}],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "reviewed, and agreed with": (
+        heal(
+            "healed",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            ReviewPatch=[AGREES],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "objected to, sent back once, objected to again, and asked about": (
+        heal(
+            "rejected",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[PROPOSED, PROPOSED],
+            ValidatePatch=[ACCEPTED, ACCEPTED],
+            ReviewPatch=[OBJECTS, INSISTS],
+            AwaitApproval=[REJECT],
+        ),
+        "Rejected",
+    ),
+    "objected to at the last try, and asked about": (
+        heal(
+            "healed",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[INVALID, PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            ReviewPatch=[OBJECTS],
             AwaitApproval=[APPROVE],
         ),
         "Healed",

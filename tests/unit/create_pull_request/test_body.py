@@ -10,6 +10,7 @@ from functions.core.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.incident import Incident, Status
 from functions.core.proposal import Edit, Proposal
 from functions.core.python import Python
+from functions.core.review import Opinion, Review
 from functions.create_pull_request.body import Approval, render
 
 INCIDENT = Incident(
@@ -106,3 +107,12 @@ def test_the_body_says_where_the_tests_ran_when_it_was_a_build() -> None:
     assert "The tests ran in CodeBuild project `self-heal-orders` ([log](<https://console/log#x>))." in body
     without = render(INCIDENT, PROPOSAL, replace(EVIDENCE, build=replace(build, log_url="")), APPROVAL)
     assert "The tests ran in CodeBuild project `self-heal-orders`." in without
+
+
+def test_a_second_opinion_is_told_as_an_opinion() -> None:
+    assert "Second opinion" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+    review = Review(Opinion.OBJECTS, "us.some-model", ("NZ is *refused*.",), ("Orders to NZ.",))
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, review)
+    assert "### Second opinion\n\nIt objects, says `us.some-model`. It is an opinion, not evidence." in body
+    assert "- NZ is \\*refused\\*" in body
+    assert "- It would check: Orders to NZ" in body

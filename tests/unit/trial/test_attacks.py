@@ -19,9 +19,12 @@ from functions.core.archive import Member
 from functions.core.evidence import Result
 from functions.core.facts import Facts
 from functions.core.incident import Incident
+from functions.core.journal import Journal
 from functions.core.proposal import Proposal
 from functions.core.spend import Commitment
-from functions.propose_patch.ask import Answer, Converses, ask, request_for
+from functions.core.turns import Converses
+from functions.core.windows import window_of
+from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.context import build_context
 from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
@@ -187,7 +190,8 @@ def propose(planted: Planted, model: Converses) -> Proposed:
     incident = read_log(planted.log, repository, app).incident
     context = build_context(repository, incident.frames, app.source_roots)
     prompt = build_prompt(HEAL, incident, context, planted.attempts, planted.comment)
-    answer = ask(model, Free(), request_for(MODEL_ID, prompt), Looks(repository, prompt.nonce))
+    talk = Journal().open(MODEL_ID, lambda: request_for(MODEL_ID, prompt))
+    answer = ask(model, Free(), talk, window_of(MODEL_ID), Looks(repository, prompt.nonce))
     return Proposed(prompt, answer, Facts(incident, app), members)
 
 
