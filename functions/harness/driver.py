@@ -28,7 +28,7 @@ from typing import Any
 
 from functions.harness import processes
 from functions.harness.experiment import Run, experiment, names_in
-from functions.harness.interpreters import find, missing
+from functions.harness.interpreters import DIRECTORY, find, missing
 from functions.harness.job import VERSION, Archive, BadJob, Job, Limits
 from functions.harness.outcome import Outcome
 from functions.harness.watch import Broken, Watch
@@ -211,7 +211,9 @@ class Driver:
             return Watch(control, out.fileno(), rep.fileno(), limits.seconds, self._kill_strays).outcome()
 
     def _interpreter(self) -> str:
-        if not self._job.python:
+        own = "{}.{}".format(*sys.version_info[:2])
+        # A project's image may have its packages in a virtual environment, which is this one.
+        if not self._job.python or (self._job.python == own and DIRECTORY not in os.environ):
             return sys.executable  # as it was started: a virtual environment has the tests' packages
         found = find(self._job.python)
         if found is None:

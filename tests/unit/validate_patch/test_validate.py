@@ -162,14 +162,16 @@ def test_everything_runs_on_the_apps_python_or_not_at_all(
     detail = gate(result, "reproduces").detail
     if version == "3.99":
         assert {gate(result, name).result for name in RUNNING} == {Result.NOT_RUN}
-        assert detail.startswith("not run: Python 3.99 is not here")
+        assert detail.startswith("not run: Python 3.99 is none that tests can run on")
         assert (result.evidence.accepted, result.proven) == (True, False)
     else:
         assert {gate(result, name).result for name in RUNNING} == {Result.PASS}
         assert f"; Python {version}." in detail
 
 
-def test_syntax_must_be_that_of_the_repositorys_python(shop: Tree, check: Check) -> None:
+def test_syntax_must_be_that_of_the_apps_python(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
+) -> None:
     code = (
         "    match RATES.get(country):\n"
         "        case None:\n"
@@ -178,8 +180,8 @@ def test_syntax_must_be_that_of_the_repositorys_python(shop: Tree, check: Check)
         "            return rate"
     )
     matched = ("shop/pricing.py", "    return RATES[country]", code)
-    settings = File(b'python = "3.9"\n')
-    result = check({**shop, ".selfheal.toml": settings}, "rate", matched)
+    facts = replace(incidents["rate"], python=Python("3.9", ".selfheal.toml names it"))
+    result = validate(shop, propose(matched), facts, "0" * 40, runner)
     assert gate(result, "parses").result is Result.FAIL
     assert "match" in gate(result, "parses").detail
 
