@@ -137,6 +137,7 @@ STEPS = (
             "*/proposal.json",
             "*/findings.json",
             "*/outcome.json",
+            "*/refused.json",
         ),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
@@ -178,6 +179,7 @@ STEPS = (
         "review_patch",
         image=True,
         timeout=880,
+        writes=("*/review_answer.json", "*/review.json", "*/findings.json", "*/refused.json"),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
