@@ -26,7 +26,7 @@ def _lane(settings: Settings) -> Lane:
         from functions.run_patch.microvms import MicroVms
 
         microvms = boto3.client("lambda-microvms", config=_SHORT)
-        return MicroVms(s3, microvms, settings.microvm_image, settings.require("microvm_connector"))
+        return MicroVms(s3, microvms, settings.microvm_image, settings.microvm_connector)
     return Dispatcher(s3, boto3.client("lambda", config=_WAIT), settings.require("runner_arn"))
 
 

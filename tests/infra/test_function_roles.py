@@ -176,7 +176,7 @@ WRITERS = {
     f"{HEAL}/1/proposal.json": {"propose_patch"},
     f"{HEAL}/1/patch.diff": {"validate_patch"},
     f"{HEAL}/1/evidence.json": {"validate_patch"},
-    f"{HEAL}/1/findings.json": {"propose_patch", "validate_patch"},
+    f"{HEAL}/1/findings.json": {"propose_patch", "review_patch", "validate_patch"},
     f"builds/self-heal-orders/{HEAL}/1-9f/source.zip": {"validate_patch"},
     f"{HEAL}/1/anything-else": set(),
 }
