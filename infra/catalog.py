@@ -173,7 +173,7 @@ STEPS = (
         timeout=900,
         memory=256,
         settings=("artifacts_bucket", "runner_arn"),
-        may=(May.HAND_OUT_RUNS, May.RUN_PATCHES),
+        may=(May.HAND_OUT_RUNS, May.SEE_REPORTS, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
@@ -362,7 +362,7 @@ SIGN_IN = Spec(
 RUNNER = Spec(
     "runner",
     image=True,
-    timeout=890,
+    timeout=870,
     memory=4096,
     disk=6144,
     runs_strangers=True,

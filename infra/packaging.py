@@ -103,6 +103,10 @@ def write(files: Tree, into: Path) -> Path:
         target = into / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+        # As Lambda's user must read them, whatever the umask of whoever deploys.
+        target.chmod(0o644)
+        for folder in target.relative_to(into).parents:
+            (into / folder).chmod(0o755)
     return into
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from functions.core import archive
@@ -99,6 +100,10 @@ def _checked(name: str, probe: Callable[[], str]) -> Check:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
+_PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
+"""A run takes minutes where its image is cold, and asking again would run it twice."""
+
+
 def _awake(target: Target) -> Iterator[Check]:
     for spec in (*FUNCTIONS, SIGN_IN):
         try:
@@ -116,7 +121,7 @@ def _awake(target: Target) -> Iterator[Check]:
 
 
 def _invoke(target: Target, folder: str, event: Any) -> Any:
-    answer = target.session.client("lambda").invoke(
+    answer = target.session.client("lambda", config=_PATIENT).invoke(
         FunctionName=f"{function_name(folder)}:live", Payload=json.dumps(event).encode()
     )
     body = json.loads(answer["Payload"].read() or b"null")

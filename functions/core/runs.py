@@ -7,8 +7,19 @@ from __future__ import annotations
 
 JOB = "job.zip"
 REPORT = "report.json"
-NOTHING_RAN = frozenset({"JobUnreachable", "ReportUndelivered"})
-"""Errors of the runner that are not the patch's: the names of `functions/runner/delivery.py`'s exceptions."""
+NOTHING_RAN = frozenset(
+    {
+        "JobUnreachable",
+        "ReportUndelivered",
+        "Runtime.HandlerNotFound",
+        "Runtime.ImportModuleError",
+        "Runtime.InvalidEntrypoint",
+        "Runtime.InvalidWorkingDir",
+        "Runtime.UserCodeSyntaxError",
+    }
+)
+"""Errors of the runner that are not the patch's: those of `functions/runner/delivery.py`, and Lambda's own of
+an image that does not start."""
 
 LAMBDA, MICROVM = "lambda", "microvm"
 """The `lane` of the state's `run` part."""

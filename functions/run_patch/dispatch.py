@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.core.errors import RunnerUnavailable
 from functions.core.runs import LAMBDA, NOTHING_RAN
-from functions.run_patch.lane import addresses, starting
+from functions.run_patch.lane import NO_ANSWER, addresses, reported, starting
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -49,14 +49,20 @@ class Dispatcher:
     def run(self, bucket: str, folder: str, heal_id: str) -> str:
         """See `Lane`."""
         event = addresses(self.s3, bucket, folder)
-        with starting(_PASSING):
-            answer = self.functions.invoke(
-                FunctionName=self.runner_arn,
-                # Lambda never uses an execution environment for two tenants; each run is a tenant of its own.
-                # https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
-                TenantId=f"{heal_id[:80]}-{secrets.token_hex(16)}",
-                Payload=json.dumps(event).encode(),
-            )
+        try:
+            with starting(_PASSING):
+                answer = self.functions.invoke(
+                    FunctionName=self.runner_arn,
+                    # Lambda never uses an execution environment for two tenants; each run is one of its own.
+                    # https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
+                    TenantId=f"{heal_id[:80]}-{secrets.token_hex(16)}",
+                    Payload=json.dumps(event).encode(),
+                )
+        except RunnerUnavailable as error:
+            # A connection that is silent for minutes may be dropped on the way, and the answer with it.
+            if isinstance(error.__cause__, NO_ANSWER) and reported(self.s3, bucket, folder):
+                return ""
+            raise
         if not answer.get("FunctionError"):
             return ""
         return _ended(answer["Payload"].read(4096))

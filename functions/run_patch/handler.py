@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import boto3
@@ -10,18 +11,17 @@ from botocore.config import Config
 from functions.core.edge import step
 from functions.core.settings import Settings
 from functions.run_patch.dispatch import Dispatcher
-from functions.run_patch.lane import Lane
+from functions.run_patch.lane import Lane, signing
 
-_WAIT = Config(read_timeout=895, retries={"total_max_attempts": 1})
+_WAIT = Config(read_timeout=885, tcp_keepalive=True, retries={"total_max_attempts": 1})
 """A run takes up to 15 minutes, and asking again would run it twice."""
 _SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 """Asking about a MicroVM again is cheap; starting it again is told from a second one by its token."""
-_SIGNED = Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"})
-"""What is encrypted with a key of KMS can be read only by addresses of version 4."""
 
 
 def _lane(settings: Settings) -> Lane:
-    s3 = boto3.client("s3", config=_SIGNED)
+    region = boto3.session.Session().region_name
+    s3 = boto3.client("s3", config=signing(region, os.environ.get("AWS_ENDPOINT_URL")))
     if settings.microvm_image:
         from functions.run_patch.microvms import MicroVms
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from botocore import exceptions
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from functions.core.errors import RunnerUnavailable
@@ -20,6 +21,26 @@ ADDRESS_SECONDS = 3600
 
 NO_ANSWER = (exceptions.ConnectionError, exceptions.HTTPClientError)
 """What botocore raises where a service could not be reached, or did not answer in time."""
+
+
+def signing(region: str, endpoint: str | None) -> Config:
+    """How addresses are signed. endpoint: of S3, where it is not AWS's own.
+
+    By the bucket's name in its own region: the name for all regions leads elsewhere until DNS has spread it,
+    and in newer regions for good, and a signed request cannot follow. Version 4, because what is encrypted
+    with a key of KMS can be read by no other.
+    """
+    style = "auto" if endpoint else "virtual"
+    return Config(
+        region_name=region,
+        signature_version="s3v4",
+        s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
+    )
+
+
+def reported(s3: S3Client, bucket: str, folder: str) -> bool:
+    """Whether a report was left: the object is there before the run, and empty."""
+    return bool(s3.head_object(Bucket=bucket, Key=f"{folder}/{REPORT}")["ContentLength"])
 
 
 class Lane(Protocol):

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.errors import RunnerUnavailable
 from functions.core.runs import MICROVM, REPORT
-from functions.run_patch.lane import NO_ANSWER, addresses, code_of, starting
+from functions.run_patch.lane import NO_ANSWER, addresses, code_of, reported, starting
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,12 +62,11 @@ class MicroVms:
     def run(self, bucket: str, folder: str, heal_id: str) -> str:
         """See `Lane`."""
         deadline = self.clock() + WAIT_SECONDS
-        key = f"{folder}/{REPORT}"
         # What an earlier run of this job left late would end this one before it began.
-        self.s3.put_object(Bucket=bucket, Key=key, Body=b"")
+        self.s3.put_object(Bucket=bucket, Key=f"{folder}/{REPORT}", Body=b"")
         identifier = self._start(pack(addresses(self.s3, bucket, folder)), heal_id)
         try:
-            return self._wait(identifier, bucket, key, deadline)
+            return self._wait(identifier, bucket, folder, deadline)
         finally:
             self._end(identifier)
 
@@ -92,14 +91,14 @@ class MicroVms:
             )
         return str(answer["microvmId"])
 
-    def _wait(self, identifier: str, bucket: str, key: str, deadline: float) -> str:
+    def _wait(self, identifier: str, bucket: str, folder: str, deadline: float) -> str:
         """How a started machine ended. One that ends before it ever ran refused its run hook: then it had no
         job, and nothing of a patch was run."""
         ran = False
         while True:
             # Asked first, so that what is left just before the end is found.
             state, reason = self._state(identifier)
-            if self.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]:
+            if reported(self.s3, bucket, folder):
                 return ""
             ran = ran or state == "RUNNING"
             if state in _OVER:

@@ -314,7 +314,7 @@ def test_every_retry_backs_off_and_ends_and_jitters_where_many_compete(tasks: di
     for name, task in tasks.items():
         for retry in task["Retry"]:
             # Nobody competes for a function that sleeps, and jitter could use up the attempts in no time.
-            wakes = bool(WAKING_ERRORS & set(retry["ErrorEquals"]))
+            wakes = bool((WAKING_ERRORS | {"RunnerUnavailable"}) & set(retry["ErrorEquals"]))
             assert retry["JitterStrategy"] == ("NONE" if wakes else "FULL"), name
             assert retry["BackoffRate"] >= 2, name
             assert 1 <= retry["MaxAttempts"] <= 6, name

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
@@ -19,7 +18,7 @@ from functions.core.errors import RunnerUnavailable
 from functions.core.runs import NOTHING_RAN
 from functions.run_patch import dispatch
 from functions.run_patch.dispatch import Dispatcher
-from functions.run_patch.lane import ADDRESS_SECONDS
+from functions.run_patch.lane import ADDRESS_SECONDS, addresses, signing
 from functions.runner import delivery
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:self-heal-runner"
@@ -35,7 +34,7 @@ KEYS: dict[str, Any] = {
 def stub() -> Iterator[tuple[Dispatcher, Stubber]]:
     """A dispatcher whose Lambda answers as it is told, and refuses every other request."""
     functions = boto3.client("lambda", **KEYS)
-    s3 = boto3.client("s3", config=Config(signature_version="s3v4"), **KEYS)
+    s3 = boto3.client("s3", config=signing("eu-central-1", None), **KEYS)
     with Stubber(functions) as stubber:
         yield Dispatcher(s3, functions, ARN), stubber
         stubber.assert_no_pending_responses()
@@ -59,6 +58,15 @@ def answers(stubber: Stubber, payload: bytes = b"{}", **fields: Any) -> None:
     body = StreamingBody(io.BytesIO(payload), len(payload))
     expected = {"FunctionName": ARN, "TenantId": ANY, "Payload": ANY}
     stubber.add_response("invoke", {"StatusCode": 200, "Payload": body, **fields}, expected)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-7"])
+def test_addresses_are_those_of_the_bucket_in_its_own_region(region: str) -> None:
+    """The name for all regions answers with a redirection, which a signed request cannot follow."""
+    s3 = boto3.client("s3", config=signing(region, None), **{**KEYS, "region_name": region})
+    for address in addresses(s3, BUCKET, FOLDER).values():
+        assert urlsplit(address).netloc == f"{BUCKET}.s3.{region}.amazonaws.com"
+        assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in address
 
 
 def test_exactly_two_objects_are_signed_each_for_one_use(
@@ -150,8 +158,9 @@ def test_every_error_that_passes_is_one_that_lambda_documents() -> None:
     "error",
     [HTTPClientError(error="connection reset"), EndpointConnectionError(endpoint_url="https://lambda")],
 )
-def test_an_answer_that_does_not_come_is_tried_again(
-    error: Exception, stub: tuple[Dispatcher, Stubber], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("length", [0, 4096])
+def test_an_answer_that_does_not_come_is_tried_again_unless_the_report_is_there(
+    length: int, error: Exception, stub: tuple[Dispatcher, Stubber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispatcher, _ = stub
 
@@ -159,8 +168,14 @@ def test_an_answer_that_does_not_come_is_tried_again(
         raise error
 
     monkeypatch.setattr(dispatcher.functions, "invoke", lost)
-    with pytest.raises(RunnerUnavailable, match="did not come"):
-        dispatcher.run(BUCKET, FOLDER, "heal-1")
+    with Stubber(dispatcher.s3) as s3:
+        key = {"Bucket": BUCKET, "Key": f"{FOLDER}/report.json"}
+        s3.add_response("head_object", {"ContentLength": length}, key)
+        if length:
+            assert dispatcher.run(BUCKET, FOLDER, "heal-1") == ""
+        else:
+            with pytest.raises(RunnerUnavailable, match="did not come"):
+                dispatcher.run(BUCKET, FOLDER, "heal-1")
 
 
 def failed(kind: Any, message: Any) -> bytes:
@@ -204,7 +219,8 @@ def test_when_nothing_could_be_run_it_is_tried_again(kind: str, stub: tuple[Disp
 
 
 def test_the_names_are_those_of_the_runners_own_errors() -> None:
-    assert {delivery.JobUnreachable.__name__, delivery.ReportUndelivered.__name__} == NOTHING_RAN
+    own = {name for name in NOTHING_RAN if not name.startswith("Runtime.")}
+    assert {delivery.JobUnreachable.__name__, delivery.ReportUndelivered.__name__} == own
 
 
 def test_what_a_runner_says_without_an_error_is_not_listened_to(stub: tuple[Dispatcher, Stubber]) -> None:
