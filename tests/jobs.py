@@ -23,18 +23,20 @@ def asked(**parts: Any) -> dict[str, Any]:
     return {
         "incident": INCIDENT, "tests": [], "times": 1, "seconds": 30.0, "search": search,
         "found": "test_found.py", "objection": "", "by_callers": False, "suite": None, "survey": search,
-        "pieces": [], "others": [], **parts,
+        "defined": {"app": ["rate", "total"]}, "pieces": [], "others": [], **parts,
     }  # fmt: skip
 
 
 def command(*arguments: str, seconds: float = 30.0) -> dict[str, Any]:
     """The `suite` part: a command of the app's own, once on each tree."""
-    return {"task": {"kind": "command", "args": list(arguments)}, "plain": None, "seconds": seconds}
+    task = {"kind": "command", "args": list(arguments)}
+    return {"task": task, "plain": None, "seconds": seconds, "left_out": []}
 
 
 def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:
     """The `suite` part: pytest, once on each tree."""
-    return {"task": {"kind": "pytest", "args": [*OPTIONS, *arguments]}, "plain": None, "seconds": seconds}
+    task = {"kind": "pytest", "args": [*OPTIONS, *arguments]}
+    return {"task": task, "plain": None, "seconds": seconds, "left_out": []}
 
 
 def tree(files: Mapping[str, str], links: Mapping[str, str] | None = None) -> bytes:

@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from functions.harness import processes
-from functions.harness.experiment import Run, experiment, names_in
+from functions.harness.experiment import NONSENSE, Run, experiment, names_in
 from functions.harness.interpreters import DIRECTORY, find, missing
 from functions.harness.job import VERSION, Archive, BadJob, Job, Limits
+from functions.harness.litter import Litter
 from functions.harness.outcome import Outcome
 from functions.harness.watch import Broken, Watch
 
@@ -38,7 +39,6 @@ _START_SECONDS = 60.0
 _LEAST_SECONDS = 0.5
 """With less than this left no run is started."""
 
-_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError)
 
 # What would tell code under test whose role it runs under, and which objects that role may read and write.
 _WITHHELD = ("AWS_", "CODEBUILD_", "ECS_", "LAMBDA_", "_HANDLER", "_X_AMZN", "_LAMBDA", "SELFHEAL_")
@@ -93,6 +93,7 @@ class Driver:
         self._settings = settings
         self._adopts = processes.adopt_orphans()
         self._there = processes.of_user()
+        self._litter = Litter(Path(tempfile.gettempdir()), Path("/dev/shm"))  # noqa: S108 - what all may write
         self._before, self._after = Archive(job.before), Archive(job.after)
         self._python = self._interpreter()
         self._home = Path(tempfile.mkdtemp(prefix="self-heal-"))
@@ -121,6 +122,7 @@ class Driver:
                 start_new_session=True,
             )
         self.hello = self._greeted()
+        self._litter.keep(self._home)
 
     def __enter__(self) -> Driver:
         return self
@@ -130,7 +132,8 @@ class Driver:
         self._channel.close()
         self._server.kill()
         self._server.wait()
-        self._kill_strays()
+        with contextlib.suppress(Broken):
+            self._kill_strays()
         shutil.rmtree(self._home, ignore_errors=True)
 
     def work(self, outcomes: list[dict[str, Any]]) -> str:
@@ -153,7 +156,7 @@ class Driver:
                 run = asked.send(outcome)
             except StopIteration:
                 return ""
-            except _NONSENSE:
+            except NONSENSE:
                 return ""  # what code under test reported is none; whoever judges finds the same
         return ""
 
@@ -175,6 +178,7 @@ class Driver:
             return self._run(json.dumps(given).encode(), limits)
         finally:
             self._kill_strays()
+            self._litter.clear()
             if _state(self._dependencies) != self._state_of_dependencies:
                 raise Broken("code under test changed the dependencies that other runs share")
 
@@ -182,7 +186,7 @@ class Driver:
         """The run's tree: one of the two, with files of the other one, and with tests that were found."""
         self._repo.mkdir(mode=0o777)
         base, other = (self._before, self._after) if run.tree == "before" else (self._after, self._before)
-        base.write_all(self._repo, but=frozenset((*run.taken, *run.added)))
+        base.write_all(self._repo, but=frozenset((*run.taken, *run.added, *run.left_out)))
         for path in run.taken:
             other.write(path, self._repo)
         for path, text in run.added.items():
@@ -272,7 +276,7 @@ class Driver:
         while time.monotonic() < deadline:
             keep = {self._server.pid} if hasattr(self, "_server") else set()
             found = processes.descendants() if self._adopts else processes.of_user() - self._there
-            left = {pid for pid in found - keep if not processes.is_zombie(pid)}
+            left = {pid for pid in found - keep if processes.lives(pid)}
             if not left:
                 return
             for pid in left:
@@ -280,6 +284,7 @@ class Driver:
                     os.kill(pid, signal.SIGKILL)
             self._reap(found - keep)
             time.sleep(0.001)
+        raise Broken("what a run left behind could not be ended")
 
     def _reap(self, pids: set[int]) -> None:
         for pid in pids:

@@ -45,6 +45,8 @@ class Run:
     """Files that it has from the other tree."""
     added: Mapping[str, str] = field(default_factory=dict)
     """Files that it has besides: path → text."""
+    left_out: tuple[str, ...] = ()
+    """Files that it does not have."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Calls:
     """Of `worked`, those whose result changed, each time that they were called again."""
     left: frozenset[int]
     """Numbers of the pieces of the patch that nothing executed."""
+    whole: bool
+    """Whether the runs that this rests on came to their end."""
 
 
 @dataclass
@@ -85,6 +89,19 @@ class Proof:
     plain: bool = False
     """Whether the suite ran without the options in the repository's configuration."""
     calls: Calls | None = None
+
+
+NONSENSE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    IndexError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What reading a report that is none may raise."""
 
 
 class NotBelieved(Exception):
@@ -113,9 +130,10 @@ def experiment(
         `search`: a task for `search/explore.py`, run where the patch brings no test
         `found`: where a test that is found goes, and `objection`: why it may not, or ""
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
-        `suite`: None, or `{"task", "plain", "seconds"}`: the repository's tests; `plain` is run instead when
-        pytest
-            does not know the options of `task`
+        `suite`: None, or `{"task", "plain", "seconds", "left_out"}`: the repository's tests, without those
+        that
+            the patch adds; `plain` is run instead when pytest does not know the options of `task`
+        `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
@@ -157,7 +175,7 @@ def replay(
                 run = steps.send(outcome)
             except StopIteration:
                 run = None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError) as error:
+    except NONSENSE as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
     if next(left, None) is not None:
         raise NotBelieved("the report tells of a run that nobody asked for")
@@ -218,13 +236,13 @@ def _searched(
         return Reproduction(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
     probed = yield Run("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
-    answered = list(zip(found, lines_of(probed)))
+    answered = _answered(found, probed)
     mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
     if mended and asked["objection"]:
         return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
     result = Reproduction(reason="the inputs that were found make the patched code fail in other ways")
     for call, answer in mended[:_WRITTEN]:
-        code = regression.code_of(incident, own, call, answer)
+        code = regression.code_of(incident, asked["defined"], call, answer)
         tested = yield from _tested(asked, own, {asked["found"]: code})
         if tested.verdict.names:
             return tested
@@ -261,7 +279,8 @@ def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
     if suite["plain"] and before.exit_code == USAGE_ERROR:
         task, plain = suite["plain"], True
         before = yield Run("before", task, suite["seconds"])
-    after = yield Run("after", task, suite["seconds"])
+    # Tests that the patch adds speak for themselves only: beside others they could speak for these.
+    after = yield Run("after", task, suite["seconds"], left_out=tuple(suite["left_out"]))
     proof.suite, proof.plain = (before, after), plain
 
 
@@ -280,7 +299,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     calls = [call for call in lines_of(now) if "value" in call]
     failed = [call for call in lines_of(surveyed) if call.get("exact")]
     was = yield _probe("before", calls, [])
-    worked = [pair for pair in zip(calls, _answers(was)) if "value" in pair[1]]
+    worked = [pair for pair in _answered(calls, was) if "value" in pair[1]]
     called = yield _probe("after", [call for call, _ in worked], pieces)
     mended = yield _probe("after", failed, pieces)
     left = _numbers(tested, "executable")
@@ -290,8 +309,9 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     if left and others:
         left -= _numbers((yield traced(others)), "executed")
     differing = yield from _differing(worked)
-    answers = list(zip(failed, _answers(mended)))
-    proof.calls = Calls(worked, answers, differing, frozenset(left))
+    # What was stopped, or ended itself, does not say what it would have executed.
+    whole = all(_ended(outcome) for outcome in (tested, called, mended))
+    proof.calls = Calls(worked, _answered(failed, mended), differing, frozenset(left), whole)
 
 
 _SURVEY = {"survey": True, "calls": 300}
@@ -308,14 +328,21 @@ def _differing(
     if not different:
         return []
     again = list(itertools.chain.from_iterable((call, call) for call, _ in different))
-    old = _answers((yield _probe("before", again, [])))
-    new = _answers((yield _probe("after", again, [])))
-    found = []
-    for number, (call, was) in enumerate(different):
-        twice = slice(2 * number, 2 * number + 2)
-        steady = [answer.get("shown") for answer in old[twice]] == [was["shown"]] * 2
-        if steady and [answer.get("shown") for answer in new[twice]] == [call["shown"]] * 2:
-            found.append((call, was))
+    old = _shown(again, (yield _probe("before", again, [])))
+    new = _shown(again, (yield _probe("after", again, [])))
+    return [
+        (call, was)
+        for number, (call, was) in enumerate(different)
+        if old[2 * number : 2 * number + 2] == [was["shown"]] * 2
+        and new[2 * number : 2 * number + 2] == [call["shown"]] * 2
+    ]
+
+
+def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
+    """What each call gave, None where it gave nothing."""
+    found: list[Any] = [None] * len(calls)
+    for number, answer in _numbered(calls, outcome).items():
+        found[number] = answer.get("shown")
     return found
 
 
@@ -337,8 +364,27 @@ def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
     return found
 
 
-def _answers(outcome: Outcome) -> list[dict[str, Any]]:
-    return [answer for answer in lines_of(outcome) if "value" in answer or "raised" in answer]
+def _answered(
+    calls: Sequence[dict[str, Any]], outcome: Outcome
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The calls that were answered, each with its answer."""
+    return [(calls[number], answer) for number, answer in sorted(_numbered(calls, outcome).items())]
+
+
+def _numbered(calls: Sequence[Any], outcome: Outcome) -> dict[int, dict[str, Any]]:
+    """Number of the call → its answer. Raises ValueError for answers that belong to none, or to one twice."""
+    found: dict[int, dict[str, Any]] = {}
+    for answer in lines_of(outcome):
+        if "value" in answer or "raised" in answer:
+            number = answer["n"]
+            if type(number) is not int or number in found or not 0 <= number < len(calls):
+                raise ValueError("an answer to no call")
+            found[number] = answer
+    return found
+
+
+def _ended(outcome: Outcome) -> bool:
+    return not outcome.stopped and any(line.get("end") is True for line in lines_of(outcome))
 
 
 def _numbers(outcome: Outcome, what: str) -> set[int]:
@@ -354,5 +400,5 @@ def _equal(one: str, other: str) -> bool:
     try:
         old, new = ast.literal_eval(one), ast.literal_eval(other)
         return bool(old == new) or float(old) == float(new)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, OverflowError):
         return one == other

@@ -47,4 +47,10 @@ class Outcome:
             raise TypeError("no text")
         if len(row["report"]) > REPORT_LIMIT:
             raise ValueError("a report longer than any that is written")
-        return cls(code, stopped, float(seconds), row["output"][-OUTPUT_TAIL:], row["report"])
+        output, report = (_whole(row[name]) for name in ("output", "report"))
+        return cls(code, stopped, float(seconds), output[-OUTPUT_TAIL:], report)
+
+
+def _whole(text: str) -> str:
+    """Text that can be written: half of a character, which JSON can hold, cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -45,13 +45,17 @@ def descendants() -> set[int]:
     return found
 
 
-def is_zombie(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether any thread of a process does: its first one may have ended before the others."""
     with contextlib.suppress(OSError):
-        return _status(pid).get("State", "Z").startswith("Z")
-    return True
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                if not _status(int(thread.name), of=pid).get("State", "Z").startswith(("Z", "X")):
+                    return True
+    return False
 
 
-def _status(pid: int) -> dict[str, str]:
+def _status(thread: int, of: int | None = None) -> dict[str, str]:
     # Readable for all, whoever the process belongs to; the entry itself may belong to root.
-    text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    text = Path(f"/proc/{of or thread}/task/{thread}/status").read_text(errors="replace")
     return dict(line.partition(":\t")[::2] for line in text.splitlines())

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.harness.search.targets import module_name
-from functions.harness.search.values import STANDARD
+from functions.harness.search.values import STANDARD, render
 
-_PARTS = (
-    ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Attribute, ast.Constant, ast.List, ast.Tuple,
-    ast.Dict, ast.Load, ast.UnaryOp, ast.USub,
-)  # fmt: skip
-"""What a made-up call and its result consist of."""
-_HELPERS = {("", "asyncio"), ("", "importlib")}
+_LONGEST = 2000
+"""Characters of a call that a person would still read."""
 
 
 class NotACall(ValueError):
@@ -23,26 +19,29 @@ class NotACall(ValueError):
 
 
 def code_of(
-    incident: Mapping[str, Any], own: frozenset[str], call: Mapping[str, Any], answer: Mapping[str, Any]
+    incident: Mapping[str, Any],
+    defined: Mapping[str, Sequence[str]],
+    call: Mapping[str, Any],
+    answer: Mapping[str, Any],
 ) -> str:
     """The test's file. incident: see `experiment.experiment`; call and answer: see `search/explore.py`.
 
-    own: the repository's own Python files. The test will be part of the patch, and what was reported is a
-    stranger's word: it may be a call of what the repository defines with literals, and nothing else. Raises
-    NotACall.
+    defined: module of the repository's own → what it defines at its top level. The test will be part of the
+    patch, and what was reported is a stranger's word: so what is written is not that text but what was
+    understood of it, a call of what the repository defines, with literals. Raises NotACall.
     """
-    _check(call, answer, own)
+    imports = _imports(call, defined)
+    source = _source(call["call"], {name for _, name in imports}, defined)
     place = incident["places"][-1]
-    imports = [(str(module), str(name)) for module, name in call["imports"]]
     error = incident["type"].rpartition(".")[2]
     if "value" in answer:
-        value = answer["value"]
+        value = _value(answer["value"])
         check = {"None": " is None", "True": " is True", "False": " is False"}.get(value, f" == {value}")
-        body = [f"assert {call['call']}{check}" if value else call["call"]]
+        body = [f"assert {source}{check}" if value else source]
     else:
-        module, _, name = answer["raised"]["type"].rpartition(".")
+        module, name = _raised(answer["raised"]["type"], defined)
         imports += [("", "pytest"), *([(module, name)] if module else [])]
-        body = [f"with pytest.raises({name}):", f"    {call['call']}"]
+        body = [f"with pytest.raises({name}):", f"    {source}"]
     told = f"`{place['function']}` in {place['path']} raised {error} in production."
     return "\n".join(
         [
@@ -58,30 +57,87 @@ def code_of(
     )
 
 
-def _check(call: Mapping[str, Any], answer: Mapping[str, Any], own: frozenset[str]) -> None:
-    modules = {module_name(path) for path in own}
-    imports = {(str(module), str(name)) for module, name in call["imports"]}
-    standard = {(module, name) for name, module in STANDARD.items()}
-    for module, name in imports - standard - _HELPERS:
-        if module not in modules or not name.isidentifier():
-            raise NotACall(f"it imports {name} from {module}")
-    known = {name for _, name in imports} | {"list"}
-    for text in (call["call"], *([answer["value"]] if answer.get("value") else [])):
-        for node in ast.walk(_expression(text)):
-            unknown = isinstance(node, ast.Name) and node.id not in known
-            hidden = isinstance(node, ast.Attribute) and node.attr.startswith("__")
-            if not isinstance(node, _PARTS) or unknown or hidden:
-                raise NotACall(f"{str(text)[:80]!r} is more than a call with literals")
-    if "value" not in answer:
-        module, _, name = str(answer["raised"]["type"]).rpartition(".")
-        if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".") if module):
-            raise NotACall("it raises what has no name")
+def _imports(call: Mapping[str, Any], defined: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """What the call imports, if that is what the repository defines, or what inputs are made of."""
+    found = [(str(module), str(name)) for module, name in call["imports"]]
+    for module, name in found:
+        known = name in defined.get(module, ()) or STANDARD.get(name) == module
+        if not known and (module, name) not in (("", "asyncio"), ("", "importlib")):
+            raise NotACall(f"it imports {name[:80]} from {module[:80]}")
+    return found
 
 
-def _expression(text: str) -> ast.Expression:
+def _raised(kind: str, defined: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """Module ("" for a builtin) and name of an exception that a test may name."""
+    module, _, name = str(kind).rpartition(".")
+    known = name in defined.get(module, ()) if module else isinstance(getattr(builtins, name, None), type)
+    if not known or not name.isidentifier():
+        raise NotACall(f"it raises {str(kind)[:80]}")
+    return module, name
+
+
+def _value(text: str) -> str:
+    """A result, as it is written; "" for one that no test can state."""
+    if not text:
+        return ""
     try:
-        ast.parse(f"({text})", mode="eval")  # a comment would swallow what is written behind it
-        return ast.parse(text, mode="eval")
+        ast.literal_eval(text)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise NotACall(f"{text[:80]!r} is no value") from error
+    return _text(_expression(text), set())
+
+
+def _source(text: str, imported: set[str], defined: Mapping[str, Sequence[str]]) -> str:
+    """A call, as it is written."""
+    node = _expression(text)
+    inner = node
+    if isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1:
+        wrapper = ast.unparse(node.func)
+        if wrapper == "importlib.import_module":
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and name.value in defined and "importlib" in imported:
+                return f"importlib.import_module({render(name.value)})"
+            raise NotACall("it imports what is not the repository's own")
+        if wrapper == "list" or (wrapper == "asyncio.run" and "asyncio" in imported):
+            inner = node.args[0]
+            return f"{wrapper}({_text(inner, imported - _MODULES)})"
+    return _text(inner, imported - _MODULES)
+
+
+_MODULES = {"asyncio", "importlib"}
+
+
+def _text(node: ast.AST, names: set[str]) -> str:
+    """Literals, and calls of `names` and of their attributes; anything else raises NotACall."""
+    if isinstance(node, ast.Constant):
+        return render(node.value)
+    if isinstance(node, ast.Name) and node.id in names:
+        return node.id
+    if isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
+        return f"{_text(node.value, names)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        given = [_text(argument, names) for argument in node.args]
+        given += [f"{keyword.arg}={_text(keyword.value, names)}" for keyword in node.keywords if keyword.arg]
+        if len(given) == len(node.args) + len(node.keywords):
+            return f"{_text(node.func, names)}({', '.join(given)})"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return f"-{_text(node.operand, names)}"
+    if isinstance(node, (ast.List, ast.Tuple)):
+        parts = [_text(element, names) for element in node.elts]
+        if isinstance(node, ast.List):
+            return f"[{', '.join(parts)}]"
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    if isinstance(node, ast.Dict) and all(node.keys):
+        pairs = [(_text(k, names), _text(v, names)) for k, v in zip(node.keys, node.values) if k]
+        return "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
+    raise NotACall(f"{type(node).__name__} is more than a call with literals")
+
+
+def _expression(text: str) -> ast.expr:
+    if not isinstance(text, str) or len(text) > _LONGEST or "\n" in text:
+        raise NotACall("it is no line that anybody would read")
+    try:
+        return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotACall("it does not parse") from error
 

@@ -18,6 +18,7 @@ from functions.harness.outcome import Outcome
 # pytest.ExitCode: all passed, some failed, interrupted (by errors while collecting), nothing collected.
 _ENDINGS = (0, 1, 2, 5)
 _PHASES = ("setup", "call", "teardown")
+_RESULTS = ("passed", "failed", "skipped")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def read(outcome: Outcome) -> TestRun:
         collected = len(run[0])
         if outcome.stopped == "time":
             run, collected = _ended_only(outcome, run)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ArithmeticError):
         return TestRun(problem or "its report is not what the runner writes", {}, {}, ())
     return TestRun(problem or story, *run, collected, outcome.stopped == "time")
 
@@ -91,7 +92,9 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
             name, when, result = str(line["test"]), line["when"], line["outcome"]
             if when in phases.setdefault(name, {}) or when not in _PHASES:
                 story = f"it reported {name} twice"
-            phases[name][when] = result
+            if result not in _RESULTS:
+                story = f"it reported {name} as something else than passed, failed or skipped"
+            phases[name][when] = str(result)
             if line["exception"] is not None:
                 raised.setdefault(name, _raised(line["exception"]))
         else:
@@ -101,9 +104,18 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
         story = story or f"it did not end as pytest does (exit code {outcome.exit_code})"
     elif outcome.exit_code != 2 and set(collected or ()) != set(results):
         story = story or "it did not report every test that it collected"
-    elif outcome.exit_code == 0 and "failed" in results.values():
+    elif _contradicts(outcome.exit_code, set(results.values()), uncollected):
         story = story or "its exit code contradicts its results"
     return (results, raised, tuple(uncollected)), story
+
+
+def _contradicts(exit_code: int | None, results: set[str], uncollected: list[str]) -> bool:
+    """0: nothing failed; 1: something did; 2: something could not be collected; 5: there was nothing."""
+    if exit_code == 0:
+        return "failed" in results
+    if exit_code == 1:
+        return "failed" not in results and not uncollected
+    return not uncollected if exit_code == 2 else bool(results)
 
 
 _Run = tuple[dict[str, str], dict[str, Raised], tuple[str, ...]]

@@ -42,7 +42,8 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
     from functions.harness.tracer import Tracer
 
     _forget_this_project(root, dependencies)
-    arguments = [*_plugins(dependencies), *task["args"]]
+    # Whatever lies above the tree says nothing about how its tests run.
+    arguments = [f"--rootdir={root}", f"--confcutdir={root}", *_plugins(dependencies), *task["args"]]
     sys.argv = ["pytest", *arguments]
     if "trace" not in task:
         return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))

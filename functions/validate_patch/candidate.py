@@ -64,5 +64,5 @@ def parsed(tree: Tree, path: str) -> ast.Module | None:
         return None
     try:
         return ast.parse(file.data)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -28,8 +28,11 @@ def result(candidate: Candidate, told: Told) -> GateResult:
         reproduced = shown is not None and shown.verdict.names
         why = "there was no time left for it" if reproduced else "the error was not reproduced"
         return GateResult(GATE, Result.NOT_RUN, f"not run: {why}")
+    if not calls.whole:
+        why = "a run that tells what is executed did not come to its end"
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {why}")
     pieces = added(candidate)
-    not_run = [pieces[number] for number in sorted(calls.left) if number < len(pieces)]
+    not_run = [pieces[number] for number in sorted(calls.left) if 0 <= number < len(pieces)]
     findings = [
         f"{_shown(piece)} is added, but neither a test nor a call that worked before runs it: remove what the"
         " fix does not need, or let the regression test run it"

@@ -15,6 +15,7 @@ from functions.core.archive import Kind, Member
 from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.regression import word
+from functions.harness.search.targets import module_name
 from functions.validate_patch import lane, suite
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.view import functions_of
@@ -49,6 +50,7 @@ def asked(
         "objection": _objection(candidate, found),
         "by_callers": _mended_by_callers(candidate),
         "suite": suite.asked(candidate, suite_seconds),
+        "defined": _defined(candidate, search["files"]),
         "survey": {**search, "places": _moved(candidate, search["places"])},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
         "others": suite.relevant_tests(candidate),
@@ -172,6 +174,20 @@ def _mended_by_callers(candidate: Candidate) -> bool:
         )
         changed.append(old != new)
     return any(changed[:-1]) and not changed[-1]
+
+
+def _defined(candidate: Candidate, paths: Iterable[str]) -> dict[str, list[str]]:
+    """Module → the functions and classes at its top level, as fetched and as patched."""
+    found: dict[str, set[str]] = {}
+    for path in {*paths, *(place.path for place in candidate.places)}:
+        for tree in (candidate.before, candidate.after):
+            module = parsed(tree, path)
+            names = {node.name for node in module.body if isinstance(node, _NAMED)} if module else set()
+            found.setdefault(module_name(path), set()).update(names)
+    return {module: sorted(names) for module, names in sorted(found.items())}
+
+
+_NAMED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _members(tree: Tree) -> list[Member]:

@@ -30,7 +30,8 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
     command = candidate.rules.test_command
     arguments = pytest_arguments(command)
     if arguments is None:
-        return {"task": {"kind": "command", "args": list(command)}, "plain": None, "seconds": seconds}
+        task = {"kind": "command", "args": list(command)}
+        return {"task": task, "plain": None, "seconds": seconds, "left_out": _new_tests(candidate)}
     if not command and not any(
         is_test(path) and not path.endswith("__init__.py") for path in candidate.before
     ):
@@ -38,7 +39,12 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
     task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": relevant_tests(candidate)}
     # Options in the repository's configuration may need a plugin that is not installed.
     plain = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
-    return {"task": task, "plain": plain, "seconds": seconds}
+    return {"task": task, "plain": plain, "seconds": seconds, "left_out": _new_tests(candidate)}
+
+
+def _new_tests(candidate: Candidate) -> list[str]:
+    """Test files that the patch adds. What they show is the reproduction's matter."""
+    return [change.path for change in candidate.changes if change.before is None and is_test(change.path)]
 
 
 def result(candidate: Candidate, told: Told) -> GateResult:
@@ -138,7 +144,7 @@ def _findings(was: TestRun, now: TestRun) -> tuple[str, ...]:
             raised_now = now.raised.get(name)
             reason = f": {raised_now.type}: {_line(raised_now.message)}" if raised_now else ""
             found.append(f"{name} passed before the patch and fails after it{reason}")
-        elif result is None and not now.uncollected and not now.problem:
+        elif result is None and name.partition("::")[0] not in now.uncollected and not now.problem:
             found.append(f"{name} passed before the patch and is gone after it")
         elif result == "skipped":
             found.append(f"{name} passed before the patch and is skipped after it")

@@ -14,7 +14,7 @@ from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.core.redaction import redact
-from functions.harness.experiment import NotBelieved, names_in
+from functions.harness.experiment import NONSENSE, NotBelieved, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     clean,
@@ -110,6 +110,7 @@ def judge(
     candidate = examined.candidate
     try:
         report = told.read(ran, nonce, asked, names_in(candidate.before))
+        extended, running = _drawn(candidate, report)
     except told.NotRun as error:
         running = not_run(*RUNNING, why=f"{error} ({ran.where})")
         return conclude(examined, candidate, running, base_sha, build)
@@ -118,13 +119,21 @@ def judge(
         failed = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in RUNNING[:2]]
         running = [*failed, *not_run(*RUNNING[2:], why="an earlier gate failed")]
         return conclude(examined, candidate, running, base_sha, build)
-    extended, reproduced = reproduce.result(candidate, report)
-    running = [reproduced, suite.result(candidate, report), extra.result(extended, report)]
     ran_at_all = next((number for number, gate in enumerate(running) if gate.runs), None)
     if ran_at_all is not None:
         said = f"{running[ran_at_all].detail} ({ran.where}; Python {report.python})"
         running[ran_at_all] = replace(running[ran_at_all], detail=said)
     return conclude(examined, extended, running, base_sha, build)
+
+
+def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[GateResult]]:
+    """The gates' results, and the candidate with a test that was found. Raises NotBelieved: what runs report
+    is read here for the first time where it is shown."""
+    try:
+        extended, reproduced = reproduce.result(candidate, report)
+        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report)]
+    except NONSENSE as error:
+        raise NotBelieved("a run's report is not what the harness writes") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     elif "probe" in task:
         tracer = Tracer(root, report, task.get("trace", []))
         tracer.start()
-        for call in task["probe"]:
-            write_line(report, _probe(call, root))
+        for number, call in enumerate(task["probe"]):
+            write_line(report, {"n": number, **_probe(call, root)})
         tracer.stop()
     else:
         _search(task, root, report)

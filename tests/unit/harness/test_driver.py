@@ -299,7 +299,7 @@ def everything() -> Callable[[str], tuple[dict[str, Any], Any]]:
     span = [6, 11, 6, 14]
     parts: dict[str, Any] = {
         "incident": incident, "search": search, "survey": search, "suite": pytest_suite(),
-        "pieces": [["shop.py", span]], "seconds": 20.0,
+        "pieces": [["shop.py", span]], "seconds": 20.0, "defined": {"shop": ["rate"]},
     }  # fmt: skip
 
     def run(version: str) -> tuple[dict[str, Any], Any]:

@@ -10,23 +10,24 @@ import pytest
 from functions.harness.regression import NotACall, code_of
 
 INCIDENT = {"type": "KeyError", "message": "", "places": [{"path": "shop/pricing.py", "function": "rate"}]}
-OWN = frozenset({"shop/pricing.py", "shop/__init__.py", "src/tools/clock.py"})
+DEFINED = {"shop.pricing": ["Unknown", "rate"], "shop": [], "tools.clock": ["Clock", "now"]}
 IMPORT = [["shop.pricing", "rate"]]
 
 
 def code(call: str, imports: Any = None, **answer: Any) -> str:
     given = {"call": call, "imports": IMPORT if imports is None else imports}
-    return code_of(INCIDENT, OWN, given, answer or {"value": "1"})
+    return code_of(INCIDENT, DEFINED, given, answer or {"value": "1"})
 
 
 @pytest.mark.parametrize(
     ("call", "answer", "line"),
     [
-        ("rate('DE')", {"value": "4.9"}, "assert rate('DE') == 4.9"),
+        ("rate('DE')", {"value": "4.9"}, 'assert rate("DE") == 4.9'),
         ("rate('DE', {'a': [1, (2, -3)]})", {"value": "{'x': None}"}, None),
         ("rate(None)", {"value": "None"}, "assert rate(None) is None"),
         ("rate(1)", {"value": "True"}, "assert rate(1) is True"),
         ("rate(1)", {"value": ""}, "rate(1)"),
+        ("rate(1) # ", {"value": "1"}, "assert rate(1) == 1"),
         ("list(rate(1))", {"value": "[1, 2]"}, "assert list(rate(1)) == [1, 2]"),
         ("rate('X')", {"raised": {"type": "ValueError"}}, "with pytest.raises(ValueError):"),
         ("rate('X')", {"raised": {"type": "shop.pricing.Unknown"}}, "with pytest.raises(Unknown):"),
@@ -60,7 +61,6 @@ FORGED = {
     "a second statement": "rate(1); import os",
     "a second line": "rate(1)\nimport os",
     "a second line with a return": "rate(1)\r\nimport os",
-    "a comment that ends the line": "rate(1) # ",
     "the end of the block": "rate(1)\n\nimport os\nos.system('id')",
     "a bracket left open": "rate(1",
     "a bracket too many": "rate(1))",
@@ -77,7 +77,7 @@ def test_a_forged_call_is_refused(name: str) -> None:
         code(FORGED[name])
 
 
-@pytest.mark.parametrize("name", sorted(set(FORGED) - {"nothing", "a comment that ends the line"}))
+@pytest.mark.parametrize("name", sorted(set(FORGED) - {"nothing"}))
 def test_a_forged_value_is_refused(name: str) -> None:
     with pytest.raises(NotACall):
         code("rate(1)", value=FORGED[name])
@@ -125,6 +125,6 @@ def test_an_incidents_own_words_cannot_leave_the_docstring() -> None:
     place = {"path": "shop/pricing.py", "function": 'rate"""\nimport os\n"""'}
     incident = {"type": 'KeyError"""\nimport os', "message": "", "places": [place]}
     given = {"call": "rate(1)", "imports": IMPORT}
-    module = ast.parse(code_of(incident, OWN, given, {"value": "1"}))
+    module = ast.parse(code_of(incident, DEFINED, given, {"value": "1"}))
     imported = [name.name for node in ast.walk(module) if isinstance(node, ast.Import) for name in node.names]
     assert "os" not in imported
