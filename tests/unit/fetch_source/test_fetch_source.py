@@ -356,7 +356,11 @@ def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any],
         "key": "orders-f/h1/source.tar.gz",
         "base_sha": hosted.base_sha,
         "revision_from": "branch",
-        "python": {"version": "3.12", "why": "the newest, because nothing names another"},
+        "python": {
+            "version": "3.12",
+            "why": "the newest, because nothing names another",
+            "guessed": True,
+        },
     }
     # When the branch moves on and the forge goes away
     hosted.branch("main")
