@@ -24,6 +24,10 @@ class May(StrEnum):
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
     WRITE_ARTIFACTS = auto()
+    READ_SOURCE = auto()
+    """What a heal's dependencies are read from, and those that are kept."""
+    WRITE_DEPENDENCIES = auto()
+    """Not what any heal is judged by."""
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
@@ -101,8 +105,8 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+        settings=("artifacts_bucket", "pip_index_url"),
+        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_DEPENDENCIES),
     ),
     Spec(
         "propose_patch",

@@ -78,6 +78,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
         May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        May.READ_SOURCE: [
+            (
+                ["s3:GetObject"],
+                [f"{bucket}/{key}" for key in ("*/source.tar.gz", "*/facts.json", "dependencies/*")],
+            )
+        ],
+        May.WRITE_DEPENDENCIES: [(["s3:PutObject"], [f"{bucket}/dependencies/*"])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
@@ -138,8 +145,8 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
             }
         ),
     ),
-    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS})),
-    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),
+    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.WRITE_DEPENDENCIES})),
+    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
     (
         "ssm",

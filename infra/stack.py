@@ -51,6 +51,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = 7 * 24
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    package_index: str = ""
+    """Address of the index that packages for the tests are installed from; pip's own default without it."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -134,6 +136,7 @@ class SelfHealingCode(Stack):
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
+            "pip_index_url": options.package_index,
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),

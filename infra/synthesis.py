@@ -48,6 +48,10 @@ def options_from(app: App) -> Options:
         parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
     if values["approval_hours"]:
         parsed["approval_hours"] = int(values["approval_hours"])
+    if values["package_index"]:
+        if not values["package_index"].startswith("https://"):
+            raise ValueError("package_index must be the https address of a package index")
+        parsed["package_index"] = values["package_index"]
     if values["sign_in"]:
         parsed["sign_in"] = SignIn.parse(values["sign_in"])
     return Options(**parsed)

@@ -37,6 +37,8 @@ class Settings:
     oidc_client_id: str = ""
     client_secret_parameter: str = ""
     """SecureString with the OpenID Connect client's secret; there is none for a public client."""
+    pip_index_url: str = ""
+    """Where packages come from; read by pip itself, for which an empty one says nothing."""
     failure_queue_url: str = ""
 
     @classmethod

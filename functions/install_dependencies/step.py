@@ -12,7 +12,8 @@ from functions.core import archive
 from functions.core.artifacts import Artifacts
 from functions.core.dependencies import LIMITS, Dependencies
 from functions.core.errors import SourceTooLarge
-from functions.install_dependencies.install import NotInstalled, install
+from functions.core.redaction import redact
+from functions.install_dependencies.install import NotInstalled, check_places, install
 from functions.install_dependencies.wanted import wanted
 
 
@@ -34,7 +35,11 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
     }
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
-        return asdict(Dependencies(reason=asked.problem))
+        return asdict(Dependencies(reason=redact(asked.problem)))
+    try:
+        check_places(asked, environment)
+    except NotInstalled as error:
+        return asdict(Dependencies(reason=str(error)))
     key, marker = f"dependencies/{asked.digest}.tar.gz", f"dependencies/{asked.digest}.json"
     if (done := artifacts.find_json(marker)) is not None:
         return asdict(Dependencies(key, packages=done["packages"]))

@@ -201,6 +201,7 @@ def run_by_cdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "log_groups": "/aws/lambda/orders,/ecs/billing",
         "reserve_concurrency": "false",
         "approval_hours": "48",
+        "package_index": "https://packages.example/",
     }
     done = subprocess.run(
         [sys.executable, str(ROOT / "infra" / "app.py")],
@@ -240,6 +241,16 @@ def test_the_time_to_decide_is_a_literal_of_the_definition_and_the_life_of_a_lin
 
     assert definition["States"]["AwaitApproval"]["TimeoutSeconds"] == 48 * 3600
     assert lives == [str(48 * 3600)]
+
+
+def test_packages_come_from_the_index_that_the_operator_names(run_by_cdk: Path) -> None:
+    properties = [r["Properties"] for r in template_of(run_by_cdk)["Resources"].values() if "Properties" in r]
+    variables = [p.get("Environment", {}).get("Variables", {}) for p in properties]
+    named = [v for v in variables if isinstance(v, dict) and "PIP_INDEX_URL" in v]
+
+    assert [(v["POWERTOOLS_SERVICE_NAME"], v["PIP_INDEX_URL"]) for v in named] == [
+        ("install_dependencies", "https://packages.example/")
+    ]
 
 
 @pytest.mark.parametrize("hours", ["0", "9000"])

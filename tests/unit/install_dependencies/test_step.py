@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Callable
@@ -19,8 +20,9 @@ from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.install_dependencies import handler as edge
-from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.install import NotInstalled, install, pip_environment
 from functions.install_dependencies.step import install_for
+from functions.install_dependencies.wanted import Wanted
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
@@ -106,6 +108,117 @@ def test_a_requirement_by_address_is_refused_without_a_call(
 ) -> None:
     done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), {})
     assert "no plain name" in done["reason"]
+
+
+BACKEND = """
+import os
+def _run():
+    open({ran!r}, "w").write(str(os.environ))
+    raise SystemExit("ran")
+get_requires_for_build_wheel = prepare_metadata_for_build_wheel = build_wheel = lambda *a, **k: _run()
+"""
+
+
+def source_distribution(folder: Path, name: str, ran: Path) -> Path:
+    """One whose build backend leaves a file behind when it runs."""
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        "backend.py": BACKEND.format(ran=str(ran)),
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    }
+    target = folder / name / f"{name}-1.0.tar.gz"
+    target.parent.mkdir(exist_ok=True)
+    with tarfile.open(target, "w:gz") as tar:
+        for path, text in files.items():
+            info = tarfile.TarInfo(f"{name}-1.0/{path}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return target
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "innocent==1.0 ; python_version > '3' --global-option=build",
+        "innocent==1.0 ; python_version > '3 --global-option=build'",
+        "innocent==1.0 --config-settings=x=y",
+    ],
+)
+def test_an_option_behind_a_requirement_builds_nothing(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, tmp_path: Path, line: str
+) -> None:
+    ran = tmp_path / "ran"
+    source_distribution(index[0], "innocent", ran)
+
+    done = install_for(artifacts, fetched(requirements_txt=f"{line}\n"), index[1])
+
+    assert "no plain name and version" in done["reason"]
+    assert not ran.exists()
+
+
+def test_the_installer_can_start_no_process_whatever_it_was_talked_into(index: Index, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    source_distribution(index[0], "innocent", ran)
+    (tmp_path / "heal").mkdir()
+    asked = Wanted(("innocent==1.0 --global-option=build",))
+
+    with pytest.raises(NotInstalled, match="it would have to be built"):
+        install(asked, tmp_path / "heal", index[1])
+
+    assert not ran.exists()
+
+
+def test_a_package_that_needs_another_from_an_address_is_not_installed(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    built = source_distribution(index[0], "evil", ran)
+    wheel = make_wheel("other", "1")
+    address = index[1]["PIP_INDEX_URL"]
+    make_wheel("first", "1", requires=f"evil @ {address}evil/{built.name}")
+    make_wheel("second", "1", requires=f"other @ {address}other/{wheel.name}")
+
+    first = install_for(artifacts, fetched(requirements_txt="first\n"), index[1])
+    second = install_for(artifacts, fetched(requirements_txt="second\n"), index[1])
+
+    assert (first["key"], second["key"]) == ("", "")
+    assert "it would have to be built" in first["reason"]
+    assert second["reason"] == "a package needs other from an address of its own"
+    assert not ran.exists()
+
+
+def test_hashes_are_kept_to(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    wheel = make_wheel("first", "1.0", requires="second")
+    meant = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    second = hashlib.sha256(make_wheel("second", "2.0").read_bytes()).hexdigest()
+    right = f"first==1.0 --hash=sha256:{meant}\n"
+
+    def reason(text: str) -> str:
+        return str(install_for(artifacts, fetched(requirements_txt=text), index[1])["reason"])
+
+    assert reason(f"{right}second --hash=sha256:{second}\n") == ""
+    assert "none of the repository's hashes" in reason(f"first==1.0 --hash=sha256:{'0' * 64}\n")
+    assert "second 2.0 is needed too, and has no hash" in reason(right)
+
+
+def test_an_index_of_the_repositorys_own_is_followed_only_if_it_is_the_operators(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    make_wheel("first", "1")
+    ours = index[1]["PIP_INDEX_URL"]
+
+    foreign = install_for(
+        artifacts, fetched(requirements_txt="-i https://u:hunter2@evil.example/\nfirst\n"), index[1]
+    )
+    same = install_for(
+        artifacts, fetched(requirements_txt=f"--index-url {ours.rstrip('/')}\nfirst\n"), index[1]
+    )
+
+    assert foreign["reason"].startswith("the repository's files say where packages come from")
+    assert "hunter2" not in foreign["reason"]
+    assert (same["packages"], same["reason"]) == (1, "")
 
 
 def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
