@@ -13,6 +13,7 @@ from functions.core.approvers import EVERYBODY, in_slack
 from functions.core.console import execution_url
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
+from functions.core.inert import inert_line
 from functions.core.links import Link
 from functions.core.webhooks import Post
 
@@ -93,12 +94,7 @@ def moment(epoch: int) -> str:
 
 def shortened(cause: str) -> str:
     """A cause, cut at a word."""
-    return textwrap.shorten(line(cause), _CAUSE_LIMIT)
-
-
-def line(text: str) -> str:
-    """`text` on one line, without characters that do not print."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return textwrap.shorten(inert_line(cause), _CAUSE_LIMIT)
 
 
 def _proof(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from functions.core.evidence import Evidence
 from functions.core.forge import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
+from functions.core.inert import inert_line
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
 from functions.core.settings import Settings
@@ -43,7 +44,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         app,
         branch=event["commit"]["branch"],
         commit_sha=event["commit"]["sha"],
-        title=proposal.title,
+        title=inert_line(proposal.title) or "Fix a crash",
         body=body,
         warn=logger().warning,
     ).to_json()

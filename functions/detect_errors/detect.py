@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.app import App
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
+from functions.core.inert import inert_line
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
 from functions.detect_errors.events import Batch, read_events
@@ -70,7 +71,7 @@ def _notify_once(incident: Incident, notifications: Notifications) -> None:
     """Tell of an error that will not be healed: with its class, why, and what a human should do."""
     notifications.send(
         f"{incident.app}: {incident.title} ({incident.error_class})",
-        f"{incident.title}\n\n"
+        f"{inert_line(incident.title)}\n\n"
         f"Class: {incident.error_class}: {incident.class_reason}.\n"
         f"Next: {incident.next_action}\n\n"
         f"App {incident.app}, log group {incident.log_group}, stream {incident.log_stream}.\n"

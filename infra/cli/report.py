@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from functions.core import hidden
 from functions.core.approvals import Approval
 from functions.core.evidence import Evidence, Result
 from functions.core.heal import Heal
@@ -147,13 +149,20 @@ _DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green")
 
 
 def diff(patch: str) -> RenderableType:
-    """The patch in colours, its lines as they are."""
-    lines = []
+    """The patch in colours, its lines as they are; before it, what eyes would miss in it."""
+    lines = [plain(warning, "bold red") for warning in _disguises(patch)]
     for line in patch.removesuffix("\n").split("\n"):
         default = "" if line.startswith(" ") else "dim"
         style = next((style for start, style in _DIFF_STYLES if line.startswith(start)), default)
         lines.append(plain(line, style))
     return Text("\n").join(lines)
+
+
+def _disguises(patch: str) -> Iterator[str]:
+    if found := hidden.characters(patch):
+        yield f"Invisible characters, spelled out below: {', '.join(found)}"
+    if words := hidden.mixed_words(patch):
+        yield f"Words whose letters come from several alphabets: {', '.join(words[:20])}"
 
 
 def evidence_table(evidence: Evidence) -> RenderableType:
