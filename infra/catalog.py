@@ -79,8 +79,8 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP),
+        settings=("incidents_table", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",

@@ -12,6 +12,8 @@ from functions.core.errors import AppInvalid
 
 DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
+# Their executions' names are kept in one item, which holds 400 KB.
+_MOST_HEALS = 1_000
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
 
@@ -76,6 +78,8 @@ class App:
     """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
     """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
+    max_heals_per_hour: int = 20
+    """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
 
     def to_json(self) -> dict[str, Any]:
@@ -112,6 +116,8 @@ class App:
                 raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+        if not 1 <= app.max_heals_per_hour <= _MOST_HEALS:
+            raise AppInvalid(f"app {name!r}: 'max_heals_per_hour' must be from 1 to {_MOST_HEALS:,}")
         for approver in filter(malformed, app.approvers):
             raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
         if app.approvals_needed not in (1, 2):

@@ -93,6 +93,8 @@ class Incident:
     pull_request_url: str = ""
     reason: str = ""
     next_action: str = ""
+    held_until: int = 0
+    """Epoch seconds until which too many other heals of the app began; seen after that, it becomes NEW."""
     updated_at: str = ""
     ttl: int = 0
 
@@ -115,7 +117,7 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
-        for name in ("occurrences", "generation", "attempts", "ttl"):
+        for name in ("occurrences", "generation", "attempts", "held_until", "ttl"):
             if name in values:
                 values[name] = int(values[name])
         if "cost_usd" in values:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import ErrorClass, Frame, Incident, Status
+from functions.core.quota import HourlyHeals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -125,6 +126,11 @@ class Incidents:
         incident = Incident.from_item(answer["Attributes"])
         if incident.status is Status.RESOLVED and sighting.heals:
             return self._reopen(incident)
+        if incident.held_until and incident.held_until <= time.time() and sighting.heals:
+            freed = self.transition(
+                incident.incident_id, Status.SUPPRESSED, status=str(Status.NEW), held_until=0
+            )
+            return freed or incident
         return incident
 
     def _reopen(self, incident: Incident) -> Incident:
@@ -140,6 +146,10 @@ class Incidents:
             values={":resolved": str(Status.RESOLVED)},
         )
         return changed or self.get(incident.incident_id)
+
+    def hourly_heals(self, app: str, most: int) -> HourlyHeals:
+        """How many of the app's heals began in this hour; it is counted in the same table."""
+        return HourlyHeals(self._table, app, most)
 
     def claim(self, incident_id: str, execution_arn: str) -> Incident | None:
         """Claim a NEW incident for an execution. The same execution may claim again; None for any other."""

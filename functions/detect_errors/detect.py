@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from functions.core.app import App
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
+from functions.core.telemetry import logger
 from functions.detect_errors.events import Batch, read_events
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
 from functions.detect_errors.stream import around, those_of, unread
@@ -37,17 +40,28 @@ def detect(
 ) -> Detected:
     """Record the batch's errors. Writes once per distinct error, whatever the number of events.
 
-    Raises botocore's ClientError; what was counted before that is not counted again by the retry.
+    An error that cannot be written costs only itself: the others are, then botocore's ClientError is raised
+    if a retry may mend it. What was counted is not counted again by the retry.
     """
     found = _read(batch, app, logs)
     seen = sightings(found, batch, app, redact)
     before = 0
+    failed: ClientError | None = None
     for sighting in seen:
-        incident = incidents.record(sighting)
+        try:
+            incident = incidents.record(sighting)
+        except ClientError as error:
+            logger().error("not recorded", extra={"incident_id": sighting.incident_id}, exc_info=error)
+            # The same item would be refused again.
+            if error.response["Error"]["Code"] != "ValidationException":
+                failed = failed or error
+            continue
         if incident is None:
             before += 1
         elif incident.status is Status.SUPPRESSED and incident.occurrences == sighting.count:
             _notify_once(incident, notifications)
+    if failed:
+        raise failed
     return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
 
 

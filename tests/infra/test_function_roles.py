@@ -62,6 +62,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("lambda:GetFunctionConfiguration", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source"},
     ("sns:Publish", ""): {
+        "claim_incident",
         "await_approval",
         "record_outcome",
         "detect_errors",
