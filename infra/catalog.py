@@ -36,8 +36,10 @@ class May(StrEnum):
     READ_SLACK_SIGNING = auto()
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
-    READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered."""
+    READ_TAGS = auto()
+    """Of the functions whose log groups are registered."""
+    READ_ENVIRONMENTS = auto()
+    """Of functions that are tagged for it."""
     NOTIFY = auto()
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
@@ -96,7 +98,8 @@ STEPS = (
             May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
-            May.READ_FUNCTIONS,
+            May.READ_TAGS,
+            May.READ_ENVIRONMENTS,
         ),
     ),
     Spec(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.app import CREDENTIALS_PATH
+from functions.fetch_source.function import READABLE
 from infra.catalog import May
 from infra.names import (
-    CREDENTIALS_PATH,
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
     SIGN_IN_CLIENT_PARAMETER,
@@ -50,7 +51,7 @@ def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[i
     granted = list(may)
     meaning = _meaning(stack, resources)
     own = [
-        iam.PolicyStatement(actions=actions, resources=targets)
+        iam.PolicyStatement(actions=actions, resources=targets, conditions=_CONDITIONS.get(item))
         for item in granted
         for actions, targets in meaning[item]
     ]
@@ -68,6 +69,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
     )
     # An app may name the region whose models it uses.
     bedrock = f"arn:{stack.partition}:bedrock:*:{stack.account}"
+    functions = f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"
     return {
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
@@ -99,14 +101,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
-        # An environment holds secrets, so only one of ours has this; any function may be registered without a
-        # change of the stack.
-        May.READ_FUNCTIONS: [
-            (
-                ["lambda:GetFunctionConfiguration", "lambda:ListTags"],
-                [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
-            )
-        ],
+        # Any function may be registered without a change of the stack.
+        May.READ_TAGS: [(["lambda:ListTags"], [functions])],
+        May.READ_ENVIRONMENTS: [(["lambda:GetFunctionConfiguration"], [functions])],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
         May.OPEN_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
@@ -130,6 +127,10 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         ],
     }
 
+
+# An environment holds secrets: only that of a function whose owner has tagged it.
+# https://docs.aws.amazon.com/lambda/latest/dg/attribute-based-access-control.html
+_CONDITIONS = {May.READ_ENVIRONMENTS: {"StringEquals": {f"aws:ResourceTag/{READABLE[0]}": READABLE[1]}}}
 
 _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (

@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
+from functions.core.registry import bound
 from infra.errors import UserError
 from infra.names import (
-    CREDENTIALS_PATH,
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
     SLACK_SIGNING_PATH,
@@ -45,8 +45,8 @@ def register(
     key = target.output("DataKeyArn")
     _ensure_link_key(ssm, key)
     if token:
-        name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
-        ssm.put_parameter(Name=name, Value=token, Type="SecureString", KeyId=key, Overwrite=True)
+        name, value = app.credentials_parameter, bound(token, app)
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"credentials": name})
     if webhooks:
         name = f"{WEBHOOKS_PATH}/{app.name}"

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid
 
+CREDENTIALS_PATH = "/self-heal/credentials"
+"""Parameter Store path below which each app's forge token lies, under the app's own name."""
 DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 # Their executions' names are kept in one item, which holds 400 KB.
@@ -37,9 +39,9 @@ class App:
     branch: str = "main"
     """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
     credentials: str = ""
-    """Name of the SecureString parameter that holds the forge token; empty for a public repository."""
+    """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
     forge_api: str = "https://api.github.com"
-    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise."""
+    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise: of the repository's host."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -48,6 +50,8 @@ class App:
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""
     """Commit that is deployed, when a deployment records it here."""
+    revision_from_environment: bool = False
+    """Whether the environment of a function that is tagged for it may be read for the revision."""
     test_command: tuple[str, ...] = ()
     """Runs the repository's tests; empty means pytest."""
     codebuild_project: str = ""
@@ -108,12 +112,7 @@ class App:
             if not values.get(required):
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
-        for key in ("repository", "forge_api"):
-            url = urlsplit(getattr(app, key))
-            if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
-                raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
-            if url.scheme == "http" and url.hostname != "127.0.0.1":
-                raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
+        _check_forge(app)
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
         if not 1 <= app.max_heals_per_hour <= _MOST_HEALS:
@@ -136,9 +135,37 @@ class App:
         return app
 
     @property
+    def host(self) -> str:
+        """The forge's host, with its port where the address names one."""
+        return urlsplit(self.repository).netloc.lower()
+
+    @property
+    def credentials_parameter(self) -> str:
+        """Where the app's token lies: nobody who writes an entry can name another app's."""
+        return f"{CREDENTIALS_PATH}/{self.name}"
+
+    @property
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
+
+
+def _check_forge(app: App) -> None:
+    """Raises AppInvalid for addresses that cannot be used, or that do not belong together."""
+    name = app.name
+    for key in ("repository", "forge_api"):
+        url = urlsplit(getattr(app, key))
+        if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
+            raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
+        if url.scheme == "http" and url.hostname != "127.0.0.1":
+            raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
+    if urlsplit(app.forge_api).netloc.lower() not in (app.host, f"api.{app.host}"):
+        raise AppInvalid(
+            f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
+        )
+    if app.credentials not in ("", app.credentials_parameter):
+        own = app.credentials_parameter
+        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
 
 
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:

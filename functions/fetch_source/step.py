@@ -37,7 +37,7 @@ def fetch_for(
             app,
             Remote.of(app, registry.credentials(app)),
             logged=incident.revision,
-            function=partial(told_by_function, lambda_, incident),
+            function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
         )
         artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
         Facts(incident, app, source.reason, source.submodules).save(artifacts, heal)

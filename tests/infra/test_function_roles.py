@@ -177,6 +177,18 @@ def test_a_prompt_cannot_make_the_model_step_reach_the_forge(image_template: Any
     assert decide(image_template, role, "ssm:GetParameter", f"{parameter}/link-key") == "ImplicitDeny"
 
 
+def test_only_the_environment_of_a_function_that_is_tagged_for_it_may_be_read(
+    image_template: Any, decide: Any
+) -> None:
+    role = image_template.role_of("fetch_source")
+    function = "arn:aws:lambda:eu-central-1:111122223333:function:orders"
+    action = "lambda:GetFunctionConfiguration"
+
+    assert decide(image_template, role, action, function) == "ImplicitDeny"
+    tagged = {"aws:ResourceTag/self-heal:environment": "readable"}
+    assert decide(image_template, role, action, function, **tagged) == "Allow"
+
+
 @pytest.mark.parametrize(
     "model",
     [
