@@ -23,7 +23,10 @@ class May(StrEnum):
     READ_ARTIFACTS = auto()
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
-    WRITE_ARTIFACTS = auto()
+    WRITE_SOURCE = auto()
+    WRITE_PROPOSALS = auto()
+    WRITE_EVIDENCE = auto()
+    """Of these three, each writes a heal's artifacts, but not what the others are for."""
     READ_SOURCE = auto()
     """What a heal's dependencies are read from, and those that are kept."""
     WRITE_DEPENDENCIES = auto()
@@ -95,7 +98,7 @@ STEPS = (
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
-            May.WRITE_ARTIFACTS,
+            May.WRITE_SOURCE,
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_TAGS,
@@ -123,7 +126,7 @@ STEPS = (
             May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
-            May.WRITE_ARTIFACTS,
+            May.WRITE_PROPOSALS,
             May.READ_APP,
             May.INVOKE_MODELS,
         ),
@@ -136,7 +139,7 @@ STEPS = (
         disk=4096,
         isolated=True,
         settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+        may=(May.READ_ARTIFACTS, May.WRITE_EVIDENCE),
     ),
     Spec(
         "await_approval",

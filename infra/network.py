@@ -29,7 +29,7 @@ class IsolatedNetwork(Construct):
         endpoint.add_to_policy(
             iam.PolicyStatement(
                 principals=[iam.AnyPrincipal()],
-                actions=["s3:GetObject", "s3:PutObject"],
+                actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
                 resources=[f"{bucket_arn}/*"],
             )
         )

@@ -30,6 +30,8 @@ _DYNAMODB_KEY_ACTIONS = (
     "kms:GenerateDataKey*",
     "kms:ReEncrypt*",
 )
+# A reference names the version, too.
+_READ_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion"]
 _READ_WRITE_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
@@ -55,7 +57,11 @@ def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[i
         for item in granted
         for actions, targets in meaning[item]
     ]
-    return own + _key_statements(stack, resources, granted)
+    return (
+        own
+        + _write_nothing_of_others(resources.bucket_arn, granted)
+        + _key_statements(stack, resources, granted)
+    )
 
 
 def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
@@ -76,13 +82,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
-        May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
+        May.READ_ARTIFACTS: [(_READ_OBJECTS, [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
-        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/*"])],
+        **{item: [(["s3:PutObject"], [f"{bucket}/*"])] for item in _ONLY_THEIRS},
         May.READ_SOURCE: [
             (
-                ["s3:GetObject"],
+                _READ_OBJECTS,
                 [f"{bucket}/{key}" for key in ("*/source.tar.gz", "*/facts.json", "dependencies/*")],
             )
         ],
@@ -132,6 +138,30 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
 # https://docs.aws.amazon.com/lambda/latest/dg/attribute-based-access-control.html
 _CONDITIONS = {May.READ_ENVIRONMENTS: {"StringEquals": {f"aws:ResourceTag/{READABLE[0]}": READABLE[1]}}}
 
+# What others rely on, below a heal's prefix: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
+# s3-arn-format.html, "Wildcards". All of it travels by hash as well.
+_ONLY_THEIRS = {
+    May.WRITE_SOURCE: ("*/source.tar.gz", "*/source.json", "*/facts.json"),
+    May.WRITE_PROPOSALS: ("*/proposal.json", "*/outcome.json"),
+    May.WRITE_EVIDENCE: ("*/patch.diff", "*/evidence.json"),
+}
+
+
+def _write_nothing_of_others(bucket: str, granted: list[May]) -> list[iam.PolicyStatement]:
+    """A step that writes artifacts writes none that another step answers for, and no dependencies."""
+    own = {item for item in granted if item in _ONLY_THEIRS}
+    if not own:
+        return []
+    others = [name for item, names in _ONLY_THEIRS.items() if item not in own for name in names]
+    return [
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/{name}" for name in ("dependencies/*", *others)],
+        )
+    ]
+
+
 _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (
         "dynamodb",
@@ -146,7 +176,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
             }
         ),
     ),
-    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.WRITE_DEPENDENCIES})),
+    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({*_ONLY_THEIRS, May.WRITE_DEPENDENCIES})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
     (

@@ -55,12 +55,15 @@ class Storage(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(ARTIFACT_DAYS),
+                    noncurrent_version_expiration=Duration.days(ARTIFACT_DAYS),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             removal_policy=RemovalPolicy.RETAIN,
+            # Whoever overwrites what was proven is found out by its hash; this keeps what it was.
+            versioned=True,
         )
         self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
         self.topic.add_to_resource_policy(

@@ -3,7 +3,7 @@
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
     {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment",
-     "source":       {"key", "base_sha", "revision_from"},
+     "source":       {"key", "facts", "base_sha", "revision_from"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"}, or, before a build,
@@ -12,6 +12,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "decision":     {"decision", "by", "comment", "patch_sha256", "base_sha"},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}
+
+Keys of artifacts in it are references, which say what their bytes are: see functions/core/artifacts.py.
 """
 
 from __future__ import annotations

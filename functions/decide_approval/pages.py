@@ -73,8 +73,9 @@ STOPPED = Notice(
 )
 CHANGED = Notice(
     409,
-    "The stored patch is not the one that was proven",
-    "Its hash differs, so nothing can be decided here. Tell whoever operates this system.",
+    "What is stored is not what was proven",
+    "The hash of the patch, its evidence or its description differs, so nothing can be decided here. "
+    "Tell whoever operates this system.",
 )
 NOT_ALLOWED = Notice(
     403,

@@ -23,7 +23,7 @@ ARCHIVE, METADATA = "source.tar.gz", "source.json"
 def fetch_for(
     heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: Registry, lambda_: LambdaClient
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "base_sha", "revision_from"}.
+    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from"}.
 
     Writes `source.tar.gz`, the facts for ValidatePatch, and last `source.json`: while that is there, the heal
     keeps the commit it began with, even if the branch moves on.
@@ -39,10 +39,9 @@ def fetch_for(
             logged=incident.revision,
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
         )
-        artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
-        Facts(incident, app, source.reason, source.submodules).save(artifacts, heal)
         done = {
-            "key": heal.key(ARCHIVE),
+            "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
+            "facts": Facts(incident, app, source.reason, source.submodules).save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
             "reason": source.reason,
@@ -51,4 +50,4 @@ def fetch_for(
             "submodules_left_out": list(source.left_out),
         }
         artifacts.put_json(heal.key(METADATA), done)
-    return {name: done[name] for name in ("key", "base_sha", "revision_from")}
+    return {name: done[name] for name in ("key", "facts", "base_sha", "revision_from")}

@@ -20,6 +20,7 @@ from functions.install_dependencies.step import install_for, left_to
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
-    if project := Facts.load(artifacts, Heal.from_state(event)).app.codebuild_project:
+    facts = Facts.load(artifacts, Heal.from_state(event), event["source"].get("facts", ""))
+    if project := facts.app.codebuild_project:
         return left_to(project)
     return install_for(artifacts, event["source"]["key"], pip_environment(os.environ))

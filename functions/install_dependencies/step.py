@@ -42,7 +42,7 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
         return asdict(Dependencies(reason=str(error)))
     key, marker = f"dependencies/{asked.digest}.tar.gz", f"dependencies/{asked.digest}.json"
     if (done := artifacts.find_json(marker)) is not None:
-        return asdict(Dependencies(key, packages=done["packages"]))
+        return asdict(Dependencies(done["key"], packages=done["packages"]))
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         try:
             packages = install(asked, Path(folder), environment)
@@ -51,6 +51,6 @@ def install_for(artifacts: Artifacts, source_key: str, environment: Mapping[str,
             return asdict(Dependencies(reason=str(error)))
         except SourceTooLarge:
             return asdict(Dependencies(reason=f"they take more than {LIMITS.bytes / 1e6:,.0f} MB"))
-    artifacts.put(key, body, "application/gzip")
-    artifacts.put_json(marker, {"packages": packages, "requirements": list(asked.requirements)})
-    return asdict(Dependencies(key, packages=packages))
+    kept = artifacts.put(key, body, "application/gzip")
+    artifacts.put_json(marker, {"key": kept, "packages": packages, "requirements": list(asked.requirements)})
+    return asdict(Dependencies(kept, packages=packages))

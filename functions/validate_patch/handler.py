@@ -35,7 +35,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """
     heal = Heal.from_state(event)
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
-    source, facts = event["source"], Facts.load(artifacts, heal)
+    source = event["source"]
+    facts = Facts.load(artifacts, heal, source.get("facts", ""))
     tree = tree_of(archive.read(artifacts.get(source["key"])))
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     if facts.app.codebuild_project:
@@ -47,15 +48,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         result = _in_sandbox(
             artifacts, Dependencies.from_state(event), tree, proposal, facts, source["base_sha"]
         )
-    evidence, patch_key = result.evidence, heal.attempt_key("patch.diff")
-    artifacts.put(patch_key, result.patch, "text/x-diff")
-    artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
+    evidence = result.evidence
+    patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
+    evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
     artifacts.put_json(heal.attempt_key("findings.json"), {"findings": list(evidence.findings)})
     return {
         "verdict": "accepted" if evidence.accepted else "rejected",
         "patch_key": patch_key,
         "patch_sha256": evidence.patch_sha256,
-        "evidence_key": heal.attempt_key("evidence.json"),
+        "evidence_key": evidence_key,
         "reason": result.reason,
         "proven": result.proven,
         "findings": len(evidence.findings),

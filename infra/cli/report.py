@@ -63,17 +63,20 @@ def gather(target: Target, incident: Incident) -> Report:
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return Report(incident, None, None, None, source=source)
-    evidence = artifacts.find_json(heal.attempt_key("evidence.json"))
+    history = tuple(target.approvals.history(incident.approval_id))
+    # What was asked about is shown by its hashes: it is that, or an error.
+    asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
+    evidence = artifacts.find_json(asked.evidence_key if asked else heal.attempt_key("evidence.json"))
     try:
-        patch = artifacts.get_text(heal.attempt_key("patch.diff"))
+        patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key("patch.diff"))
     except ClientError:
         patch = None
     return Report(
         incident,
-        artifacts.find_json(heal.attempt_key("proposal.json")),
+        artifacts.find_json(asked.proposal_key if asked else heal.attempt_key("proposal.json")),
         patch,
         Evidence.from_json(evidence) if evidence else None,
-        tuple(target.approvals.history(incident.approval_id)),
+        history,
         source,
     )
 

@@ -146,6 +146,7 @@ def test_code_under_test_gets_the_artifacts_and_nothing_else(image_template: Any
 
     assert allowed(image_template, "validate_patch") == {
         ("s3:GetObject", f"{bucket}/*"),
+        ("s3:GetObjectVersion", f"{bucket}/*"),
         ("s3:PutObject", f"{bucket}/*"),
         ("kms:Decrypt", key),
         ("kms:GenerateDataKey", key),
@@ -153,6 +154,26 @@ def test_code_under_test_gets_the_artifacts_and_nothing_else(image_template: Any
         ("logs:PutLogEvents", log_group),
         *((action, "*") for action in for_lambda_itself),
     }
+
+
+WRITTEN = {
+    "fetch_source": "i/h/source.tar.gz",
+    "install_dependencies": "dependencies/abc.tar.gz",
+    "propose_patch": "i/h/1/proposal.json",
+    "validate_patch": "i/h/1/evidence.json",
+}
+
+
+@pytest.mark.parametrize("folder", sorted(ALL))
+def test_no_step_writes_what_another_answers_for(folder: str, image_template: Any, decide: Any) -> None:
+    bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
+    role = image_template.role_of(folder)
+    may = {
+        writer
+        for writer, name in WRITTEN.items()
+        if decide(image_template, role, "s3:PutObject", f"{bucket}/{name}") == "Allow"
+    }
+    assert may == ({folder} & WRITTEN.keys())
 
 
 def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(

@@ -47,7 +47,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "app": "orders",
         "heal_id": "heal-1",
         "attempt": 1,
-        "source": {"base_sha": "b" * 40},
+        "source": {"key": "source.tar.gz", "base_sha": "b" * 40},
         "proposal": {
             "key": "orders-v1-abc/heal-1/1/proposal.json",
             "title": "Refuse unknown countries",

@@ -242,8 +242,13 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     def make(source: str, **fields: Any) -> dict[str, Any]:
         heal = Heal("a-1", "a", "h")
         incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
-        Facts(incident, App("a", ("/a",), "https://forge/o/r", **fields)).save(artifacts, heal)
-        return {"incident_id": "a-1", "app": "a", "heal_id": "h", "source": {"key": source}}
+        facts = Facts(incident, App("a", ("/a",), "https://github.com/o/r", **fields)).save(artifacts, heal)
+        return {
+            "incident_id": "a-1",
+            "app": "a",
+            "heal_id": "h",
+            "source": {"key": source, "facts": facts},
+        }
 
     return make
 

@@ -15,6 +15,7 @@ import pytest
 
 from functions.core import archive
 from functions.core.archive import Member
+from functions.core.artifacts import Artifacts, reference
 from functions.core.errors import ModelAccessDenied, ModelThrottled
 from functions.core.incident import Frame
 from functions.propose_patch.handler import handler
@@ -213,7 +214,9 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
     model.proposes()
     assert handler(STATE, lambda_context) == {
         "outcome": "proposed",
-        "key": "orders-f/h1/1/proposal.json",
+        "key": reference(
+            key := "orders-f/h1/1/proposal.json", Artifacts(boto3.client("s3"), "artifacts").get(key)
+        ),
         "title": "Charge a default rate",
         "reason": "No rate for NZ.",
         "next_action": "",

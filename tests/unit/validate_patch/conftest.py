@@ -54,7 +54,7 @@ def facts_of() -> Callable[..., Facts]:
             sample=f"Traceback (most recent call last):\n{error_type}: {message}\n",
             frames=frames,
         )
-        return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop"))
+        return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://github.com/shop/shop"))
 
     return make
 
