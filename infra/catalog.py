@@ -18,6 +18,7 @@ class May(StrEnum):
     UPDATE_INCIDENTS = auto()
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
+    READ_APPROVALS = auto()
     OPEN_APPROVALS = auto()
     UPDATE_APPROVALS = auto()
     READ_ARTIFACTS = auto()
@@ -44,6 +45,8 @@ class May(StrEnum):
     READ_ENVIRONMENTS = auto()
     """Of functions that are tagged for it."""
     NOTIFY = auto()
+    NOTIFY_PERSONS = auto()
+    """Send people their own links."""
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
     ANSWER_TASKS = auto()
@@ -111,7 +114,7 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket", "pip_index_url"),
+        settings=("artifacts_bucket", "package_index"),
         may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_DEPENDENCIES),
     ),
     Spec(
@@ -151,6 +154,7 @@ STEPS = (
             "artifacts_bucket",
             "registry_path",
             "topic_arn",
+            "personal_topic_arn",
             "token_key_arn",
             "link_key_parameter",
             "webhooks_path",
@@ -168,6 +172,7 @@ STEPS = (
             May.READ_WEBHOOKS,
             May.SEAL_TASK_TOKENS,
             May.NOTIFY,
+            May.NOTIFY_PERSONS,
             *_DECIDE,
         ),
     ),
@@ -177,8 +182,8 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("artifacts_bucket", "registry_path", "incidents_table"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=("artifacts_bucket", "registry_path", "incidents_table", "approvals_table"),
+        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
@@ -258,6 +263,7 @@ OTHERS = (
             "artifacts_bucket",
             "registry_path",
             "topic_arn",
+            "personal_topic_arn",
             "link_key_parameter",
             "webhooks_path",
             "approval_url",
@@ -270,6 +276,7 @@ OTHERS = (
             May.READ_LINK_KEY,
             May.READ_WEBHOOKS,
             May.NOTIFY,
+            May.NOTIFY_PERSONS,
         ),
     ),
     Spec(

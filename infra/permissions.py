@@ -43,6 +43,7 @@ class Resources:
     approvals_arn: str
     bucket_arn: str
     topic_arn: str
+    personal_topic_arn: str
     data_key_arn: str
     token_key_arn: str
     state_machine_name: str
@@ -80,6 +81,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
+        May.READ_APPROVALS: [(["dynamodb:GetItem"], [approvals])],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
         May.READ_ARTIFACTS: [(_READ_OBJECTS, [f"{bucket}/*"])],
@@ -111,6 +113,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_TAGS: [(["lambda:ListTags"], [functions])],
         May.READ_ENVIRONMENTS: [(["lambda:GetFunctionConfiguration"], [functions])],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
+        May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
         May.OPEN_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
         # SendTask* have no resource type: the token itself is the capability.
@@ -171,6 +174,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
                 May.READ_INCIDENTS,
                 May.UPDATE_INCIDENTS,
                 May.QUERY_INCIDENTS,
+                May.READ_APPROVALS,
                 May.OPEN_APPROVALS,
                 May.UPDATE_APPROVALS,
             }
@@ -178,7 +182,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     ),
     ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({*_ONLY_THEIRS, May.WRITE_DEPENDENCIES})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
-    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
+    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
     (
         "ssm",
         ("kms:Decrypt",),

@@ -69,6 +69,7 @@ class SelfHealingCode(Stack):
             approvals_arn=storage.approvals.table_arn,
             bucket_arn=storage.artifacts.bucket_arn,
             topic_arn=storage.topic.topic_arn,
+            personal_topic_arn=storage.personal_topic.topic_arn,
             data_key_arn=storage.data_key.key_arn,
             token_key_arn=storage.token_key.key_arn,
             state_machine_name=NAME,
@@ -126,6 +127,7 @@ class SelfHealingCode(Stack):
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,
             "topic_arn": storage.topic.topic_arn,
+            "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(
                 service="states",
                 resource="stateMachine",
@@ -136,7 +138,7 @@ class SelfHealingCode(Stack):
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
-            "pip_index_url": options.package_index,
+            "package_index": options.package_index,
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
@@ -172,6 +174,7 @@ class SelfHealingCode(Stack):
             "ApprovalsTable": storage.approvals.table_name,
             "ArtifactsBucket": storage.artifacts.bucket_name,
             "TopicArn": storage.topic.topic_arn,
+            "PersonalTopicArn": storage.personal_topic.topic_arn,
             "ApprovalUrl": self.approval_url,
             "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
             "DataKeyArn": storage.data_key.key_arn,

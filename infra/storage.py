@@ -66,6 +66,8 @@ class Storage(Construct):
             versioned=True,
         )
         self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
+        # Links that are one person's alone: nobody but `selfheal configure` subscribes anybody to this one.
+        self.personal_topic = sns.Topic(self, "PersonalLinks", enforce_ssl=True, master_key=self.data_key)
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsNotify",

@@ -58,13 +58,14 @@ def compose(
 
 
 def _proof(evidence: Evidence) -> str:
+    warned = "".join(f"\n{_wrap(f'But: {inert_line(sentence)}')}" for sentence in evidence.warnings)
     if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed."
+        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
     missing = "\n".join(
         textwrap.fill(inert_line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
         for sentence in evidence.not_proven
     )
-    return f"NOT fully proven:\n{missing}"
+    return f"NOT fully proven:\n{missing}{warned}"
 
 
 def _way_in(link: str, recipient: str, until: str) -> list[str]:

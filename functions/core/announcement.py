@@ -98,9 +98,10 @@ def shortened(cause: str) -> str:
 
 
 def _proof(evidence: Evidence) -> str:
+    warned = "".join(f" But: {sentence}" for sentence in evidence.warnings)
     if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed."
-    return "NOT fully proven: " + " ".join(f"- {sentence}" for sentence in evidence.not_proven)
+        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
+    return "NOT fully proven: " + " ".join(f"- {sentence}" for sentence in evidence.not_proven) + warned
 
 
 def _minute(timestamp: str) -> str:

@@ -108,6 +108,7 @@ class App:
         values: dict[str, Any] = {}
         for key, value in data.items():
             values[key] = _checked(name, key, str(types[key]), value)
+        values.setdefault("forge_api", _api_of(str(values.get("repository", ""))))
         for required in ("log_groups", "repository"):
             if not values.get(required):
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
@@ -148,6 +149,14 @@ class App:
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
+
+
+def _api_of(repository: str) -> str:
+    """The REST API that belongs to a repository's host: GitHub's own, or GitHub Enterprise's."""
+    url = urlsplit(repository)
+    if url.hostname in (None, "github.com"):
+        return "https://api.github.com"
+    return f"{url.scheme}://{url.netloc}/api/v3"
 
 
 def _check_forge(app: App) -> None:

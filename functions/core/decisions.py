@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from functions.core import hidden
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
-from functions.core.approvers import may_decide, person
+from functions.core.approvers import may_decide, person, pinned
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
@@ -127,6 +127,8 @@ class Decisions:
         asked = self._approvals.get(approval_id)
         if asked is None:
             return Answer(Standing.NOT_FOUND, None)
+        if decision.via == "iam":
+            decision = replace(decision, by=pinned(decision.by, asked.execution_arn.split(":")[4]))
         if not may_decide(decision.by, asked.approvers):
             return Answer(Standing.NOT_ALLOWED, asked)
         answer = self.standing(self._record(asked, decision) or self._current(asked))

@@ -62,6 +62,8 @@ class Evidence:
     base_reason: str = ""
     """Why the patch is for that commit: who named it as deployed."""
     build: Build | None = None
+    warnings: tuple[str, ...] = ()
+    """What the repository's own settings took out of the proof, one sentence each."""
 
     @property
     def accepted(self) -> bool:
@@ -89,6 +91,7 @@ class Evidence:
             "base_sha": self.base_sha,
             "base_reason": self.base_reason,
             "build": asdict(self.build) if self.build else None,
+            "warnings": list(self.warnings),
         }
 
     @classmethod
@@ -99,6 +102,7 @@ class Evidence:
             base_sha=data.get("base_sha", ""),
             base_reason=data.get("base_reason", ""),
             build=Build(**data["build"]) if data.get("build") else None,
+            warnings=tuple(data.get("warnings", ())),
         )
 
 

@@ -19,6 +19,8 @@ class Settings:
     registry_path: str = ""
     """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
     topic_arn: str = ""
+    personal_topic_arn: str = ""
+    """Each of its subscribers gets the messages for that person only."""
     state_machine_arn: str = ""
     token_key_arn: str = ""
     """KMS key that encrypts task tokens at rest."""
@@ -37,8 +39,8 @@ class Settings:
     oidc_client_id: str = ""
     client_secret_parameter: str = ""
     """SecureString with the OpenID Connect client's secret; there is none for a public client."""
-    pip_index_url: str = ""
-    """Where packages come from; read by pip itself, for which an empty one says nothing."""
+    package_index: str = ""
+    """Where packages for the tests come from; "" for pip's own default."""
     failure_queue_url: str = ""
 
     @classmethod

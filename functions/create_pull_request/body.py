@@ -41,6 +41,11 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
     ]
     if evidence.build:
         parts.append(_build(evidence.build))
+    if evidence.warnings:
+        parts += [
+            "### Taken out of the proof by the repository's settings",
+            "\n".join(f"- {prose(line)}" for line in evidence.warnings),
+        ]
     if evidence.not_proven:
         parts += ["### Not proven", "\n".join(f"- {prose(line)}" for line in evidence.not_proven)]
     parts += [_runs(gate) for gate in evidence.gates if gate.runs]

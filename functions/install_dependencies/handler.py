@@ -19,8 +19,9 @@ from functions.install_dependencies.step import install_for, left_to
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
-    artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    settings = Settings.from_environment()
+    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     facts = Facts.load(artifacts, Heal.from_state(event), event["source"].get("facts", ""))
     if project := facts.app.codebuild_project:
         return left_to(project)
-    return install_for(artifacts, event["source"]["key"], pip_environment(os.environ))
+    return install_for(artifacts, event["source"]["key"], pip_environment(os.environ, settings.package_index))

@@ -37,9 +37,14 @@ class Installed:
     by_address: bool
 
 
-def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What pip gets of an environment: where packages come from, and no credentials of this system."""
+def pip_environment(environment: Mapping[str, str], index: str = "") -> dict[str, str]:
+    """What pip gets of an environment: where packages come from, and no credentials of this system.
+
+    index: address of the one index that the operator has named, if any.
+    """
     kept = {k: v for k, v in environment.items() if k in _KEPT or k.startswith("PIP_")}
+    if index:
+        kept["PIP_INDEX_URL"] = index
     return {"HOME": "/tmp", **kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}  # noqa: S108 - Lambda's only writable place
 
 

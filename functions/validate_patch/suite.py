@@ -16,11 +16,13 @@ from functions.validate_patch import outcomes
 from functions.validate_patch.candidate import Candidate, is_test, parsed
 from functions.validate_patch.outcomes import TestRun
 from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
+from functions.validate_patch.tree import File
 
 GATE = "breaks_nothing"
 _SECONDS = 240.0
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
 _SHOWN = 10
+_BROKEN = b'raise ImportError("taken away to see whether the tests notice")\n'
 USAGE_ERROR = 4
 """pytest.ExitCode.USAGE_ERROR"""
 
@@ -63,9 +65,23 @@ def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool
     if planned is None:
         return no_tests()
     before, after = _both(sandbox, trees, pool, planned.task)
+    if planned.task["kind"] == "command":
+        result = judge(planned, before, after)
+        return _unless_deaf(result, candidate, sandbox, planned) if result.result is Result.PASS else result
     if planned.plain is None or before.exit_code != USAGE_ERROR:
         return judge(planned, before, after)
     return judge(planned, *_both(sandbox, trees, pool, planned.plain), plain=True)
+
+
+def _unless_deaf(result: GateResult, candidate: Candidate, sandbox: Sandbox, planned: Plan) -> GateResult:
+    """The same, unless the command succeeds even where no changed module can be imported."""
+    broken = {change.path: File(_BROKEN) for change in candidate.python_changes if not is_test(change.path)}
+    outcome = sandbox.run(sandbox.stage({**candidate.after, **broken}), planned.task, _SECONDS)
+    if not broken or outcome.exit_code != 0:
+        return result
+    shown = shlex.join(planned.command)
+    why = f"{shown} succeeds even when nothing that the patch changes can be imported, so it proves nothing"
+    return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), result.runs)
 
 
 def judge(planned: Plan, before: Outcome, after: Outcome, *, plain: bool = False) -> GateResult:

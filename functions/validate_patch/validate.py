@@ -23,6 +23,7 @@ from functions.validate_patch import (
     honest,
     lane,
     reproduce,
+    settings,
     suite,
     syntax,
 )
@@ -137,7 +138,8 @@ def conclude(
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     reason = candidate.facts.base_reason
-    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build), patch)
+    warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
+    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build, warnings), patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (

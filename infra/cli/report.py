@@ -191,6 +191,10 @@ def evidence_table(evidence: Evidence) -> RenderableType:
                     plain(f"{run.tree} the patch: {ended}, {run.seconds:.1f} s"),
                     Padding(plain(tail, "dim"), (0, 0, 0, 2)),
                 ]
+    if evidence.warnings:
+        lines = Text("\n").join(plain(f"• {line}") for line in evidence.warnings)
+        title = "Taken out of the proof by the repository's settings"
+        parts += [Text(), Panel(lines, title=title, border_style="yellow", title_align="left")]
     if evidence.not_proven:
         lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)
         parts += [Text(), Panel(lines, title="Not proven", border_style="yellow", title_align="left")]

@@ -61,6 +61,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("logs:GetLogEvents", ""): {"detect_errors"},
     ("lambda:GetFunctionConfiguration", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source"},
+    ("sns:Publish", "PersonalLinks"): {"await_approval", "remind_approvers"},
     ("sns:Publish", ""): {
         "claim_incident",
         "await_approval",

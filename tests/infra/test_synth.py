@@ -246,9 +246,9 @@ def test_the_time_to_decide_is_a_literal_of_the_definition_and_the_life_of_a_lin
 def test_packages_come_from_the_index_that_the_operator_names(run_by_cdk: Path) -> None:
     properties = [r["Properties"] for r in template_of(run_by_cdk)["Resources"].values() if "Properties" in r]
     variables = [p.get("Environment", {}).get("Variables", {}) for p in properties]
-    named = [v for v in variables if isinstance(v, dict) and "PIP_INDEX_URL" in v]
+    named = [v for v in variables if isinstance(v, dict) and "PACKAGE_INDEX" in v]
 
-    assert [(v["POWERTOOLS_SERVICE_NAME"], v["PIP_INDEX_URL"]) for v in named] == [
+    assert [(v["POWERTOOLS_SERVICE_NAME"], v["PACKAGE_INDEX"]) for v in named] == [
         ("install_dependencies", "https://packages.example/")
     ]
 

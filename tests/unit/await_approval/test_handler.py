@@ -32,6 +32,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "INCIDENTS_TABLE": "incidents",
         "ARTIFACTS_BUCKET": "artifacts",
         "REGISTRY_PATH": "/self-heal/apps",
+        "PERSONAL_TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOKEN_KEY_ARN": key,
         "LINK_KEY_PARAMETER": "/self-heal/link-key",

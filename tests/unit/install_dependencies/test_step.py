@@ -230,6 +230,7 @@ def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
     kept = pip_environment(given)
     assert kept["PIP_INDEX_URL"] == "https://pypi.example/"
     assert kept["HTTPS_PROXY"] == "http://proxy"
+    assert pip_environment(given, "https://ours.example/")["PIP_INDEX_URL"] == "https://ours.example/"
     assert not {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ARTIFACTS_BUCKET", "PYTHONPATH"} & kept.keys()
 
 
