@@ -34,10 +34,11 @@ class Notifications:
         """
         attributes: dict[str, MessageAttributeValueTypeDef] = {}
         topic = self._topic_arn
-        if recipient and recipient != EVERYBODY:
+        if recipient not in ("", EVERYBODY):
             if not self._personal_topic_arn:
                 raise ValueError("a message for one person has no topic that only they read")
             topic = self._personal_topic_arn
+        if recipient:
             attributes["recipient"] = {"DataType": "String", "StringValue": recipient}
         try:
             self._client.publish(

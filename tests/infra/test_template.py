@@ -25,6 +25,7 @@ OUTPUTS = {
     "IncidentsTable",
     "StateMachineArn",
     "TokenKeyArn",
+    "PersonalTopicArn",
     "TopicArn",
     "UnreportedFailuresUrl",
     "UnstartedHealsUrl",
@@ -302,7 +303,8 @@ def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
 
 def test_whatever_is_lost_or_fails_raises_an_alarm(image_template: Any) -> None:
     alarms = image_template.of_type("AWS::CloudWatch::Alarm").values()
-    topic = [image_template.arn("Notifications", "AWS::SNS::Topic")]
+    policies = image_template.of_type("AWS::SNS::TopicPolicy")
+    (topic,) = [policy["Topics"] for name, policy in policies.items() if "Notifications" in name]
     watched = {
         (alarm["MetricName"], str(d["Value"]).split(":")[-1]) for alarm in alarms for d in alarm["Dimensions"]
     }
