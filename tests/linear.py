@@ -264,8 +264,8 @@ def growth(pattern: re.Pattern[str], size: int) -> tuple[float, str]:
     """How many times more steps a text takes that is twice as long, at worst, and that text's beginning."""
     worst, text = 0.0, ""
     for short, long in zip(adversarial(pattern, size), adversarial(pattern, 2 * size), strict=True):
-        before = steps(pattern, short) + 10 * size
         try:
+            before = steps(pattern, short, most=100_000 + 1_000 * size) + 10 * size
             ratio = steps(pattern, long, most=8 * before) / before
         except TooManySteps:
             ratio = 8.0

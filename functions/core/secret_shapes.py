@@ -71,7 +71,7 @@ _LABELLED = re.compile(
     r"(?<![\w.-])[a-z][a-z0-9]{1,11}(?:[_-][a-z]{2,8})?[_-](?P<run>[A-Za-z0-9]{32,255})(?!\w)"
 )
 _TELEGRAM = re.compile(r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")
-_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_=-]{8,8000}(?:\.[A-Za-z0-9_=-]{0,8000}){1,4}")
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,8000}={0,2}){1,4}")
 
 # Whoever has the address may post. Microsoft Teams, Discord, Slack, as they show them where they are made.
 _WEBHOOK = re.compile(
