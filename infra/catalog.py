@@ -19,19 +19,24 @@ class May(StrEnum):
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
     READ_APPROVALS = auto()
+    COUNT_DELIVERIES = auto()
+    """Remember which deliveries were counted."""
     OPEN_APPROVALS = auto()
     UPDATE_APPROVALS = auto()
     READ_ARTIFACTS = auto()
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
-    WRITE_SOURCE = auto()
-    WRITE_PROPOSALS = auto()
-    WRITE_EVIDENCE = auto()
-    """Of these three, each writes a heal's artifacts, but not what the others are for."""
     READ_SOURCE = auto()
     """What a heal's dependencies are read from, and those that are kept."""
-    WRITE_DEPENDENCIES = auto()
-    """Not what any heal is judged by."""
+    WRITE_ARTIFACTS = auto()
+    """Those that the function's `writes` name."""
+    HAND_OUT_RUNS = auto()
+    """Sign the addresses of a run's job and report."""
+    RUN_PATCHES = auto()
+    RUN_MICROVMS = auto()
+    """Run patches in MicroVMs instead."""
+    SEE_REPORTS = auto()
+    """See whether a run has left its report."""
     READ_APP = auto()
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
@@ -40,10 +45,10 @@ class May(StrEnum):
     READ_SLACK_SIGNING = auto()
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
-    READ_TAGS = auto()
-    """Of the functions whose log groups are registered."""
-    READ_ENVIRONMENTS = auto()
-    """Of functions that are tagged for it."""
+    READ_FUNCTIONS = auto()
+    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    READ_IMAGES = auto()
+    """Configuration of these images."""
     NOTIFY = auto()
     NOTIFY_PERSONS = auto()
     """Send people their own links."""
@@ -61,14 +66,20 @@ class Spec:
 
     folder: str
     image: bool
-    """A container image (needs git, or libraries beyond the Powertools layer), or a zip of our code alone."""
+    """A container image (needs git, or compiled libraries), or a zip of our code alone beside the layer.
+
+    Lambda puts images to sleep that nobody calls for weeks, and zips never: what somebody waits for is a zip.
+    """
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
+    writes: tuple[str, ...] = ()
+    """Names of the artifacts that it may write; `*` stands for anything, `/` included."""
     memory: int = 512
     disk: int = 512
-    isolated: bool = False
-    """Runs where nothing but the artifacts bucket can be reached."""
+    runs_strangers: bool = False
+    """Runs code of strangers: in subnets from which nothing but jobs and reports can be reached, with a role
+    that may do nothing, and never twice in the same execution environment."""
     concurrency: int | None = None
     """Reserved concurrency: at most so many at once, so that a storm cannot starve the account."""
 
@@ -96,16 +107,17 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
+        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
-            May.WRITE_SOURCE,
+            May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
-            May.READ_TAGS,
-            May.READ_ENVIRONMENTS,
+            May.READ_FUNCTIONS,
+            May.READ_IMAGES,
         ),
     ),
     Spec(
@@ -115,7 +127,8 @@ STEPS = (
         memory=2048,
         disk=2048,
         settings=("artifacts_bucket", "package_index"),
-        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_DEPENDENCIES),
+        writes=("dependencies/*",),
+        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "propose_patch",
@@ -123,13 +136,21 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
+        writes=(
+            "*/prompt.json",
+            "*/answer.json",
+            "*/proposal.json",
+            "*/findings.json",
+            "*/outcome.json",
+            "*/refused.json",
+        ),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
-            May.WRITE_PROPOSALS,
+            May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.INVOKE_MODELS,
         ),
@@ -137,12 +158,42 @@ STEPS = (
     Spec(
         "validate_patch",
         image=True,
-        timeout=880,
-        memory=3008,
-        disk=4096,
-        isolated=True,
+        timeout=280,
+        memory=2048,
+        writes=(
+            "*/experiment.json",
+            "*/patch.diff",
+            "*/evidence.json",
+            "*/findings.json",
+            "builds/*",
+            "runs/*",
+        ),
         settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.WRITE_EVIDENCE),
+        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+    ),
+    Spec(
+        "run_patch",
+        image=False,
+        # Longer than the runner's own, so that its end is heard.
+        timeout=900,
+        memory=256,
+        settings=("artifacts_bucket", "runner_arn"),
+        may=(May.HAND_OUT_RUNS, May.RUN_PATCHES),
+    ),
+    Spec(
+        "review_patch",
+        image=True,
+        timeout=880,
+        writes=("*/review.json", "*/review_answer.json", "*/findings.json", "*/refused.json"),
+        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.READ_ARTIFACTS,
+            May.FIND_ARTIFACTS,
+            May.WRITE_ARTIFACTS,
+            May.READ_APP,
+            May.INVOKE_MODELS,
+        ),
     ),
     Spec(
         "await_approval",
@@ -190,7 +241,7 @@ STEPS = (
         image=True,
         timeout=110,
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",
@@ -206,14 +257,21 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.LIST_APPS, May.READ_LOGS, May.NOTIFY),
+        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.COUNT_DELIVERIES,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
+            May.READ_LOGS,
+            May.NOTIFY,
+        ),
         # One write per error and batch needs little; what waits is retried by Lambda for an hour.
         concurrency=10,
     ),
     Spec(
         "decide_approval",
-        image=True,
+        image=False,
         timeout=29,
         # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
         memory=1024,
@@ -310,4 +368,16 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
-EVERY = (*FUNCTIONS, SIGN_IN)
+RUNNER = Spec(
+    "runner",
+    image=True,
+    timeout=890,
+    memory=4096,
+    disk=6144,
+    runs_strangers=True,
+    settings=(),
+    may=(),
+)
+"""Where patches run. Nothing invokes it but RunPatch."""
+
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)

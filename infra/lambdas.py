@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions.core.names import function_name
-from infra.assets import ARCHITECTURE, Package
+from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.catalog import Spec
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, statements
@@ -69,21 +69,22 @@ class FunctionFactory:
             removal_policy=RemovalPolicy.DESTROY,
         )
         role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
-            )
-        )
-        for statement in statements(self._stack, self._resources, spec.may):
-            role.add_to_policy(statement)
-        if spec.isolated:
+        if spec.runs_strangers:
             self._let_lambda_attach(role, name)
+        else:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
+                )
+            )
+        for statement in statements(self._stack, self._resources, spec.may, spec.writes):
+            role.add_to_policy(statement)
         code = self._package.code(spec)
         function = lambda_.Function(
             scope,
             "Function",
             function_name=name,
-            architecture=ARCHITECTURE,
+            architecture=ARCHITECTURE if spec.image else LIGHT_ARCHITECTURE,
             code=code.code,
             handler=code.handler,
             runtime=code.runtime,
@@ -93,14 +94,13 @@ class FunctionFactory:
             timeout=Duration.seconds(spec.timeout),
             memory_size=spec.memory,
             ephemeral_storage_size=Size.mebibytes(spec.disk),
-            tracing=lambda_.Tracing.ACTIVE,
+            # Tracing would be a right, and a daemon beside code of strangers.
+            tracing=lambda_.Tracing.DISABLED if spec.runs_strangers else lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=spec.concurrency if self._reserve else None,
-            environment={
-                "POWERTOOLS_SERVICE_NAME": spec.folder,
-                **{key.upper(): settings[key] for key in spec.settings},
-            },
-            vpc=self._network.vpc if spec.isolated else None,
-            security_groups=[self._network.security_group] if spec.isolated else None,
+            environment=None if spec.runs_strangers else _environment(spec, settings),
+            vpc=self._network.vpc if spec.runs_strangers else None,
+            security_groups=[self._network.security_group] if spec.runs_strangers else None,
+            tenancy_config=lambda_.TenancyConfig.PER_TENANT if spec.runs_strangers else None,
         )
         alias = lambda_.Alias(scope, "Live", alias_name="live", version=function.current_version)
         return Deployed(spec, function, alias, role)
@@ -126,3 +126,10 @@ class FunctionFactory:
                 },
             )
         )
+
+
+def _environment(spec: Spec, settings: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "POWERTOOLS_SERVICE_NAME": spec.folder,
+        **{key.upper(): settings[key] for key in spec.settings},
+    }

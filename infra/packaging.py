@@ -1,7 +1,8 @@
 """What goes into a function: a tree of files, as a zip or as a container image.
 
-Light functions are zips of our code alone beside AWS's Powertools layer. Functions that need git, or
-libraries that the layer lacks, share one container image; each has its own command. With packaging `zip` the
+Light functions are zips of our code alone beside a layer of libraries (infra/layer.py). Functions that need
+git, or compiled libraries, share one container image; each has its own command. The one that runs code of
+strangers has an image of its own. With packaging `zip` the
 very same trees become zips: that is how the embedded run deploys without Docker, where the dependencies come
 from the interpreter that runs the functions.
 """
@@ -26,7 +27,11 @@ LOCK = ROOT / "requirements.lock"
 PROJECT = ROOT / "pyproject.toml"
 DOCKERFILE = ROOT / "infra" / "Dockerfile"
 
-PYTHON = "3.11"
+HARNESS = ROOT / "functions" / "harness" / "requirements.txt"
+
+PYTHON = "3.14"
+"""The newest Python that Lambda has and that AWS supports: 3.15 is in preview, without the Powertools layer.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 ARCHITECTURE = "x86_64"
 """The functions' platform, here and in `infra/Dockerfile`."""
 
@@ -65,7 +70,14 @@ def tree(spec: Spec) -> Tree:
         **source(spec),
         "Dockerfile": DOCKERFILE.read_bytes(),
         "requirements.txt": requirements().encode(),
+        "uv.txt": _locked(LOCK.read_text())["uv"].encode(),
+        "harness.txt": HARNESS.read_bytes(),
     }
+
+
+def stage(spec: Spec) -> str:
+    """The stage of the Dockerfile that a function's image is."""
+    return "runner" if spec.runs_strangers else "functions"
 
 
 def source(spec: Spec) -> Tree:
@@ -101,24 +113,19 @@ def requirements() -> str:
     """
     locked = _locked(LOCK.read_text())
     project = tomllib.loads(PROJECT.read_text())["project"]
-    needed = _closure(project["dependencies"])
+    needed = closure(project["dependencies"])
     if missing := sorted(needed - locked.keys()):
         raise LookupError(f"{LOCK.name} lacks {missing[0]}; renew it with: make lock")
     return "".join(locked[name] for name in sorted(needed))
 
 
-def powertools_layer() -> str:
-    """ARN of AWS's public Powertools layer, looked up at deployment in AWS's own parameter for the release.
-
-    The release is the lock's, so that light functions and images run the same version.
-    https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/
-    """
-    release = re.match(r"[^=]+==([^ ;\\]+)", _locked(LOCK.read_text())["aws-lambda-powertools"])
-    if release is None:
-        raise LookupError(f"{LOCK.name} does not pin aws-lambda-powertools")
-    return (
-        f"{{{{resolve:ssm:/aws/service/powertools/python/{ARCHITECTURE}/python{PYTHON}/{release.group(1)}}}}}"
-    )
+def locked_versions() -> dict[str, str]:
+    """Package name → its version in the lock."""
+    found = {}
+    for name, lines in _locked(LOCK.read_text()).items():
+        if pin := re.match(r"[^=]+==([^ ;\\]+)", lines):
+            found[name] = pin.group(1).strip()
+    return found
 
 
 def _files(folder: str) -> dict[str, bytes]:
@@ -143,8 +150,11 @@ def _locked(lock: str) -> dict[str, str]:
     return entries
 
 
-def _closure(names: Iterable[str]) -> set[str]:
-    """Canonical names of these requirements and everything they need, on the functions' platform."""
+def closure(names: Iterable[str]) -> set[str]:
+    """Canonical names of these requirements and everything they need, on the functions' platform.
+
+    Raises LookupError for a package that is not installed here.
+    """
     seen: set[tuple[str, frozenset[str]]] = set()
     waiting = [Requirement(name) for name in names]
     while waiting:

@@ -9,7 +9,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from functions.core.app import CREDENTIALS_PATH
-from functions.fetch_source.function import READABLE
+from functions.core.runs import JOB, REPORT
 from infra.catalog import May
 from infra.names import (
     LINK_KEY_PARAMETER,
@@ -40,6 +40,7 @@ class Resources:
     """ARNs that permissions are limited to."""
 
     incidents_arn: str
+    deliveries_arn: str
     approvals_arn: str
     bucket_arn: str
     topic_arn: str
@@ -47,25 +48,31 @@ class Resources:
     data_key_arn: str
     token_key_arn: str
     state_machine_name: str
+    runner_arn: str
+    microvm_image_arn: str = ""
 
 
-def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
-    """The policy statements for these permissions, key usage through the services included."""
+def statements(
+    stack: Stack, resources: Resources, may: Iterable[May], writes: Iterable[str] = ()
+) -> list[iam.PolicyStatement]:
+    """The policy statements for these permissions, key usage through the services included.
+
+    writes: see `infra.catalog.Spec`. A step cannot overwrite what an earlier one wrote, such as the source
+    that a patch is judged on, nor write what a later one does, such as the evidence.
+    """
     granted = list(may)
-    meaning = _meaning(stack, resources)
+    meaning = _meaning(stack, resources, writes)
     own = [
-        iam.PolicyStatement(actions=actions, resources=targets, conditions=_CONDITIONS.get(item))
+        iam.PolicyStatement(actions=actions, resources=targets)
         for item in granted
         for actions, targets in meaning[item]
     ]
-    return (
-        own
-        + _write_nothing_of_others(resources.bucket_arn, granted)
-        + _key_statements(stack, resources, granted)
-    )
+    return own + _key_statements(stack, resources, granted)
 
 
-def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+def _meaning(
+    stack: Stack, resources: Resources, writes: Iterable[str]
+) -> dict[May, list[tuple[list[str], list[str]]]]:
     incidents, approvals, bucket = resources.incidents_arn, resources.approvals_arn, resources.bucket_arn
     parameter = stack.format_arn(service="ssm", resource="parameter")
     executions = stack.format_arn(
@@ -76,25 +83,41 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
     )
     # An app may name the region whose models it uses.
     bedrock = f"arn:{stack.partition}:bedrock:*:{stack.account}"
-    functions = f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"
     return {
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
         May.READ_APPROVALS: [(["dynamodb:GetItem"], [approvals])],
+        # In transactions, which need the rights of what they are made of.
+        May.COUNT_DELIVERIES: [
+            (["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [resources.deliveries_arn])
+        ],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
         May.READ_ARTIFACTS: [(_READ_OBJECTS, [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
-        **{item: [(["s3:PutObject"], [f"{bucket}/*"])] for item in _ONLY_THEIRS},
         May.READ_SOURCE: [
             (
                 _READ_OBJECTS,
                 [f"{bucket}/{key}" for key in ("*/source.tar.gz", "*/facts.json", "dependencies/*")],
             )
         ],
-        May.WRITE_DEPENDENCIES: [(["s3:PutObject"], [f"{bucket}/dependencies/*"])],
+        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/{name}" for name in writes])],
+        May.HAND_OUT_RUNS: [
+            (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
+            (["s3:PutObject"], [f"{bucket}/runs/*/{REPORT}"]),
+        ],
+        May.SEE_REPORTS: [(["s3:GetObject"], [f"{bucket}/runs/*/{REPORT}"])],
+        # A machine is authorised as its image; a connector's being passed has no resource type.
+        May.RUN_MICROVMS: [
+            (
+                ["lambda:GetMicrovm", "lambda:RunMicrovm", "lambda:TerminateMicrovm"],
+                [resources.microvm_image_arn],
+            ),
+            (["lambda:PassNetworkConnector"], ["*"]),
+        ],
+        May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
@@ -109,9 +132,22 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
-        # Any function may be registered without a change of the stack.
-        May.READ_TAGS: [(["lambda:ListTags"], [functions])],
-        May.READ_ENVIRONMENTS: [(["lambda:GetFunctionConfiguration"], [functions])],
+        # An environment holds secrets, so only one of ours has this; any function may be registered without a
+        # change of the stack. The runtime and the environment are told by the same call, so no condition can
+        # ask for the tag without which that one leaves the environment alone.
+        May.READ_FUNCTIONS: [
+            (
+                ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        # An image's configuration is a blob like its layers; there is no narrower action for it.
+        May.READ_IMAGES: [
+            (
+                ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
+            )
+        ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
@@ -132,37 +168,11 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                     f"{bedrock}:application-inference-profile/*",
                 ],
             ),
-            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*"]),
+            # One with cross-region inference is used through its profile.
+            # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html
+            (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
         ],
     }
-
-
-# An environment holds secrets: only that of a function whose owner has tagged it.
-# https://docs.aws.amazon.com/lambda/latest/dg/attribute-based-access-control.html
-_CONDITIONS = {May.READ_ENVIRONMENTS: {"StringEquals": {f"aws:ResourceTag/{READABLE[0]}": READABLE[1]}}}
-
-# What others rely on, below a heal's prefix: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
-# s3-arn-format.html, "Wildcards". All of it travels by hash as well.
-_ONLY_THEIRS = {
-    May.WRITE_SOURCE: ("*/source.tar.gz", "*/source.json", "*/facts.json"),
-    May.WRITE_PROPOSALS: ("*/proposal.json", "*/outcome.json"),
-    May.WRITE_EVIDENCE: ("*/patch.diff", "*/evidence.json"),
-}
-
-
-def _write_nothing_of_others(bucket: str, granted: list[May]) -> list[iam.PolicyStatement]:
-    """A step that writes artifacts writes none that another step answers for, and no dependencies."""
-    own = {item for item in granted if item in _ONLY_THEIRS}
-    if not own:
-        return []
-    others = [name for item, names in _ONLY_THEIRS.items() if item not in own for name in names]
-    return [
-        iam.PolicyStatement(
-            effect=iam.Effect.DENY,
-            actions=["s3:PutObject"],
-            resources=[f"{bucket}/{name}" for name in ("dependencies/*", *others)],
-        )
-    ]
 
 
 _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
@@ -175,12 +185,13 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
                 May.UPDATE_INCIDENTS,
                 May.QUERY_INCIDENTS,
                 May.READ_APPROVALS,
+                May.COUNT_DELIVERIES,
                 May.OPEN_APPROVALS,
                 May.UPDATE_APPROVALS,
             }
         ),
     ),
-    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({*_ONLY_THEIRS, May.WRITE_DEPENDENCIES})),
+    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.HAND_OUT_RUNS})),
     ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
     (

@@ -10,10 +10,15 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from functions.core.identity import LINK
+from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
+from functions.core.names import function_name
+from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
-from infra.catalog import FUNCTIONS, SIGN_IN, Spec
+from infra.builds import Builds
+from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
+from infra.microvms import MicroVms, with_microvms
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -33,6 +38,7 @@ from infra.workflow import (
     NAME,
     REMIND_MINUTES,
     TRACK_MINUTES,
+    KeepAwake,
     OnSchedule,
     ReportFailures,
     StartHeals,
@@ -49,10 +55,18 @@ class Options:
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
-    approval_hours: int = 7 * 24
+    approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     package_index: str = ""
-    """Address of the index that packages for the tests are installed from; pip's own default without it."""
+    """Address of the index that packages for the tests are installed from; the installer's own default without it."""
+    availability_zones: tuple[str, ...] = ()
+    """Where the sandbox's subnets are; else the region's first two, of which Lambda may not support each."""
+    pythons: tuple[str, ...] = VERSIONS
+    """The Pythons that apps can run on: those of the runner's image, or of this machine."""
+    build_image: str = ""
+    """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
+    microvm: MicroVms | None = None
+    """Where patches run instead of the function `runner`; without it, there."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
 
@@ -61,11 +75,24 @@ class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
     def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
-        super().__init__(scope, STACK_NAME, description="Heals Python services: traceback to pull request")
-        self.storage = storage = Storage(self, "Storage", account=self.account)
-        network = IsolatedNetwork(self, "Sandbox", bucket_arn=storage.artifacts.bucket_arn)
+        super().__init__(
+            scope,
+            STACK_NAME,
+            description="Heals Python services: traceback to pull request",
+            termination_protection=True,
+        )
+        self.storage = storage = Storage(
+            self, "Storage", account=self.account, artifact_days=artifact_days(options.approval_hours)
+        )
+        network = IsolatedNetwork(
+            self,
+            "Sandbox",
+            bucket_arn=storage.artifacts.bucket_arn,
+            availability_zones=options.availability_zones,
+        )
         resources = Resources(
             incidents_arn=storage.incidents.table_arn,
+            deliveries_arn=storage.deliveries.table_arn,
             approvals_arn=storage.approvals.table_arn,
             bucket_arn=storage.artifacts.bucket_arn,
             topic_arn=storage.topic.topic_arn,
@@ -73,6 +100,8 @@ class SelfHealingCode(Stack):
             data_key_arn=storage.data_key.key_arn,
             token_key_arn=storage.token_key.key_arn,
             state_machine_name=NAME,
+            runner_arn=self._runner_arn(),
+            microvm_image_arn=options.microvm.image_arn if options.microvm else "",
         )
         factory = FunctionFactory(
             self,
@@ -81,6 +110,14 @@ class SelfHealingCode(Stack):
             Package(options.packaging, staging),
             reserve=options.reserve_concurrency,
         )
+        if options.build_image:
+            Builds(
+                self,
+                "Builds",
+                image=options.build_image,
+                bucket_arn=storage.artifacts.bucket_arn,
+                key_arn=storage.data_key.key_arn,
+            )
         functions = self._functions(factory, options)
         workflow = Workflow(self, "Workflow", functions, options.approval_hours, storage.data_key)
         StartHeals(
@@ -112,6 +149,7 @@ class SelfHealingCode(Stack):
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
+        KeepAwake(self, "KeepAwake", functions)
         Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
@@ -123,6 +161,7 @@ class SelfHealingCode(Stack):
         storage = self.storage
         settings = {
             "incidents_table": storage.incidents.table_name,
+            "deliveries_table": storage.deliveries.table_name,
             "approvals_table": storage.approvals.table_name,
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,
@@ -134,11 +173,13 @@ class SelfHealingCode(Stack):
                 resource_name=NAME,
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             ),
+            "runner_arn": self._runner_arn(),
             "token_key_arn": storage.token_key.key_arn,
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
             "package_index": options.package_index,
+            "pythons": " ".join(options.pythons),
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
             "approval_ttl_seconds": str(options.approval_hours * 3600),
@@ -162,8 +203,21 @@ class SelfHealingCode(Stack):
             url = page.alias.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
             settings["approval_url"] = url.url
         self.approval_url = settings["approval_url"]
+        by_folder[RUNNER.folder] = RUNNER
+        if options.microvm:
+            settings |= options.microvm.settings()
+            by_folder = {folder: with_microvms(spec) for folder, spec in by_folder.items()}
         functions = {folder: factory.build(spec, settings) for folder, spec in by_folder.items()}
         return functions | entered | {"decide_approval": page}
+
+    def _runner_arn(self) -> str:
+        """Of its alias; RunPatch and its role name it before it exists."""
+        return self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=f"{function_name(RUNNER.folder)}:live",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
 
     def _outputs(self, functions: dict[str, Deployed], workflow: Workflow) -> None:
         """What the `selfheal` command reads."""

@@ -11,28 +11,33 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-ARTIFACT_DAYS = 90
-"""Longer than a heal can live: 7 days for the approval, and 14 in which a failed one can be redriven."""
+from functions.core.incidents import LISTED
+
+# They outlive the stack, but not a first deployment that fails: what that leaves behind is empty, costs
+# money, and belongs to nobody. Deletion protection of the tables would stop its roll-back half-way, so the
+# stack as a whole is protected instead.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class Storage(Construct):
     """Everything with state. Tables, bucket and keys outlive the stack."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, account: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, account: str, artifact_days: int) -> None:
         super().__init__(scope, construct_id)
         self.data_key = kms.Key(
             self,
             "DataKey",
             description="Incidents, approvals, artifacts, notifications and failed events",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self.token_key = kms.Key(
             self,
             "TokenKey",
             description="Task tokens of approvals that wait",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self._let_alarms_encrypt(account)
         self.incidents = self._table(
@@ -42,6 +47,20 @@ class Storage(Construct):
             index_name="by_app",
             partition_key=dynamodb.Attribute(name="app", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="last_seen", type=dynamodb.AttributeType.STRING),
+            # A sample of log text and all frames would be written again with every change.
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(LISTED),
+        )
+        # Nothing in it is worth keeping: which deliveries of a day were counted, and counters.
+        self.deliveries = dynamodb.Table(
+            self,
+            "Deliveries",
+            partition_key=dynamodb.Attribute(name="delivery_id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.data_key,
+            removal_policy=RemovalPolicy.DESTROY,
+            time_to_live_attribute="ttl",
         )
         self.approvals = self._table("Approvals", "approval_id")
         self.artifacts = s3.Bucket(
@@ -54,16 +73,16 @@ class Storage(Construct):
             enforce_ssl=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=Duration.days(ARTIFACT_DAYS),
-                    noncurrent_version_expiration=Duration.days(ARTIFACT_DAYS),
+                    expiration=Duration.days(artifact_days),
+                    noncurrent_version_expiration=Duration.days(artifact_days),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            removal_policy=RemovalPolicy.RETAIN,
             # Whoever overwrites what was proven is found out by its hash; this keeps what it was.
             versioned=True,
+            removal_policy=KEPT,
         )
         self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
         # Links that are one person's alone: nobody but `selfheal configure` subscribes anybody to this one.
@@ -94,13 +113,12 @@ class Storage(Construct):
             construct_id,
             partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            deletion_protection=True,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=self.data_key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
             stream=stream,
             time_to_live_attribute="ttl",
         )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.names import function_name
+from functions.harness.interpreters import available
 from infra.catalog import EVERY
 from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, Tree, digest, source, tree, write
 
@@ -57,6 +58,8 @@ def synthesise(
     Raises SynthesisFailed.
     """
     options = {**(context or {}), "packaging": str(Packaging(packaging))}
+    if packaging == Packaging.ZIP:  # runs here
+        options.setdefault("pythons", ",".join(available()))
     variant = cache / _hash(options | {tool: metadata.version(tool) for tool in _TOOLS})[:16]
     variant.mkdir(parents=True, exist_ok=True)
     with _only_one(variant):

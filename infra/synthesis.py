@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from aws_cdk import App
 
+from infra.microvms import MicroVms
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import Options, SelfHealingCode
@@ -37,21 +39,75 @@ def assemble(output: Path, context: Mapping[str, str], staging: Path) -> Path:
 
 
 def options_from(app: App) -> Options:
-    """The options among the app's context values: ours, the cdk command's and `cdk.json`'s."""
+    """The options among the app's context values: ours, the cdk command's and `cdk.json`'s.
+
+    A value is text, as `-c name=value` gives it, or JSON, as `cdk.json` may: `false`, `48`, a list.
+    """
     values = {field.name: app.node.try_get_context(field.name) for field in fields(Options)}
-    parsed: dict[str, Any] = {}
-    if values["packaging"]:
-        parsed["packaging"] = Packaging(values["packaging"])
-    if values["log_groups"]:
-        parsed["log_groups"] = tuple(filter(None, values["log_groups"].split(",")))
-    if values["reserve_concurrency"]:
-        parsed["reserve_concurrency"] = {"true": True, "false": False}[values["reserve_concurrency"]]
-    if values["approval_hours"]:
-        parsed["approval_hours"] = int(values["approval_hours"])
-    if values["package_index"]:
-        if not values["package_index"].startswith("https://"):
-            raise ValueError("package_index must be the https address of a package index")
-        parsed["package_index"] = values["package_index"]
-    if values["sign_in"]:
-        parsed["sign_in"] = SignIn.parse(values["sign_in"])
-    return Options(**parsed)
+    return Options(
+        **{name: _READ[name](name, value) for name, value in values.items() if value not in (None, "")}
+    )
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise ValueError(
+            f"{name} is {value!r}: it must be a list of names, or names with commas between them"
+        )
+    return tuple(filter(None, (item.strip() for item in found)))
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{name} is {value!r}: it must be text")
+
+
+def _https(name: str, value: Any) -> str:
+    if isinstance(value, str) and value.startswith("https://"):
+        return value
+    raise ValueError(f"{name} is {value!r}: it must be the https address of a package index")
+
+
+def _truth(name: str, value: Any) -> bool:
+    found = {"true": True, "false": False}.get(str(value).lower())
+    if found is None:
+        raise ValueError(f"{name} is {value!r}: it must be true or false")
+    return found
+
+
+def _whole(name: str, value: Any) -> int:
+    # A float is what JSON numbers become on their way through jsii.
+    if not isinstance(value, bool) and re.fullmatch(r"\d+(\.0)?", str(value).strip()):
+        return int(float(value))
+    raise ValueError(f"{name} is {value!r}: it must be a whole number")
+
+
+def _packaging(name: str, value: Any) -> Packaging:
+    if value not in list(Packaging):
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(Packaging)}")
+    return Packaging(value)
+
+
+def _sign_in(name: str, value: Any) -> SignIn:
+    return SignIn.parse(",".join(_names(name, value)))
+
+
+def _microvm(name: str, value: Any) -> MicroVms:
+    return MicroVms.parse(",".join(_names(name, value)))
+
+
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "packaging": _packaging,
+    "log_groups": _names,
+    "reserve_concurrency": _truth,
+    "approval_hours": _whole,
+    "availability_zones": _names,
+    "pythons": _names,
+    "build_image": _text,
+    "package_index": _https,
+    "microvm": _microvm,
+    "sign_in": _sign_in,
+}
+"""How each option's value is read. They raise ValueError with what is expected."""

@@ -54,12 +54,11 @@ class Target:
     def incident(self, prefix: str) -> Incident:
         """The incident whose id is, or uniquely starts with, `prefix`. Raises UserError."""
         found = [i for i in self.incidents.recent(limit=10_000) if i.incident_id.startswith(prefix)]
-        exact = [i for i in found if i.incident_id == prefix]
-        if exact:
-            return exact[0]
+        if any(i.incident_id == prefix for i in found):
+            return self.incidents.get(prefix)
         if not found:
             raise UserError(f"no incident {prefix!r}", "list them with: selfheal incidents")
         if len(found) > 1:
             names = ", ".join(i.incident_id for i in found[:5])
             raise UserError(f"{prefix!r} means {len(found)} incidents: {names}", "give more characters")
-        return found[0]
+        return self.incidents.get(found[0].incident_id)

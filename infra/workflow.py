@@ -21,6 +21,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from functions.core.app import PROJECT_PREFIX
+from functions.core.lifetimes import LONGEST_APPROVAL_HOURS
+from functions.core.names import PING
 from infra.catalog import STEPS
 from infra.lambdas import LOG_RETENTION, Deployed
 from infra.packaging import ROOT
@@ -37,11 +39,14 @@ REMIND_MINUTES = 30
 def definition_text(approval_hours: int) -> str:
     """The state machine as written, before substitution, with the time that people have to decide.
 
-    TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for a time that AWS or
-    common sense refuses: less than an hour, or as long as an execution may last at all.
+    TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for less than an hour, or
+    more than `functions.core.lifetimes` has room for.
     """
-    if not 1 <= approval_hours <= 364 * 24:
-        raise ValueError(f"approval_hours is {approval_hours}: it must be from 1 to {364 * 24}")
+    if not 1 <= approval_hours <= LONGEST_APPROVAL_HOURS:
+        raise ValueError(
+            f"approval_hours is {approval_hours}: it must be from 1 to {LONGEST_APPROVAL_HOURS}"
+            f" ({LONGEST_APPROVAL_HOURS // 24} days)"
+        )
     text = DEFINITION.read_text()
     written = json.loads(text)["States"]["AwaitApproval"]["TimeoutSeconds"]
     return text.replace(f'"TimeoutSeconds": {written}', f'"TimeoutSeconds": {approval_hours * 3600}')
@@ -282,3 +287,40 @@ class OnSchedule(Construct):
             ),
         )
         schedule.node.add_dependency(role)
+
+
+class KeepAwake(Construct):
+    """Calls every function once a day, with an event that it answers without doing anything.
+
+    Lambda makes image and VPC functions inactive that nobody calls for weeks, and refuses the first calls
+    after that while they wake up: a heal, or a person who opens the page, should not be the one to wait.
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+        super().__init__(scope, construct_id)
+        role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
+        # An invocation of the runner names a tenant, which no schedule can.
+        pinged = [deployed for deployed in functions.values() if not deployed.spec.runs_strangers]
+        aliases = [deployed.alias.function_arn for deployed in pinged]
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=aliases))
+        for deployed in pinged:
+            schedule = scheduler.CfnSchedule(
+                self,
+                deployed.spec.construct_id,
+                description=f"Keeps {deployed.spec.folder} from falling asleep",
+                flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                    mode="FLEXIBLE", maximum_window_in_minutes=60
+                ),
+                schedule_expression="rate(1 day)",
+                target=scheduler.CfnSchedule.TargetProperty(
+                    arn=deployed.alias.function_arn,
+                    role_arn=role.role_arn,
+                    input=json.dumps(PING),
+                    # One that sleeps in spite of it refuses at first, as it wakes up.
+                    retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                        maximum_retry_attempts=10, maximum_event_age_in_seconds=3600
+                    ),
+                ),
+            )
+            schedule.node.add_dependency(role)

@@ -48,6 +48,7 @@ def compose(
         _wrap(f"Cause: {shortened(fix.root_cause)}"),
         f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),
+        *([_wrap(f"Second opinion: {shortened(fix.second_opinion)}")] if fix.second_opinion else []),
         "",
         *_way_in(link, "" if signed_in else recipient, moment(expires_at)),
         "",

@@ -39,6 +39,7 @@ class Question:
     proposal_key: str
     source_key: str
     dependencies_key: str
+    review_key: str
     fix: Fix
     task_token: str = field(repr=False)
     """Kept out of the representation, which ends up in logs and tracebacks."""
@@ -57,10 +58,12 @@ class Question:
             proposal_key=state["proposal"]["key"],
             source_key=state["source"]["key"],
             dependencies_key=state.get("dependencies", {}).get("key", ""),
+            review_key=state.get("review", {}).get("key", ""),
             fix=Fix(
                 title=state["proposal"]["title"],
                 root_cause=state["proposal"]["reason"],
                 confidence=float(state["proposal"]["confidence"]),
+                second_opinion=state.get("review", {}).get("summary", ""),
             ),
             task_token=state["task_token"],
         )
@@ -117,6 +120,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             proposal_key=question.proposal_key,
             source_key=question.source_key,
             dependencies_key=question.dependencies_key,
+            review_key=question.review_key,
             expires_at=expires_at,
             repository=app.repository,
             page=desk.page,

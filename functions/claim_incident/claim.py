@@ -47,6 +47,9 @@ def claim(
         "attempts_allowed": app.max_attempts,
         "max_attempts": app.max_attempts,
         "comment": "",
+        # Whoever may answer the task may decide, unless the app says who decides, or how many must.
+        "callback_decides": not app.approvers and app.approvals_needed == 1,
+        "second_opinion": bool(app.review_model),
     }
 
 

@@ -8,7 +8,7 @@ import boto3
 
 from functions.commit_patch.commit import check, commit
 from functions.commit_patch.message import commit_message
-from functions.commit_patch.record import confirmed
+from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approvals import Approvals
 from functions.core.artifacts import Artifacts
 from functions.core.edge import step
@@ -28,7 +28,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     dynamodb = boto3.resource("dynamodb")
     approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
-    approved = confirmed(approvals.get(event["decision"]["approval_id"]), event)
+    approval_id = event["decision"]["approval_id"]
+    approved = confirmed(approvals.get(approval_id), event) if approval_id else sent_by_hand(event)
     validation = event["validation"]
     patch = artifacts.get(validation["patch_key"])
     check(patch, validation["patch_sha256"], event["source"]["base_sha"], approved)

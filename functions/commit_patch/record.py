@@ -1,7 +1,8 @@
 """Whether what is to be committed is what people approved: asked again of the approval's own record.
 
 The decision that travels in the state says that it was enough. Here the record is believed: who approved,
-whether they may, and whether they are as many different people as it takes.
+whether they may, and whether they are as many different people as it takes. A decision that was sent by hand,
+with the task token, has no record: it counts where whoever may answer the task may decide.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from functions.core.approvers import may_decide, person
 from functions.core.errors import ApprovalMismatch
 
 _SAME = ("patch_sha256", "patch_key", "evidence_key")
+
+
+def sent_by_hand(state: dict[str, Any]) -> Approved:
+    """What was approved by a decision that names no record. Raises ApprovalMismatch where the app says who
+    decides, or how many must.
+    """
+    if state.get("callback_decides") is not True:
+        raise ApprovalMismatch("nobody's approval is on record, and the app needs one; nothing was committed")
+    decision = state["decision"]
+    return Approved(decision["patch_sha256"], decision["base_sha"], decision["decided_at"], decision["by"])
 
 
 def confirmed(approval: Approval | None, state: dict[str, Any]) -> Approved:

@@ -24,11 +24,15 @@ CONFIDENCE = "Confidence (the model's own)"
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1."""
+    """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1.
+
+    second_opinion: what another model thinks of it, "" where none was asked.
+    """
 
     title: str
     root_cause: str
     confidence: float
+    second_opinion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ def announce(
             ("Cause", shortened(fix.root_cause)),
             (CONFIDENCE, f"{fix.confidence:.0%}"),
             ("Evidence", _proof(evidence)),
+            *([("Second opinion", shortened(fix.second_opinion))] if fix.second_opinion else []),
             ("Decide until", moment(approval.expires_at)),
         ),
         link=execution_url(approval.execution_arn) if approval.approvers else anybody,

@@ -8,16 +8,21 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from functions.core.approvers import malformed
-from functions.core.errors import AppInvalid
+from functions.core.errors import AppInvalid, ModelNotFound
+from functions.core.models import default_model
+from functions.core.repository_settings import PYTHON
 
 CREDENTIALS_PATH = "/self-heal/credentials"
 """Parameter Store path below which each app's forge token lies, under the app's own name."""
-DEFAULT_MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Their executions' names are kept in one item, which holds 400 KB.
 _MOST_HEALS = 1_000
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
+
+# Less than a proposal with a short test takes.
+_LEAST_ANSWER = 1_024
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -52,6 +57,9 @@ class App:
     """Commit that is deployed, when a deployment records it here."""
     revision_from_environment: bool = False
     """Whether the environment of a function that is tagged for it may be read for the revision."""
+    python: str = ""
+    """The Python that the app runs on, such as "3.12"; empty means: as its function, its image or its
+    repository say."""
     test_command: tuple[str, ...] = ()
     """Runs the repository's tests; empty means pytest."""
     codebuild_project: str = ""
@@ -68,16 +76,24 @@ class App:
     """How many different people must approve a patch: 1 or 2."""
     slack_buttons: bool = False
     """Questions in Slack have buttons that decide; set where a signing secret is registered."""
-    model: str = DEFAULT_MODEL
-    """Bedrock model or inference profile id."""
+    model: str = ""
+    """Bedrock model or inference profile id; empty means the default of the region whose Bedrock is asked."""
     fallback_models: tuple[str, ...] = ()
-    """Asked in this order when the model is not enabled, throttled or failing."""
+    """Asked in this order when the model cannot be had, refuses, is throttled or fails."""
+    review_model: str = ""
+    """Gives a second opinion on patches that are proven, before people are asked; empty: nobody does."""
     context_window: int = 0
     """Tokens that the models read and write at once; 0: what is known of each."""
+    answer_tokens: int = 0
+    """The most that an answer may take, thinking included; 0: what suits each model."""
+    effort: str = ""
+    """How hard models think that can be told so, one of EFFORTS; empty: what suits each model."""
+    prices: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Model id → USD per million tokens in and out, where they are not list prices, or nobody lists them."""
     model_region: str = ""
     """AWS region whose Bedrock is asked; empty means the deployment's own."""
-    temperature: float = 0.0
-    """0 to 1; below 0 none is sent, for models that refuse it."""
+    temperature: float = -1.0
+    """0 to 1; below 0 none is sent, because most current models refuse it."""
     guardrail: str = ""
     """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
@@ -124,16 +140,28 @@ class App:
             raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
         if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
             raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
-        if app.context_window and app.context_window < _LEAST_WINDOW:
-            raise AppInvalid(f"app {name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
         if app.codebuild_project and not _PROJECT.fullmatch(app.codebuild_project):
             raise AppInvalid(
                 f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
                 f" {PROJECT_PREFIX!r}: the workflow may start no other"
             )
-        if app.temperature > 1:
-            raise AppInvalid(f"app {name!r}: 'temperature' must be at most 1")
+        if app.python and not PYTHON.fullmatch(app.python):
+            raise AppInvalid(f"app {name!r}: 'python' must be a version such as \"3.12\", or empty")
+        _check_models(app)
         return app
+
+    def model_in(self, region: str) -> str:
+        """The model to ask where the deployment is in `region`: the app's own, or else the region's default.
+
+        Raises ModelNotFound where there is none: no default would keep code within that region's geography.
+        """
+        asked = self.model_region or region
+        if model := self.model or default_model(asked):
+            return model
+        raise ModelNotFound(
+            f"app {self.name!r}: region {asked or '(none)'} has no default model that keeps code within its"
+            " geography; set the app's 'model', or another region as its 'model_region', then redrive"
+        )
 
     @property
     def host(self) -> str:
@@ -177,11 +205,24 @@ def _check_forge(app: App) -> None:
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
 
 
+def _check_models(app: App) -> None:
+    if app.context_window and app.context_window < _LEAST_WINDOW:
+        raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
+    if app.temperature > 1:
+        raise AppInvalid(f"app {app.name!r}: 'temperature' must be at most 1")
+    if app.effort and app.effort not in EFFORTS:
+        raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
+    if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
+        raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
+
+
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
     if annotation.startswith("tuple"):
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
             raise AppInvalid(f"app {app!r}: {key!r} must be a list of strings")
         return tuple(value)
+    if annotation == "dict[str, tuple[float, float]]":
+        return _checked_prices(app, key, value)
     if annotation.startswith("dict"):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise AppInvalid(f"app {app!r}: {key!r} must map strings to strings")
@@ -190,3 +231,17 @@ def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
     if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
         raise AppInvalid(f"app {app!r}: {key!r} must be of type {annotation}")
     return value
+
+
+def _checked_prices(app: str, key: str, value: Any) -> dict[str, tuple[float, float]]:
+    rule = f"app {app!r}: {key!r} must map each model id to [USD per million tokens in, and out], at least 0"
+    if not isinstance(value, dict):
+        raise AppInvalid(rule)
+    prices: dict[str, tuple[float, float]] = {}
+    for model, pair in value.items():
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise AppInvalid(rule)
+        if not all(isinstance(usd, int | float) and not isinstance(usd, bool) and usd >= 0 for usd in pair):
+            raise AppInvalid(rule)
+        prices[model] = (float(pair[0]), float(pair[1]))
+    return prices

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import ClientError
 
 from functions.core.approvers import person
-from functions.core.incidents import KEEP_SECONDS, utc_now
+from functions.core.incidents import utc_now
+from functions.core.lifetimes import KEEP_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -68,6 +69,8 @@ class Approval:
     source_key: str = ""
     dependencies_key: str = ""
     """What it was proven on, and with."""
+    review_key: str = ""
+    """The second opinion, where somebody was asked for one."""
     repository: str = ""
     page: str = ""
     """Base address of the page, ending in `/`."""

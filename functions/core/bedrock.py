@@ -17,11 +17,15 @@ from botocore.exceptions import (
 
 from functions.core.errors import (
     ModelAccessDenied,
+    ModelNotFound,
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
+    ParameterRefused,
     PromptTooLong,
 )
+from functions.core.models import foundation_model, model_of
+from functions.core.parameters import most, refused
 from functions.core.windows import refused_as_too_long
 
 if TYPE_CHECKING:
@@ -48,12 +52,6 @@ def client_config() -> Config:
     return Config(connect_timeout=10, read_timeout=800, retries={"total_max_attempts": 1})
 
 
-# Models that CountTokens supports, and the geography that an inference profile's id starts with: counting
-# takes the foundation model's id. Source: "Count tokens" in the Bedrock user guide.
-_COUNTS = re.compile(r"anthropic\.claude-")
-_GEOGRAPHY = re.compile(r"^[a-z-]{2,8}\.(?=anthropic\.)")
-
-
 class Bedrock:
     """Converse, and the counting of tokens beforehand."""
 
@@ -61,8 +59,8 @@ class Bedrock:
         self._client = client
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, PromptTooLong or
-        ModelRequestInvalid.
+        """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, ModelNotFound, PromptTooLong,
+        ParameterRefused or ModelRequestInvalid.
 
         No message holds any part of the request.
         """
@@ -70,7 +68,7 @@ class Bedrock:
         try:
             response: dict[str, Any] = dict(self._client.converse(**request))
         except ClientError as error:
-            raise _named(model, error) from None
+            raise _named(request, error) from None
         except ParamValidationError:
             raise ModelRequestInvalid(
                 f"model {model}: the request does not fit the API's own shape"
@@ -89,35 +87,86 @@ class Bedrock:
         A count is never worth a failed heal: the caller has an estimate.
         """
         model = request["modelId"]
-        if not _COUNTS.search(model):
+        known = model_of(model)
+        if known is None or not known.counts:
             return None
         converse = {key: request[key] for key in ("system", "messages", "toolConfig") if key in request}
         try:
             answer = self._client.count_tokens(
-                modelId=_GEOGRAPHY.sub("", model), input={"converse": cast("Any", converse)}
+                modelId=foundation_model(model), input={"converse": cast("Any", converse)}
             )
         except (BotoCoreError, ClientError, HTTPClientError):
             return None
         return int(answer["inputTokens"])
 
 
-def _named(model: str, error: ClientError) -> Exception:
+# What Bedrock says of a model that cannot be had, and what to do. The sentences are those of its answers, as
+# public trackers quote them: aws-samples/amazon-bedrock-workshop#386 (legacy), gsd-build/gsd-2#5425 (end of
+# life), anomalyco/opencode#396 (needs a profile). The form: "Access Amazon Bedrock foundation models" in its
+# user guide.
+_CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
+    (
+        re.compile(r"use case details", re.I),
+        ModelAccessDenied,
+        "Submit the maker's use-case form once for this account (Bedrock console, model catalog), wait 15"
+        " minutes, then redrive.",
+    ),
+    (
+        re.compile(r"\blegacy\b", re.I),
+        ModelNotFound,
+        "It is a legacy model, which Bedrock hides from accounts that have not used it lately: set a current"
+        " one as the app's 'model', then redrive.",
+    ),
+    (
+        re.compile(r"end of (?:its )?life", re.I),
+        ModelNotFound,
+        "It is no more: set a current one as the app's 'model', then redrive.",
+    ),
+    (
+        re.compile(r"on-demand throughput", re.I),
+        ModelNotFound,
+        "It is reached through an inference profile only: set the one of your geography as the app's 'model',"
+        " such as eu.{model}, then redrive.",
+    ),
+    (
+        re.compile(r"model identifier|not (?:supported|available) in (?:this|your|the) region", re.I),
+        ModelNotFound,
+        "Set a model or inference profile id that this region has as the app's 'model', or its region as"
+        " 'model_region', then redrive.",
+    ),
+)
+
+
+def _named(request: dict[str, Any], error: ClientError) -> Exception:
+    model = request["modelId"]
     code = error.response["Error"]["Code"]
     said = " ".join(str(error.response["Error"].get("Message", "")).split())[:300]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    what = f"model {model}: {code}: {said.rstrip('.')}."
     if code in _THROTTLED or status == 429:
-        return ModelThrottled(f"model {model}: {code}: {said}")
+        return ModelThrottled(what)
     # Asked first: servers behind an emulator have said so with status 500, too.
     if (reads := refused_as_too_long(said)) is not None:
-        return PromptTooLong(f"model {model}: {code}: {said}", reads)
+        return PromptTooLong(what, reads)
     if code in _UNAVAILABLE or status >= 500:
-        return ModelUnavailable(f"model {model}: {code}: {said}")
+        return ModelUnavailable(what)
+    for pattern, kind, remedy in _CANNOT_BE_HAD:
+        if pattern.search(said):
+            return kind(f"{what} {remedy.format(model=model)}")
+    # Before access: a cache that is refused is answered as access that is denied.
+    if parameter := refused(request, said):
+        note = f"It does not take {parameter.name} as given: {parameter.remedy}."
+        return ParameterRefused(f"{what} {note}", parameter.name, most(said))
     if code in _DENIED or status in (401, 403):
         return ModelAccessDenied(
-            f"model {model}: {code}: {said} Enable the model in this account and region, or set another"
-            " one as the app's 'model', then redrive."
+            f"{what} Enable the model in this account and region, or set another one as the app's 'model',"
+            " then redrive."
+        )
+    if code == "ResourceNotFoundException":
+        return ModelNotFound(
+            f"{what} Check the app's 'model': it must be a model or inference profile id that this region"
+            " has; then redrive."
         )
     return ModelRequestInvalid(
-        f"model {model}: {code}: {said} Check the app's 'model' (it must be a model or inference profile"
-        " id that this region has), then redrive."
+        f"{what} Set a model that takes tools in Converse as the app's 'model', then redrive."
     )

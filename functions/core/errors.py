@@ -5,9 +5,11 @@ Step Functions matches Python errors by bare class name, without inheritance, so
 
     SelfHealError
     ├── TransientError            the workflow retries these, with backoff and jitter
+    │   ├── AppStorms             one app sends more errors than its share (Lambda delivers again)
     │   ├── ForgeUnavailable      the git host did not answer, or answered 5xx or 429
     │   ├── ModelThrottled        Bedrock asked us to slow down
-    │   └── ModelUnavailable      Bedrock failed on its side, or timed out
+    │   ├── ModelUnavailable      Bedrock failed on its side, or timed out
+    │   └── RunnerUnavailable     what runs patches could not be started, or did not answer
     └── PermanentError            never retried: somebody must change something, then redrive
         ├── AppNotRegistered      no app in the registry has this name
         ├── AppInvalid            the app's registry entry breaks a rule; the message names the field
@@ -18,8 +20,10 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ArtifactChanged       an object is not the one that an earlier step wrote and told of
         ├── ForgeAccessDenied     the git host refused the app's credentials
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
+        ├── ModelNotFound         Bedrock has no such model for this account and region, or no more
         ├── ModelRequestInvalid   Bedrock rejected the request itself
-        │   └── PromptTooLong     it holds more than the model reads
+        │   ├── PromptTooLong     it holds more than the model reads
+        │   └── ParameterRefused  the model does not take one of its parameters
         ├── ApprovalMismatch      what is to be committed is not what was approved
         └── BranchConflict        the branch exists and holds something else
 
@@ -39,6 +43,10 @@ class PermanentError(SelfHealError):
     """Retrying cannot help. The execution fails at this step; mend the cause, then redrive."""
 
 
+class AppStorms(TransientError):
+    """One app sends more errors than its share of detection; Lambda delivers them again later."""
+
+
 class ForgeUnavailable(TransientError):
     """The git host could not be reached, was overloaded, or failed."""
 
@@ -49,6 +57,10 @@ class ModelThrottled(TransientError):
 
 class ModelUnavailable(TransientError):
     """Bedrock failed on its side or timed out."""
+
+
+class RunnerUnavailable(TransientError):
+    """What runs patches could not be started, read its job or leave its report."""
 
 
 class AppNotRegistered(PermanentError):
@@ -87,8 +99,12 @@ class ModelAccessDenied(PermanentError):
     """Bedrock refused: the model is not enabled in this account, or IAM does not allow it."""
 
 
+class ModelNotFound(PermanentError):
+    """Bedrock has no such model for this account and region: unknown, legacy, or at the end of its life."""
+
+
 class ModelRequestInvalid(PermanentError):
-    """Bedrock rejected the request (`ValidationException`, unknown model)."""
+    """Bedrock rejected the request (`ValidationException`)."""
 
 
 class PromptTooLong(ModelRequestInvalid):
@@ -97,6 +113,16 @@ class PromptTooLong(ModelRequestInvalid):
     def __init__(self, message: str, reads: int = 0) -> None:
         super().__init__(message)
         self.reads = reads
+
+
+class ParameterRefused(ModelRequestInvalid):
+    """The model does not take a parameter. `parameter`: its name among `functions.core.parameters`; `limit`:
+    the most that it takes of it, 0 where nobody says."""
+
+    def __init__(self, message: str, parameter: str, limit: int = 0) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.limit = limit
 
 
 class ApprovalMismatch(PermanentError):

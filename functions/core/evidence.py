@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from functions.core.python import Python
+
 
 class Result(StrEnum):
     """Outcome of one gate. `NOT_RUN` is never shown as a pass: its detail says why nothing was proven."""
@@ -64,6 +66,8 @@ class Evidence:
     build: Build | None = None
     warnings: tuple[str, ...] = ()
     """What the repository's own settings took out of the proof, one sentence each."""
+    python: Python | None = None
+    """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
 
     @property
     def accepted(self) -> bool:
@@ -92,6 +96,7 @@ class Evidence:
             "base_reason": self.base_reason,
             "build": asdict(self.build) if self.build else None,
             "warnings": list(self.warnings),
+            "python": self.python.to_json() if self.python else None,
         }
 
     @classmethod
@@ -103,6 +108,7 @@ class Evidence:
             base_reason=data.get("base_reason", ""),
             build=Build(**data["build"]) if data.get("build") else None,
             warnings=tuple(data.get("warnings", ())),
+            python=Python.from_json(data["python"]) if data.get("python") else None,
         )
 
 

@@ -6,13 +6,14 @@ incidents table nor the registry. FetchSource, which reads both, leaves the fact
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
 from functions.core.heal import Heal
 from functions.core.incident import Incident
+from functions.core.python import Python
 
 _NAME = "facts.json"
 
@@ -27,6 +28,8 @@ class Facts:
     """Why the commit that was fetched is that one."""
     submodules: tuple[str, ...] = ()
     """Directories that hold other repositories."""
+    python: Python = field(default_factory=lambda: Python.from_json(None))
+    """What the app runs on."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:
@@ -40,6 +43,7 @@ class Facts:
             app=App.from_json(heal.app, data["app"]),
             base_reason=data.get("base_reason", ""),
             submodules=tuple(data.get("submodules", ())),
+            python=Python.from_json(data.get("python")),
         )
 
     def save(self, artifacts: Artifacts, heal: Heal) -> str:
@@ -49,5 +53,6 @@ class Facts:
             "app": self.app.to_json(),
             "base_reason": self.base_reason,
             "submodules": list(self.submodules),
+            "python": self.python.to_json(),
         }
         return artifacts.put_json(heal.key(_NAME), data)

@@ -33,6 +33,10 @@ class ErrorClass(StrEnum):
     MEMORY = "memory"
     EXTERNAL = "external"
     EXPECTED = "expected"
+    CUT = "cut"
+    """What was raised, or where, did not reach the log: nothing to judge or to heal by."""
+    NODEJS = "nodejs"
+    """Another runtime's error, recorded for what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Incident:
     """Frames of the exception that propagated, innermost last."""
     causes: tuple[Frame, ...] = ()
     """The app's own frames of the exceptions that led to it, or that it groups; innermost last of each."""
+    place: str = ""
+    """Where it comes from: file and function of the app's innermost frame."""
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
@@ -80,7 +86,8 @@ class Incident:
     log_group: str = ""
     log_stream: str = ""
     generation: int = 1
-    """How many times this incident became NEW: 1, and one more for every regression after a fix."""
+    """How many times this incident became NEW: 1, and one more for every regression after a fix, and for each
+    heal that failed for good and was started over."""
     regressed_from: str = ""
     """The pull request whose merge had resolved the incident before it came back."""
     execution_arn: str = ""
@@ -95,6 +102,8 @@ class Incident:
     next_action: str = ""
     held_until: int = 0
     """Epoch seconds until which too many other heals of the app began; seen after that, it becomes NEW."""
+    redrivable_until: str = ""
+    """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""
     ttl: int = 0
 
@@ -123,6 +132,16 @@ class Incident:
         if "cost_usd" in values:
             values["cost_usd"] = float(values["cost_usd"])
         return cls(**values)
+
+    def is_over_for_good(self, now: str) -> bool:
+        """Whether nothing goes on from here, so that a recurrence starts anew: it was resolved, or its heal
+        failed and can no longer be redriven. now: ISO 8601 in UTC."""
+        lapsed = self.status is Status.FAILED and bool(self.redrivable_until) and self.redrivable_until < now
+        return lapsed or self.status is Status.RESOLVED
+
+    def is_held_no_longer(self, now: float) -> bool:
+        """Whether the hour is over in which its app had too many heals to begin this one. now: epoch seconds."""
+        return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property
     def branch_name(self) -> str:

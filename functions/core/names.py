@@ -17,3 +17,10 @@ def function_name(folder: str) -> str:
 def is_own_log_group(log_group: str) -> bool:
     """Whether a log group is written by this system itself, and so must never be a source of incidents."""
     return log_group.startswith(_OWN_LOG_GROUPS)
+
+
+PING = {"self-heal": "ping"}
+"""The event that only keeps a function awake: Lambda lets those sleep that nobody calls for weeks.
+
+No stranger can send it: a request to the page arrives wrapped, and so does everything that AWS delivers.
+"""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from functions.core.models import GLOBAL, Price, geography_of, model_of
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more calls, as Converse reports them; cached tokens are not among `input`."""
+    """Tokens of one or more calls, as Converse reports them; cached tokens are not among `input`.
+
+    cache_write: kept for five minutes; cache_write_hour: for an hour.
+    """
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_hour: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -20,35 +28,74 @@ class Usage:
             self.output + other.output,
             self.cache_read + other.cache_read,
             self.cache_write + other.cache_write,
+            self.cache_write_hour + other.cache_write_hour,
+        )
+
+    @property
+    def prompt(self) -> int:
+        """All that was read, cached or not."""
+        return self.input + self.cache_read + self.cache_write + self.cache_write_hour
+
+    @classmethod
+    def of(cls, response: dict[str, Any]) -> Usage:
+        """The usage of a Converse response."""
+        usage = response.get("usage") or {}
+        written = int(usage.get("cacheWriteInputTokens", 0))
+        details = usage.get("cacheDetails") or []
+        hour = sum(int(row.get("inputTokens", 0)) for row in details if row.get("ttl") == "1h")
+        return cls(
+            input=int(usage.get("inputTokens", 0)),
+            output=int(usage.get("outputTokens", 0)),
+            cache_read=int(usage.get("cacheReadInputTokens", 0)),
+            cache_write=max(written - hour, 0),
+            cache_write_hour=min(hour, written),
         )
 
 
-# USD per million tokens, input and output, on demand, as listed at https://aws.amazon.com/bedrock/pricing/
-# (read in 2026). The first fragment that a model id contains decides, so longer names come first.
-_PRICES = (
-    ("claude-opus-4-1", 15.0, 75.0),
-    ("claude-opus-4-2025", 15.0, 75.0),
-    ("claude-opus-4", 5.0, 25.0),
-    ("claude-sonnet-4", 3.0, 15.0),
-    ("claude-haiku-4", 1.0, 5.0),
-    ("claude-3-7-sonnet", 3.0, 15.0),
-    ("claude-3-5-haiku", 0.8, 4.0),
-    ("nova-premier", 2.5, 12.5),
-    ("nova-pro", 0.8, 3.2),
-    ("nova-lite", 0.06, 0.24),
-    ("nova-micro", 0.035, 0.14),
-)
-_DEAREST = (15.0, 75.0)
-"""For a model that is not in the table: an unknown price must not slip under a budget."""
+_DEAREST = Price(15.0, 75.0, 1.5, 18.75, 30.0, regional=1.1)
+"""For a model whose price nobody has said: an unknown price must not slip under a budget."""
 
-# Same page: reading from the prompt cache costs a tenth of input, writing to it a quarter more. From Claude
-# 4.5 on, a call that is kept within a region or geography costs a tenth more than a global one; used for all.
-_CACHE_READ, _CACHE_WRITE, _REGIONAL = 0.1, 1.25, 1.1
+# An app's own price is of the call as it makes it. Its cache costs what it costs with most makers.
+_CACHE_READ, _CACHE_WRITE, _CACHE_WRITE_HOUR = 0.1, 1.25, 2.0
 
 
-def cost_usd(model: str, usage: Usage) -> float:
-    """What these tokens cost, in USD. `model`: a Bedrock model or inference profile id or ARN."""
-    price_in, price_out = next(((i, o) for name, i, o in _PRICES if name in model), _DEAREST)
-    premium = 1.0 if "global." in model else _REGIONAL
-    weighted = usage.input + usage.cache_read * _CACHE_READ + usage.cache_write * _CACHE_WRITE
-    return premium * (weighted * price_in + usage.output * price_out) / 1_000_000
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What calls cost. own: an app's prices, model id → USD per million tokens in and out; they win."""
+
+    own: Mapping[str, tuple[float, float]]
+
+    def known(self, model: str) -> bool:
+        return model in self.own or model_of(model) is not None
+
+    def cost_usd(self, model: str, usage: Usage) -> float:
+        """What one call's tokens cost, in USD. `model`: a model or inference profile id or ARN."""
+        price = self._of(model)
+        factor = 1.0 if geography_of(model) == GLOBAL else price.regional
+        if price.long_from and usage.prompt > price.long_from:
+            factor *= price.long_factor
+        paid = (
+            usage.input * price.input
+            + usage.output * price.output
+            + usage.cache_read * price.cache_read
+            + usage.cache_write * price.cache_write
+            + usage.cache_write_hour * price.cache_write_hour
+        )
+        return factor * paid / 1_000_000
+
+    def _of(self, model: str) -> Price:
+        if model in self.own:
+            paid_in, paid_out = self.own[model]
+            return Price(
+                paid_in,
+                paid_out,
+                paid_in * _CACHE_READ,
+                paid_in * _CACHE_WRITE,
+                paid_in * _CACHE_WRITE_HOUR,
+            )
+        known = model_of(model)
+        return known.price if known else _DEAREST
+
+
+LISTED = Prices({})
+"""List prices alone."""

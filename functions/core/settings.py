@@ -14,6 +14,8 @@ class Settings:
     """Environment of the functions. A function gets only the variables it uses; asking for another raises."""
 
     incidents_table: str = ""
+    deliveries_table: str = ""
+    """Which deliveries were counted, and how much (see `functions.core.recorder`)."""
     approvals_table: str = ""
     artifacts_bucket: str = ""
     registry_path: str = ""
@@ -22,6 +24,13 @@ class Settings:
     personal_topic_arn: str = ""
     """Each of its subscribers gets the messages for that person only."""
     state_machine_arn: str = ""
+    runner_arn: str = ""
+    """Alias of the function in which patches run."""
+    microvm_image: str = ""
+    """ARN of the Lambda MicroVM image in which patches run instead, and of its way out."""
+    microvm_connector: str = ""
+    runs_on: str = ""
+    """Machine type on which patches run, such as "aarch64", where it is not the functions' own."""
     token_key_arn: str = ""
     """KMS key that encrypts task tokens at rest."""
     link_key_parameter: str = ""
@@ -40,8 +49,10 @@ class Settings:
     client_secret_parameter: str = ""
     """SecureString with the OpenID Connect client's secret; there is none for a public client."""
     package_index: str = ""
-    """Where packages for the tests come from; "" for pip's own default."""
+    """Where packages for the tests come from; "" for the installer's own default."""
     failure_queue_url: str = ""
+    pythons: str = ""
+    """The versions that apps can run on here, oldest first, separated by spaces."""
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -31,6 +31,12 @@ class Commitment:
     """What a running call may cost; set `cost_usd` to what it did cost."""
 
     cost_usd: float
+
+
+class Commits(Protocol):
+    """What says whether a call may be paid for: `Budget`."""
+
+    def commit(self, worst_usd: float) -> AbstractContextManager[Commitment]: ...
 
 
 class Budget:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from functions.core.models import model_of
+
 SOURCE_TOKENS = 12_000
 """The most source that any model is shown, in tokens: about 1,200 lines. Larger windows do not make it more:
 what matters would be buried, and each attempt pays for it again."""
@@ -12,14 +14,20 @@ what matters would be buried, and each attempt pays for it again."""
 ANSWER_TOKENS = 8_192
 """The most that an answer may take: a proposal with a test takes 500 to 2,000."""
 
+THINKING_TOKENS = 16_384
+"""The same where the model thinks first, which counts as answer: most of it is left over, and not paid
+for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """In tokens. tokens: what a model takes in and gives out together; answer: how much of that an answer
-    may take."""
+    may take; most: how much it may take at the very most, when it is asked for again because it was cut
+    off."""
 
     tokens: int
     answer: int
+    most: int = 0
 
     @property
     def room(self) -> int:
@@ -31,47 +39,40 @@ class Window:
         """What source may take of it: at most half, because rules, tools and the error stand beside it."""
         return min(SOURCE_TOKENS, self.room // 2)
 
+    def doubled(self, request: int) -> int:
+        """The answer's tokens when there must be more than `answer`, beside a request of so many."""
+        return min(2 * self.answer, self.most, self.tokens - request)
+
     def narrowed(self, tokens: int) -> Window:
-        """The same with fewer tokens; an answer gets a quarter of them at most."""
-        return Window(tokens, min(self.answer, tokens // 4))
+        """The same with fewer tokens; an answer gets a quarter of them at most, and half when cut off."""
+        return Window(tokens, min(self.answer, tokens // 4), min(self.most, tokens // 2))
 
 
-# Context window, and the most output that is accepted. The first fragment that a model id contains decides.
-# Read in 2026: Anthropic, "Models overview"; Amazon Nova user guide, "What is Amazon Nova"; for the others
-# their pages under "Inference request parameters and response fields" in the Bedrock user guide.
-_WINDOWS = (
-    ("claude-3-haiku", Window(200_000, 4_096)),
-    ("claude-", Window(200_000, ANSWER_TOKENS)),
-    ("nova-premier", Window(1_000_000, 5_000)),
-    ("nova-micro", Window(128_000, 5_000)),
-    ("nova-2-", Window(1_000_000, ANSWER_TOKENS)),
-    ("nova-", Window(300_000, 5_000)),
-    ("meta.llama3-8b", Window(8_000, 2_048)),
-    ("meta.llama3-70b", Window(8_000, 2_048)),
-    ("meta.llama3-", Window(128_000, 2_048)),
-    ("mistral-large-2402", Window(32_000, ANSWER_TOKENS)),
-    ("mistral-large-", Window(128_000, ANSWER_TOKENS)),
-    ("mistral-small-2402", Window(32_000, ANSWER_TOKENS)),
-    ("cohere.command-r", Window(128_000, 4_000)),
-)
-_UNKNOWN = Window(32_768, ANSWER_TOKENS)
-"""For a model that is not in the table, such as one behind an application inference profile, whose id says
+_UNKNOWN = Window(32_768, ANSWER_TOKENS, 2 * ANSWER_TOKENS)
+"""For a model of which nothing is known, such as one behind an application inference profile, whose id says
 nothing: a first prompt fits with all its source, and few models that call tools read less."""
 
 
-def window_of(model: str, tokens: int = 0) -> Window:
-    """The window of a Bedrock model or inference profile id. tokens: what an app says it is, 0 if nothing."""
-    window = next((window for name, window in _WINDOWS if name in model), _UNKNOWN)
+def window_of(model: str, tokens: int = 0, answer: int = 0) -> Window:
+    """The window of a Bedrock model or inference profile id. tokens, answer: what an app says of it, else
+    0."""
+    known = model_of(model)
+    if known is None:
+        window = Window(_UNKNOWN.tokens, answer or _UNKNOWN.answer, 2 * (answer or _UNKNOWN.answer))
+    else:
+        wanted = answer or (THINKING_TOKENS if known.thinks else ANSWER_TOKENS)
+        window = Window(known.window, min(wanted, known.output), known.output)
     return window.narrowed(tokens or window.tokens)
 
 
 # What services and servers answer to a request that is too long: Bedrock and Anthropic; vLLM; llama.cpp (with
 # "n_ctx"); llama-cpp-python. Where they say what they do take, it follows one of the second pattern's words.
 _TOO_LONG = re.compile(
-    r"(?:input|prompt) is too long|too many (?:input )?tokens|context[ _](?:length|size|window)", re.I
+    r"(?:input|prompt) is too long|too many (?:input )?tokens|context[ _](?:length|size|window|limit)", re.I
 )
 _TAKES = re.compile(
-    r"(?:context (?:length|size|window)(?: is| of)?|tokens >|max input tokens:|\"n_ctx\":)\W{0,3}(\d{3,8})",
+    r"(?:context (?:length|size|window)(?: is| of)?|context limit: \d+ \+ \d+ >|tokens >"
+    r"|max input tokens:|\"n_ctx\":)\W{0,3}(\d{3,8})",
     re.I,
 )
 

@@ -8,6 +8,7 @@ from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.incident import Incident
 from functions.core.markdown import code, fenced, prose
 from functions.core.proposal import Proposal
+from functions.core.review import SAID, Review
 
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
 _SAMPLE_LIMIT = 6_000
@@ -26,7 +27,13 @@ class Approval:
     base_sha: str
 
 
-def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval: Approval) -> str:
+def render(
+    incident: Incident,
+    proposal: Proposal,
+    evidence: Evidence,
+    approval: Approval,
+    review: Review | None = None,
+) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote."""
     parts = [
         f"<!-- self-heal incident={incident.incident_id} -->",
@@ -39,6 +46,8 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
         "### Evidence",
         _table(evidence),
     ]
+    if evidence.python:
+        parts.append(f"The app runs on {prose(evidence.python.said)}.")
     if evidence.build:
         parts.append(_build(evidence.build))
     if evidence.warnings:
@@ -48,6 +57,8 @@ def render(incident: Incident, proposal: Proposal, evidence: Evidence, approval:
         ]
     if evidence.not_proven:
         parts += ["### Not proven", "\n".join(f"- {prose(line)}" for line in evidence.not_proven)]
+    if review:
+        parts += ["### Second opinion", _opinion(review)]
     parts += [_runs(gate) for gate in evidence.gates if gate.runs]
     parts += [
         "<details><summary>Log text of one occurrence (redacted)</summary>",
@@ -78,6 +89,13 @@ def _table(evidence: Evidence) -> str:
 def _build(build: Build) -> str:
     log = f" ([log](<{build.log_url}>))" if build.log_url else ""
     return f"The tests ran in CodeBuild project {code(build.project)}{log}."
+
+
+def _opinion(review: Review) -> str:
+    lines = [f"{SAID[review.opinion]}, says {code(review.model)}. It is an opinion, not evidence."]
+    lines += [f"- {prose(reason)}" for reason in review.reasons]
+    lines += [f"- It would check: {prose(check)}" for check in review.would_check]
+    return "\n".join([lines[0], "", *lines[1:]])
 
 
 def _runs(gate: GateResult) -> str:

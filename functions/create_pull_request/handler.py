@@ -15,6 +15,7 @@ from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
+from functions.core.review import read_review
 from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
@@ -38,6 +39,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         proposal,
         evidence,
         Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
+        read_review(artifacts, event.get("review", {}).get("key", "")),
     )
     return open_pull_request(
         connect(app, registry.credentials(app)),

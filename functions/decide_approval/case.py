@@ -17,6 +17,7 @@ from functions.core.heal import Heal
 from functions.core.incident import Incident
 from functions.core.incidents import Incidents
 from functions.core.proposal import Proposal
+from functions.core.review import Review, read_review
 
 # Each object costs a round trip of 10 to 30 ms; together they must not cost the page's 150 ms.
 _PARALLEL = 8
@@ -39,6 +40,8 @@ class Usage:
     """What the proposal cost: tokens in and out, US dollars."""
 
     model: str
+    note: str
+    """Why it was not the app's own model, or what that one was asked without; "" when all went as set."""
     input_tokens: int
     output_tokens: int
     cost_usd: float
@@ -55,6 +58,8 @@ class Case:
     patch: str
     usage: Usage | None
     earlier: tuple[EarlierAttempt, ...]
+    review: Review | None = None
+    """A second opinion on the patch, where the app has somebody asked for it."""
 
 
 def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifacts: Artifacts) -> Case:
@@ -71,6 +76,7 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
         patch = pool.submit(artifacts.get, approval.patch_key)
         outcome = pool.submit(of_attempt, "outcome.json", approval.attempt)
         prompt = pool.submit(of_attempt, "prompt.json", approval.attempt)
+        review = pool.submit(read_review, artifacts, approval.review_key)
         history = pool.submit(approvals.history, approval.previous_id)
         numbers = range(1, approval.attempt)
         proposals = pool.map(of_attempt, repeat("proposal.json"), numbers)
@@ -86,6 +92,7 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
             evidence=Evidence.from_json(evidence.result()),
             patch=body.decode(errors="backslashreplace"),
             usage=_usage(outcome.result(), prompt.result()),
+            review=review.result(),
             earlier=tuple(
                 _earlier(number, before, found.get("findings", ()), asked.get(number))
                 for number, before, found in zip(numbers, proposals, findings, strict=True)
@@ -114,7 +121,8 @@ def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> Usage | None:
     if "cost_usd" not in outcome:
         return None
     return Usage(
-        model=str(prompt.get("model") or "unknown"),
+        model=str(outcome.get("model") or prompt.get("model") or "unknown"),
+        note=str(outcome.get("model_note") or ""),
         input_tokens=int(outcome.get("input_tokens", 0)),
         output_tokens=int(outcome.get("output_tokens", 0)),
         cost_usd=float(outcome["cost_usd"]),

@@ -1,16 +1,23 @@
 """What kind of trouble an error is, why we think so, and what a human should do next.
 
-Only `code` starts a heal by itself. The table is tried from the top; the first rule that applies decides.
+Only `code` starts a heal by itself. What an exception's name, codes and message mean is data, in
+classes.toml; here is the order in which the evidence counts: the exception itself, what it was raised from,
+what its code line does.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from functions.core.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.model import Raised
+from functions.detect_errors.model import Raised, is_environment
+from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 NEXT_ACTION = {
     ErrorClass.CODE: "A heal starts by itself; follow it in the Step Functions console.",
@@ -22,7 +29,22 @@ NEXT_ACTION = {
     ErrorClass.MEMORY: "Compare the memory used with the limit; raise the limit or reduce the working set.",
     ErrorClass.EXTERNAL: "Check the health of the service that was called, and the network path to it.",
     ErrorClass.EXPECTED: "Nothing to do: the program noticed it and went on.",
+    ErrorClass.CUT: "Read the whole traceback in the log stream; log errors with it, in one event.",
+    ErrorClass.NODEJS: "Mend it by hand: this system heals Python.",
 }
+_MEANING = {
+    ErrorClass.MEMORY: "the process or the service ran out of memory",
+    ErrorClass.TIMEOUT: "a call did not answer in time",
+    ErrorClass.THROTTLING: "a service limited the request rate or a quota was reached",
+    ErrorClass.PERMISSION: "access was denied",
+    ErrorClass.CONFIGURATION: "a setting is missing or wrong",
+    ErrorClass.EXTERNAL: "a service or the network failed",
+    ErrorClass.EXPECTED: "the program was told to stop",
+    ErrorClass.DEPENDENCY: "an installed package is missing or has the wrong version",
+    ErrorClass.CODE: "the request was wrong, or the answer was not handled",
+}
+# How much of a message is looked at.
+_SAID = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,105 +55,79 @@ class Judgement:
     reason: str
 
 
-_AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
-# Error codes as documented under "Common errors" of the AWS APIs and of S3, DynamoDB, EC2 and Lambda.
-_THROTTLED = re.compile(
-    r"Throttl|TooManyRequests|SlowDown|ProvisionedThroughputExceeded|RequestLimitExceeded|LimitExceeded"
-    r"|QuotaExceeded|BandwidthLimit|TransactionInProgress|PriorRequestNotComplete|RateExceeded"
-)
-_DENIED = re.compile(
-    r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|AllAccessDisabled|OptInRequired|^40[13]$"
-    r"|InvalidClientTokenId|UnrecognizedClient|ExpiredToken|SignatureDoesNotMatch|InvalidAccessKeyId"
-)
-_UNAVAILABLE = re.compile(
-    r"InternalServer|InternalError|InternalFailure|ServiceUnavailable|ServiceFailure|^5\d\d$"
-)
+_OWN = Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
 
-_TYPES = (
-    (
-        ErrorClass.MEMORY,
-        "the process ran out of memory",
-        """
-        MemoryError OutOfMemory OutOfMemoryError
-        """,
-    ),
-    (
-        ErrorClass.TIMEOUT,
-        "a call did not answer in time",
-        """
-        TimeoutError timeout ReadTimeout ConnectTimeout ReadTimeoutError ConnectTimeoutError
-        WriteTimeout PoolTimeout ServerTimeoutError TimeoutExpired SoftTimeLimitExceeded
-        TimeLimitExceeded Timedout WaiterError Timeout ServerSelectionTimeoutError
-        NetworkTimeout QueryTimeoutError
-        """,
-    ),
-    (
-        ErrorClass.THROTTLING,
-        "a service limited the request rate or a quota was reached",
-        """
-        ThrottlingException TooManyRequestsException TooManyRequests RateLimitError
-        RateLimitExceeded
-        """,
-    ),
-    (
-        ErrorClass.PERMISSION,
-        "access was denied",
-        """
-        PermissionError AccessDenied AccessDeniedException Forbidden Unauthorized
-        PermissionDenied
-        """,
-    ),
-    (
-        ErrorClass.CONFIGURATION,
-        "a setting is missing or wrong",
-        """
-        ImproperlyConfigured NoRegionError NoCredentialsError PartialCredentialsError
-        ProfileNotFound HandlerNotFound MalformedHandlerName InvalidEntrypoint InvalidWorkingDir
-        ConfigParseError InvalidConfigError SettingsError
-        """,
-    ),
-    (
-        ErrorClass.EXTERNAL,
-        "a service or the network failed",
-        """
-        ConnectionError ConnectionRefusedError ConnectionResetError ConnectionAbortedError
-        BrokenPipeError gaierror URLError SSLError SSLEOFError MaxRetryError NewConnectionError
-        ProtocolError RemoteDisconnected IncompleteRead ConnectError RemoteProtocolError
-        ClientConnectorError ClientOSError ServerDisconnectedError EndpointConnectionError
-        ConnectionClosedError HTTPClientError ProxyError ChunkedEncodingError
-        AMQPConnectionError NoBrokersAvailable InterfaceError HTTPError HTTPStatusError
-        ServiceUnavailable InternalServerError BadGateway GatewayTimeout NoServersAvailable
-        AutoReconnect herror
-        """,
-    ),
-    (
-        ErrorClass.EXPECTED,
-        "the program was told to stop",
-        """
-        KeyboardInterrupt SystemExit GeneratorExit WorkerShutdown CancelledError
-        """,
-    ),
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What is special about a library: exceptions whose class their names do not tell."""
+
+    names: dict[str, ErrorClass]
+
+
+class _Table:
+    """classes.toml, ready to be asked."""
+
+    def __init__(self, path: Path) -> None:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.aws = [(code, kind) for kind, words in _by_class(data["aws"]) for code in words.split()]
+        self.codes = {
+            section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
+            for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
+        }
+        self.words, self.strong, self.weak = (
+            [(kind, re.compile(pattern)) for kind, pattern in _by_class(section)]
+            for section in (data["word"], data["said"]["strong"], data["said"]["weak"])
+        )
+        self.plain = frozenset(data["generic"]["plain"].split())
+        self.generic = frozenset(data["generic"]["names"].split())
+        self.libraries: dict[str, _Library] = {}
+        self.rows = data["library"]
+        for row in self.rows.values():
+            names = {name: kind for kind, words in _by_class(row) for name in words.split()}
+            self.libraries |= dict.fromkeys(row["modules"].split(), _Library(names))
+
+
+def _by_class(section: dict[str, str]) -> Iterator[tuple[ErrorClass, str]]:
+    return ((ErrorClass(kind), value) for kind, value in section.items() if kind in set(ErrorClass))
+
+
+@cache
+def _table() -> _Table:
+    return _Table(Path(__file__).with_name("classes.toml"))
+
+
+_AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
+_GRPC_CODE = re.compile(r"StatusCode\.([A-Z_]{1,40})|^([A-Z]{4,}_[A-Z_]{4,40}):")
+_STATUS = re.compile(
+    r"(?:\bHTTP(?: Error| status)? |(?:[Ee]rror|[Ss]tatus)(?: code)?[:= ] ?'?|^\(?|Error\(|HTTP )([45]\d\d)\b"
+    r"|\b([45]\d\d) (?:Client|Server) Error"
 )
-_BY_TYPE = {name: Judgement(kind, reason) for kind, reason, names in _TYPES for name in names.split()}
+_ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
+_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
+_SYSTEM = ("OSError", "IOError", "error")
+# The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
+# cause.
+_WRAPPED = re.compile(
+    r"^\(([A-Za-z_][\w.]{1,100})\) (?:<class '([\w.]{1,100})'>: )?|(?i:caused by)[ :-]{1,3}([A-Z]\w{2,60})\("
+    r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\("
+)
 _IMPORT_ERRORS = frozenset(
     ("ImportError", "ModuleNotFoundError", "Runtime.ImportModuleError", "ImportModuleError")
-)
-_DEPENDENCY_ERRORS = frozenset(
-    ("DistributionNotFound", "VersionConflict", "ContextualVersionConflict", "PackageNotFoundError")
 )
 _CONFIGURATION_NAME = re.compile(
     r"Config(?:uration)?(?:Error|Exception)$|Settings?(?:Error|Missing)$|MissingSetting"
 )
-_DATABASE_DOWN = re.compile(
-    r"could not connect|connection refused|can't connect|server closed|lost connection|gone away"
-    r"|timed? ?out|too many connections|the database system is",
-    re.IGNORECASE,
+_SETTINGS_MODEL = re.compile(
+    r"\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
 )
 _MODULE = re.compile(
     r"No module named '?([\w.]{1,200})"
     r"|cannot import name '[^']{1,200}' from (?:partially initialized module )?'([\w.]{1,200})'"
 )
 _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
+_TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
+_READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
 def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
@@ -140,9 +136,26 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
         return _platform(platform)
     if level in ("WARNING", "INFO", "DEBUG", "NOTICE"):
         return Judgement(ErrorClass.EXPECTED, f"handled: the program logged it at level {level}")
+    if raised.frames and raised.frames[-1].why == NODE:
+        return Judgement(ErrorClass.NODEJS, "an error of Node.js: recorded, not healed")
+    if raised.type is None:
+        return Judgement(ErrorClass.CUT, "the log ends before it says what was raised")
     judged = _by_exception(raised, rules)
     if judged is not None:
         return judged
+    if (raised.chain or raised.members) and (led := _by_causes(raised, rules)) is not None:
+        return led
+    if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
+        if any(frame.why == "installed package" for frame in raised.frames):
+            return Judgement(
+                ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own"
+            )
+        if not raised.frames and not raised.type.startswith("Runtime."):
+            return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
+    return _OWN
+
+
+def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
     for cause in reversed(raised.chain):
         # What an exception was raised *from* explains it; what was merely being handled does not.
         if cause.relation != "cause":
@@ -151,70 +164,117 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
             return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
     if raised.members and all((member := _by_exception(one, rules)) for one in raised.members) and member:
         return Judgement(member.error_class, f"every sub-exception: {member.reason}")
-    if raised.frames and not any(
-        f.in_app for one in (raised, *raised.chain, *raised.members) for f in one.frames
-    ):
-        installed = any(frame.why == "installed package" for frame in raised.frames)
-        if installed:
-            return Judgement(
-                ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own"
-            )
-    if raised.type is None and not raised.frames:
-        return Judgement(ErrorClass.CODE, "the log holds the start of a traceback only")
-    return Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
+    return None
+
+
+def _in_app(raised: Raised) -> bool:
+    return any(frame.in_app for frame in reversed(raised.frames))
 
 
 def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
     name = raised.type or ""
-    last = name.rpartition(".")[2]
-    message = raised.message
-    if message.startswith("An error occurred (") and (aws := _AWS_CODE.match(message)):
-        return _aws(aws[1], aws[2])
-    if last == "KeyError" and _reads_environment(raised):
-        return Judgement(ErrorClass.CONFIGURATION, f"environment variable {message.strip()} is not set")
     if name == "Runtime.ExitError":
-        return _platform(message)
-    if last in _IMPORT_ERRORS:
-        return _import(message, rules)
-    if last in _DEPENDENCY_ERRORS:
-        return Judgement(ErrorClass.DEPENDENCY, "an installed package is missing or has the wrong version")
-    if last in ("OperationalError", "DatabaseError") and _DATABASE_DOWN.search(message[:2000]):
-        return Judgement(ErrorClass.EXTERNAL, "the database could not be reached")
-    if last == "OSError" and "No space left on device" in message[:300]:
-        return Judgement(ErrorClass.CONFIGURATION, "the disk is full")
-    if last in ("OSError", "BlockingIOError") and "Cannot allocate memory" in message[:300]:
-        return Judgement(ErrorClass.MEMORY, "the system could not allocate memory")
-    if _CONFIGURATION_NAME.search(last):
+        return _platform(raised.message)
+    if name in _READS and (by_code := _environment(name, raised)) is not None:
+        return by_code
+    if name in _table().plain and (name != "KeyError" or " " not in raised.message):
+        return None
+    if name.rpartition(".")[2] in _IMPORT_ERRORS:
+        return _import(raised.message, rules)
+    judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
+    return None if judged is None or not judged.reason else judged
+
+
+def _by_name(name: str, message: str, library: _Library | None, depth: int) -> Judgement | None:
+    """Judge a name and a message. A judgement CODE without a reason: no doubt, but nothing to say of it."""
+    table, last = _table(), name.rpartition(".")[2]
+    if message.startswith("An error occurred (") and (aws := _AWS_CODE.match(message)):
+        answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
+        why = f": {_MEANING[answered]}" if answered is ErrorClass.CODE else ""
+        return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
+    if library is not None and last in library.names:
+        return _judged(library.names[last], last)
+    generic = last in table.generic or name in table.generic
+    if library is not None or generic:
+        wrapped = _WRAPPED.search(message)
+        if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[1] or wrapped[3] or wrapped[4]):
+            rest = message[wrapped.end() :] if wrapped[1] else message.partition(inner)[2]
+            library_inside = table.libraries.get(inner.partition(".")[0], library)
+            judged = _by_name(inner, rest, library_inside, depth + 1)
+            if judged is not None:
+                return judged
+        if (numbered := _by_number(table, last, message)) is not None:
+            return _judged(numbered, f"{last}: {message[:60]}")
+    if (named := table.codes["name"].get(last)) is not None:
+        return _judged(named, last)
+    if _CONFIGURATION_NAME.search(last) or _SETTINGS_MODEL.search(message.partition("\n")[0]):
         return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
-    return _BY_TYPE.get(last)
+    said = next((kind for kind, phrase in table.strong if phrase.search(message)), None)
+    if said is None and library is not None and not generic:
+        said = next((kind for kind, words in table.words if words.search(last)), None)
+    if said is None and (library is not None or last in _SYSTEM):
+        said = next((kind for kind, phrase in table.weak if phrase.search(message)), None)
+    return (
+        None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
+    )
 
 
-def _aws(code: str, operation: str) -> Judgement:
-    said = f"AWS answered {code} to {operation}"
-    if _THROTTLED.search(code):
-        return Judgement(ErrorClass.THROTTLING, said)
-    if _DENIED.search(code):
-        return Judgement(ErrorClass.PERMISSION, said)
-    if "Timeout" in code or "TimedOut" in code:
-        return Judgement(ErrorClass.TIMEOUT, said)
-    if _UNAVAILABLE.search(code):
-        return Judgement(ErrorClass.EXTERNAL, said)
-    return Judgement(ErrorClass.CODE, f"{said}: the request was wrong, or the answer was not handled")
+def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
+    """The class of the first code that a name or a message holds: gRPC's, SQL's, HTTP's, the system's."""
+    for section, pattern in (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO)):
+        match = pattern.search(message)
+        code = next((group for group in match.groups() if group), "") if match else ""
+        kind = table.codes[section].get(code) or (
+            table.codes["sqlstate"].get(code) if section == "number" else None
+        )
+        if kind is not None:
+            return kind
+        if section == "http" and code.startswith("4"):
+            return ErrorClass.CODE
+    return table.codes["sqlstate"].get(last.removesuffix("Error")) or table.codes["sqlstate"].get(last)
 
 
-def _reads_environment(raised: Raised) -> bool:
-    for frame in reversed(raised.frames):
-        if frame.in_app:
-            return "environ[" in frame.code or "getenv(" in frame.code
-    return bool(raised.frames) and raised.frames[-1].file in ("<frozen os>",)
+def _judged(kind: ErrorClass, what: str) -> Judgement:
+    return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_MEANING[kind]}")
+
+
+def _library_of(raised: Raised) -> _Library | None:
+    """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
+    package."""
+    libraries = _table().libraries
+    top, dot, _ = (raised.type or "").partition(".")
+    if dot:
+        return libraries.get(top)
+    frame = raised.frames[-1] if raised.frames else None
+    match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
+    return libraries.get(match[1]) if match else None
+
+
+def _environment(type_name: str, raised: Raised) -> Judgement | None:
+    """A variable that is not set, whatever the line that reads it looks like."""
+    frame = raised.frames[-1] if raised.frames else None
+    if frame is None:
+        return None
+    if type_name == "KeyError":
+        reads = "environ[" in frame.code
+        if not reads and frame.function != "__getitem__":
+            return None
+        name = raised.message.strip().strip("'\"")[:100]
+        if is_environment(frame) or (reads and (f"['{name}']" in frame.code or f'["{name}"]' in frame.code)):
+            return Judgement(ErrorClass.CONFIGURATION, f"environment variable {name!r} is not set")
+    elif ("environ" in frame.code or "getenv(" in frame.code) and (
+        "NoneType" in raised.message or "invalid literal" in raised.message
+    ):
+        return Judgement(ErrorClass.CONFIGURATION, "an environment variable is not set, or no such value")
+    return None
 
 
 def _import(message: str, rules: AppRules) -> Judgement:
-    match = _MODULE.search(message[:2000])
+    match = _MODULE.search(message[:_SAID])
     module = (match[1] or match[2] or "") if match else ""
     if "partially initialized module" in message:
         return Judgement(ErrorClass.CODE, f"circular import of {module}")
-    file = _IN_FILE.search(message[:2000])
+    file = _IN_FILE.search(message[:_SAID])
     if module.partition(".")[0] in rules.packages or (file and rules.verdict(file[1]).in_app):
         return Judgement(
             ErrorClass.CODE, f"{module} is the app's own module, and does not hold what is imported"
@@ -225,6 +285,8 @@ def _import(message: str, rules: AppRules) -> Judgement:
 
 
 def _platform(line: str) -> Judgement:
+    if line.startswith(LEFT_OUT):
+        return Judgement(ErrorClass.CUT, line)
     said = f"the platform reported: {line[:200]}"
     lowered = line.lower()
     if "timed out" in lowered or "timeout" in lowered or "time limit" in lowered or "harakiri" in lowered:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
 from functions.core.notifications import Notifications
+from functions.core.recorder import Recorder
 from functions.core.redaction import redact
 from functions.core.telemetry import logger
 from functions.detect_errors.events import Batch, read_events
+from functions.detect_errors.migration import renamed
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
-from functions.detect_errors.stream import around, those_of, unread
-
-if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
+from functions.detect_errors.stream import ReadsLogs, around, those_of, unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +35,47 @@ class Detected:
 
 
 def detect(
-    batch: Batch, app: App, incidents: Incidents, notifications: Notifications, logs: CloudWatchLogsClient
+    batch: Batch,
+    app: App,
+    recorder: Recorder,
+    notifications: Notifications,
+    logs: ReadsLogs,
+    aliases: Mapping[str, str],
 ) -> Detected:
-    """Record the batch's errors. Writes once per distinct error, whatever the number of events.
+    """Record the batch's errors: once per distinct error, whatever the number of events.
+
+    aliases: fingerprint → that of the incident which had the error before the rules changed.
 
     An error that cannot be written costs only itself: the others are, then botocore's ClientError is raised
     if a retry may mend it. What was counted is not counted again by the retry.
     """
-    found = _read(batch, app, logs)
+    found = renamed(_read(batch, app, logs), aliases)
     seen = sightings(found, batch, app, redact)
     before = 0
     failed: ClientError | None = None
     for sighting in seen:
         try:
-            incident = incidents.record(sighting)
+            recorded = recorder.record(sighting)
         except ClientError as error:
             logger().error("not recorded", extra={"incident_id": sighting.incident_id}, exc_info=error)
-            # The same item would be refused again.
-            if error.response["Error"]["Code"] != "ValidationException":
+            if not _refused_for_good(error):
                 failed = failed or error
             continue
-        if incident is None:
-            before += 1
-        elif incident.status is Status.SUPPRESSED and incident.occurrences == sighting.count:
-            _notify_once(incident, notifications)
+        before += not recorded.counted
+        if recorded.first and recorded.incident.status is Status.SUPPRESSED:
+            _notify_once(recorded.incident, notifications)
     if failed:
         raise failed
     return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
 
 
-def _read(batch: Batch, app: App, logs: CloudWatchLogsClient) -> list[Occurrence]:
+def _refused_for_good(error: ClientError) -> bool:
+    """Whether the same item would be refused again, be it alone or in a transaction."""
+    reasons: Any = error.response.get("CancellationReasons") or [error.response["Error"]]
+    return any(reason.get("Code") in ("ValidationException", "ValidationError") for reason in reasons)
+
+
+def _read(batch: Batch, app: App, logs: ReadsLogs) -> list[Occurrence]:
     rules = {"packages": app.packages, "roots": tuple(app.source_roots)}
     errors = read_events(batch.events, **rules)
     cut = [error for error in errors if error.needs_more]

@@ -2,7 +2,7 @@
 
 A service that logs one event per line delivers a traceback in pieces, and a subscription filter lets only the
 matching pieces through. So neighbouring one-line events are read together, and an error whose end is missing
-says so (`needs_more`): the caller reads the stream around its timestamp, and `read_back` joins the rest.
+says so (`needs_more`): the caller reads the stream around its timestamp, and reads what that holds as one.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import base64
 import gzip
 import json
 import zlib
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.detect_errors.layouts import BARE_HEADER
+from functions.detect_errors.layers import BARE_HEADER
 from functions.detect_errors.model import ParsedError
-from functions.detect_errors.read import read_errors, with_chains
+from functions.detect_errors.read import reader, with_chains
 
 # A subscription delivers at most 1 MiB compressed; this bounds what a hostile archive may unpack to.
 MAX_UNPACKED = 64 * 1024 * 1024
 # Enough for a chain of deep tracebacks; a recursion is printed in at most a few hundred lines.
 MAX_JOINED_EVENTS = 2_000
+# What one delivery may cost: everything the reader does is linear, so characters are what is bounded. Real
+# ones hold about 10 MB; this many are read in 30 seconds at worst.
+MAX_CHARACTERS = 32 * 1024 * 1024
 # How far apart two lines of one traceback may be written, in milliseconds.
 MAX_GAP_MS = 5_000
 
@@ -108,64 +110,29 @@ def read_events(
 
     One-line events that follow one another are read as one text if one of them can be part of a traceback.
     """
+    read = reader(tuple(packages), tuple(roots))
     errors: list[ParsedError] = []
+    budget = MAX_CHARACTERS
     for first, run in _runs(events):
         text = "\n".join(event.message.rstrip("\r\n") for event in run)
-        for error in read_errors(text, packages=packages, roots=roots):
+        budget -= len(text)
+        if budget < 0:
+            said = read.left_out(
+                f"{len(events) - first} log events of a delivery, beyond {MAX_CHARACTERS} characters"
+            )
+            return [
+                *with_chains(errors),
+                replace(said, event=first, event_id=run[0].id, timestamp=run[0].timestamp),
+            ]
+        for error in read.read(text):
             index = min(error.line, len(run) - 1) if len(run) > 1 else 0
             event = run[index]
             errors.append(replace(error, event=first + index, event_id=event.id, timestamp=event.timestamp))
     return with_chains(errors)
 
 
-def read_back(
-    error: ParsedError,
-    stream: Sequence[LogEvent],
-    *,
-    packages: Sequence[str] = (),
-    roots: Sequence[str] = (),
-) -> ParsedError | None:
-    """The whole of an error that `needs_more`, from the events around it; None if its own event is not there.
-
-    stream: the events of its stream from a little before to a little after its timestamp, in order. A chain's
-    later headers are events of their own, so several incomplete errors can come back as one: its event id and
-    timestamp are those of the chain's first event, by which the caller counts it once. `needs_more` stays set
-    if the stream does not hold the rest either.
-    """
-    own = next((index for index, event in enumerate(stream) if _is_event_of(error, event)), None)
-    if own is None:
-        return None
-    first, last = own, own + 1
-    while first > 0 and own - first < MAX_JOINED_EVENTS and _adjacent(stream[first - 1], stream[first]):
-        first -= 1
-    while last < len(stream) and last - own < MAX_JOINED_EVENTS and _adjacent(stream[last - 1], stream[last]):
-        last += 1
-    window = stream[first:last]
-    starts: list[int] = []
-    lines: list[str] = []
-    for event in window:
-        starts.append(len(lines))
-        lines += event.message.rstrip("\r\n").split("\n")
-    line = starts[own - first]
-    found = read_errors("\n".join(lines), packages=packages, roots=roots)
-    whole = [one for one in found if one.line <= line]
-    if not whole:
-        return None
-    index = bisect_right(starts, whole[-1].line) - 1
-    event = window[index]
-    return replace(whole[-1], event=error.event, event_id=event.id, timestamp=event.timestamp)
-
-
 def _adjacent(before: LogEvent, event: LogEvent) -> bool:
     return abs(event.timestamp - before.timestamp) <= MAX_GAP_MS
-
-
-def _is_event_of(error: ParsedError, event: LogEvent) -> bool:
-    if error.event_id and event.id:
-        return error.event_id == event.id
-    return event.timestamp == error.timestamp and (
-        BARE_HEADER in event.message or error.title in event.message
-    )
 
 
 def _runs(events: Sequence[LogEvent]) -> Iterable[tuple[int, Sequence[LogEvent]]]:

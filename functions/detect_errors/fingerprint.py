@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from functions.core.incident import Frame
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
-from functions.detect_errors.model import Component, Raised
+from functions.detect_errors.model import Component, Raised, is_environment
 
-VERSION = 1
+VERSION = 2
 
 # botocore raises a class per error code in newer versions, ClientError in older ones: the code is the type.
-_AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the ")
+_AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
 # Names that Python itself made aliases of, by the documentation of the built-in exceptions (3.3, 3.10).
 _ALIASES = {
     "IOError": "OSError",
@@ -37,7 +37,25 @@ _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 _LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
 _IMPORTS = ("import ", "from ")
 _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
-_LIBRARY = re.compile(r".*(?:site-packages|dist-packages|/python\d[\d.]*|/var/runtime|\.egg)/")
+# What the interpreter itself says of a failing line: the kinds of its operands, the function that it called
+# and the argument, the module. They are names of the program, not values. The sentences are CPython's, 2.7
+# to 3.14.
+_TOLD = re.compile(
+    r"'([A-Za-z_][\w.]{0,80})' object (?:has|is|does|cannot|of|can)"
+    r"|(?:for|between) [^\n']{1,40}'([A-Za-z_][\w.]{0,80})' and '([A-Za-z_][\w.]{0,80})'"
+    r"|^([A-Za-z_][\w.<>]{0,160})\(\) (?:missing|takes|got|argument)"
+    r"|required [a-z -]{1,40}argument: '(\w{1,80})'"
+    r"|No module named '?([\w.]{1,120})|cannot import name '?(\w{1,80})"
+)
+_TELLERS = frozenset(("AttributeError", "TypeError", "ImportError", "ModuleNotFoundError"))
+# pydantic: the model, then each field's path in a line of its own, above what is wrong with it.
+_MODEL = re.compile(r"\d validation errors? for ([^\n]{1,120})")
+_FIELD = re.compile(r"^([\w.\[\]<>-]{1,200}|\w{1,80}(?: -> [\w.]{1,80}){1,20})$", re.MULTILINE)
+_INDEX = re.compile(r"\b\d++\b")
+_MAX_FIELDS = 20
+_LIBRARY = re.compile(
+    r".*(?:site-packages|dist-packages|/python\d[\d.]*+|/var/runtime|/opt/python|\.egg|\.zip|\.whl)/"
+)
 _MAX_WORDS = 100
 _LITERAL_LENGTHS = range(3, 81)
 _MAX_REMEMBERED = 1024
@@ -111,6 +129,10 @@ class Fingerprinter:
                 parts.append(
                     ("constant", " ".join(constants), "a literal of the source line that the message repeats")
                 )
+            # Most errors are of a key that is a value.
+            is_value = raised.type == "KeyError" and raised.frames[-1].function != "__getitem__"
+            if not is_value and (told := _told(raised)):
+                parts.append(("told", told, "a name of the program's that the message tells"))
             if not site.sourced and raised.frames[-1].function:
                 parts.append(
                     ("message", template(raised.message), "no source lines were printed to tell lines apart")
@@ -199,7 +221,7 @@ class Fingerprinter:
 def _type_name(raised: Raised) -> str:
     name = raised.type or ""
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
-        return f"aws:{aws[1]}"
+        return f"aws:{aws[1]}:{aws[2]}"
     return _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
 
 
@@ -242,6 +264,26 @@ def _repeating(entries: list[tuple[str, str, str]]) -> list[tuple[str, str, str]
         return list(dict.fromkeys(entries))
     first = next(index for index, entry in enumerate(entries) if counts[entry] > 1)
     return [*dict.fromkeys(entries[:first][_entry(entries[: first + 1]) :]), *cycle]
+
+
+def _told(raised: Raised) -> str:
+    """The names of the program that the message of the interpreter, or of pydantic, tells."""
+    name = (raised.type or "").rpartition(".")[2]
+    if name not in _TELLERS and name != "KeyError" and "validation error" not in raised.message[:200]:
+        return ""
+    if name == "KeyError" and not is_environment(raised.frames[-1]):
+        return ""
+    first = raised.message.partition("\n")[0][:1000]
+    if name in _TELLERS:
+        return " ".join(
+            dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group)
+        )
+    if name == "KeyError":
+        return first
+    if "validation error" in first and (model := _MODEL.search(first)) is not None:
+        fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}
+        return " ".join([model[1], *sorted(fields)])
+    return ""
 
 
 def _constants(raised: Raised, site: _Site) -> list[str]:

@@ -29,9 +29,12 @@ FRAME = re.compile(
     r'^  File "(.*)"(?:, line | Line )(\d{1,9})(?:, in (.*))?$(?:\n {4,}([^\n]*))?', re.MULTILINE
 )
 
+RECORD_SEPARATOR = "\x04"
+"""A line that layers put where what follows is another record, whatever it looks like."""
+
 # A line that starts something new, so it cannot belong to the message above it.
 RECORD_START = re.compile(
-    r"Traceback \(most recent|The above exception was the direct|During handling of the above exc"
+    r"\x04|Traceback \(most recent|The above exception was the direct|During handling of the above exc"
     r"|  \+ Exception Group Traceback|Exception in thread |Exception ignored in|Task exception was never"
     r"|(?:\[)?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)(?:[\]:\s]|\Z)"
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T\s,]|\[?\d\d:\d\d:\d\d[.,\s\]]|\[\d{4}-\d\d-\d\d "
@@ -148,31 +151,90 @@ def telling_type(name: str) -> bool:
     return last.endswith(_TELLING) or ("." in name and last[:1].isupper())
 
 
+# What a line says that goes on in the next one, though that is not indented: an opened bracket, a list or a
+# colon, pydantic's count of errors, Spark's words before the worker's own traceback.
+_ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?:trace|traceback) below\.?$")
+# Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
+# StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM.
+_KEYED = re.compile(
+    r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
+    r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
+    r"|: \S|\(Background on this|DB::"
+    r"|[\])}>]+$|\[(?:SQL|parameters|cached|generated)\b"
+)
+_INDENTED = ("  ", "\t")
+_CLOSES = {"[": "]", "(": ")", "{": "}"}
+
+
 def message_end(text: str, end: int, *, alone: bool = False) -> int:
     """Offset where the message ends whose first line ends at `end`.
 
-    alone: the text holds this one traceback and nothing else, so only a chain sentence can end the message.
+    Whatever was printed next may follow, so a further line belongs to the message only where something says
+    so: it is indented, a line before announces it, or a library is known to write it. alone: the text holds
+    this one traceback and nothing else, so only a chain sentence can end the message.
     """
-    length = len(text)
+    if end + 1 >= len(text):
+        return end
     if alone:
         separator = SEPARATOR.search(text, end)
-        return separator.start() if separator else length
-    line_start = text.rfind("\n", 0, end) + 1
+        return separator.start() if separator else len(text)
+    first, message = end, None
     for _ in range(MAX_MESSAGE_LINES):
-        if end >= length:
+        if end >= len(text):
             break
-        # A message that ends in a colon announces what follows: a quoted traceback belongs to it.
-        last = text[line_start:end]
-        quotes = last[-1:] == ":" and " " in last and "Traceback" not in last
-        line_start, line_end = end + 1, text.find("\n", end + 1)
-        if line_end < 0:
-            line_end = length
-        line = text[line_start:line_end]
+        start, line_end = end + 1, _line_end(text, end + 1)
+        line = text[start:line_end]
         if not line.strip():
-            # Messages may hold empty lines, but so do logs: only an indented line continues after one.
-            if text[line_end + 1 : line_end + 2] not in (" ", "\t"):
+            following = text[line_end + 1 : _line_end(text, line_end + 1)]
+            if not (
+                following.startswith(_INDENTED)
+                or (following[:1] in ("[", "(", "D") and _KEYED.match(following))
+            ):
                 break
-        elif RECORD_START.match(line) and not (quotes and line.startswith(HEADER)):
-            break
+        else:
+            message = message or _Message(text[text.rfind("\n", 0, first) + 1 : first])
+            if not message.takes(line, text[line_end + 1 : line_end + 3]):
+                break
         end = line_end
     return end
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+class _Message:
+    """What the lines of a message so far say about the next one."""
+
+    def __init__(self, first: str) -> None:
+        self.last = first
+        self.listing = bool(_ANNOUNCES.search(first.rstrip()[-400:]))
+        self.open = ""
+        self.quoting = False
+
+    def takes(self, line: str, behind: str) -> bool:
+        """Whether the line goes on with the message; behind: how the line after it starts."""
+        if not self._belongs(line, behind):
+            return False
+        if self.open and line.rstrip().endswith(self.open):
+            self.open = ""
+        elif not self.open and line[:1] in _CLOSES and not line.rstrip().endswith(_CLOSES[line[0]]):
+            self.open = _CLOSES[line[0]]
+        self.quoting = (
+            HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
+        )
+        self.last = line
+        return True
+
+    def _belongs(self, line: str, behind: str) -> bool:
+        if line.startswith(_INDENTED) or self.open:
+            return True
+        announced = bool(_ANNOUNCES.search(self.last.rstrip()[-400:])) and " " in self.last
+        if line.startswith(HEADER):
+            return announced and "Traceback" not in self.last
+        if RECORD_START.match(line):
+            return False
+        if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
+            return True
+        return announced or bool(_KEYED.match(line)) or (self.listing and behind.startswith("  "))

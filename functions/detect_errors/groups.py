@@ -11,6 +11,9 @@
       +------------------------------------
 
 A node's own lines carry one gutter in one column; its sub-exceptions' gutter is two columns further right.
+What copies a log may take away columns or gutters, so the tree is read from the rules between its nodes:
+`+-+` goes down, `+- 2 -` is the next one of the node whose last one was 1, and the closing rule ends the
+innermost.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
-_OPEN = re.compile(r" *\+-\+-{3,} ")
-_NEXT = re.compile(r" *\+-{3,} ")
-_CLOSE = re.compile(r" *\+-{20,}\s*$")
+from functions.detect_errors.grammar import HEADER, RECORD_START
+
+GROUP = "Exception Group Traceback (most recent call last):"
+GROUP_HEADER = f"  + {GROUP}"
+_RULE = re.compile(r"[ |]*+(\+-\+-{3,}+|\+-{3,}+)(?: (\d{1,4}|\.\.\.) -{3,}+)?\s*+$")
+_GUTTER = re.compile(r"( *+)\|(?: |$)")
 # Deeper than any printer draws: `traceback` stops at max_group_depth = 10.
 _MAX_DEPTH = 64
 _MAX_BARE_LINES = 40
@@ -31,6 +36,7 @@ _MAX_BARE_LINES = 40
 class Node:
     """The text of one exception (and those chained to it) without gutters, and its sub-exceptions."""
 
+    column: int
     lines: list[str] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
 
@@ -42,57 +48,66 @@ class Node:
 def read_tree(text: str, start: int) -> tuple[Node, int]:
     """Read the tree whose header line starts at offset `start`; returns it and the offset behind it.
 
-    A tree that is cut off, or whose gutters break, ends at the last line that has one.
+    A tree that is cut off, or whose gutters break, ends at the last line that belongs to it.
     """
-    root = Node()
-    path = [root]
-    end = start
+    path = [Node(2, [HEADER])]
+    root = path[0]
+    end, known = _line_end(text, start) + 1, 0
     while end < len(text):
-        line_end = text.find("\n", end)
-        line_end = len(text) if line_end < 0 else line_end
+        line_end = _line_end(text, end)
         line = text[end:line_end]
-        body = line.lstrip(" ")
-        column = len(line) - len(body)
-        depth = column // 2
-        if column % 2 or not 1 <= depth <= min(len(path), _MAX_DEPTH) + 1 or body[:1] not in ("|", "+"):
-            closed = len(path) == 1 and bool(root.children)
-            if closed or not _gutter_follows(text, line_end):
+        rule = _RULE.match(line) if "---" in line else None
+        if rule is not None:
+            if not _follow(path, rule[1].startswith("+-+"), rule[2], line.index("+")):
                 break
+        elif (gutter := _GUTTER.match(line)) is not None:
+            column = gutter.end(1)
+            while len(path) > 1 and 0 < column < path[-1].column:
+                path.pop()
+            path[-1].lines.append(line[gutter.end() :].removeprefix(GROUP[: -len(HEADER)]))
+        elif line.strip():
+            if end >= known:
+                known = 0 if root.children and len(path) == 1 else _goes_on(text, line_end)
+                if not known:
+                    break
             # The C printer of 3.11 and 3.12 forgets the gutter before a message's further lines, and before
-            # a SyntaxError's source line and caret.
-            path[-1].lines.append(line)
-        elif body[0] == "|" or body.startswith("+ "):
-            if depth > len(path):
-                break
-            del path[depth:]
-            path[-1].lines.append(body[2:].removeprefix("Exception Group "))
-        elif _OPEN.match(body) and depth <= len(path):
-            del path[depth:]
-            _add(path)
-        elif _CLOSE.match(body):
-            del path[max(depth - 1, 1) :]
-        elif _NEXT.match(body) and 1 < depth <= len(path):
-            del path[depth - 1 :]
-            _add(path)
-        else:
-            break
+            # a SyntaxError's source line and caret; some copies have none at all.
+            path[-1].lines.append(line.removeprefix(GROUP[: -len(HEADER)]))
         end = line_end + 1
     return root, min(end, len(text))
 
 
-def _gutter_follows(text: str, line_end: int) -> bool:
-    """Whether the tree goes on within a few lines, before another traceback starts."""
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _follow(path: list[Node], opens: bool, number: str | None, column: int) -> bool:
+    """Follow a rule between nodes: one step down, to the next sub-exception, or behind the innermost."""
+    if not opens and number is None:
+        if len(path) > 1:
+            path.pop()
+        return True
+    if opens and len(path) >= _MAX_DEPTH:
+        return False
+    if not opens:
+        depths = [i for i, node in enumerate(path) if i and node.column == column and column] or [
+            i + 1 for i, node in enumerate(path) if str(len(node.children) + 1) == number
+        ]
+        del path[depths[-1] if depths else max(len(path) - 1, 1) :]
+    child = Node(column + 2 * opens if column else 0)
+    path[-1].children.append(child)
+    path.append(child)
+    return True
+
+
+def _goes_on(text: str, line_end: int) -> int:
+    """Offset of the next line with a gutter or a rule, 0 when another record or traceback comes first."""
     for _ in range(_MAX_BARE_LINES):
         start, line_end = line_end + 1, text.find("\n", line_end + 1)
         line = text[start : line_end if line_end >= 0 else len(text)]
-        if line.startswith(("  ", "+-")) and line.lstrip(" ")[:2] in ("| ", "+-"):
-            return True
-        if line_end < 0 or line.startswith(("Traceback (", GROUP_HEADER)):
-            return False
-    return False
-
-
-def _add(path: list[Node]) -> None:
-    child = Node()
-    path[-1].children.append(child)
-    path.append(child)
+        if _GUTTER.match(line) or _RULE.match(line):
+            return start
+        if line_end < 0 or (RECORD_START.match(line) and not line.startswith(HEADER)):
+            return 0
+    return 0

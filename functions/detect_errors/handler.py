@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
 
+from functions.core.aliases import Aliases
 from functions.core.edge import step
-from functions.core.incidents import Incidents
 from functions.core.names import is_own_log_group
 from functions.core.notifications import Notifications
+from functions.core.recorder import Recorder
 from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
+from functions.detect_errors.fingerprint import VERSION
+from functions.detect_errors.migration import identify
+from functions.detect_errors.share import Share, SharedLogs
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """{"awslogs": {"data": ...}} → {"outcome", "errors", "incidents"}.
 
-    Raises on anything that a retry may mend. The same batch again counts nothing twice.
+    Raises on anything that a retry may mend, and AppStorms for an app that sends more than its share. The
+    same batch again counts nothing twice.
     """
     # Unpacked by ours and not by Powertools: what a stranger may have packed is bounded there.
     batch = decode_batch(CloudWatchLogsEvent(event).raw_logs_data)
@@ -39,7 +45,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             extra={"log_group": batch.log_group},
         )
         return {"outcome": "unregistered", "errors": 0, "incidents": 0}
-    return detect(batch, app, _incidents(), _notifications(), boto3.client("logs")).to_json()
+    share = _share()
+    with share.of(app.name):
+        logs = SharedLogs(boto3.client("logs"), share, app.name)
+        aliases = _aliases().of(app.name, identify(app))
+        return detect(batch, app, _recorder(), _notifications(), logs, aliases).to_json()
 
 
 # Kept while the function is warm: an error storm must not build clients for every batch.
@@ -54,8 +64,22 @@ def _registry() -> Registry:
 
 
 @cache
-def _incidents() -> Incidents:
-    return Incidents(boto3.resource("dynamodb").Table(_settings().require("incidents_table")))
+def _share() -> Share:
+    return Share(time.monotonic)
+
+
+@cache
+def _recorder() -> Recorder:
+    dynamodb = boto3.resource("dynamodb")
+    return Recorder(
+        dynamodb.Table(_settings().require("incidents_table")),
+        dynamodb.Table(_settings().require("deliveries_table")),
+    )
+
+
+@cache
+def _aliases() -> Aliases:
+    return Aliases(boto3.resource("dynamodb").Table(_settings().require("incidents_table")), f"v{VERSION}")
 
 
 @cache

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from functions.detect_errors.well_known import WELL_KNOWN
+from functions.detect_errors.formats import FORMATS
 
 # Bound on what one instance remembers: a warm Lambda process must not grow with the paths it is shown.
 MAX_REMEMBERED = 4096
+
+WELL_KNOWN = frozenset(FORMATS["well_known"]["names"].split())
 
 # Linux's PATH_MAX: what is longer was never a file's path, and patterns need not look at it.
 MAX_PATH = 4096

@@ -1,68 +1,111 @@
-"""Other printers' layouts, rewritten as the interpreter would have printed them.
+"""The text layer: other printers' layouts, rewritten as the interpreter would have printed them.
 
-Logs of Twisted, Loguru, IPython, Rich and log viewers that add empty lines or drop indents hold the same
-facts in another layout. Lines here are (original line number, text).
+Twisted, Loguru and log viewers that add empty lines or drop indents hold the same facts in another layout.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, RECORD_START, exception_line, telling_type
-from functions.detect_errors.groups import GROUP_HEADER
-
-BARE_HEADER = HEADER[:-1]
-Line = tuple[int, str]
+from functions.detect_errors.grammar import (
+    CAUSE,
+    CONTEXT,
+    HEADER,
+    RECORD_SEPARATOR,
+    RECORD_START,
+    exception_line,
+    telling_type,
+)
+from functions.detect_errors.groups import GROUP, GROUP_HEADER
+from functions.detect_errors.printers import BARE_HEADER, frame_line
+from functions.detect_errors.transport import Line
 
 _BOX = "\u2502\u2514\u251c\u252c\u2524\u2510\u2518\u2570\u256d\u250c"
-_IPYTHON_HEADER = re.compile(r"(\S{1,300})\s{2,}Traceback \(most recent call last\)$")
-_IPYTHON_FRAME = re.compile(r" {0,2}File (?!\")(.{1,1000}?):(\d{1,9})(?:,? in (.*))?$")
-_IPYTHON_CELL = re.compile(r" {0,2}(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?$")
-# IPython before 8: the line is told by the arrow below. Old Jupyter: `Input In [2], in f()`.
-_IPYTHON_OLD = re.compile(r"(<ipython-input-[\w-]{1,60}>|[~/]\S{0,1000}|Input In \[\d+\]),? in (\S.*)$")
+_BOX_OR_FRAME = ("", "F", *_BOX)
 _ODD_INDENT = re.compile(r'((?:|\t+| | {3,}|> ))File "')
-_UNQUOTED = re.compile(r" {0,2}File ([^\s\",][^\",]{0,1000}), line (\d{1,9})(?:, in (.*))?$")
-_IPYTHON_ARROW = re.compile(r"-+> ?(\d{1,9}) ?(.*)$")
-_RICH_FRAME = re.compile(r"[\u2502|] (\S.{0,1000}?):(\d{1,9}) in (\S.*?)\s*[\u2502|]$")
-_RICH_ARROW = re.compile(r"[\u2502|] \u2771 ?\d{1,9} (.*?)\s*[\u2502|]$")
+_UNQUOTED = re.compile(
+    r" {0,2}(?:File ([^\s\",][^\",:]*+(?::[^\",:]*+)?), line (\d{1,9})(?:, in (.*))?"
+    r"|File (?!\")([^\n:]*+(?::\\[^\n:]*+)?):(\d{1,9})(?:,? in (.*))?"
+    r"|(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?)$"
+)
 _LOOK_AHEAD = 24
+_MAX_INDENTS = 8
 
 
-def straighten(lines: list[Line]) -> list[Line]:
-    """Rewrite every traceback of the lines to the interpreter's layout; leave all other lines alone."""
+def straighten(lines: list[Line], depth: int = 0) -> list[Line]:
+    """Rewrite every traceback of the lines to the interpreter's layout; leave all other lines alone.
+
+    depth: how many indents were taken off already, within bounds.
+    """
     out: list[Line] = []
     index = 0
     while index < len(lines):
         number, line = lines[index]
-        position = line.find(BARE_HEADER)
+        position = line.find(HEADER)
+        group = line.find(GROUP)
         if position < 0:
+            if _headless(lines, index):
+                index = _stack(lines, index, out, [])
+                continue
             out.append((number, line))
             index += 1
-        elif (indent := line.find(GROUP_HEADER)) > 0 and line[:indent].isspace():
-            index = _dedent(lines, index, line[:indent], out)
-        elif line[position + len(BARE_HEADER) : position + len(HEADER)] == ":":
-            index = _header(lines, index, position, out)
-        elif "\u2500" in line:
-            index = _rich(lines, index, out)
-        elif match := _IPYTHON_HEADER.match(line):
-            index = _ipython(lines, index, match[1], out)
+        elif group >= 0 and not line.startswith(GROUP_HEADER):
+            index = _group(lines, index, out)
         else:
-            out.append((number, line))
-            index += 1
+            index = _header(lines, index, position, out, depth)
     return out
 
 
-def _header(lines: list[Line], index: int, position: int, out: list[Line]) -> int:
+def _headless(lines: list[Line], index: int) -> bool:
+    """Whether a stack that lost its header and its indents starts here."""
+    line = lines[index][1]
+    if line.startswith("  ") or not _ODD_INDENT.match(line):
+        return False
+    return index == 0 or not lines[index - 1][1].startswith("  File ")
+
+
+def _group(lines: list[Line], index: int, out: list[Line]) -> int:
+    """A group whose header stands elsewhere than in column 2: its lines are moved, or the text before it
+    is."""
+    number, line = lines[index]
+    start = line.find(GROUP)
+    before = line[:start]
+    if before.strip(" \t|+"):
+        cut = before.rstrip(" ").removesuffix("+")
+        out += [(number, cut), (number, GROUP_HEADER)]
+        return index + 1
+    if "|" in before:
+        out.append((number, line))
+        return index + 1
+    shift = len(before) - 4 if before.endswith("+ ") else 0
+    out.append((number, GROUP_HEADER))
+    index += 1
+    while (
+        shift > 0
+        and index < len(lines)
+        and (lines[index][1][:shift].isspace() or not lines[index][1].strip())
+    ):
+        out.append((lines[index][0], lines[index][1][shift:]))
+        index += 1
+    return index
+
+
+def _header(lines: list[Line], index: int, position: int, out: list[Line], depth: int) -> int:
     number, line = lines[index]
     before, behind = line[:position], line[position + len(HEADER) :]
     gutter = "|" in before and not before.strip(" |")
     if behind.strip() or gutter or line.startswith(GROUP_HEADER):
         out.append((number, line))
         return index + 1
-    if before and not before.strip():
-        return _dedent(lines, index, before, out)
+    if before and not before.strip() and depth < _MAX_INDENTS:
+        return _dedent(lines, index, before, out, depth + 1)
     if before:
-        if not _starts_stack(lines, index + 1):
+        # The end of a message that quotes another traceback stays what it is.
+        quotes = before.startswith(": ") or (
+            out and out[-1][1].startswith("  ") and exception_line(line) is not None
+        )
+        if quotes or not _starts_stack(lines, index + 1):
             out.append((number, line))
             return index + 1
         out.append((number, before))
@@ -85,13 +128,15 @@ def _starts_stack(lines: list[Line], index: int) -> bool:
     return following.lstrip().startswith(("File ", "Cell In", "> File")) or HEADER in following
 
 
-def _dedent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:
+def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
     """An indented traceback: take its indent off all lines that have it."""
     block: list[Line] = []
     while index < len(lines) and (lines[index][1].startswith(indent) or not lines[index][1].strip()):
         block.append((lines[index][0], lines[index][1][len(indent) :]))
         index += 1
-    out += straighten(block)
+    out += straighten(block, depth)
+    if index < len(lines):
+        out.append((lines[index][0], RECORD_SEPARATOR))
     return index
 
 
@@ -103,7 +148,11 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
     airy = index < len(lines) and not lines[index][1].strip()
     while index < len(lines):
         number, line = lines[index]
-        if not line.strip():
+        start = line[:8]
+        if start == '  File "' or (start[:4] == "    " and line.lstrip()[:1] not in _BOX_OR_FRAME):
+            out.append((number, line))
+            index += 1
+        elif not line.strip():
             following = _next_text(lines, index)
             if following is None:
                 break
@@ -115,8 +164,8 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
             index = following
         elif (indent := _ODD_INDENT.match(line)) is not None:
             index = _reindent(lines, index, indent[1], out)
-        elif frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line) or _UNQUOTED.match(line):
-            out.append((number, _frame_line(*frame.groups())))
+        elif frame := _UNQUOTED.match(line):
+            out.append((number, frame_line(*[group for group in frame.groups() if group is not None])))
             index += 1
         elif line.startswith("--- <exception caught here>") or line.lstrip()[0] in _BOX:
             index += 1
@@ -149,7 +198,7 @@ def _reindent(lines: list[Line], index: int, indent: str, out: list[Line]) -> in
     """A stack with another indent than two blanks (none, a tab, Loguru's `> `)."""
     width = len(indent)
     block = []
-    for number, line in lines[index:]:
+    for number, line in islice(lines, index, None):
         if not line.startswith(indent) and (indent != "> " or not line.startswith("  ")):
             break
         block.append((number, line[width:]))
@@ -204,45 +253,3 @@ def _next_text(lines: list[Line], index: int) -> int | None:
         if lines[following][1].strip():
             return following
     return None
-
-
-def _frame_line(file: str, line: str, function: str | None) -> str:
-    return f'  File "{file}", line {line}' + (
-        f", in {function.partition('(')[0].strip()}" if function else ""
-    )
-
-
-def _ipython(lines: list[Line], index: int, name: str, out: list[Line]) -> int:
-    """IPython's context mode: `File path:line, in f(args)`, then numbered source with an arrow."""
-    out.append((lines[index][0], HEADER))
-    old: re.Match[str] | None = None
-    for at in range(index + 1, len(lines)):
-        number, line = lines[at]
-        if BARE_HEADER in line or (line.startswith(name) and exception_line(line) is not None):
-            return at
-        if frame := _IPYTHON_FRAME.match(line) or _IPYTHON_CELL.match(line):
-            out.append((number, _frame_line(*frame.groups())))
-        elif match := _IPYTHON_OLD.match(line):
-            old = match
-        elif arrow := _IPYTHON_ARROW.match(line):
-            if old is not None:
-                out.append((number, _frame_line(old[1], arrow[1], old[2])))
-                old = None
-            out.append((number, "    " + arrow[2].strip()))
-    return len(lines)
-
-
-def _rich(lines: list[Line], index: int, out: list[Line]) -> int:
-    """Rich's panel: `path:line in f` inside a box, then the exception line below it."""
-    out.append((lines[index][0], HEADER))
-    for at in range(index + 1, len(lines)):
-        number, line = lines[at]
-        if BARE_HEADER in line:
-            return at
-        if line.startswith(("\u2570", "+-")):
-            return at + 1
-        if frame := _RICH_FRAME.match(line):
-            out.append((number, _frame_line(*frame.groups())))
-        elif arrow := _RICH_ARROW.match(line):
-            out.append((number, "    " + arrow[1].strip()))
-    return len(lines)

@@ -78,3 +78,10 @@ class ParsedError:
     event: int = 0
     event_id: str = ""
     timestamp: int = 0
+
+
+def is_environment(frame: Frame) -> bool:
+    """Whether a frame is that of `os.environ`, which raises KeyError for a variable that is not set."""
+    return frame.function == "__getitem__" and frame.file.endswith(
+        ("<frozen os>", "/os.py", "\\os.py", "/UserDict.py")
+    )

@@ -1,115 +1,143 @@
-"""What the platform or a server says without a traceback: time-outs, kills, exits, and plain ERROR lines."""
+"""What is said without a Python traceback: time-outs, kills, exits, Node.js errors, and plain ERROR lines."""
 
 from __future__ import annotations
 
 import re
-from itertools import islice
+from collections.abc import Iterator
 
-from functions.detect_errors.grammar import HEADER, MAX_MESSAGE_LINES, RECORD_START, exception_line
+from functions.core.incident import Frame
+from functions.detect_errors.formats import FORMATS
+from functions.detect_errors.grammar import (
+    HEADER,
+    MAX_MESSAGE_LINES,
+    RECORD_START,
+    exception_line,
+    telling_type,
+)
 from functions.detect_errors.model import Found, Raised
+
+NODE = "Node.js"
+"""`why` of a frame that is JavaScript's."""
+
+LEFT_OUT = "left out by detection: "
+"""How an error starts that stands for what was not read."""
 
 _MAX_ERROR_LINES = 50
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
-# Each rule: a substring that must be there (cheap), and the line's pattern. Sources: Lambda's troubleshooting
-# guide, the kernel's OOM killer, Kubernetes and ECS stop reasons, gunicorn, Celery and uWSGI.
-_RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (needle, re.compile(pattern, re.MULTILINE))
-    for needle, pattern in (
-        (
-            "Task timed out",
-            rf"^(?:\S+Z )?(?:RequestId: )?(?:{_ID} )?(?:Error: )?(Task timed out after [\d.]+ seconds)",
-        ),
-        (
-            "Runtime exited",
-            rf"^(?:RequestId: {_ID} )?(?:Error: )?"
-            r"(Runtime exited (?:with error: [^\n]{1,80}|without providing a reason))",
-        ),
-        ("Process exited before", rf"^(?:RequestId: {_ID} )?(Process exited before completing request)"),
-        (
-            "ut of memory",
-            r"^.{0,120}?((?:Memory cgroup o|O)ut of memory: Kill(?:ed)? process \d+[^\n]{0,80})",
-        ),
-        ("OOMKilled", r"^.{0,120}?(OOMKilled\b[^\n]{0,80})"),
-        ("Killed", r"^(Killed)\s*$"),
-        ("OutOfMemoryError", r"^.{0,80}?(OutOfMemoryError: Container killed due to memory usage)"),
-        (
-            "Perhaps out of memory",
-            r"^.{0,120}?(Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory\?)",
-        ),
-        ("WORKER TIMEOUT", r"^.{0,120}?(WORKER TIMEOUT \(pid:\d+\))"),
-        ("time limit", r"^.{0,160}?(Hard time limit \([\d.]+s\) exceeded)"),
-        ("Fatal Python error", r"^(Fatal Python error: [^\n]{1,200})"),
-        ("HARAKIRI", r"^.{0,120}?(HARAKIRI(?: !!!| \[core \d+\]| ON WORKER)[^\n]{0,80})"),
-    )
-)
-_REPORT = re.compile(
-    rf"^(?:REPORT RequestId: {_ID}|INIT_REPORT )[^\n]*?\tStatus: "
-    r"(timeout|error\tError Type: Runtime\.(?:ExitError|OutOfMemory))",
-    re.MULTILINE,
-)
-_LAMBDA_ERROR = re.compile(r"^\[ERROR\] (?=\S)", re.MULTILINE)
+_RULES = [
+    (rule["needle"], re.compile(rule["pattern"].replace("<ID>", _ID), re.MULTILINE))
+    for rule in FORMATS["platform"]
+] + [(LEFT_OUT, re.compile(f"^({LEFT_OUT}[^\\n]{{1,200}})", re.MULTILINE))]
+# What `outside_stacks` must hold for anything here to be found.
+HINTS = (*(needle for needle, _ in _RULES), "[ERROR] ", "\n    at ")
+_HEAD = "[ERROR] "
 _ERROR_LINE = re.compile(
-    r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *\]|\blevel=(?:error|critical|fatal)\b)",
+    r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *+\]"
+    r"|\blevel=(?:error|critical|fatal)\b)",
     re.MULTILINE,
+)
+_NAMES = ("Error: ", "Exception: ", "Timeout: ", "Refused: ", "Exit: ")
+_NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
+_JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
+_NODE_FRAME = re.compile(
+    r"    at (?:(?:async )?([^\n(]{1,200}?) \()?((?:file://)?[^\n()]{1,1000}?):(\d{1,9}):\d{1,9}\)?$"
 )
 
 
 def read_platform(text: str) -> list[Found]:
     """The platform's lines in a canonical text, in order."""
     found = [
-        Found(Raised(None, ""), match.start(1), "ERROR", True, match[1].strip())
+        Found(Raised(None, ""), match.start(1), "ERROR", True, _said(match[1].strip()))
         for needle, pattern in _RULES
         if needle in text
         for match in pattern.finditer(text)
     ]
-    if not found and "\tStatus: " in text:
-        found = [
-            Found(Raised(None, ""), match.start(), "ERROR", True, _reported(match[1]))
-            for match in _REPORT.finditer(text)
-        ]
+    if len(found) > 1:  # the report of a call repeats what was said in it
+        found = [one for one in found if not text.startswith("Status: ", one.at)] or found
     return sorted(found, key=lambda one: one.at)
 
 
-def _reported(status: str) -> str:
-    if status == "timeout":
-        return "Task timed out"
-    return "Runtime exited with error: " + status.rpartition(" ")[2]
+def _said(line: str) -> str:
+    if not line.startswith("Status: "):
+        return line
+    return (
+        "Task timed out"
+        if line.endswith("timeout")
+        else f"Runtime exited with error: {line.rpartition(' ')[2]}"
+    )
 
 
 def read_heads(text: str) -> list[Found]:
     """`[ERROR] Type: message` of Lambda's runtime without a header behind it: the rest is in other events."""
-    if "[ERROR] " not in text:
-        return []
     found = []
     header = text.find(HEADER)
-    for match in _LAMBDA_ERROR.finditer(text):
-        end = text.find("\n", match.end())
-        end = len(text) if end < 0 else end
+    index = -1
+    while (index := text.find(_HEAD, index + 1)) >= 0:
+        start = text.rfind("\n", 0, index) + 1
+        end = _line_end(text, index)
         if 0 <= header < end:
             header = text.find(HEADER, end)
-        named = exception_line(text[match.end() : end].rstrip())
-        if named is None:
+        named = exception_line(text[index + len(_HEAD) : end].rstrip())
+        alone = start == index
+        if named is None or not (alone or telling_type(named[0])):
             continue
         message, position = [named[1]], end
-        while position < len(text) and len(message) <= MAX_MESSAGE_LINES:
-            line_end = text.find("\n", position + 1)
-            line_end = len(text) if line_end < 0 else line_end
+        while alone and position < len(text) and len(message) <= MAX_MESSAGE_LINES:
+            line_end = _line_end(text, position + 1)
             line = text[position + 1 : line_end]
             if RECORD_START.match(line):
                 break
             message.append(line)
             position = line_end
         if position + 1 != header:  # else the traceback itself is there, and read as such
-            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), match.start(), "ERROR", False))
+            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), start, "ERROR", False))
     return found
 
 
-def read_error_lines(text: str) -> list[Found]:
-    """The first lines at level ERROR or above. The caller asks only when the text holds nothing better."""
+def read_node(text: str) -> list[Found]:
+    """JavaScript's errors: recorded for what they are, because nothing here can mend them."""
+    if "\n    at " not in text:
+        return []
     found = []
-    for match in islice(_ERROR_LINE.finditer(text), _MAX_ERROR_LINES):
-        end = text.find("\n", match.start())
-        line = text[match.start() : len(text) if end < 0 else end]
-        found.append(Found(Raised(None, ""), match.start(), "ERROR", True, line.strip()[:1000]))
+    for match in _JAVASCRIPT.finditer(text):
+        frames, end = [], match.end()
+        while (frame := _NODE_FRAME.match(text, end, line_end := _line_end(text, end))) is not None:
+            frames.append(Frame(frame[2], int(frame[3]), frame[1], "", False, NODE))
+            end = min(line_end + 1, len(text))
+        if frames:
+            raised = Raised(match[1], match[2], tuple(reversed(frames)))
+            found.append(Found(raised, match.start(), "ERROR", True, "", end))
     return found
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def read_lines(text: str) -> tuple[list[Found], int]:
+    """Exceptions that a line names without a traceback, and lines at level ERROR or above, and how many were
+    left out.
+
+    The caller asks only when the text holds nothing better.
+    """
+    found = []
+    for line, at in _lines(text):
+        named = exception_line(line)
+        if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
+            found.append(Found(Raised(*named), at, "ERROR"))
+        elif _ERROR_LINE.match(line):
+            within = _NAMED.search(line, 0, 2000) if any(word in line for word in _NAMES) else None
+            if within is not None and telling_type(within[1]):
+                found.append(Found(Raised(within[1], within[2].rstrip()), at, "ERROR"))
+            else:
+                found.append(Found(Raised(None, ""), at, "ERROR", True, line.strip()[:1000]))
+    return found[:_MAX_ERROR_LINES], len(found) - _MAX_ERROR_LINES
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    at = 0
+    for line in text.split("\n"):
+        yield line, at
+        at += len(line) + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -12,48 +11,27 @@ from functions.detect_errors.classify import NEXT_ACTION, classify
 from functions.detect_errors.fingerprint import Fingerprinter
 from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.json_records import errors_of, text_of
+from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, outside_stacks, sections
 from functions.detect_errors.model import Component, Found, ParsedError, Raised
-from functions.detect_errors.platform_lines import read_error_lines, read_heads, read_platform
-from functions.detect_errors.prefixes import FIRST_FRAME, ODD, Stream, outside_stacks, rewrite
+from functions.detect_errors.platform_lines import (
+    HINTS,
+    LEFT_OUT,
+    read_heads,
+    read_lines,
+    read_node,
+    read_platform,
+)
 from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
 
 # CloudWatch Logs accepts events of up to 1 MiB; anything longer is not one log event.
 MAX_LENGTH = 1_048_576
-_PLATFORM_HINTS = (
-    "Task timed out",
-    "Runtime exited",
-    "[ERROR] ",
-    "Status: ",
-    "illed",
-    "WORKER TIME",
-    "OutOfMem",
-    "Process ex",
-    "time limit",
-    "HARAKIRI",
-    "Fatal Python",
-    "emory",
-)
 _MAX_AROUND = 2_000
-# What the long way would look at more closely.
-_NOT_SHORT = (
-    *(hint for hint in _PLATFORM_HINTS if hint != "[ERROR] "),
-    *ODD,
-    "\r",
-    "\x1b",
-    "{",
-    "Traceback",
-    "File ",
-    "above exception",
-)
-_MAX_JSON_ATTEMPTS = 2_000
-# fmt: off
-_RECORD_KEYS = frozenset((
-    "level", "levelname", "severity", "log.level", "timestamp", "time", "asctime", "@timestamp", "errorType",
-    "errorMessage", "exc_info", "exception", "stream", "__REALTIME_TIMESTAMP", "log",
-    "MESSAGE", "container_name", "container_id",
-))
-# fmt: on
+# What the long way would look at more closely; of two, the shorter says it. Most of it holds characters that
+# are rare in a record's line, which are looked for first.
+_CLOSER = {*HINTS, *ASCII_SIGNS, "Traceback", "File ", "above exception", "{"} - {"[ERROR] "}
+_NOT_SHORT = tuple(sign for sign in _CLOSER if not any(other in sign for other in _CLOSER - {sign}))
+_RARE = tuple('"&<^#')
+_PLAIN = tuple(sign for sign in _NOT_SHORT if sign[0] != "\n" and not any(map(sign.__contains__, _RARE)))
 
 
 def read_errors(text: str, *, packages: Sequence[str] = (), roots: Sequence[str] = ()) -> list[ParsedError]:
@@ -85,7 +63,14 @@ class Reader:
         """See `read_errors`."""
         if (repeated := self._repeated(text)) is not None:
             return [self._judge(repeated, text.count("\n", 0, repeated.at))]
-        return with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
+        errors = with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
+        if len(text) > MAX_LENGTH:
+            errors.append(self.left_out(f"{len(text) - MAX_LENGTH} characters of a text"))
+        return errors
+
+    def left_out(self, what: str) -> ParsedError:
+        """The error that stands for what was not read."""
+        return self._judge(Found(Raised(None, ""), 0, "ERROR", True, LEFT_OUT + what), 0)
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
@@ -131,9 +116,9 @@ class Reader:
         around = before + behind
         if len(around) > _MAX_AROUND or not around.isascii():
             return None
-        for odd in _NOT_SHORT:
-            if odd in around:
-                return None
+        odd = before.count("\n") > 1 or any(map(around.__contains__, _RARE))
+        if any(map(around.__contains__, _NOT_SHORT if odd else _PLAIN)):
+            return None
         line, _, rest = behind.partition("\n")
         if rest and not rest.isspace():
             return None
@@ -146,43 +131,42 @@ class Reader:
         return Found(Raised(named[0], named[1], frames), start, level_before(before))
 
     def _find(self, text: str) -> list[_Placed]:
-        if '{"' not in text and text[:1] not in ("{", "["):
-            return self._plain(text) or _placed(text, read_error_lines(text))
-        found: list[_Placed] = []
-        lines: list[str] = []
-        numbers: list[int] = []
-        for number, (record, line) in enumerate(_records(text)):
-            errors = errors_of(record, self._frames) if record is not None else []
-            # An envelope around one line of a traceback: the line counts, and is joined with the others.
-            envelope = record is None or (text_of(record) and all(not one.whole for one in errors))
-            if errors and not envelope:
-                found += self._joined(lines, numbers)
-                found += [(number, error) for error in errors]
-                lines, numbers = [], []
-            else:
-                parts = (line if record is None else text_of(record).removesuffix("\n")).split("\n")
-                lines += parts
-                numbers += [number] * len(parts)
-        return found + self._joined(lines, numbers) or _placed(text, read_error_lines(text))
-
-    def _joined(self, lines: list[str], numbers: list[int]) -> list[_Placed]:
-        return [
-            (numbers[min(line, len(numbers) - 1)], found) for line, found in self._plain("\n".join(lines))
-        ]
-
-    def _plain(self, text: str) -> list[_Placed]:
-        """Tracebacks and platform lines of a text without JSON records, in the order of its lines."""
         outside = outside_stacks(text)
         if outside is not None:
             found = scan(text, self._frames)
-            for hint in _PLATFORM_HINTS:
-                if hint in outside:
-                    return _placed(text, _with_platform(text, found))
-            return _placed(text, found)
+            if any(map(outside.__contains__, HINTS)):
+                found = _with_platform(text, found)
+            if len(found) == 1:
+                return [(text.count("\n", 0, found[0].at), found[0])]
+            placed = list(zip(_lines_of(text, found), found, strict=True))
+        else:
+            placed = self._sections(text)
+        if not placed:
+            named, left_out = read_lines(text)
+            placed = list(zip(_lines_of(text, named), named, strict=True))
+            if left_out > 0:
+                said = f"{LEFT_OUT}{left_out} more lines at level ERROR"
+                placed.append((placed[-1][0], Found(Raised(None, ""), 0, "ERROR", True, said)))
+        return placed
+
+    def _sections(self, text: str) -> list[_Placed]:
         placed: list[_Placed] = []
-        for stream in rewrite(text):
-            found = _with_platform(stream.text, scan(stream.text, self._frames))
-            placed += zip(stream.lines_of(one.at for one in found), found, strict=True)
+        seen: set[tuple[Any, ...]] = set()
+        for section in sections(text):
+            part = section.text
+            found = scan(part, self._frames, alone=section.alone)
+            if not section.alone or not found:
+                found = _with_platform(part, found)
+            for one, line in zip(found, _lines_of(part, found), strict=True):
+                if section.record >= 0:
+                    # A record repeats its error in several fields.
+                    name = (one.raised.type or one.platform).rpartition(".")[2]
+                    key = section.record, name, _places(one.raised)
+                    if key in seen:
+                        continue
+                    seen.update((key, (section.record, name, ())))
+                    one = replace(one, level=section.level or one.level)
+                placed.append((section.line(line), one))
         return sorted(placed, key=lambda pair: pair[0])
 
 
@@ -197,7 +181,7 @@ def with_chains(errors: list[ParsedError]) -> list[ParsedError]:
     chained: dict[tuple[Any, ...], ParsedError] = {}
     unified = []
     for error in errors:
-        places = tuple((frame.file, frame.line, frame.function) for frame in error.frames)
+        places = _places(error)
         key = ((error.type or "").rpartition(".")[2], error.message, places)
         if error.chain:
             chained[key] = error
@@ -213,49 +197,29 @@ _Placed = tuple[int, Found]
 
 def _with_platform(text: str, found: list[Found]) -> list[Found]:
     """The errors, and what the platform says between them; what they say themselves may look the same."""
-    merged = sorted([*found, *read_platform(text), *read_heads(text)], key=lambda one: (one.at, -one.end))
+    said = [*read_platform(text), *read_heads(text), *read_node(text)]
+    if not said:
+        return found
     end = 0
     outer = []
-    for one in merged:
-        if one.end or one.at >= end:
+    for one in sorted([*found, *said], key=lambda one: (one.at, -one.end)):
+        if one.at >= end or (one.end and one in found):
             outer.append(one)
         end = max(end, one.end)
     return outer
 
 
-def _placed(text: str, found: list[Found]) -> list[_Placed]:
-    if len(found) == 1:
-        return [(text.count("\n", 0, found[0].at), found[0])]
-    return list(zip(Stream(text).lines_of(one.at for one in found), found, strict=True))
+def _places(raised: Raised | ParsedError) -> tuple[Any, ...]:
+    return tuple((frame.file, frame.line, frame.function) for frame in raised.frames)
 
 
-def _records(text: str) -> list[tuple[dict[str, Any] | None, str]]:
-    """The text as records: decoded objects, or (None, line) for what is not JSON."""
-    stripped = text.strip()
-    if stripped[:1] in ("{", "["):
-        whole = _decode(stripped)
-        if isinstance(whole, dict):
-            return [(whole, "")]
-        if isinstance(whole, list) and whole and all(isinstance(part, dict) for part in whole):
-            return [(part, "") for part in whole]
-    records: list[tuple[dict[str, Any] | None, str]] = []
-    attempts = 0
-    for line in text.split("\n"):
-        start = line.find('{"') if line[:1] != "{" else 0
-        value = None
-        if start >= 0 and line.rstrip().endswith("}") and attempts < _MAX_JSON_ATTEMPTS:
-            attempts += 1
-            value = _decode(line[start:])
-        # Behind other text it may be a literal in a source line, so it must look like a record.
-        if isinstance(value, dict) and (start == 0 or not _RECORD_KEYS.isdisjoint(value)):
-            records.append((value, ""))
-        else:
-            records.append((None, line))
-    return records
-
-
-def _decode(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def _lines_of(text: str, found: list[Found]) -> list[int]:
+    """The line of each error; ascending offsets take one pass over the text."""
+    lines = []
+    line = last = 0
+    for one in found:
+        if one.at < last:
+            line = last = 0
+        line, last = line + text.count("\n", last, one.at), one.at
+        lines.append(line)
+    return lines

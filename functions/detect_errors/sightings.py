@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from functions.core.app import App
 from functions.core.incident import Frame
-from functions.core.incidents import Sighting
+from functions.core.recorder import Sighting
 from functions.detect_errors.capped import kept
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError

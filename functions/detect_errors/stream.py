@@ -6,21 +6,25 @@ A subscription filter lets only matching lines through, so of such a traceback o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from functions.detect_errors.events import MAX_GAP_MS, Batch, LogEvent
 from functions.detect_errors.model import ParsedError
 
-if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
-
 MAX_CALLS = 8
-"""Calls of GetLogEvents per batch, whose quota is 25 a second for the whole account and region."""
+"""Calls of GetLogEvents per batch; an app's share of the account's quota is in `share`."""
 MAX_BYTES = 4 * 1024 * 1024
 _BEFORE_MS = 1_000
 
 
-def around(client: CloudWatchLogsClient, batch: Batch, errors: Sequence[ParsedError]) -> list[LogEvent]:
+class ReadsLogs(Protocol):
+    """The one call of CloudWatch Logs that this needs: boto3's client has it."""
+
+    def get_log_events(self, **asked: Any) -> Any:
+        """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html"""
+
+
+def around(client: ReadsLogs, batch: Batch, errors: Sequence[ParsedError]) -> list[LogEvent]:
     """The stream's events around the errors that need more, in order and without doubles.
 
     Reads at most MAX_CALLS pages and MAX_BYTES; what lies beyond is left out, and those errors stay cut.

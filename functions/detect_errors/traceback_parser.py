@@ -134,15 +134,19 @@ class _Scan:
             message_start = line_end - len(named[1])
             end = message_end(text, line_end, alone=self.alone)
             message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
-            opened = _Open(Raised(named[0], message, frames), start, end, level_before(gap))
-            if f"\n{HEADER}" in message and self.depth < _MAX_DEPTH:
+            # Without frames, the stack is in events of its own.
+            opened = _Open(
+                Raised(named[0], message, frames), start, end, level_before(gap), bool(frames) or self.alone
+            )
+            if "\n" in message and 'File "' in message and self.depth < _MAX_DEPTH:
                 opened.chain = self._quoted(message)
             self._add(opened, relation)
         return end
 
     def _quoted(self, message: str) -> list[Raised]:
         """The tracebacks that a message quotes, say of a child process: evidence, not errors of their own."""
-        found = scan(message[message.index(f"\n{HEADER}") + 1 :], self.frames, depth=self.depth + 1)
+        quotation = message.partition("\n")[2].replace(f": {HEADER}", f":\n{HEADER}")
+        found = scan(quotation, self.frames, depth=self.depth + 1)
         return [
             replace(one, relation="quoted") for each in found for one in (*each.raised.chain, each.raised)
         ]
@@ -250,16 +254,18 @@ class Head:
 
 
 def lambda_head(gap: str) -> Head | None:
-    """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it."""
+    """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it; tools put more before
+    it."""
     index = gap.rfind(_LAMBDA_HEAD)
-    if index < 0 or (index and gap[index - 1] != "\n"):
+    if index < 0:
         return None
+    start = gap.rfind("\n", 0, index) + 1
     body = gap[index + len(_LAMBDA_HEAD) :].rstrip("\n")
     first, _, rest = body.partition("\n")
     named = exception_line(first)
-    if named is None or (rest and _any_record(rest)):
+    if named is None or (start < index and not telling_type(named[0])) or (rest and _any_record(rest)):
         return None
-    return Head(index, named[0], f"{named[1]}\n{rest}" if rest else named[1])
+    return Head(start, named[0], f"{named[1]}\n{rest}" if rest else named[1])
 
 
 def _same_type(name: str, other: str) -> bool:

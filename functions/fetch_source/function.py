@@ -1,16 +1,17 @@
 """What a Lambda function says of the revision that it runs, in its tags and its environment variables.
 
-An environment holds secrets, so it is read only where the app asks for it and the function itself is tagged
-`self-heal:environment = readable`, without which IAM refuses too. Of it, and of the tags, only what stands
-under the names below is looked at; a value is told to the forge, and kept once the forge knows it as a
-revision; all that is said of any other is its name.
+An environment holds secrets, so it is looked at only where the app asks for it and the function itself is
+tagged `self-heal:environment = readable`. IAM cannot see to that: the same call tells the function's runtime,
+which every heal needs. Of it, and of the tags, only what stands under the names below is looked at; a value is
+told to the forge, and kept once the forge knows it as a revision; all that is said of any other is its name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import ClientError
 
@@ -52,11 +53,32 @@ _VERSION = re.compile(r"\d{4}/\d\d/\d\d/\[(\d{1,18})\][0-9a-f]+")
 
 # What a heal goes on without. Anything else is raised: it passes, or somebody has to know of it.
 # Source: "Errors" of ListTags and GetFunctionConfiguration in the Lambda API reference.
-_NO_ANSWER = {
+NO_ANSWER = {
     "ResourceNotFoundException": "there is no such function",
     "AccessDeniedException": "access was denied",
     "AccessDenied": "access was denied",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function whose log group an incident is from, and the version of it that wrote the log stream."""
+
+    name: str
+    arn: str
+    version: str
+
+    @classmethod
+    def of(cls, incident: Incident) -> Self | None:
+        """None for a log group that is no function's own."""
+        own = _LOG_GROUP.fullmatch(incident.log_group)
+        if own is None:
+            return None
+        # A subscription delivers to its own account and region, where the heal runs too.
+        partition, _, region, account = incident.execution_arn.split(":")[1:5]
+        arn = f"arn:{partition}:lambda:{region}:{account}:function:{own[1]}"
+        version = _VERSION.fullmatch(incident.log_stream)
+        return cls(own[1], arn, version[1] if version else "$LATEST")
 
 
 def told_by_function(client: LambdaClient, incident: Incident, environment: bool) -> Told:
@@ -66,19 +88,14 @@ def told_by_function(client: LambdaClient, incident: Incident, environment: bool
 
     Raises botocore's ClientError, but not for a function that is gone or may not be looked at.
     """
-    own = _LOG_GROUP.fullmatch(incident.log_group)
-    if own is None:
+    failed = Failed.of(incident)
+    if failed is None:
         return Told(notes=(f"log group {incident.log_group or 'unknown'} is no Lambda function's own",))
-    name = own[1]
-    # A subscription delivers to its own account and region, where the heal runs too.
-    partition, _, region, account = incident.execution_arn.split(":")[1:5]
-    arn = f"arn:{partition}:lambda:{region}:{account}:function:{name}"
+    name = failed.name
     tags, why_no_tags = _read(
-        f"tags of function {name}", lambda: client.list_tags(Resource=arn).get("Tags", {})
+        f"tags of function {name}", lambda: client.list_tags(Resource=failed.arn).get("Tags", {})
     )
-    variables, why_no_variables = (
-        _variables(client, arn, incident.log_stream, tags) if environment else ({}, "")
-    )
+    variables, why_no_variables = _variables(client, failed, tags) if environment else ({}, "")
     claims = (
         *_claims("tag", name, tags),
         *_claims("variable", name, variables),
@@ -90,21 +107,20 @@ def told_by_function(client: LambdaClient, incident: Incident, environment: bool
 
 
 def _variables(
-    client: LambdaClient, arn: str, log_stream: str, tags: Mapping[str, str]
+    client: LambdaClient, failed: Failed, tags: Mapping[str, str]
 ) -> tuple[Mapping[str, str], str]:
-    what = f"environment of function {arn.rpartition(':')[2]}"
+    what = f"environment of function {failed.name}"
     tag, value = READABLE
     if tags.get(tag) != value:
         return {}, f"{what}: the function is not tagged {tag} = {value}"
-    return _read(what, lambda: _environment(client, arn, log_stream))
+    return _read(what, lambda: _environment(client, failed))
 
 
-def _environment(client: LambdaClient, arn: str, log_stream: str) -> Mapping[str, str]:
+def _environment(client: LambdaClient, failed: Failed) -> Mapping[str, str]:
     """The variables of the version that wrote the log stream."""
-    version = _VERSION.fullmatch(log_stream)
-    found = client.get_function_configuration(
-        FunctionName=arn, Qualifier=version[1] if version else "$LATEST"
-    ).get("Environment", {})
+    found = client.get_function_configuration(FunctionName=failed.arn, Qualifier=failed.version).get(
+        "Environment", {}
+    )
     if "Error" in found:
         # Encrypted with a key that is not ours to use: the call succeeds all the same.
         raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetFunctionConfiguration")
@@ -116,7 +132,7 @@ def _read(what: str, call: Callable[[], Mapping[str, str]]) -> tuple[Mapping[str
     try:
         return call(), ""
     except ClientError as error:
-        why = _NO_ANSWER.get(error.response["Error"]["Code"])
+        why = NO_ANSWER.get(error.response["Error"]["Code"])
         if why is None:
             raise
         return {}, f"{what}: {why}"

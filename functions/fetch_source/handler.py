@@ -17,9 +17,17 @@ from functions.fetch_source.step import fetch_for
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input → {"key", "facts", "base_sha", "revision_from"}."""
+    """State input → {"key", "facts", "base_sha", "revision_from", "python"}."""
     settings = Settings.from_environment()
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
-    return fetch_for(Heal.from_state(event), artifacts, incidents, registry, boto3.client("lambda"))
+    return fetch_for(
+        Heal.from_state(event),
+        artifacts,
+        incidents,
+        registry,
+        boto3.client("lambda"),
+        lambda region: boto3.client("ecr", region_name=region),
+        settings.require("pythons").split(),
+    )

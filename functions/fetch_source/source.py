@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.python import Python
 from functions.core.remote import Remote
+from functions.fetch_source.interpreter import Word, python_of
 from functions.fetch_source.revision import Told, fetch_commit
 from functions.fetch_source.submodules import with_submodules
 from functions.fetch_source.tree import tree_of_commit
+from functions.harness.interpreters import VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class Source:
     """The tree of one commit.
 
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
-    the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there.
+    the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
+    python: what the app runs on.
     """
 
     archive: bytes
@@ -29,6 +33,7 @@ class Source:
     bytes: int
     submodules: tuple[str, ...]
     left_out: tuple[str, ...]
+    python: Python
 
 
 def fetch_source(
@@ -37,11 +42,14 @@ def fetch_source(
     limits: Limits = DEFAULT_LIMITS,
     logged: str = "",
     function: Callable[[], Told] = Told,
+    runtime: Callable[[], Word] = Word,
+    pythons: Sequence[str] = VERSIONS,
 ) -> Source:
     """The deployed commit's tree if it can be had, else that of the branch head.
 
     logged: what the log names as running; function: what the function that failed says of itself.
-    `fetch_commit` tells who is believed first.
+    `fetch_commit` tells who is believed first. runtime: what that function runs on; pythons: what the runner
+    has, oldest first: see `python_of`.
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
@@ -58,4 +66,5 @@ def fetch_source(
             bytes=sum(entry.bytes for entry in tree.entries),
             submodules=tuple(module.path for module in own.submodules),
             left_out=tuple(module.path for module in tree.submodules),
+            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons),
         )

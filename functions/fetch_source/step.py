@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +13,35 @@ from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.remote import Remote
 from functions.fetch_source.function import told_by_function
+from functions.fetch_source.image import python_of_uri
+from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
+from functions.harness.interpreters import VERSIONS
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
 
 ARCHIVE, METADATA = "source.tar.gz", "source.json"
 
 
 def fetch_for(
-    heal: Heal, artifacts: Artifacts, incidents: Incidents, registry: Registry, lambda_: LambdaClient
+    heal: Heal,
+    artifacts: Artifacts,
+    incidents: Incidents,
+    registry: Registry,
+    lambda_: LambdaClient,
+    ecr: Callable[[str], ECRClient],
+    pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from"}.
+    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python"}.
+
+    ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
     Writes `source.tar.gz`, the facts for ValidatePatch, and last `source.json`: while that is there, the heal
     keeps the commit it began with, even if the branch moves on.
-    Raises what `fetch_source` and `told_by_function` do, AppNotRegistered, AppInvalid and IncidentNotFound.
+    Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
+    and IncidentNotFound.
     """
     done = artifacts.find_json(heal.key(METADATA))
     if done is None:
@@ -38,16 +52,21 @@ def fetch_for(
             Remote.of(app, registry.credentials(app)),
             logged=incident.revision,
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
+            runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
+            pythons=pythons,
         )
+        facts = Facts(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
-            "facts": Facts(incident, app, source.reason, source.submodules).save(artifacts, heal),
+            "facts": facts.save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
             "reason": source.reason,
             "files": source.files,
             "bytes": source.bytes,
             "submodules_left_out": list(source.left_out),
+            "python": source.python.to_json(),
         }
         artifacts.put_json(heal.key(METADATA), done)
-    return {name: done[name] for name in ("key", "facts", "base_sha", "revision_from")}
+    told = ("key", "facts", "base_sha", "revision_from", "python")
+    return {name: done[name] for name in told if name in done}

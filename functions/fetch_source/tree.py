@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "120000": Kind.SYMLINK}
 
+_LARGEST_READ = 1024 * 1024
+"""Bytes of a file that is read by itself: settings are small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -39,6 +42,13 @@ class CommitTree:
 
     entries: tuple[Entry, ...]
     submodules: tuple[Submodule, ...]
+
+    def read(self, git: Git, path: str) -> bytes | None:
+        """The content of one file; None when there is none, or none that this limit takes for source."""
+        entry = next((entry for entry in self.entries if entry.path == path), None)
+        if entry is None or entry.kind is Kind.SYMLINK or entry.bytes > _LARGEST_READ:
+            return None
+        return bytes(git.execute(["git", "cat-file", "blob", entry.blob], stdout_as_string=False))
 
     def members(self, git: Git) -> Iterator[Member]:
         """The files with their content as it is stored: no checkout, so no filters, hooks or links are ever

@@ -11,8 +11,9 @@ from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.facts import Facts
 from functions.core.heal import Heal
+from functions.core.python import Python
 from functions.core.settings import Settings
-from functions.install_dependencies.install import pip_environment
+from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for, left_to
 
 
@@ -24,4 +25,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     facts = Facts.load(artifacts, Heal.from_state(event), event["source"].get("facts", ""))
     if project := facts.app.codebuild_project:
         return left_to(project)
-    return install_for(artifacts, event["source"]["key"], pip_environment(os.environ, settings.package_index))
+    python, environment = Python.from_state(event), installer_environment(os.environ, settings.package_index)
+    return install_for(artifacts, event["source"]["key"], python, environment, settings.runs_on)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -41,11 +40,9 @@ class Wanted:
     early_versions: bool = False
     problem: str = ""
 
-    @property
-    def digest(self) -> str:
-        """The same for the same requirements on the same Python and platform."""
-        platform = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform}"
-        return hashlib.sha256(json.dumps([platform, asdict(self)], sort_keys=True).encode()).hexdigest()
+    def digest(self, target: str) -> str:
+        """The same for the same requirements on the same Python and platform, which `target` names."""
+        return hashlib.sha256(json.dumps([target, asdict(self)], sort_keys=True).encode()).hexdigest()
 
 
 def wanted(tree: Mapping[str, bytes]) -> Wanted:

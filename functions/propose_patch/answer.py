@@ -17,11 +17,13 @@ from functions.core.proposal import (
     Proposal,
 )
 from functions.core.redaction import PLACEHOLDER
+from functions.core.turns import content_of
 
 SCHEMAS = {PROPOSE_TOOL: PROPOSE_SCHEMA, ABSTAIN_TOOL: ABSTAIN_SCHEMA}
 
-# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, "stopReason".
-_REFUSED = ("guardrail_intervened", "content_filtered")
+# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, "stopReason"; the
+# last is Claude's own, from the safety classifiers of its current models.
+_REFUSED = ("guardrail_intervened", "content_filtered", "refusal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,6 @@ def judge(response: dict[str, Any]) -> Verdict:
     if len(calls) > 1:
         return _invalid(f"{len(calls)} tools were called: call exactly one, once")
     return _judge_call(str(calls[0].get("name", "")), calls[0].get("input"))
-
-
-def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
-    """The content blocks of the answer; none if the response has another shape."""
-    message = response.get("output", {}).get("message") or {}
-    return [block for block in message.get("content") or [] if isinstance(block, dict)]
 
 
 def _judge_call(name: str, data: Any) -> Verdict:

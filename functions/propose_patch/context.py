@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.core.incident import Frame
 from functions.core.places import Location, locate
 from functions.core.redaction import redact
+from functions.core.requests import estimate_tokens
 from functions.core.windows import SOURCE_TOKENS
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.origins import Place, origins
+from functions.propose_patch.repository import Repository, is_test
 
 # Of the files that the traceback leads to, what is shown may be this part, and at least so many tokens: more
 # buries what matters, and costs with every attempt.
@@ -28,8 +29,9 @@ _MOST_CAUSES = 40
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
 _CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 40
 _WINDOW = 20
+_ORIGIN_TOKENS, _ORIGIN_SHARE = 400, 6
+"""The most that may be shown of where a value came from, and the part of the budget where that is small."""
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
-_TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,6 @@ class Context:
     parts: tuple[Part, ...]
     left_out: tuple[str, ...]
     frames: tuple[MappedFrame, ...]
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text, estimated on the high side: 3.3 characters of code each, but one of other scripts."""
-    ascii_only = len(text.encode("ascii", "ignore"))
-    return int(ascii_only / 3.3) + len(text) - ascii_only + 1
 
 
 def map_frames(
@@ -136,11 +132,12 @@ def build_context(
     roots: Mapping[str, str],
     budget: int = SOURCE_TOKENS,
     causes: Sequence[Frame] = (),
+    error: str = "",
 ) -> Context:
     """The context of an incident with these frames, innermost last. No parts when no app frame has a file.
 
     budget: estimated tokens of source; the failing functions always get in. causes: frames of the exceptions
-    that led to it.
+    that led to it. error: the exception's type and message.
     """
     mapped = map_frames(frames, repository, roots)
     located = [entry for entry in reversed(mapped) if entry.path and entry.line]
@@ -162,6 +159,7 @@ def build_context(
         selection.add_outer(innermost)
         selection.add_class(innermost)
         selection.add_definitions(innermost)
+        selection.add_origins(located, error)
         selection.add_rest(innermost)
         selection.add_tests(located)
         selection.add_rules()
@@ -183,7 +181,7 @@ class _Selection:
 
     def __init__(self, repository: Repository, budget: int) -> None:
         self._repository = repository
-        self._left = budget
+        self._left = self._budget = budget
         self._shown: dict[str, set[int]] = {}
         self._redacted: dict[str, list[str]] = {}
         self.parts: list[Part] = []
@@ -259,12 +257,23 @@ class _Selection:
                 wanted = set(lines[:_DEFINITION_LINES])
             self._add(definition.path, wanted, f"definition of {definition.name}")
 
+    def add_origins(self, located: Sequence[MappedFrame], error: str) -> None:
+        """Where the value that failed may have been made, in few lines, beside the budget for what is
+        near."""
+        places = [Place(entry.path or "", entry.line or 0) for entry in located]
+        left, listed = self._left, len(self.left_out)
+        self._left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
+        for origin in origins(self._repository, places, error) if self._left else ():
+            self._add(origin.path, set(origin.lines), f"where the value may come from: {origin.why}")
+        self._left = left
+        del self.left_out[listed:]  # suppositions, of which the surest are shown: not worth a line each
+
     def add_tests(self, located: Sequence[MappedFrame]) -> None:
         """Of the tests that import the failing module, those that name it or a function of the traceback."""
         path = located[0].path or ""
         module = posixpath.splitext(posixpath.basename(path))[0]
         names = {module, *(entry.frame.function or "" for entry in located)}
-        for test in sorted(filter(_TEST_FILE.fullmatch, self._repository.paths)):
+        for test in sorted(filter(is_test, self._repository.paths)):
             tree = self._repository.tree(test) if module in (self._repository.text(test) or "") else None
             if tree is None or path not in _imported_files(self._repository, test, tree):
                 continue

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
+from functions.core.adapted import Counts
 from functions.core.errors import PromptTooLong
 from functions.core.incident import Incident
+from functions.core.journal import Journal
+from functions.core.requests import estimate_tokens, request_tokens
+from functions.core.sections import nonce_of
+from functions.core.spend import Commits
 from functions.core.windows import Window
-from functions.propose_patch.ask import Answer, Commits, Converses, ask, request_tokens
-from functions.propose_patch.context import Context, Part, build_context, estimate_tokens
+from functions.propose_patch.ask import Answer, ask
+from functions.propose_patch.context import Context, Part, build_context
 from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
@@ -26,12 +31,6 @@ _LEAST = 2_048
 """Tokens: the rules and the tools alone take more than such a window leaves."""
 
 
-class Counts(Converses, Protocol):
-    """A model whose provider may count tokens beforehand: `functions.core.bedrock.Bedrock`."""
-
-    def count(self, request: dict[str, Any]) -> int | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What the prompt of an attempt is made of, whichever model is asked. roots: the app's path rules."""
@@ -43,11 +42,18 @@ class Draft:
     attempts: Sequence[EarlierAttempt] = ()
     comment: str = ""
     earlier: Sequence[Incident] = ()
+    python: str = ""
+    """The version that the app runs on."""
 
     def context(self, window: Window) -> Context:
         incident = self.incident
         return build_context(
-            self.repository, incident.frames, self.roots, window.source, causes=incident.causes
+            self.repository,
+            incident.frames,
+            self.roots,
+            window.source,
+            causes=incident.causes,
+            error=incident.title,
         )
 
     def prompt(self, context: Context, window: Window) -> Prompt:
@@ -59,6 +65,7 @@ class Draft:
             self.comment,
             self.earlier,
             room=window.room,
+            python=self.python,
         )
 
 
@@ -149,40 +156,35 @@ def ask_fitting(
     window: Window,
     request_of: RequestOf,
     sent: Callable[[Fitted], None],
+    journal: Journal,
+    name: str,
 ) -> Answer:
-    """Fit and ask; where the model reads less than was thought, once more with less.
+    """Fit and ask the model of that name; where it reads less than was thought, once more with less.
 
     sent: told of each request before it is sent. Raises PromptTooLong, OverBudget, and what the model raises.
     """
-    fitted = fit(draft, model, window, request_of)
-    sent(fitted)
-    first = None
-    try:
-        first = _ask(draft, model, budget, window, fitted)
-        if not first.too_long:
-            return first
-        reads = 0
-    except PromptTooLong as error:
-        reads = error.reads
-    half = (fitted.tokens + window.answer) // 2
-    window = window.narrowed(max(min(reads or half, half), _LEAST))
-    fitted = fit(draft, model, window, request_of)
-    sent(fitted)
-    second = _ask(draft, model, budget, window, fitted)
-    if second.too_long:
-        raise PromptTooLong(
-            f"model {fitted.request['modelId']}: the prompt exceeds its context window, twice"
-        )
-    if first is None:
-        return second
-    return replace(
-        second,
-        usage=first.usage + second.usage,
-        cost_usd=first.cost_usd + second.cost_usd,
-        responses=first.responses + second.responses,
-    )
+    counted: int | None = None
 
+    def first() -> dict[str, Any]:
+        nonlocal counted
+        fitted = fit(draft, model, window, request_of)
+        counted = fitted.counted
+        sent(fitted)
+        return fitted.request
 
-def _ask(draft: Draft, model: Counts, budget: Commits, window: Window, fitted: Fitted) -> Answer:
-    looks = Looks(draft.repository, fitted.prompt.nonce)
-    return ask(model, budget, fitted.request, looks, fitted.counted, room=window.room)
+    for narrower in (False, True):
+        talk = journal.open(name, first)
+        looks = Looks(draft.repository, nonce_of(draft.heal_id))
+        try:
+            answer = ask(model, budget, talk, window, looks, counted)
+            if not answer.too_long:
+                return answer
+            problem = PromptTooLong(f"model {name}: the prompt exceeds its context window, twice")
+        except PromptTooLong as error:
+            problem = error
+        if narrower:
+            break
+        half = ((counted or request_tokens(talk.request)) + window.answer) // 2
+        window = window.narrowed(max(min(problem.reads or half, half), _LEAST))
+        counted = None
+    raise problem

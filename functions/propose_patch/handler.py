@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from functions.core.bedrock import Bedrock, client_config
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
+from functions.core.python import Python
 from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.core.spend import Budget
@@ -23,16 +25,16 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.from_environment()
     heal = Heal.from_state(event)
     app = Registry(settings.require("registry_path")).app(heal.app)
+    runtime = boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
     table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))
     return propose(
         heal,
         event["source"]["key"],
+        Python.from_state(event),
         event.get("comment", ""),
-        app,
+        replace(app, model=app.model_in(runtime.meta.region_name)),
         Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
         Incidents(table),
-        Bedrock(
-            boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
-        ),
+        Bedrock(runtime),
         Budget(table, app.name, app.daily_budget_usd),
     )

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.core.redaction import redact
+from functions.core.sections import section
 from functions.propose_patch import syntax
-from functions.propose_patch.prompt import section
 from functions.propose_patch.repository import Repository
 
 MOST_TURNS = 6

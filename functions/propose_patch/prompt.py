@@ -18,30 +18,22 @@ What the model looks up afterwards comes back as sections named `result`.
 
 from __future__ import annotations
 
-import hashlib
-import html
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from functions.core.incident import Incident
 from functions.core.redaction import redact, redact_values
-from functions.propose_patch.context import Context, Part, estimate_tokens
+from functions.core.requests import estimate_tokens
+from functions.core.sections import Section, middle_cut, nonce_of, one_line, section
+from functions.propose_patch.context import Context, Part
 
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
 """Characters; half a character per token where a model reads little."""
 _REASON_LIMIT = 500
 _SHARED = ("incident", "traceback", "source")
 _LEFT_OUT_LINES = 30
-
-# Escape sequences and characters that change how text is read without being seen: terminal codes, control
-# characters, bidirectional and zero-width marks, and the tag characters that can carry hidden text.
-_INVISIBLE = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]"
-    r"|[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
 
 SYSTEM = """\
 You repair Python services. An error was logged in production; find its cause in the source that is shown
@@ -61,6 +53,7 @@ What a good patch does
 - It mends the cause, where the cause is. It does not hide the symptom: no new bare or broad `except`, no
   swallowed error, no skipped, weakened or deleted test, no early return that only avoids the error.
 - It is minimal, keeps the style around it, and changes no behaviour that the error does not call for.
+- It runs on the Python that the incident names: no syntax and no library that is newer.
 - It touches source files of the repository, never CI, deployment, permission, lock or dependency files.
 - Each edit is a search-and-replace block: `search` is copied exactly from the file, indentation included, and
   must occur exactly once in the whole file; take in neighbouring lines where one line may not be unique.
@@ -84,15 +77,6 @@ class EarlierAttempt:
     number: int
     proposal: dict[str, Any] | None
     findings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One delimited part of the user message. `part` says for humans what it holds."""
-
-    text: str
-    part: str
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +117,18 @@ def build_prompt(
     comment: str = "",
     earlier: Sequence[Incident] = (),
     room: int = 1_000_000,
+    python: str = "",
 ) -> Prompt:
     """The prompt for one attempt. Everything in it is redacted; nothing in it can leave its section.
 
     earlier: incidents at the same place, the latest first; room: tokens that the model reads, so that where
-    it is small, neither the log nor earlier attempts leave none for the source.
+    it is small, neither the log nor earlier attempts leave none for the source; python: the version that the
+    app runs on.
     """
-    nonce = hashlib.sha256(heal_id.encode()).hexdigest()[:8]
+    nonce = nonce_of(heal_id)
     return Prompt(
         system=SYSTEM.replace("{nonce}", nonce),
-        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room)),
+        sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room, python)),
         nonce=nonce,
     )
 
@@ -155,6 +141,7 @@ def _sections(
     comment: str,
     earlier: Sequence[Incident],
     room: int,
+    python: str,
 ) -> Iterator[Section]:
     message = incident.title.removeprefix(incident.error_type).removeprefix(":").strip()
     facts = {
@@ -162,10 +149,11 @@ def _sections(
         "message": redact(message),
         "service": incident.app,
         "occurrences": str(incident.occurrences),
+        "python": python,
     }
-    body = "\n".join(f"{name}: {_one_line(value)}" for name, value in facts.items())
+    body = "\n".join(f"{name}: {one_line(value)}" for name, value in facts.items() if value)
     yield section(nonce, "incident", body)
-    yield section(nonce, "traceback", _middle_cut(redact(incident.sample), min(_TRACEBACK_LIMIT, room // 2)))
+    yield section(nonce, "traceback", middle_cut(redact(incident.sample), min(_TRACEBACK_LIMIT, room // 2)))
     for part in context.parts:
         first, last = min(part.lines), max(part.lines)
         attributes = {"path": part.path, "lines": f"{first}-{last}", "why": part.why}
@@ -178,7 +166,7 @@ def _sections(
             "pull_request": other.pull_request_url,
             "reason": redact(other.reason)[:_REASON_LIMIT],
         }
-        body = "\n".join(f"{name}: {_one_line(value)}" for name, value in told.items() if value)
+        body = "\n".join(f"{name}: {one_line(value)}" for name, value in told.items() if value)
         yield section(nonce, "earlier_incident", body)
     for attempt in attempts:
         text = _attempt_json(attempt.proposal, attempt.findings)
@@ -188,7 +176,7 @@ def _sections(
     if comment.strip():
         yield section(nonce, "reviewer_comment", redact(comment.strip()[:_COMMENT_LIMIT]))
     if context.left_out:
-        shown = [_one_line(redact(line)) for line in context.left_out[:_LEFT_OUT_LINES]]
+        shown = [one_line(redact(line)) for line in context.left_out[:_LEFT_OUT_LINES]]
         if more := len(context.left_out) - len(shown):
             shown.append(f"and {more} more")
         yield section(nonce, "left_out", "\n".join(shown))
@@ -205,30 +193,3 @@ def _rendered(part: Part) -> Iterator[str]:
             yield f"{number:>5}>| {code}"
         else:
             yield f"{number:>6}| {code}"
-
-
-def section(nonce: str, name: str, body: str, attributes: dict[str, str] | None = None) -> Section:
-    """A delimited part; nothing in `body` or in the attributes' values can close it."""
-    values = {key: _clean(nonce, _one_line(value)) for key, value in (attributes or {}).items()}
-    head = "".join(f' {key}="{html.escape(value)}"' for key, value in values.items())
-    text = f"<{name}-{nonce}{head}>\n{_clean(nonce, body)}\n</{name}-{nonce}>"
-    part = " ".join((name, *values.values()))
-    return Section(text, part, estimate_tokens(text))
-
-
-def _clean(nonce: str, text: str) -> str:
-    """Data without the nonce, in whatever case, and without what is not seen."""
-    text = _INVISIBLE.sub("", text)
-    return re.sub(nonce, "[delimiter]", text, flags=re.IGNORECASE)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _middle_cut(text: str, limit: int) -> str:
-    """The beginning and, mostly, the end: where the exception is."""
-    if len(text) <= limit:
-        return text
-    head = limit // 4
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[head - limit :]}"

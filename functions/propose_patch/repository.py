@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterable
 from functools import cached_property
@@ -12,6 +13,14 @@ from functions.core.encodings import encoding_of
 
 # Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
 _LARGEST_TEXT = 1_000_000
+
+
+_TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
+
+
+def is_test(path: str) -> bool:
+    """Whether a file holds tests, by its name."""
+    return _TEST_FILE.fullmatch(path) is not None
 
 
 class Repository:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.core import archive
+from functions.core import archive, engine
+from functions.core.adapted import Adapted, Counts
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
-from functions.core.errors import ModelAccessDenied, ModelThrottled, ModelUnavailable, PromptTooLong
+from functions.core.failover import Asked, first_to_answer
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
+from functions.core.journal import Journal
+from functions.core.prices import Prices, Usage
 from functions.core.proposal import Abstention, Proposal
-from functions.core.redaction import redact, redact_values
-from functions.core.spend import OverBudget
+from functions.core.python import Python
+from functions.core.redaction import redact
+from functions.core.requests import Options
+from functions.core.review import spent_usd
+from functions.core.spend import Commits, OverBudget
 from functions.core.windows import Window, window_of
-from functions.propose_patch.ask import Answer, Commits, request_for
+from functions.propose_patch.ask import Answer, request_for
 from functions.propose_patch.context import Context
-from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
+from functions.propose_patch.fit import Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
 
@@ -30,14 +36,18 @@ PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
     "answer.json",
     "outcome.json",
 )
+REFUSED = "refused.json"
+"""Of the heal: which parameters which models refused."""
 
 
 _OTHERS_READ, _OTHERS_SHOWN = 200, 3
+_NOTE_LIMIT = 1_000
 
 
 def propose(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     artifacts: Artifacts,
@@ -46,24 +56,26 @@ def propose(
     budget: Commits,
 ) -> dict[str, Any]:
     """The `proposal` part of the state: {"outcome", "key", "title", "reason", "next_action", "confidence",
-    "input_tokens", "output_tokens", "cost_usd"}; outcome is "proposed", "abstained" or "invalid".
+    "input_tokens", "output_tokens", "cost_usd", "model", "model_note"}; outcome is "proposed", "abstained" or
+    "invalid"; model_note says why it was not the app's own model, or what that one was asked without.
 
-    `outcome.json` is written last: while it is there, the attempt is over and its answer not paid for again.
+    Answers are written before they are judged, and `outcome.json` last: nothing is paid for twice.
     Raises IncidentNotFound and what the model raises.
     """
     incident = incidents.get(heal.incident_id)
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
         others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
-        outcome = _attempt(heal, source_key, comment, app, incident, others, artifacts, model, budget)
+        outcome = _attempt(heal, source_key, python, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
-    _record(heal, incident, incidents, artifacts, outcome)
+    _record(heal, incident, incidents, artifacts)
     return outcome
 
 
 def _attempt(
     heal: Heal,
     source_key: str,
+    python: Python,
     comment: str,
     app: App,
     incident: Incident,
@@ -81,17 +93,32 @@ def _attempt(
         _earlier(heal, artifacts),
         comment,
         others,
+        python.version,
     )
-    context = draft.context(window_of(app.model, app.context_window))
+    context = draft.context(window_of(app.model, app.context_window, app.answer_tokens))
     if not context.parts:
         return _finish(heal, artifacts, nothing_to_show(context))
+    if abstention := unreadable([context.parts[0].path], repository, python):
+        return _finish(heal, artifacts, abstention)
+    journal = Journal(
+        artifacts.find_json(heal.attempt_key(ANSWER)),
+        lambda said: artifacts.put_json(heal.attempt_key(ANSWER), said),
+        Prices(app.prices),
+    )
+    adapted = Adapted(
+        model,
+        artifacts.find_json(heal.key(REFUSED)),
+        lambda refused: artifacts.put_json(heal.key(REFUSED), refused),
+    )
     try:
-        answer, used = _ask(heal, app, draft, artifacts, model, budget)
+        asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
     except OverBudget as error:
-        return _finish(heal, artifacts, _over_budget(error))
-    record = {"model": used, "responses": list(answer.responses), "sent": list(answer.sent)}
-    artifacts.put_json(heal.attempt_key(ANSWER), redact_values(record))
-    return _finish(heal, artifacts, answer.result, answer)
+        return _finish(heal, artifacts, _over_budget(error, journal), journal)
+    result = asked.answer.result
+    if isinstance(result, Proposal):
+        result = unreadable([edit.path for edit in result.edits], repository, python) or result
+    outcome = _finish(heal, artifacts, result, journal, asked.answer.violations)
+    return outcome | {"model": asked.model, "model_note": model_note(asked, adapted)}
 
 
 def _ask(
@@ -101,43 +128,41 @@ def _ask(
     artifacts: Artifacts,
     model: Counts,
     budget: Commits,
-) -> tuple[Answer, str]:
-    """The answer, and the id of the model that gave it: the app's, or else its fallbacks in their order.
-
-    Raises what the app's own model raised when none answers, so that it is that one that is retried.
-    """
+    journal: Journal,
+) -> Asked[Answer]:
+    """The answer of the app's model, or else of its fallbacks in their order."""
 
     def keep(fitted: Fitted) -> None:
         artifacts.put_json(heal.attempt_key(PROMPT), fitted.to_json())
 
-    failure: Exception | None = None
-    for name in (app.model, *app.fallback_models):
-        window = window_of(name, app.context_window)
-        try:
-            return ask_fitting(draft, model, budget, window, request_maker(app, name), keep), name
-        except (ModelAccessDenied, ModelThrottled, ModelUnavailable, PromptTooLong) as error:
-            failure = failure or error
-    raise failure or AssertionError("an app has a model")
+    def ask(name: str) -> Answer:
+        window = window_of(name, app.context_window, app.answer_tokens)
+        make = request_maker(name, Options.of(app, heal))
+        return ask_fitting(draft, model, budget, window, make, keep, journal, name)
+
+    return first_to_answer((app.model, *app.fallback_models), ask, journal.resumes_with)
 
 
-def request_maker(app: App, model: str) -> Callable[[Prompt, Window], dict[str, Any]]:
+def request_maker(model: str, options: Options) -> Callable[[Prompt, Window], dict[str, Any]]:
     """What makes requests for a model as the app has set it."""
+    return lambda prompt, window: request_for(model, prompt, options, window.answer)
 
-    def make(prompt: Prompt, window: Window) -> dict[str, Any]:
-        return request_for(
-            model,
-            prompt,
-            temperature=app.temperature,
-            guardrail=app.guardrail,
-            answer_tokens=window.answer,
-        )
 
-    return make
+def model_note(asked: Asked[Any], adapted: Adapted) -> str:
+    """What people should know of how a model was asked; "" when all went as the app has set it."""
+    without = adapted.refused_by(asked.model)
+    notes = [*asked.passed_over, f"asked without {', '.join(without)}, which it refused" if without else ""]
+    return redact("; ".join(filter(None, notes)))[:_NOTE_LIMIT]
 
 
 def _finish(
-    heal: Heal, artifacts: Artifacts, result: Proposal | Abstention | None, answer: Answer | None = None
+    heal: Heal,
+    artifacts: Artifacts,
+    result: Proposal | Abstention | None,
+    journal: Journal | None = None,
+    violations: Sequence[str] = (),
 ) -> dict[str, Any]:
+    usage = journal.usage if journal else Usage()
     outcome: dict[str, Any] = {
         "outcome": "invalid",
         "key": "",
@@ -145,14 +170,14 @@ def _finish(
         "reason": "",
         "next_action": "",
         "confidence": 0.0,
-        "input_tokens": answer.usage.input + answer.usage.cache_read + answer.usage.cache_write
-        if answer
-        else 0,
-        "output_tokens": answer.usage.output if answer else 0,
-        "cost_usd": round(answer.cost_usd, 6) if answer else 0.0,
+        "input_tokens": usage.prompt,
+        "output_tokens": usage.output,
+        "cost_usd": round(journal.cost_usd, 6) if journal else 0.0,
+        "model": "",
+        "model_note": "",
     }
     if result is None:
-        violations = [redact(violation) for violation in answer.violations] if answer else []
+        violations = [redact(violation) for violation in violations]
         artifacts.put_json(
             heal.attempt_key(FINDINGS), {"findings": [f"answer: {violation}" for violation in violations]}
         )
@@ -191,14 +216,8 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
 
 def same_place(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
     """Of these incidents, the latest that failed in the same function of the same file."""
-    place = _place(incident)
     same = (other for other in others if other.incident_id != incident.incident_id)
-    return [other for other in same if place and _place(other) == place][:_OTHERS_SHOWN]
-
-
-def _place(incident: Incident) -> tuple[str, str | None] | None:
-    own = [frame for frame in incident.frames if frame.in_app]
-    return (own[-1].file, own[-1].function) if own else None
+    return [other for other in same if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
 
 
 def nothing_to_show(context: Context) -> Abstention:
@@ -212,27 +231,40 @@ def nothing_to_show(context: Context) -> Abstention:
     )
 
 
-def _over_budget(error: OverBudget) -> Abstention:
+def unreadable(paths: Iterable[str], repository: Repository, python: Python) -> Abstention | None:
+    """The abstention where a file that failed, or is to be changed, is of a Python that is newer than this
+    system's own: its patch could not be judged."""
+    for path in paths:
+        text = repository.text(path) if path.endswith(".py") else None
+        if text is not None and (why := engine.too_new(path, text, python)):
+            return Abstention(
+                abstention_class="configuration",
+                reason=f"A patch could not be judged: {why}.",
+                files_looked_at=(path,),
+                next_action=engine.what_to_do(python),
+            )
+    return None
+
+
+def _over_budget(error: OverBudget, journal: Journal) -> Abstention:
+    made = len(journal.responses)
+    calls = "No call was made" if not made else f"After {made} call{'s' if made > 1 else ''} no more was made"
     return Abstention(
         abstention_class="configuration",
-        reason=f"No call was made: {error}.",
+        reason=f"{calls}: {error}.",
         files_looked_at=(),
         next_action="Raise the app's 'daily_budget_usd', or start the heal again after midnight UTC.",
     )
 
 
-def _record(
-    heal: Heal, incident: Incident, incidents: Incidents, artifacts: Artifacts, outcome: dict[str, Any]
-) -> None:
+def _record(heal: Heal, incident: Incident, incidents: Incidents, artifacts: Artifacts) -> None:
     """Attempts and cost of this heal, as totals, so that recording twice changes nothing."""
     if incident.execution_arn.rsplit(":", 1)[-1] != heal.heal_id:
         return  # another execution has the incident by now
-    earlier = (artifacts.find_json(heal.attempt_key(OUTCOME, number)) for number in range(1, heal.attempt))
-    cost = outcome["cost_usd"] + sum(record["cost_usd"] for record in earlier if record)
     incidents.advance(
         heal.incident_id,
         incident.execution_arn,
         status=str(Status.HEALING),
         attempts=heal.attempt,
-        cost_usd=Decimal(str(round(cost, 6))),
+        cost_usd=Decimal(str(round(spent_usd(artifacts, heal), 6))),
     )

@@ -32,10 +32,10 @@ def enclosing(tree: ast.Module, line: int) -> tuple[Function | None, ast.ClassDe
             function, owner = None, inner
         elif isinstance(inner, Function):
             function = inner
-        body = _children(inner)
+        body = children(inner)
 
 
-def _children(node: ast.stmt) -> list[ast.AST]:
+def children(node: ast.stmt) -> list[ast.AST]:
     """Statements directly inside, through the handlers and cases that are no statements themselves."""
     found: list[ast.AST] = []
     for child in ast.iter_child_nodes(node):
@@ -90,6 +90,26 @@ def assigned(statement: ast.AST) -> set[str]:
     elif isinstance(statement, ast.withitem) and statement.optional_vars:
         targets = [statement.optional_vars]
     return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def arguments(function: Function) -> set[str]:
+    """Names of a function's arguments."""
+    taken = function.args
+    named = (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)
+    return {a.arg for a in (*named, *filter(None, (taken.vararg, taken.kwarg)))}
+
+
+def bound_in(function: Function) -> set[str]:
+    """Names that a function binds: its arguments, and what it assigns. `table[key] = …` binds no `table`."""
+    names = (node for node in ast.walk(function) if isinstance(node, ast.Name))
+    return arguments(function) | {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def head(node: ast.stmt) -> range:
+    """The lines of a compound statement before its body, decorators included."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    last = first_line(body[0]) if body else node.lineno + 1
+    return range(first_line(node), max(last, node.lineno + 1))
 
 
 def names_in(node: ast.AST) -> set[str]:

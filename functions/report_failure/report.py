@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.core.console import execution_url
@@ -10,6 +11,7 @@ from functions.core.errors import IncidentNotFound
 from functions.core.incident import Incident
 from functions.core.incidents import Incidents
 from functions.core.inert import inert, inert_line
+from functions.core.lifetimes import redrivable_until
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
 from functions.core.webhooks import Post, Webhooks
@@ -53,7 +55,12 @@ def report(
     step = failed_step(dict(entry) for entry in history["events"])
     command = f"selfheal redrive {failure.incident_id}"
     incident = incidents.fail(
-        failure.incident_id, failure.execution_arn, failure.event_id, redact(explain(failure, step)), command
+        failure.incident_id,
+        failure.execution_arn,
+        failure.event_id,
+        redact(explain(failure, step)),
+        command,
+        redrivable_until(_stopped(description)),
     )
     if incident is not None:
         notifications.send(*_tell(incident, failure, step))
@@ -68,10 +75,21 @@ def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
         f"{inert(incident.reason)}\n\n"
         f"Mend the cause, then go on from {step or 'the failed step'}:\n"
         f"  {incident.next_action}\n\n"
+        f"That is possible {_until(incident)}. Then its next occurrence starts another heal, or you do:\n"
+        f"  {incident.next_action} --anew\n\n"
         f"Execution: {execution_url(failure.execution_arn)}\n"
         f"Incident {incident.incident_id}\n"
     )
     return f"[{incident.app}] Heal failed at {step or 'an unknown step'}: {incident.title}", text
+
+
+def _stopped(description: dict[str, Any]) -> datetime:
+    stopped = description.get("stopDate")
+    return stopped if isinstance(stopped, datetime) else datetime.now(UTC)
+
+
+def _until(incident: Incident) -> str:
+    return f"until {incident.redrivable_until[:16].replace('T', ' ')} UTC"
 
 
 def _announce(incident: Incident, failure: Failure, step: str) -> Post:
@@ -79,7 +97,7 @@ def _announce(incident: Incident, failure: Failure, step: str) -> Post:
         headline=f"{incident.app}: heal failed at {step or 'an unknown step'}: {incident.title}",
         facts=(
             ("Why", incident.reason),
-            ("Go on, once the cause is mended", incident.next_action),
+            ("Go on, once the cause is mended", f"{incident.next_action} ({_until(incident)})"),
             ("Nothing is lost", f"the heal goes on from {step or 'the failed step'}"),
         ),
         link=execution_url(failure.execution_arn),

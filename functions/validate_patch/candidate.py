@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from functions.core.facts import Facts
 from functions.core.incident import Frame
@@ -15,9 +13,6 @@ from functions.core.places import locate
 from functions.core.proposal import Proposal
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import Change, Tree
-
-_TEST_DIRECTORIES = frozenset({"test", "tests", "testing"})
-_TEST_NAME = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py|conftest\.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +55,6 @@ def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> 
         if path is not None and frame.function is not None and frame.line is not None:
             found.append(Place(path, frame.function, frame.line, frame.code))
     return tuple(found)
-
-
-def is_test(path: str) -> bool:
-    """Whether a path is test code, by the names that pytest and unittest use."""
-    pure = PurePosixPath(path)
-    return bool(_TEST_DIRECTORIES & set(pure.parts[:-1])) or _TEST_NAME.fullmatch(pure.name) is not None
 
 
 def parsed(tree: Tree, path: str) -> ast.Module | None:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.core.redaction import redact
+from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
-from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import Change, Tree
 

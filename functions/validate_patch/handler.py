@@ -1,53 +1,57 @@
 """ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
 
-Its function has no credentials but to its artifact prefix, and no network but to the artifacts bucket.
+It runs nothing of the repository's: for what must be run it leaves a job, and judges the report when it is
+asked again (`lanes.py`). Its function's credentials read the artifacts bucket, and write there what
+ValidatePatch makes, of any heal.
 """
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import boto3
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
-from functions.core.dependencies import LIMITS, Dependencies
+from functions.core.dependencies import Dependencies
 from functions.core.edge import step
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.proposal import Proposal
 from functions.core.settings import Settings
-from functions.validate_patch.codebuild.step import DEFERRED, Order, before_or_after
-from functions.validate_patch.sandbox.sandbox import Sandbox
-from functions.validate_patch.tree import Tree
-from functions.validate_patch.validate import Validation, examine, tree_of, validate
+from functions.validate_patch import lanes
+from functions.validate_patch.validate import (
+    RUNNING,
+    Validation,
+    conclude,
+    examine,
+    not_run,
+    tree_of,
+    why_not_run,
+)
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """The `validation` part of the state input. A second run overwrites its artifacts with equal ones.
-
-    For an app whose tests run in CodeBuild the first answer is an order for a build: `codebuild/step.py`.
-    """
+    """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
     heal = Heal.from_state(event)
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
-    source = event["source"]
-    facts = Facts.load(artifacts, heal, source.get("facts", ""))
-    tree = tree_of(archive.read(artifacts.get(source["key"])))
+    source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    if facts.app.codebuild_project:
-        examined = examine(tree, proposal, facts)
-        result = before_or_after(event, heal, artifacts, examined, source["base_sha"])
-        if isinstance(result, Order):
-            return {"verdict": DEFERRED, "build": asdict(result)}
-    else:
-        result = _in_sandbox(
-            artifacts, Dependencies.from_state(event), tree, proposal, facts, source["base_sha"]
-        )
+    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
+    if lanes.came_back(event):
+        return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))
+    # A project's image brings what the tests import.
+    missing = "" if examined.candidate.facts.app.codebuild_project else dependencies.reason
+    if why := why_not_run(examined, missing):
+        waiting = not_run(*RUNNING, why=why)
+        return _kept(heal, artifacts, conclude(examined, examined.candidate, waiting, source["base_sha"]))
+    packages = dependencies.archive(artifacts) if dependencies.key else b""
+    return lanes.ordered(heal, artifacts, examined, packages).to_state()
+
+
+def _kept(heal: Heal, artifacts: Artifacts, result: Validation) -> dict[str, Any]:
     evidence = result.evidence
     patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
     evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
@@ -61,18 +65,3 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         "proven": result.proven,
         "findings": len(evidence.findings),
     }
-
-
-def _in_sandbox(
-    artifacts: Artifacts,
-    dependencies: Dependencies,
-    tree: Tree,
-    proposal: Proposal,
-    facts: Facts,
-    base_sha: str,
-) -> Validation:
-    with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
-        if dependencies.key:
-            archive.unpack(artifacts.get(dependencies.key), Path(folder), LIMITS)
-        sandbox = partial(Sandbox, dependencies=Path(folder) if dependencies.key else None)
-        return validate(tree, proposal, facts, base_sha, sandbox, dependencies.reason)

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.harness.names import is_test
+from functions.harness.tracer import Range
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.values import is_false
-from functions.validate_patch.sandbox.tracer import Range
 
 # What ends a block in another way than by its last statement.
 _LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue

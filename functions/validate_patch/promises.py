@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from functions.core.redaction import redact
@@ -26,7 +26,7 @@ _VALUE = re.compile(
     r"|(?P<text>\"[^\"]+\"|(?<!\w)'[^']+')|(?P<name>\b[A-Z][A-Z0-9_]+\b)"
 )
 
-Calls = list[tuple[dict[str, Any], dict[str, Any]]]
+Calls = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 """Calls that failed as the incident did (see `explore.explore`), each with what it does after the patch."""
 
 

@@ -5,46 +5,38 @@ from __future__ import annotations
 import ast
 import shlex
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from functions.core.evidence import GateResult, Result, Run
 from functions.core.redaction import redact
-from functions.validate_patch import outcomes
-from functions.validate_patch.candidate import Candidate, is_test, parsed
-from functions.validate_patch.outcomes import TestRun
-from functions.validate_patch.sandbox.sandbox import Outcome, Sandbox
-from functions.validate_patch.tree import File
+from functions.harness import test_runs
+from functions.harness.names import is_test
+from functions.harness.outcome import Outcome
+from functions.harness.test_runs import TestRun
+from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.told import Told
 
 GATE = "breaks_nothing"
-_SECONDS = 240.0
+SECONDS = 240.0
+"""For each run."""
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
 _SHOWN = 10
-_BROKEN = b'raise ImportError("taken away to see whether the tests notice")\n'
-USAGE_ERROR = 4
-"""pytest.ExitCode.USAGE_ERROR"""
+_BROKEN = 'raise ImportError("taken away to see whether the tests notice")\n'
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is run on both trees.
+def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
+    """The `suite` part of an experiment: the repository's own tests; None when it has none.
 
-    `plain` is run instead when pytest does not know the options that `task` has (exit code 4).
+    A command tells nothing but whether it succeeds, so it is run with the changed modules broken, too.
     """
-
-    command: tuple[str, ...]
-    task: dict[str, Any]
-    plain: dict[str, Any] | None = None
-
-
-def plan(candidate: Candidate) -> Plan | None:
-    """The repository's own tests; None when it has none."""
     command = candidate.rules.test_command
     arguments = pytest_arguments(command)
     if arguments is None:
-        return Plan(command, {"kind": "command", "args": list(command)})
+        changed = [change.path for change in candidate.python_changes if not is_test(change.path)]
+        task = {"kind": "command", "args": list(command)}
+        return {"task": task, "plain": None, "seconds": seconds, "broken": dict.fromkeys(changed, _BROKEN)}
     if not command and not any(
         is_test(path) and not path.endswith("__init__.py") for path in candidate.before
     ):
@@ -52,48 +44,39 @@ def plan(candidate: Candidate) -> Plan | None:
     task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": relevant_tests(candidate)}
     # Options in the repository's configuration may need a plugin that is not installed.
     plain = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
-    return Plan(command or ("pytest",), task, plain)
+    return {"task": task, "plain": plain, "seconds": seconds}
 
 
-def no_tests() -> GateResult:
-    return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
+def result(candidate: Candidate, told: Told) -> GateResult:
+    """The gate's result: what the tests did on the tree as fetched and on the patched one, test by test."""
+    plan = asked(candidate, SECONDS)
+    if plan is None:
+        return GateResult(GATE, Result.NOT_RUN, "not run: the repository has no tests")
+    if plan["task"]["kind"] == "pytest" and told.pytest_problem:
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {no_pytest(told)}")
+    if told.proof.suite is None:
+        return GateResult(GATE, Result.NOT_RUN, "not run: there was no time left for the repository's tests")
+    command = candidate.rules.test_command or ("pytest",)
+    before, after = told.proof.suite
+    if plan["task"]["kind"] == "command":
+        judged = _by_exit_code(command, before, after)
+        if judged.result is Result.PASS and plan["broken"]:
+            judged = _unless_deaf(judged, command, told.proof.broken)
+    else:
+        judged = _by_tests(command, before, after, plain=told.proof.plain)
+    ran = [before, after, *([told.proof.broken] if told.proof.broken else [])]
+    return replace(judged, seconds=round(sum(outcome.seconds for outcome in ran), 4))
 
 
-def check(candidate: Candidate, sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor) -> GateResult:
-    """Run the repository's tests on both trees (as fetched, patched) side by side; compare test by test."""
-    planned = plan(candidate)
-    if planned is None:
-        return no_tests()
-    before, after = _both(sandbox, trees, pool, planned.task)
-    if planned.task["kind"] == "command":
-        result = judge(planned, before, after)
-        return _unless_deaf(result, candidate, sandbox, planned) if result.result is Result.PASS else result
-    if planned.plain is None or before.exit_code != USAGE_ERROR:
-        return judge(planned, before, after)
-    return judge(planned, *_both(sandbox, trees, pool, planned.plain), plain=True)
+def no_pytest(told: Told) -> str:
+    return f"Python {told.python} cannot import pytest there: {told.pytest_problem}"
 
 
-def _unless_deaf(result: GateResult, candidate: Candidate, sandbox: Sandbox, planned: Plan) -> GateResult:
-    """The same, unless the command succeeds even where no changed module can be imported."""
-    broken = {change.path: File(_BROKEN) for change in candidate.python_changes if not is_test(change.path)}
-    outcome = sandbox.run(sandbox.stage({**candidate.after, **broken}), planned.task, _SECONDS)
-    if not broken or outcome.exit_code != 0:
-        return result
-    shown = shlex.join(planned.command)
-    why = f"{shown} succeeds even when nothing that the patch changes can be imported, so it proves nothing"
-    return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), result.runs)
-
-
-def judge(planned: Plan, before: Outcome, after: Outcome, *, plain: bool = False) -> GateResult:
-    """The gate's result, from one run on each tree, wherever they took place.
-
-    plain: whether it was `planned.plain` that was run.
-    """
-    if planned.task["kind"] == "command":
-        return _by_exit_code(planned.command, before, after)
-    shown = shlex.join(planned.command)
+def _by_tests(command: tuple[str, ...], before: Outcome, after: Outcome, *, plain: bool) -> GateResult:
+    """plain: whether it ran without the options in the repository's configuration."""
+    shown = shlex.join(command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
-    was, now = outcomes.read(before), outcomes.read(after)
+    was, now = test_runs.read(before), test_runs.read(after)
     findings = _findings(was, now)
     if findings:
         return GateResult(GATE, Result.FAIL, findings[0], findings, runs)
@@ -144,13 +127,6 @@ def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:
     if program.startswith("python") and command[1:3] == ("-m", "unittest") and len(command) in (3, 4):
         return []  # pytest runs unittest's tests and tells them apart
     return None
-
-
-def _both(
-    sandbox: Sandbox, trees: tuple[Path, Path], pool: Executor, task: dict[str, Any]
-) -> tuple[Outcome, Outcome]:
-    before, after = pool.map(lambda tree: sandbox.run(tree, task, _SECONDS), trees)
-    return before, after
 
 
 def _findings(was: TestRun, now: TestRun) -> tuple[str, ...]:
@@ -222,6 +198,20 @@ def _by_exit_code(command: tuple[str, ...], before: Outcome, after: Outcome) -> 
         finding = f"{shown} succeeded before the patch and {ended} after it: {_line(after.output[-300:])}"
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs)
     return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs)
+
+
+def _unless_deaf(passed: GateResult, command: tuple[str, ...], broken: Outcome | None) -> GateResult:
+    """The same, unless the command succeeds even where no changed module can be imported."""
+    shown = shlex.join(command)
+    if broken is None:
+        why = f"there was no time left to see whether {shown} notices when what the patch changes is broken"
+    elif broken.exit_code == 0:
+        why = (
+            f"{shown} succeeds even when nothing that the patch changes can be imported, so it proves nothing"
+        )
+    else:
+        return passed
+    return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), passed.runs)
 
 
 def _run(command: str, tree: str, outcome: Outcome) -> Run:

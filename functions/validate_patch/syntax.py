@@ -1,19 +1,26 @@
-"""Gate 3: the patched files parse, and ruff finds no new undefined name or the like on changed lines."""
+"""Gate 3: the patched files parse, and ruff finds no new undefined name or the like on changed lines.
+
+Ruff knows the syntax of every Python, whichever runs it, so it judges by the app's own. This system's own
+parser, by which the gates after this one read, comes second: what it is too old for, and what did not parse
+before the patch either, is no finding.
+"""
 
 from __future__ import annotations
 
-import ast
 import importlib
 import json
 import subprocess
 import tempfile
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+from functions.core import engine
 from functions.core.errors import PermanentError
-from functions.validate_patch.candidate import Candidate, is_test
-from functions.validate_patch.tree import Tree
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.tree import Change, Tree
 
 # Errors, not style: E9 syntax and I/O, F821/F822/F823 undefined names, F811 redefinition, F401 an import that
 # nothing uses, F63/F7 comparisons and statements that cannot mean what they say, F502-F509 broken % formats.
@@ -22,41 +29,83 @@ _SECONDS = 30
 _KNOWN_PYTHONS = frozenset(f"3.{minor}" for minor in range(7, 16))
 
 
-def findings(candidate: Candidate) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """findings: what speaks against the patch; unread: why changed files cannot be judged by reading them."""
+
+    findings: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What ruff says of one tree: the first syntax error of a file, and everything else in order."""
+
+    broken: dict[str, tuple[int, str]]
+    others: list[tuple[str, int, str, str]]
+    """(path, line, rule, message)"""
+
+
+def check(candidate: Candidate) -> Checked:
     """Syntax errors, and what ruff reports of the patched files that it did not report before."""
-    found = []
-    for change in candidate.python_changes:
-        if change.after is None:
-            continue
-        try:
-            ast.parse(change.after.data, change.path)
-        except SyntaxError as error:
-            found.append(f"{change.path}:{error.lineno}: does not parse: {error.msg}")
-        except ValueError as error:
-            found.append(f"{change.path}: does not parse: {error}")
-    if found:
-        return tuple(found)
-    paths = [change.path for change in candidate.python_changes if change.after is not None]
-    if not paths:
-        return ()
+    changes = [change for change in candidate.python_changes if change.after is not None]
+    if not changes:
+        return Checked()
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         trees = {"before": candidate.before, "after": candidate.after}
-        reports = _ruff(Path(folder), trees, paths, candidate.rules.python)
-    known = Counter((path, code, text) for path, _, code, text in reports["before"])
-    for path, line, code, text in reports["after"]:
+        paths = [change.path for change in changes]
+        reports = _ruff(Path(folder), trees, paths, candidate.facts.python.version)
+    before, after = reports["before"], reports["after"]
+    findings: list[str] = []
+    unread: list[str] = []
+    for change in changes:
+        new, why_not = _parsing(candidate, change, before.broken, after.broken)
+        findings += filter(None, (new,))
+        unread += filter(None, (why_not,))
+    if not findings:
+        findings += _new(before, after)
+    return Checked(tuple(findings), tuple(unread))
+
+
+def _parsing(
+    candidate: Candidate,
+    change: Change,
+    before: dict[str, tuple[int, str]],
+    after: dict[str, tuple[int, str]],
+) -> tuple[str, str]:
+    """The finding, and why the file cannot be judged by reading it."""
+    path, python = change.path, candidate.facts.python
+    old = change.before.data if change.before else b""
+    new = change.after.data if change.after else b""
+    broken = engine.syntax_error(path, new)
+    if path in before or (engine.syntax_error(path, old) and not engine.too_new(path, old, python)):
+        still = f"{path} does not parse, without the patch as with it: make it parse first"
+        return "", still if broken else ""
+    if path in after:
+        line, message = after[path]
+        return f"{path}:{line}: does not parse: {message}", ""
+    for source in (old, new):
+        if too_new := engine.too_new(path, source, python):
+            return "", f"{too_new}. {engine.what_to_do(python)}"
+    return broken, ""
+
+
+def _new(before: _Report, after: _Report) -> list[str]:
+    found = []
+    known = Counter((path, code, text) for path, _, code, text in before.others)
+    for path, line, code, text in after.others:
         if known[path, code, text] > 0:
             known[path, code, text] -= 1
         elif code != "F401" or not is_test(path):  # an import too many in a test harms nobody
             found.append(f"{path}:{line}: {code} {text}")
-    return tuple(found)
+    return found
 
 
 _FINDING = threading.Lock()
-_Report = tuple[str, int, str, str]
 
 
-def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -> dict[str, list[_Report]]:
-    """(path, line, rule, message) per tree, from one call of ruff over both."""
+def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -> dict[str, _Report]:
+    """A report per tree, from one call of ruff over both."""
     for name, tree in trees.items():
         for path in paths:
             if path in tree:
@@ -73,12 +122,19 @@ def _ruff(folder: Path, trees: dict[str, Tree], paths: list[str], python: str) -
     )
     if run.returncode != 0:
         raise PermanentError(f"ruff failed: {run.stderr.decode(errors='replace')[-500:]}")
-    reports: dict[str, list[_Report]] = {name: [] for name in trees}
+    reports = {name: _Report({}, []) for name in trees}
     for row in json.loads(run.stdout):
         tree_name, _, path = Path(row["filename"]).relative_to(folder.resolve()).as_posix().partition("/")
-        line = row["location"]["row"]
-        reports[tree_name].append((path, line, row["code"] or "syntax error", row["message"]))
+        report, line, message = reports[tree_name], row["location"]["row"], row["message"]
+        if row["code"] in (None, _SYNTAX):
+            report.broken.setdefault(path, (line, message))
+        else:
+            report.others.append((path, line, row["code"], message))
     return reports
+
+
+_SYNTAX = "invalid-syntax"
+"""Ruff's name for a syntax error; older releases give none."""
 
 
 def _ruff_binary() -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import secrets
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 from functions.core.archive import Kind, Member
 from functions.core.evidence import Build, Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
+from functions.core.redaction import redact
+from functions.harness.experiment import NotBelieved, names_in
+from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     clean,
     edits,
@@ -22,20 +23,18 @@ from functions.validate_patch import (
     formatting,
     honest,
     lane,
+    order,
     reproduce,
     settings,
     suite,
     syntax,
+    told,
 )
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import patch_of
 from functions.validate_patch.rules import Rules
-from functions.validate_patch.sandbox.sandbox import Sandbox
-from functions.validate_patch.search import search
 from functions.validate_patch.tree import EXECUTABLE, REGULAR, SYMLINK, File, Tree, changes_between
 
-_PARALLEL = 2
-"""Runs side by side: a Lambda function of the memory that this one has gets about two cores."""
 _MODES = {Kind.FILE: REGULAR, Kind.EXECUTABLE: EXECUTABLE, Kind.SYMLINK: SYMLINK}
 
 
@@ -71,26 +70,62 @@ def validate(
     proposal: Proposal,
     facts: Facts,
     base_sha: str,
-    sandbox: Callable[[], AbstractContextManager[Sandbox]] = Sandbox,
+    runner: Runner,
+    *,
+    dependencies: bytes = b"",
     not_installed: str = "",
 ) -> Validation:
     """Put a proposal through all gates, in order; a gate that needs an earlier one's success waits for it.
 
-    `tree` is the repository at `base_sha`. `not_installed` says why the repository's dependencies could not
-    be installed: then nothing is run, because nothing would follow from it. The same input gives the same
-    patch bytes. Raises PermanentError when the sandbox itself fails: nothing about the patch follows then.
+    `tree` is the repository at `base_sha`. dependencies: an archive of the repository's. `not_installed`
+    says why they could not be installed: then nothing is run, because nothing would follow from it. The same
+    input gives the same patch bytes. Raises what the runner raises when it cannot work at all: nothing about
+    the patch follows then.
     """
-    with sandbox() as box:  # starts while the gates that read run
-        examined = examine(tree, proposal, facts)
-        candidate = examined.candidate
-        if not examined.passed:
-            running = not_run(*RUNNING, why="an earlier gate failed")
-        elif not_installed:
-            why = f"the repository's dependencies are not installed: {not_installed}"
-            running = not_run(*RUNNING, why=why)
-        else:
-            candidate, running = _in_sandbox(candidate, box)
-    return conclude(examined, candidate, running, base_sha)
+    examined = examine(tree, proposal, facts)
+    if why := why_not_run(examined, not_installed):
+        return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), base_sha)
+    nonce, asked = secrets.token_hex(16), order.asked(examined.candidate)
+    ran = runner.run(order.job_of(examined.candidate, asked, nonce, dependencies))
+    return judge(examined, ran, nonce, asked, base_sha)
+
+
+def why_not_run(examined: Examined, not_installed: str) -> str:
+    """Why there is no use in running anything, or ""."""
+    if not examined.passed or formatting.findings(examined.candidate):
+        return "an earlier gate failed"
+    if not_installed:
+        return f"the repository's dependencies are not installed: {not_installed}"
+    return ""
+
+
+def judge(
+    examined: Examined,
+    ran: Ran,
+    nonce: str,
+    asked: Mapping[str, Any],
+    base_sha: str,
+    build: Build | None = None,
+) -> Validation:
+    """The verdict on what was run, wherever that was. asked: what the job asked for."""
+    candidate = examined.candidate
+    try:
+        report = told.read(ran, nonce, asked, names_in(candidate.before))
+    except told.NotRun as error:
+        running = not_run(*RUNNING, why=f"{error} ({ran.where})")
+        return conclude(examined, candidate, running, base_sha, build)
+    except NotBelieved as error:
+        finding = redact(f"{error}; a patch must leave its tests' process alone ({ran.where})")
+        failed = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in RUNNING[:2]]
+        running = [*failed, *not_run(*RUNNING[2:], why="an earlier gate failed")]
+        return conclude(examined, candidate, running, base_sha, build)
+    extended, reproduced = reproduce.result(candidate, report)
+    running = [reproduced, suite.result(candidate, report), extra.result(extended, report)]
+    ran_at_all = next((number for number, gate in enumerate(running) if gate.runs), None)
+    if ran_at_all is not None:
+        said = f"{running[ran_at_all].detail} ({ran.where}; Python {report.python})"
+        running[ran_at_all] = replace(running[ran_at_all], detail=said)
+    return conclude(examined, extended, running, base_sha, build)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +137,7 @@ class Examined:
 
     @property
     def passed(self) -> bool:
-        return all(gate.result is Result.PASS for gate in self.gates)
+        return all(gate.result is not Result.FAIL for gate in self.gates)
 
 
 def examine(tree: Tree, proposal: Proposal, facts: Facts) -> Examined:
@@ -137,94 +172,45 @@ def conclude(
         gates += not_run("formatting", why="an earlier gate failed")
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    reason = candidate.facts.base_reason
+    facts = candidate.facts
     warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
-    return Validation(Evidence(tuple(gates), digest, base_sha, reason, build, warnings), patch)
+    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, warnings, facts.python)
+    return Validation(evidence, patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
-    ("in_lane", lane.findings, "all files are ones that a patch may touch"),
-    ("parses", syntax.findings, "every changed file parses and has no new undefined name"),
     ("honest", honest.findings, "no rule against hiding the error objects"),
     ("clean", clean.findings, "no secret, and no power that the files did not use before"),
 )
+"""Gates that read syntax trees; they do not depend on each other."""
 
 
 RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
 """Gates that run strangers' code."""
-GATES = ("applies", *(name for name, _, _ in _READING), *RUNNING, "formatting")
+GATES = ("applies", "in_lane", "parses", *(name for name, _, _ in _READING), *RUNNING, "formatting")
 """All of them, in the order of the evidence."""
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     """Gates 2 to 5, which read but run nothing. The first two guard those after them."""
-    gates: list[GateResult] = []
-    for name, findings, detail in _READING:
-        if may_run:
-            gates.append(_timed(name, findings, candidate, detail + _remark(name, candidate.rules)))
-            may_run = name in ("honest", "clean") or gates[-1].result is Result.PASS
-        else:
-            gates += not_run(name, why="an earlier gate failed")
-    return gates
-
-
-def _in_sandbox(candidate: Candidate, sandbox: Sandbox) -> tuple[Candidate, list[GateResult]]:
-    """The gates that run strangers' code. A regression test that is found joins the candidate."""
-    fetched, after = sandbox.stage(candidate.before), sandbox.stage(candidate.after)
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        started = time.monotonic()
-        tests = reproduce.tests_in(candidate)
-        if tests:
-            reproduced = reproduce.check(candidate, tests, sandbox, after, pool)
-        else:
-            candidate, reproduced = _searched(candidate, sandbox, fetched, after, pool)
-        halfway = time.monotonic()
-        unbroken = suite.check(candidate, sandbox, (fetched, after), pool)
-        ended = time.monotonic()
-        if reproduced.result is Result.PASS:
-            beside = extra.check(candidate, sandbox, fetched, pool)
-        else:
-            (beside,) = not_run(extra.GATE, why="the error was not reproduced")
-    gates = [
-        replace(reproduced, seconds=round(halfway - started, 4)),
-        replace(unbroken, seconds=round(ended - halfway, 4)),
-        replace(beside, seconds=round(time.monotonic() - ended, 4)),
-    ]
-    ran = next((number for number, gate in enumerate(gates) if gate.runs), None)
-    if ran is not None:
-        python = _python(candidate.rules)
-        gates[ran] = replace(gates[ran], detail=f"{gates[ran].detail} (sandbox: {sandbox.isolation}{python})")
-    return candidate, gates
-
-
-def _searched(
-    candidate: Candidate, sandbox: Sandbox, fetched: Path, after: Path, pool: Executor
-) -> tuple[Candidate, GateResult]:
-    """Gate 6 for a proposal without a test: only what a search finds and what then holds counts."""
-    found = search.generate(candidate, sandbox, fetched, after)
-    reason = found.reason
-    for test in found.tests:
-        tree = {**candidate.after, test.path: File(test.code.encode())}
-        extended = replace(candidate, after=tree, changes=changes_between(candidate.before, tree))
-        if objections := lane.findings(extended):
-            reason = f"no regression test may be added: {objections[0]}"
-            break
-        result = reproduce.check(extended, (test.path,), sandbox, sandbox.stage(tree), pool)
-        if result.result is Result.PASS:
-            return extended, replace(result, detail=f"{result.detail}; the test was found by search")
-        # A test that was written here and does not hold says nothing about the patch.
-        reason = f"no stable regression test was found ({result.detail})"
-    if found.refuted:
-        return candidate, GateResult(reproduce.GATE, Result.FAIL, reason, (reason,))
-    return candidate, not_run(reproduce.GATE, why=reason)[0]
-
-
-def _python(rules: Rules) -> str:
-    """What is to be said of the Python version that the repository names."""
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if rules.python in ("", here):
-        return ""
-    return f"; run on Python {here}: the repository's {rules.python} is not here"
+    if not may_run:
+        return not_run(*GATES[1:5], why="an earlier gate failed")
+    detail = "all files are ones that a patch may touch" + _remark("in_lane", candidate.rules)
+    in_lane = _timed("in_lane", lane.findings, candidate, detail)
+    if in_lane.result is not Result.PASS:
+        return [in_lane, *not_run(*GATES[2:5], why="an earlier gate failed")]
+    started = time.monotonic()
+    checked = syntax.check(candidate)
+    if checked.unread and not checked.findings:
+        # What these files are like is not known, so it is no finding; whoever approves has to read them.
+        return [in_lane, *not_run(*GATES[2:5], why="; ".join(checked.unread))]
+    parses = _gate(
+        "parses", checked.findings, "every changed file parses and has no new undefined name", started
+    )
+    if parses.result is not Result.PASS:
+        return [in_lane, parses, *not_run(*GATES[3:5], why="an earlier gate failed")]
+    read = (_timed(name, f, candidate, text + _remark(name, candidate.rules)) for name, f, text in _READING)
+    return [in_lane, parses, *read]
 
 
 def _remark(gate: str, rules: Rules) -> str:

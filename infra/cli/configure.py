@@ -13,10 +13,12 @@ from botocore.exceptions import ClientError
 from functions.core.app import App
 from functions.core.errors import AppInvalid
 from functions.core.webhooks import WebhookInvalid, parse
+from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import err, out, plain, print_json
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
+from infra.model_check import notes_on_models
 from infra.names import REGISTRY_PATH
 from infra.registration import register
 from infra.target import Target
@@ -29,6 +31,13 @@ def configure(
     ] = None,
     repository: Annotated[str | None, typer.Option(help="HTTPS clone URL, without credentials.")] = None,
     branch: Annotated[str | None, typer.Option(help="Branch that pull requests go to [main].")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Bedrock model or inference profile [the region's geography's].")
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(help=f"Python that the app runs on, {VERSIONS[0]} to {VERSIONS[-1]} [found out]."),
+    ] = None,
     codebuild_project: Annotated[
         str | None, typer.Option(help="CodeBuild project that runs the tests; begins with 'self-heal-'.")
     ] = None,
@@ -56,12 +65,18 @@ def configure(
     target = connect(local)
     entry = _read_entry(target, name) | _read_file(file)
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
-    given["codebuild_project"] = codebuild_project
+    given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
     entry |= {key: value for key, value in given.items() if value}
     try:
         app = App.from_json(name, entry)
     except AppInvalid as error:
         raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+    if app.python and app.python not in VERSIONS:
+        raise UserError(
+            f"app {name!r}: Python {app.python} is none of {', '.join(VERSIONS)}, on which tests can run",
+            "name one of these, or leave 'python' out",
+            exit_code=2,
+        )
     webhooks = _read_secret(webhooks_file, "webhook")
     try:
         parse(webhooks or "")
@@ -73,6 +88,9 @@ def configure(
         print_json(app.to_json())
     else:
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
+    # The embedded run has one model, whatever it is called.
+    for note in () if target.local else notes_on_models(target.session, app):
+        err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:

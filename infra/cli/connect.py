@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,6 +17,11 @@ def connect(local: bool) -> Target:
     return _embedded() if local else _aws()
 
 
+def region() -> str | None:
+    """`AWS_REGION`, as other SDKs and the CLI read it: boto3 reads AWS_DEFAULT_REGION alone."""
+    return os.environ.get("AWS_REGION") or None
+
+
 def _embedded() -> Target:
     from infra.local.run import find
 
@@ -25,7 +32,7 @@ def _embedded() -> Target:
 
 
 def _aws() -> Target:
-    session = boto3.Session()
+    session = boto3.Session(region_name=region())
     try:
         stacks = session.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     except (BotoCoreError, ClientError) as error:

@@ -78,9 +78,16 @@ def history(incident_id: IncidentId, local: Local = False, as_json: AsJson = Fal
     out.print(f"[bold]{execution['status']}[/bold]{redrives}\n")
     out.print(history_table(rows, now))
     if execution["status"] in ("FAILED", "TIMED_OUT", "ABORTED"):
-        out.print(
-            f"\nMend the cause, then: selfheal redrive {incident.incident_id}{target.flag}", style="yellow"
-        )
+        out.print(f"\n{_go_on(incident, target, now)}", style="yellow")
+
+
+def _go_on(incident: Incident, target: Target, now: datetime) -> str:
+    """What to do about a failed heal, and for how long that can be done."""
+    command = f"selfheal redrive {incident.incident_id}{target.flag}"
+    if incident.is_over_for_good(now.isoformat()):
+        return f"It can no longer be redriven. Its next occurrence starts another heal, or: {command} --anew"
+    until = f" (until {incident.redrivable_until[:16]})" if incident.redrivable_until else ""
+    return f"Mend the cause, then: {command}{until}"
 
 
 def read_history(target: Target, incident: Incident) -> tuple[dict[str, Any], list[Visit]]:

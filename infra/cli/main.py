@@ -12,9 +12,11 @@ from infra.cli import decide, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.explain import explain
+from infra.cli.policy import policy
 from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
+from infra.cli.smoke import smoke
 from infra.cli.try_ import try_
 from infra.errors import UserError
 
@@ -40,6 +42,8 @@ app.command(rich_help_panel=DECIDE)(decide.revise)
 app.command(rich_help_panel=DECIDE)(redrive)
 app.command(rich_help_panel=DECIDE)(requeue)
 app.command(rich_help_panel=DECIDE)(configure)
+app.command(rich_help_panel=DECIDE)(policy)
+app.command(rich_help_panel=DECIDE)(smoke)
 app.command(rich_help_panel=RUN)(machine.demo)
 app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)

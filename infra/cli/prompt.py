@@ -37,8 +37,9 @@ def prompt(
             f"{asked}{incident.incident_id}: nothing was sent to a model",
             f"see what became of it with: selfheal history {incident.incident_id}{target.flag}",
         )
-    answer = target.artifacts.find_json(heal.attempt_key("answer.json")) or {}
-    document = {"attempt": heal.attempt, **sent, "sent_later": answer.get("sent", [])}
+    answer = target.artifacts.find_json(heal.attempt_key("answer.json")) or {"conversations": []}
+    later = [message for said in answer["conversations"] for message in said["sent"]]
+    document = {"attempt": heal.attempt, **sent, "sent_later": later}
     if as_json:
         print_json(document)
     else:

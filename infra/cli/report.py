@@ -18,7 +18,7 @@ from functions.core import hidden
 from functions.core.approvals import Approval
 from functions.core.evidence import Evidence, Result
 from functions.core.heal import Heal
-from functions.core.incident import Incident
+from functions.core.incident import Incident, Status
 from infra.cli.console import ago, plain, status_text
 from infra.cli.trail import trail
 from infra.target import Target
@@ -112,17 +112,30 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
         ("execution", incident.execution_arn),
         ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
         ("base", f"{read['base_sha']} {read['reason']}".strip()),
+        ("python", _python(read.get("python"))),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),
         ("regressed from", incident.regressed_from),
         ("reason", incident.reason),
         ("next", incident.next_action),
+        ("until", _until(incident)),
     ):
         if value:
             grid.add_row(name, plain(value))
     title = plain(incident.incident_id, "bold")
     return Panel(Group(plain(incident.title, "bold red"), Text(), grid), title=title, title_align="left")
+
+
+def _until(incident: Incident) -> str:
+    """Until when a failed heal can go on, and what happens after that."""
+    if incident.status is not Status.FAILED or not incident.redrivable_until:
+        return ""
+    return f"{incident.redrivable_until[:16]}; then the next occurrence starts another heal, or --anew does"
+
+
+def _python(found: dict[str, str] | None) -> str:
+    return f"{found['version']} {found['why']}" if found else ""
 
 
 def _where(incident: Incident) -> str:

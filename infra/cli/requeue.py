@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.core.incident import Status
 from functions.core.names import function_name
@@ -15,8 +16,16 @@ from infra.cli.options import AsJson, Local
 from infra.errors import UserError
 from infra.target import Target
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
 # The most that SQS hands out at once (ReceiveMessage, MaxNumberOfMessages).
 _BATCH = 10
+# A short poll asks some of a queue's servers, and may find nothing where there is something.
+_POLL_SECONDS = 2
+# Longer than a batch takes, each message for as long as its function may: none comes twice.
+_HIDDEN_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +80,49 @@ def requeue_all(target: Target) -> Requeued:
 
 
 def _drain(target: Target, queue: str, process: Callable[[Any], None], failed: list[str]) -> int:
-    """Process each message that is in the queue now; delete it when that went well."""
+    """Process each message that is in the queue now, once; delete it when that went well, else give it back.
+
+    What comes into the queue in the meantime stays there for the next time: so this ends.
+    """
     sqs = target.session.client("sqs")
+    started = time.time()
+    seen: set[str] = set()
+    back: list[str] = []
     done = 0
-    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=_BATCH).get("Messages"):
-        for message in messages:
+    while messages := _receive(sqs, queue):
+        fresh = [m for m in messages if m["MessageId"] not in seen and _sent(m) <= started]
+        back += [m["ReceiptHandle"] for m in messages if m not in fresh]
+        for message in fresh:
+            seen.add(message["MessageId"])
             try:
                 process(json.loads(message["Body"]))
-            except (UserError, ValueError, KeyError) as error:
+            except (UserError, ValueError, KeyError, TypeError) as error:
                 failed.append(str(error))
+                back.append(message["ReceiptHandle"])
                 continue
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             done += 1
+        if not fresh:
+            break
+    for receipt in back:
+        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=receipt, VisibilityTimeout=0)
     return done
+
+
+def _receive(sqs: SQSClient, queue: str) -> list[MessageTypeDef]:
+    """Some messages; none means that the queue is empty, which only a long poll tells for sure."""
+    return sqs.receive_message(
+        QueueUrl=queue,
+        MaxNumberOfMessages=_BATCH,
+        WaitTimeSeconds=_POLL_SECONDS,
+        VisibilityTimeout=_HIDDEN_SECONDS,
+        MessageSystemAttributeNames=["SentTimestamp"],
+    ).get("Messages", [])
+
+
+def _sent(message: MessageTypeDef) -> float:
+    """When it came into the queue, in seconds since 1970."""
+    return int(message["Attributes"]["SentTimestamp"]) / 1000
 
 
 def _invoke(target: Target, function: str, payload: Any) -> None:

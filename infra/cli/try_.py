@@ -20,6 +20,7 @@ from infra.cli.options import AsJson
 from infra.errors import UserError
 
 if TYPE_CHECKING:
+    from functions.harness.runner import Runner
     from infra.trial.trial import Progress, Trial
 
 _LARGEST = 64 * 1024 * 1024
@@ -54,6 +55,13 @@ def try_(
             "--app", metavar="FILE", help="JSON with fields of an app's entry, as it would be registered."
         ),
     ] = None,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Run the repository's code even where this machine cannot wall it in, with limits only.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Try an error of your own: map its frames, build the prompt, ask a model, put the patch to the gates.
@@ -61,7 +69,8 @@ def try_(
     Exit code: 0 accepted, 1 rejected or abstained, 2 bad usage, 3 failure. The work tree is never touched.
     """
     try:
-        trial = _run(path, log, rev, model, answer, entry, lambda text: err.print(plain(text, "dim")))
+        runner = _walled(unprotected)
+        trial = _run(path, log, rev, model, answer, entry, runner, lambda text: err.print(plain(text, "dim")))
     except UserError:
         raise
     except AppInvalid as error:
@@ -82,6 +91,7 @@ def _run(
     model: str,
     answer: str | None,
     entry: str | None,
+    runner: Runner,
     progress: Progress,
 ) -> Trial:
     from infra.trial.model import connect
@@ -96,7 +106,23 @@ def _run(
     fields = _entry(entry) if entry else None
     source = read_source(path, rev)
     progress(f"source: {source.described}")
-    return run_trial(source, text, app_for(source, fields), progress, model=asked, answer=given)
+    return run_trial(source, text, app_for(source, fields), runner, progress, model=asked, answer=given)
+
+
+def _walled(unprotected: bool) -> Runner:
+    """What runs the repository's code; refused here, before anything is asked, where nothing can hold it."""
+    from infra.local.runner import LocalRunner
+    from infra.local.wall.program import Unprotected
+
+    runner = LocalRunner(unprotected=unprotected)
+    try:
+        runner.holds()
+    except Unprotected as error:
+        raise UserError(
+            str(error),
+            "use a machine that grants them, or give --unprotected for code that you would run anyway",
+        ) from None
+    return runner
 
 
 def _read(file: str, option: str) -> bytes:

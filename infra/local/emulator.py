@@ -23,6 +23,8 @@ from typing import Any, Self
 import boto3
 import botocore.session
 
+from functions.harness import interpreters
+
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
 ADMIN_KEY = "test"
@@ -154,6 +156,7 @@ class Emulator:
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
             "PATH": os.environ["PATH"],
+            **interpreters.places(),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "PYTHONUNBUFFERED": "1",

@@ -7,20 +7,23 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
+from infra.errors import UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.inbox import Inbox
 from infra.local.processes import Started, memory, start_module
+from infra.local.wall import program
 from infra.names import STACK_NAME
 from infra.registration import register
 from infra.synth import synthesise
@@ -90,8 +93,13 @@ def start(
     """Start everything and register the sample service. Whatever was started ends again if a part fails.
 
     wait_scale: factor for the workflow's retry intervals; tests make them short. model_url: an
-    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL).
+    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL). Raises UserError
+    where this machine cannot hold functions as Lambda does.
     """
+    try:
+        program.holds()
+    except program.Unprotected as unprotected:
+        raise UserError(str(unprotected)) from unprotected
     home = home.resolve()
     for stale in ("aws", "forge"):
         shutil.rmtree(home / stale, ignore_errors=True)
@@ -182,9 +190,10 @@ def _deploy_sample(run: Run, token: str) -> None:
     role = session.client("iam").create_role(
         RoleName=SAMPLE_FUNCTION, AssumeRolePolicyDocument=json.dumps(trust)
     )["Role"]
-    session.client("lambda").create_function(
+    lambda_: Any = session.client("lambda")
+    lambda_.create_function(
         FunctionName=SAMPLE_FUNCTION,
-        Runtime="python3.11",
+        Runtime="python{}.{}".format(*sys.version_info[:2]),  # the emulator's own is what runs it
         Role=role["Arn"],
         Handler="orders.handler.handler",
         Code={"ZipFile": _zip(SAMPLE / "orders")},

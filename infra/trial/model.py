@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.core.app import DEFAULT_MODEL
+from functions.core.adapted import Adapted, Counts
 from functions.core.bedrock import Bedrock, client_config
 from functions.core.errors import (
     ModelAccessDenied,
@@ -23,8 +23,9 @@ from functions.core.errors import (
     PromptTooLong,
     SelfHealError,
 )
+from functions.core.models import default_model
 from functions.core.windows import refused_as_too_long
-from functions.propose_patch.fit import Counts
+from infra.cli.connect import region
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete
 
@@ -42,7 +43,8 @@ _STOPS = {
 def connect(name: str) -> tuple[Counts, str]:
     """The model and its id. `name`: `embedded`, `bedrock`, `bedrock:MODEL_ID`, or the server's address.
 
-    Raises UserError (exit code 2) for anything else, and for Bedrock without a region.
+    Raises UserError (exit code 2) for anything else, and for Bedrock without a region or a default model
+    there.
     """
     if name == "embedded":
         return Chat(complete), MODEL_ID
@@ -52,10 +54,17 @@ def connect(name: str) -> tuple[Counts, str]:
         from botocore.exceptions import NoRegionError
 
         try:
-            client = boto3.client("bedrock-runtime", config=client_config())
+            client = boto3.client("bedrock-runtime", region_name=region(), config=client_config())
         except NoRegionError:
             raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2) from None
-        return Bedrock(client), model or DEFAULT_MODEL
+        here = client.meta.region_name
+        if not (model or default_model(here)):
+            raise UserError(
+                f"--model bedrock: region {here} has no default model that keeps code in its geography",
+                "name one: --model bedrock:MODEL_ID",
+                exit_code=2,
+            )
+        return Adapted(Bedrock(client)), model or default_model(here)
     url = urlsplit(name)
     if url.scheme in ("http", "https") and url.hostname:
         server = _Server(name.rstrip("/").removesuffix("/v1"))

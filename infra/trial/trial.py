@@ -12,20 +12,27 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.core.adapted import Counts
 from functions.core.app import App
 from functions.core.errors import SelfHealError
 from functions.core.evidence import Evidence, GateResult, Result
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident
+from functions.core.journal import Journal
 from functions.core.proposal import Abstention, Proposal
+from functions.core.python import Python
 from functions.core.redaction import redact
+from functions.core.requests import Options
 from functions.core.spend import Commitment
 from functions.core.windows import Window, window_of
+from functions.fetch_source.interpreter import Word, python_of
+from functions.harness.interpreters import available
+from functions.harness.runner import Runner
 from functions.propose_patch.context import Context, MappedFrame
-from functions.propose_patch.fit import Counts, Draft, Fitted, ask_fitting
+from functions.propose_patch.fit import Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
-from functions.propose_patch.step import nothing_to_show, request_maker
+from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
 from infra.trial.answer import Refused, read_answer
@@ -48,6 +55,8 @@ class Trial:
     patch: bytes = b""
     evidence: Evidence | None = None
     seconds: float = 0.0
+    python: Python | None = None
+    """What the tests run on."""
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +79,7 @@ class Trial:
                     for part in parts
                 ],
             },
+            "python": self.python.to_json() if self.python else None,
             "diff": self.patch.decode(errors="replace"),
             "evidence": [
                 {"gate": gate.gate, "result": str(gate.result), "detail": gate.detail}
@@ -101,22 +111,32 @@ class Desk:
     incident: Incident
     repository: Repository
     window: Window
+    runner: Runner
     progress: Progress
     tree: Tree = field(init=False)
+    python: Python = field(init=False)
 
     def __post_init__(self) -> None:
         self.tree = tree_of(self.source.members)
+        self.python = python_of(self.app, Word, self._read, available())
+
+    def _read(self, path: str) -> bytes | None:
+        return self.tree[path].data if path in self.tree else None
 
     @property
     def heal_id(self) -> str:
         return hashlib.sha256(f"{self.incident.incident_id} {self.source.base_sha}".encode()).hexdigest()[:16]
 
     def draft(self, attempts: Sequence[EarlierAttempt] = ()) -> Draft:
-        return Draft(self.heal_id, self.incident, self.repository, self.app.source_roots, attempts)
+        roots = self.app.source_roots
+        return Draft(
+            self.heal_id, self.incident, self.repository, roots, attempts, python=self.python.version
+        )
 
     def validate(self, proposal: Proposal) -> Validation:
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
-        return validate(self.tree, proposal, Facts(self.incident, self.app), self.source.base_sha)
+        facts = Facts(self.incident, self.app, python=self.python)
+        return validate(self.tree, proposal, facts, self.source.base_sha, self.runner)
 
 
 def app_for(source: LocalSource, entry: dict[str, Any] | None = None) -> App:
@@ -135,6 +155,7 @@ def run_trial(
     source: LocalSource,
     log: str,
     app: App,
+    runner: Runner,
     progress: Progress,
     *,
     model: tuple[Counts, str] | None = None,
@@ -153,14 +174,16 @@ def run_trial(
         names = ", ".join(reported.packages)
         progress(f"note: a deployment takes this for a library until 'packages' has: {names}")
     incident = reported.incident
-    window = window_of(model[1] if model else app.model, app.context_window)
-    desk = Desk(source, app, incident, repository, window, progress)
+    window = window_of(model[1] if model else app.model, app.context_window, app.answer_tokens)
+    desk = Desk(source, app, incident, repository, window, runner, progress)
+    progress(desk.python.said)
     draft = desk.draft()
     context = draft.context(window)
     for line in context.left_out:
         progress(f"note: {line}")
     prompt = draft.prompt(context, window)
-    trial = Trial("abstained", "", tuple(_mapped(incident.frames, context.frames)), context, prompt)
+    frames = tuple(_mapped(incident.frames, context.frames))
+    trial = Trial("abstained", "", frames, context, prompt, python=desk.python)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
     try:
         if answer is not None:
@@ -205,6 +228,8 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
         )
     if trial.context and not trial.context.parts:
         return replace(trial, reason=_said(nothing_to_show(trial.context)))
+    if trial.context and (too_new := unreadable([trial.context.parts[0].path], desk.repository, desk.python)):
+        return replace(trial, reason=_said(too_new))
     earlier: list[EarlierAttempt] = []
     budget = _Free()
 
@@ -214,8 +239,8 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
 
     for number in range(1, desk.app.max_attempts + 1):
         desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
-        make = request_maker(desk.app, model_id)
-        answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep)
+        make = request_maker(model_id, Options.of(desk.app))
+        answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep, Journal(), model_id)
         if isinstance(answer.result, Abstention):
             reason = _said(answer.result)
             if trial.outcome == "rejected":

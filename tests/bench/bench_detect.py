@@ -13,10 +13,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from functions.detect_errors.read import read_errors, reader
+from tests import log_texts
 
 ROOT = Path(__file__).parents[2]
 DISTINCT, STORM, MANGLED, IMPORT_SECONDS = 15_000, 60_000, 20_000, 0.35
@@ -76,6 +78,45 @@ def mangled(count: int) -> tuple[int, int]:
     return crashes, lost
 
 
+def shares() -> Iterator[tuple[str, float, float]]:
+    """Of each labelled collection and half of it: what is right, and the percentage that is aimed at."""
+    texts = log_texts.rows("reports")
+    collections: tuple[
+        tuple[str, list[dict[str, Any]], Callable[[dict[str, Any]], object], tuple[float, float]], ...
+    ]
+    collections = (
+        ("texts in the kinds of public reports", texts, log_texts.wrong, (99, 97)),
+        ("what follows an error kept out of it", followed(texts), log_texts.wrong, (100, 100)),
+        ("operational exceptions classed", log_texts.operational(), log_texts.wrong, (95, 95)),
+        ("operational exceptions not healed as code", unmendable(), healed, (100, 100)),
+        (
+            "pairs of errors told apart or kept together",
+            log_texts.rows("pairs"),
+            log_texts.confused,
+            (99, 99),
+        ),
+    )
+    for name, rows, is_wrong, targets in collections:
+        for half, target in zip(log_texts.HALVES, targets, strict=True):
+            mine = [row for row in rows if row["half"] == half]
+            yield f"{name}, {half} ({len(mine)})", sum(not is_wrong(row) for row in mine) / len(mine), target
+
+
+def followed(texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The texts in which something else follows, or another error."""
+    return [row for row in texts if row["kind"].startswith(("followed by", "three ", "two "))]
+
+
+def unmendable() -> list[dict[str, Any]]:
+    """The operational exceptions that no patch mends."""
+    return [row for row in log_texts.operational() if "code" not in row["right"]["class"]]
+
+
+def healed(row: dict[str, Any]) -> bool:
+    """Whether a heal would be started for an exception that no patch mends."""
+    return read_errors(row["text"])[-1].error_class == "code"
+
+
 def cold_import() -> float:
     """Seconds to import the reader in a fresh process, over what an empty process needs; the best of five."""
 
@@ -123,6 +164,8 @@ def main() -> int:
     crashes, lost = mangled(MANGLED)
     report(f"{MANGLED:,} mangled texts: crashes", crashes, 0, at_most, "")
     report(f"{MANGLED:,} mangled texts: whole tracebacks lost", lost, 0, at_most, "")
+    for what, share, target in shares():
+        report(what, 100 * share, target, at_least, "%")
     report("cold import of the reader", cold_import(), IMPORT_SECONDS, at_most, "s")
     return 0 if met else 1
 

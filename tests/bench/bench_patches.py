@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from functions.core.archive import members_of
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.validate_patch.sandbox.sandbox import Sandbox
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import Validation, tree_of, validate
+from infra.local.runner import LocalRunner
 
 DATA = Path(__file__).parents[1] / "data" / "validate"
 WRONG_CASES, HONEST_CASES, HONEST_SHARE = 120, 60, 0.97
@@ -26,10 +25,10 @@ WRONG_CASES, HONEST_CASES, HONEST_SHARE = 120, 60, 0.97
 
 def main() -> int:
     wrong, honest = _cases("wrong*.toml"), _cases("honest*.toml")
-    with Sandbox() as box, ThreadPoolExecutor(2) as pool:
-        _judged(wrong[0], box)  # the first one alone: sysconfig, which finds ruff, is not safe to start twice
-        wrong_results = list(pool.map(lambda case: _judged(case, box), wrong))
-        honest_results = list(pool.map(lambda case: _judged(case, box), honest))
+    with ThreadPoolExecutor(2) as pool:
+        _judged(wrong[0])  # the first one alone: sysconfig, which finds ruff, is not safe to start twice
+        wrong_results = list(pool.map(_judged, wrong))
+        honest_results = list(pool.map(_judged, honest))
     let_through = [c["name"] for c, r in zip(wrong, wrong_results, strict=True) if r.evidence.accepted]
     refused = [
         (c["name"], r.reason) for c, r in zip(honest, honest_results, strict=True) if not r.evidence.accepted
@@ -55,7 +54,7 @@ def _cases(pattern: str) -> list[dict[str, Any]]:
     return [case for text in texts for case in tomllib.loads(text)["case"]]
 
 
-def _judged(case: dict[str, Any], box: Sandbox) -> Validation:
+def _judged(case: dict[str, Any]) -> Validation:
     row = tomllib.loads((DATA / "incidents.toml").read_text())[case["incident"]]
     members = members_of(DATA / row["repository"])
     tree = {path: file for path, file in tree_of(members).items() if "__pycache__" not in path}
@@ -69,7 +68,7 @@ def _judged(case: dict[str, Any], box: Sandbox) -> Validation:
         confidence=0.9,
         regression_test=RegressionTest("tests/test_regression.py", test) if test else None,
     )
-    return validate(tree, proposal, _facts(row, tree), "0" * 40, lambda: nullcontext(box))
+    return validate(tree, proposal, _facts(row, tree), "0" * 40, LocalRunner())
 
 
 def _facts(row: dict[str, Any], tree: Tree) -> Facts:

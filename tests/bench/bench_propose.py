@@ -1,7 +1,8 @@
 """What the model sees, what it answers, and what that costs: `python tests/bench/bench_propose.py [PART …]`.
 
 Parts: `prompt` (prompts of incidents in real libraries, against prompts with whole files), `corpus` (every
-crash of the corpus through the step's prompt, the embedded model and all gates), `fetch` (a repository of
+crash of the corpus through the step's prompt, the embedded model and all gates), `cost` (of a heal with the
+default model), `fetch` (a repository of
 5,000 files from the local forge), `imports` (each function, cold). Exit code 1 when a target is missed.
 """
 
@@ -23,12 +24,20 @@ from pathlib import Path
 
 from functions.core.archive import Member, members_of
 from functions.core.incident import Frame, Incident, Status
+from functions.core.models import default_model
+from functions.core.prices import LISTED, Usage
+from functions.core.requests import Options, estimate_tokens, request_tokens
+from functions.core.windows import window_of
 from functions.propose_patch import syntax
-from functions.propose_patch.context import build_context, estimate_tokens
+from functions.propose_patch.ask import request_for
+from functions.propose_patch.context import build_context
+from functions.propose_patch.fit import Draft
 from functions.propose_patch.prompt import build_prompt
 from functions.propose_patch.repository import Repository
 from infra.catalog import FUNCTIONS
 from infra.local.forge.server import Forge
+from infra.local.runner import LocalRunner
+from infra.trial.log import read_log
 from infra.trial.model import connect
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for, run_trial
@@ -39,6 +48,7 @@ LIBRARIES = ("werkzeug", "jinja2", "git", "unidiff", "typer", "moto/s3", "moto/s
 INCIDENTS = 12
 _NO_FUNCTION = ("<module>", "<lambda>", "<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 SHARE, HEALED, FETCH_SECONDS, FETCH_MIB, IMPORT_SECONDS = 0.35, 0.8, 2.0, 300.0, 0.5
+HEAL_USD, _TYPICAL_ANSWER, _LOOK = 0.10, 4_000, 500
 
 
 def prompts() -> bool:
@@ -197,7 +207,7 @@ def _case(case: crash_corpus.Case) -> CaseResult:
     log = crash_corpus.without_carets(crash_corpus.run(case.folder, case.call))
     members = tuple(m for m in members_of(case.folder, skip=("__pycache__",)) if m.path != "case.toml")
     source = LocalSource(case.folder, members, NO_COMMIT, "")
-    trial = run_trial(source, log, app_for(source), lambda _: None, model=connect("embedded"))
+    trial = run_trial(source, log, app_for(source), LocalRunner(), lambda _: None, model=connect("embedded"))
     gates = {gate.gate: gate.result for gate in trial.evidence.gates} if trial.evidence else {}
     wrong = trial.outcome == "accepted" and (case.outcome != "healed" or not _holds(case, trial.patch))
     own = trial.context.frames if trial.context else ()
@@ -256,6 +266,37 @@ def fetch() -> bool:
     return seconds <= FETCH_SECONDS and peak <= FETCH_MIB
 
 
+def cost() -> bool:
+    """What a heal of each corpus case costs with the default model, at list prices in a geography.
+
+    Its prompt is written to the cache, and read again after one look. What is answered cannot be measured
+    without the model: it is taken as a proposal of 2,000 tokens after as many of thinking, and once as all
+    that an answer may take.
+    """
+    model = default_model("eu-west-1")
+    window = window_of(model)
+    typical: list[float] = []
+    most: list[float] = []
+    for case in crash_corpus.cases():
+        log = crash_corpus.without_carets(crash_corpus.run(case.folder, case.call))
+        members = tuple(m for m in members_of(case.folder, skip=("__pycache__",)) if m.path != "case.toml")
+        source = LocalSource(case.folder, members, NO_COMMIT, "")
+        app = app_for(source)
+        repository = Repository(members)
+        draft = Draft("bench", read_log(log, repository, app).incident, repository, app.source_roots)
+        prompt = draft.prompt(draft.context(window), window)
+        tokens = request_tokens(request_for(model, prompt, Options(), window.answer))
+        look = LISTED.cost_usd(model, Usage(cache_read=tokens, input=_LOOK, output=_LOOK))
+        for found, output in ((typical, _TYPICAL_ANSWER), (most, window.answer)):
+            found.append(look + LISTED.cost_usd(model, Usage(cache_write=tokens, output=output)))
+    median = statistics.median(typical)
+    print(f"cost of a heal with {model}")
+    print(f"  median over {len(typical)} prompts           ${median:.4f}  target ${HEAL_USD:.2f}")
+    print(f"  dearest of them                ${max(typical):.4f}")
+    print(f"  median, every answer at its limit ${statistics.median(most):.4f}")
+    return median <= HEAL_USD
+
+
 def imports() -> bool:
     """Import of each function's handler in a fresh interpreter, as a cold start does it."""
     slowest = 0.0
@@ -277,6 +318,7 @@ def main(parts: list[str]) -> int:
     known: dict[str, Callable[[], bool]] = {
         "prompt": prompts,
         "corpus": corpus,
+        "cost": cost,
         "fetch": fetch,
         "imports": imports,
     }

@@ -22,6 +22,7 @@ from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, tree_of, validate
+from infra.local.runner import LocalRunner
 
 SHOP = Path(__file__).parents[1] / "data" / "validate" / "shop"
 T = TypeVar("T")
@@ -44,8 +45,13 @@ def test_slow(n):
 
 def main() -> int:
     tree = {path: file for path, file in tree_of(members_of(SHOP)).items() if "__pycache__" not in path}
-    results = [_timed(lambda: validate(tree, _proposal(), _facts(tree), "0" * 40)) for _ in range(7)]
-    searched = [_timed(lambda: validate(tree, _proposal(test=""), _facts(tree), "0" * 40)) for _ in range(7)]
+    results = [
+        _timed(lambda: validate(tree, _proposal(), _facts(tree), "0" * 40, LocalRunner())) for _ in range(7)
+    ]
+    searched = [
+        _timed(lambda: validate(tree, _proposal(test=""), _facts(tree), "0" * 40, LocalRunner()))
+        for _ in range(7)
+    ]
     reading = statistics.median(_reading_ms(result) for _, result in results[1:])
     step = statistics.median(seconds for seconds, _ in results[1:])
     search = statistics.median(seconds for seconds, _ in searched[1:])
@@ -60,16 +66,18 @@ def main() -> int:
 
 
 def _overhead(tree: Tree) -> tuple[float, float]:
-    """Seconds of the tests alone (the gates run them on two trees, side by side), and of gates 6 and 7."""
+    """Seconds of the tests alone, which are run on one tree and then on the other, and of gates 6 and 7."""
     with tempfile.TemporaryDirectory() as folder:
         for path, file in tree.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_bytes(file.data)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         own, _ = _timed(lambda: subprocess.run(command, cwd=folder, capture_output=True, check=True))
-    result = validate(tree, _proposal(), _facts(tree), "0" * 40)
+    result = validate(tree, _proposal(), _facts(tree), "0" * 40, LocalRunner())
     assert result.evidence.accepted, result.reason
-    return own, sum(g.seconds for g in result.evidence.gates if g.gate in ("reproduces", "breaks_nothing"))
+    return 2 * own, sum(
+        g.seconds for g in result.evidence.gates if g.gate in ("reproduces", "breaks_nothing")
+    )
 
 
 def _reading_ms(result: Validation) -> float:

@@ -160,7 +160,8 @@ class World:
         )
 
     def incidents(self, app: App) -> list[Incident]:
-        return list(self.target.incidents.recent(app.name))
+        listed = self.target.incidents.recent(app.name)
+        return [self.target.incidents.get(incident.incident_id) for incident in listed]
 
     def until(self, app: App, *statuses: Status) -> Incident:
         """The app's one incident, once it has one of these statuses."""

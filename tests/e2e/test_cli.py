@@ -98,6 +98,8 @@ def test_own_log_groups_and_missing_ones_are_refused(selfheal: Callable[..., Any
     project = ("--codebuild-project", "nightly", "--log-group", "/x", *repository)
     foreign = selfheal("configure", "orders-nightly", *project)
     assert (foreign.returncode, "begins with 'self-heal-'" in foreign.stderr) == (2, True)
+    old = selfheal("configure", "orders-old", "--python", "3.8", "--log-group", "/x", *repository)
+    assert (old.returncode, "Python 3.8 is none of 3.9" in old.stderr) == (2, True)
 
 
 def test_deliveries_that_failed_are_kept_and_put_back(world: World, selfheal: Callable[..., Any]) -> None:

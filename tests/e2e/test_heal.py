@@ -38,7 +38,8 @@ def test_a_crash_of_the_sample_service_becomes_a_proven_pull_request(world: Worl
         return over[0] if over else None
 
     world.eventually(waiting, lambda: "nothing happened")
-    incident = next(i for i in target.incidents.recent(embedded.SAMPLE_FUNCTION) if i.incident_id not in seen)
+    listed = next(i for i in target.incidents.recent(embedded.SAMPLE_FUNCTION) if i.incident_id not in seen)
+    incident = target.incidents.get(listed.incident_id)
     assert incident.status is Status.AWAITING_APPROVAL, incident.reason
     assert incident.error_type == answer.error
     report = gather(target, incident)

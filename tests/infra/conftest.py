@@ -171,6 +171,22 @@ def signed_in_template() -> Template:
     return Template(synthesise(packaging="zip", context=WITH_SIGN_IN) / "SelfHealingCode.template.json")
 
 
+@pytest.fixture(scope="session")
+def building_template() -> Template:
+    """The stack with a CodeBuild project of its own."""
+    context = {"build_image": "aws/codebuild/standard:7.0"}
+    return Template(synthesise(context=context) / "SelfHealingCode.template.json")
+
+
+@pytest.fixture(scope="session")
+def microvm_template() -> Template:
+    """The stack where patches run in Lambda MicroVMs."""
+    account = "eu-central-1:111122223333"
+    image = f"arn:aws:lambda:{account}:microvm-image:self-heal-runner"
+    context = {"microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated"}
+    return Template(synthesise(context=context) / "SelfHealingCode.template.json")
+
+
 Decide = Callable[..., str]
 
 

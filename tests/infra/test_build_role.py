@@ -1,4 +1,7 @@
-"""What the README lets a CodeBuild project's role do: the code under test could do the same."""
+"""What a CodeBuild project's role may do: the code under test could do the same.
+
+Of the role that the README prints for a project of an app's own, and of that of the stack's own project.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,40 @@ from typing import Any
 
 import pytest
 
+from functions.core.app import PROJECT_PREFIX
+
 README = Path(__file__).parents[2] / "README.md"
 BUCKET = "arn:aws:s3:::artifacts"
-OWN = f"{BUCKET}/builds/self-heal-orders/heal-1/1-9f"
+PROJECT = f"{PROJECT_PREFIX}orders"
+OWN = f"{BUCKET}/builds/{PROJECT}/heal-1/1-9f"
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/data"
 THROUGH_S3 = {"kms:viaservice": "s3.eu-central-1.amazonaws.com"}
 
 
-@pytest.fixture(scope="module")
-def policy() -> Any:
-    (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", README.read_text(), re.S)
-    return json.loads(text.replace("BUCKET", "artifacts").replace('"KEY"', json.dumps(KEY)))
+@pytest.fixture(scope="module", params=["of the README", "of the stack's own project"])
+def policy(request: pytest.FixtureRequest, building_template: Any) -> Any:
+    """The policy, for a project that is called self-heal-orders."""
+    if request.param == "of the README":
+        (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", README.read_text(), re.S)
+        return json.loads(text.replace("BUCKET", "artifacts").replace('"KEY"', json.dumps(KEY)))
+    (project,) = building_template.of_type("AWS::CodeBuild::Project").values()
+    role = project["ServiceRole"].rsplit("/", 1)[1]
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(building_template.documents(role))})
+    bucket, key = (
+        building_template.arn(name, kind)
+        for name, kind in (("Artifacts", "AWS::S3::Bucket"), ("DataKey", "AWS::KMS::Key"))
+    )
+    return json.loads(text.replace(bucket, BUCKET).replace(key, KEY).replace(project["Name"], PROJECT))
+
+
+def test_the_stack_makes_a_project_only_where_it_is_told_to(
+    image_template: Any, building_template: Any
+) -> None:
+    (project,) = building_template.of_type("AWS::CodeBuild::Project").values()
+
+    assert project["Name"].startswith(PROJECT_PREFIX)
+    assert project["Environment"]["Image"] == "aws/codebuild/standard:7.0"
+    assert not image_template.of_type("AWS::CodeBuild::Project")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Imports run one way: infra → functions, steps → core, command line → embedded run."""
+"""Imports run one way: infra → functions, steps → core and harness, command line → embedded run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ LOGIC = [
     for path in SOURCES
     if path.is_relative_to(ROOT / "functions")
     and not path.is_relative_to(ROOT / "functions/core")
-    # The page's routes are its edge: Powertools' resolver is what calls them.
-    and path.name not in ("handler.py", "routes.py")
+    # The page's routes are its edge: Powertools' resolver is what calls them. A MicroVM starts its program.
+    and path.name not in ("handler.py", "routes.py", "microvm.py")
 ]
-# Runs inside the sandbox, where the environment is what the sandbox made.
-IN_SANDBOX = ROOT / "functions/validate_patch/sandbox"
-IN_BUILD = ROOT / "functions/validate_patch/codebuild/scripts"
+HARNESS = ROOT / "functions/harness"
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -57,7 +55,7 @@ def test_nothing_imports_against_the_direction(path: Path) -> None:
         if parts[0] == "functions":
             assert target[0] not in ("infra", "tests"), f"functions import {module}"
             if target[0] == "functions" and len(target) > 1:
-                allowed = ("core",) if parts[1] == "core" else ("core", parts[1])
+                allowed = (parts[1],) if parts[1] in ("core", "harness") else ("core", "harness", parts[1])
                 assert target[1] in allowed, f"{parts[1]} imports {module}"
         elif parts[:2] == ("infra", "local"):
             assert target[:2] != ["infra", "cli"], f"the embedded run imports {module}"
@@ -68,22 +66,20 @@ def test_nothing_imports_against_the_direction(path: Path) -> None:
 def test_a_step_s_logic_knows_no_aws(path: Path) -> None:
     for module in imports(path):
         assert module.partition(".")[0] not in ("boto3", "aws_lambda_powertools"), f"imports {module}"
-    if not path.is_relative_to(IN_SANDBOX) and not path.is_relative_to(IN_BUILD):
+    if not path.is_relative_to(HARNESS):  # a program of its own
         attributes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute))
         assert "os.environ" not in {ast.unparse(node) for node in attributes}
 
 
-def test_what_runs_in_a_build_needs_nothing_that_an_image_with_pytest_lacks() -> None:
-    beside = {f"functions.validate_patch.sandbox.{name}" for name in ("report", "reporter")}
-    scripts = [*IN_BUILD.glob("*.py"), IN_SANDBOX / "report.py", IN_SANDBOX / "reporter.py"]
-    for path in scripts:
+def test_the_harness_needs_no_more_than_the_oldest_python_that_it_supports_and_pytest() -> None:
+    for path in HARNESS.rglob("*.py"):
         foreign = {m for m in imports(path) if m.partition(".")[0] not in sys.stdlib_module_names}
-        assert foreign <= {"pytest", *beside}, path
+        assert {m for m in foreign if not m.startswith("functions.harness")} <= {"pytest"}, path
         ast.parse(path.read_text(), feature_version=(3, 9))
 
 
 def test_every_function_has_its_folder_and_every_folder_is_a_function() -> None:
-    folders = {p.parent.name for p in (ROOT / "functions").glob("*/__init__.py")} - {"core"}
+    folders = {p.parent.name for p in (ROOT / "functions").glob("*/__init__.py")} - {"core", "harness"}
     assert folders == {spec.folder for spec in EVERY}
 
 

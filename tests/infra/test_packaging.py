@@ -14,41 +14,21 @@ from typing import Any
 import pytest
 
 from infra.catalog import EVERY, FUNCTIONS, Spec
-from infra.packaging import ROOT, digest, handler, powertools_layer, requirements, tree, write
+from infra.layer import layer_tree, packages
+from infra.packaging import PYTHON, ROOT, digest, handler, locked_versions, requirements, tree, write
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]
 
-# What Lambda's Python runtime and the Powertools layer bring.
+# What Lambda's Python runtime brings.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
-# https://github.com/aws-powertools/powertools-lambda-python/blob/develop/layer_v3/docker/Dockerfile
-IN_RUNTIME_AND_LAYER = (
-    "aws_lambda_powertools",
-    "aws_xray_sdk",
-    "boto3",
-    "botocore",
-    "dateutil",
-    "fastjsonschema",
-    "jmespath",
-    "s3transfer",
-    "six",
-    "typing_extensions",
-    "urllib3",
-    "wrapt",
-)
-# Imports a handler from a staged package where everything else that is installed here is out of reach.
+IN_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+# Imports a handler where nothing that is installed here can be reached but what is given.
 IMPORT_ALONE = """
-import importlib, importlib.abc, sys
-staged, module, *allowed = sys.argv[1:]
-class Guard(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top not in sys.stdlib_module_names and top not in allowed and top != "functions":
-            raise ModuleNotFoundError(f"{name} is neither in the package nor in the layer")
-sys.meta_path.insert(0, Guard())
-sys.path.insert(0, staged)
-found = importlib.import_module(module)
-assert found.__file__.startswith(staged), found.__file__
+import importlib, sys
+sys.path[:0] = sys.argv[2:]
+found = importlib.import_module(sys.argv[1])
+assert found.__file__.startswith(sys.argv[2]), found.__file__
 assert callable(found.handler)
 """
 
@@ -65,7 +45,7 @@ def test_an_image_has_all_code_and_what_it_installs() -> None:
     (files,) = {digest(tree(spec)): tree(spec) for spec in IMAGE}.values()
 
     assert {f"functions/{spec.folder}/handler.py" for spec in FUNCTIONS} <= files.keys()
-    assert {"Dockerfile", "requirements.txt"} <= files.keys()
+    assert {"Dockerfile", "requirements.txt", "uv.txt", "harness.txt"} <= files.keys()
 
 
 def test_no_package_holds_bytecode_or_tests() -> None:
@@ -74,13 +54,32 @@ def test_no_package_holds_bytecode_or_tests() -> None:
     assert not [path for path in paths if "__pycache__" in path or path.endswith(".pyc") or "tests/" in path]
 
 
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer as Lambda unpacks it; its modules."""
+    return write(layer_tree(), tmp_path_factory.mktemp("opt")) / "python"
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Lambda's Python runtime brings, and nothing else that is installed here."""
+    folder = tmp_path_factory.mktemp("runtime")
+    site = Path(str(metadata.distribution("boto3").locate_file("")))
+    for name in IN_RUNTIME:
+        found = next(path for path in (site / name, site / f"{name}.py") if path.exists())
+        (folder / found.name).symlink_to(found)
+    return folder
+
+
 @pytest.mark.parametrize("spec", LIGHT, ids=lambda spec: spec.folder)
-def test_a_light_function_starts_with_the_layer_alone(spec: Spec, tmp_path: Path) -> None:
+def test_a_light_function_starts_with_the_layer_alone(
+    spec: Spec, layer: Path, runtime: Path, tmp_path: Path
+) -> None:
     staged = write(tree(spec), tmp_path)
     module = handler(spec).rpartition(".")[0]
 
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALONE, str(staged), module, *IN_RUNTIME_AND_LAYER],
+        [sys.executable, "-ISB", "-c", IMPORT_ALONE, module, str(staged), str(layer), str(runtime)],
         capture_output=True,
         text=True,
         check=False,
@@ -90,9 +89,10 @@ def test_a_light_function_starts_with_the_layer_alone(spec: Spec, tmp_path: Path
 
 
 @pytest.mark.parametrize("spec", LIGHT, ids=lambda spec: spec.folder)
-def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Spec) -> None:
+def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Spec, layer: Path) -> None:
     """Imports within functions run on the first call that needs them: nothing at start-up tells."""
-    allowed = {*IN_RUNTIME_AND_LAYER, *sys.stdlib_module_names, "functions"}
+    held = {path.name.partition(".")[0] for path in layer.iterdir()}
+    allowed = {*IN_RUNTIME, *held, *sys.stdlib_module_names, "functions"}
     seen: set[str] = set()
     waiting = [handler(spec).rpartition(".")[0]]
     while waiting:
@@ -104,6 +104,32 @@ def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Sp
             assert name.partition(".")[0] in allowed, f"{module} imports {name}"
             if name.startswith("functions.") and (ROOT / f"{name.replace('.', '/')}.py").is_file():
                 waiting.append(name)
+
+
+def test_the_layer_is_what_the_lock_says_and_nothing_compiled() -> None:
+    versions = locked_versions()
+
+    assert {"aws-lambda-powertools", "aws-xray-sdk", "jinja2", "pygments"} <= set(packages())
+    assert {name: metadata.version(name) for name in packages()} == {n: versions[n] for n in packages()}
+    assert not [path for path in layer_tree() if path.endswith((".so", ".pyc", ".pyd"))]
+    assert sum(map(len, layer_tree().values())) < 25e6, "a tenth of what Lambda takes"
+
+
+def test_a_package_that_was_altered_here_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = metadata.PackagePath.read_binary
+    monkeypatch.setattr(
+        metadata.PackagePath, "read_binary", lambda self: read(self) + b"#" * (self.name == "ext.py")
+    )
+
+    with pytest.raises(LookupError, match="is not what its wheel brought"):
+        layer_tree()
+
+
+def test_another_version_than_the_lock_says_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.layer.locked_versions", lambda: dict.fromkeys(packages(), "0.1"))
+
+    with pytest.raises(LookupError, match=r"says 0\.1"):
+        layer_tree()
 
 
 def _imports(path: Path) -> list[str]:
@@ -182,24 +208,21 @@ def test_requirements_are_complete() -> None:
     assert needed <= pinned.keys()
 
 
-def test_the_layer_is_the_locked_release() -> None:
-    release = metadata.version("aws-lambda-powertools")
-
-    assert powertools_layer() == (
-        f"{{{{resolve:ssm:/aws/service/powertools/python/x86_64/python3.11/{release}}}}}"
-    )
-
-
 # Image and zip
 
 
 def test_image_and_zip_deploy_the_same_system(image_template: Any, zip_template: Any) -> None:
     def without_packaging(template: Any) -> Any:
         raw = json.loads(re.sub(r"(CurrentVersion\w{8})\w{32}", r"\1", json.dumps(template.raw)))
+        raw["Resources"] = {
+            name: r for name, r in raw["Resources"].items() if r["Type"] != "AWS::Lambda::LayerVersion"
+        }
         for resource in raw["Resources"].values():
             if resource["Type"] == "AWS::Lambda::Function":
                 for key in DIFFERENCES:
                     resource["Properties"].pop(key, None)
+                # Here apps run on the Pythons of this machine.
+                resource["Properties"].get("Environment", {}).get("Variables", {}).pop("PYTHONS", None)
         return raw
 
     assert without_packaging(image_template) == without_packaging(zip_template)
@@ -214,7 +237,7 @@ def test_an_image_function_has_its_command_and_the_zip_the_same_handler(
     assert image["PackageType"] == "Image"
     assert image["ImageConfig"] == {"Command": [handler(spec)]}
     assert "Handler" not in image
-    assert (zipped["Handler"], zipped["Runtime"]) == (handler(spec), "python3.11")
+    assert (zipped["Handler"], zipped["Runtime"]) == (handler(spec), f"python{PYTHON}")
     assert "Layers" not in zipped
 
 
@@ -222,25 +245,38 @@ def test_an_image_function_has_its_command_and_the_zip_the_same_handler(
 def test_a_light_function_is_a_zip_in_both(spec: Spec, image_template: Any, zip_template: Any) -> None:
     deployed, embedded = image_template.function(spec.folder), zip_template.function(spec.folder)
 
-    assert deployed["Layers"] == [powertools_layer()]
+    (layer,) = image_template.of_type("AWS::Lambda::LayerVersion")
+    assert deployed["Layers"] == [layer]
+    assert "Layers" not in embedded
+    assert not zip_template.of_type("AWS::Lambda::LayerVersion")
     assert deployed["Code"] == embedded["Code"]
     assert deployed["Handler"] == embedded["Handler"] == handler(spec)
 
 
-def test_all_images_are_one_image(image_template: Any) -> None:
+def test_what_is_deployed_as_zip_is_compiled_for_the_interpreter_that_runs_it(image_template: Any) -> None:
+    """Lambda cannot write beside it, and would compile at every cold start."""
+    tag = f"cpython-{PYTHON.replace('.', '')}"
     manifest = json.loads(image_template.path.with_name("SelfHealingCode.assets.json").read_text())
+    zips = [f["source"]["path"] for f in manifest["files"].values() if f["source"]["packaging"] == "zip"]
 
-    assert len(manifest["dockerImages"]) == 1
+    for path in zips:
+        folder = image_template.path.parent / path
+        sources = {p.relative_to(folder) for p in folder.rglob("*.py")}
+        compiled = {p.relative_to(folder) for p in folder.rglob(f"__pycache__/*.{tag}.pyc")}
+        expected = {p.parent / "__pycache__" / f"{p.stem}.{tag}.pyc" for p in sources}
+        assert compiled == (expected if sys.implementation.cache_tag == tag else set())
 
 
-def test_the_dockerfile_and_the_stack_agree_on_the_runtime(image_template: Any) -> None:
-    dockerfile = (ROOT / "infra" / "Dockerfile").read_text()
+def test_there_are_two_images_from_one_tree(image_template: Any) -> None:
     manifest = json.loads(image_template.path.with_name("SelfHealingCode.assets.json").read_text())
-    (image,) = manifest["dockerImages"].values()
+    sources = [image["source"] for image in manifest["dockerImages"].values()]
 
-    assert "FROM public.ecr.aws/lambda/python:3.11\n" in dockerfile
-    assert image["source"]["platform"] == "linux/amd64"
+    assert {source["platform"] for source in sources} == {"linux/amd64"}
+    assert sorted(source["dockerBuildTarget"] for source in sources) == ["functions", "runner"]
     architectures = {
-        tuple(f["Architectures"]) for f in image_template.of_type("AWS::Lambda::Function").values()
+        f["FunctionName"]: (f.get("PackageType", "Zip"), *f["Architectures"])
+        for f in image_template.of_type("AWS::Lambda::Function").values()
     }
-    assert architectures == {("x86_64",)}
+    # Images run wheels for the platform of apps; Python alone runs where it costs a fifth less.
+    assert set(architectures.values()) == {("Image", "x86_64"), ("Zip", "arm64")}
+    assert architectures["self-heal-decide-approval"] == ("Zip", "arm64"), "zips never fall asleep"

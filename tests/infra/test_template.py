@@ -11,6 +11,15 @@ from typing import Any
 
 import pytest
 
+from functions.core.incidents import LISTED
+from functions.core.lifetimes import (
+    INCIDENT_DAYS,
+    LONGEST_APPROVAL_HOURS,
+    REDRIVE_DAYS,
+    artifact_days,
+    heal_days,
+)
+from functions.core.names import PING
 from functions.core.settings import Settings
 from infra.catalog import FUNCTIONS, STEPS
 from infra.diagram import DEFINITION
@@ -56,9 +65,30 @@ def test_cfn_lint_finds_nothing(variant: str, request: pytest.FixtureRequest) ->
 
 def test_data_outlives_the_stack(image_template: Any) -> None:
     for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"):
-        for logical_id in image_template.of_type(kind):
+        for logical_id in image_template.of_type(kind).keys() - throwaway(image_template):
             resource = image_template.resources[logical_id]
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", logical_id
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", logical_id
+            assert resource["UpdateReplacePolicy"] == "Retain", logical_id
+    manifest = json.loads(image_template.path.with_name("manifest.json").read_text())
+    assert manifest["artifacts"]["SelfHealingCode"]["properties"]["terminationProtection"] is True
+
+
+def test_a_first_deployment_that_fails_takes_everything_back(image_template: Any) -> None:
+    """Whatever would stay costs money, or has a name that the second deployment wants."""
+    kept = [n for n, r in image_template.resources.items() if r.get("DeletionPolicy") == "Retain"]
+    protected = [
+        name
+        for name, table in image_template.of_type("AWS::DynamoDB::Table").items()
+        if table.get("DeletionProtectionEnabled")
+    ]
+    makes_log_groups = {
+        statement.resource
+        for role in image_template.of_type("AWS::IAM::Role")
+        for statement in image_template.granted(image_template.arn(role, "AWS::IAM::Role"))
+        if statement.action == "logs:CreateLogGroup"
+    }
+
+    assert (kept, protected, makes_log_groups) == ([], [], set())
 
 
 def test_what_people_or_programs_wrote_is_encrypted_with_one_customer_managed_key(
@@ -101,11 +131,19 @@ def test_alarms_may_use_the_data_key_for_this_account_only(image_template: Any) 
 
 
 def test_tables_recover_to_a_point_in_time_and_forget(image_template: Any) -> None:
-    for table in image_template.of_type("AWS::DynamoDB::Table").values():
-        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    counters = throwaway(image_template)
+    for logical_id, table in image_template.of_type("AWS::DynamoDB::Table").items():
         assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
-        assert table["DeletionProtectionEnabled"] is True
         assert table["BillingMode"] == "PAY_PER_REQUEST"
+        if logical_id not in counters:
+            assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def throwaway(template: Any) -> set[str]:
+    """The table of counters and counted deliveries: a storm writes there, so it is kept cheap."""
+    (found,) = [name for name in template.of_type("AWS::DynamoDB::Table") if "Deliveries" in name]
+    assert "StreamSpecification" not in template.of_type("AWS::DynamoDB::Table")[found]
+    return {found}
 
 
 def test_incidents_have_a_stream_and_an_index_by_app(image_template: Any) -> None:
@@ -117,7 +155,7 @@ def test_incidents_have_a_stream_and_an_index_by_app(image_template: Any) -> Non
     (index,) = table["GlobalSecondaryIndexes"]
     assert index["IndexName"] == "by_app"
     assert [key["AttributeName"] for key in index["KeySchema"]] == ["app", "last_seen"]
-    assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LISTED)}
 
 
 def test_the_bucket_is_private_and_forgets(image_template: Any) -> None:
@@ -130,6 +168,8 @@ def test_the_bucket_is_private_and_forgets(image_template: Any) -> None:
     # Whoever overwrites what was proven changes nothing of what was, and is found out.
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+    environment = image_template.function("await_approval")["Environment"]["Variables"]
+    assert heal_days(int(environment["APPROVAL_TTL_SECONDS"]) // 3600) < 90
 
 
 @pytest.mark.parametrize(
@@ -147,6 +187,15 @@ def test_plain_text_connections_are_refused(kind: str, count: int, image_templat
             if statement["Effect"] == "Deny"
             and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         ]
+
+
+@pytest.mark.parametrize("hours", [1, 7 * 24, 31 * 24, LONGEST_APPROVAL_HOURS])
+def test_whatever_is_asked_about_outlives_the_question_and_its_redrive(hours: int) -> None:
+    """Asked, redriven on the last day, answered on the last, and its commit redriven on the last."""
+    days = 2 * (hours / 24 + REDRIVE_DAYS)
+
+    assert days <= heal_days(hours) < artifact_days(hours) < INCIDENT_DAYS
+    assert heal_days(hours) < 365, "an execution ends after a year"
 
 
 # Functions
@@ -218,7 +267,7 @@ def test_steps_are_not_throttled(image_template: Any) -> None:
 # The sandbox
 
 
-def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_template: Any) -> None:
+def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_template: Any) -> None:
     vpc_functions = [
         f["FunctionName"]
         for f in image_template.of_type("AWS::Lambda::Function").values()
@@ -231,12 +280,26 @@ def test_code_under_test_runs_where_only_the_bucket_can_be_reached(image_templat
         for resource in (s["Resource"] for s in endpoint["PolicyDocument"]["Statement"])
     }
 
-    assert vpc_functions == ["self-heal-validate-patch"]
+    assert vpc_functions == ["self-heal-runner"]
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"].endswith(".s3")
-    assert reachable == {f"{bucket}/*"}
+    assert reachable == {f"{bucket}/runs/*"}
     ways_out = ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route")
     assert not [kind for kind in ways_out if image_template.of_type(kind)]
+
+
+def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Any) -> None:
+    runner = image_template.function("runner")
+
+    assert runner["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
+    assert "Environment" not in runner
+    assert "TracingConfig" not in runner
+    others = [
+        f["FunctionName"]
+        for f in image_template.of_type("AWS::Lambda::Function").values()
+        if "TenancyConfig" in f
+    ]
+    assert others == ["self-heal-runner"]
 
 
 # The workflow and its neighbours
@@ -279,12 +342,35 @@ def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
     schedules = {
         schedule["Target"]["Arn"].split(":function:")[1]: schedule["ScheduleExpression"]
         for schedule in image_template.of_type("AWS::Scheduler::Schedule").values()
+        if "Input" not in schedule["Target"]
     }
 
     assert schedules == {
         "self-heal-track-pull-requests:live": "rate(15 minutes)",
         "self-heal-remind-approvers:live": "rate(30 minutes)",
     }
+
+
+@pytest.mark.parametrize("variant", ["image", "signed_in"])
+def test_every_alias_is_pinged_once_a_day_and_a_ping_that_is_refused_comes_again(
+    variant: str, request: pytest.FixtureRequest
+) -> None:
+    template = request.getfixturevalue(f"{variant}_template")
+    pings = [
+        schedule
+        for schedule in template.of_type("AWS::Scheduler::Schedule").values()
+        if json.loads(schedule["Target"].get("Input", "{}")) == PING
+    ]
+    functions = template.of_type("AWS::Lambda::Function").values()
+
+    assert {ping["Target"]["Arn"].split(":function:")[1] for ping in pings} == {
+        f"{function['FunctionName']}:live"
+        for function in functions
+        if function["FunctionName"]
+        != "self-heal-runner"  # Its invocations name a tenant, which no schedule can.
+    }
+    assert {ping["ScheduleExpression"] for ping in pings} == {"rate(1 day)"}
+    assert all(ping["Target"]["RetryPolicy"]["MaximumRetryAttempts"] >= 5 for ping in pings)
 
 
 def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:

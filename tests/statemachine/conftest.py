@@ -15,6 +15,7 @@ DEFINITION = Path(__file__).parents[2] / "statemachine" / "self_heal.asl.json"
 jsonata: Any = import_module("jsonata")  # it has no type information
 INVOKE = "arn:aws:states:::lambda:invoke"
 CALLBACK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+ENTERED = "2026-11-20T10:00:00.000Z"
 EXECUTION = {
     "Id": "arn:aws:states:us-east-1:111122223333:execution:self-heal-workflow:heal-1",
     "Name": "heal-1",
@@ -37,6 +38,8 @@ class Walk:
 
 
 Walker = Callable[..., Walk]
+Evaluate = Callable[[str, Mapping[str, Any]], Any]
+Evaluated = list[tuple[str, Mapping[str, Any], Any]]
 
 
 @pytest.fixture(scope="session")
@@ -56,20 +59,36 @@ def parse() -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def evaluate() -> Callable[[str, Mapping[str, Any]], Any]:
+def evaluated() -> Evaluated:
+    """Everything that was evaluated in this session: expression, `$states`, and result."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def evaluate(evaluated: Evaluated) -> Evaluate:
+    return evaluator(evaluated)
+
+
+def evaluator(evaluated: Evaluated) -> Evaluate:
     """Evaluates one `{% … %}` expression as Step Functions does: an undefined result is an error."""
 
     def run(expression: str, states: Mapping[str, Any]) -> Any:
         text = expression.removeprefix("{%").removesuffix("%}").strip()
         value = jsonata.Jsonata.jsonata(text).evaluate(None, {"states": states})
         assert value is not None, f"States.QueryEvaluationError: {text} is undefined"
-        return json.loads(json.dumps(value))
+        plain = json.loads(json.dumps(value))
+        evaluated.append((text, json.loads(json.dumps(states)), plain))
+        return plain
 
     return run
 
 
 @pytest.fixture(scope="session")
-def walk(definition: dict[str, Any], evaluate: Callable[[str, Mapping[str, Any]], Any]) -> Walker:
+def walk(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
+    return walker(definition, evaluate)
+
+
+def walker(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
     """Walks from the start to an end. `results` gives each Task's results, one per time that it runs."""
 
     def fill(template: Any, states: Mapping[str, Any]) -> Any:
@@ -85,7 +104,8 @@ def walk(definition: dict[str, Any], evaluate: Callable[[str, Mapping[str, Any]]
         name, value = definition["StartAt"], execution_input
         while True:
             state = definition["States"][name]
-            states = {"input": value, "context": {"Execution": EXECUTION} | (context or {})}
+            entered = {"Name": name, "EnteredTime": ENTERED}
+            states = {"input": value, "context": {"Execution": EXECUTION, "State": entered} | (context or {})}
             walked.visited.append(name)
             walked.states.append(value)
             match state["Type"]:

@@ -12,8 +12,9 @@ from botocore.validate import ParamValidator
 
 from functions.core.approvals import Verdict
 from functions.record_outcome.outcome import Ending
-from functions.validate_patch.codebuild.step import DEFERRED as DEFERRED_VERDICT
+from functions.validate_patch.lanes import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions
+from tests.statemachine.conftest import ENTERED
 
 START = [{"incident_id": "orders-1a2b"}]
 CLAIMED: dict[str, Any] = {
@@ -25,7 +26,10 @@ CLAIMED: dict[str, Any] = {
     "attempts_allowed": 2,
     "max_attempts": 2,
     "comment": "",
+    "callback_decides": True,
+    "second_opinion": False,
 }
+TO_BE_REVIEWED = CLAIMED | {"second_opinion": True}
 SOURCE = {"key": "orders-1a2b/heal-1/source.tar.gz", "base_sha": "b" * 40, "revision_from": "registry"}
 INSTALLED = {"key": "", "reason": "", "packages": 0}
 PROPOSED = {
@@ -45,6 +49,8 @@ ORDER = {
     "nonce": "7c",
 }
 DEFERRED = {"verdict": "deferred", "build": ORDER}
+TO_RUN = {"verdict": "deferred", "run": {**ORDER, "project": "", "folder": "runs/heal-1/1-9f"}}
+RAN = {"ended": "", "lane": "lambda"}
 # What the service answers is the whole build; here the parts that matter.
 BUILT = {
     "Build": {
@@ -54,6 +60,9 @@ BUILT = {
         "Logs": {"DeepLink": "https://console.aws.amazon.com/log"},
     }
 }
+AGREES = {"opinion": "agrees", "summary": "It agrees.", "key": "r.json", "sent_back": False}
+OBJECTS = {"opinion": "objects", "summary": "It objects: no.", "key": "r.json", "sent_back": True}
+INSISTS = OBJECTS | {"sent_back": False}
 APPROVE = {"decision": "approve", "by": "ana", "comment": "", "patch_sha256": "c" * 64, "base_sha": "b" * 40}
 REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
@@ -81,7 +90,13 @@ def heal(outcome: str, **results: list[Any]) -> Results:
 NOT_CLAIMED = {"claimed": False, "held_back": False}
 PATHS: dict[str, tuple[Results, str]] = {
     "healed at the first try": (
-        heal("healed", ProposePatch=[PROPOSED], ValidatePatch=[ACCEPTED], AwaitApproval=[APPROVE]),
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[TO_RUN, ACCEPTED],
+            RunPatch=[RAN],
+            AwaitApproval=[APPROVE],
+        ),
         "Healed",
     ),
     "another execution has the incident": (
@@ -120,6 +135,39 @@ PATHS: dict[str, tuple[Results, str]] = {
             ProposePatch=[PROPOSED, PROPOSED],
             ValidatePatch=[DEFERRED, DISPROVEN, DEFERRED, ACCEPTED],
             RunBuild=[BUILT, {"Build": {"Arn": "arn:2", "Logs": {}}}],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "reviewed, and agreed with": (
+        heal(
+            "healed",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            ReviewPatch=[AGREES],
+            AwaitApproval=[APPROVE],
+        ),
+        "Healed",
+    ),
+    "objected to, sent back once, objected to again, and asked about": (
+        heal(
+            "rejected",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[PROPOSED, PROPOSED],
+            ValidatePatch=[ACCEPTED, ACCEPTED],
+            ReviewPatch=[OBJECTS, INSISTS],
+            AwaitApproval=[REJECT],
+        ),
+        "Rejected",
+    ),
+    "objected to at the last try, and asked about": (
+        heal(
+            "healed",
+            ClaimIncident=[TO_BE_REVIEWED],
+            ProposePatch=[INVALID, PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            ReviewPatch=[OBJECTS],
             AwaitApproval=[APPROVE],
         ),
         "Healed",
@@ -204,7 +252,10 @@ def test_findings_of_a_disproven_patch_reach_the_next_attempt(walk: Callable[...
 
 def test_only_the_newest_validation_is_what_is_approved(walk: Callable[..., Any]) -> None:
     newer = {**ACCEPTED, "patch_sha256": "e" * 64}
-    results = PATHS["changes asked for, then approved"][0] | {"ValidatePatch": [ACCEPTED, newer]}
+    results = PATHS["changes asked for, then approved"][0] | {
+        "ValidatePatch": [ACCEPTED, newer],
+        "AwaitApproval": [REVISE, {**APPROVE, "patch_sha256": "e" * 64}],
+    }
 
     asked = walk(START, results).payloads["AwaitApproval"]
 
@@ -229,6 +280,94 @@ def test_the_approval_knows_how_often_it_was_redriven(
     walked = walk(START, PATHS["healed at the first try"][0], {"Execution": execution})
 
     assert walked.payloads["AwaitApproval"][0]["redrive_count"] == expected
+
+
+PATCH, BASE = "c" * 64, "b" * 40
+SMALL = {"decision": "approve", "by": "ana@example.com", "patch_sha256": PATCH}
+"""What the README says to send from the console's token."""
+
+
+@pytest.mark.parametrize(
+    ("sent", "end"),
+    [
+        (SMALL, "CommitPatch"),
+        ({**SMALL, "base_sha": BASE, "comment": "fine", "unknown": [1]}, "CommitPatch"),
+        ({**SMALL, "decision": "reject"}, "RecordOutcome"),
+        ({**SMALL, "decision": "reject", "reason": "too_risky"}, "RecordOutcome"),
+        ({**SMALL, "decision": "revise", "comment": "keep the default"}, "ProposePatch"),
+    ],
+)
+def test_a_callback_by_hand_decides(sent: dict[str, Any], end: str, decided: Callable[..., Any]) -> None:
+    target, decision = decided(sent)
+
+    assert target == end
+    assert {**sent, **decision} == {**decision, **({"unknown": [1]} if "unknown" in sent else {})}
+    assert decision.keys() == {
+        *("decision", "by", "patch_sha256", "base_sha", "comment", "reason", "approval_id", "decided_at")
+    }
+    assert (decision["base_sha"], decision["decided_at"]) == (BASE, ENTERED)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("approve", True, None, [], [SMALL], {}),
+        *({name: value for name, value in SMALL.items() if name != gone} for gone in SMALL),
+        {**SMALL, "decision": "approved"},
+        {**SMALL, "decision": ["approve"]},
+        {**SMALL, "by": "  "},
+        {**SMALL, "by": 7},
+        {**SMALL, "by": "x" * 501},
+        {**SMALL, "patch_sha256": "e" * 64},
+        {**SMALL, "base_sha": "e" * 40},
+        {**SMALL, "comment": 7},
+        {**SMALL, "comment": "x" * 10_001},
+        {**SMALL, "reason": {}},
+        {**SMALL, "decision": "revise"},
+        {**SMALL, "decision": "revise", "comment": " "},
+    ],
+    ids=str,
+)
+def test_what_is_no_decision_on_this_patch_is_refused_where_it_is_asked_with_what_is_expected(
+    sent: Any, decided: Callable[..., Any]
+) -> None:
+    """Accepted, it would fail at a later step, and no redrive could ever mend that."""
+    with pytest.raises(Exception, match=f"Expected: decision .*by .*patch_sha256 .{PATCH}"):
+        decided(sent)
+
+
+@pytest.mark.parametrize(("by_page", "allowed"), [(True, True), (False, False)])
+def test_where_the_app_names_approvers_a_callback_by_hand_does_not_decide(
+    by_page: bool, allowed: bool, decided: Callable[..., Any]
+) -> None:
+    sent = SMALL | ({"approval_id": "ap-1"} if by_page else {})
+    if allowed:
+        assert decided(sent, callback_decides=False)[0] == "CommitPatch"
+    else:
+        with pytest.raises(Exception, match="names approvers"):
+            decided(sent, callback_decides=False)
+
+
+@pytest.fixture
+def decided(
+    definition: dict[str, Any], evaluate: Callable[..., Any]
+) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """What follows from the result of AwaitApproval: the next Task, and the decision in the state."""
+
+    def run(sent: Any, **state: Any) -> tuple[str, dict[str, Any]]:
+        value = CLAIMED | {"source": SOURCE, "validation": ACCEPTED} | state
+        context = {"State": {"EnteredTime": ENTERED}}
+        after = evaluate(
+            definition["States"]["AwaitApproval"]["Output"],
+            {"input": value, "result": sent, "context": context},
+        )
+        choice = definition["States"]["IsApproved"]
+        for rule in choice["Choices"]:
+            if evaluate(rule["Condition"], {"input": after, "context": context}):
+                return rule["Next"], after["decision"]
+        return choice["Default"], after["decision"]
+
+    return run
 
 
 def test_metadata_of_the_lambda_service_is_not_carried_along(walk: Callable[..., Any]) -> None:

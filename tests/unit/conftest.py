@@ -24,7 +24,8 @@ from functions.core.app import App
 from functions.core.approvals import Approval, Approvals
 from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decisions
-from functions.core.incidents import Incidents
+from functions.core.incidents import LISTED, Incidents
+from functions.core.recorder import Recorder
 from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 from infra.local.forge import Forge
@@ -64,10 +65,26 @@ def incidents_table(aws: None) -> Table:
                     {"AttributeName": "app", "KeyType": "HASH"},
                     {"AttributeName": "last_seen", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LISTED)},
             }
         ],
     )
+
+
+@pytest.fixture
+def deliveries_table(aws: None) -> Table:
+    """An empty table of deliveries, keyed as the stack makes it."""
+    return boto3.resource("dynamodb").create_table(
+        TableName="deliveries",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "delivery_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "delivery_id", "AttributeType": "S"}],
+    )
+
+
+@pytest.fixture
+def recorder(incidents_table: Table, deliveries_table: Table) -> Recorder:
+    return Recorder(incidents_table, deliveries_table, sleep=lambda seconds: None)
 
 
 FORGE_TOKEN = "forge-token"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from functions.validate_patch.candidate import is_test, parsed
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import parsed
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.view import Function, View, dotted, functions_of, names_in
 

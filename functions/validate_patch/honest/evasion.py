@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.borrowed import names_stand_in
 from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.support import support

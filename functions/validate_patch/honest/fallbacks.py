@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import is_test
+from functions.harness.names import is_test
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.handlers import says_or_does_nothing

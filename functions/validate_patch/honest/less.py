@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import is_test
+from functions.harness.names import is_test
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.support import support

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.documented import Silent
 from functions.validate_patch.honest.handlers import raises_always
 from functions.validate_patch.honest.support import support

@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import Candidate, is_test, parsed
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.honest.view import functions_of, names_in
 from functions.validate_patch.tree import Tree
 

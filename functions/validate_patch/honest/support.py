@@ -19,7 +19,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from functions.validate_patch.candidate import is_test, parsed
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import parsed
 from functions.validate_patch.honest import values
 from functions.validate_patch.honest.documented import Silent, condition_of, documented
 from functions.validate_patch.honest.view import Function, View, dotted, functions_of, names_in

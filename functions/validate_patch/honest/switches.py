@@ -8,7 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import is_test
+from functions.harness.names import is_test
 from functions.validate_patch.honest.view import Hit, View, dotted
 
 _GUARDING = re.compile(r"compare_digest|(?:verify|check|validate|authenti|authori|escape|saniti|quote)")

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from functions.validate_patch.candidate import is_test
+from functions.harness.names import is_test
 from functions.validate_patch.honest.view import Function, Hit, View, dotted, functions_of
 
 _SKIPPING = frozenset(

@@ -7,7 +7,8 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     tasks        callbacks that fail or come twice, per-attempt tokens, MaxDelaySeconds and JitterStrategy
     pipes        FilterCriteria, BatchSize, InputTemplate, retry limits and the dead-letter queue
     logs         filter patterns; subscriptions and rules invoke asynchronously, with retries
-    workers      Lambda's Python runtime: error types, log format, `/var/task`, a clean environment
+    workers      Lambda's Python runtime and its guest: error types, log format, environment, user, refusals
+    tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
     urls         function URLs that a browser on this machine can open
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS
@@ -24,6 +25,7 @@ from infra.local.gaps import (
     pipes,
     states,
     tasks,
+    tenancy,
     urls,
     workers,
 )
@@ -31,5 +33,17 @@ from infra.local.gaps import (
 
 def fill() -> None:
     """Fill every gap. Must run in the process that is to become the emulator, before it serves."""
-    for gap in (states, tasks, pipes, logs, workers, urls, http_apis, authorization, bedrock, codebuild):
+    for gap in (
+        states,
+        tasks,
+        pipes,
+        logs,
+        workers,
+        tenancy,
+        urls,
+        http_apis,
+        authorization,
+        bedrock,
+        codebuild,
+    ):
         gap.fill()

@@ -1,40 +1,48 @@
-"""Lambda functions in Python: forked workers in place of MiniStack's own.
+"""Lambda functions in Python: environments behind a wall in place of MiniStack's own workers.
 
 MiniStack reports every exception as Runtime.HandlerError, logs each line of a traceback as an event of its
 own in a format that no Lambda runtime prints, hands its whole environment to functions, and starts an
-interpreter per worker. See zygote.py for what runs in a worker.
+interpreter per worker, which may do what this user may. Here a function runs as on Lambda: under its
+refusals, as its user, with nothing writable but `/tmp`, driven through the runtime API; see
+`infra.local.guest`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
 import os
 import queue
-import shutil
+import secrets
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
-import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.local.gaps import zygote
+from infra.local.gaps import image, tenancy
+from infra.local.gaps.endpoint import Endpoint
+from infra.local.gaps.packages import unpacked
 from infra.local.gaps.patching import replace, service
+from infra.local.gaps.runtime_api import Answer, Invocation, RuntimeApi
+from infra.local.guest.bootstrap import LAYERS, MARK, TASK_ROOT
+from infra.local.guest.zygote import Specification
 
 runtime = service("core.lambda_runtime")
 lambda_svc = service("services.lambda_svc")
 logs = service("services.cloudwatch_logs")
 
-MARK = zygote.MARK
 MAX_EVENT_CHARACTERS = 262_144
+START_SECONDS = 30.0
+"""How long an environment may take to be set up."""
+_SALT = secrets.token_hex(16)
+_LIBRARIES = ("/lib64", "/usr/lib64", TASK_ROOT, f"{TASK_ROOT}/lib", f"{LAYERS}/lib")
 
 _finished: dict[str, tuple[str, list[dict[str, Any]]]] = {}
 """Request id → log stream and log events, between the end of an invocation and the writing of its log."""
@@ -53,7 +61,7 @@ def class_for(other: Any) -> Any:
 
 
 class Zygote:
-    """The process that forks workers."""
+    """The process that forks environments."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,21 +70,41 @@ class Zygote:
     def _ask(self, message: bytes, descriptors: tuple[int, ...] = ()) -> bytes:
         with self._lock:
             if self._control is None:
-                self._control, theirs = socket.socketpair()
-                with theirs:
-                    command = [sys.executable, "-I", zygote.__file__, str(theirs.fileno())]
-                    subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+                self._control = self._start()
             socket.send_fds(self._control, [message], list(descriptors))
-            answer = self._control.recv(64)
+            answer = self._control.recv(1024)
         if not answer:
-            raise RuntimeError("the process that forks Lambda workers has ended; see the emulator's log")
+            raise RuntimeError(
+                "the process that forks Lambda's environments has ended; see the emulator's log"
+            )
         return answer
 
-    def fork(self, requests: int, responses: int, log: int) -> int:
-        return int(self._ask(b"fork", (requests, responses, log)))
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Nothing of the emulator's own environment: this process forks what strangers' code runs in.
+            kept = {name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH") if name in os.environ}
+            own = {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"}
+            subprocess.Popen(
+                [sys.executable, "-s", "-P", "-m", "infra.local.guest.zygote", str(theirs.fileno())],
+                env=kept | own,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        return ours
+
+    def fork(self, log: int, specification: Specification, channel: int) -> int:
+        """Start an environment; its process 1. Raises RuntimeError where it cannot be walled in."""
+        with os.fdopen(os.memfd_create("specification"), "w+b") as file:
+            file.write(json.dumps(specification).encode())
+            file.seek(0)
+            answer = self._ask(b"fork", (log, file.fileno(), channel)).decode()
+        if answer.startswith("!"):
+            raise RuntimeError(f"no wall for a Lambda function: {answer[1:]}")
+        return int(answer)
 
     def kill(self, pid: int) -> None:
-        """Kill a worker and all that it started. Safe to call for one that has ended."""
+        """End an environment and all inside. Safe to call for one that has ended."""
         self._ask(b"kill%d" % pid)
 
 
@@ -84,7 +112,7 @@ _zygote = Zygote()
 
 
 class Worker:
-    """One execution environment: a forked process, its pipes and its log stream.
+    """One execution environment: a walled process, its runtime API and its log stream.
 
     MiniStack leases workers (`in_use`, `last_used`, `config`) and ends idle ones in batches: it takes
     `_proc`, signals it, waits for it, and calls `_discard_tmpdir`.
@@ -94,51 +122,50 @@ class Worker:
         self.config = config
         self.in_use = False
         self.last_used = time.time()
-        self._name = name
         self._package = package
         self._lock = threading.Lock()
         self._pid: int | None = None
-        self._scratch = ""
 
     def _spawn(self) -> None:
-        code, layers = _unpacked(self._package), _layers(self.config)
-        self._discard_tmpdir()
-        self._scratch = tempfile.mkdtemp(prefix=f"{self._name}-")
         version = self.config.get("Version", "$LATEST")
         self._stream = f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
-        pipes = [os.pipe() for _ in range(3)]
-        (read_requests, requests), (responses, write_responses), (log, write_log) = pipes
-        try:
-            self._pid = _zygote.fork(read_requests, write_responses, write_log)
-        finally:
-            for descriptor in (read_requests, write_responses, write_log):
-                os.close(descriptor)
-        self._requests = os.fdopen(requests, "w", encoding="utf-8", buffering=1)
-        self._responses: queue.Queue[str] = queue.Queue()
         self._log: queue.Queue[dict[str, Any]] = queue.Queue()
-        for target, descriptor in ((self._read_responses, responses), (self._read_log, log)):
-            stream = os.fdopen(descriptor, encoding="utf-8", errors="replace")
-            threading.Thread(target=target, args=(stream,), daemon=True).start()
-        environment = _environment(self.config, code, self._scratch, self._stream)
-        spec = {
-            "code": str(code),
-            "layers": layers,
-            "handler": self.config["Handler"],
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log, write_log = os.pipe()
+        try:
+            self._pid = _zygote.fork(write_log, self._specification(), theirs.fileno())
+        finally:
+            theirs.close()
+            os.close(write_log)
+        stream = os.fdopen(log, encoding="utf-8", errors="replace")
+        threading.Thread(target=self._read_log, args=(stream,), daemon=True).start()
+        channel.settimeout(START_SECONDS)
+        said, descriptors, _, _ = socket.recv_fds(channel, 1024, 2)
+        if said != b"ready":
+            channel.close()
+            self.close()
+            raise RuntimeError(f"no wall for a Lambda function: {said.decode(errors='replace')}")
+        listener, *rest = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+        self._api = RuntimeApi(listener)
+        self._endpoints = [Endpoint(each, self.config) for each in rest]
+        threading.Thread(target=_watch, args=(channel, self._api), daemon=True).start()
+
+    def _specification(self) -> Specification:
+        placed = {TASK_ROOT: str(unpacked(self._package))}
+        if layers := _layers(self.config):
+            placed[LAYERS] = str(unpacked(*layers))
+        isolated = tenancy.isolates(self.config)
+        environment = _environment(self.config, self._stream)
+        if isolated:
+            placed |= image.places()
+            environment |= image.ENVIRONMENT
+        return {
             "environment": environment,
+            "placed": placed,
+            "tmp_bytes": self.config.get("EphemeralStorage", {}).get("Size", 512) * 1024 * 1024,
+            "isolated": isolated,
+            "endpoint_port": int(os.environ["GATEWAY_PORT"]) if isolated else 0,
         }
-        self._send(spec)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        # A worker that has died is noticed when it does not answer.
-        with contextlib.suppress(BrokenPipeError):
-            self._requests.write(json.dumps(message) + "\n")
-
-    def _read_responses(self, stream: TextIO) -> None:
-        answers = self._responses
-        with stream:
-            for line in stream:
-                answers.put(line)
-        answers.put("")
 
     def _read_log(self, stream: TextIO) -> None:
         events = self._log
@@ -154,39 +181,44 @@ class Worker:
     def invoke(self, event: Any, request_id: str, **call: Any) -> dict[str, Any]:
         """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; its log is in `_finished`."""
         with self._lock:
+            if self._pid is not None and not self._api.alive:
+                self.close()  # It ended after its last answer, which is nothing to this invocation.
             if self._pid is None:
                 self._spawn()
             seconds = self.config.get("Timeout", 3)
-            arn = call["invoked_function_arn"]
-            context = _context(self.config, request_id, arn, self._stream)
-            deadline = time.time() + seconds
-            trace = call["trace_id"] or ""
-            self._send({"event": event, "context": context, "deadline": deadline, "trace_id": trace})
-            try:
-                line = self._responses.get(timeout=seconds)
-            except queue.Empty:
-                answer = self._timed_out(request_id, seconds)
-            else:
-                answer = json.loads(line) if line else self._died(request_id)
-                if answer.get("ended"):
-                    self.close()
-            _finished[request_id] = (self._stream, self._drain(request_id))
-            return answer
+            invocation = Invocation(
+                request_id=request_id,
+                event=json.dumps(event).encode(),
+                arn=call["invoked_function_arn"],
+                deadline=time.time() + seconds,
+                trace_id=call["trace_id"] or "",
+                tenant=call.get("tenant", ""),
+            )
+            answer = self._api.invoke(invocation, seconds)
+            result = self._result(answer, request_id, seconds)
+            marked = "" if answer.kind == "init" else request_id
+            if answer.kind in ("init", "ended", "timeout"):
+                self.close()
+                self._log.put({"end": marked})
+            _finished[request_id] = (self._stream, self._drain(marked))
+            return result
 
-    def _timed_out(self, request_id: str, seconds: int) -> dict[str, Any]:
-        self.close()
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._log.put({"event": f"{now} {request_id} Task timed out after {seconds}.00 seconds"})
-        self._log.put({"end": request_id})
-        message = f"RequestId: {request_id} Error: Task timed out after {seconds}.00 seconds"
-        return {"error": {"errorType": "Sandbox.Timedout", "errorMessage": message}}
-
-    def _died(self, request_id: str) -> dict[str, Any]:
-        self.close()
-        message = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
-        self._log.put({"event": f"{message}\nRuntime.ExitError"})
-        self._log.put({"end": request_id})
-        return {"error": {"errorType": "Runtime.ExitError", "errorMessage": message}}
+    def _result(self, answer: Answer, request_id: str, seconds: int) -> dict[str, Any]:
+        """What the caller gets, and what the platform logs where the runtime itself did not end it."""
+        if answer.kind == "response":
+            return {"result": answer.body}
+        if answer.kind == "timeout":
+            text = f"Task timed out after {seconds}.00 seconds"
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._log.put({"event": f"{now} {request_id} {text}"})
+            message = f"RequestId: {request_id} Error: {text}"
+            return {"error": {"errorType": "Sandbox.Timedout", "errorMessage": message}}
+        if answer.kind == "ended":
+            how = f"with error: {_status(answer.body)}" if answer.body else "without providing a reason"
+            message = f"RequestId: {request_id} Error: Runtime exited {how}"
+            self._log.put({"event": f"{message}\nRuntime.ExitError"})
+            return {"error": {"errorType": "Runtime.ExitError", "errorMessage": message}}
+        return {"error": answer.body | {"requestId": request_id}}
 
     def _drain(self, request_id: str) -> list[dict[str, Any]]:
         """The events up to the end of this invocation."""
@@ -199,11 +231,13 @@ class Worker:
         return events
 
     def close(self) -> None:
-        """End the process; the next invocation forks another."""
+        """End the environment; the next invocation starts another."""
         if self._pid is not None:
             pid, self._pid = self._pid, None
-            self._requests.close()
             _zygote.kill(pid)
+            self._api.close()
+            for endpoint in self._endpoints:
+                endpoint.close()
 
     @property
     def _proc(self) -> Worker | None:
@@ -223,49 +257,45 @@ class Worker:
         return 0
 
     def _discard_tmpdir(self) -> None:
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        """Its files were in memory."""
 
 
-def _home() -> Path:
-    return Path(tempfile.gettempdir())
+def _watch(channel: socket.socket, api: RuntimeApi) -> None:
+    """Tell the API when the runtime has ended, by itself or with its environment."""
+    channel.settimeout(None)
+    with channel:
+        try:
+            said = channel.recv(64)
+        except OSError:
+            said = b""
+    api.ended(int(said.removeprefix(b"ended") or 128 + 9))
 
 
-def _unpacked(package: bytes) -> Path:
-    """The directory with the package's files; unpacked once, shared by its workers and read only by them."""
-    directory = _home() / "code" / hashlib.sha256(package).hexdigest()[:16]
-    if not directory.exists():
-        scratch = Path(tempfile.mkdtemp(dir=_home()))
-        with zipfile.ZipFile(io.BytesIO(package)) as archive:
-            for info in archive.infolist():
-                path = Path(archive.extract(info, scratch))
-                if path.is_file():
-                    path.chmod(info.external_attr >> 16 & 0o777 or 0o644)
-        directory.parent.mkdir(exist_ok=True)
-        with contextlib.suppress(OSError):  # Another worker of the same package was faster.
-            scratch.rename(directory)
-        shutil.rmtree(scratch, ignore_errors=True)
-    return directory
+def _status(code: int) -> str:
+    return (
+        f"signal: {signal.strsignal(code - 128) or code - 128}".lower()
+        if code > 128
+        else f"exit status {code}"
+    )
 
 
-def _layers(config: dict[str, Any]) -> list[str]:
-    """`python` directories of the layers that the emulator holds. Another account's public layer (Powertools)
-    has no content here; the interpreter's own packages stand in for it."""
-    contents = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]
-    return [str(_unpacked(content) / "python") for content in contents if content]
+def _layers(config: dict[str, Any]) -> list[bytes]:
+    """Packages of the layers that the emulator holds. Another account's public layer (Powertools) has no
+    content here; the interpreter's own packages stand in for it."""
+    contents = (lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", []))
+    return [content for content in contents if content]
 
 
-def _environment(config: dict[str, Any], code: Path, scratch: str, stream: str) -> dict[str, str]:
+def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
     """What a function sees in os.environ: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 
-    Nothing of the emulator's own environment but PATH. HOME names a directory that does not exist, as on
-    Lambda, so that no configuration of this machine's user is read.
+    Nothing of the emulator's own environment. There is no HOME and no TMPDIR, as on Lambda.
     """
     region = runtime._account_region_from_function_config(config)[1]
     name = config["FunctionName"]
     return {
         **config.get("Environment", {}).get("Variables", {}),
-        **runtime.execution_credentials(config),
+        **_credentials(config),
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
@@ -276,27 +306,22 @@ def _environment(config: dict[str, Any], code: Path, scratch: str, stream: str) 
         "AWS_LAMBDA_LOG_GROUP_NAME": _log_group(config),
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_REGION": region,
-        "HOME": f"{scratch}/home",
-        "LAMBDA_TASK_ROOT": str(code),
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": TASK_ROOT,
         "LANG": "en_US.UTF-8",
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(code),
-        "TMPDIR": scratch,
+        # AWS's Python is linked through it; so may be this one.
+        "LD_LIBRARY_PATH": ":".join(filter(None, (os.environ.get("LD_LIBRARY_PATH"), *_LIBRARIES))),
+        "PATH": ":".join((f"{sys.prefix}/bin", "/usr/local/bin", "/usr/bin", "/bin", f"{LAYERS}/bin")),
+        "PYTHONPATH": "/var/runtime",
+        "SHLVL": "0",
         "TZ": ":UTC",
         "_HANDLER": config["Handler"],
     }
 
 
-def _context(config: dict[str, Any], request_id: str, arn: str, stream: str) -> dict[str, Any]:
-    return {
-        "aws_request_id": request_id,
-        "function_name": config["FunctionName"],
-        "function_version": config.get("Version", "$LATEST"),
-        "invoked_function_arn": arn,
-        "log_group_name": _log_group(config),
-        "log_stream_name": stream,
-        "memory_limit_in_mb": str(config.get("MemorySize", 128)),
-    }
+def _credentials(config: dict[str, Any]) -> dict[str, str]:
+    """The role's session. MiniStack derives its secret from names alone, which strangers could guess."""
+    return dict(runtime.execution_credentials(config | {"FunctionArn": f"{config['FunctionArn']}:{_SALT}"}))
 
 
 def _log_group(config: dict[str, Any]) -> str:
@@ -310,20 +335,41 @@ def execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str, 
     """Run a zip function on a worker. Answers as MiniStack does: `body`, `log`, and `error` if it failed."""
     config = function["config"]
     lambda_svc._ensure_reaper_thread()
-    qualifier = config.get("Version", "$LATEST")
-    worker, _ = runtime.acquire_worker(
-        config["FunctionName"], config, function["code_zip"], qualifier=qualifier
-    )
     try:
-        arn = config.get("FunctionArn", "")
-        trace = lambda_svc._xray_trace_id_for_invocation(config)
-        answer = worker.invoke(event, request_id, invoked_function_arn=arn, trace_id=trace)
-    finally:
-        runtime.release_worker(worker)
+        tenant = tenancy.current(config)
+    except tenancy.TenantRefused as refused:  # By a service that calls functions without Invoke.
+        failure = {"errorType": "InvalidParameterValueException", "errorMessage": str(refused)}
+        return {"body": failure, "error": True, "log": ""}
+    call = {
+        "invoked_function_arn": config.get("FunctionArn", ""),
+        "trace_id": lambda_svc._xray_trace_id_for_invocation(config),
+        "tenant": tenant,
+    }
+    with _leased(function) as worker:
+        answer = worker.invoke(event, request_id, **call)
     log = "\n".join(entry["message"] for entry in _finished[request_id][1])
     if "error" in answer:
         return {"body": answer["error"], "error": True, "log": log}
     return {"body": answer["result"], "log": log}
+
+
+@contextlib.contextmanager
+def _leased(function: dict[str, Any]) -> Iterator[Worker]:
+    """An environment for one invocation; with tenant isolation one that nobody else ever has."""
+    config, package = function["config"], function["code_zip"]
+    if tenancy.isolates(config):
+        worker = Worker(config["FunctionName"], config, package)
+        try:
+            yield worker
+        finally:
+            worker.close()
+        return
+    qualifier = config.get("Version", "$LATEST")
+    worker, _ = runtime.acquire_worker(config["FunctionName"], config, package, qualifier=qualifier)
+    try:
+        yield worker
+    finally:
+        runtime.release_worker(worker)
 
 
 def emit_logs(

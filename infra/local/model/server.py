@@ -11,10 +11,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention
+from functions.core.review import Opinion
+from functions.review_patch.prompt import TOOL as REVIEW_TOOL
 from infra.local.model.engine import answer
 from infra.local.model.prompt import NotAPrompt
 
 MODEL_ID = "selfheal-rules"
+
+_NO_OPINION = {
+    "opinion": str(Opinion.NONE),
+    "reasons": ["The built-in rules repair; they do not judge what others propose."],
+    "would_check": [],
+}
 
 _MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request; a prompt is some hundred kilobytes at most."""
@@ -35,24 +43,36 @@ def complete(request: dict[str, Any]) -> dict[str, Any]:
     if request.get("stream"):
         raise BadRequest("streaming is not supported")
     offered = {t.get("function", {}).get("name") for t in request.get("tools") or [] if isinstance(t, dict)}
+    if REVIEW_TOOL in offered:
+        return _completed(request, messages, _call(REVIEW_TOOL, json.dumps(_NO_OPINION)))
     prompt = next((t for t in map(_user_text, messages) if "<incident-" in t), "")
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    finish = "stop"
     try:
         reply = answer(prompt)
     except NotAPrompt as error:
-        message["content"] = f"I can only repair reported crashes: {error}."
-    else:
-        tool = ABSTAIN_TOOL if isinstance(reply, Abstention) else PROPOSE_TOOL
-        arguments = json.dumps(reply.to_json())
-        if tool in offered:
-            function = {"name": tool, "arguments": arguments}
-            message["tool_calls"] = [
-                {"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function", "function": function}
-            ]
-            finish = "tool_calls"
-        else:
-            message["content"] = f"{tool}: {arguments}"
+        return _completed(request, messages, _prose(f"I can only repair reported crashes: {error}."))
+    tool = ABSTAIN_TOOL if isinstance(reply, Abstention) else PROPOSE_TOOL
+    arguments = json.dumps(reply.to_json())
+    return _completed(
+        request,
+        messages,
+        _call(tool, arguments) if tool in offered else _prose(f"{tool}: {arguments}"),
+    )
+
+
+def _prose(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def _call(tool: str, arguments: str) -> dict[str, Any]:
+    function = {"name": tool, "arguments": arguments}
+    call = {"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def _completed(
+    request: dict[str, Any], messages: list[dict[str, Any]], message: dict[str, Any]
+) -> dict[str, Any]:
+    finish = "tool_calls" if "tool_calls" in message else "stop"
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex[:24]}",
         "object": "chat.completion",

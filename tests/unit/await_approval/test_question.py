@@ -114,6 +114,12 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     assert max(len(line) for line in text.splitlines() if line != link) <= 76
 
 
+def test_a_second_opinion_is_told_where_there_is_one(scene: Any, desk: Desk, inbox: Any) -> None:
+    review = {"opinion": "objects", "summary": "It objects: NZ is refused.", "sent_back": False}
+    ask(Question.from_state(state(scene, review=review)), desk, EXPIRES)
+    assert all("Second opinion: It objects: NZ is refused." in json.dumps(told) for told in inbox())
+
+
 def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:

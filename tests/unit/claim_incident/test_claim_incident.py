@@ -71,6 +71,8 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
         "attempts_allowed": 4,
         "max_attempts": 4,
         "comment": "",
+        "callback_decides": True,
+        "second_opinion": False,
     }
     item = table.get_item(Key={"incident_id": INCIDENT})["Item"]
     assert (item["status"], item["execution_arn"]) == ("HEALING", MINE)

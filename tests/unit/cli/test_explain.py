@@ -26,7 +26,7 @@ Traceback (most recent call last):
     load(event)
   File "/usr/lib/python3.12/json/decoder.py", line 9, in decode
 svc.StoreError: cannot load [red]
-second line
+  second line
 """
 
 
@@ -45,7 +45,7 @@ def test_the_document_has_the_promised_fields(app: typer.Typer, tmp_path: Path) 
     (error,) = json.loads(result.stdout)["errors"]
     assert list(error) == ["class", "reason", "type", "message", "frames", "chain", "fingerprint"]
     assert (error["class"], error["type"]) == ("code", "svc.StoreError")
-    assert error["message"] == "cannot load [red]\nsecond line"
+    assert error["message"] == "cannot load [red]\n  second line"
     assert error["frames"] == [
         {
             "file": "/app/main.py",

@@ -54,7 +54,7 @@ def target(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Target:
         incidents_table.put_item(Item={**item, "attempts": attempts})
     target.artifacts.put_json("orders-1/h1/1/prompt.json", SENT | {"user": "the first prompt"})
     target.artifacts.put_json("orders-1/h1/2/prompt.json", SENT)
-    target.artifacts.put_json("orders-1/h1/2/answer.json", {"responses": [], "sent": LATER})
+    target.artifacts.put_json("orders-1/h1/2/answer.json", {"conversations": [{"sent": LATER}]})
     return target
 
 

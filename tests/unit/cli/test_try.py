@@ -122,7 +122,8 @@ def test_the_embedded_model_heals_and_the_work_tree_stays_as_it_is(bench: Bench)
     before = state_of(bench.repository)
     code, document = bench.json()
     assert (code, document["outcome"]) == (0, "accepted")
-    assert set(document) == {"outcome", "reason", "frames", "prompt", "diff", "evidence", "seconds"}
+    parts = {"outcome", "reason", "frames", "prompt", "python", "diff", "evidence", "seconds"}
+    assert set(document) == parts
     assert document["frames"] == [
         {
             "file": "/var/lang/lib/python3.12/asyncio/runners.py",

@@ -17,6 +17,7 @@ from botocore.config import Config
 from functions.core.bedrock import Bedrock, client_config
 from functions.core.errors import (
     ModelAccessDenied,
+    ModelNotFound,
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
@@ -84,7 +85,7 @@ def bedrock(url: str, **settings: Any) -> Bedrock:
         (403, "AccessDeniedException", ModelAccessDenied),
         (403, "UnrecognizedClientException", ModelAccessDenied),
         (400, "ValidationException", ModelRequestInvalid),
-        (404, "ResourceNotFoundException", ModelRequestInvalid),
+        (404, "ResourceNotFoundException", ModelNotFound),
     ],
 )
 def test_each_answer_has_its_name_and_is_asked_for_once(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from functions.core.edge import step
 from functions.core.errors import ForgeUnavailable
+from functions.core.names import PING
+from infra.catalog import FUNCTIONS, SIGN_IN
 
 STATE = {
     "incident_id": "orders-v1-abc",
@@ -72,3 +75,25 @@ def test_one_invocation_leaves_nothing_in_the_next_ones_log(
     log = next(line for line in lines(capsys) if "_aws" not in line)
     assert log["app"] == "billing"
     assert "incident_id" not in log
+
+
+@pytest.mark.parametrize("folder", [spec.folder for spec in (*FUNCTIONS, SIGN_IN)])
+def test_every_function_answers_a_ping_and_does_nothing(
+    folder: str, lambda_context: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without settings, credentials or a network: whatever it did beyond answering would fail here."""
+    monkeypatch.setattr("os.environ", {})
+    handler = import_module(f"functions.{folder}.handler").handler
+
+    assert handler(PING, lambda_context) == {"outcome": "awake"}
+    assert capsys.readouterr().out == ""
+
+
+def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": "handled"}
+
+    request = {"version": "2.0", "body": json.dumps(PING), **PING}
+
+    assert handler(request, lambda_context) == {"outcome": "handled"}

@@ -9,7 +9,8 @@ import pytest
 
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import ErrorClass, Frame, Status
-from functions.core.incidents import Incidents, Sighting
+from functions.core.incidents import Incidents
+from functions.core.recorder import Recorder, Sighting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -42,14 +43,12 @@ def incidents(incidents_table: Table) -> Incidents:
 
 
 @pytest.fixture
-def incident_id(incidents: Incidents) -> str:
-    recorded = incidents.record(SIGHTING)
-    assert recorded
-    return recorded.incident_id
+def incident_id(recorder: Recorder) -> str:
+    return recorder.record(SIGHTING).incident.incident_id
 
 
-def test_a_first_sighting_is_new_and_reads_back_whole(incidents: Incidents) -> None:
-    incidents.record(SIGHTING)
+def test_a_first_sighting_is_new_and_reads_back_whole(incidents: Incidents, recorder: Recorder) -> None:
+    recorder.record(SIGHTING)
     incident = incidents.get("orders-v1-abc")
     assert incident.status is Status.NEW
     assert incident.frames == SIGHTING.frames
@@ -57,52 +56,14 @@ def test_a_first_sighting_is_new_and_reads_back_whole(incidents: Incidents) -> N
     assert incident.branch_name == "self-heal/orders-v1-abc"
 
 
-def test_a_frame_without_line_or_function_reads_back(incidents: Incidents) -> None:
+def test_a_frame_without_line_or_function_reads_back(incidents: Incidents, recorder: Recorder) -> None:
     frame = Frame("<string>", None, None)
-    incidents.record(replace(SIGHTING, frames=(frame,)))
+    recorder.record(replace(SIGHTING, frames=(frame,)))
     assert incidents.get("orders-v1-abc").frames == (frame,)
 
 
-def test_the_same_delivery_counts_once(incidents: Incidents) -> None:
-    assert incidents.record(SIGHTING)
-    assert incidents.record(SIGHTING) is None
-    assert incidents.record(replace(SIGHTING, delivery_id=b"another1"))
-    assert incidents.record(SIGHTING) is None
-    assert incidents.get("orders-v1-abc").occurrences == 6
-
-
-def test_a_delivery_is_remembered_across_the_hour(
-    incidents: Incidents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1_800_000_000.0 - 1
-    monkeypatch.setattr("functions.core.incidents.time.time", lambda: now)
-    incidents.record(SIGHTING)
-    now += 3600
-    assert incidents.record(SIGHTING) is None
-
-
-def test_remembered_deliveries_do_not_pile_up(
-    incidents: Incidents, incidents_table: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1_800_000_000.0
-    monkeypatch.setattr("functions.core.incidents.time.time", lambda: now)
-    for hour in range(12):
-        now += 3600
-        incidents.record(replace(SIGHTING, delivery_id=f"batch{hour:03}".encode()))
-    item = incidents_table.get_item(Key={"incident_id": "orders-v1-abc"})["Item"]
-    seen = [value for name, value in item.items() if name.startswith("seen_")]
-    assert sum(len(ids) for ids in seen if isinstance(ids, set)) <= 3
-
-
-def test_a_later_sighting_keeps_the_first_sample(incidents: Incidents, incident_id: str) -> None:
-    incidents.record(replace(SIGHTING, sample="other", last_seen="2027", delivery_id=b"2"))
-    incident = incidents.get(incident_id)
-    assert (incident.sample, incident.last_seen) == ("Traceback ...", "2027")
-
-
-def test_an_error_of_another_class_never_starts_a_heal(incidents: Incidents) -> None:
-    recorded = incidents.record(replace(SIGHTING, heals=False, error_class=ErrorClass.TIMEOUT))
-    assert recorded
+def test_an_error_of_another_class_never_starts_a_heal(incidents: Incidents, recorder: Recorder) -> None:
+    recorded = recorder.record(replace(SIGHTING, heals=False, error_class=ErrorClass.TIMEOUT)).incident
     assert recorded.status is Status.SUPPRESSED
     assert incidents.claim(recorded.incident_id, MINE) is None
 
@@ -160,12 +121,13 @@ def test_a_failure_before_the_claim_is_recorded_with_its_execution(
     assert incidents.claim(incident_id, MINE), "its redrive may still claim"
 
 
-def test_a_resolved_incident_that_recurs_is_new_again(incidents: Incidents, incident_id: str) -> None:
+def test_a_resolved_incident_that_recurs_is_new_again(
+    incidents: Incidents, recorder: Recorder, incident_id: str
+) -> None:
     incidents.claim(incident_id, MINE)
     incidents.advance(incident_id, MINE, status="PR_OPEN", pull_request_url="https://forge/1")
     assert incidents.transition(incident_id, Status.PR_OPEN, status="RESOLVED")
-    recurred = incidents.record(replace(SIGHTING, delivery_id=b"later"))
-    assert recurred
+    recurred = recorder.record(replace(SIGHTING, delivery_id=b"later")).incident
     assert recurred.status is Status.NEW
     assert recurred.regressed_from == "https://forge/1"
     assert recurred.branch_name.endswith("-2")
@@ -176,18 +138,18 @@ def test_a_transition_needs_the_old_status(incidents: Incidents, incident_id: st
     assert incidents.transition(incident_id, Status.PR_OPEN, status="RESOLVED") is None
 
 
-def test_recent_lists_newest_first_of_one_app_or_all(incidents: Incidents) -> None:
+def test_recent_lists_newest_first_of_one_app_or_all(incidents: Incidents, recorder: Recorder) -> None:
     for n, app in enumerate(["orders", "billing", "orders"]):
-        incidents.record(replace(SIGHTING, app=app, fingerprint=f"f{n}", last_seen=f"2026-0{n + 1}"))
+        recorder.record(replace(SIGHTING, app=app, fingerprint=f"f{n}", last_seen=f"2026-0{n + 1}-01"))
     assert [i.incident_id for i in incidents.recent()] == ["orders-f2", "billing-f1", "orders-f0"]
     assert [i.incident_id for i in incidents.recent("orders")] == ["orders-f2", "orders-f0"]
     assert [i.incident_id for i in incidents.recent(limit=1)] == ["orders-f2"]
 
 
-def test_open_pull_requests_are_those_of_the_app(incidents: Incidents) -> None:
+def test_open_pull_requests_are_those_of_the_app(incidents: Incidents, recorder: Recorder) -> None:
     for app in ("orders", "billing"):
-        incidents.record(replace(SIGHTING, app=app))
+        recorder.record(replace(SIGHTING, app=app))
         incidents.claim(f"{app}-v1-abc", MINE)
         incidents.advance(f"{app}-v1-abc", MINE, status="PR_OPEN")
-    incidents.record(replace(SIGHTING, fingerprint="other"))
+    recorder.record(replace(SIGHTING, fingerprint="other"))
     assert [i.incident_id for i in incidents.open_pull_requests("orders")] == ["orders-v1-abc"]

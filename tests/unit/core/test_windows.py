@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.app import DEFAULT_MODEL
-from functions.core.windows import ANSWER_TOKENS, SOURCE_TOKENS, refused_as_too_long, window_of
+from functions.core.windows import (
+    ANSWER_TOKENS,
+    SOURCE_TOKENS,
+    THINKING_TOKENS,
+    refused_as_too_long,
+    window_of,
+)
+
+SONNET = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
 @pytest.mark.parametrize(
     ("model", "tokens", "answer"),
     [
-        (DEFAULT_MODEL, 200_000, ANSWER_TOKENS),
+        (SONNET, 200_000, ANSWER_TOKENS),
+        ("eu.anthropic.claude-sonnet-5-5", 1_000_000, THINKING_TOKENS),
         ("us.anthropic.claude-3-haiku-20240307-v1:0", 200_000, 4_096),
         ("us.amazon.nova-lite-v1:0", 300_000, 5_000),
         ("us.amazon.nova-micro-v1:0", 128_000, 5_000),
@@ -27,9 +35,21 @@ def test_known_models_and_others(model: str, tokens: int, answer: int) -> None:
 
 
 def test_an_app_says_what_its_model_reads() -> None:
-    window = window_of(DEFAULT_MODEL, 8_192)
+    window = window_of(SONNET, 8_192)
     assert (window.tokens, window.answer, window.room, window.source) == (8_192, 2_048, 6_144, 3_072)
     assert window_of("unknown", 1_000_000).source == SOURCE_TOKENS
+
+
+def test_an_app_says_how_much_an_answer_may_take_up_to_what_the_model_writes() -> None:
+    assert window_of(SONNET, answer=20_000).answer == 20_000
+    assert window_of("us.amazon.nova-lite-v1:0", answer=20_000).answer == 5_000
+    assert window_of("unknown", answer=2_000).answer == 2_000
+
+
+def test_an_answer_that_was_cut_off_gets_twice_the_room_as_far_as_there_is_any() -> None:
+    assert window_of(SONNET).doubled(10_000) == 2 * ANSWER_TOKENS
+    assert window_of(SONNET).doubled(190_000) == 10_000
+    assert window_of("us.amazon.nova-lite-v1:0").doubled(10_000) == 5_000
 
 
 @pytest.mark.parametrize(
@@ -45,6 +65,7 @@ def test_an_app_says_what_its_model_reads() -> None:
             '"n_prompt_tokens":14429,"n_ctx":8192}}',
             8_192,
         ),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease", 200_000),
         ("Requested tokens (2285) exceed context window of 2048", 2_048),
         ("The provided model identifier is invalid.", None),
         ("temperature: 2 is greater than the maximum of 1", None),

@@ -9,6 +9,8 @@ from markdown_it import MarkdownIt
 from functions.core.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.incident import Incident, Status
 from functions.core.proposal import Edit, Proposal
+from functions.core.python import Python
+from functions.core.review import Opinion, Review
 from functions.create_pull_request.body import Approval, render
 
 INCIDENT = Incident(
@@ -67,6 +69,13 @@ def test_the_body_says_why_that_commit_is_the_base() -> None:
     assert "Why that base" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 
+def test_the_body_says_what_the_app_runs_on_and_why() -> None:
+    evidence = replace(EVIDENCE, python=Python("3.12", "Pipfile names 3.12"))
+    said = "The app runs on Python 3.12: Pipfile names 3.12."
+    assert said in render(INCIDENT, PROPOSAL, evidence, APPROVAL)
+    assert "The app runs on" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+
+
 def test_nothing_is_not_proven_when_all_gates_ran() -> None:
     assert "### Not proven" not in render(INCIDENT, PROPOSAL, Evidence(EVIDENCE.gates[:2]), APPROVAL)
 
@@ -98,3 +107,12 @@ def test_the_body_says_where_the_tests_ran_when_it_was_a_build() -> None:
     assert "The tests ran in CodeBuild project `self-heal-orders` ([log](<https://console/log#x>))." in body
     without = render(INCIDENT, PROPOSAL, replace(EVIDENCE, build=replace(build, log_url="")), APPROVAL)
     assert "The tests ran in CodeBuild project `self-heal-orders`." in without
+
+
+def test_a_second_opinion_is_told_as_an_opinion() -> None:
+    assert "Second opinion" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+    review = Review(Opinion.OBJECTS, "us.some-model", ("NZ is *refused*.",), ("Orders to NZ.",))
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, review)
+    assert "### Second opinion\n\nIt objects, says `us.some-model`. It is an opinion, not evidence." in body
+    assert "- NZ is \\*refused\\*" in body
+    assert "- It would check: Orders to NZ" in body

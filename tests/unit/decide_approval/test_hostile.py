@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,8 @@ def poison(scene: Any, evil: str) -> Any:
     )
     scene.artifacts.put_json("orders-v1-abc/heal-1/2/prompt.json", {"model": evil})
     evidence = "orders-v1-abc/heal-1/2/evidence.json"
-    scene.artifacts.put_json(evidence, scene.artifacts.get_json(evidence) | {"base_reason": evil})
+    told = {"base_reason": evil, "python": {"version": evil, "why": evil}}
+    scene.artifacts.put_json(evidence, scene.artifacts.get_json(evidence) | told)
     return approval
 
 
@@ -112,10 +114,20 @@ HEADERS = st.dictionaries(
 )
 
 
-def test_the_page_says_why_the_patch_is_for_that_commit(scene: Any, browser: Any) -> None:
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"base_reason": "tag git_sha names it"}, "tag git_sha names it"),
+        (
+            {"python": {"version": "3.12", "why": "Pipfile names 3.12"}},
+            "The app runs on Python 3.12: Pipfile names 3.12.",
+        ),
+    ],
+)
+def test_the_page_says_why_that_commit_and_why_that_python(
+    scene: Any, browser: Any, told: dict[str, Any], said: str
+) -> None:
     approval = poison(scene, "words")
     evidence = "orders-v1-abc/heal-1/2/evidence.json"
-    told = scene.artifacts.get_json(evidence) | {"base_reason": "tag git_sha names it"}
-    scene.artifacts.put_json(evidence, told)
-    answer = browser.get(browser.link(approval, "ana@example.com"))
-    assert "tag git_sha names it" in answer.text
+    scene.artifacts.put_json(evidence, scene.artifacts.get_json(evidence) | told)
+    assert said in browser.get(browser.link(approval, "ana@example.com")).text

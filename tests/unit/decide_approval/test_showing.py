@@ -53,6 +53,45 @@ def test_the_page_says_where_the_tests_ran_when_it_was_a_build(scene: Any, brows
     assert build["log_url"] in [a.get("href") for tag, a in answer.elements.tags if tag == "a"]
 
 
+REVIEW = {
+    "opinion": "objects",
+    "model": "us.anthropic.claude-opus-5-5",
+    "reasons": ["NZ is refused, though `RATES` has a default.", "<b>Tests</b> do not cover it."],
+    "would_check": ["Orders to NZ of the last month."],
+}
+
+
+def test_a_second_opinion_stands_on_the_page_and_an_objection_beside_the_buttons(
+    scene: Any, browser: Any
+) -> None:
+    approval = scene.approval()
+    assert "Second opinion" not in browser.get(browser.link(approval)).text
+    scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW)
+    text = browser.get(browser.link(approval)).text
+    for part in (
+        "Second opinion: objects",
+        "By us.anthropic.claude-opus-5-5, which saw the error",
+        "NZ is refused, though RATES has a default.",
+        "<b>Tests</b> do not cover it.",
+        "Orders to NZ of the last month.",
+        "The second opinion objects.",
+    ):
+        assert part in text, part
+    scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW | {"opinion": "no_opinion"})
+    text = browser.get(browser.link(approval)).text
+    assert "Second opinion: none" in text
+    assert "The second opinion objects." not in text
+
+
+def test_the_page_says_who_answered_and_why_it_was_not_the_apps_own_model(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    outcome = {"cost_usd": 0.01, "model": "us.amazon.nova-pro-v1:0", "model_note": "model a-model: is legacy"}
+    scene.artifacts.put_json("orders-v1-abc/heal-1/1/outcome.json", outcome)
+    text = browser.get(browser.link(approval)).text
+    assert "us.amazon.nova-pro-v1:0" in text
+    assert "model a-model: is legacy" in text
+
+
 def test_earlier_attempts_say_why_they_did_not_get_through(scene: Any, browser: Any) -> None:
     scene.write_attempt(1)
     findings = {"findings": ["honest: hides the error"]}

@@ -96,7 +96,11 @@ DURING = "During handling of the above exception, another exception occurred:"
         ),
         (aws("InternalServerError"), "external", "InternalServerError"),
         (traceback("ConnectionResetError: [Errno 104] Connection reset by peer"), "external", "network"),
-        (traceback("psycopg2.OperationalError: could not connect to server"), "external", "database"),
+        (
+            traceback("psycopg2.OperationalError: could not connect to server"),
+            "external",
+            "could not connect",
+        ),
         (traceback("sqlite3.OperationalError: no such table: x"), "code", "the app's code"),
         ("2026-01-01 WARNING app: retrying\n" + traceback("KeyError: 'id'"), "expected", "level WARNING"),
         ("2026-01-01 INFO app: GET /x\n" + traceback("KeyError: 'id'"), "code", "the app's code"),

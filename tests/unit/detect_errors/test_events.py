@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from functions.core.incident import ErrorClass
+from functions.detect_errors import events as events_module
 from functions.detect_errors.events import (
     MAX_GAP_MS,
     MAX_UNPACKED,
@@ -17,10 +20,11 @@ from functions.detect_errors.events import (
     NotABatch,
     decode_batch,
     encode_batch,
-    read_back,
     read_events,
 )
+from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import read_errors
+from functions.detect_errors.stream import those_of
 
 TEXT = """\
 2026-11-20 13:39:18 INFO app: GET /x
@@ -95,41 +99,62 @@ def test_one_event_per_line_is_one_error() -> None:
     assert (error.event, error.event_id, error.timestamp, error.needs_more) == (1, "e1", 1_001, False)
 
 
+def completed(headers: Sequence[LogEvent], stream: Sequence[LogEvent]) -> list[ParsedError]:
+    """The errors of the headers, read in the stream around them as detect.py does."""
+    return those_of(delivered(*headers), read_events(stream), stream)
+
+
 def test_headers_alone_are_completed_from_the_stream_and_count_once() -> None:
     headers = [event for event in STREAM if "Traceback" in event.message]
     incomplete = read_events(headers)
     assert [(error.event_id, error.needs_more) for error in incomplete] == [("e1", True), ("e8", True)]
-    completed = [read_back(error, STREAM) for error in incomplete]
     (whole,) = read_errors("\n".join(LINES))
-    found = {(one.fingerprint, one.event_id, one.needs_more) for one in completed if one is not None}
     # The chain's second header leads to the same error, told by the event that it starts in.
-    assert found == {(whole.fingerprint, "e1", False)}
+    found = [(one.fingerprint, one.event_id, one.needs_more) for one in completed(headers, STREAM)]
+    assert found == [(whole.fingerprint, "e1", False)]
 
 
 def test_lambdas_head_alone_is_completed() -> None:
     lines = ["START RequestId: 1", "[ERROR] KeyError: 'x'", LINES[1], LINES[2], LINES[3], "END RequestId: 1"]
     stream = [LogEvent(f"e{number}", number, line) for number, line in enumerate(lines)]
     (error,) = read_events(stream[1:2])
-    assert error.needs_more
-    whole = read_back(error, stream)
-    assert whole is not None
+    assert (error.needs_more, error.error_class) == (True, ErrorClass.CUT)
+    (whole,) = completed(stream[1:2], stream)
     assert (whole.type, len(whole.frames), whole.needs_more) == ("KeyError", 1, False)
 
 
-def test_what_the_stream_does_not_hold_stays_incomplete() -> None:
-    (error,) = read_events(STREAM[1:2])
-    still = read_back(error, STREAM[:3])
-    assert still is not None
-    assert still.needs_more
-    assert read_back(error, STREAM[5:]) is None
+def test_a_header_and_an_exception_line_without_the_stack_between_need_it() -> None:
+    (error,) = read_events([STREAM[1], STREAM[4]])
+    assert (error.type, error.needs_more) == ("KeyError", True)
+
+
+def test_what_the_stream_does_not_hold_stays_cut() -> None:
+    (still,) = completed(STREAM[1:2], STREAM[:3])
+    assert (still.needs_more, still.error_class) == (True, ErrorClass.CUT)
+    assert completed(STREAM[1:2], STREAM[5:]) == []
 
 
 def test_lines_far_apart_in_time_are_not_joined() -> None:
     late = [LogEvent(event.id, event.timestamp + 2 * MAX_GAP_MS, event.message) for event in STREAM[3:]]
-    (error,) = read_events(STREAM[1:2])
-    still = read_back(error, [*STREAM[:3], *late])
-    assert still is not None
+    (still,) = completed(STREAM[1:2], [*STREAM[:3], *late])
     assert still.needs_more
+
+
+def test_three_errors_behind_colons_are_three_also_with_one_event_a_line() -> None:
+    lines = [line for turn in range(3) for line in (*LINES[1:5], f"attempt {turn} failed, because of:")]
+    events = [LogEvent(f"e{number}", number, line) for number, line in enumerate(lines)]
+    assert [error.event_id for error in read_events(events)] == ["e0", "e5", "e10"]
+
+
+def test_what_exceeds_the_budget_of_a_delivery_is_said_and_costs_only_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = "\n".join(LINES[1:5])
+    monkeypatch.setattr(events_module, "MAX_CHARACTERS", 3 * len(whole))
+    found = read_events([LogEvent(f"e{number}", number, whole) for number in range(5)])
+    assert [error.type for error in found] == ["KeyError"] * 3 + [None]
+    assert found[-1].title.startswith("left out by detection: 2 log events")
+    assert (found[-1].error_class, found[-1].event_id) == (ErrorClass.CUT, "e3")
 
 
 def test_a_storm_of_lines_yields_every_error_with_its_own_event() -> None:

@@ -12,8 +12,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.incident import ErrorClass, Status
+from functions.core.incident import ErrorClass, Incident, Status
 from functions.core.incidents import Incidents
+from functions.core.recorder import Recorder
 from functions.detect_errors import handler as edge
 from functions.detect_errors.events import Batch, LogEvent, encode_batch
 
@@ -53,7 +54,7 @@ Invoke = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def topic(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The function's environment; returns the queue that receives notifications."""
     entry = {
         "log_groups": [GROUP],
@@ -70,9 +71,17 @@ def topic(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
     logs.create_log_group(logGroupName=GROUP)
     logs.create_log_stream(logGroupName=GROUP, logStreamName=STREAM)
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
+    monkeypatch.setenv("DELIVERIES_TABLE", deliveries_table.name)
     monkeypatch.setenv("REGISTRY_PATH", "/self-heal/apps")
     monkeypatch.setenv("TOPIC_ARN", arn)
-    caches = (edge._settings, edge._registry, edge._incidents, edge._notifications)
+    caches = (
+        edge._share,
+        edge._settings,
+        edge._registry,
+        edge._recorder,
+        edge._aliases,
+        edge._notifications,
+    )
     for cached in caches:
         cached.cache_clear()
     yield queue
@@ -95,12 +104,18 @@ def incidents(incidents_table: Table) -> Incidents:
     return Incidents(incidents_table)
 
 
+def only(incidents: Incidents) -> Incident:
+    """The only incident, whole."""
+    (listed,) = incidents.recent()
+    return incidents.get(listed.incident_id)
+
+
 def inbox(queue: str) -> list[dict[str, str]]:
     messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
     return [json.loads(message["Body"]) for message in messages]
 
 
-def test_a_batch_costs_one_write_per_distinct_error(
+def test_the_cost_of_a_batch_goes_by_its_distinct_errors_and_not_by_its_events(
     invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes: Counter[str] = Counter()
@@ -108,10 +123,15 @@ def test_a_batch_costs_one_write_per_distinct_error(
     def count(params: Any, model: Any, **_: Any) -> None:
         writes[model.name] += 1
 
-    edge._incidents()._table.meta.client.meta.events.register("before-call.dynamodb", count)
+    edge._recorder()._incidents.meta.client.meta.events.register("before-call.dynamodb", count)
     result = invoke(*[CRASH.replace("'NZ'", repr(str(n))) for n in range(50)], *[OTHER] * 30)
     assert result == {"outcome": "recorded", "errors": 80, "incidents": 2, "counted_before": 0}
-    assert writes == {"UpdateItem": 2}
+    assert writes == {
+        "GetItem": 2,
+        "UpdateItem": 4,  # the incident: when it is new, and for its count
+        "TransactWriteItems": 2,  # the delivery, once
+        "BatchGetItem": 2,
+    }
     assert sorted(i.occurrences for i in incidents.recent()) == [30, 50]
     assert {i.status for i in incidents.recent()} == {Status.NEW}
 
@@ -128,17 +148,17 @@ def test_the_same_delivery_counts_once(invoke: Invoke, incidents: Incidents) -> 
 def test_a_batch_that_fails_half_way_is_completed_by_the_retry(
     invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Incidents.record
+    whole = Recorder.record
     calls = 0
 
-    def breaking(self: Incidents, sighting: Any) -> Any:
+    def breaking(self: Recorder, sighting: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "UpdateItem")
         return whole(self, sighting)
 
-    monkeypatch.setattr(Incidents, "record", breaking)
+    monkeypatch.setattr(Recorder, "record", breaking)
     with pytest.raises(ClientError):
         invoke(CRASH, OTHER, CRASH)
     assert invoke(CRASH, OTHER, CRASH)["counted_before"] == 1
@@ -150,7 +170,7 @@ def test_what_is_not_the_code_s_fault_is_recorded_and_told_once(
 ) -> None:
     invoke(TIMEOUT)
     invoke(TIMEOUT, first=NOW + 60_000)
-    (incident,) = incidents.recent()
+    incident = only(incidents)
     assert (incident.status, incident.error_class) == (Status.SUPPRESSED, ErrorClass.TIMEOUT)
     assert incident.next_action
     assert incident.occurrences == 2
@@ -161,7 +181,7 @@ def test_what_is_not_the_code_s_fault_is_recorded_and_told_once(
 
 def test_the_app_s_own_package_heals_wherever_it_is_installed(invoke: Invoke, incidents: Incidents) -> None:
     invoke(CRASH, CRASH.replace("/var/task/", "/usr/local/lib/python3.13/site-packages/"))
-    (incident,) = incidents.recent()
+    incident = only(incidents)
     assert (incident.status, incident.occurrences) == (Status.NEW, 2)
     invoke(CRASH.replace("/var/task/", "/usr/local/lib/python3.13/site-packages/not_"), first=NOW + 60_000)
     assert {i.status for i in incidents.recent()} == {Status.NEW, Status.SUPPRESSED}
@@ -201,7 +221,7 @@ def test_lines_that_are_events_of_their_own_are_read_back(invoke: Invoke, incide
     )
     result = invoke(lines[0], first=NOW + 1)
     assert result["errors"] == 1
-    (incident,) = incidents.recent()
+    incident = only(incidents)
     assert (incident.title, incident.status) == ("KeyError: 'NZ'", Status.NEW)
     assert incident.frames[-1].function == "rate_for"
     assert "rate_for" in incident.sample
@@ -260,7 +280,7 @@ orders.api.QuoteError: no rate
 
 def test_own_frames_of_the_causes_are_kept_with_the_incident(invoke: Invoke, incidents: Incidents) -> None:
     invoke(CHAINED)
-    (incident,) = incidents.recent()
+    incident = only(incidents)
     assert [frame.function for frame in incident.frames] == ["quote"]
     assert [frame.function for frame in incident.causes] == ["rate"]
 
@@ -278,7 +298,7 @@ NAMED: dict[str, tuple[dict[str, Any], str]] = {
 def test_the_revision_that_a_record_names_is_kept(invoke: Invoke, incidents: Incidents, case: str) -> None:
     fields, revision = NAMED[case]
     invoke(json.dumps({"level": "ERROR", "exc_info": CRASH, **fields}))
-    (incident,) = incidents.recent()
+    incident = only(incidents)
     assert incident.revision == revision
 
 

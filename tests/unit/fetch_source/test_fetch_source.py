@@ -348,6 +348,7 @@ def state(
     item = {"fingerprint": "f", "status": "HEALING", "error_type": "KeyError", "title": "KeyError: 'NZ'"}
     incidents_table.put_item(Item={"incident_id": "orders-f", "app": "orders", **item})
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("PYTHONS", "3.9 3.12")
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", registry)
     return {"incident_id": "orders-f", "app": "orders", "heal_id": "h1", "attempt": 0}
@@ -362,6 +363,7 @@ def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any],
         "branch",
     )
     assert first["facts"].startswith("orders-f/h1/facts.json@sha256:")
+    assert first["python"] == {"version": "3.12", "why": "the newest, because nothing names another"}
     # When the branch moves on and the forge goes away
     hosted.branch("main")
     hosted.forge.stop()

@@ -17,7 +17,7 @@ MakeWheel = Callable[..., Path]
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """(folder of a simple index, the environment that makes pip use it and nothing else)."""
+    """(folder of a simple index, the environment that makes uv use it and nothing else)."""
     folder = tmp_path / "simple"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
@@ -25,8 +25,7 @@ def index(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),
-        "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/",
+        "UV_DEFAULT_INDEX": f"http://127.0.0.1:{server.server_port}/",
     }
     yield folder, environment
     server.shutdown()
@@ -43,13 +42,22 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def make_wheel(index: tuple[Path, dict[str, str]]) -> MakeWheel:
-    """Put a wheel of one module into the index."""
+    """Put a wheel of one module into the index; tag: what it is built for; python: its Requires-Python."""
 
-    about = "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-
-    def make(name: str, version: str, code: str = "", *, requires: str = "", plugin: bool = False) -> Path:
+    def make(
+        name: str,
+        version: str,
+        code: str = "",
+        *,
+        requires: str = "",
+        plugin: bool = False,
+        tag: str = "py3-none-any",
+        python: str = "",
+    ) -> Path:
+        about = f"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: {tag}\n"
         info, body = f"{name}-{version}.dist-info", io.BytesIO()
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += f"Requires-Python: {python}\n" if python else ""
         files = {
             f"{name}.py": code or f"VERSION = {version!r}\n",
             f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
@@ -61,7 +69,7 @@ def make_wheel(index: tuple[Path, dict[str, str]]) -> MakeWheel:
         with zipfile.ZipFile(body, "w") as wheel:
             for path, text in files.items():
                 wheel.writestr(path, text)
-        target = index[0] / name / f"{name}-{version}-py3-none-any.whl"
+        target = index[0] / name / f"{name}-{version}-{tag}.whl"
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(body.getvalue())
         return target

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,21 @@ from functions.core import archive
 from functions.core.app import App
 from functions.core.archive import Member
 from functions.core.artifacts import Artifacts
+from functions.core.dependencies import Dependencies, archive_key
+from functions.core.errors import ArchiveUnsafe
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Incident, Status
+from functions.core.lifetimes import REUSE_DAYS
+from functions.core.python import Python
+from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
-from functions.install_dependencies.install import NotInstalled, install, pip_environment
+from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for
-from functions.install_dependencies.wanted import Wanted
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
+HERE = Python("{}.{}".format(*sys.version_info[:2]), "it runs this")
 
 
 @pytest.fixture
@@ -50,7 +57,8 @@ def fetched(artifacts: Artifacts) -> Callable[..., str]:
 def test_a_repository_that_asks_for_nothing_costs_one_read(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
-    assert install_for(artifacts, fetched(main="x = 1\n"), {}) == {"key": "", "reason": "", "packages": 0}
+    done = install_for(artifacts, fetched(main="x = 1\n"), HERE, {})
+    assert done == {"key": "", "reason": "", "packages": 0}
 
 
 def test_wheels_and_what_they_need_are_installed_once(
@@ -60,15 +68,46 @@ def test_wheels_and_what_they_need_are_installed_once(
     make_wheel("second", "2.1")
     source = fetched(requirements_txt="first==1.0\n")
 
-    done = install_for(artifacts, source, index[1])
+    done = install_for(artifacts, source, HERE, index[1])
 
     assert (done["packages"], done["reason"]) == (2, "")
     target = tmp_path / "unpacked"
     target.mkdir()
     archive.unpack(artifacts.get(done["key"]), target)
     assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
-    without_index = {**index[1], "PIP_INDEX_URL": "http://127.0.0.1:9/"}
-    assert install_for(artifacts, source, without_index) == done, "kept from the first time"
+    assert done["key"] == archive_key(hashlib.sha256(artifacts.get(done["key"])).hexdigest())
+    without_index = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/"}
+    assert install_for(artifacts, source, HERE, without_index) == done, "kept from the first time"
+
+
+def test_what_was_installed_long_ago_is_installed_again_before_it_expires(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_wheel("first", "1.0")
+    source = fetched(requirements_txt="first\n")
+    old = install_for(artifacts, source, HERE, index[1])
+    make_wheel("first", "1.1")
+    assert install_for(artifacts, source, HERE, index[1]) == old
+
+    later = time.time() + REUSE_DAYS * 24 * 3600 + 1
+    monkeypatch.setattr("functions.install_dependencies.step.time.time", lambda: later)
+
+    assert install_for(artifacts, source, HERE, index[1])["key"] != old["key"]
+
+
+def test_an_archive_that_was_replaced_is_not_used(artifacts: Artifacts) -> None:
+    whole = Dependencies(archive_key(hashlib.sha256(b"whole").hexdigest()))
+    artifacts.put(whole.key, b"whole")
+    assert whole.archive(artifacts) == b"whole"
+
+    artifacts.put(whole.key, b"replaced")
+
+    with pytest.raises(ArchiveUnsafe, match="are not what was installed"):
+        whole.archive(artifacts)
 
 
 def test_a_source_distribution_is_never_built(
@@ -87,9 +126,10 @@ def test_a_source_distribution_is_never_built(
     (index[0] / "evil").mkdir()
     (index[0] / "evil" / "evil-1.tar.gz").write_bytes(body.getvalue())
 
-    done = install_for(artifacts, fetched(requirements_txt="evil\n"), index[1])
+    done = install_for(artifacts, fetched(requirements_txt="evil\n"), HERE, index[1])
 
-    assert "No matching distribution found for evil" in done["reason"]
+    assert "evil" in done["reason"]
+    assert "no usable wheels" in done["reason"]
     assert done["key"] == ""
     assert not ran.exists()
 
@@ -98,16 +138,120 @@ def test_what_failed_is_tried_again_by_the_next_heal(
     artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
 ) -> None:
     source = fetched(requirements_txt="later\n")
-    assert "later" in install_for(artifacts, source, index[1])["reason"]
+    assert "later" in install_for(artifacts, source, HERE, index[1])["reason"]
     make_wheel("later", "1")
-    assert install_for(artifacts, source, index[1])["packages"] == 1
+    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
 
 
 def test_a_requirement_by_address_is_refused_without_a_call(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
-    done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), {})
+    done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), HERE, {})
     assert "no plain name" in done["reason"]
+
+
+LINUX = "manylinux_2_28_x86_64"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_wheels_are_chosen_for_the_apps_own_python_and_the_runners_platform(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    version: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for other in VERSIONS:
+        tag = f"cp{other.replace('.', '')}"
+        make_wheel("fast", "2", f"BUILT = {other!r}", tag=f"{tag}-{tag}-{LINUX}")
+        make_wheel("fast", "3", tag=f"{tag}-{tag}-manylinux_2_35_x86_64")  # a newer system than the runner's
+        make_wheel("fast", "4", tag=f"{tag}-{tag}-macosx_11_0_arm64")
+    make_wheel("marked", "1")
+    make_wheel("patched", "1", python=f">={RELEASES[version]}")
+    asked = f"fast\npatched\nmarked; python_version == '{version}'\nmissing; python_version != '{version}'\n"
+
+    source = fetched(requirements_txt=asked)
+    done = install_for(artifacts, source, Python(version, "the app's entry names it"), index[1])
+
+    assert (done["packages"], done["reason"]) == (3, "")
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    archive.unpack(artifacts.get(done["key"]), target)
+    assert (target / "fast.py").read_text() == f"BUILT = {version!r}"
+
+
+def test_what_was_installed_for_one_python_is_not_taken_for_another(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    make_wheel("first", "1.0")
+    source = fetched(requirements_txt="first\n")
+    for version in ("3.9", "3.12"):
+        install_for(artifacts, source, Python(version, ""), index[1])
+    listed = boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix="dependencies/")["Contents"]
+    assert sum(row["Key"].endswith(".json") for row in listed) == 2, (
+        "an entry for each, by what was asked for"
+    )
+
+
+def test_wheels_are_those_of_another_machine_where_patches_run_on_one(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for machine in ("x86_64", "aarch64"):
+        tag = f"cp312-cp312-manylinux_2_28_{machine}"
+        make_wheel("fast", "1", f"BUILT = {machine!r}", tag=tag)
+    source = fetched(requirements_txt="fast\n")
+
+    for machine, built in (("", "x86_64"), ("aarch64", "aarch64")):
+        done = install_for(artifacts, source, Python("3.12", ""), index[1], machine)
+        target = tmp_path / built
+        target.mkdir()
+        archive.unpack(artifacts.get(done["key"]), target)
+        assert (target / "fast.py").read_text() == f"BUILT = {built!r}"
+
+
+def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_said(
+    artifacts: Artifacts, fetched: Callable[..., str]
+) -> None:
+    done = install_for(artifacts, fetched(requirements_txt="first\n"), Python("2.7", ""), {"HOME": "/tmp"})
+    assert (done["key"], done["packages"]) == ("", 0)
+    assert done["reason"].startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
+    assert done["reason"].endswith("name it in the app's entry ('python')")
+
+
+def test_a_configuration_in_a_folder_above_says_nothing(
+    artifacts: Artifacts,
+    fetched: Callable[..., str],
+    index: Index,
+    make_wheel: MakeWheel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_wheel("first", "1.0")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "uv.toml").write_text("no-index = true\n")
+    source = fetched(requirements_txt="first\n")
+    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
+
+
+def test_the_machines_own_configuration_says_where_packages_come_from(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+) -> None:
+    make_wheel("first", "1.0")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    (tmp_path / ".config" / "uv").mkdir(parents=True)
+    configuration = f'[[index]]\nurl = "{index[1]["UV_DEFAULT_INDEX"]}"\ndefault = true\n'
+    (tmp_path / ".config" / "uv" / "uv.toml").write_text(configuration)
+    source = fetched(requirements_txt="first\n")
+    assert install_for(artifacts, source, HERE, environment)["packages"] == 1
 
 
 BACKEND = """
@@ -150,21 +294,9 @@ def test_an_option_behind_a_requirement_builds_nothing(
     ran = tmp_path / "ran"
     source_distribution(index[0], "innocent", ran)
 
-    done = install_for(artifacts, fetched(requirements_txt=f"{line}\n"), index[1])
+    done = install_for(artifacts, fetched(requirements_txt=f"{line}\n"), HERE, index[1])
 
     assert "no plain name and version" in done["reason"]
-    assert not ran.exists()
-
-
-def test_the_installer_can_start_no_process_whatever_it_was_talked_into(index: Index, tmp_path: Path) -> None:
-    ran = tmp_path / "ran"
-    source_distribution(index[0], "innocent", ran)
-    (tmp_path / "heal").mkdir()
-    asked = Wanted(("innocent==1.0 --global-option=build",))
-
-    with pytest.raises(NotInstalled, match="it would have to be built"):
-        install(asked, tmp_path / "heal", index[1])
-
     assert not ran.exists()
 
 
@@ -174,12 +306,12 @@ def test_a_package_that_needs_another_from_an_address_is_not_installed(
     ran = tmp_path / "ran"
     built = source_distribution(index[0], "evil", ran)
     wheel = make_wheel("other", "1")
-    address = index[1]["PIP_INDEX_URL"]
+    address = index[1]["UV_DEFAULT_INDEX"]
     make_wheel("first", "1", requires=f"evil @ {address}evil/{built.name}")
     make_wheel("second", "1", requires=f"other @ {address}other/{wheel.name}")
 
-    first = install_for(artifacts, fetched(requirements_txt="first\n"), index[1])
-    second = install_for(artifacts, fetched(requirements_txt="second\n"), index[1])
+    first = install_for(artifacts, fetched(requirements_txt="first\n"), HERE, index[1])
+    second = install_for(artifacts, fetched(requirements_txt="second\n"), HERE, index[1])
 
     assert (first["key"], second["key"]) == ("", "")
     assert "it would have to be built" in first["reason"]
@@ -196,7 +328,7 @@ def test_hashes_are_kept_to(
     right = f"first==1.0 --hash=sha256:{meant}\n"
 
     def reason(text: str) -> str:
-        return str(install_for(artifacts, fetched(requirements_txt=text), index[1])["reason"])
+        return str(install_for(artifacts, fetched(requirements_txt=text), HERE, index[1])["reason"])
 
     assert reason(f"{right}second --hash=sha256:{second}\n") == ""
     assert "none of the repository's hashes" in reason(f"first==1.0 --hash=sha256:{'0' * 64}\n")
@@ -207,13 +339,13 @@ def test_an_index_of_the_repositorys_own_is_followed_only_if_it_is_the_operators
     artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
 ) -> None:
     make_wheel("first", "1")
-    ours = index[1]["PIP_INDEX_URL"]
+    ours = index[1]["UV_DEFAULT_INDEX"]
 
     foreign = install_for(
-        artifacts, fetched(requirements_txt="-i https://u:hunter2@evil.example/\nfirst\n"), index[1]
+        artifacts, fetched(requirements_txt="-i https://u:hunter2@evil.example/\nfirst\n"), HERE, index[1]
     )
     same = install_for(
-        artifacts, fetched(requirements_txt=f"--index-url {ours.rstrip('/')}\nfirst\n"), index[1]
+        artifacts, fetched(requirements_txt=f"--index-url {ours.rstrip('/')}\nfirst\n"), HERE, index[1]
     )
 
     assert foreign["reason"].startswith("the repository's files say where packages come from")
@@ -221,17 +353,19 @@ def test_an_index_of_the_repositorys_own_is_followed_only_if_it_is_the_operators
     assert (same["packages"], same["reason"]) == (1, "")
 
 
-def test_pip_gets_where_packages_come_from_and_no_credentials() -> None:
+def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:
     given = {
         "PATH": "/bin", "PIP_INDEX_URL": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
         "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t", "ARTIFACTS_BUCKET": "b",
-        "PYTHONPATH": "/x",
+        "PYTHONPATH": "/x", "LD_LIBRARY_PATH": "/var/lang/lib",
     }  # fmt: skip
-    kept = pip_environment(given)
-    assert kept["PIP_INDEX_URL"] == "https://pypi.example/"
-    assert kept["HTTPS_PROXY"] == "http://proxy"
-    assert pip_environment(given, "https://ours.example/")["PIP_INDEX_URL"] == "https://ours.example/"
-    assert not {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ARTIFACTS_BUCKET", "PYTHONPATH"} & kept.keys()
+    assert installer_environment(given) == {
+        "PATH": "/bin", "UV_DEFAULT_INDEX": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
+        "HOME": "/tmp", "LD_LIBRARY_PATH": "/var/lang/lib",
+    }  # fmt: skip
+    assert (
+        installer_environment(given, "https://ours.example/")["UV_DEFAULT_INDEX"] == "https://ours.example/"
+    )
 
 
 @pytest.fixture
@@ -244,12 +378,9 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         heal = Heal("a-1", "a", "h")
         incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
         facts = Facts(incident, App("a", ("/a",), "https://github.com/o/r", **fields)).save(artifacts, heal)
-        return {
-            "incident_id": "a-1",
-            "app": "a",
-            "heal_id": "h",
-            "source": {"key": source, "facts": facts},
-        }
+        python = {"version": "3.12", "why": "Pipfile names 3.12"}
+        heal_state = {"incident_id": "a-1", "app": "a", "heal_id": "h"}
+        return {**heal_state, "source": {"key": source, "facts": facts, "python": python}}
 
     return make
 

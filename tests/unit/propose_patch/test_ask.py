@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from functions.core.archive import Member
+from functions.core.journal import Journal
 from functions.core.proposal import Abstention, Proposal
+from functions.core.requests import Options, request_tokens
+from functions.core.sections import Section
 from functions.core.spend import Commitment, OverBudget
-from functions.core.windows import ANSWER_TOKENS
-from functions.propose_patch.ask import Answer, ask, request_for, request_tokens
+from functions.core.windows import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
+from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.look import MOST_TURNS, Looks
-from functions.propose_patch.prompt import Prompt, Section
+from functions.propose_patch.prompt import Prompt
 from functions.propose_patch.repository import Repository
 
 CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+THINKER = "eu.anthropic.claude-sonnet-5-5"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
 PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
 
@@ -58,7 +64,7 @@ class Script:
         self.requests: list[dict[str, Any]] = []
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.requests.append(json.loads(json.dumps(request)))
+        self.requests.append(copy.deepcopy(request))
         return self._answers.pop(0)
 
 
@@ -78,9 +84,32 @@ class Purse:
         self.paid.append((worst_usd, commitment.cost_usd))
 
 
-def asked(*answers: dict[str, Any], model: str = CLAUDE) -> tuple[Answer, Script]:
-    script = Script(*answers)
-    return ask(script, Purse(), request_for(model, PROMPT)), script
+@dataclass
+class Asked:
+    """An answer, the model that gave it, and the journal of how."""
+
+    answer: Answer
+    script: Script
+    journal: Journal
+
+    @property
+    def result(self) -> Any:
+        return self.answer.result
+
+
+def asked(
+    *answers: dict[str, Any],
+    model: str = CLAUDE,
+    purse: Purse | None = None,
+    looks: Looks | None = None,
+    journal: Journal | None = None,
+    window: Window | None = None,
+    counted: int | None = None,
+) -> Asked:
+    script, journal = Script(*answers), journal or Journal()
+    window = window or window_of(model)
+    talk = journal.open(model, lambda: request_for(model, PROMPT, answer_tokens=window.answer))
+    return Asked(ask(script, purse or Purse(), talk, window, looks, counted), script, journal)
 
 
 def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
@@ -93,20 +122,60 @@ def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
         "search_text",
     ]
     assert request["toolConfig"]["toolChoice"] == {"auto": {}}
-    assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS, "temperature": 0.0}
+    assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS}
     assert request["messages"] == [
         {"role": "user", "content": [{"text": "the incident"}, {"cachePoint": {"type": "default"}}]}
     ]
 
 
-def test_an_app_sets_temperature_and_guardrail() -> None:
-    request = request_for(CLAUDE, PROMPT, temperature=0.4, guardrail="gr-1:7")
-    assert request["inferenceConfig"]["temperature"] == 0.4
+def test_an_app_sets_temperature_and_guardrail_and_marks_its_calls() -> None:
+    marks = {"app": "orders", "incident": "orders-1"}
+    request = request_for(CLAUDE, PROMPT, Options(temperature=0.0, guardrail="gr-1:7", metadata=marks))
+    assert request["inferenceConfig"]["temperature"] == 0.0
     assert request["guardrailConfig"] == {"guardrailIdentifier": "gr-1", "guardrailVersion": "7"}
-    request = request_for(CLAUDE, PROMPT, temperature=-1, guardrail="gr-1")
-    assert request["inferenceConfig"] == {"maxTokens": ANSWER_TOKENS}
+    assert request["requestMetadata"] == marks
+    request = request_for(CLAUDE, PROMPT, Options(guardrail="gr-1"))
     assert request["guardrailConfig"]["guardrailVersion"] == "DRAFT"
-    assert "guardrailConfig" not in request_for(CLAUDE, PROMPT)
+    plain = request_for(CLAUDE, PROMPT)
+    assert not {"guardrailConfig", "requestMetadata", "additionalModelRequestFields"} & set(plain)
+
+
+UNKNOWN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "sent"),
+    [
+        (THINKER, "", "medium"),
+        (THINKER, "xhigh", "xhigh"),
+        ("us.anthropic.claude-sonnet-4-6", "", None),
+        ("us.anthropic.claude-sonnet-4-6", "xhigh", "high"),
+        (CLAUDE, "low", None),
+        (UNKNOWN, "", None),
+        (UNKNOWN, "low", "low"),
+    ],
+)
+def test_effort_is_sent_to_those_that_know_it(model: str, wanted: str, sent: str | None) -> None:
+    fields = request_for(model, PROMPT, Options(effort=wanted)).get("additionalModelRequestFields", {})
+    assert fields.get("output_config", {}).get("effort") == sent
+
+
+def test_strict_tools_are_offered_where_they_are_known_in_the_words_they_may_have() -> None:
+    for model, strict in ((CLAUDE, True), (THINKER, False), (LLAMA, False)):
+        tools = [tool["toolSpec"] for tool in request_for(model, PROMPT)["toolConfig"]["tools"]]
+        assert [tool.get("strict", False) for tool in tools] == [strict] * len(tools)
+        assert ("maxLength" in json.dumps(tools)) is not strict
+        assert {"title", "edits", "confidence"} <= set(tools[0]["inputSchema"]["json"]["properties"])
+
+
+def test_a_cache_lives_an_hour_where_attempts_are_far_apart_and_the_model_knows_it() -> None:
+    far = Options(an_hour=True)
+    hour = {"cachePoint": {"type": "default", "ttl": "1h"}}
+    request = request_for(CLAUDE, PROMPT, far)
+    assert hour in request["system"]
+    assert hour in request["messages"][0]["content"]
+    nova = request_for("us.amazon.nova-pro-v1:0", PROMPT, far)
+    assert {"cachePoint": {"type": "default"}} in nova["system"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +186,7 @@ def test_an_app_sets_temperature_and_guardrail() -> None:
         ("us.amazon.nova-pro-v1:0", True),
         ("anthropic.claude-3-sonnet-20240229-v1:0", False),
         (LLAMA, False),
-        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", False),
+        (UNKNOWN, False),
     ],
 )
 def test_only_families_that_know_cache_points_get_one(model: str, cached: bool) -> None:
@@ -135,14 +204,27 @@ def test_what_all_attempts_share_is_cached_behind_the_source() -> None:
 
 
 def test_a_proposal() -> None:
-    answer, script = asked(response({"text": "Here it is."}, call(PROPOSAL)))
+    answer = asked(response({"text": "Here it is."}, call(PROPOSAL)))
     assert answer.result == Proposal.from_json(PROPOSAL)
-    assert (answer.usage.input, answer.usage.output, len(script.requests)) == (1000, 100, 1)
-    assert answer.cost_usd == pytest.approx(0.0045)
+    usage = answer.journal.usage
+    assert (usage.input, usage.output, len(answer.script.requests)) == (1000, 100, 1)
+    assert answer.journal.cost_usd == pytest.approx(0.0045)
+
+
+def test_input_that_comes_as_the_text_of_an_object_is_read() -> None:
+    assert asked(response(call(json.dumps(PROPOSAL)))).result == Proposal.from_json(PROPOSAL)
+
+
+def test_thinking_before_the_answer_is_no_answer_and_goes_back_as_it_came() -> None:
+    thoughts = {"reasoningContent": {"redactedContent": "sealed"}}
+    bad = response(thoughts, {"text": "prose"}, stop="end_turn")
+    answer = asked(bad, response(thoughts, call(PROPOSAL)), model=THINKER)
+    assert answer.result == Proposal.from_json(PROPOSAL)
+    assert thoughts in answer.script.requests[1]["messages"][1]["content"]
 
 
 def test_an_abstention() -> None:
-    answer, _ = asked(response(call(ABSTENTION, "abstain")))
+    answer = asked(response(call(ABSTENTION, "abstain")))
     assert answer.result == Abstention.from_json(ABSTENTION)
 
 
@@ -179,17 +261,16 @@ INVALID = {
 @pytest.mark.parametrize(("bad", "violation"), INVALID.values(), ids=INVALID)
 def test_an_invalid_answer_gets_one_repair_turn(bad: dict[str, Any], violation: str) -> None:
     # When the second answer is good, then it counts
-    answer, script = asked(bad, response(call(PROPOSAL)))
+    answer = asked(bad, response(call(PROPOSAL)))
     assert isinstance(answer.result, Proposal)
-    assert len(script.requests) == 2
-    assert violation in json.dumps(script.requests[1]["messages"])
-    _is_wellformed(script.requests[1]["messages"])
+    assert len(answer.script.requests) == 2
+    assert violation in json.dumps(answer.script.requests[1]["messages"])
+    _is_wellformed(answer.script.requests[1]["messages"])
     # When it is not, then the attempt is invalid, and says why
-    answer, script = asked(bad, bad)
+    answer = asked(bad, bad)
     assert answer.result is None
-    assert violation in answer.violations[0]
-    assert len(script.requests) == 2
-    assert len(answer.responses) == 2
+    assert violation in answer.answer.violations[0]
+    assert len(answer.script.requests) == len(answer.journal.responses) == 2
 
 
 def _is_wellformed(messages: list[dict[str, Any]]) -> None:
@@ -207,48 +288,66 @@ def _is_wellformed(messages: list[dict[str, Any]]) -> None:
 
 
 def test_a_status_is_sent_only_to_families_that_know_it() -> None:
-    _, script = asked(response(call({})), response(call(PROPOSAL)), model=LLAMA)
-    assert "status" not in script.requests[1]["messages"][2]["content"][0]["toolResult"]
+    answer = asked(response(call({})), response(call(PROPOSAL)), model=LLAMA)
+    assert "status" not in answer.script.requests[1]["messages"][2]["content"][0]["toolResult"]
 
 
-def test_an_answer_cut_off_is_invalid_at_once() -> None:
-    answer, script = asked(response(call({}), stop="max_tokens"))
+CUT_OFF = response({"text": "First, "}, stop="max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("model", "limits"),
+    [
+        (CLAUDE, [ANSWER_TOKENS, 2 * ANSWER_TOKENS]),
+        (THINKER, [THINKING_TOKENS, 2 * THINKING_TOKENS]),
+        ("us.anthropic.claude-3-haiku-20240307-v1:0", [4_096]),
+        (UNKNOWN, [ANSWER_TOKENS, 2 * ANSWER_TOKENS]),
+    ],
+)
+def test_an_answer_cut_off_is_asked_for_again_once_with_double_room(model: str, limits: list[int]) -> None:
+    # When there is room for it, then the same is asked again
+    answer = asked(CUT_OFF, response(call(PROPOSAL)), model=model)
+    sent = answer.script.requests
+    assert [request["inferenceConfig"]["maxTokens"] for request in sent] == limits
+    assert all(request["messages"] == sent[0]["messages"] for request in sent)
+    # When that is cut off too, then the attempt is invalid, and says why
+    answer = asked(CUT_OFF, CUT_OFF, model=model)
     assert answer.result is None
-    assert "cut off" in answer.violations[0]
-    assert len(script.requests) == 1
+    assert "cut off" in answer.answer.violations[0]
+    assert len(answer.script.requests) == len(limits)
 
 
-@pytest.mark.parametrize("stop", ["guardrail_intervened", "content_filtered"])
+@pytest.mark.parametrize("stop", ["guardrail_intervened", "content_filtered", "refusal"])
 def test_a_refusal_is_an_abstention(stop: str) -> None:
-    answer, script = asked(response({"text": "Sorry."}, stop=stop))
+    answer = asked(response({"text": "Sorry."}, stop=stop))
     assert isinstance(answer.result, Abstention)
     assert stop in answer.result.reason
-    assert len(script.requests) == 1
+    assert len(answer.script.requests) == 1
 
 
 def test_a_window_that_was_too_small_is_told_from_a_bad_answer() -> None:
-    answer, script = asked(response(stop="model_context_window_exceeded"))
-    assert (answer.result, answer.too_long) == (None, True)
-    assert len(script.requests) == 1
+    answer = asked(response(stop="model_context_window_exceeded"))
+    assert (answer.result, answer.answer.too_long) == (None, True)
+    assert len(answer.script.requests) == 1
 
 
 def test_every_turn_is_committed_with_its_worst_case_and_settled_for_its_cost() -> None:
     purse = Purse()
     bad = response({"text": "prose"}, stop="end_turn")
-    answer = ask(Script(bad, response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT))
+    answer = asked(bad, response(call(PROPOSAL)), purse=purse)
     assert len(purse.paid) == 2
     for worst, cost in purse.paid:
         assert worst > ANSWER_TOKENS * 15 / 1e6
         assert cost == pytest.approx(0.0045)
-    assert answer.cost_usd == pytest.approx(0.009)
-    assert answer.usage.input == 2000
+    assert answer.journal.cost_usd == pytest.approx(0.009)
+    assert answer.journal.usage.input == 2000
 
 
 def test_a_repair_turn_that_is_over_budget_is_not_asked() -> None:
-    script = Script(response({"text": "prose"}, stop="end_turn"))
+    journal = Journal()
     with pytest.raises(OverBudget):
-        ask(script, Purse(calls=1), request_for(CLAUDE, PROMPT))
-    assert len(script.requests) == 1
+        asked(response({"text": "prose"}, stop="end_turn"), purse=Purse(calls=1), journal=journal)
+    assert len(journal.responses) == 1
 
 
 def look(name: str, number: int = 1, **arguments: Any) -> dict[str, Any]:
@@ -262,26 +361,26 @@ def looks() -> Looks:
 
 def test_what_the_model_looks_up_is_served_and_it_goes_on(looks: Looks) -> None:
     both = response(look("read_file", 1, path="a.py", first=1, last=2), look("search_text", 2, text="return"))
-    script = Script(both, response(call(PROPOSAL)))
     purse = Purse()
-    answer = ask(script, purse, request_for(CLAUDE, PROMPT), looks)
+    answer = asked(both, response(call(PROPOSAL)), purse=purse, looks=looks)
     assert answer.result == Proposal.from_json(PROPOSAL)
-    _, said, served = script.requests[1]["messages"]
+    _, said, served = answer.script.requests[1]["messages"]
     assert said == {"role": "assistant", "content": both["output"]["message"]["content"]}
     results = [block["toolResult"] for block in served["content"]]
     assert [result["toolUseId"] for result in results] == ["call-1", "call-2"]
     assert "     2|     return 1" in results[0]["content"][0]["text"]
     assert "a.py:2: return 1" in results[1]["content"][0]["text"]
-    assert answer.sent == (served,)
+    assert answer.journal.conversations[0].sent == [served]
     assert len(purse.paid) == 2
     assert purse.paid[1][0] > purse.paid[0][0]
 
 
 def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
     turn = response(look("search_text", text="return"))
-    script = Script(*[turn] * (MOST_TURNS + 1), response(call(ABSTENTION, "abstain")))
-    answer = ask(script, Purse(20), request_for(CLAUDE, PROMPT), looks)
+    turns = [turn] * (MOST_TURNS + 1)
+    answer = asked(*turns, response(call(ABSTENTION, "abstain")), purse=Purse(20), looks=looks)
     assert isinstance(answer.result, Abstention)
+    script = answer.script
     assert len(script.requests) == MOST_TURNS + 2
     last = script.requests[-2]["messages"][-1]["content"][0]["toolResult"]["content"][0]["text"]
     assert last.endswith("You cannot look further: answer now.")
@@ -290,28 +389,45 @@ def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
 
 def test_what_could_not_be_read_is_not_served(looks: Looks) -> None:
     turn = response(look("read_file", path="a.py", first=1, last=2))
-    script = Script(turn, response(call(ABSTENTION, "abstain")))
-    request = request_for(CLAUDE, PROMPT)
-    answer = ask(script, Purse(), request, looks, room=request_tokens(request) + 60)
+    room = request_tokens(request_for(CLAUDE, PROMPT)) + 60
+    window = Window(room + ANSWER_TOKENS, ANSWER_TOKENS)
+    answer = asked(turn, response(call(ABSTENTION, "abstain")), looks=looks, window=window)
     assert isinstance(answer.result, Abstention)
-    served = script.requests[-1]["messages"][-1]["content"][0]["toolResult"]["content"][0]["text"]
+    served = answer.script.requests[-1]["messages"][-1]["content"][0]["toolResult"]["content"][0]["text"]
     assert served.startswith("Not shown: you could not read more than you have.")
 
 
 def test_looking_that_never_ends_is_no_answer(looks: Looks) -> None:
     turn = response(look("search_text", text="return"))
-    script = Script(*[turn] * (MOST_TURNS + 2))
-    assert ask(script, Purse(20), request_for(CLAUDE, PROMPT), looks).result is None
-    assert len(script.requests) == MOST_TURNS + 2
+    answer = asked(*[turn] * (MOST_TURNS + 2), purse=Purse(20), looks=looks)
+    assert answer.result is None
+    assert len(answer.script.requests) == MOST_TURNS + 2
 
 
 def test_a_look_that_is_over_budget_is_not_asked_for(looks: Looks) -> None:
-    script = Script(response(look("search_text", text="return")))
     with pytest.raises(OverBudget):
-        ask(script, Purse(calls=1), request_for(CLAUDE, PROMPT), looks)
+        asked(response(look("search_text", text="return")), purse=Purse(calls=1), looks=looks)
 
 
 def test_what_the_provider_counted_is_the_worst_case() -> None:
     purse = Purse()
-    ask(Script(response(call(PROPOSAL))), purse, request_for(CLAUDE, PROMPT), counted=1_000_000)
+    asked(response(call(PROPOSAL)), purse=purse, counted=1_000_000)
     assert purse.paid[0][0] == pytest.approx(3 * 1.25 + ANSWER_TOKENS * 15 / 1e6)
+
+
+def test_an_answer_that_was_written_is_not_asked_for_again() -> None:
+    written: list[dict[str, Any]] = []
+    journal = Journal(keep=lambda said: written.append(json.loads(json.dumps(said))))
+    sealed = {"reasoningContent": {"redactedContent": b"\x00\xff"}}
+    bad = response(sealed, {"text": "prose"}, stop="end_turn")
+    # When the step dies before the repair turn
+    with pytest.raises(OverBudget):
+        asked(bad, purse=Purse(calls=1), journal=journal)
+    # Then the next run goes on from what was written before it was judged
+    again = Journal(written[-1])
+    answer = asked(response(call(PROPOSAL)), journal=again, purse=Purse(calls=1))
+    assert answer.result == Proposal.from_json(PROPOSAL)
+    (request,) = answer.script.requests
+    assert "prose" in str(request["messages"][1]), "the repair turn follows the answer of the first run"
+    assert len(again.responses) == 2
+    assert again.cost_usd == pytest.approx(0.009)

@@ -8,7 +8,8 @@ import pytest
 
 from functions.core.archive import Kind, Member
 from functions.core.incident import Frame
-from functions.propose_patch.context import Context, Part, build_context, estimate_tokens, map_frames
+from functions.core.requests import estimate_tokens
+from functions.propose_patch.context import Context, Part, build_context, map_frames
 from functions.propose_patch.repository import Repository
 
 FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(40))
@@ -158,6 +159,8 @@ def test_then_comes_what_an_engineer_would_look_at_most_relevant_first() -> None
         ("orders/models.py", "definition of Cart"),
         ("orders/pricing.py", "definition of find_customer"),
         ("orders/rates.py", "definition of rate_for"),
+        ("orders/models.py", "where the value may come from: constructor of Base"),
+        ("orders/models.py", "where the value may come from: constructor of Line"),
         ("tests/test_pricing.py", "tests that import pricing"),
         ("AGENTS.md", "the repository's own rules"),
         ("handler.py", "imports and constants of handler.py"),

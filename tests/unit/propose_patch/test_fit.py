@@ -11,9 +11,11 @@ import pytest
 from functions.core.archive import Member
 from functions.core.errors import PromptTooLong
 from functions.core.incident import Frame, Incident, Status
+from functions.core.journal import Journal
+from functions.core.requests import request_tokens
 from functions.core.spend import Commitment
 from functions.core.windows import Window, window_of
-from functions.propose_patch.ask import Answer, request_for, request_tokens
+from functions.propose_patch.ask import request_for
 from functions.propose_patch.fit import Draft, ask_fitting, fit
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
@@ -96,8 +98,12 @@ class Purse:
         yield Commitment(0.0)
 
 
-def asked(model: Reader, window: Window, **changes: Any) -> Answer:
-    return ask_fitting(draft(**changes), model, Purse(), window, make, lambda fitted: None)
+def asked(model: Reader, window: Window, **changes: Any) -> Journal:
+    """The journal of an answer."""
+    journal = Journal()
+    answer = ask_fitting(draft(**changes), model, Purse(), window, make, lambda fitted: None, journal, MODEL)
+    assert answer.result is not None
+    return journal
 
 
 def test_where_there_is_room_all_of_the_context_is_sent() -> None:
@@ -120,8 +126,7 @@ def test_what_is_sent_is_never_more_than_is_read(tokens: int, factor: float) -> 
     assert (first.path, first.function) == ("shop/rates.py", "rate")
     for line in fitted.context.left_out:
         assert line in fitted.prompt.text or "and " in fitted.prompt.text
-    answer = asked(Reader(tokens, factor=factor), window)
-    assert answer.result is not None
+    asked(Reader(tokens, factor=factor), window)
 
 
 def test_a_provider_that_counts_more_is_believed_and_the_least_relevant_goes_first() -> None:
@@ -158,12 +163,11 @@ def test_a_model_that_reads_less_than_was_thought_is_asked_once_more_with_less(
     stops: bool, counts: bool
 ) -> None:
     model = Reader(9_000, counts=counts, stops=stops)
-    answer = asked(model, window_of(MODEL))
-    assert answer.result is not None
+    journal = asked(model, window_of(MODEL))
     first, second = model.sent
     assert request_tokens(second) < request_tokens(first)
     assert second["inferenceConfig"]["maxTokens"] < first["inferenceConfig"]["maxTokens"]
-    assert answer.usage.input == (2000 if stops else 1000)
+    assert journal.usage.input == (2000 if stops else 1000)
 
 
 def test_and_not_a_third_time() -> None:

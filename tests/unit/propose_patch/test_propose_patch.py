@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 
-from functions.core import archive
-from functions.core.archive import Member
 from functions.core.artifacts import Artifacts, reference
 from functions.core.errors import ModelAccessDenied, ModelThrottled
 from functions.core.incident import Frame
 from functions.propose_patch.handler import handler
+from tests.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
-
-TOKEN = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-SOURCE = f'RATES = {{"DE": 4.9}}\nTOKEN = "{TOKEN}"\n\n\ndef rate(country):\n    return RATES[country]\n'
-TRACE = (
-    "user jane.doe@example.org password=hunter2-hunter2\nTraceback (most recent call last):\n"
-    '  File "/tmp/ministack-lambda-orders-abc123/code/orders/rates.py", line 6, in rate\n'
-    "    return RATES[country]\nKeyError: 'NZ'\n"
-)
-FRAME = Frame(
-    "/tmp/ministack-lambda-orders-abc123/code/orders/rates.py",
-    6,
-    "rate",
-    "return RATES[country]",
-    in_app=True,
-)
 EDIT = {"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}
 PROPOSAL = {
     "root_cause": "No rate for NZ.",
@@ -64,8 +47,9 @@ class Model:
     counts: int = 1234
     counted: list[str] = field(default_factory=list)
 
-    def proposes(self) -> None:
-        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": PROPOSAL}}])
+    def proposes(self, **changes: Any) -> None:
+        given = PROPOSAL | changes
+        self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "propose_patch", "input": given}}])
 
     def abstains(self) -> None:
         self.answers.append([{"toolUse": {"toolUseId": "c1", "name": "abstain", "input": ABSTENTION}}])
@@ -121,93 +105,9 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     assert state.answers == []
 
 
-STATE: dict[str, Any] = {
-    "incident_id": "orders-f",
-    "app": "orders",
-    "heal_id": "h1",
-    "attempt": 1,
-    "attempts_allowed": 3,
-    "max_attempts": 3,
-    "comment": "",
-    "source": {"key": "orders-f/h1/source.tar.gz", "base_sha": "0" * 40, "revision_from": "branch"},
-}
-
-
 def said(request: dict[str, Any]) -> str:
     """The text of a request's first message."""
     return "\n".join(block["text"] for block in request["messages"][0]["content"] if "text" in block)
-
-
-class Deployed:
-    """Bucket, table and registry as deployed, with one claimed incident whose source was fetched."""
-
-    def __init__(self, table: Table, registry: str) -> None:
-        self._table = table
-        self._registry = registry
-        self._s3 = boto3.client("s3")
-        self._s3.create_bucket(Bucket="artifacts")
-        self.register()
-        self.fetched({"orders/rates.py": SOURCE})
-        self.incident()
-
-    def register(self, **changes: Any) -> None:
-        entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git"} | changes
-        name = f"{self._registry}/orders"
-        boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(entry), Type="String", Overwrite=True)
-
-    def fetched(self, files: dict[str, str]) -> None:
-        packed = archive.pack(Member(path, text.encode()) for path, text in files.items())
-        self._s3.put_object(Bucket="artifacts", Key=STATE["source"]["key"], Body=packed)
-
-    def incident(self, *frames: Frame, execution: str = "h1", sample: str = TRACE) -> None:
-        self._table.put_item(
-            Item={
-                "incident_id": "orders-f",
-                "fingerprint": "f",
-                "app": "orders",
-                "status": "HEALING",
-                "error_type": "KeyError",
-                "title": "KeyError: 'NZ'",
-                "sample": sample,
-                "occurrences": 3,
-                "execution_arn": f"arn:aws:states:us-east-1:123456789012:execution:self-heal:{execution}",
-                "frames": [asdict(frame) for frame in frames or (FRAME,)],
-            }
-        )
-
-    def other(self, incident_id: str, title: str, frame: Frame, **more: str) -> None:
-        item = {"incident_id": incident_id, "fingerprint": "g", "app": "orders", "status": "RESOLVED"}
-        item |= {"error_type": title.partition(":")[0], "title": title, "last_seen": "2026-01-02", **more}
-        self._table.put_item(Item=item | {"frames": [asdict(frame)]})
-
-    def artifact(self, name: str) -> Any:
-        return json.loads(self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{name}")["Body"].read())
-
-    def put(self, name: str, value: Any) -> None:
-        self._s3.put_object(Bucket="artifacts", Key=f"orders-f/h1/{name}", Body=json.dumps(value).encode())
-
-    def names(self) -> set[str]:
-        rows = self._s3.list_objects_v2(Bucket="artifacts")["Contents"]
-        return {row["Key"].removeprefix("orders-f/h1/") for row in rows} - {"source.tar.gz"}
-
-    def all_text(self) -> str:
-        bodies = (
-            self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{n}")["Body"].read()
-            for n in self.names()
-        )
-        return "\n".join(body.decode() for body in bodies)
-
-    def item(self) -> dict[str, Any]:
-        return dict(self._table.get_item(Key={"incident_id": "orders-f"})["Item"])
-
-
-@pytest.fixture
-def deployed(incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any) -> Deployed:
-    registry = f"/{request.node.name.partition('[')[0]}/apps"
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
-    monkeypatch.setenv("REGISTRY_PATH", registry)
-    return Deployed(incidents_table, registry)
 
 
 def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lambda_context: Any) -> None:
@@ -223,14 +123,16 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
         "confidence": 0.8,
         "input_tokens": 1000,
         "output_tokens": 100,
-        "cost_usd": 0.0045,
+        "cost_usd": 0.0033,
+        "model": "us.anthropic.claude-sonnet-5-5",
+        "model_note": "",
     }
     assert deployed.artifact("1/proposal.json") == PROPOSAL
     assert deployed.names() == {f"1/{n}.json" for n in ("prompt", "answer", "proposal", "outcome")}
     item = deployed.item()
-    assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0045"), "HEALING")
-    assert model.paths == ["/model/global.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"]
-    assert model.counted == ["/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"]
+    assert (item["attempts"], item["cost_usd"], item["status"]) == (1, Decimal("0.0033"), "HEALING")
+    assert model.paths == ["/model/us.anthropic.claude-sonnet-5-5/converse"]
+    assert model.counted == ["/model/anthropic.claude-sonnet-5-5/count-tokens"]
     assert deployed.artifact("1/prompt.json")["counted_tokens"] == 1234
 
 
@@ -250,6 +152,50 @@ def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
     everything = json.dumps(sent) + deployed.all_text()
     for secret in (TOKEN, "hunter2", "jane.doe"):
         assert secret not in everything
+
+
+NEWER = f"{sys.version_info.major}.{sys.version_info.minor + 1}"
+TOO_NEW = {"python": {"version": NEWER, "why": "Pipfile names it"}}
+
+
+def test_the_model_is_told_what_the_app_runs_on(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    model.proposes()
+    python = {"version": "3.9", "why": "Pipfile names it"}
+    handler({**STATE, "source": {**STATE["source"], "python": python}}, lambda_context)
+    assert "\npython: 3.9\n" in said(model.requests[0])
+    assert "It runs on the Python that the incident names" in model.requests[0]["system"][0]["text"]
+
+
+def test_a_file_in_syntax_that_is_too_new_for_this_system_is_left_to_people_before_a_model_is_asked(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.fetched({"orders/rates.py": SOURCE + "syntax of the future\n"})
+    outcome = handler({**STATE, "source": {**STATE["source"], **TOO_NEW}}, lambda_context)
+    assert (outcome["outcome"], model.requests) == ("abstained", [])
+    assert f"the app's Python {NEWER} (Pipfile names it) is newer and may read it" in outcome["reason"]
+    assert outcome["next_action"] == f"Run this system on Python {NEWER} or newer, then start the heal again."
+
+
+def test_an_answer_that_edits_such_a_file_is_left_to_people_too(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    edits = [{"path": "orders/other.py", "search": "x = 1", "replace": "x = 2"}]
+    deployed.fetched({"orders/rates.py": SOURCE, "orders/other.py": "x = 1\nsyntax of the future\n"})
+    model.proposes(edits=edits)
+    outcome = handler({**STATE, "source": {**STATE["source"], **TOO_NEW}}, lambda_context)
+    assert outcome["outcome"] == "abstained"
+    assert outcome["reason"].startswith("configuration: A patch could not be judged: orders/other.py:2: ")
+    assert outcome["cost_usd"] > 0, "what was paid is counted"
+
+
+def test_a_file_that_is_broken_for_the_apps_own_python_is_no_reason_to_abstain(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    deployed.fetched({"orders/rates.py": SOURCE + "syntax of no Python\n"})
+    model.proposes()
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
 
 
 def test_a_retried_or_redriven_step_does_not_ask_again(
@@ -281,14 +227,14 @@ def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
     outcome = handler(STATE, lambda_context)
     assert outcome["outcome"] == "invalid"
     assert "the answer was prose" in outcome["reason"]
-    assert outcome["cost_usd"] == 0.009
+    assert outcome["cost_usd"] == 0.0066
     assert "proposal.json" not in str(deployed.names())
     # When the next attempt is made
     model.proposes()
     handler(STATE | {"attempt": 2}, lambda_context)
     # Then it sees the finding, and the incident the cost of both
     assert "the answer was prose" in said(model.requests[-1])
-    assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0135"))
+    assert (deployed.item()["attempts"], deployed.item()["cost_usd"]) == (2, Decimal("0.0099"))
 
 
 def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
@@ -333,14 +279,15 @@ def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
     deployed.register(fallback_models=["us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0"])
     model.answers += [(403, "AccessDeniedException"), (503, "ServiceUnavailableException")]
     model.proposes()
-    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", "us.amazon.nova-lite-v1:0")
+    assert "us.anthropic.claude-sonnet-5-5: AccessDeniedException" in outcome["model_note"]
     assert [path.split("/")[2].partition("-v1")[0] for path in model.paths] == [
-        "global.anthropic.claude-sonnet-4-5-20250929",
+        "us.anthropic.claude-sonnet-5-5",
         "us.amazon.nova-pro",
         "us.amazon.nova-lite",
     ]
     assert deployed.artifact("1/prompt.json")["model"] == "us.amazon.nova-lite-v1:0"
-    assert deployed.artifact("1/answer.json")["model"] == "us.amazon.nova-lite-v1:0"
 
 
 def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallback(
@@ -351,7 +298,7 @@ def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallb
     model.proposes()
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
     limits = [request["inferenceConfig"]["maxTokens"] for request in model.requests]
-    assert (limits[0], limits[2]) == (8192, 5000)
+    assert (limits[0], limits[2]) == (16_384, 5_000)
     assert limits[1] <= 8192 // 4
     assert deployed.artifact("1/prompt.json")["inference"]["maxTokens"] == 5000
 
@@ -383,7 +330,7 @@ def test_what_the_model_looked_up_is_kept_with_the_answer(
     model.answers.append([{"toolUse": {"toolUseId": "l1", "name": "read_file", "input": arguments}}])
     model.proposes()
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
-    served = json.dumps(deployed.artifact("1/answer.json")["sent"])
+    served = json.dumps(deployed.artifact("1/answer.json")["conversations"][0]["sent"])
     assert "RATES = {" in served
     assert TOKEN not in served
 

@@ -10,7 +10,8 @@ import pytest
 from functions.core.app import App
 from functions.core.forge import connect
 from functions.core.incident import ErrorClass, Status
-from functions.core.incidents import Incidents, Sighting
+from functions.core.incidents import Incidents
+from functions.core.recorder import Recorder, Sighting
 from functions.track_pull_requests.track import Tracked, track
 
 if TYPE_CHECKING:
@@ -28,19 +29,19 @@ def incidents(incidents_table: Table) -> Incidents:
 
 
 @pytest.fixture
-def pull_number(hosted: Hosted, incidents: Incidents) -> int:
+def pull_number(hosted: Hosted, incidents: Incidents, recorder: Recorder) -> int:
     """An incident whose pull request is open."""
     hosted.branch("self-heal/x")
     pull = connect(hosted.app, hosted.token).create_pull(
         base="main", head="self-heal/x", title="Fix", body=""
     )
-    record(incidents, "orders")
+    record(incidents, recorder, "orders")
     incidents.advance(ID, "arn", status=str(Status.PR_OPEN), pull_request_url=pull.html_url)
     return pull.number
 
 
-def record(incidents: Incidents, app: str) -> None:
-    incidents.record(
+def record(incidents: Incidents, recorder: Recorder, app: str) -> None:
+    recorder.record(
         Sighting(
             app,
             "f",
@@ -90,9 +91,9 @@ def test_a_closed_one_rejects_with_the_reason(hosted: Hosted, incidents: Inciden
 
 @pytest.mark.parametrize("address", ["", "javascript:alert(1)", "https://forge/x/pull/<script>", "pull/x/1"])
 def test_an_address_that_is_no_pull_request_s_keeps_nobody_waiting(
-    hosted: Hosted, incidents: Incidents, pull_number: int, address: str
+    hosted: Hosted, incidents: Incidents, recorder: Recorder, pull_number: int, address: str
 ) -> None:
-    record(incidents, "other")
+    record(incidents, recorder, "other")
     incidents.advance("other-f", "arn", status=str(Status.PR_OPEN), pull_request_url=address)
     connect(hosted.app, hosted.token).get_pull(pull_number).merge()
     tracked = run(hosted, incidents, replace(hosted.app, name="other"))
@@ -100,10 +101,10 @@ def test_an_address_that_is_no_pull_request_s_keeps_nobody_waiting(
 
 
 def test_one_app_in_trouble_does_not_keep_the_others_waiting(
-    hosted: Hosted, incidents: Incidents, pull_number: int
+    hosted: Hosted, incidents: Incidents, recorder: Recorder, pull_number: int
 ) -> None:
     broken = replace(hosted.app, name="broken", repository=f"{hosted.forge.url}/shop/nothing.git")
-    record(incidents, "broken")
+    record(incidents, recorder, "broken")
     incidents.advance("broken-f", "arn", status=str(Status.PR_OPEN), pull_request_url="http://forge/pull/1")
     connect(hosted.app, hosted.token).get_pull(pull_number).merge()
     tracked = run(hosted, incidents, broken)

@@ -19,15 +19,19 @@ from functions.core.archive import Member
 from functions.core.evidence import Result
 from functions.core.facts import Facts
 from functions.core.incident import Incident
+from functions.core.journal import Journal
 from functions.core.proposal import Proposal
 from functions.core.spend import Commitment
-from functions.propose_patch.ask import Answer, Converses, ask, request_for
+from functions.core.turns import Converses
+from functions.core.windows import window_of
+from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.context import build_context
 from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import Repository
 from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.local.model.server import MODEL_ID, complete
+from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.model import Chat
 from infra.trial.source import NO_COMMIT, LocalSource
@@ -186,14 +190,17 @@ def propose(planted: Planted, model: Converses) -> Proposed:
     incident = read_log(planted.log, repository, app).incident
     context = build_context(repository, incident.frames, app.source_roots)
     prompt = build_prompt(HEAL, incident, context, planted.attempts, planted.comment)
-    answer = ask(model, Free(), request_for(MODEL_ID, prompt), Looks(repository, prompt.nonce))
+    talk = Journal().open(MODEL_ID, lambda: request_for(MODEL_ID, prompt))
+    answer = ask(model, Free(), talk, window_of(MODEL_ID), Looks(repository, prompt.nonce))
     return Proposed(prompt, answer, Facts(incident, app), members)
 
 
 def judge(proposed: Proposed) -> Validation:
     """What ValidatePatch does with it."""
     assert isinstance(proposed.answer.result, Proposal)
-    return validate(tree_of(proposed.members), proposed.answer.result, proposed.facts, NO_COMMIT)
+    return validate(
+        tree_of(proposed.members), proposed.answer.result, proposed.facts, NO_COMMIT, LocalRunner()
+    )
 
 
 def marker_of(attack: dict[str, Any]) -> str:

@@ -19,8 +19,9 @@ from functions.core.errors import (
     ModelUnavailable,
     PromptTooLong,
 )
+from functions.core.sections import Section
 from functions.propose_patch.ask import request_for
-from functions.propose_patch.prompt import Prompt, Section
+from functions.propose_patch.prompt import Prompt
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
@@ -89,7 +90,8 @@ def test_the_request_is_an_openai_chat_with_the_models_own_name(server: Server) 
         {"role": "user", "content": "the incident"},
     ]
     assert [tool["function"]["name"] for tool in sent["tools"]][:2] == ["propose_patch", "abstain"]
-    assert (sent["temperature"], sent["stream"]) == (0.0, False)
+    assert "temperature" not in sent
+    assert sent["stream"] is False
 
 
 def test_a_tool_call_comes_back_as_converse_says_it(server: Server) -> None:
@@ -242,4 +244,10 @@ def test_bedrock_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bedrock_is_asked_for_the_model_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     assert connect("bedrock:eu.amazon.nova-pro-v1:0")[1] == "eu.amazon.nova-pro-v1:0"
-    assert "claude" in connect("bedrock")[1]
+    assert connect("bedrock")[1].startswith("eu.anthropic.claude")
+
+
+def test_bedrock_without_a_default_model_must_be_told_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
+    with pytest.raises(UserError, match="sa-east-1 has no default model"):
+        connect("bedrock")

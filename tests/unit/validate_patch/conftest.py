@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from functions.core.app import App
-from functions.core.archive import members_of
+from functions.core.archive import members_of, pack
+from functions.core.artifacts import Artifacts
+from functions.core.engine import ENGINE
 from functions.core.facts import Facts
 from functions.core.incident import Frame, Incident, Status
 from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.core.python import Python
+from functions.harness.job import Job
+from functions.harness.runner import Ran, Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree
-from functions.validate_patch.validate import tree_of
+from functions.validate_patch.validate import tree_of, validate
+from infra.local.runner import LocalRunner
+from tests.unit.validate_patch.lanes_at_work import HEAL, Lanes
 
 DATA = Path(__file__).parents[2] / "data" / "validate"
 
@@ -54,7 +61,8 @@ def facts_of() -> Callable[..., Facts]:
             sample=f"Traceback (most recent call last):\n{error_type}: {message}\n",
             frames=frames,
         )
-        return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://github.com/shop/shop"))
+        app = App("shop", ("/aws/lambda/shop",), "https://github.com/shop/shop")
+        return Facts(incident, app, python=Python(ENGINE, "it runs the tests"))
 
     return make
 
@@ -112,7 +120,67 @@ def tree_for(repositories: dict[str, Tree]) -> Callable[..., Tree]:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for many validations: runs in it do not know of each other."""
-    with Sandbox() as box:
-        yield box
+def runner() -> Runner:
+    """Each job in a world of its own, on this machine."""
+    return LocalRunner()
+
+
+@pytest.fixture(scope="session")
+def shop_archive() -> bytes:
+    """The shop as FetchSource packs it."""
+    return pack(member for member in members_of(DATA / "shop") if "__pycache__" not in member.path)
+
+
+@pytest.fixture
+def artifacts(
+    aws: None, monkeypatch: pytest.MonkeyPatch, shop_archive: bytes, incidents: dict[str, Facts]
+) -> Artifacts:
+    """The artifacts bucket with what FetchSource leaves in it."""
+    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="artifacts")
+    bucket = Artifacts(client, "artifacts")
+    bucket.put(HEAL.key("source.tar.gz"), shop_archive)
+    incidents["label"].save(bucket, HEAL)
+    return bucket
+
+
+RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+REGRESSION = """from shop.reports import label
+
+
+def test_label():
+    assert label({"number": 17}) == "ORD-17"
+"""
+
+
+@pytest.fixture
+def lanes(
+    artifacts: Artifacts,
+    shop: Tree,
+    incidents: dict[str, Facts],
+    propose: Callable[..., Proposal],
+    lambda_context: Any,
+) -> Lanes:
+    """A right patch with a test, in every lane."""
+    return Lanes(artifacts, lambda_context, shop, incidents["label"], propose(RIGHT, test=REGRESSION))
+
+
+@pytest.fixture(scope="session")
+def whole_report(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
+) -> bytes:
+    """What the driver really reports of that patch."""
+    kept: list[bytes] = []
+
+    class Keeping:
+        def run(self, job: Job) -> Ran:
+            ran = runner.run(job)
+            assert ran.report
+            kept.append(ran.report)
+            return ran
+
+    proposal = propose(RIGHT, test=REGRESSION)
+    assert validate(shop, proposal, incidents["label"], "a" * 40, Keeping()).proven
+    return kept[0]

@@ -1,60 +1,45 @@
-"""ValidatePatch as Step Functions invokes it, over moto's S3."""
+"""ValidatePatch as Step Functions invokes it, over moto's S3: asked once, it leaves a job; asked again, it
+judges what the lane left."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from functions.core.archive import Member, members_of, pack, read
+from functions.core.archive import Member, pack, read
 from functions.core.artifacts import Artifacts, reference
-from functions.core.evidence import Build, Evidence
-from functions.core.facts import Facts
-from functions.core.heal import Heal
+from functions.core.dependencies import archive_key
+from functions.core.evidence import Evidence
 from functions.core.proposal import Proposal
-from functions.validate_patch.codebuild import bundle
+from functions.harness.job import Job
+from functions.harness.runner import Runner
 from functions.validate_patch.handler import handler
+from tests.unit.validate_patch.lanes_at_work import HEAL, STATE
 
-HEAL = Heal("shop-1f3c", "shop", "heal-1", 2)
-STATE = {
-    "incident_id": HEAL.incident_id,
-    "app": HEAL.app,
-    "heal_id": HEAL.heal_id,
-    "attempt": HEAL.attempt,
-    "source": {"key": HEAL.key("source.tar.gz"), "base_sha": "a" * 40},
-    "proposal": {"outcome": "proposed", "key": HEAL.attempt_key("proposal.json")},
-}
+RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+Healed = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def artifacts(
-    aws: None, monkeypatch: pytest.MonkeyPatch, shop_archive: bytes, incidents: dict[str, Facts]
-) -> Artifacts:
-    """The artifacts bucket with what FetchSource leaves in it."""
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="artifacts")
-    bucket = Artifacts(client, "artifacts")
-    bucket.put(HEAL.key("source.tar.gz"), shop_archive)
-    incidents["label"].save(bucket, HEAL)
-    return bucket
+def healed(artifacts: Artifacts, runner: Runner, lambda_context: Any) -> Healed:
+    """The verdict, with the job run between the two questions as the runner's function does."""
 
+    def run(**state: Any) -> dict[str, Any]:
+        first = handler({**STATE, **state}, lambda_context)
+        if first["verdict"] != "deferred":
+            return first
+        folder = first["run"]["folder"]
+        job = Job.unpack(artifacts.get(f"{folder}/job.zip"))
+        artifacts.put(f"{folder}/report.json", runner.run(job).report or b"")
+        second = {**STATE, **state, "validation": first, "run": {"ended": ""}}
+        answer: dict[str, Any] = handler(second, lambda_context)
+        assert proof(handler(second, lambda_context)) == proof(answer), "a second run gives the same"
+        return answer
 
-@pytest.fixture(scope="session")
-def shop_archive() -> bytes:
-    """The shop as FetchSource packs it."""
-    root = Path(__file__).parents[2] / "data" / "validate" / "shop"
-    return pack(member for member in members_of(root) if "__pycache__" not in member.path)
+    return run
 
 
 def proof(answer: dict[str, Any]) -> dict[str, Any]:
@@ -63,12 +48,12 @@ def proof(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_accepted_patch_leaves_its_bytes_and_the_evidence(
-    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed
 ) -> None:
     proposal = propose(("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\""))
     artifacts.put_json(HEAL.attempt_key("proposal.json"), proposal.to_json())
 
-    answer = handler(STATE, lambda_context)
+    answer = healed()
 
     patch = artifacts.get(HEAL.attempt_key("patch.diff"))
     assert answer == {
@@ -98,7 +83,7 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
     ]
     assert artifacts.get_json(HEAL.attempt_key("findings.json")) == {"findings": []}
 
-    assert proof(handler(STATE, lambda_context)) == proof(answer), "a second run gives the same"
+    assert proof(healed()) == proof(answer), "another run gives the same"
     assert artifacts.get(HEAL.attempt_key("patch.diff")) == patch
 
 
@@ -130,7 +115,7 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
     artifacts: Artifacts,
     shop_archive: bytes,
     propose: Callable[..., Proposal],
-    lambda_context: Any,
+    healed: Healed,
 ) -> None:
     importing = Member(
         "tests/test_padded.py", b"import leftpad\n\n\ndef test_padded():\n    assert leftpad.PADDED\n"
@@ -138,85 +123,31 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
     artifacts.put(HEAL.key("source.tar.gz"), pack([*read(shop_archive), importing]))
     edit = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
     artifacts.put_json(HEAL.attempt_key("proposal.json"), propose(edit).to_json())
-    artifacts.put("dependencies/1.tar.gz", pack([Member("leftpad.py", b"PADDED = True\n")]))
+    installed = pack([Member("leftpad.py", b"PADDED = True\n")])
+    installed_key = archive_key(hashlib.sha256(installed).hexdigest())
+    artifacts.put(installed_key, installed)
 
     def detail(key: str, reason: str) -> str:
         dependencies = {"key": key, "reason": reason, "packages": 1}
-        assert handler({**STATE, "dependencies": dependencies}, lambda_context)["verdict"] == "accepted"
+        assert healed(dependencies=dependencies)["verdict"] == "accepted"
         evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
         return next(gate.detail for gate in evidence.gates if gate.gate == "breaks_nothing")
 
-    assert detail("dependencies/1.tar.gz", "").startswith(
-        "14 tests passed before the patch and pass after it"
-    )
+    assert detail(installed_key, "").startswith("14 tests passed before the patch and pass after it")
     assert "not run: the repository's dependencies are not installed: no wheel" in detail("", "no wheel")
 
 
-PROJECT = "self-heal-shop"
-BUILT = {"arn": "arn:aws:codebuild:eu-central-1:1:build/self-heal-shop:5d", "log_url": "https://console/log"}
-RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
-
-
-@pytest.fixture
-def in_codebuild(artifacts: Artifacts, incidents: dict[str, Facts]) -> Artifacts:
-    """The artifacts of a heal whose app names a CodeBuild project."""
-    facts = incidents["label"]
-    app = replace(facts.app, codebuild_project=PROJECT, test_command=("true",))
-    replace(facts, app=app).save(artifacts, HEAL)
-    return artifacts
-
-
-def run_build(artifacts: Artifacts, order: dict[str, str], folder: Path) -> None:
-    """What CodeBuild does with an order."""
-    with zipfile.ZipFile(io.BytesIO(artifacts.get(f"{order['folder']}/source.zip"))) as package:
-        package.extractall(folder)
-    command = bundle.BUILDSPEC["phases"]["build"]["commands"][0]
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    subprocess.run(["sh", "-c", command], cwd=folder, env={"PATH": path}, check=True)
-    for name in ("report.json", "exit"):
-        artifacts.put(f"{order['folder']}/results/{name}", (folder / "results" / name).read_bytes())
-
-
-def test_a_patch_of_an_app_with_a_project_is_judged_by_what_a_build_ran(
-    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any, tmp_path: Path
-) -> None:
-    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), propose(RIGHT).to_json())
-    rejected = {"verdict": "rejected", "reason": "of an earlier attempt"}
-
-    deferred = handler({**STATE, "validation": rejected}, lambda_context)
-
-    assert deferred["verdict"] == "deferred"
-    order = deferred["build"]
-    assert (order["project"], order["bucket"]) == (PROJECT, "artifacts")
-    assert order["folder"].startswith(f"builds/{PROJECT}/heal-1/2-")
-    again = handler({**STATE, "validation": rejected}, lambda_context)["build"]
-    assert again["folder"] != order["folder"], "a build's folder cannot be guessed"
-
-    run_build(in_codebuild, order, tmp_path)
-    answer = handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context)
-
-    assert (answer["verdict"], answer["proven"]) == ("accepted", False)
-    evidence = Evidence.from_json(in_codebuild.get_json(HEAL.attempt_key("evidence.json")))
-    assert evidence.build == Build(PROJECT, BUILT["arn"], BUILT["log_url"])
-    passed = next(gate for gate in evidence.gates if gate.gate == "breaks_nothing")
-    assert passed.detail.startswith("true succeeds before and after the patch (CodeBuild project")
-    again = handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context)
-    assert proof(again) == proof(answer)
-
-
-def test_a_build_that_left_nothing_is_a_rejection_and_never_a_second_build(
-    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
-) -> None:
-    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), propose(RIGHT).to_json())
-    deferred = handler(STATE, lambda_context)
-    answer = handler({**STATE, "validation": deferred, "build": BUILT}, lambda_context)
-    assert answer["verdict"] == "rejected"
-    assert "the build ended before it could report" in answer["reason"]
-
-
-def test_what_reading_disproves_is_not_built(
-    in_codebuild: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+def test_what_reading_disproves_is_not_run(
+    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
 ) -> None:
     silenced = propose(("shop/reports.py", 'return "ORD-" + order["number"]', 'return ""'))
-    in_codebuild.put_json(HEAL.attempt_key("proposal.json"), silenced.to_json())
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), silenced.to_json())
     assert handler(STATE, lambda_context)["verdict"] == "rejected"
+    assert [key for key in _keys(artifacts) if key.startswith(("runs/", "builds/"))] == []
+
+
+def _keys(artifacts: Artifacts) -> list[str]:
+    import boto3
+
+    listing = boto3.client("s3").list_objects_v2(Bucket=artifacts.bucket)
+    return [row["Key"] for row in listing["Contents"]]

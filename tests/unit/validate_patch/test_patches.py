@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from functions.core.evidence import Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.validate_patch import reproduce
-from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.harness.runner import Runner
+from functions.validate_patch import order
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Validation, validate
 
@@ -35,19 +34,19 @@ def judge(
     tree_for: Callable[..., Tree],
     incidents: dict[str, Facts],
     propose: Callable[..., Proposal],
-    sandbox: Sandbox,
+    runner: Runner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[dict[str, Any]], Validation]:
     """Put a case from the data files through all gates.
 
     Each reproduction runs once here: hundreds of cases; other tests are about the repetition.
     """
-    monkeypatch.setattr(reproduce, "TIMES", 1)
+    monkeypatch.setattr(order, "TIMES", 1)
 
     def run(case: dict[str, Any]) -> Validation:
         proposal = propose(*map(tuple, case["edits"]), test=case.get("test", ""))
         tree = tree_for(case["incident"], case.get("links"))
-        return validate(tree, proposal, incidents[case["incident"]], "0" * 40, lambda: nullcontext(sandbox))
+        return validate(tree, proposal, incidents[case["incident"]], "0" * 40, runner)
 
     return run
 

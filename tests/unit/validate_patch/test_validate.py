@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,27 +11,44 @@ import pytest
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
-from functions.validate_patch.sandbox.isolation import Limits
-from functions.validate_patch.sandbox.sandbox import Sandbox
+from functions.core.python import Python
+from functions.harness.interpreters import available
+from functions.harness.job import Job
+from functions.harness.runner import Ran, Runner
+from functions.validate_patch import order
 from functions.validate_patch.tree import File, Tree
-from functions.validate_patch.validate import Validation, validate
+from functions.validate_patch.validate import RUNNING, Validation, validate
+from infra.local.wall import program
 
 FORMAT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
 INVENTED = ("shop/pricing.py", "RATES[country]", "RATES.get(country, 0)")
 Check = Callable[..., Validation]
+HERE = "{}.{}".format(*sys.version_info[:2])
+OTHER = next((version for version in reversed(available()) if version != HERE), HERE)
 
 
 @pytest.fixture
-def check(propose: Callable[..., Proposal], sandbox: Sandbox, incidents: dict[str, Facts]) -> Check:
+def check(propose: Callable[..., Proposal], runner: Runner, incidents: dict[str, Facts]) -> Check:
     """Put edits of a tree through all gates."""
 
     def run(
         tree: Tree, incident: str, *edits: tuple[str, str, str], facts: Facts | None = None, test: str = ""
     ) -> Validation:
         given = facts or incidents[incident]
-        return validate(tree, propose(*edits, test=test), given, "0" * 40, lambda: nullcontext(sandbox))
+        return validate(tree, propose(*edits, test=test), given, "0" * 40, runner)
 
     return run
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Gives the repository's tests so many seconds for each run."""
+
+    def give(seconds: float) -> None:
+        asked = order.asked
+        monkeypatch.setattr(order, "asked", lambda candidate: asked(candidate, suite_seconds=seconds))
+
+    return give
 
 
 def gate(result: Validation, name: str) -> GateResult:
@@ -52,8 +68,25 @@ def test_evidence_shows_both_runs(shop: Tree, check: Check) -> None:
     assert "TypeError" in runs[0].output
 
 
-def test_evidence_says_what_held_the_code_under_test(shop: Tree, check: Check, sandbox: Sandbox) -> None:
-    assert sandbox.isolation in gate(check(shop, "label", FORMAT), "reproduces").detail
+def test_evidence_says_what_held_the_code_under_test_and_on_which_python(shop: Tree, check: Check) -> None:
+    detail = gate(check(shop, "label", FORMAT), "reproduces").detail
+    assert detail.endswith(f"({program.holds()}; Python {sys.version.split()[0]})")
+
+
+def test_nothing_is_run_when_the_dependencies_could_not_be_installed(
+    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+) -> None:
+    class Never:
+        def run(self, job: Job) -> Ran:
+            raise AssertionError("nothing is to be run")
+
+    result = validate(
+        shop, propose(FORMAT), incidents["label"], "0" * 40, Never(), not_installed="no wheel for a"
+    )
+    assert (result.evidence.accepted, result.proven) == (True, False)
+    told = {gate.gate: gate.detail for gate in result.evidence.gates if gate.result is Result.NOT_RUN}
+    expected = "not run: the repository's dependencies are not installed: no wheel for a"
+    assert told == dict.fromkeys(RUNNING, expected)
 
 
 def test_repository_without_tests_is_not_called_unbroken(shop: Tree, check: Check) -> None:
@@ -90,16 +123,14 @@ def test_options_for_missing_plugins_are_left_out_and_said(shop: Tree, check: Ch
     assert "without the options" in gate(result, "breaks_nothing").detail
 
 
-HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 SLOW = File(b"import time\n\n\ndef test_slow():\n    time.sleep(30)\n\n\ndef test_later():\n    pass\n")
 
 
 def test_when_time_runs_out_the_changed_modules_tests_ran_first_and_the_rest_is_said(
-    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+    shop: Tree, check: Check, slow: Callable[[float], None]
 ) -> None:
-    tree = {**shop, "tests/test_a_slow.py": SLOW}
-    with Sandbox(Limits(seconds=4.0)) as box:
-        result = validate(tree, propose(FORMAT), incidents["label"], "0" * 40, lambda: nullcontext(box))
+    slow(4.0)
+    result = check({**shop, "tests/test_a_slow.py": SLOW}, "label", FORMAT)
     detail = gate(result, "breaks_nothing").detail
     assert gate(result, "breaks_nothing").result is Result.PASS, detail
     assert detail.startswith(
@@ -109,30 +140,33 @@ def test_when_time_runs_out_the_changed_modules_tests_ran_first_and_the_rest_is_
 
 
 def test_a_patch_that_makes_the_tests_run_out_of_time_is_rejected(
-    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+    shop: Tree, check: Check, slow: Callable[[float], None]
 ) -> None:
     hangs = (
         FORMAT[0],
         "    return " + FORMAT[1],
         "    while order['number'] == '17':\n        order = dict(order)\n    return " + FORMAT[2],
     )
-    with Sandbox(Limits(seconds=3.0)) as box:
-        result = validate(shop, propose(hangs), incidents["label"], "0" * 40, lambda: nullcontext(box))
+    slow(3.0)
+    result = check(shop, "label", hangs)
     assert gate(result, "breaks_nothing").result is Result.FAIL
     assert "out of time" in gate(result, "breaks_nothing").detail
 
 
-@pytest.mark.parametrize(
-    ("python", "said"),
-    [(HERE, ""), ("3.99", f"run on Python {HERE}: the repository's 3.99 is not here")],
-)
-def test_another_python_than_the_repositorys_is_said(
-    python: str, said: str, shop: Tree, check: Check
+@pytest.mark.parametrize("version", ["3.99", OTHER])
+def test_everything_runs_on_the_apps_python_or_not_at_all(
+    version: str, shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
 ) -> None:
-    settings = shop["pyproject.toml"].data + f'\n[tool.selfheal]\npython = "{python}"\n'.encode()
-    detail = gate(check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT), "reproduces").detail
-    assert (said or "(sandbox:") in detail
-    assert bool(said) == ("is not here" in detail)
+    facts = replace(incidents["label"], python=Python(version, "the app's entry names it"))
+    result = validate(shop, propose(FORMAT), facts, "0" * 40, runner)
+    detail = gate(result, "reproduces").detail
+    if version == "3.99":
+        assert {gate(result, name).result for name in RUNNING} == {Result.NOT_RUN}
+        assert detail.startswith("not run: Python 3.99 is not here")
+        assert (result.evidence.accepted, result.proven) == (True, False)
+    else:
+        assert {gate(result, name).result for name in RUNNING} == {Result.PASS}
+        assert f"; Python {version}." in detail
 
 
 def test_syntax_must_be_that_of_the_repositorys_python(shop: Tree, check: Check) -> None:

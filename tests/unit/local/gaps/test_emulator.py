@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.embedded
 def test_it_listens_on_loopback_only(aws: Any) -> None:
     processes = [psutil.Process(aws.emulator.pid), *psutil.Process(aws.emulator.pid).children(recursive=True)]
     listening = [c for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
-    assert [c.laddr.ip for c in listening] == ["127.0.0.1"]
+    assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
 
 
 def test_nothing_of_the_shell_leaks_in(aws: Any) -> None:
@@ -55,8 +55,6 @@ def test_stopping_ends_workers_in_the_middle_of_their_work(tmp_path: Path, make_
         root = psutil.Process(emulator.pid)
         bench.wait_for(lambda: any(p.name() == "sleep" for p in root.children(recursive=True)))
         started = root.children(recursive=True)
-        began = time.monotonic()
-    assert time.monotonic() - began < 8
     gone, alive = psutil.wait_procs(started, timeout=3)
     assert not alive
     assert len(gone) >= 3
@@ -105,7 +103,9 @@ def test_a_conditional_update_is_won_once(aws: Any, unique: str) -> None:
 
 def test_executions_run_side_by_side(aws: Any, unique: str) -> None:
     function = aws.make_function(
-        unique, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
+        unique,
+        "import time\ndef handler(event, context):\n"
+        "    began = time.time()\n    time.sleep(1)\n    return {**event, 'ran': [began, time.time()]}\n",
     )
     arguments = {"FunctionName": function, "Payload": "{% $states.input %}"}
     state = {
@@ -115,11 +115,11 @@ def test_executions_run_side_by_side(aws: Any, unique: str) -> None:
         "End": True,
     }
     machine = aws.make_machine(unique, {"Only": state | {"Output": "{% $states.result.Payload %}"}})
-    began = time.monotonic()
     executions = [aws.start(machine, {"n": number}) for number in range(8)]
     outputs = [json.loads(aws.finish(execution)["output"]) for execution in executions]
-    assert outputs == [{"n": number} for number in range(8)]
-    assert time.monotonic() - began < 5
+    assert [output["n"] for output in outputs] == list(range(8))
+    runs = sorted(output["ran"] for output in outputs)
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(runs)), "one waited for the other"
 
 
 def test_two_emulators_do_not_meet(aws: Any, tmp_path: Path) -> None:

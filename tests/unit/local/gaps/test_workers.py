@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from infra.local.wall import refusals
 
 pytestmark = pytest.mark.embedded
 
@@ -102,7 +106,7 @@ def test_a_worker_is_warm_and_logs_to_its_own_stream(aws: Any, unique: str) -> N
 
 def test_calls_at_the_same_time_have_workers_of_their_own(aws: Any, unique: str) -> None:
     aws.make_function(
-        unique, "import os, time\ndef handler(event, context):\n    time.sleep(0.5)\n    return os.getpid()\n"
+        unique, "import time\ndef handler(event, c):\n    time.sleep(0.5)\n    return c.log_stream_name\n"
     )
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: aws.invoke(unique)["payload"], range(4)))
@@ -126,7 +130,7 @@ def test_a_function_sees_only_what_lambda_gives_it(
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == unique
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert not [name for name in environment if name.startswith(("MINISTACK", "SFN", "AUTH"))]
-    assert environment["TMPDIR"].startswith(str(aws.emulator.home))
+    assert not {"HOME", "TMPDIR"} & environment.keys()
     assert not seen["project"]
     assert seen["boto3"]
     assert seen["git"]
@@ -152,16 +156,103 @@ def test_the_public_powertools_layer_is_accepted(aws: Any, unique: str) -> None:
     assert aws.invoke(unique)["payload"] == "Logger"
 
 
-def test_a_worker_shares_memory_and_starts_at_once(aws: Any, unique: str) -> None:
+def test_a_worker_shares_memory(aws: Any, unique: str) -> None:
     source = """
-    import boto3, os
+    import boto3
     from aws_lambda_powertools import Logger
     def handler(event, context):
         boto3.client("dynamodb")
-        return os.getpid()
+        with open("/proc/self/smaps_rollup") as lines:
+            return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
     """
     aws.make_function(unique, source)
-    began = time.monotonic()
-    pid = aws.invoke(unique)["payload"]
-    assert time.monotonic() - began < 2
-    assert psutil.Process(pid).memory_full_info().uss < 40e6
+    assert aws.invoke(unique)["payload"] < 40e3
+
+
+def test_what_lambda_refuses_is_refused(aws: Any, unique: str) -> None:
+    source = """
+    import ctypes
+    def handler(event, context):
+        libc, found = ctypes.CDLL(None, use_errno=True), {}
+        for name, number in event.items():
+            ctypes.set_errno(0)
+            libc.syscall(number, -1, 0, 0, 0, 0, 0)
+            found[name] = ctypes.get_errno()
+        return found
+    """
+    aws.make_function(unique, source)
+    calls = refusals.numbers()
+    assert aws.invoke(unique, calls)["payload"] == dict.fromkeys(calls, errno.EPERM)
+
+
+def test_ministack_refuses_nothing(ministack: Any, unique: str) -> None:
+    source = (
+        "import ctypes\ndef handler(event, context):\n    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
+    )
+    ministack.make_function(unique, source)
+    assert ministack.invoke(unique)["payload"] >= 0
+
+
+def test_a_function_is_another_user_and_writes_to_tmp_alone(aws: Any, unique: str) -> None:
+    source = """
+    import os
+    def handler(event, context):
+        written = []
+        for place in ("/tmp", "/", "/var/task", "/opt", "/usr", "/etc", "/dev", os.path.dirname(os.__file__)):
+            try:
+                open(place + "/file", "w").close()
+            except OSError:
+                continue
+            written.append(place)
+        shown = [path for path in event if os.path.exists(path)]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return [os.getuid(), os.getgid(), written, shown, max(pids) < 10, os.path.exists("/dev/shm")]
+    """
+    aws.make_function(unique, source)
+    outside = [str(aws.emulator.home), str(Path(__file__).parents[4] / "functions"), "/etc/shadow"]
+    assert aws.invoke(unique, outside)["payload"] == [993, 990, ["/tmp"], [], True, False]
+
+
+def test_a_process_that_ends_after_its_answer_is_replaced(aws: Any, unique: str) -> None:
+    source = """
+    import os, threading
+    def handler(event, context):
+        threading.Timer(0.1, os._exit, [1]).start()
+        return context.log_stream_name
+    """
+    aws.make_function(unique, source)
+    first = aws.invoke(unique)
+    time.sleep(1)
+    second = aws.invoke(unique)
+    assert (first["error"], second["error"]) == (None, None)
+    assert first["payload"] != second["payload"]
+
+
+def test_two_functions_share_no_files_and_no_processes(aws: Any, unique: str) -> None:
+    source = """
+    import glob, os, subprocess
+    def handler(event, context):
+        found = os.path.exists("/tmp/mine")
+        open("/tmp/mine", "w").close()
+        subprocess.Popen(["sleep", "273"])
+        return [found, len(glob.glob("/proc/[0-9]*"))]
+    """
+    for name in ("a", "b"):
+        aws.make_function(f"{unique}-{name}", source)
+    assert [aws.invoke(f"{unique}-{name}")["payload"] for name in ("a", "b", "a")] == [
+        [False, 3],
+        [False, 3],
+        [True, 4],
+    ]
+
+
+def test_a_process_that_ends_is_reported_as_the_platform_does(aws: Any, unique: str) -> None:
+    source = (
+        "import os\ndef handler(event, context):\n    os.kill(os.getpid(), event) if event else exit(3)\n"
+    )
+    aws.make_function(unique, source)
+    for event, how in ((0, "exit status 3"), (9, "signal: killed")):
+        error = aws.invoke(unique, event)["payload"]
+        assert error["errorType"] == "Runtime.ExitError"
+        assert error["errorMessage"].endswith(f"Error: Runtime exited with error: {how}")
+    assert aws.messages(f"/aws/lambda/{unique}")[-3].endswith("signal: killed\nRuntime.ExitError")

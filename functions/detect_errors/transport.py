@@ -1,0 +1,229 @@
+"""The transport layer: what shippers, terminals and viewers do to characters and lines, undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+from functions.detect_errors.grammar import HEADER
+from functions.detect_errors.groups import GROUP
+from functions.detect_errors.literals import LITERAL, unescape
+
+Line = tuple[int, str]
+"""A line, and the number of the line of the log text that it came from."""
+
+_ANSI = re.compile(r"(?:\x1b|#033|\^\[)\[[0-9;:?]{0,32}[A-Za-z]|\x1b\][^\x07\n]{0,200}\x07|\x1b\([A-B0]")
+_CSV_END = re.compile(r'"(?=[ \t]*+(?:[,;]|$))')
+_NBSP = re.compile(r"[\xa0 ]++")
+_MARKUP = re.compile(r"</?(?:pre|code|error|failure|system-err|br ?/?)(?: [^<>\n]{0,1000})?>")
+_ENTITIES = (("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"))
+
+# Kubernetes' CRI log format: a line that was cut into parts has P on all but the last one.
+_CRI = re.compile(r"(\d[\d:.,/+TZ-]*+ (?:stdout|stderr)) ([PF])(?::\S*+)? ?(.*)")
+# fluent-bit's and fluentd's Ruby hashes, journald's export format.
+_RUBY = re.compile(rf'"(?:log|message|MESSAGE|msg)"=>({LITERAL})')
+_EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
+
+# A wrapped line's width: terminals and log viewers, not prose.
+_WRAP_WIDTHS = range(60, 513)
+# More distinct prefixes than this in one text are not told apart: one host has fewer workers.
+_MAX_SOURCES = 16
+_PROBE_LINES = 12
+_MAX_PREFIX = 512
+# A run of these may be a time, and is one if it looks like one. Runs are taken whole, so that a prefix's
+# pattern has one way to match.
+_RUN = r"\d[\d:.,/+TZ-]*+"
+_TIME = re.compile(r"\d:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
+_CLOCK = re.compile(r"\d++\.\d{3,9}$")
+_COUNTER = re.compile(r" *+\d++[:\t|)>.]")
+
+
+def characters(before: str, after: str) -> Callable[[list[Line]], list[Line]]:
+    """A layer that replaces characters."""
+    return lambda lines: [(number, line.replace(before, after)) for number, line in lines]
+
+
+def carriage_returns(lines: list[Line]) -> list[Line]:
+    """Every kind of line end becomes one."""
+    return [(n, part) for n, line in lines for part in line.removesuffix("\r").split("\r")]
+
+
+def colours(lines: list[Line]) -> list[Line]:
+    return [(number, _ANSI.sub("", line)) for number, line in lines]
+
+
+def no_break_indents(lines: list[Line]) -> list[Line]:
+    return [(n, " " * m.end() + line[m.end() :] if (m := _NBSP.match(line)) else line) for n, line in lines]
+
+
+def markup(lines: list[Line]) -> list[Line]:
+    """HTML and XML: tags go, entities become characters."""
+    out = []
+    for number, line in lines:
+        line = _MARKUP.sub("", line)
+        for entity, character in _ENTITIES:
+            line = line.replace(entity, character)
+        out.append((number, line))
+    return out
+
+
+def csv(lines: list[Line]) -> list[Line]:
+    """CSV doubles quotes, and puts one before and behind a field, which is a record of its own."""
+    out: list[Line] = []
+    for number, line in lines:
+        line = line.replace('""', "\0")
+        opens = re.search(r'(?:^|[,;])"', line)
+        parts = [line[: opens.start()], line[opens.end() :]] if opens else [line]
+        parts[-1] = _CSV_END.sub("", parts[-1], count=1)
+        out += [(number, part.replace("\0", '"')) for part in parts if part or not opens]
+    return out
+
+
+def container_runtime(lines: list[Line]) -> list[Line]:
+    """Joins the parts of each stream's partial lines; the prefix stays, for the layer of prefixes."""
+    out: list[Line] = []
+    partial: dict[str, int] = {}
+    for number, line in lines:
+        match = _CRI.match(line)
+        if match is None:
+            out.append((number, line))
+            continue
+        stream = match[1].rpartition(" ")[2]
+        if (index := partial.pop(stream, None)) is not None:
+            out[index] = (out[index][0], out[index][1] + match[3])
+        else:
+            index = len(out)
+            out.append((number, f"{match[1]} F {match[3]}"))
+        if match[2] == "P":
+            partial[stream] = index
+    return out
+
+
+def ruby_hashes(lines: list[Line]) -> list[Line]:
+    """fluent-bit prints each line as `"log"=>"..."`."""
+    out: list[Line] = []
+    for number, line in lines:
+        match = _RUBY.search(line)
+        text = unescape(match[1]) if match else line
+        out += [(number, part) for part in text.removesuffix("\n").split("\n")]
+    return out
+
+
+def journal_export(lines: list[Line]) -> list[Line]:
+    """journald's fields, one a line, of which MESSAGE is the text, and an empty line between records."""
+    fields = [(number, line, _EXPORT.match(line)) for number, line in lines]
+    return [(n, line[m.end() :] if m else line) for n, line, m in fields if not m or m[0] == "MESSAGE="]
+
+
+def airy(lines: list[Line]) -> list[Line]:
+    """An empty line after each line."""
+    return lines[::2] if len(lines) > 5 and not any(line.strip() for _, line in lines[1::2]) else lines
+
+
+def unwrap(lines: list[Line]) -> list[Line]:
+    """Rejoin lines that a terminal broke at a fixed width, if something gives the width away."""
+    width = max((len(line) for _, line in lines), default=0)
+    if width not in _WRAP_WIDTHS or not (
+        _breaks_in_file_name(lines, width) or _breaks_at_prefix(lines, width)
+    ):
+        return lines
+    joined: list[Line] = []
+    full = False
+    for number, line in lines:
+        if full:
+            joined[-1] = (joined[-1][0], joined[-1][1] + line)
+        else:
+            joined.append((number, line))
+        full = len(line) == width
+    return joined
+
+
+def _breaks_in_file_name(lines: list[Line], width: int) -> bool:
+    """Whether a frame line as long as the longest line goes on in the next one."""
+    return any(
+        len(line) == width and 'File "' in line and '", line ' not in line and '", line ' in line + following
+        for (_, line), (_, following) in pairwise(lines)
+    )
+
+
+def _breaks_at_prefix(lines: list[Line], width: int) -> bool:
+    """Whether exactly the lines behind those of full width lack the prefix that the header's line has."""
+    header = next((line for _, line in lines if line.rstrip().endswith(HEADER)), "")
+    prefix = header[: header.find(HEADER)]
+    if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
+        return False
+    matcher = re.compile(prefix_pattern(prefix))
+    breaks = [
+        (len(before) == width, matcher.match(line) is None)
+        for (_, before), (_, line) in pairwise(lines)
+        if line
+    ]
+    return (True, True) in breaks and all(full == bare for full, bare in breaks)
+
+
+def sources(lines: list[Line]) -> list[list[Line]]:
+    """Take off what stands in front of every line of a source, and give each source its own list."""
+    matchers: dict[str, re.Pattern[str]] = {}
+    # Groups first: the gutters of their sub-exceptions must not be taken for a source's prefix.
+    for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER):
+        for index, (_, line) in enumerate(lines):
+            position = line.find(header)
+            if (
+                not 0 < position <= _MAX_PREFIX
+                or line[position + len(header) :].strip(" |")
+                or len(matchers) >= _MAX_SOURCES
+                or not line[:position].strip(" |\t")
+            ):
+                continue
+            pattern = prefix_pattern(line[:position])
+            if pattern in matchers or any(_is_gutter(line, position, known) for known in matchers.values()):
+                continue
+            matcher = re.compile(pattern)
+            following = lines[index + 1 : index + 1 + _PROBE_LINES]
+            if any(
+                (match := matcher.match(after)) and _continues(after[match.end() :]) for _, after in following
+            ):
+                matchers[pattern] = matcher
+    if not matchers:
+        return [lines]
+    order = [matchers[key] for key in sorted(matchers, key=len, reverse=True)]
+    streams: list[list[Line]] = [[] for _ in range(len(order) + 1)]
+    for number, line in lines:
+        for stream, matcher in zip(streams, order, strict=False):
+            if match := matcher.match(line):
+                stream.append((number, line[match.end() :]))
+                break
+        else:
+            streams[-1].append((number, line))
+    return [stream for stream in streams if any(line for _, line in stream)]
+
+
+def _is_gutter(line: str, position: int, known: re.Pattern[str]) -> bool:
+    """Whether nothing but a group's gutters stands between a known prefix and the header."""
+    match = known.match(line)
+    return match is not None and not line[match.end() : position].strip(" |+")
+
+
+def prefix_pattern(prefix: str) -> str:
+    """A pattern for the same prefix on another line: times, dates and counters may differ, all else may not.
+
+    Linear: a run is possessive, and what follows it cannot start with one of its characters.
+    """
+    core = prefix.rstrip(" \t")
+    parts, end = [], 0
+    for match in re.finditer(_RUN, core):
+        start, run = match.span()[0], match[0]
+        first = core[:start].strip(" ") == "" and _COUNTER.match(core[match.start() :] + ":")
+        clock = core[:start].rstrip(" ").endswith("[") and _CLOCK.match(run)
+        if _TIME.search(run) or first or clock:
+            blanks = len(core[end:start]) - len(core[end:start].rstrip(" ")) if clock or first else 0
+            parts += [re.escape(core[end : start - blanks]), " *+" * bool(clock or first), _RUN]
+            end = match.end()
+    parts.append(re.escape(core[end:]))
+    # Shippers drop trailing blanks, so an empty line may end with the prefix's last visible character.
+    return "".join(parts) + f"(?:{re.escape(prefix[len(core) :])}|[ \\t]*+$)"
+
+
+def _continues(rest: str) -> bool:
+    return rest.lstrip(" |>").startswith(("File ", "Cell In[", "Exception Group Trace", HEADER))

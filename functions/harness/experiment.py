@@ -1,0 +1,362 @@
+"""What is run, in which order, and what follows from it: one generator for the driver and for the judge.
+
+The driver sends it what really happened. The judge, where no code of strangers runs, sends it what the
+driver's report says: so whatever a report claims, each conclusion is drawn from raw outcomes by code that is
+trusted, and a report that leaves a run out, or tells one too many, is not believed.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.harness import regression, reproduction, test_runs
+from functions.harness.names import is_test
+from functions.harness.outcome import Outcome
+from functions.harness.reproduction import Verdict
+from functions.harness.test_runs import same_type
+from functions.harness.tracer import executed
+
+_OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
+_TRACED_SECONDS = 60.0
+_SEARCH_SECONDS = 8.0
+_CALLS_SECONDS = 6.0
+_WRITTEN = 3
+"""Tests that are written from calls that were found, likeliest first, until one holds."""
+_DIFFERING = 5
+USAGE_ERROR = 4
+"""pytest.ExitCode.USAGE_ERROR"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that is asked for: a tree, what to do in it, and how long it may take."""
+
+    tree: str
+    """`before` or `after`."""
+    task: Mapping[str, Any]
+    """See `worker.run`."""
+    seconds: float
+    taken: tuple[str, ...] = ()
+    """Files that it has from the other tree."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Files that it has besides: path → text."""
+
+
+@dataclass
+class Reproduction:
+    """What came of reproducing the incident."""
+
+    tests: Mapping[str, str | None] = field(default_factory=dict)
+    """Test files → text of those that were found by search, None for the patch's own."""
+    fails: tuple[Outcome, ...] = ()
+    passes: tuple[Outcome, ...] = ()
+    verdict: Verdict = field(default_factory=Verdict)
+    reason: str = ""
+    """Why there is no test to judge; "" when there is one."""
+    refuted: bool = False
+    """Whether a call that failed as the incident did still fails."""
+
+
+@dataclass
+class Calls:
+    """Made-up calls on both trees, and what of the patch was executed."""
+
+    worked: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    """Calls that had a result before: as they are now, and as they were."""
+    mended: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    """Calls that failed as the incident did, and what they do now."""
+    differing: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    """Of `worked`, those whose result changed, each time that they were called again."""
+    left: frozenset[int]
+    """Numbers of the pieces of the patch that nothing executed."""
+
+
+@dataclass
+class Proof:
+    """What the experiment found out so far. A part that is None was not reached."""
+
+    reproduction: Reproduction | None = None
+    suite: tuple[Outcome, Outcome] | None = None
+    plain: bool = False
+    """Whether the suite ran without the options in the repository's configuration."""
+    broken: Outcome | None = None
+    """The suite's command on the patched tree whose changed modules cannot be imported."""
+    calls: Calls | None = None
+
+
+class NotBelieved(Exception):
+    """A report that does not tell what the experiment asks for, and how."""
+
+
+Steps = Generator[Run, Outcome, None]
+
+
+def names_in(files: Iterable[str]) -> frozenset[str]:
+    """The repository's own Python files that are no tests, of a tree's paths."""
+    return frozenset(path for path in files if path.endswith(".py") and not is_test(path))
+
+
+def experiment(
+    asked: Mapping[str, Any], own: frozenset[str], proof: Proof | None = None, *, pytest: bool = True
+) -> Steps:
+    """Yields runs, is sent their outcomes, and fills `proof`.
+
+    own: see `names_in`, of the tree as fetched. pytest: whether the interpreter can import it.
+
+    asked:
+        `incident`: `{"type", "message", "places": [{"path", "function", "line", "code"}]}`, innermost last
+        `tests`: regression tests that the patch brings
+        `times`: runs of a regression test on each tree, and `seconds` that each may take
+        `search`: a task for `search/explore.py`, run where the patch brings no test
+        `found`: where a test that is found goes, and `objection`: why it may not, or ""
+        `by_callers`: whether the patch leaves the failing function and changes a caller of it
+        `suite`: None, or `{"task", "plain", "seconds"}`: the repository's tests; `plain` is run instead when
+            pytest does not know the options of `task`. A command has `broken` besides, `{path: text}`: where
+            it succeeds on both trees, it is run once more with these files broken, which it should notice
+        `survey`: as `search`, for the functions as the patch leaves them
+        `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
+        `others`: tests of the changed modules
+    """
+    proof = Proof() if proof is None else proof
+    if pytest:
+        yield from _reproduce(asked, own, proof)
+    suite = asked["suite"]
+    if suite is not None and (pytest or suite["task"]["kind"] == "command"):
+        yield from _suite(suite, proof)
+    if proof.reproduction is not None and proof.reproduction.verdict.names:
+        yield from _calls(asked, proof, proof.reproduction)
+
+
+def replay(
+    asked: Mapping[str, Any],
+    own: frozenset[str],
+    outcomes: Sequence[Outcome],
+    *,
+    pytest: bool,
+    cut: bool,
+) -> Proof:
+    """Draw the conclusions again from recorded outcomes. cut: the report says that its time was up.
+
+    Raises NotBelieved.
+    """
+    proof = Proof()
+    steps = experiment(asked, own, proof, pytest=pytest)
+    left = iter(outcomes)
+    try:
+        run = next(steps, None)
+        while run is not None:
+            outcome = next(left, None)
+            if outcome is None:
+                if cut:
+                    return proof
+                raise NotBelieved("the report leaves out a run that was asked for")
+            try:
+                run = steps.send(outcome)
+            except StopIteration:
+                run = None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError) as error:
+        raise NotBelieved("a run's report is not what the harness writes") from error
+    if next(left, None) is not None:
+        raise NotBelieved("the report tells of a run that nobody asked for")
+    return proof
+
+
+def task_of(paths: Iterable[str]) -> dict[str, Any]:
+    """A regression test's run."""
+    return {"kind": "pytest", "args": [*_OPTIONS, "--tb=short", "-o", "addopts=", *paths]}
+
+
+def suite_options() -> tuple[str, ...]:
+    return (*_OPTIONS, "--tb=short")
+
+
+def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> Steps:
+    if asked["tests"]:
+        proof.reproduction = yield from _tested(asked, own, dict.fromkeys(asked["tests"]))
+        return
+    proof.reproduction = yield from _searched(asked, own, skip=0)
+    if proof.reproduction.reason and len(asked["incident"]["places"]) > 1:
+        # When the patch leaves the innermost function failing, the cause may have been mended in its callers.
+        outer = yield from _searched(asked, own, skip=1)
+        if not outer.reason:
+            proof.reproduction = outer
+
+
+def _tested(
+    asked: Mapping[str, Any], own: frozenset[str], tests: Mapping[str, str | None]
+) -> Generator[Run, Outcome, Reproduction]:
+    """Run tests on each tree in turn."""
+    task = task_of(tests)
+    given = tuple(path for path, text in tests.items() if text is None)
+    found = {path: text for path, text in tests.items() if text is not None}
+    fails, passes = [], []
+    for _ in range(asked["times"]):
+        fails.append((yield Run("before", task, asked["seconds"], given, found)))
+        passes.append((yield Run("after", task, asked["seconds"], (), found)))
+    read = [[test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes)]
+    verdict = reproduction.judge(asked["incident"], own, *read)
+    return Reproduction(tests, tuple(fails), tuple(passes), verdict)
+
+
+def _searched(
+    asked: Mapping[str, Any], own: frozenset[str], skip: int
+) -> Generator[Run, Outcome, Reproduction]:
+    """Look for calls that fail as the incident did, see what they do now, and write a test of one."""
+    incident = asked["incident"]
+    if not incident["places"]:
+        return Reproduction(reason="no frame of the traceback could be found in the repository")
+    place = incident["places"][-1]
+    searched = yield Run("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
+    lines = lines_of(searched)
+    found = [line for line in lines if "call" in line]
+    if not found:
+        problem = next((str(line["problem"]) for line in lines if "problem" in line), "")
+        nothing = f"no input was found that raises {incident['type']} in {place['function']}"
+        return Reproduction(reason=problem or nothing)
+    found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
+    probed = yield Run("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
+    answered = list(zip(found, lines_of(probed)))
+    mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
+    if mended and asked["objection"]:
+        return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
+    result = Reproduction(reason="the inputs that were found make the patched code fail in other ways")
+    for call, answer in mended[:_WRITTEN]:
+        code = regression.code_of(incident, own, call, answer)
+        tested = yield from _tested(asked, own, {asked["found"]: code})
+        if tested.verdict.names:
+            return tested
+        # A test that was written here and does not hold says nothing about the patch.
+        result = Reproduction(reason=f"no stable regression test was found ({tested.verdict.objection})")
+    return result if mended else _refuted(asked, own, answered) or result
+
+
+def _refuted(
+    asked: Mapping[str, Any], own: frozenset[str], answered: Sequence[tuple[dict[str, Any], dict[str, Any]]]
+) -> Reproduction | None:
+    incident = asked["incident"]
+    for call, answer in answered:
+        raised = answer.get("raised", {})
+        frames = [frame for frame in raised.get("frames", ()) if frame[0] in own]
+        again = raised.get("type") in (incident["type"], "AssertionError") and not asked["by_callers"]
+        again = again and bool(frames) and frames[-1][2] == incident["places"][-1]["function"]
+        if again and call["exact"]:
+            text = f"{call['call']} raises {raised.get('type')} after the patch too: {raised.get('message')}"
+            return Reproduction(reason=text[:300], refuted=True)
+    return None
+
+
+def _is_mended(error_type: str, answer: Mapping[str, Any]) -> bool:
+    """Whether a call that failed now gives a value, or another error that the code raises on purpose."""
+    if "value" in answer:
+        return True
+    return bool(answer.get("deliberate")) and not same_type(error_type, answer["raised"]["type"])
+
+
+def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
+    task, plain = suite["task"], False
+    before = yield Run("before", task, suite["seconds"])
+    if suite["plain"] and before.exit_code == USAGE_ERROR:
+        task, plain = suite["plain"], True
+        before = yield Run("before", task, suite["seconds"])
+    after = yield Run("after", task, suite["seconds"])
+    proof.suite, proof.plain = (before, after), plain
+    if suite.get("broken") and before.exit_code == after.exit_code == 0:
+        proof.broken = yield Run("after", task, suite["seconds"], (), suite["broken"])
+
+
+def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps:
+    """Make calls up from the code as fetched and from the patched code, and make each on both trees."""
+    pieces = asked["pieces"]
+    added = {path: text for path, text in shown.tests.items() if text is not None}
+
+    def traced(paths: Sequence[str]) -> Run:
+        task = {"kind": "pytest", "args": [*_OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
+        return Run("after", task, _TRACED_SECONDS, (), added)
+
+    tested = yield traced(tuple(shown.tests))
+    surveyed = yield Run("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
+    now = yield Run("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
+    calls = [call for call in lines_of(now) if "value" in call]
+    failed = [call for call in lines_of(surveyed) if call.get("exact")]
+    was = yield _probe("before", calls, [])
+    worked = [pair for pair in zip(calls, _answers(was)) if "value" in pair[1]]
+    called = yield _probe("after", [call for call, _ in worked], pieces)
+    mended = yield _probe("after", failed, pieces)
+    left = _numbers(tested, "executable")
+    for outcome in (tested, called, mended):
+        left -= _numbers(outcome, "executed")
+    others = [path for path in asked["others"] if path not in shown.tests]
+    if left and others:
+        left -= _numbers((yield traced(others)), "executed")
+    differing = yield from _differing(worked)
+    answers = list(zip(failed, _answers(mended)))
+    proof.calls = Calls(worked, answers, differing, frozenset(left))
+
+
+_SURVEY = {"survey": True, "calls": 300}
+
+
+def _differing(
+    worked: Sequence[tuple[dict[str, Any], dict[str, Any]]],
+) -> Generator[Run, Outcome, list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """The calls that now have another result than before.
+
+    What differs is called again, twice on each tree: only what is the same each time counts.
+    """
+    different = [pair for pair in worked if not _equal(pair[1]["shown"], pair[0]["shown"])][:_DIFFERING]
+    if not different:
+        return []
+    again = list(itertools.chain.from_iterable((call, call) for call, _ in different))
+    old = _answers((yield _probe("before", again, [])))
+    new = _answers((yield _probe("after", again, [])))
+    found = []
+    for number, (call, was) in enumerate(different):
+        twice = slice(2 * number, 2 * number + 2)
+        steady = [answer.get("shown") for answer in old[twice]] == [was["shown"]] * 2
+        if steady and [answer.get("shown") for answer in new[twice]] == [call["shown"]] * 2:
+            found.append((call, was))
+    return found
+
+
+def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> Run:
+    told = [{"call": call["call"], "imports": call["imports"]} for call in calls]
+    return Run(tree, {"kind": "search", "probe": told, "trace": trace}, _CALLS_SECONDS)
+
+
+def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
+    """The report's lines; the last may be cut when the search was stopped, and nothing hangs on that."""
+    found = []
+    for text in outcome.report.splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            found.append(line)
+    return found
+
+
+def _answers(outcome: Outcome) -> list[dict[str, Any]]:
+    return [answer for answer in lines_of(outcome) if "value" in answer or "raised" in answer]
+
+
+def _numbers(outcome: Outcome, what: str) -> set[int]:
+    return executed(lines_of(outcome), what)
+
+
+def _equal(one: str, other: str) -> bool:
+    """Whether two results, as source text, are to be taken for equal: as Python compares them (1 is 1.0), but
+    text that became the number it names is no other result. What cannot be written is "", and not compared.
+    """
+    if not one or not other:
+        return True
+    try:
+        old, new = ast.literal_eval(one), ast.literal_eval(other)
+        return bool(old == new) or float(old) == float(new)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return one == other

@@ -1,0 +1,101 @@
+"""Whether runs of a regression test show the incident before the patch, and its absence after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from functions.harness.test_runs import Raised, TestRun, same_type
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The tests that reproduce the incident, or why none does."""
+
+    names: tuple[str, ...] = ()
+    objection: str = ""
+    refutes: bool = False
+    """Whether the objection is a test that still fails after the patch."""
+
+
+def judge(
+    incident: Mapping[str, Any], own: frozenset[str], fails: Sequence[TestRun], passes: Sequence[TestRun]
+) -> Verdict:
+    """fails, passes: the runs before and after the patch. own: the repository's own files that are no
+    tests."""
+    for tree, runs in (("after", passes), ("before", fails)):
+        problem = next((run.problem for run in runs if run.problem), "")
+        if problem:
+            return Verdict((), f"the regression test's run {tree} the patch does not count: {problem}")
+    objection = _after(passes)
+    if objection:
+        return objection
+    wanted = [name for name, result in passes[0].results.items() if result == "passed"]
+    reproducing = [_reproducing(incident, own, run, wanted) for run in fails]
+    if any(names != reproducing[0] for names in reproducing):
+        return Verdict(
+            (), "the regression test is flaky: its result changes from run to run before the patch"
+        )
+    if not reproducing[0]:
+        return Verdict((), _why_not(incident, fails[0], wanted))
+    return Verdict(tuple(reproducing[0]))
+
+
+def is_incident(incident: Mapping[str, Any], own: frozenset[str], raised: Raised) -> bool:
+    """The incident's exception type, with the incident's function as the innermost of the app's own."""
+    if not same_type(incident["type"], raised.type):
+        return False
+    if not incident["places"]:
+        return True
+    place = incident["places"][-1]
+    frames = [(file, function) for file, _, function in raised.frames if file in own]
+    return bool(frames) and frames[-1] == (place["path"], place["function"])
+
+
+def _after(passes: Sequence[TestRun]) -> Verdict | None:
+    first = passes[0]
+    if first.uncollected:
+        raised = first.raised[first.uncollected[0]]
+        text = f"the regression test cannot be imported after the patch: {raised.type}: {raised.message}"
+        return Verdict((), text)
+    if not first.results:
+        return Verdict((), "no test was found in the regression test's file")
+    if any(run.results != first.results for run in passes):
+        return Verdict((), "the regression test is flaky: its result changes from run to run after the patch")
+    bad = [name for name, result in first.results.items() if result == "failed"]
+    if bad:
+        raised = first.raised.get(bad[0], Raised("no exception", "", ()))
+        text = f"{bad[0]} still fails after the patch: {raised.type}: {_line(raised.message)}"
+        return Verdict((), text, refutes=True)
+    return None
+
+
+def _reproducing(
+    incident: Mapping[str, Any], own: frozenset[str], run: TestRun, wanted: Sequence[str]
+) -> list[str]:
+    """Of the tests that pass after the patch, those that fail before it as the incident did."""
+    named = {
+        name: run.raised[name] for name in wanted if run.results.get(name) == "failed" and name in run.raised
+    }
+    # When importing the module is what fails, no test is collected: the file stands for its tests.
+    named.update({path: run.raised[path] for path in run.uncollected})
+    return sorted(name for name, raised in named.items() if is_incident(incident, own, raised))
+
+
+def _why_not(incident: Mapping[str, Any], run: TestRun, wanted: Sequence[str]) -> str:
+    place = incident["places"][-1] if incident["places"] else None
+    where = f" in {place['function']} ({place['path']})" if place else ""
+    expected = f"it must fail with {incident['type']}{where}"
+    for name in (*wanted, *run.uncollected):
+        if name in run.raised:
+            raised = run.raised[name]
+            at = f" in {raised.frames[-1][2]} ({raised.frames[-1][0]})" if raised.frames else ""
+            return (
+                f"before the patch {name} fails with {raised.type}{at}: {_line(raised.message)}; {expected}"
+            )
+    return f"the regression test passes without the patch as well, so it proves nothing; {expected}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]

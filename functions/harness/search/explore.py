@@ -1,0 +1,364 @@
+"""The search itself, inside the sandbox: calls the unpatched code until it fails as the incident did.
+
+Bounded by a number of calls, so that the same tree gives the same answer on a slow machine, and by the
+sandbox's wall clock. Inputs come from calls in the repository's tests, from how the code uses its parameters,
+from annotations, from the exception's message, and from changing one place of such an input at a time.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import itertools
+import linecache
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from functions.harness.report import describe, frames_of, write_line
+from functions.harness.search.shapes import calls_of
+from functions.harness.search.targets import (
+    Classes,
+    Target,
+    classes_of,
+    module_name,
+    shapes,
+    targets_of,
+)
+from functions.harness.search.values import STANDARD, New, Value, names_used, render, variants
+from functions.harness.tracer import Tracer
+
+_CALL_SECONDS = 0.5
+_POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
+# Texts in the forms that data comes in: what code was not written for is often one of these.
+_FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
+_ENOUGH = 40
+"""Failing inputs after which the search ends: enough to find one that the patched code takes well."""
+
+
+class _TooLong(BaseException):
+    """A call took longer than a call may."""
+
+
+def explore(task: dict[str, Any], root: str, report: int) -> int:
+    """Search for failing calls, or probe given ones; reports one line per call and a last one.
+
+    `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
+    innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
+    `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
+    With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
+    `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer,
+    `"function"`, and, where it fails as the incident did, `"exact": true`.
+    """
+    _quiet()
+    signal.signal(signal.SIGALRM, _stop)
+    if "survey" in task:
+        _survey(task, root, report)
+    elif "probe" in task:
+        tracer = Tracer(root, report, task.get("trace", []))
+        tracer.start()
+        for call in task["probe"]:
+            write_line(report, _probe(call, root))
+        tracer.stop()
+    else:
+        _search(task, root, report)
+    write_line(report, {"end": True})
+    return 0
+
+
+def _search(task: dict[str, Any], root: str, report: int) -> None:
+    incident = _Incident(task, root)
+    place = task["places"][-1]
+    name = module_name(place["path"])
+    try:
+        importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001 - a stranger's module may raise anything
+        how = incident.likeness(error)
+        found = {
+            "call": f"importlib.import_module({name!r})",
+            "imports": [["", "importlib"]],
+            "exact": how == 2,
+        }
+        write_line(
+            report, found if how else {"problem": f"importing {name} fails: {type(error).__name__}: {error}"}
+        )
+        return
+    classes = classes_of(Path(root), task["files"])
+    left = task["calls"]
+    exact = 0
+    for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
+        for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
+            left -= 1
+            raised = _outcome(call)[1]
+            how = incident.likeness(raised) if raised is not None else 0
+            if how:
+                write_line(report, {**call, "exact": how == 2})
+                exact += how == 2
+            if exact >= _ENOUGH:
+                return
+        if exact:
+            return
+
+
+def _survey(task: dict[str, Any], root: str, report: int) -> None:
+    incident = _Incident(task, root)
+    classes = classes_of(Path(root), task["files"])
+    for target in targets_of(Path(root), task["places"]):
+        for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
+            value, error = _outcome(call)
+            exact = error is not None and incident.likeness(error) == 2
+            answer = {"function": target.function.name, "exact": exact, **_answer(value, error, root)}
+            write_line(report, {**call, **answer})
+
+
+class _Incident:
+    """What to look for: the type, the place, and, as far as it tells, the message."""
+
+    def __init__(self, task: dict[str, Any], root: str) -> None:
+        self._type = task["type"].rpartition(".")[2]
+        # Since 3.10 a printed traceback may end with a hint that is no part of the message itself.
+        self._message = re.sub(r"\. Did you (?:mean|forget).*$", "", " ".join(task["message"].split()))
+        self._place = task["places"][-1]
+        self._root = root
+
+    def likeness(self, error: BaseException) -> int:
+        """2: this is the incident; 1: it is like it but for values in the message; 0: something else."""
+        if type(error).__name__ != self._type:
+            return 0
+        own = [
+            frame
+            for frame in frames_of(error.__traceback__, self._root)
+            if not frame[0].startswith(("/", "<"))
+        ]
+        if not own or own[-1][0] != self._place["path"] or own[-1][2] != self._place["function"]:
+            return 0
+        line = linecache.getline(str(Path(self._root, own[-1][0])), own[-1][1]).strip()
+        if own[-1][1] != self._place["line"] and line != self._place["code"]:
+            return 0
+        message = " ".join(str(error).split())
+        if message == self._message:
+            return 2
+        return int(_form(message) == _form(self._message))
+
+
+def _form(message: str) -> str:
+    """A message without its values."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\[redacted[^\]]*\]|\d+(?:\.\d+)?", "*", message)
+
+
+def _calls(target: Target, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
+    """Calls of a target as source text with the imports it needs; likely ones first, each once."""
+    pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
+    pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
+    pool += [value for value in _FORMS if value not in pool]
+    examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
+    read = shapes(target)
+    shaped: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.required()})
+    whole = replace(classes, whole=True)
+    everything: _Base = ([], {a.arg: whole.of_annotation(a, read.get(a.arg)) for a in target.parameters()})
+    bases = [*examples[:20], _positional(target, shaped), everything]
+    receivers = [*_receivers(target, classes, task, root), *classes.constructors(target)]
+    receivers += [full for full in whole.constructors(target) if full not in receivers]
+    seen = set()
+    for receiver, arguments, keywords in _plans(bases, receivers or [None], pool):
+        call = _source(target, receiver, arguments, keywords, classes)
+        if call["call"] not in seen:
+            seen.add(call["call"])
+            yield call
+
+
+_Base = tuple[list[Value], dict[str, Value]]
+"""Positional and keyword arguments."""
+_Plan = tuple[Value, list[Value], dict[str, Value]]
+
+
+def _plans(bases: list[_Base], receivers: list[Value], pool: list[Value]) -> Iterator[_Plan]:
+    """Bases as they are, then with one place changed, then with two."""
+    for receiver in receivers:
+        for arguments, keywords in bases:
+            yield receiver, arguments, keywords
+    singles: list[_Plan] = []
+    # Round-robin over the bases: the first change of each before the second change of any.
+    streams = [_changed(receiver, *base, pool) for receiver in receivers[:4] for base in bases]
+    for plan in (p for group in itertools.zip_longest(*streams) for p in group if p is not None):
+        singles.append(plan)
+        yield plan
+    for receiver, arguments, keywords in singles:
+        yield from itertools.islice(_changed(receiver, arguments, keywords, pool[:6]), 40)
+
+
+def _changed(
+    receiver: Value, arguments: list[Value], keywords: dict[str, Value], pool: list[Value]
+) -> Iterator[_Plan]:
+    for i, value in enumerate(arguments):
+        for other in variants(value, pool):
+            yield receiver, [*arguments[:i], other, *arguments[i + 1 :]], keywords
+    for name, value in keywords.items():
+        for other in variants(value, pool):
+            yield receiver, arguments, {**keywords, name: other}
+    if isinstance(receiver, New):
+        for other in variants(receiver, pool):
+            if isinstance(other, New):
+                yield other, arguments, keywords
+
+
+def _positional(target: Target, base: _Base) -> _Base:
+    """Arguments without their names, where the signature allows it: as a person would write the call."""
+    arguments = target.function.args
+    names = {a.arg for a in (*arguments.posonlyargs, *arguments.args)}
+    given = base[1]
+    return [v for k, v in given.items() if k in names], {k: v for k, v in given.items() if k not in names}
+
+
+def _source(
+    target: Target, receiver: Value, arguments: list[Value], keywords: dict[str, Value], classes: Classes
+) -> dict[str, Any]:
+    """`{"call", "imports": [[module, name]]}`; an empty module means `import name`."""
+    given = ", ".join([*map(render, arguments), *(f"{k}={render(v)}" for k, v in keywords.items())])
+    name = target.function.name
+    if target.owner is not None:
+        base = target.owner.name if target.static or receiver is None else render(receiver)
+        call = (
+            f"{base}({given})"
+            if name == "__init__"
+            else f"{base}.{name}" + ("" if target.is_property else f"({given})")
+        )
+    else:
+        call = f"{name}({given})"
+    imports = {(target.module, target.imported)}
+    for used in names_used([receiver, arguments, keywords]):
+        imports.add((STANDARD[used] if used in STANDARD else classes.known[used][0], used))
+    if target.wrapper:
+        call = f"{target.wrapper}({call})"
+        imports |= {("", "asyncio")} if target.wrapper == "asyncio.run" else set()
+    return {"call": call, "imports": sorted(map(list, imports))}
+
+
+def _examples(path: Path, target: Target, classes: Classes) -> Iterator[_Base]:
+    try:
+        module = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    yield from calls_of(target.function.name, module, classes.parameters())
+
+
+def _receivers(target: Target, classes: Classes, task: dict[str, Any], root: Path) -> list[Value]:
+    """Objects of the target's class as the tests make them."""
+    if target.owner is None:
+        return []
+    found: list[Value] = []
+    for path in task["tests"]:
+        try:
+            module = ast.parse((root / path).read_bytes())
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for arguments, keywords in calls_of(target.owner.name, module, classes.parameters()):
+            found.append(New(target.owner.name, keywords, tuple(arguments)))
+    return found[:8]
+
+
+def _message_values(message: str) -> list[Value]:
+    """Values that the message quotes."""
+    found: list[Value] = []
+    for text in re.findall(r"'[^']{0,80}'|\"[^\"]{0,80}\"|-?\d+(?:\.\d+)?", message):
+        try:
+            value = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            continue
+        if value not in found and "redacted" not in str(value):
+            found.append(value)
+    try:
+        whole = ast.literal_eval(message)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return found
+    return [whole, *(value for value in found if value != whole)]
+
+
+def _literals(code: ast.AST, limit: int) -> list[Value]:
+    """Constants in code: values it compares with, keys it looks up, formats it expects."""
+    found: list[Value] = []
+    for node in ast.walk(code):
+        value = node.value if isinstance(node, ast.Constant) else None
+        short = isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 40)
+        if short and value not in found:
+            found.append(value)
+    return found[:limit]
+
+
+def _data_of(target: Target, root: Path) -> ast.Module:
+    """The assignments at module level of the target's file: tables that its functions look things up in."""
+    module = ast.parse((root / target.path).read_bytes())
+    kept = [statement for statement in module.body if isinstance(statement, (ast.Assign, ast.AnnAssign))]
+    return ast.Module(body=list(kept), type_ignores=[])
+
+
+def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None]:
+    """Run one call with fresh inputs: its value, or what it raised."""
+    signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
+    try:
+        scope: dict[str, Any] = {}
+        for module, name in call["imports"]:
+            scope[name] = (
+                getattr(importlib.import_module(module), name) if module else importlib.import_module(name)
+            )
+        return eval(call["call"], scope), None  # noqa: S307 - text that this search wrote, in the sandbox
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is the result
+        return None, error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
+    return _answer(*_outcome(call), root)
+
+
+def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
+    """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
+    if error is None:
+        text = render(value) if _plain(value) else ""
+        shown = text or _shown(value)
+        return {"value": text if len(text) <= 400 else "", "shown": shown if len(shown) <= 400 else ""}
+    frames = [f for f in frames_of(error.__traceback__, root) if not f[0].startswith(("/", "<"))]
+    line = linecache.getline(str(Path(root, frames[-1][0])), frames[-1][1]).strip() if frames else ""
+    return {"raised": describe(error, root), "deliberate": line.startswith("raise ")}
+
+
+def _plain(value: Value) -> bool:
+    """Whether a value is made of literals alone, so that a test can state it."""
+    if isinstance(value, float):
+        return value == value and value not in (float("inf"), float("-inf"))
+    if value is None or type(value) in (bool, int, str):
+        return True
+    if type(value) in (list, tuple):
+        return all(map(_plain, value))
+    return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
+
+
+def _shown(value: Value) -> str:
+    """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
+    try:
+        if isinstance(value, (set, frozenset)):
+            value = sorted(value)
+        kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
+        plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
+        text = render(plain) if _plain(plain) else repr(value)
+    except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
+        return ""
+    return "" if " at 0x" in text or text.startswith("<") else text
+
+
+def _quiet() -> None:
+    """Thousands of calls may print; nobody reads it."""
+    with Path(os.devnull).open("wb") as nothing:
+        sys.stdout.flush()
+        os.dup2(nothing.fileno(), 1)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _TooLong

@@ -1,0 +1,254 @@
+"""What inputs look like: read from how code uses its parameters, and from calls in the repository's tests."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from functions.harness.search.values import New, Value
+
+_TEXT_METHODS = frozenset(
+    {
+        "upper",
+        "lower",
+        "strip",
+        "split",
+        "startswith",
+        "endswith",
+        "replace",
+        "format",
+        "title",
+        "encode",
+        "isdigit",
+    }
+    | {
+        "join",
+        "splitlines",
+        "partition",
+        "lstrip",
+        "rstrip",
+        "removeprefix",
+        "removesuffix",
+        "capitalize",
+        "zfill",
+    }
+)
+_MAPPING_METHODS = frozenset({"get", "items", "keys", "values", "pop", "setdefault"})
+_DEPTH = 4
+
+
+@dataclass
+class Shape:
+    """What is read from a value: its keys, its attributes, its elements, or that it is text or a number."""
+
+    keys: dict[str, Shape] = field(default_factory=dict)
+    attributes: dict[str, Shape] = field(default_factory=dict)
+    element: Shape | None = None
+    text: bool = False
+    number: bool = False
+    mapping: bool = False
+
+    def example(self, depth: int = 0) -> Value:
+        """A value of this shape."""
+        if depth > _DEPTH:
+            return None
+        if self.keys or self.mapping:
+            return {key: shape.example(depth + 1) for key, shape in self.keys.items()}
+        if self.attributes:
+            arguments = {name: shape.example(depth + 1) for name, shape in self.attributes.items()}
+            return New("SimpleNamespace", arguments)
+        if self.element is not None and not self.text:
+            return [self.element.example(depth + 1)]
+        return 1 if self.number and not self.text else "x"
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects the shapes of a function's parameters, following assignments and loops."""
+
+    def __init__(self, parameters: list[str]) -> None:
+        self.shapes = {name: Shape() for name in parameters}
+        self.known: dict[str, Shape] = dict(self.shapes)
+
+    def shape_of(self, node: ast.expr) -> Shape | None:
+        if isinstance(node, ast.Name):
+            return self.known.get(node.id)
+        if isinstance(node, ast.Subscript):
+            base = self.shape_of(node.value)
+            if base is None:
+                return None
+            if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+                return base.keys.setdefault(node.slice.value, Shape())
+            if isinstance(node.slice, ast.Slice):
+                base.text = base.text or base.element is None
+                return base
+            base.element = base.element or Shape()
+            return base.element
+        if isinstance(node, ast.Attribute):
+            base = self.shape_of(node.value)
+            return base.attributes.setdefault(node.attr, Shape()) if base is not None else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            base = self.shape_of(node.func.value)
+            if base is not None and node.func.attr in ("get", "pop") and node.args:
+                key = node.args[0]
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    return base.keys.setdefault(key.value, Shape())
+            if base is not None and node.func.attr in ("items", "values"):
+                base.mapping = True
+        return None
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute):
+            base = self.shape_of(node.func.value)
+            if base is not None and node.func.attr in _TEXT_METHODS:
+                base.text = True
+            elif base is not None and node.func.attr in _MAPPING_METHODS:
+                base.mapping = True
+                self.shape_of(node)
+            for inner in (node.func.value, *node.args, *(k.value for k in node.keywords)):
+                self.visit(inner)
+            return
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self.shape_of(node)
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.shape_of(node)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            shape = self.shape_of(side)
+            if shape is not None:
+                literal = isinstance(other, ast.Constant) and isinstance(other.value, str)
+                shape.text, shape.number = shape.text or literal, shape.number or not literal
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        shape = self.shape_of(node.value)
+        if shape is not None:
+            shape.number = True
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for side in (node.left, *node.comparators):
+            shape = self.shape_of(side)
+            if shape is not None and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+                shape.number = True
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        shape = self.shape_of(node.value)
+        for target in node.targets:
+            if shape is not None and isinstance(target, ast.Name):
+                self.known[target.id] = shape
+
+    def _iterate(self, target: ast.expr, iterated: ast.expr) -> None:
+        shape = self.shape_of(iterated)
+        if shape is not None:
+            shape.element = shape.element or Shape()
+            if isinstance(target, ast.Name):
+                self.known[target.id] = shape.element
+
+    def visit_For(self, node: ast.For) -> None:
+        self._iterate(node.target, node.iter)
+        self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self._iterate(node.target, node.iter)
+        self.generic_visit(node)
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+        # The loops come after the element in the tree, but say what its names are.
+        for generator in node.generators:
+            self.visit(generator)
+        self.generic_visit(node)
+
+    visit_ListComp = _comprehension  # noqa: N815 - ast.NodeVisitor's naming
+    visit_SetComp = _comprehension  # noqa: N815 - ast.NodeVisitor's naming
+    visit_GeneratorExp = _comprehension  # noqa: N815 - ast.NodeVisitor's naming
+    visit_DictComp = _comprehension  # noqa: N815 - ast.NodeVisitor's naming
+
+
+def shapes_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Shape]:
+    """Parameter → shape, for all but `self` and `cls` and starred ones."""
+    arguments = function.args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    reader = _Reader([name for name in names if name not in ("self", "cls")])
+    for statement in function.body:
+        reader.visit(statement)
+    return reader.shapes
+
+
+def attributes_of(node: ast.ClassDef) -> dict[str, Shape]:
+    """Attribute → shape, as the methods of a class use what they keep on `self`."""
+    reader = _Reader(["self"])
+    for method in node.body:
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for statement in method.body:
+                reader.visit(statement)
+    return reader.shapes["self"].attributes
+
+
+def calls_of(
+    name: str, module: ast.Module, classes: Mapping[str, list[str]]
+) -> Iterator[tuple[list[Value], dict[str, Value]]]:
+    """Arguments of calls of a function in a module, where they are literals or names bound to such.
+
+    `classes`: constructors that may occur in them → their parameters.
+    """
+    for scope in [
+        n for n in ast.walk(module) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module))
+    ]:
+        bound = {
+            target.id: node.value
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and _last_name(node.func) == name:
+                try:
+                    arguments = [literal(a, bound, classes) for a in node.args]
+                    keywords = {k.arg: literal(k.value, bound, classes) for k in node.keywords if k.arg}
+                except ValueError:
+                    continue
+                yield arguments, keywords
+
+
+def literal(
+    node: ast.expr, bound: Mapping[str, ast.expr], classes: Mapping[str, list[str]], depth: int = 0
+) -> Value:
+    """The value of an expression. Raises ValueError if it is not made of literals and known constructors."""
+    if depth > 2 * _DEPTH:
+        raise ValueError("too deep")
+    inner = depth + 1
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in bound:
+        return literal(bound[node.id], {k: v for k, v in bound.items() if k != node.id}, classes, inner)
+    if isinstance(node, (ast.List, ast.Tuple)):
+        values = [literal(e, bound, classes, inner) for e in node.elts]
+        return values if isinstance(node, ast.List) else tuple(values)
+    if isinstance(node, ast.Dict) and all(node.keys):
+        keys = [ast.literal_eval(k) for k in node.keys if k is not None]
+        return {k: literal(v, bound, classes, inner) for k, v in zip(keys, node.values)}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = literal(node.operand, bound, classes, inner)
+        if isinstance(value, (int, float)):
+            return -value
+    if isinstance(node, ast.Call) and _last_name(node.func) in classes:
+        positional = tuple(literal(a, bound, classes, inner) for a in node.args)
+        keywords = {k.arg: literal(k.value, bound, classes, inner) for k in node.keywords if k.arg}
+        return New(_last_name(node.func), keywords, positional)
+    raise ValueError(f"not a literal: {ast.dump(node)[:80]}")
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,134 @@
+"""Input values as the search builds them: Python literals, and objects written as constructor calls.
+
+A value is data that can be changed in one place at a time and written into a test as source text.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Value = Any
+"""None, bool, int, float, str, bytes, list, tuple, dict of values, or `New`."""
+
+
+@dataclass(frozen=True)
+class New:
+    """An object: `name(keyword=value, …)`. `name` is bound by an import in the test."""
+
+    name: str
+    arguments: dict[str, Value]
+    positional: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of an enumeration: `owner.name`."""
+
+    owner: str
+    name: str
+
+
+STANDARD = {
+    "SimpleNamespace": "types",
+    "date": "datetime",
+    "datetime": "datetime",
+    "timedelta": "datetime",
+    "Decimal": "decimal",
+}
+"""Classes of the standard library that inputs are made of → their modules."""
+
+SAMPLES: dict[str, tuple[New, ...]] = {
+    "date": tuple(
+        New("date", {}, day) for day in ((2024, 2, 29), (2023, 12, 31), (2024, 1, 31), (2023, 12, 1))
+    ),
+    "datetime": tuple(
+        New("datetime", {}, at) for at in ((2024, 2, 29, 12, 30), (2023, 12, 31, 23, 59), (2024, 1, 1))
+    ),
+    "timedelta": tuple(New("timedelta", {}, (days,)) for days in (1, 0, -1)),
+    "Decimal": tuple(New("Decimal", {}, (text,)) for text in ("2.50", "0", "-1", "0.1", "1000")),
+}
+"""Values at the edges of what these classes hold, a usual one first."""
+
+
+def render(value: Value) -> str:
+    """Source text of a value."""
+    if isinstance(value, New):
+        parts = [render(v) for v in value.positional]
+        parts += [f"{key}={render(v)}" for key, v in value.arguments.items()]
+        return f"{value.name}({', '.join(parts)})"
+    if isinstance(value, Member):
+        return f"{value.owner}.{value.name}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(k)}: {render(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(render, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(render, value)) + ("," if len(value) == 1 else "") + ")"
+    return _literal(value)
+
+
+def _literal(value: Value) -> str:
+    """A literal with double quotes where Python's repr has single ones, as formatters write it."""
+    text = repr(value)
+    if isinstance(value, str) and '"' not in text and text.startswith("'"):
+        return f'"{text[1:-1]}"'
+    return text
+
+
+def names_used(value: Value) -> set[str]:
+    """Names of the constructors in a value."""
+    if isinstance(value, New):
+        inner: list[Value] = [*value.arguments.values(), *value.positional]
+        return {value.name}.union(*(names_used(v) for v in inner))
+    if isinstance(value, Member):
+        return {value.owner}
+    if isinstance(value, dict):
+        return set().union(*(names_used(v) for v in value.values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*(names_used(v) for v in value))
+    return set()
+
+
+def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
+    """The value with one place changed, shallow changes first: replaced, left out, emptied, doubled."""
+    same = [other for other in pool if other != value or type(other) is not type(value)]
+    if isinstance(value, dict):
+        yield from ({k: v for k, v in value.items() if k != key} for key in value)
+        for key, inner in value.items():
+            yield from ({**value, key: other} for other in variants(inner, pool))
+        yield {}
+    elif isinstance(value, New) and value.name in SAMPLES:
+        yield from (other for other in SAMPLES[value.name] if other != value)
+    elif isinstance(value, New):
+        for key, other in _in_turn(value.arguments, pool):
+            yield New(value.name, {**value.arguments, key: other}, value.positional)
+        for i, inner in enumerate(value.positional):
+            for other in variants(inner, pool):
+                positional = (*value.positional[:i], other, *value.positional[i + 1 :])
+                yield New(value.name, value.arguments, positional)
+    elif isinstance(value, (list, tuple)):
+        kind = type(value)
+        yield kind()
+        if len(value) > 1:
+            yield value[:1]
+        if value:
+            yield kind([*value, value[0]])
+        for i, inner in enumerate(value):
+            for other in variants(inner, pool):
+                yield kind([*value[:i], other, *value[i + 1 :]])
+    yield from same
+
+
+def _in_turn(places: dict[str, Value], pool: list[Value]) -> Iterator[tuple[str, Value]]:
+    """(place, variant): one of each place, then the next of each, so that none has to wait for another."""
+    streams = [((key, other) for other in variants(inner, pool)) for key, inner in places.items()]
+    for group in itertools.zip_longest(*streams):
+        yield from (change for change in group if change is not None)
+
+
+def size(value: Value) -> int:
+    """How much there is to read in a value: smaller inputs make better tests."""
+    return len(render(value))

@@ -1,0 +1,71 @@
+"""What a worker does, and the only place where strangers' code runs: pytest, a command, or the search.
+
+What happened is reported as JSON lines on a descriptor that was opened before any code under test ran. Code
+under test shares this process and could write there too; the reader checks that the whole story is consistent
+(`test_runs.py`) and the rules against tampering do the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from functions.harness.report import write_line
+
+
+def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") -> int:
+    """Do the task in `root`, the current directory; returns the exit code.
+
+    dependencies: a directory of packages to import from, "" for none.
+
+    `{"kind": "pytest", "args": [...], "first": [files whose tests run first]}`, with `"trace"` (see
+    `tracer.py`) to tell what the tests execute instead of how they end,
+    `{"kind": "command", "args": [...]}` or `{"kind": "search", ...}` (see `search/explore.py`).
+    """
+    if task["kind"] == "command":
+        os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
+    if task["kind"] == "search":
+        from functions.harness.search import explore
+
+        _forget_this_project(root, dependencies)
+        return explore.explore(task, root, report)
+    return _pytest(task, root, report, dependencies)
+
+
+def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> int:
+    import pytest
+
+    from functions.harness.reporter import Reporter
+    from functions.harness.tracer import Tracer
+
+    _forget_this_project(root, dependencies)
+    arguments = [*_plugins(dependencies), *task["args"]]
+    sys.argv = ["pytest", *arguments]
+    if "trace" not in task:
+        return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
+    tracer = Tracer(root, report, task["trace"])
+    tracer.start()
+    code = int(pytest.main(arguments, plugins=[tracer]))
+    write_line(report, {"end": True})
+    return code
+
+
+def _plugins(dependencies: str) -> list[str]:
+    """Options that load the pytest plugins among the repository's dependencies, and no others."""
+    found = metadata.distributions(path=[dependencies]) if dependencies else ()
+    points = [point for one in found for point in one.entry_points if point.group == "pytest11"]
+    modules = {point.value.partition(":")[0].strip() for point in points}
+    return [argument for module in sorted(modules) for argument in ("-p", module)]
+
+
+def _forget_this_project(root: str, dependencies: str) -> None:
+    """Make room for packages of the repository that are named like ours, and put it on the path."""
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("functions", "infra")]:
+        del sys.modules[name]
+    own = str(Path(__file__).resolve().parents[2])
+    paths = [p for p in sys.path if p not in ("", own)]
+    source = [f"{root}/src"] if Path(root, "src").is_dir() else []
+    sys.path[:] = [root, *source, *([dependencies] if dependencies else []), *paths]

@@ -1,0 +1,1 @@
+"""ReviewPatch: a second opinion on a patch that is proven, before people are asked."""

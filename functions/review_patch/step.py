@@ -1,0 +1,169 @@
+"""ReviewPatch within a heal: one opinion on one attempt, paid for once, whatever is retried or redriven."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from functions.core.adapted import Adapted, Counts
+from functions.core.app import App
+from functions.core.artifacts import Artifacts
+from functions.core.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
+from functions.core.evidence import Evidence
+from functions.core.heal import Heal
+from functions.core.incident import Status
+from functions.core.incidents import Incidents
+from functions.core.journal import Journal, Talk
+from functions.core.prices import Prices, Usage
+from functions.core.redaction import redact
+from functions.core.requests import Options, request_of
+from functions.core.review import REVIEW, Opinion, Review, find_review, spent_usd
+from functions.core.spend import Commits, OverBudget
+from functions.core.turns import content_of, repair, sent_after, worst
+from functions.core.windows import window_of
+from functions.review_patch.prompt import SCHEMA, TOOL, sections_for, system_for
+
+FINDINGS, ANSWER, REFUSED = "findings.json", "review_answer.json", "refused.json"
+_DESCRIPTION = "Say what you think of the patch."
+_REPAIRS = 1
+
+
+def review_patch(
+    heal: Heal,
+    patch_key: str,
+    evidence_key: str,
+    app: App,
+    artifacts: Artifacts,
+    incidents: Incidents,
+    model: Counts,
+    budget: Commits,
+) -> dict[str, Any]:
+    """The `review` part of the state: {"opinion", "summary", "key", "sent_back"}.
+
+    An objection goes back to the first model once in a heal, as a finding; the next one stands beside the
+    question. A model that cannot be asked has no opinion, and says why: nobody waits for it. Raises
+    IncidentNotFound, ModelThrottled and ModelUnavailable.
+    """
+    review = find_review(artifacts, heal)
+    if review is None:
+        evidence = Evidence.from_json(artifacts.get_json(evidence_key))
+        patch = artifacts.get(patch_key).decode(errors="replace")
+        review = _reviewed(heal, app, patch, evidence, artifacts, incidents, model, budget)
+        if review.opinion is Opinion.OBJECTS and not _objected_before(heal, artifacts):
+            review = replace(review, sent_back=True)
+            found = [*evidence.findings, *(f"second opinion: {reason}" for reason in review.reasons)]
+            artifacts.put_json(heal.attempt_key(FINDINGS), {"findings": found})
+    # Also where it was there: the same bytes again, to have their reference.
+    key = artifacts.put_json(heal.attempt_key(REVIEW), review.to_json())
+    _record_cost(heal, artifacts, incidents)
+    return {
+        "opinion": str(review.opinion),
+        "summary": review.summary[:1000],
+        "key": key,
+        "sent_back": review.sent_back,
+    }
+
+
+def _reviewed(
+    heal: Heal,
+    app: App,
+    patch: str,
+    evidence: Evidence,
+    artifacts: Artifacts,
+    incidents: Incidents,
+    model: Counts,
+    budget: Commits,
+) -> Review:
+    journal = Journal(
+        artifacts.find_json(heal.attempt_key(ANSWER)),
+        lambda said: artifacts.put_json(heal.attempt_key(ANSWER), said),
+        Prices(app.prices),
+    )
+    adapted = Adapted(
+        model,
+        artifacts.find_json(heal.key(REFUSED)),
+        lambda refused: artifacts.put_json(heal.key(REFUSED), refused),
+    )
+    window = window_of(app.review_model, app.context_window, app.answer_tokens)
+
+    def first() -> dict[str, Any]:
+        shown = sections_for(heal.heal_id, incidents.get(heal.incident_id), patch, evidence)
+        text = "\n".join(part.text for part in shown)
+        tools = {TOOL: (_DESCRIPTION, SCHEMA)}
+        options = replace(Options.of(app, heal), an_hour=False)
+        return request_of(
+            app.review_model, system_for(heal.heal_id), (text, ""), tools, options, window.answer
+        )
+
+    talk = journal.open(app.review_model, first)
+    try:
+        data = _ask(adapted, budget, talk)
+    except (ModelAccessDenied, ModelNotFound, ModelRequestInvalid, OverBudget) as error:
+        review = Review(Opinion.NONE, app.review_model, (f"it could not be asked: {redact(str(error))}",))
+    else:
+        review = _review(app.review_model, data)
+    return replace(review, cost_usd=round(journal.cost_usd, 6))
+
+
+def _ask(model: Counts, budget: Commits, talk: Talk) -> dict[str, Any] | str:
+    """The opinion as the tool takes it, or what was wrong with the last answer."""
+    request = talk.request
+    first = len(request["messages"])
+    for repaired in range(_REPAIRS + 1):
+        response = talk.answered()
+        if response is None:
+            with budget.commit(talk.cost_of(worst(request))) as commitment:
+                response = model.converse(request)
+                commitment.cost_usd = talk.cost_of(Usage.of(response))
+            talk.add(response, sent_after(request, first))
+        given = _judged(response)
+        if isinstance(given, dict) or repaired == _REPAIRS:
+            return given
+        request = {**request, "messages": repair(talk.model, request["messages"], response, (given,))}
+    raise AssertionError("the last answer is returned")
+
+
+def _judged(response: dict[str, Any]) -> dict[str, Any] | str:
+    import fastjsonschema
+
+    calls = [block["toolUse"] for block in content_of(response) if "toolUse" in block]
+    if len(calls) != 1 or calls[0].get("name") != TOOL or response.get("stopReason") != "tool_use":
+        return f"call {TOOL} exactly once"
+    try:
+        data: dict[str, Any] = _validator()(calls[0].get("input"))
+    except fastjsonschema.JsonSchemaValueException as error:
+        return re.sub("^data", "input", str(error.message))[:300]
+    return data
+
+
+@cache
+def _validator() -> Any:
+    import fastjsonschema
+
+    return fastjsonschema.compile(SCHEMA)
+
+
+def _review(model: str, data: dict[str, Any] | str) -> Review:
+    if isinstance(data, str):
+        return Review(Opinion.NONE, model, (f"its answer could not be used: {redact(data)}",))
+    return Review(
+        Opinion(data["opinion"]),
+        model,
+        tuple(map(redact, data["reasons"])),
+        tuple(map(redact, data["would_check"])),
+    )
+
+
+def _objected_before(heal: Heal, artifacts: Artifacts) -> bool:
+    earlier = (find_review(artifacts, heal, number) for number in range(1, heal.attempt))
+    return any(review.sent_back for review in earlier if review)
+
+
+def _record_cost(heal: Heal, artifacts: Artifacts, incidents: Incidents) -> None:
+    incident = incidents.get(heal.incident_id)
+    if incident.execution_arn.rsplit(":", 1)[-1] == heal.heal_id:
+        cost = Decimal(str(round(spent_usd(artifacts, heal), 6)))
+        incidents.advance(heal.incident_id, incident.execution_arn, status=str(Status.HEALING), cost_usd=cost)

@@ -1,0 +1,40 @@
+"""RunPatch's Lambda entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from functions.core.edge import step
+from functions.core.settings import Settings
+from functions.run_patch.dispatch import Dispatcher
+from functions.run_patch.lane import Lane
+
+_WAIT = Config(read_timeout=895, retries={"total_max_attempts": 1})
+"""A run takes up to 15 minutes, and asking again would run it twice."""
+_SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+"""Asking about a MicroVM again is cheap; starting it again is told from a second one by its token."""
+_SIGNED = Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"})
+"""What is encrypted with a key of KMS can be read only by addresses of version 4."""
+
+
+def _lane(settings: Settings) -> Lane:
+    s3 = boto3.client("s3", config=_SIGNED)
+    if settings.microvm_image:
+        from functions.run_patch.microvms import MicroVms
+
+        microvms = boto3.client("lambda-microvms", config=_SHORT)
+        return MicroVms(s3, microvms, settings.microvm_image, settings.require("microvm_connector"))
+    return Dispatcher(s3, boto3.client("lambda", config=_WAIT), settings.require("runner_arn"))
+
+
+@step
+def handler(event: dict[str, Any]) -> dict[str, Any]:
+    """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
+    settings = Settings.from_environment()
+    lane = _lane(settings)
+    folder = event["validation"]["run"]["folder"]
+    ended = lane.run(settings.require("artifacts_bucket"), folder, event["heal_id"])
+    return {"ended": ended, "lane": lane.name}

@@ -1,1 +1,0 @@
-"""What runs in the build itself, on whatever Python the image has: standard library and pytest only."""

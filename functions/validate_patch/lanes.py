@@ -1,0 +1,167 @@
+"""Where a candidate's job runs: ValidatePatch leaves it there once, and judges what comes back the second
+time.
+
+It is left where the lane alone can reach it, in a folder whose name nobody can guess, and with it an empty
+report: a lane that leaves nothing leaves that.
+
+    lambda       runs/<heal>/<attempt>-…/         the stack's own runner, by RunPatch
+    microvm      the same                         a virtual machine per run in its place, by RunPatch
+    codebuild    builds/<project>/<heal>/…/       a CodeBuild project of the app's own, by RunBuild
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from functions.core.artifacts import Artifacts
+from functions.core.builds import log_url
+from functions.core.evidence import Build
+from functions.core.heal import Heal
+from functions.core.runs import JOB, LAMBDA, MICROVM, REPORT
+from functions.harness.job import Limits
+from functions.harness.runner import MOST_BYTES, Ran
+from functions.validate_patch import order
+from functions.validate_patch.validate import Examined, Validation, judge
+
+DEFERRED = "deferred"
+"""The verdict before a run: the gates that read passed, the others follow from what is run."""
+
+_NO_PYTHON = "127"
+"""What a shell tells when it does not find a command."""
+_EXPERIMENT = "experiment.json"
+_REPORT, _EXIT = "results/report.json", "results/exit"
+
+BUILD_SECONDS = 7.5 * 3600
+"""Of a build's 8 hours in the workflow: what a job may take."""
+_BUILD_BOUNDS: dict[str, Any] = {
+    "seconds": BUILD_SECONDS,
+    # The project's container has bounds of its own, and its tests need more than a Lambda.
+    "limits": Limits(3 * 3600.0, 1 << 40, 1 << 40, 1 << 15, 1 << 12),
+}
+_BUILD_TEST_SECONDS = 600.0
+"""For each run of the regression test: services may have to start."""
+
+_HELD = {
+    LAMBDA: "a Lambda function of its own that may do nothing, without a way out, never used for another run",
+    MICROVM: "a Lambda MicroVM of its own, without a role or a way in, whose way out is a named connector",
+}
+"""What held the code, by the lane that RunPatch names."""
+
+# JSON is YAML. The driver ends with 0 whatever the tests do, so that a build that fails is one that could
+# not run; # how the driver itself ended is told by the shell, which code under test is not.
+_DRIVE = "import sys; sys.path.insert(0, '.'); from functions.harness.driver import main; sys.exit(main())"
+BUILDSPEC: dict[str, Any] = {
+    "version": "0.2",
+    "phases": {
+        "build": {
+            "commands": [
+                f'SELFHEAL_KEEP_ENVIRONMENT=1 python3 -I -c "{_DRIVE}" < job.zip > report.json; code=$?;'
+                ' rm -rf results; mkdir results; mv report.json results/; echo "$code" > results/exit'
+            ]
+        }
+    },
+    "artifacts": {"base-directory": "results", "files": ["**/*"]},
+}
+_HARNESS = Path(order.__file__).resolve().parents[1] / "harness"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the workflow starts a run with: the `run` or `build` part of a deferred verdict."""
+
+    folder: str
+    """Key prefix of this run's own, with a part that nobody can guess."""
+    nonce: str
+    """Must come back in the report."""
+    bucket: str = ""
+    project: str = ""
+    """The CodeBuild project; "" for the stack's own runner."""
+    experiment: str = ""
+    """Reference to what the job asks for, by which the report is judged."""
+
+    def to_state(self) -> dict[str, Any]:
+        part = "build" if self.project else "run"
+        return {"verdict": DEFERRED, part: asdict(self)}
+
+
+def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> Order:
+    """Leave what the lane needs. A second run leaves another order; only the last one is followed."""
+    candidate = examined.candidate
+    project = candidate.facts.app.codebuild_project
+    place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
+    folder = f"builds/{project}/{place}" if project else f"runs/{place}"
+    bounds: dict[str, Any] = {}
+    asked = order.asked(candidate)
+    if project:
+        seconds = _BUILD_BOUNDS["limits"].seconds
+        asked = order.asked(candidate, test_seconds=_BUILD_TEST_SECONDS, suite_seconds=seconds)
+        bounds |= _BUILD_BOUNDS
+        if candidate.facts.python.guessed:
+            bounds["python"] = ""  # the project's image says it
+    told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
+    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project, told)
+    job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
+    if project:
+        for name in (_REPORT, _EXIT):
+            artifacts.put(f"{folder}/{name}", b"")
+        artifacts.put(f"{folder}/source.zip", bundle(job), "application/zip")
+    else:
+        artifacts.put(f"{folder}/{REPORT}", b"")
+        artifacts.put(f"{folder}/{JOB}", job, "application/zip")
+    return given
+
+
+def came_back(state: Mapping[str, Any]) -> bool:
+    """Whether ValidatePatch is asked for the second time for this attempt. Then there is always a verdict,
+    so the workflow cannot go round in circles."""
+    return bool(state.get("validation", {}).get("verdict") == DEFERRED)
+
+
+def judged(
+    state: Mapping[str, Any], heal: Heal, artifacts: Artifacts, examined: Examined, base_sha: str
+) -> Validation:
+    """The verdict on what the lane left."""
+    validation = state["validation"]
+    given = Order(**validation["build" if "build" in validation else "run"])
+    # A heal that began when no reference was told has none.
+    asked = artifacts.get_json(given.experiment or heal.attempt_key(_EXPERIMENT))
+    if not given.project:
+        report = artifacts.get_at_most(f"{given.folder}/{REPORT}", MOST_BYTES)
+        run = state.get("run", {})
+        # A heal that began before there was another lane names none.
+        ran = Ran(report, _HELD[run.get("lane", LAMBDA)], str(run.get("ended", "")))
+        return judge(examined, ran, given.nonce, asked, base_sha)
+    build = Build(given.project, state["build"]["arn"], log_url(state["build"]["log_url"]))
+    report = artifacts.get_at_most(f"{given.folder}/{_REPORT}", MOST_BYTES)
+    ended = artifacts.get_at_most(f"{given.folder}/{_EXIT}", MOST_BYTES) or b""
+    return judge(examined, _built(given.project, report, ended), given.nonce, asked, base_sha, build)
+
+
+def bundle(job: bytes) -> bytes:
+    """What a build gets: the job, and the harness that runs it. The same job gives the same bytes."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as package:
+        _add(package, "buildspec.json", json.dumps(BUILDSPEC).encode())
+        _add(package, "job.zip", job)
+        for path in sorted(_HARNESS.rglob("*.py")):
+            _add(package, f"functions/harness/{path.relative_to(_HARNESS).as_posix()}", path.read_bytes())
+    return body.getvalue()
+
+
+def _built(project: str, report: bytes | None, ended: bytes) -> Ran:
+    code = ended.decode("ascii", "replace").strip()[:3]
+    how = f"the build ended before it could report (exit code {code or 'unknown'})"
+    lacks = "the build's image has no python3" if code == _NO_PYTHON else ""
+    return Ran(report, f"CodeBuild project {project}", how, lacks)
+
+
+def _add(package: zipfile.ZipFile, name: str, data: bytes) -> None:
+    package.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)

@@ -1,0 +1,179 @@
+"""What a runner is asked to find out about a candidate."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from functions.core import archive
+from functions.core.archive import Kind, Member
+from functions.harness.job import Job
+from functions.harness.names import is_test
+from functions.harness.regression import word
+from functions.validate_patch import lane, suite
+from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.honest.view import functions_of
+from functions.validate_patch.pieces import added
+from functions.validate_patch.tree import EXECUTABLE, SYMLINK, File, Tree, changes_between
+
+TIMES = 3
+"""Runs of a regression test per tree; one that differs makes it flaky, which is a failure."""
+TEST_SECONDS = 30.0
+CALLS = 4000
+"""Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
+# Of each kind, code and tests: what is read for classes and examples, once per search.
+_MOST_FILES = 300
+
+
+def asked(
+    candidate: Candidate, *, test_seconds: float = TEST_SECONDS, suite_seconds: float = suite.SECONDS
+) -> dict[str, Any]:
+    """See `functions.harness.experiment.experiment`. The same candidate gives the same.
+
+    test_seconds: for each run of a regression test; suite_seconds: for each run of the repository's tests.
+    """
+    search = _search(candidate)
+    found = found_path(candidate)
+    return {
+        "incident": {key: search[key] for key in ("type", "message", "places")},
+        "tests": list(tests_in(candidate)),
+        "times": TIMES,
+        "seconds": test_seconds,
+        "search": search,
+        "found": found,
+        "objection": _objection(candidate, found),
+        "by_callers": _mended_by_callers(candidate),
+        "suite": suite.asked(candidate, suite_seconds),
+        "survey": {**search, "places": _moved(candidate, search["places"])},
+        "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
+        "others": suite.relevant_tests(candidate),
+    }
+
+
+def job_of(
+    candidate: Candidate,
+    experiment: dict[str, Any],
+    nonce: str,
+    dependencies: bytes = b"",
+    **bounds: Any,
+) -> Job:
+    """The job for a runner. dependencies: their archive. bounds: other fields of the job."""
+    given: dict[str, Any] = {"python": candidate.facts.python.version, **bounds}
+    return Job(
+        nonce=nonce,
+        experiment=experiment,
+        before=archive.pack(_members(candidate.before)),
+        after=archive.pack(_members(candidate.after)),
+        dependencies=dependencies,
+        **given,
+    )
+
+
+def tests_in(candidate: Candidate) -> tuple[str, ...]:
+    """Test files that can serve as the reproduction: the proposal's, else those the patch adds or edits."""
+    if candidate.proposal.regression_test is not None:
+        return (candidate.proposal.regression_test.path,)
+    return tuple(
+        change.path
+        for change in candidate.python_changes
+        if change.after is not None and is_test(change.path) and not change.path.endswith("conftest.py")
+    )
+
+
+def with_tests(candidate: Candidate, tests: Iterable[tuple[str, str]]) -> Candidate:
+    """The candidate with test files that were found: path, text."""
+    tree = {**candidate.after, **{path: File(text.encode()) for path, text in tests}}
+    return replace(candidate, after=tree, changes=changes_between(candidate.before, tree))
+
+
+def found_path(candidate: Candidate) -> str:
+    """Where a test that is found goes: beside the repository's tests, named by the incident."""
+    folders = Counter(
+        str(PurePosixPath(path).parent)
+        for path in candidate.before
+        if is_test(path) and PurePosixPath(path).name.startswith("test_")
+    )
+    folder = min(folders, key=lambda name: (-folders[name], name)) if folders else "tests"
+    name = f"test_selfheal_{word(candidate.facts.incident.fingerprint)[:12]}.py"
+    return name if folder == "." else f"{folder}/{name}"
+
+
+def _objection(candidate: Candidate, path: str) -> str:
+    """Why no test may be added there, or "". What it says is not known yet; that it is text and short is."""
+    return next(iter(lane.findings(with_tests(candidate, [(path, "\n")]))), "")
+
+
+def _search(candidate: Candidate) -> dict[str, Any]:
+    """What to search, for the worker (see `functions.harness.search.explore.explore`)."""
+    incident = candidate.facts.incident
+    message = incident.title.partition(": ")[2] if incident.title.startswith(incident.error_type) else ""
+    python = _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
+    return {
+        "kind": "search",
+        "type": incident.error_type,
+        "message": message,
+        "places": [
+            {"path": p.path, "function": p.function, "line": p.line, "code": p.code} for p in candidate.places
+        ],
+        "tests": [path for path in python if is_test(path)] + [path for path in python if not is_test(path)],
+        "files": [path for path in python if not is_test(path)],
+        "calls": CALLS,
+    }
+
+
+def _nearest(candidate: Candidate, paths: list[str]) -> list[str]:
+    """The files that may show how the failing code is called: those nearest to it in the tree, by name."""
+    places = [PurePosixPath(place.path).parts[:-1] for place in candidate.places]
+
+    def distance(path: str) -> tuple[int, str]:
+        parts = PurePosixPath(path).parts[:-1]
+        pairs = (
+            itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts, p, strict=False)) for p in places
+        )
+        return -max((sum(1 for _ in pair) for pair in pairs), default=0), path
+
+    tests = sorted((path for path in paths if is_test(path)), key=distance)[:_MOST_FILES]
+    return sorted([*tests, *sorted((p for p in paths if not is_test(p)), key=distance)[:_MOST_FILES]])
+
+
+def _moved(candidate: Candidate, places: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The places as the patch leaves them; their constants tell what to try."""
+    found = []
+    for place in places:
+        old, new = (parsed(tree, place["path"]) for tree in (candidate.before, candidate.after))
+        holding = [
+            name
+            for name, node in (functions_of(old) if old else {}).items()
+            if node.lineno <= place["line"] <= (node.end_lineno or 0)
+        ]
+        moved = functions_of(new).get(holding[-1]) if new and holding else None
+        if moved is not None:
+            found.append({**place, "line": moved.lineno})
+    return found
+
+
+def _mended_by_callers(candidate: Candidate) -> bool:
+    """Whether the patch leaves the innermost function and changes what one that led to it gives it."""
+    if not candidate.places:
+        return False
+    changed = []
+    for place in candidate.places:
+        trees = (parsed(candidate.before, place.path), parsed(candidate.after, place.path))
+        old, new = (
+            [ast.dump(f) for n, f in functions_of(tree).items() if n.rpartition(".")[2] == place.function]
+            if tree is not None
+            else []
+            for tree in trees
+        )
+        changed.append(old != new)
+    return any(changed[:-1]) and not changed[-1]
+
+
+def _members(tree: Tree) -> list[Member]:
+    kinds = {SYMLINK: Kind.SYMLINK, EXECUTABLE: Kind.EXECUTABLE}
+    return [Member(path, file.data, kinds.get(file.mode, Kind.FILE)) for path, file in tree.items()]

@@ -1,0 +1,75 @@
+"""A CodeBuild project of the stack's own, for apps whose tests need more than a Lambda but no image of
+theirs.
+
+Its role is the one that the README prints for a project of an app's own: code of strangers runs under it.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from functions.core.app import PROJECT_PREFIX
+
+NAME = f"{PROJECT_PREFIX}builds"
+"""What an app's `codebuild_project` names."""
+
+# S3 uses the bucket's key on the build's behalf; CodeBuild uses it as `EncryptionKeyOverride`.
+_KEY_ACTIONS = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+
+
+class Builds(Construct):
+    """The project. image: such as `aws/codebuild/standard:7.0`, or one in a registry that CodeBuild
+    reaches."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, image: str, bucket_arn: str, key_arn: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "codebuild.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+        )
+        own = f"{bucket_arn}/builds/{NAME}/*"
+        log_group = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"/aws/codebuild/{NAME}*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for actions, resource in (
+            (("s3:GetObject", "s3:GetObjectVersion"), f"{own}/source.zip"),
+            (("s3:PutObject",), f"{own}/results/*"),
+            (("s3:GetBucketAcl", "s3:GetBucketLocation"), bucket_arn),
+            (("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"), log_group),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=list(_KEY_ACTIONS),
+                resources=[key_arn],
+                conditions={"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}},
+            )
+        )
+        project = codebuild.CfnProject(
+            self,
+            "Project",
+            name=NAME,
+            description="Runs the tests of patches; what came back is judged elsewhere",
+            service_role=role.role_arn,
+            source=codebuild.CfnProject.SourceProperty(
+                type="NO_SOURCE", build_spec="{version: 0.2, phases: {build: {commands: [exit]}}}"
+            ),
+            artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
+            environment=codebuild.CfnProject.EnvironmentProperty(
+                type="LINUX_CONTAINER", compute_type="BUILD_GENERAL1_SMALL", image=image
+            ),
+        )
+        project.node.add_dependency(role)

@@ -1,0 +1,91 @@
+"""What Bedrock says of an app's models when the app is registered: whether they can be asked, and at what
+price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.app import App
+from functions.core.errors import ModelNotFound
+from functions.core.models import foundation_model, geography_of
+from functions.core.prices import Prices
+
+_HIDDEN = "Bedrock hides legacy models from accounts that have not used them lately"
+
+
+def notes_on_models(session: Any, app: App) -> list[str]:
+    """One sentence per thing to know or to mend, the app's own model first; none when all is well.
+
+    Only reads, and only says: what may not be read, for lack of rights or of a connection, is said, too.
+    """
+    region = app.model_region or session.region_name or ""
+    try:
+        own = app.model_in(region)
+    except ModelNotFound as error:
+        return [str(error)]
+    bedrock = session.client("bedrock", region_name=region)
+    asked = dict.fromkeys(filter(None, (own, *app.fallback_models, app.review_model)))
+    return [note for model in asked for note in _notes(bedrock, app, region, model)]
+
+
+def _notes(bedrock: Any, app: App, region: str, model: str) -> Iterator[str]:
+    prices = Prices(app.prices)
+    if not prices.known(model):
+        yield (
+            f"{model}: its price is not known, so each call counts as one of the dearest model's; give it as"
+            f" 'prices': {{\"{model}\": [USD per million tokens in, out]}}"
+        )
+    if geography_of(model) == "global":
+        yield f"{model}: a global profile sends code to any region of the world; your geography's does not"
+    try:
+        yield from _available(bedrock, region, model)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("ValidationException", "ResourceNotFoundException"):
+            yield f"{model}: there is no such model in {region}; check 'model' and 'model_region'"
+        else:
+            yield f"{model}: could not be checked ({code}); this needs bedrock:Get* and bedrock:List*"
+    except BotoCoreError as error:
+        yield f"{model}: could not be checked ({type(error).__name__})"
+
+
+def _available(bedrock: Any, region: str, model: str) -> Iterator[str]:
+    if "application-inference-profile/" in model or geography_of(model):
+        profile = bedrock.get_inference_profile(inferenceProfileIdentifier=model)
+        if profile["status"] != "ACTIVE":
+            yield f"{model}: the inference profile is {profile['status']}"
+        behind = profile["models"][0]["modelArn"].rpartition("/")[2]
+    else:
+        behind = foundation_model(model)
+    details = bedrock.get_foundation_model(modelIdentifier=behind)["modelDetails"]
+    lifecycle = details.get("modelLifecycle", {})
+    if lifecycle.get("status") == "LEGACY":
+        end = lifecycle.get("endOfLifeTime")
+        until = f", and ends on {end:%Y-%m-%d}" if end else ""
+        yield f"{model}: is LEGACY{until}; {_HIDDEN}: choose a current one"
+    found = bedrock.get_foundation_model_availability(modelId=behind)
+    if found["regionAvailability"] != "AVAILABLE":
+        yield f"{model}: is not in {region}"
+    form = _form_is_missing(bedrock, behind)
+    if form:
+        yield f"{model}: the maker's use-case form is missing; submit it once in Bedrock's model catalog"
+    elif found["agreementAvailability"]["status"] != "AVAILABLE" or (
+        found["authorizationStatus"] != "AUTHORIZED" or found["entitlementAvailability"] != "AVAILABLE"
+    ):
+        yield f"{model}: is not enabled in this account; enable it in Bedrock's model catalog"
+
+
+def _form_is_missing(bedrock: Any, model: str) -> bool:
+    """Anthropic's models need a form, once per account."""
+    if not model.startswith("anthropic."):
+        return False
+    try:
+        bedrock.get_use_case_for_model_access()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return True
+        raise
+    return False

@@ -1,0 +1,275 @@
+"""Whether a deployment works, tried on a throw-away app: functions, workflow, sandbox, and a question.
+
+Nothing that people work with is touched: the incident, the app's entry, the approval and the artifacts have
+names of their own, and are deleted whatever happens. One message goes to the team's topic, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from functions.core import archive
+from functions.core.app import App
+from functions.core.approvals import Verdict
+from functions.core.decisions import Decision, Decisions, Standing
+from functions.core.errors import SelfHealError
+from functions.core.evidence import Evidence, Result
+from functions.core.facts import Facts
+from functions.core.heal import Heal
+from functions.core.incident import Frame, Incident, Status
+from functions.core.names import PING, function_name
+from functions.core.proposal import Proposal
+from functions.core.task_tokens import TaskTokens
+from infra.catalog import FUNCTIONS, SIGN_IN
+from infra.names import REGISTRY_PATH
+from infra.target import Target
+
+_EXECUTION_SECONDS = 120
+_BASE = "0" * 40
+
+SOURCE = "def last(items):\n    return items[len(items)]\n"
+FIX = ("items[len(items)]", "items[len(items) - 1]")
+REGRESSION = "from probe import last\n\n\ndef test_last():\n    assert last([1, 2]) == 2\n"
+WALLS = """import glob
+import os
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("place", [("169.254.169.254", 80), ("1.1.1.1", 53)])
+def test_nothing_is_reached(place):
+    with pytest.raises(OSError):
+        socket.create_connection(place, 2)
+
+
+def test_there_are_no_credentials():
+    assert not [name for name in os.environ if name.startswith("AWS_") and name.endswith(("KEY", "TOKEN"))]
+
+
+def test_nobody_elses_credentials_are_read():
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(path, "rb") as file:
+                assert b"AWS_SECRET_ACCESS_KEY=" not in file.read()
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize("path", ["/etc/canary", "/usr/canary", "/var/task/canary"])
+def test_nothing_is_written_beyond_the_tree(path):
+    with pytest.raises(OSError):
+        open(path, "w")
+"""
+"""What code under test tries, and must be refused: tests that pass where it is."""
+WALL_TESTS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried, and what came of it."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def examine(target: Target, by: str) -> Iterator[Check]:
+    """Every check, as it is done. `by`: the caller's ARN, who answers the question."""
+    yield from _awake(target)
+    with _throw_away(target, by) as (heal, app):
+        yield _checked("workflow", lambda: _workflow(target, heal))
+        yield _checked("sandbox", lambda: _sandbox(target, heal, app))
+        yield _checked("question", lambda: _question(target, heal, by))
+
+
+def _checked(name: str, probe: Callable[[], str]) -> Check:
+    """The check of a probe that returns what it found, and raises where something is wrong."""
+    try:
+        return Check(name, True, probe())
+    except (AssertionError, ClientError, SelfHealError, KeyError, ValueError) as error:
+        return Check(name, False, f"{type(error).__name__}: {error}")
+
+
+def _awake(target: Target) -> Iterator[Check]:
+    for spec in (*FUNCTIONS, SIGN_IN):
+        try:
+            answer = _invoke(target, spec.folder, PING)
+        except ClientError as error:
+            if spec is SIGN_IN and error.response["Error"]["Code"] == "ResourceNotFoundException":
+                continue  # A deployment without sign-in has none.
+            yield Check(spec.folder, False, str(error))
+            continue
+        except AssertionError as error:
+            yield Check(spec.folder, False, str(error))
+            continue
+        awake = answer == {"outcome": "awake"}
+        yield Check(spec.folder, awake, "answers" if awake else f"answers {answer}")
+
+
+def _invoke(target: Target, folder: str, event: Any) -> Any:
+    answer = target.session.client("lambda").invoke(
+        FunctionName=f"{function_name(folder)}:live", Payload=json.dumps(event).encode()
+    )
+    body = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        raise AssertionError(f"{body.get('errorType')}: {body.get('errorMessage')}")
+    return body
+
+
+@contextmanager
+def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
+    """An app and an incident that nobody else knows, until the end."""
+    name = f"smoke-{secrets.token_hex(3)}"
+    heal = Heal(f"{name}-v1-canary", name, "smoke", 1)
+    # Only the caller may decide: nobody is mailed a link.
+    app = App(name, (f"/self-heal/{name}",), f"https://github.invalid/self-heal/{name}.git", approvers=(by,))
+    incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
+    approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
+    ssm, s3 = target.session.client("ssm"), target.session.client("s3")
+    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{name}", Value=json.dumps(app.to_json()), Type="String")
+    try:
+        # Claimed by nobody's execution: one that is started finds it taken, and ends.
+        incidents.put_item(
+            Item={
+                "incident_id": heal.incident_id,
+                "fingerprint": "v1-canary",
+                "app": name,
+                "status": str(Status.HEALING),
+                "error_type": "IndexError",
+                "title": "IndexError: this is a test by selfheal smoke",
+                "execution_arn": "smoke",
+                "ttl": int(time.time()) + 3600,
+            }
+        )
+        yield heal, app
+    finally:
+        ssm.delete_parameter(Name=f"{REGISTRY_PATH}/{name}")
+        asked = incidents.get_item(Key={"incident_id": heal.incident_id}).get("Item", {}).get("approval_id")
+        if asked:
+            approvals.delete_item(Key={"approval_id": asked})
+        incidents.delete_item(Key={"incident_id": heal.incident_id})
+        bucket = target.output("ArtifactsBucket")
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{heal.prefix}/").get("Contents", [])
+        for row in found:
+            s3.delete_object(Bucket=bucket, Key=row["Key"])
+
+
+def _start(target: Target, heal: Heal) -> str:
+    """The ARN of an execution for the incident, which has ended as Duplicate. Raises AssertionError."""
+    states = target.session.client("stepfunctions")
+    execution = states.start_execution(
+        stateMachineArn=target.output("StateMachineArn"),
+        input=json.dumps([{"incident_id": heal.incident_id}]),
+    )["executionArn"]
+    deadline = time.monotonic() + _EXECUTION_SECONDS
+    while (status := states.describe_execution(executionArn=execution)["status"]) == "RUNNING":
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still runs after {_EXECUTION_SECONDS} s: {execution}")
+        time.sleep(0.5)
+    if status != "SUCCEEDED":
+        raise AssertionError(f"{status}: {execution}")
+    return execution
+
+
+def _workflow(target: Target, heal: Heal) -> str:
+    _start(target, heal)
+    return "an execution found the incident taken, and ended as Duplicate"
+
+
+def _sandbox(target: Target, heal: Heal, app: App) -> str:
+    """A patch is proven by a regression test, beside tests that try what must be refused."""
+    frame = Frame("/var/task/probe.py", 2, "last", "return items[len(items)]", in_app=True, why="probe")
+    incident = Incident(
+        heal.incident_id,
+        "v1-canary",
+        app.name,
+        Status.HEALING,
+        "IndexError",
+        "IndexError: list index out of range",
+        frames=(frame,),
+        sample="Traceback (most recent call last):\n"
+        '  File "/var/task/probe.py", line 2, in last\n'
+        "    return items[len(items)]\nIndexError: list index out of range\n",
+    )
+    members = {"probe.py": SOURCE, "tests/__init__.py": "", "tests/test_walls.py": WALLS}
+    source = archive.pack([archive.Member(path, text.encode()) for path, text in members.items()])
+    target.artifacts.put(heal.key("source.tar.gz"), source, "application/gzip")
+    Facts(incident, app).save(target.artifacts, heal)
+    proposal = Proposal.from_json(
+        {
+            "root_cause": "The index is one too high.",
+            "title": "Take the last item",
+            "explanation": "Indexes begin at zero.",
+            "edits": [{"path": "probe.py", "search": FIX[0], "replace": FIX[1]}],
+            "regression_test": {"path": "tests/test_last.py", "code": REGRESSION},
+            "confidence": 1.0,
+        }
+    )
+    target.artifacts.put_json(heal.attempt_key("proposal.json"), proposal.to_json())
+    answer = _invoke(target, "validate_patch", _state(heal))
+    if "run" in answer:
+        run = _invoke(target, "run_patch", _state(heal, validation=answer))
+        answer = _invoke(target, "validate_patch", _state(heal, validation=answer, run=run))
+    evidence = Evidence.from_json(target.artifacts.get_json(answer["evidence_key"]))
+    found = {gate.gate: gate for gate in evidence.gates}
+    for gate in ("reproduces", "breaks_nothing"):
+        if found[gate].result is not Result.PASS:
+            raise AssertionError(f"{gate}: {found[gate].result}: {found[gate].detail}")
+    suite = found["breaks_nothing"].detail
+    if not suite.startswith(f"{WALL_TESTS} tests passed"):
+        raise AssertionError(f"not all of {WALL_TESTS} things were refused that must be: {suite}")
+    return f"the error was reproduced and mended, and {WALL_TESTS} things were refused that must be"
+
+
+def _state(heal: Heal, **more: Any) -> dict[str, Any]:
+    return {
+        "incident_id": heal.incident_id,
+        "app": heal.app,
+        "heal_id": heal.heal_id,
+        "attempt": heal.attempt,
+        "source": {"key": heal.key("source.tar.gz"), "base_sha": _BASE},
+        "proposal": {
+            "outcome": "proposed",
+            "key": heal.attempt_key("proposal.json"),
+            "title": "Take the last item",
+            "reason": "The index is one too high.",
+            "confidence": 1.0,
+        },
+        **more,
+    }
+
+
+def _question(target: Target, heal: Heal, by: str) -> str:
+    """AwaitApproval asks with a token that no task waits for; the answer is recorded, and finds nobody."""
+    execution = _start(target, heal)
+    target.incidents.transition(heal.incident_id, Status.HEALING, execution_arn=execution)
+    evidence = Evidence.from_json(target.artifacts.get_json(heal.attempt_key("evidence.json")))
+    validation = {
+        "patch_sha256": evidence.patch_sha256,
+        "patch_key": heal.attempt_key("patch.diff"),
+        "evidence_key": heal.attempt_key("evidence.json"),
+    }
+    asked = {"task_token": "smoke", "execution_arn": execution, "redrive_count": 0}
+    _invoke(target, "await_approval", _state(heal, validation=validation, **asked))
+    approval_id = target.incidents.get(heal.incident_id).approval_id
+    decisions = Decisions(
+        target.approvals,
+        target.incidents,
+        TaskTokens(target.session.client("kms")),
+        target.session.client("stepfunctions"),
+    )
+    answer = decisions.decide(
+        approval_id, Decision(Verdict.REJECT, by, reason="other", comment="a test", via="iam")
+    )
+    if answer.standing is not Standing.EXPIRED or not answer.approval or answer.approval.by != by:
+        raise AssertionError(f"the answer was {answer.standing}")
+    return "asked, and the answer was recorded; as it must be, no task waited for it"

@@ -1,0 +1,387 @@
+"""Bedrock's runtime, as it refuses: the rules of each model id as published, in
+tests/data/bedrock_models.toml.
+
+It answers boto3 on the wire. Whoever asks must take each turn as Converse does: a model first looks, then
+answers wrongly, then rightly, and what it thought must come back as it was. The sentences of refusals are
+Bedrock's own, from the trackers and pages that the table names.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import re
+import threading
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote
+
+_TABLE = Path(__file__).parent / "data" / "bedrock_models.toml"
+_GEOGRAPHIES = {
+    "us": ("us-east-1", "us-east-2", "us-west-2"),
+    "eu": ("eu-central-1", "eu-west-1", "eu-west-3"),
+    "jp": ("ap-northeast-1", "ap-northeast-3"),
+    "au": ("ap-southeast-2",),
+    "apac": ("ap-south-1", "ap-southeast-1", "ap-northeast-2"),
+}
+_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}")
+_NOT_STRICT = {"minLength", "maxLength", "minimum", "maximum", "maxItems"}
+# Tokens that a model thinks before it answers, by effort. Stand-ins: makers publish the order only.
+_THOUGHTS = {"low": 500, "medium": 3_000, "high": 10_000, "xhigh": 25_000, "max": 60_000}
+_ANSWER = 1_000
+
+PROPOSAL = {
+    "root_cause": "No rate for NZ.",
+    "title": "Charge a default rate",
+    "explanation": "Uses a default.",
+    "edits": [{"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}],
+    "confidence": 0.8,
+}
+
+
+class Refused(Exception):
+    """`args`: HTTP status, error code, and what Bedrock says."""
+
+
+def invalid(said: str) -> Refused:
+    return Refused(400, "ValidationException", said)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One row of the table."""
+
+    name: str
+    source: str
+    state: str
+    reach: tuple[str, ...]
+    output: int
+    window: int
+    sampling: bool = False
+    forced: bool = False
+    effort: tuple[str, ...] = ()
+    thinks: bool = False
+    cache: tuple[int, ...] = ()
+    strict: bool = False
+    status: bool = False
+    counts: bool = False
+    tools: bool = True
+    sealed: bool = False
+    text_input: bool = False
+
+    @property
+    def claude(self) -> bool:
+        return self.name.startswith("anthropic.")
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can give an answer here at all: it is there, and uses tools."""
+        return self.state == "active" and self.tools
+
+
+def table() -> dict[str, Rules]:
+    rows: dict[str, dict[str, Any]] = tomllib.loads(_TABLE.read_text())
+    return {name: _rules(name, row) for name, row in rows.items()}
+
+
+def _rules(name: str, row: dict[str, Any]) -> Rules:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Rules(name, **values)
+
+
+MODELS = table()
+
+
+@dataclass
+class BedrockDouble:
+    """Serves one region on 127.0.0.1 while it is entered. Profiles of the account lead to models."""
+
+    region: str = "us-east-1"
+    profiles: dict[str, str] = field(default_factory=dict)
+    """ARN of an application inference profile → model id."""
+    not_enabled: set[str] = field(default_factory=set)
+    without_form: bool = False
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def __enter__(self) -> Self:
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def converse(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        rules = self._reached(model_id)
+        for check in _CHECKS:
+            check(rules, request)
+        self.requests.append((model_id, request))
+        return _answer(rules, request)
+
+    def count(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        rules = MODELS.get(model_id)
+        if rules is None or not rules.counts:
+            raise invalid("The provided model doesn't support counting tokens.")
+        return {"inputTokens": _tokens(request["input"]["converse"])}
+
+    def _reached(self, model_id: str) -> Rules:
+        name = self.profiles.get(model_id, model_id)
+        prefix, _, rest = name.partition(".")
+        geography = prefix if prefix in (*_GEOGRAPHIES, "global") else ""
+        rules = MODELS.get(rest if geography else name)
+        if rules is None:
+            raise invalid("The provided model identifier is invalid.")
+        if geography and (geography not in rules.reach or not self._lies_in(geography)):
+            raise invalid("The provided model identifier is invalid.")
+        if rules.state == "ended":
+            raise Refused(
+                404,
+                "ResourceNotFoundException",
+                "This model version has reached the end of its life. Please refer to the AWS documentation"
+                " for more details.",
+            )
+        if rules.state == "legacy":
+            raise Refused(
+                404,
+                "ResourceNotFoundException",
+                "Access denied. This Model is marked by provider as Legacy and you have not been actively"
+                " using the model in the last 30 days. Please upgrade to an active model on Amazon Bedrock",
+            )
+        if not geography and "" not in rules.reach:
+            raise invalid(
+                f"Invocation of model ID {name} with on-demand throughput isn’t supported. Retry your request"
+                " with the ID or ARN of an inference profile that contains this model."
+            )
+        if rules.name in self.not_enabled:
+            raise Refused(
+                403,
+                "AccessDeniedException",
+                "You don't have access to the model with the specified model ID.",
+            )
+        if rules.claude and self.without_form:
+            raise Refused(
+                404,
+                "ResourceNotFoundException",
+                "Model use case details have not been submitted for this account. Fill out the Anthropic use"
+                " case details form before using the model. If you have already filled out the form, try"
+                " again in 15 minutes.",
+            )
+        return rules
+
+    def _lies_in(self, geography: str) -> bool:
+        return geography == "global" or self.region in _GEOGRAPHIES[geography]
+
+
+def _check_tools(rules: Rules, request: dict[str, Any]) -> None:
+    if not rules.tools and "toolConfig" in request:
+        raise invalid("This model doesn't support tool use.")
+    choice = request.get("toolConfig", {}).get("toolChoice", {"auto": {}})
+    if not rules.forced and "auto" not in choice:
+        if rules.claude:
+            raise invalid('tool_choice: type "tool" and "any" are not supported for this model.')
+        raise invalid(
+            "This model doesn't support the toolConfig.toolChoice.any field. Remove it and try again."
+        )
+
+
+def _check_sampling(rules: Rules, request: dict[str, Any]) -> None:
+    given = {"temperature", "topP"} & set(request["inferenceConfig"])
+    if given and not rules.sampling:
+        raise invalid("The model returned the following errors: `temperature` is deprecated for this model.")
+    if len(given) == 2 and rules.claude:
+        raise invalid(
+            "The model returned the following errors: `temperature` and `top_p` cannot both be specified"
+        )
+
+
+def _check_output(rules: Rules, request: dict[str, Any]) -> None:
+    wanted = request["inferenceConfig"].get("maxTokens", rules.output)
+    if wanted > rules.output:
+        raise invalid(
+            f"The maximum tokens you requested exceeds the model limit of {rules.output}. Try again with a"
+            f" maximum tokens value that is lower than {rules.output}."
+        )
+    read = _tokens(request)
+    if read + wanted > rules.window:
+        if rules.claude:
+            raise invalid(
+                f"input length and `max_tokens` exceed context limit: {read} + {wanted} > {rules.window}"
+            )
+        raise invalid("Input is too long for requested model.")
+
+
+def _check_thinking(rules: Rules, request: dict[str, Any]) -> None:
+    fields = request.get("additionalModelRequestFields", {})
+    if fields and not rules.claude:
+        raise invalid(
+            f"Malformed input request: #: extraneous key [{next(iter(fields))}] is not permitted, please"
+            " reformat your input and try again."
+        )
+    if unknown := sorted(set(fields) - {"output_config", "thinking"}):
+        raise invalid(f"{unknown[0]}: Extra inputs are not permitted")
+    if fields.get("thinking", {}).get("type") in ("enabled", "disabled") and rules.thinks:
+        raise invalid(
+            '"thinking.type.disabled" is not supported for this model. Use "thinking.type.adaptive" and'
+            ' "output_config.effort" to control thinking behavior.'
+        )
+    effort = fields.get("output_config", {}).get("effort")
+    if effort and not rules.effort:
+        raise invalid("This model does not support the effort parameter.")
+    if effort and effort not in rules.effort:
+        listed = "', '".join(rules.effort)
+        raise invalid(f"output_config.effort: Input should be '{listed}'")
+
+
+def _check_cache(rules: Rules, request: dict[str, Any]) -> None:
+    places = (request["system"], *(message["content"] for message in request["messages"]))
+    points = [block["cachePoint"] for blocks in places for block in blocks if "cachePoint" in block]
+    if points and not rules.cache:
+        raise Refused(
+            403,
+            "AccessDeniedException",
+            "You invoked an unsupported model or your request did not allow prompt caching. See the"
+            " documentation for more information.",
+        )
+    if any(point.get("ttl") == "1h" for point in points) and 3600 not in rules.cache:
+        raise invalid("The ttl 1h of a cache point is not supported by this model.")
+    if len(points) > 4:
+        raise invalid("A maximum of 4 blocks with cache_control may be provided.")
+
+
+def _check_strict(rules: Rules, request: dict[str, Any]) -> None:
+    for number, tool in enumerate(request.get("toolConfig", {}).get("tools", ())):
+        spec = tool["toolSpec"]
+        if "strict" not in spec:
+            continue
+        if not rules.strict:
+            raise invalid(f"tools.{number}.custom.strict: Extra inputs are not permitted")
+        for keyword in _keywords(spec["inputSchema"]["json"]):
+            if keyword in _NOT_STRICT:
+                raise invalid(f"tools.{number}.custom: For this type, property '{keyword}' is not supported")
+
+
+def _keywords(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "properties":
+                for inner in value.values():
+                    yield from _keywords(inner)
+            else:
+                yield key
+                yield from _keywords(value)
+
+
+def _check_turns(rules: Rules, request: dict[str, Any]) -> None:
+    messages = request["messages"]
+    if [message["role"] for message in messages] != (["user", "assistant"] * len(messages))[: len(messages)]:
+        raise invalid("A conversation must alternate between user and assistant roles.")
+    if messages[-1]["role"] != "user":
+        raise invalid("This model does not support assistant message prefill.")
+    for asked, answered in zip(messages[1::2], messages[2::2], strict=False):
+        calls = {block["toolUse"]["toolUseId"] for block in asked["content"] if "toolUse" in block}
+        results = [block["toolResult"] for block in answered["content"] if "toolResult" in block]
+        if {result["toolUseId"] for result in results} != calls:
+            raise invalid("Expected toolResult blocks at messages for the following Ids.")
+        if any("status" in result for result in results) and not rules.status:
+            raise invalid("This model doesn't support the status field. Remove status and try again.")
+        thoughts = [block for block in asked["content"] if "reasoningContent" in block]
+        if rules.thinks and thoughts != _thoughts(rules):
+            raise invalid(
+                "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
+            )
+    for message in messages:
+        if not message["content"] or any(not block.get("text", "x").strip() for block in message["content"]):
+            raise invalid("The text field in the ContentBlock object is blank.")
+
+
+def _check_metadata(rules: Rules, request: dict[str, Any]) -> None:
+    for pair in request.get("requestMetadata", {}).items():
+        if not all(map(_METADATA.fullmatch, pair)):
+            raise invalid("Value at 'requestMetadata' failed to satisfy constraint")
+
+
+_CHECKS = (
+    _check_tools,
+    _check_sampling,
+    _check_output,
+    _check_thinking,
+    _check_cache,
+    _check_strict,
+    _check_turns,
+    _check_metadata,
+)
+
+
+def _thoughts(rules: Rules) -> list[dict[str, Any]]:
+    if not rules.thinks:
+        return []
+    sealed = {"redactedContent": base64.b64encode(b"\x00sealed\xff").decode()}
+    text = {"reasoningText": {"text": "The table lacks NZ.", "signature": "Q2xhdWRlIHNpZ25lZCB0aGlz" * 4}}
+    return [{"reasoningContent": sealed if rules.sealed else text}]
+
+
+def _answer(rules: Rules, request: dict[str, Any]) -> dict[str, Any]:
+    """Looks first, then answers wrongly, then rightly; cut off where thinking leaves no room."""
+    effort = request.get("additionalModelRequestFields", {}).get("output_config", {}).get("effort", "high")
+    spent = (_THOUGHTS[effort] if rules.thinks else 0) + _ANSWER
+    limit = request["inferenceConfig"].get("maxTokens", rules.output)
+    usage = {"inputTokens": _tokens(request), "outputTokens": min(spent, limit)}
+    usage["totalTokens"] = sum(usage.values())
+    content, stop = _thoughts(rules), "max_tokens"
+    if spent <= limit:
+        turn = len(request["messages"]) // 2
+        look = {"path": "orders/rates.py", "first": 1, "last": 3}
+        name, given = [("read_file", look), ("propose_patch", {}), ("propose_patch", PROPOSAL)][min(turn, 2)]
+        called = json.dumps(given) if rules.text_input else given
+        content.append({"toolUse": {"toolUseId": f"call_{turn}", "name": name, "input": called}})
+        stop = "tool_use"
+    message = {"role": "assistant", "content": content}
+    return {"output": {"message": message}, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}}
+
+
+def _tokens(request: dict[str, Any]) -> int:
+    said = [request.get("system", []), request["messages"], request.get("toolConfig", {})]
+    return len(json.dumps(said)) // 4
+
+
+def _handler(double: BedrockDouble) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            _, _, model_id, action = (
+                unquote(self.path).replace("application-inference-profile/", "|").split("/")
+            )
+            model_id = model_id.replace("|", "application-inference-profile/")
+            serve = {"converse": double.converse, "count-tokens": double.count}[action]
+            try:
+                self._send(200, serve(model_id, request))
+            except Refused as refused:
+                status, code, said = refused.args
+                if action == "converse":
+                    double.refusals.append(said)
+                self._send(status, {"message": said}, code)
+
+        def _send(self, status: int, data: dict[str, Any], code: str = "") -> None:
+            body = json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if code:
+                self.send_header("x-amzn-ErrorType", code)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler

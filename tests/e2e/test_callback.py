@@ -1,0 +1,56 @@
+"""The task callback sent by hand, as an operator sends it with the token that the console shows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.core.incident import Incident, Status
+from functions.core.task_tokens import TaskTokens
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import World
+
+pytestmark = pytest.mark.embedded
+
+
+def send(world: World, incident: Incident, **output: Any) -> None:
+    approval = world.approval(incident)
+    token = TaskTokens(world.client("kms")).open(approval.token, approval.approval_id)
+    world.client("stepfunctions").send_task_success(taskToken=token, output=json.dumps(output))
+
+
+def test_a_payload_that_is_no_decision_fails_where_it_was_asked_and_a_redrive_asks_again(
+    world: World,
+) -> None:
+    app = world.app()
+    world.log(app)
+    asked = world.until(app, Status.AWAITING_APPROVAL)
+
+    send(world, asked, decision="approve")
+
+    failed = world.until(app, Status.FAILED)
+    assert "AwaitApproval failed" in failed.reason
+    assert f"by (who decides), patch_sha256 ({asked.patch_sha256})" in failed.reason
+    world.redrive(failed)
+    again = world.until(app, Status.AWAITING_APPROVAL)
+
+    send(world, again, decision="approve", by="ana@example.com", patch_sha256=again.patch_sha256)
+
+    healed = world.until(app, Status.PR_OPEN)
+    (pull,) = world.pulls(app)
+    assert "ana@example.com" in pull["body"]
+    assert len(world.commits(app, healed.branch)) == 2
+
+
+def test_a_rejection_by_hand_ends_the_heal(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    asked = world.until(app, Status.AWAITING_APPROVAL)
+
+    send(world, asked, decision="reject", by="ben", patch_sha256=asked.patch_sha256)
+
+    rejected = world.until(app, Status.REJECTED)
+    assert "ben" in rejected.reason

@@ -1,0 +1,84 @@
+"""What a deployment may choose, as text of the command line and as JSON of `cdk.json`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.app import use_bundled_node
+from infra.packaging import Packaging
+
+
+@pytest.fixture(scope="module")
+def options() -> Callable[..., Any]:
+    if "JSII_NODE" not in os.environ:
+        use_bundled_node()
+    from aws_cdk import App
+
+    from infra.synthesis import options_from
+
+    def read(**context: Any) -> Any:
+        return options_from(App(analytics_reporting=False, context=context))
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "means"),
+    [
+        ("reserve_concurrency", "false", False),
+        ("reserve_concurrency", False, False),
+        ("reserve_concurrency", True, True),
+        ("reserve_concurrency", "True", True),
+        ("approval_hours", "48", 48),
+        ("approval_hours", 48, 48),
+        ("log_groups", "/a,/b", ("/a", "/b")),
+        ("log_groups", ["/a", "/b"], ("/a", "/b")),
+        ("log_groups", [], ()),
+        ("log_groups", "", ()),
+        ("availability_zones", "eu-central-1a, eu-central-1c", ("eu-central-1a", "eu-central-1c")),
+        ("availability_zones", ["eu-central-1a"], ("eu-central-1a",)),
+        ("packaging", "zip", Packaging.ZIP),
+    ],
+)
+def test_text_and_json_mean_the_same(name: str, given: Any, means: Any, options: Callable[..., Any]) -> None:
+    assert getattr(options(**{name: given}), name) == means
+
+
+def test_sign_in_is_text_or_a_list(options: Callable[..., Any]) -> None:
+    text = options(sign_in="https://issuer.example,client,sub").sign_in
+
+    assert options(sign_in=["https://issuer.example", "client", "sub"]).sign_in == text
+    assert (text.issuer, text.client_id, text.claim) == ("https://issuer.example", "client", "sub")
+
+
+def test_nothing_given_is_the_default(options: Callable[..., Any]) -> None:
+    from infra.stack import Options
+
+    assert options() == Options()
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("reserve_concurrency", "no"),
+        ("reserve_concurrency", 2),
+        ("approval_hours", "a week"),
+        ("approval_hours", 1.5),
+        ("approval_hours", True),
+        ("approval_hours", -1),
+        ("log_groups", {"a": 1}),
+        ("log_groups", [1]),
+        ("availability_zones", True),
+        ("packaging", "tar"),
+        ("sign_in", {"issuer": "x"}),
+    ],
+)
+def test_anything_else_is_refused_with_the_name_of_the_option(
+    name: str, given: Any, options: Callable[..., Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} is .*must be"):
+        options(**{name: given})

@@ -1,0 +1,55 @@
+"""Texts in the kinds of public reports: what the rules were written with, and what they had never seen."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from functions.core.incident import ErrorClass
+from functions.detect_errors.classify import _table
+from functions.detect_errors.read import read_errors
+from tests.log_texts import HALVES, confused, operational, rows, wrong
+from tests.unit.detect_errors.test_classify import traceback
+
+LOOKED_AT, COUNTED = HALVES
+
+
+def misread(texts: list[dict[str, Any]], half: str) -> tuple[int, list[str]]:
+    mine = [row for row in texts if row["half"] == half]
+    return len(mine), [row["id"] for row in mine if wrong(row)]
+
+
+@pytest.mark.parametrize(("half", "share"), [(LOOKED_AT, 0.99), (COUNTED, 0.95)])
+def test_reports_are_read(half: str, share: float) -> None:
+    count, bad = misread(rows("reports"), half)
+    assert len(bad) <= (1 - share) * count, bad if half == LOOKED_AT else len(bad)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_operational_exceptions_are_classed_and_none_is_healed_as_code(half: str) -> None:
+    texts = operational()
+    assert len({row["library"] for row in texts}) >= 40
+    count, bad = misread(texts, half)
+    assert len(bad) <= 0.05 * count, bad if half == LOOKED_AT else len(bad)
+    healed = [row for row in texts if row["half"] == half and "code" not in row["right"]["class"]]
+    assert not [row["id"] for row in healed if read_errors(row["text"])[-1].error_class is ErrorClass.CODE]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_pairs_are_one_error_or_two(half: str) -> None:
+    assert not [pair["id"] for pair in rows("pairs") if pair["half"] == half and confused(pair)]
+
+
+EXAMPLES = list(
+    chain.from_iterable(
+        ((name, kind, last) for kind, last in row["example"].items()) for name, row in _table().rows.items()
+    )
+)
+
+
+@pytest.mark.parametrize(("library", "kind", "last"), EXAMPLES)
+def test_a_library_s_row_is_right_about_its_examples(library: str, kind: str, last: str) -> None:
+    error = read_errors(traceback(last))[-1]
+    assert error.error_class == kind, error.reason

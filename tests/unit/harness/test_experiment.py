@@ -1,0 +1,162 @@
+"""What is asked follows from outcomes alone, so a judge that replays them asks the same: else, no belief."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from functions.harness.experiment import NotBelieved, Proof, Run, experiment, names_in, replay
+from functions.harness.outcome import Outcome
+from tests.jobs import INCIDENT, asked, command, pytest_suite
+
+PLACE = {"path": "shop.py", "function": "rate", "line": 2, "code": "return RATES[country]"}
+HAPPENED = {**INCIDENT, "places": [PLACE]}
+OWN = frozenset({"shop.py"})
+TEST = "test_shop.py::test_rate"
+
+
+def said(*lines: Any, exit_code: int = 0) -> Outcome:
+    return Outcome(exit_code, "", 1.0, "", "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def told(result: str, raised: str = "KeyError", function: str = "rate") -> Outcome:
+    """A run of pytest with one test."""
+    error = {"type": raised, "message": "'XX'", "frames": [["shop.py", 2, function]]}
+    code = int(result == "failed")
+    phases = [
+        {"test": TEST, "when": when, "outcome": "passed", "exception": None} for when in ("setup", "teardown")
+    ]
+    call = {"test": TEST, "when": "call", "outcome": result, "exception": error if code else None}
+    return said({"collected": [TEST]}, phases[0], call, phases[1], {"finished": code}, exit_code=code)
+
+
+FAILED, PASSED, ENDED = told("failed"), told("passed"), said()
+
+
+def steps(given: dict[str, Any], outcomes: Sequence[Outcome], pytest: bool = True) -> list[Run]:
+    """What is asked for when these are the outcomes, one by one."""
+    asking = experiment(given, OWN, pytest=pytest)
+    runs = [next(asking, None)]
+    for outcome in outcomes:
+        try:
+            runs.append(asking.send(outcome))
+        except StopIteration:
+            runs.append(None)
+    return [run for run in runs if run is not None]
+
+
+def judged(given: dict[str, Any], *outcomes: Outcome, cut: bool = False, pytest: bool = True) -> Proof:
+    return replay(given, OWN, outcomes, pytest=pytest, cut=cut)
+
+
+REGRESSION = asked(incident=HAPPENED, tests=["test_shop.py"], times=2)
+SUITE = asked(suite=command("true"))
+SEARCHED = asked(incident=HAPPENED)
+CALLS = [ENDED] * 6
+
+
+def test_a_regression_test_runs_on_each_tree_in_turn_and_has_the_patchs_file_before() -> None:
+    runs = steps(REGRESSION, [FAILED, PASSED, FAILED])
+    assert [(run.tree, run.taken) for run in runs] == [
+        ("before", ("test_shop.py",)), ("after", ()), ("before", ("test_shop.py",)), ("after", ()),
+    ]  # fmt: skip
+
+
+def test_calls_are_made_up_only_once_the_incident_was_reproduced() -> None:
+    assert len(steps(REGRESSION, [FAILED, PASSED] * 2)) == 5
+    assert len(steps(REGRESSION, [PASSED, PASSED] * 2)) == 4
+    assert len(steps(REGRESSION, [FAILED, FAILED] * 2)) == 4
+
+
+def test_options_that_pytest_does_not_know_are_left_out() -> None:
+    suite = pytest_suite("--cov")
+    plain = {**suite["task"], "args": []}
+    given = asked(suite={**suite, "plain": plain})
+    runs = steps(given, [said(exit_code=4), ENDED])
+    assert [(run.tree, run.task) for run in runs[1:]] == [("before", plain), ("after", plain)]
+    assert [run.task for run in steps(given, [ENDED])] == [suite["task"]] * 2
+
+
+def test_without_pytest_a_command_runs_all_the_same() -> None:
+    assert [run.task["kind"] for run in steps({**REGRESSION, **SUITE}, [], pytest=False)] == ["command"]
+    assert steps({**REGRESSION, "suite": pytest_suite()}, [], pytest=False) == []
+
+
+def test_where_nothing_is_found_the_caller_is_searched() -> None:
+    given = asked(incident={**HAPPENED, "places": [{**PLACE, "function": "total"}, PLACE]})
+    assert [run.task["skip"] for run in steps(given, [ENDED])] == [0, 1]
+
+
+def test_what_was_reproduced_is_concluded_again() -> None:
+    proof = judged(REGRESSION, FAILED, PASSED, FAILED, PASSED, *CALLS)
+    assert proof.reproduction is not None
+    assert proof.reproduction.verdict.names == (TEST,)
+    assert proof.calls is not None
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "objection"),
+    [
+        ([PASSED] * 4, "passes without the patch as well"),
+        ([FAILED, FAILED] * 2, "still fails after the patch"),
+        ([told("failed", "ValueError"), PASSED] * 2, "it must fail with KeyError"),
+        ([told("failed", function="other"), PASSED] * 2, "it must fail with KeyError"),
+        ([FAILED, PASSED, PASSED, PASSED], "flaky"),
+        ([FAILED, PASSED, FAILED, FAILED], "flaky"),
+        ([FAILED, ENDED, FAILED, ENDED], "does not count"),
+    ],
+)
+def test_what_does_not_reproduce_the_incident_is_no_proof(outcomes: list[Outcome], objection: str) -> None:
+    proof = judged(REGRESSION, *outcomes)
+    assert proof.reproduction is not None
+    assert proof.reproduction.verdict.names == ()
+    assert objection in proof.reproduction.verdict.objection
+    assert proof.calls is None
+
+
+@pytest.mark.parametrize("left", range(10))
+def test_a_report_that_leaves_a_run_out_is_not_believed_unless_time_was_up(left: int) -> None:
+    outcomes = [FAILED, PASSED, FAILED, PASSED, *CALLS][:left]
+    with pytest.raises(NotBelieved, match="leaves out a run"):
+        judged(REGRESSION, *outcomes)
+    proof = judged(REGRESSION, *outcomes, cut=True)
+    assert (proof.reproduction is None) == (left < 4)
+    assert proof.calls is None
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_run_that_nobody_asked_for_is_not_believed(cut: bool) -> None:
+    with pytest.raises(NotBelieved, match="nobody asked for"):
+        judged(SUITE, ENDED, ENDED, ENDED, cut=cut)
+    with pytest.raises(NotBelieved, match="nobody asked for"):
+        judged(asked(), ENDED, cut=cut)
+
+
+GARBAGE: dict[str, list[Any]] = {
+    "a call without its imports": [{"call": "rate('XX')", "exact": True}],
+    "a call that is a number": [{"call": 5, "exact": True, "imports": []}],
+    "a call that runs what it likes": [{"call": "exec('1')", "exact": True, "imports": [["shop", "rate"]]}],
+    "imports that are none": [{"call": "rate('XX')", "exact": True, "imports": 5}],
+    "an import of its own": [{"call": "system('XX')", "exact": True, "imports": [["os", "system"]]}],
+    "no word on whether it is exact": [{"call": "rate('XX')", "imports": [["shop", "rate"]]}],
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_garbage_from_the_search_is_not_believed(name: str) -> None:
+    with pytest.raises(NotBelieved, match="not what the harness writes"):
+        judged(SEARCHED, said(*GARBAGE[name]), said({"value": "1"}), FAILED, PASSED, *CALLS)
+
+
+@pytest.mark.parametrize("answer", [{"raised": {}}, {"raised": 5}, {"raised": None}, {"raised": []}])
+def test_garbage_for_an_answer_is_not_believed(answer: dict[str, Any]) -> None:
+    call = {"call": "rate('XX')", "exact": True, "imports": [["shop", "rate"]]}
+    with pytest.raises(NotBelieved):
+        judged(SEARCHED, said(call), said({"deliberate": True, **answer}), FAILED, PASSED, *CALLS)
+
+
+def test_names_are_those_of_code_that_is_no_test() -> None:
+    assert names_in(["a.py", "tests/b.py", "test_c.py", "conftest.py", "d.txt"]) == {"a.py"}

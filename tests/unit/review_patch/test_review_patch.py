@@ -1,0 +1,179 @@
+"""A second opinion: what the reviewer is shown, what becomes of its answer; nothing is paid twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from functions.core.app import App
+from functions.core.artifacts import Artifacts
+from functions.core.errors import ModelNotFound, ModelThrottled
+from functions.core.heal import Heal
+from functions.core.incidents import Incidents
+from functions.core.review import Opinion, find_review
+from functions.core.spend import Commitment, OverBudget
+from functions.review_patch.step import review_patch
+from infra.local.model.server import complete
+from infra.trial.model import Chat
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+MODEL = "us.anthropic.claude-opus-5-5"
+APP = App("orders", ("/app",), "https://github.com/shop/orders.git", review_model=MODEL)
+TOKEN = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+PATCH = "--- a/rates.py\n+++ b/rates.py\n@@ -1 +1 @@\n-return RATES[country]\n+return RATES.get(country, 9)\n"
+EVIDENCE = {"gates": [{"gate": "reproduces", "result": "pass", "detail": "It failed before and passes now."}]}
+PROPOSAL = {
+    "explanation": "Trust me, this is right.",
+    "title": "Charge nine",
+    "root_cause": "The table is short.",
+}
+
+
+class Reviewer:
+    """Answers with these inputs of the tool in order; an exception is raised. Remembers what it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def count(self, request: dict[str, Any]) -> None:
+        return None
+
+    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        given = self.answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        call = {"toolUse": {"toolUseId": f"c{len(self.asked)}", "name": "give_opinion", "input": given}}
+        usage = {"inputTokens": 1000, "outputTokens": 100}
+        return {"output": {"message": {"content": [call]}}, "stopReason": "tool_use", "usage": usage}
+
+
+class Purse:
+    @contextmanager
+    def commit(self, worst_usd: float) -> Iterator[Commitment]:
+        yield Commitment(0.0)
+
+
+class Empty(Purse):
+    def commit(self, worst_usd: float) -> Any:
+        raise OverBudget("the budget is used up")
+
+
+def says(opinion: str, *reasons: str) -> dict[str, Any]:
+    return {"opinion": opinion, "reasons": list(reasons) or ["Because."], "would_check": ["NZ orders"]}
+
+
+@pytest.fixture
+def bench(incidents_table: Table) -> Bench:
+    return Bench(incidents_table)
+
+
+class Bench:
+    """A heal whose attempts are proven."""
+
+    def __init__(self, table: Table) -> None:
+        boto3.client("s3").create_bucket(Bucket="artifacts")
+        self.artifacts = Artifacts(boto3.client("s3"), "artifacts")
+        self.incidents = Incidents(table)
+        table.put_item(
+            Item={
+                "incident_id": "orders-f",
+                "fingerprint": "f",
+                "app": "orders",
+                "status": "HEALING",
+                "error_type": "KeyError",
+                "title": "KeyError: 'NZ'",
+                "sample": f"token {TOKEN}\nKeyError: 'NZ'",
+                "occurrences": 3,
+                "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:self-heal:h1",
+                "frames": [],
+            }
+        )
+
+    def review(self, model: Any, attempt: int = 1, purse: Any = None, app: App = APP) -> dict[str, Any]:
+        heal = self.heal(attempt)
+        self.artifacts.put(heal.attempt_key("patch.diff"), PATCH.encode())
+        self.artifacts.put_json(heal.attempt_key("evidence.json"), EVIDENCE)
+        self.artifacts.put_json(heal.attempt_key("proposal.json"), PROPOSAL)
+        self.artifacts.put_json(heal.attempt_key("outcome.json"), {"cost_usd": 0.01})
+        keys = (heal.attempt_key("patch.diff"), heal.attempt_key("evidence.json"))
+        return review_patch(heal, *keys, app, self.artifacts, self.incidents, model, purse or Purse())
+
+    def heal(self, attempt: int = 1) -> Heal:
+        return Heal("orders-f", "orders", "h1", attempt)
+
+    def findings(self, attempt: int = 1) -> Any:
+        return self.artifacts.find_json(self.heal(attempt).attempt_key("findings.json"))
+
+
+def test_the_reviewer_sees_incident_patch_and_evidence_and_no_word_for_the_patch(bench: Bench) -> None:
+    reviewer = Reviewer(says("agrees"))
+    assert bench.review(reviewer)["opinion"] == "agrees"
+    (request,) = reviewer.asked
+    said = json.dumps(request)
+    for shown in ("KeyError: 'NZ'", "RATES.get(country, 9)", "It failed before and passes now."):
+        assert shown in said
+    for hidden in (*PROPOSAL.values(), TOKEN):
+        assert hidden not in said
+    assert [tool["toolSpec"]["name"] for tool in request["toolConfig"]["tools"]] == ["give_opinion"]
+    assert request["requestMetadata"]["incident"] == "orders-f"
+
+
+def test_an_objection_goes_back_as_a_finding_once_and_then_stands(bench: Bench) -> None:
+    first = bench.review(Reviewer(says("objects", "NZ is charged nine.")))
+    assert first["sent_back"] is True
+    assert bench.findings() == {"findings": ["second opinion: NZ is charged nine."]}
+    second = bench.review(Reviewer(says("objects", "It still is.")), attempt=2)
+    assert (second["opinion"], second["sent_back"]) == ("objects", False)
+    assert second["summary"] == "It objects: It still is."
+    assert bench.findings(2) is None
+
+
+def test_a_second_run_asks_nobody_and_says_the_same(bench: Bench) -> None:
+    first = bench.review(Reviewer(says("objects", "NZ is charged nine.")))
+    assert bench.review(Reviewer()) == first
+    review = find_review(bench.artifacts, bench.heal())
+    assert review is not None
+    assert review.would_check == ("NZ orders",)
+    assert float(bench.incidents.get("orders-f").cost_usd) == pytest.approx(0.01 + review.cost_usd)
+    assert review.cost_usd > 0
+
+
+def test_an_answer_of_the_wrong_form_is_asked_for_once_more(bench: Bench) -> None:
+    reviewer = Reviewer({"opinion": "maybe"}, says("agrees"))
+    assert bench.review(reviewer)["opinion"] == "agrees"
+    assert "was not accepted" in json.dumps(reviewer.asked[1]["messages"])
+    other = bench.review(Reviewer({"opinion": "maybe"}, {"opinion": "maybe"}), attempt=2)
+    assert other["opinion"] == "no_opinion"
+    assert "could not be used" in other["summary"]
+
+
+@pytest.mark.parametrize("why", ["cannot be had", "over budget"])
+def test_who_cannot_be_asked_has_no_opinion_and_says_why(bench: Bench, why: str) -> None:
+    model = Reviewer(ModelNotFound("it is a legacy model"))
+    result = bench.review(model, purse=Empty() if why == "over budget" else None)
+    assert (result["opinion"], result["sent_back"]) == ("no_opinion", False)
+    assert {"cannot be had": "legacy", "over budget": "used up"}[why] in result["summary"]
+
+
+def test_who_is_busy_is_asked_again_later_and_what_was_answered_is_kept(bench: Bench) -> None:
+    with pytest.raises(ModelThrottled):
+        bench.review(Reviewer({"opinion": "maybe"}, ModelThrottled("slow down")))
+    reviewer = Reviewer(says("agrees"))
+    assert bench.review(reviewer)["opinion"] == "agrees"
+    assert len(reviewer.asked) == 1
+    assert "was not accepted" in json.dumps(reviewer.asked[0]["messages"])
+
+
+def test_the_embedded_engine_says_that_it_has_no_opinion(bench: Bench) -> None:
+    result = bench.review(Chat(complete))
+    assert result["opinion"] == Opinion.NONE
+    assert "do not judge" in result["summary"]

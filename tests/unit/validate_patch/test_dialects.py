@@ -1,0 +1,73 @@
+"""The same verdicts, whichever Python a repository is written for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+
+import pytest
+
+from functions.core.engine import ENGINE, syntax_error
+from functions.harness.interpreters import VERSIONS, find, missing
+from tests.dialects import DATA, DIALECTS, Verdict, cases, judge, repository
+
+HERE = [version for version in DIALECTS if find(version) is not None]
+REPOSITORIES = sorted(folder.name for folder in DATA.iterdir() if folder.is_dir())
+
+
+@pytest.fixture(scope="module")
+def verdict() -> Iterator[Callable[[str, int], Verdict]]:
+    """The verdict on a case in a dialect."""
+    with ExitStack() as stack:
+        started = cache(lambda version: stack.enter_context(judge(version)))
+        yield lambda version, number: started(version)(number)
+
+
+# Each case once, in one dialect after the other; `make bench` judges every case in each of them.
+DEALT = [(HERE[number % len(HERE)], number) for number in range(len(cases()))]
+
+
+@pytest.mark.parametrize(
+    ("version", "number"), DEALT, ids=[f"{version}: {cases()[number]['name']}" for version, number in DEALT]
+)
+def test_a_patch_is_judged_alike_in_every_dialect(
+    verdict: Callable[[str, int], Verdict], version: str, number: int
+) -> None:
+    case, found = cases()[number], verdict(version, number)
+    if "gate" in case:
+        assert (found.accepted, found.gate) == (False, case["gate"]), found
+        assert any(case["why"] in finding for finding in found.findings), found
+    else:
+        assert (found.accepted, found.proven) == (True, True), found
+        assert not any("Python" in why for why in found.not_run), found
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+@pytest.mark.parametrize("version", DIALECTS)
+def test_a_dialect_is_that_of_its_python(version: str, name: str) -> None:
+    files = repository(name, DIALECTS[version])
+    modules = {path: file for path, file in files.items() if path.endswith(".py")}
+    for path, file in modules.items():
+        if VERSIONS.index(version) <= VERSIONS.index(ENGINE):
+            assert syntax_error(path, file.data) == ""
+    if version != "3.9":
+        older = tuple(map(int, VERSIONS[VERSIONS.index(version) - 1].split(".")))
+        assert any(_is_newer(file.data, older) for file in modules.values())
+
+
+def _is_newer(source: bytes, version: tuple[int, ...]) -> bool:
+    try:
+        ast.parse(source, feature_version=(version[0], version[1]))
+    except SyntaxError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_every_dialect_is_judged_where_its_python_is(version: str) -> None:
+    if find(version) is None:
+        pytest.skip(missing(version))
+    assert version in HERE
+    assert len([number for dealt, number in DEALT if dealt == version]) >= len(cases()) // len(DIALECTS)
