@@ -58,7 +58,7 @@ class Options:
     approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     package_index: str = ""
-    """Address of the index that packages for the tests are installed from; the installer's own default without it."""
+    """Address of the index that packages for the tests come from; without it, the installer's own default."""
     availability_zones: tuple[str, ...] = ()
     """Where the sandbox's subnets are; else the region's first two, of which Lambda may not support each."""
     pythons: tuple[str, ...] = VERSIONS

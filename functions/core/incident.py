@@ -140,7 +140,7 @@ class Incident:
         return lapsed or self.status is Status.RESOLVED
 
     def is_held_no_longer(self, now: float) -> bool:
-        """Whether the hour is over in which its app had too many heals to begin this one. now: epoch seconds."""
+        """Whether the hour is over in which its app had too many heals for this one. now: epoch seconds."""
         return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property

@@ -15,7 +15,7 @@ import pytest
 from functions.claim_incident.handler import handler
 from functions.core.errors import AppNotRegistered, IncidentNotFound
 from functions.core.incident import ErrorClass, Status
-from functions.core.incidents import Incidents, Sighting
+from functions.core.recorder import Recorder, Sighting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -86,7 +86,11 @@ def test_the_same_execution_may_claim_again_and_no_other_may(table: Table, lambd
 
 
 def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
-    table: Table, lambda_context: Any, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    table: Table,
+    recorder: Recorder,
+    lambda_context: Any,
+    inbox: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Twenty kilobytes of forged tracebacks are 200 errors, and not 200 heals."""
     now = 1_800_000_000
@@ -94,6 +98,7 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     forged = [f"orders-v1-{n}" for n in range(200)]
     for name in forged:
         item = {"fingerprint": name, "status": "NEW", "error_type": "KeyError", "title": "KeyError: @all"}
+        item |= {"generation": 1, "occurrences": 1, "last_seen": "2027-01-15T08:00:00+00:00"}
         table.put_item(Item={"incident_id": name, "app": "orders", **item})
 
     answers = [claim(lambda_context, f"arn:{name}", name) for name in forged]
@@ -108,13 +113,14 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     assert "20 heals of orders began within this hour" in mail
     assert "[@]all" in mail
 
-    incidents = Incidents(table)
+    at = "2027-01-15T08:00:01+00:00"
     sighting = Sighting(
-        "orders", "v1-150", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, "", "", "", "", b"1", True
+        "orders", "v1-150", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, at, at, "", "", b"1", True
     )
-    assert incidents.record(sighting).status is Status.SUPPRESSED  # type: ignore[union-attr] # it is counted
+    assert recorder.record(sighting).incident.status is Status.SUPPRESSED
     monkeypatch.setattr(time, "time", lambda: now + 3600)
-    assert incidents.record(replace(sighting, delivery_id=b"2")).status is Status.NEW  # type: ignore[union-attr] # it is counted
+    assert recorder.record(replace(sighting, delivery_id=b"2")).incident.status is Status.NEW
+    assert recorder.record(replace(sighting, delivery_id=b"3")).incident.generation == 1
     assert claim(lambda_context, "arn:later", "orders-v1-150")["claimed"]
 
 

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from functions.core.incident import ErrorClass, Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.recorder import Recorder
+from functions.core.recorder import Recorder
 from functions.detect_errors import handler as edge
 from functions.detect_errors.events import Batch, LogEvent, encode_batch
 
@@ -305,7 +306,8 @@ def test_the_revision_that_a_record_names_is_kept(invoke: Invoke, incidents: Inc
 def test_a_stack_too_long_for_an_item_is_cut_in_the_middle(invoke: Invoke, incidents: Incidents) -> None:
     assert invoke(LONG, CRASH)["incidents"] == 2
 
-    (long,) = [one for one in incidents.recent("orders") if one.error_type == "ValueError"]
+    (listed,) = [one for one in incidents.recent("orders") if one.error_type == "ValueError"]
+    long = incidents.get(listed.incident_id)
     assert len(long.frames) == 50
     assert (long.frames[0].function, long.frames[-1].function) == ("f0", "f399")
     item = json.dumps(long.to_json(), ensure_ascii=False)
@@ -315,7 +317,7 @@ def test_a_stack_too_long_for_an_item_is_cut_in_the_middle(invoke: Invoke, incid
 def test_frames_are_redacted_before_they_are_kept(invoke: Invoke, incidents: Incidents) -> None:
     invoke(LEAKY)
 
-    (incident,) = incidents.recent("orders")
+    incident = only(incidents)
     kept = json.dumps(incident.to_json())
     assert "Tr0ub4dor" not in kept
     assert "ana.maria" not in kept
@@ -326,14 +328,14 @@ def test_frames_are_redacted_before_they_are_kept(invoke: Invoke, incidents: Inc
 def test_what_cannot_be_written_costs_only_itself(
     invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch, code: str, raised: bool
 ) -> None:
-    record = Incidents.record
+    record = Recorder.record
 
-    def refuse_the_first(self: Incidents, sighting: Any) -> Any:
+    def refuse_the_first(self: Recorder, sighting: Any) -> Any:
         if sighting.error_type == "KeyError":
             raise ClientError({"Error": {"Code": code, "Message": ""}}, "UpdateItem")
         return record(self, sighting)
 
-    monkeypatch.setattr(Incidents, "record", refuse_the_first)
+    monkeypatch.setattr(Recorder, "record", refuse_the_first)
     with pytest.raises(ClientError) if raised else nullcontext():
         invoke(CRASH, OTHER)
 
