@@ -27,9 +27,12 @@ def asked(**parts: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def command(*arguments: str, seconds: float = 30.0) -> dict[str, Any]:
-    """The `suite` part: a command of the app's own, once on each tree."""
-    return {"task": {"kind": "command", "args": list(arguments)}, "plain": None, "seconds": seconds}
+def command(
+    *arguments: str, seconds: float = 30.0, broken: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The `suite` part: a command of the app's own, once on each tree; broken: files of a third run."""
+    task = {"kind": "command", "args": list(arguments)}
+    return {"task": task, "plain": None, "seconds": seconds, "broken": dict(broken or {})}
 
 
 def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def detect(
 
 def _refused_for_good(error: ClientError) -> bool:
     """Whether the same item would be refused again, be it alone or in a transaction."""
-    reasons: Any = error.response.get("CancellationReasons") or [error.response["Error"]]
+    answer: dict[str, Any] = dict(error.response)
+    reasons = answer.get("CancellationReasons") or [answer["Error"]]
     return any(reason.get("Code") in ("ValidationException", "ValidationError") for reason in reasons)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from functions.install_dependencies.requirement import NotPlain, parse
 
@@ -76,9 +76,9 @@ def _group(groups: dict[str, Any], name: str, seen: frozenset[str]) -> Iterator[
             yield from _group(groups, entry["include-group"], seen | {name})
 
 
-def _beside(sources: dict[str, Any]) -> set[str]:
+def _beside(sources: dict[str, Any]) -> set[NormalizedName]:
     """Canonical names of what lies in the repository, by the tables that say where packages come from."""
-    found = set()
+    found: set[NormalizedName] = set()
     for name, given in sources.items():
         for source in given if isinstance(given, list) else [given]:
             if not isinstance(source, dict):

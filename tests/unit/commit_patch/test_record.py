@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.commit_patch.record import confirmed
+from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approvals import Approval, ApprovalStatus
 from functions.core.errors import ApprovalMismatch
 
@@ -80,3 +80,27 @@ def test_anything_else_is_refused(changes: dict[str, Any], said: str) -> None:
 def test_an_approval_that_is_not_there_is_refused() -> None:
     with pytest.raises(ApprovalMismatch, match="there is no approval 'a'"):
         confirmed(None, STATE)
+
+
+BY_HAND = STATE | {
+    "callback_decides": True,
+    "decision": {
+        "approval_id": "",
+        "decision": "approve",
+        "by": ANA,
+        "patch_sha256": "p" * 64,
+        "base_sha": "b" * 40,
+        "decided_at": "2026-11-20T12:00:00+00:00",
+    },
+}
+
+
+def test_a_decision_sent_by_hand_counts_where_whoever_may_answer_the_task_decides() -> None:
+    approved = sent_by_hand(BY_HAND)
+    assert (approved.patch_sha256, approved.base_sha, approved.by) == ("p" * 64, "b" * 40, ANA)
+
+
+@pytest.mark.parametrize("decides", [False, None, "true"])
+def test_a_decision_without_a_record_is_refused_where_the_app_says_who_decides(decides: Any) -> None:
+    with pytest.raises(ApprovalMismatch, match="nobody's approval is on record"):
+        sent_by_hand(BY_HAND | {"callback_decides": decides})

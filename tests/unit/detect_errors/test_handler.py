@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from functions.core.incident import ErrorClass, Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.recorder import Recorder
-from functions.core.recorder import Recorder
 from functions.detect_errors import handler as edge
 from functions.detect_errors.events import Batch, LogEvent, encode_batch
 
