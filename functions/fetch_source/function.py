@@ -3,7 +3,8 @@
 An environment holds secrets, so it is looked at only where the app asks for it and the function itself is
 tagged `self-heal:environment = readable`. IAM cannot see to that: the same call tells the function's runtime,
 which every heal needs. Of it, and of the tags, only what stands under the names below is looked at; a value
-is told to the forge, and kept once the forge knows it as a revision; all that is said of any other is its name.
+is told to the forge, and kept once the forge knows it as a revision; all that is said of any other is its
+name.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from functions.core.archive import Member, pack, read
+from functions.core.errors import ArtifactChanged
 from functions.core.evidence import Build, Evidence, Result
 from functions.harness.job import Job
 from functions.validate_patch import order
@@ -85,6 +86,15 @@ def test_the_evidence_of_a_build_names_it(lanes: Lanes, whole_report: bytes) -> 
     evidence = lanes.judged("codebuild", make)
     assert evidence.build == Build(PROJECT, BUILT["arn"], BUILT["log_url"])
     assert f"CodeBuild project {PROJECT}" in gate(evidence, "reproduces").detail
+
+
+@pytest.mark.parametrize("lane", ["lambda", "codebuild"])
+def test_a_report_is_judged_by_what_was_asked_for_and_by_nothing_else(lanes: Lanes, lane: str) -> None:
+    given = lanes.ordered(lane)
+    asked = lanes.artifacts.get_json(HEAL.attempt_key("experiment.json"))
+    lanes.artifacts.put_json(HEAL.attempt_key("experiment.json"), {**asked, "suite": None})
+    with pytest.raises(ArtifactChanged):
+        lanes.answer(lane, given)
 
 
 def test_the_same_job_gives_the_same_bundle() -> None:
