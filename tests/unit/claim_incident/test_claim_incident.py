@@ -97,7 +97,12 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     monkeypatch.setattr(time, "time", lambda: now)
     forged = [f"orders-v1-{n}" for n in range(200)]
     for name in forged:
-        item = {"fingerprint": name, "status": "NEW", "error_type": "KeyError", "title": "KeyError: @all"}
+        item: dict[str, Any] = {
+            "fingerprint": name,
+            "status": "NEW",
+            "error_type": "KeyError",
+            "title": "KeyError: @all",
+        }
         item |= {"generation": 1, "occurrences": 1, "last_seen": "2027-01-15T08:00:00+00:00"}
         table.put_item(Item={"incident_id": name, "app": "orders", **item})
 

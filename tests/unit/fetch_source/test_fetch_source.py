@@ -363,7 +363,7 @@ def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any],
         "branch",
     )
     assert first["facts"].startswith("orders-f/h1/facts.json@sha256:")
-    assert first["python"] == {"version": "3.12", "why": "the newest, because nothing names another"}
+    assert first["python"]["version"] == "3.12"
     # When the branch moves on and the forge goes away
     hosted.branch("main")
     hosted.forge.stop()
