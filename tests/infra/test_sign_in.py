@@ -52,6 +52,7 @@ def test_the_rest_of_the_stack_is_the_same(zip_template: Any, signed_in_template
             "SignIn",
             "Entrance",
             "ObservabilitySignIn",
+            "KeepAwakeSignIn",
             "DecideApprovalLiveFunctionUrl",
             "DecideApprovalLiveinvoke",
         )
