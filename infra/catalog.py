@@ -18,6 +18,7 @@ class May(StrEnum):
     UPDATE_INCIDENTS = auto()
     QUERY_INCIDENTS = auto()
     """List an app's incidents through the index."""
+    READ_APPROVALS = auto()
     COUNT_DELIVERIES = auto()
     """Remember which deliveries were counted."""
     OPEN_APPROVALS = auto()
@@ -25,6 +26,8 @@ class May(StrEnum):
     READ_ARTIFACTS = auto()
     FIND_ARTIFACTS = auto()
     """See that an object is not there."""
+    READ_SOURCE = auto()
+    """What a heal's dependencies are read from, and those that are kept."""
     WRITE_ARTIFACTS = auto()
     """Those that the function's `writes` name."""
     HAND_OUT_RUNS = auto()
@@ -47,6 +50,8 @@ class May(StrEnum):
     READ_IMAGES = auto()
     """Configuration of these images."""
     NOTIFY = auto()
+    NOTIFY_PERSONS = auto()
+    """Send people their own links."""
     SEAL_TASK_TOKENS = auto()
     OPEN_TASK_TOKENS = auto()
     ANSWER_TASKS = auto()
@@ -93,8 +98,8 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP),
+        settings=("incidents_table", "registry_path", "topic_arn"),
+        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -121,9 +126,9 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
+        settings=("artifacts_bucket", "package_index"),
         writes=("dependencies/*",),
-        settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "propose_patch",
@@ -179,7 +184,7 @@ STEPS = (
         "review_patch",
         image=True,
         timeout=880,
-        writes=("*/review_answer.json", "*/review.json", "*/findings.json", "*/refused.json"),
+        writes=("*/review.json", "*/review_answer.json", "*/findings.json", "*/refused.json"),
         settings=("incidents_table", "artifacts_bucket", "registry_path"),
         may=(
             May.UPDATE_INCIDENTS,
@@ -200,6 +205,7 @@ STEPS = (
             "artifacts_bucket",
             "registry_path",
             "topic_arn",
+            "personal_topic_arn",
             "token_key_arn",
             "link_key_parameter",
             "webhooks_path",
@@ -217,6 +223,7 @@ STEPS = (
             May.READ_WEBHOOKS,
             May.SEAL_TASK_TOKENS,
             May.NOTIFY,
+            May.NOTIFY_PERSONS,
             *_DECIDE,
         ),
     ),
@@ -226,8 +233,8 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("artifacts_bucket", "registry_path", "incidents_table"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=("artifacts_bucket", "registry_path", "incidents_table", "approvals_table"),
+        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
@@ -314,6 +321,7 @@ OTHERS = (
             "artifacts_bucket",
             "registry_path",
             "topic_arn",
+            "personal_topic_arn",
             "link_key_parameter",
             "webhooks_path",
             "approval_url",
@@ -326,6 +334,7 @@ OTHERS = (
             May.READ_LINK_KEY,
             May.READ_WEBHOOKS,
             May.NOTIFY,
+            May.NOTIFY_PERSONS,
         ),
     ),
     Spec(

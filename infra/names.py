@@ -2,7 +2,6 @@
 
 STACK_NAME = "SelfHealingCode"
 REGISTRY_PATH = "/self-heal/apps"
-CREDENTIALS_PATH = "/self-heal/credentials"
 WEBHOOKS_PATH = "/self-heal/webhooks"
 SLACK_SIGNING_PATH = "/self-heal/slack-signing"
 SIGN_IN_CLIENT_PARAMETER = "/self-heal/sign-in-client-secret"

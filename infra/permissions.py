@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.app import CREDENTIALS_PATH
 from functions.core.runs import JOB, REPORT
 from infra.catalog import May
 from infra.names import (
-    CREDENTIALS_PATH,
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
     SIGN_IN_CLIENT_PARAMETER,
@@ -30,6 +30,8 @@ _DYNAMODB_KEY_ACTIONS = (
     "kms:GenerateDataKey*",
     "kms:ReEncrypt*",
 )
+# A reference names the version, too.
+_READ_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion"]
 _READ_WRITE_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
@@ -42,6 +44,7 @@ class Resources:
     approvals_arn: str
     bucket_arn: str
     topic_arn: str
+    personal_topic_arn: str
     data_key_arn: str
     token_key_arn: str
     state_machine_name: str
@@ -84,15 +87,22 @@ def _meaning(
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
         May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
+        May.READ_APPROVALS: [(["dynamodb:GetItem"], [approvals])],
         # In transactions, which need the rights of what they are made of.
         May.COUNT_DELIVERIES: [
             (["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [resources.deliveries_arn])
         ],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
-        May.READ_ARTIFACTS: [(["s3:GetObject"], [f"{bucket}/*"])],
+        May.READ_ARTIFACTS: [(_READ_OBJECTS, [f"{bucket}/*"])],
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
+        May.READ_SOURCE: [
+            (
+                _READ_OBJECTS,
+                [f"{bucket}/{key}" for key in ("*/source.tar.gz", "*/facts.json", "dependencies/*")],
+            )
+        ],
         May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/{name}" for name in writes])],
         May.HAND_OUT_RUNS: [
             (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
@@ -123,7 +133,8 @@ def _meaning(
             )
         ],
         # An environment holds secrets, so only one of ours has this; any function may be registered without a
-        # change of the stack.
+        # change of the stack. The runtime and the environment are told by the same call, so no condition can
+        # ask for the tag without which that one leaves the environment alone.
         May.READ_FUNCTIONS: [
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
@@ -138,6 +149,7 @@ def _meaning(
             )
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
+        May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
         May.OPEN_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
         # SendTask* have no resource type: the token itself is the capability.
@@ -172,6 +184,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
                 May.READ_INCIDENTS,
                 May.UPDATE_INCIDENTS,
                 May.QUERY_INCIDENTS,
+                May.READ_APPROVALS,
                 May.COUNT_DELIVERIES,
                 May.OPEN_APPROVALS,
                 May.UPDATE_APPROVALS,
@@ -179,8 +192,8 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
         ),
     ),
     ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.HAND_OUT_RUNS})),
-    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS})),
-    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY})),
+    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
+    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
     (
         "ssm",
         ("kms:Decrypt",),

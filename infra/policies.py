@@ -36,7 +36,7 @@ def operator(target: Target) -> dict[str, Any]:
         _allow("FindStack", ["cloudformation:DescribeStacks"], [_stack(here)]),
         _allow("Look", ["dynamodb:GetItem"], tables),
         _allow("List", ["dynamodb:Query", "dynamodb:Scan"], [f"{tables[0]}/index/by_app"]),
-        _allow("LookAtArtifacts", ["s3:GetObject"], [f"{bucket}/*"]),
+        _allow("LookAtArtifacts", ["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/*"]),
         _allow("FindArtifacts", ["s3:ListBucket"], [bucket]),
         _allow("LookAtHeals", ["states:DescribeExecution", "states:GetExecutionHistory"], [executions]),
         _allow("Redrive", ["states:RedriveExecution"], [executions]),

@@ -9,9 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.core.app import App
+from functions.core.approvers import with_links
+from functions.core.registry import bound
 from infra.errors import UserError
 from infra.names import (
-    CREDENTIALS_PATH,
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
     SLACK_SIGNING_PATH,
@@ -45,8 +46,8 @@ def register(
     key = target.output("DataKeyArn")
     _ensure_link_key(ssm, key)
     if token:
-        name = app.credentials or f"{CREDENTIALS_PATH}/{app.name}"
-        ssm.put_parameter(Name=name, Value=token, Type="SecureString", KeyId=key, Overwrite=True)
+        name, value = app.credentials_parameter, bound(token, app)
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"credentials": name})
     if webhooks:
         name = f"{WEBHOOKS_PATH}/{app.name}"
@@ -59,6 +60,8 @@ def register(
     ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
     for group in app.log_groups:
         _subscribe(target, group)
+    for approver in with_links(app.approvers):
+        _subscribe_person(target, approver)
 
 
 def _ensure_link_key(ssm: Any, key: str) -> None:
@@ -73,6 +76,22 @@ def _ensure_link_key(ssm: Any, key: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterAlreadyExists":
             raise
+
+
+def _subscribe_person(target: Target, address: str) -> None:
+    """Let a person have the links that are theirs: AWS asks them to confirm, once. Anybody else's pass by.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+    """
+    if "@" not in address:
+        return  # a name of the sign-in's, which has no mailbox
+    policy = json.dumps({"recipient": [address]})
+    target.session.client("sns").subscribe(
+        TopicArn=target.output("PersonalTopicArn"),
+        Protocol="email",
+        Endpoint=address,
+        Attributes={"FilterPolicy": policy},
+    )
 
 
 def _subscribe(target: Target, group: str) -> None:

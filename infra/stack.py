@@ -57,6 +57,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    package_index: str = ""
+    """Address of the index that packages for the tests come from; without it, the installer's own default."""
     availability_zones: tuple[str, ...] = ()
     """Where the sandbox's subnets are; else the region's first two, of which Lambda may not support each."""
     pythons: tuple[str, ...] = VERSIONS
@@ -94,6 +96,7 @@ class SelfHealingCode(Stack):
             approvals_arn=storage.approvals.table_arn,
             bucket_arn=storage.artifacts.bucket_arn,
             topic_arn=storage.topic.topic_arn,
+            personal_topic_arn=storage.personal_topic.topic_arn,
             data_key_arn=storage.data_key.key_arn,
             token_key_arn=storage.token_key.key_arn,
             state_machine_name=NAME,
@@ -163,6 +166,7 @@ class SelfHealingCode(Stack):
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,
             "topic_arn": storage.topic.topic_arn,
+            "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(
                 service="states",
                 resource="stateMachine",
@@ -174,6 +178,7 @@ class SelfHealingCode(Stack):
             "link_key_parameter": LINK_KEY_PARAMETER,
             "slack_signing_path": SLACK_SIGNING_PATH,
             "webhooks_path": WEBHOOKS_PATH,
+            "package_index": options.package_index,
             "pythons": " ".join(options.pythons),
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
             # A link lives as long as its task can be answered.
@@ -223,6 +228,7 @@ class SelfHealingCode(Stack):
             "ApprovalsTable": storage.approvals.table_name,
             "ArtifactsBucket": storage.artifacts.bucket_name,
             "TopicArn": storage.topic.topic_arn,
+            "PersonalTopicArn": storage.personal_topic.topic_arn,
             "ApprovalUrl": self.approval_url,
             "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
             "DataKeyArn": storage.data_key.key_arn,

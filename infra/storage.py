@@ -74,14 +74,19 @@ class Storage(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(artifact_days),
+                    noncurrent_version_expiration=Duration.days(artifact_days),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            # Whoever overwrites what was proven is found out by its hash; this keeps what it was.
+            versioned=True,
             removal_policy=KEPT,
         )
         self.topic = sns.Topic(self, "Notifications", enforce_ssl=True, master_key=self.data_key)
+        # Links that are one person's alone: nobody but `selfheal configure` subscribes anybody to this one.
+        self.personal_topic = sns.Topic(self, "PersonalLinks", enforce_ssl=True, master_key=self.data_key)
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsNotify",

@@ -64,6 +64,12 @@ def _text(name: str, value: Any) -> str:
     raise ValueError(f"{name} is {value!r}: it must be text")
 
 
+def _https(name: str, value: Any) -> str:
+    if isinstance(value, str) and value.startswith("https://"):
+        return value
+    raise ValueError(f"{name} is {value!r}: it must be the https address of a package index")
+
+
 def _truth(name: str, value: Any) -> bool:
     found = {"true": True, "false": False}.get(str(value).lower())
     if found is None:
@@ -100,6 +106,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "availability_zones": _names,
     "pythons": _names,
     "build_image": _text,
+    "package_index": _https,
     "microvm": _microvm,
     "sign_in": _sign_in,
 }

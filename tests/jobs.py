@@ -27,10 +27,13 @@ def asked(**parts: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def command(*arguments: str, seconds: float = 30.0) -> dict[str, Any]:
-    """The `suite` part: a command of the app's own, once on each tree."""
+def command(
+    *arguments: str, seconds: float = 30.0, broken: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The `suite` part: a command of the app's own, once on each tree; broken: files of a third run."""
     task = {"kind": "command", "args": list(arguments)}
-    return {"task": task, "plain": None, "seconds": seconds, "left_out": []}
+    given = {"task": task, "plain": None, "seconds": seconds, "left_out": []}
+    return {**given, "broken": dict(broken or {})}
 
 
 def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:

@@ -59,7 +59,9 @@ def _desk() -> Desk:
         registry=_registry(),
         decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
         tokens=tokens,
-        notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        notifications=Notifications(
+            boto3.client("sns"), settings.require("topic_arn"), settings.require("personal_topic_arn")
+        ),
         webhooks=Webhooks(settings.require("webhooks_path")),
         keys=_link_keys().all(),
         page=settings.require("approval_url"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from functions.core.announcement import CONFIDENCE, Fix, line, moment, shortened, times
+from functions.core.announcement import CONFIDENCE, Fix, moment, shortened, times
 from functions.core.approvers import EVERYBODY
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
+from functions.core.inert import inert_line
 
 _WIDTH = 76
 
@@ -40,10 +41,10 @@ def compose(
     again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
     lines = [
         *again,
-        _wrap(f"{incident.app} fails with {line(incident.title)}"),
+        _wrap(f"{incident.app} fails with {inert_line(incident.title)}"),
         _wrap(f"Seen {times(incident)}."),
         "",
-        _wrap(f"Proposed fix: {line(fix.title)}"),
+        _wrap(f"Proposed fix: {inert_line(fix.title)}"),
         _wrap(f"Cause: {shortened(fix.root_cause)}"),
         f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),
@@ -58,13 +59,14 @@ def compose(
 
 
 def _proof(evidence: Evidence) -> str:
+    warned = "".join(f"\n{_wrap(f'But: {inert_line(sentence)}')}" for sentence in evidence.warnings)
     if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed."
+        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
     missing = "\n".join(
-        textwrap.fill(line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+        textwrap.fill(inert_line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
         for sentence in evidence.not_proven
     )
-    return f"NOT fully proven:\n{missing}"
+    return f"NOT fully proven:\n{missing}{warned}"
 
 
 def _way_in(link: str, recipient: str, until: str) -> list[str]:

@@ -37,6 +37,9 @@ class Question:
     patch_key: str
     evidence_key: str
     proposal_key: str
+    source_key: str
+    dependencies_key: str
+    review_key: str
     fix: Fix
     task_token: str = field(repr=False)
     """Kept out of the representation, which ends up in logs and tracebacks."""
@@ -53,6 +56,9 @@ class Question:
             patch_key=state["validation"]["patch_key"],
             evidence_key=state["validation"]["evidence_key"],
             proposal_key=state["proposal"]["key"],
+            source_key=state["source"]["key"],
+            dependencies_key=state.get("dependencies", {}).get("key", ""),
+            review_key=state.get("review", {}).get("key", ""),
             fix=Fix(
                 title=state["proposal"]["title"],
                 root_cause=state["proposal"]["reason"],
@@ -112,6 +118,9 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             patch_key=question.patch_key,
             evidence_key=question.evidence_key,
             proposal_key=question.proposal_key,
+            source_key=question.source_key,
+            dependencies_key=question.dependencies_key,
+            review_key=question.review_key,
             expires_at=expires_at,
             repository=app.repository,
             page=desk.page,

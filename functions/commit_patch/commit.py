@@ -26,11 +26,12 @@ _REJECTED = re.compile(r"\[(?:remote )?rejected\]|non-fast-forward|fetch first|s
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What a human approved, and when (ISO 8601)."""
+    """What was approved, when (ISO 8601), and by whom."""
 
     patch_sha256: str
     base_sha: str
     decided_at: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

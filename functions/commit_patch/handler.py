@@ -6,8 +6,10 @@ from typing import Any
 
 import boto3
 
-from functions.commit_patch.commit import Approved, check, commit
+from functions.commit_patch.commit import check, commit
 from functions.commit_patch.message import commit_message
+from functions.commit_patch.record import confirmed, sent_by_hand
+from functions.core.approvals import Approvals
 from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.heal import Heal
@@ -24,18 +26,19 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
-    validation, decision = event["validation"], event["decision"]
+    dynamodb = boto3.resource("dynamodb")
+    approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
+    approval_id = event["decision"]["approval_id"]
+    approved = confirmed(approvals.get(approval_id), event) if approval_id else sent_by_hand(event)
+    validation = event["validation"]
     patch = artifacts.get(validation["patch_key"])
-    approved = Approved(decision["patch_sha256"], decision["base_sha"], decision["decided_at"])
     check(patch, validation["patch_sha256"], event["source"]["base_sha"], approved)
 
-    incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
+    incidents = Incidents(dynamodb.Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
     app = registry.app(heal.app)
     incident = incidents.get(heal.incident_id)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    message = commit_message(
-        incident, proposal, approved_by=decision["by"], patch_sha256=approved.patch_sha256
-    )
+    message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
     remote = Remote.of(app, registry.credentials(app))
     return commit(remote, patch, approved, incident.branch_name, message).to_json()

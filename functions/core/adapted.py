@@ -33,7 +33,7 @@ class Adapted:
         self,
         model: Counts,
         refused: Mapping[str, Mapping[str, int]] | None = None,
-        keep: Callable[[Refused], None] = lambda _: None,
+        keep: Callable[[Refused], object] = lambda _: None,
     ) -> None:
         self._model = model
         self._refused: Refused = {name: dict(found) for name, found in (refused or {}).items()}

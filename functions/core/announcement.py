@@ -13,6 +13,7 @@ from functions.core.approvers import EVERYBODY, in_slack
 from functions.core.console import execution_url
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
+from functions.core.inert import inert_line
 from functions.core.links import Link
 from functions.core.webhooks import Post
 
@@ -98,18 +99,14 @@ def moment(epoch: int) -> str:
 
 def shortened(cause: str) -> str:
     """A cause, cut at a word."""
-    return textwrap.shorten(line(cause), _CAUSE_LIMIT)
-
-
-def line(text: str) -> str:
-    """`text` on one line, without characters that do not print."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return textwrap.shorten(inert_line(cause), _CAUSE_LIMIT)
 
 
 def _proof(evidence: Evidence) -> str:
+    warned = "".join(f" But: {sentence}" for sentence in evidence.warnings)
     if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed."
-    return "NOT fully proven: " + " ".join(f"- {sentence}" for sentence in evidence.not_proven)
+        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
+    return "NOT fully proven: " + " ".join(f"- {sentence}" for sentence in evidence.not_proven) + warned
 
 
 def _minute(timestamp: str) -> str:

@@ -12,8 +12,12 @@ from functions.core.errors import AppInvalid, ModelNotFound
 from functions.core.models import default_model
 from functions.core.repository_settings import PYTHON
 
+CREDENTIALS_PATH = "/self-heal/credentials"
+"""Parameter Store path below which each app's forge token lies, under the app's own name."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
+# Their executions' names are kept in one item, which holds 400 KB.
+_MOST_HEALS = 1_000
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
 
@@ -40,9 +44,9 @@ class App:
     branch: str = "main"
     """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
     credentials: str = ""
-    """Name of the SecureString parameter that holds the forge token; empty for a public repository."""
+    """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
     forge_api: str = "https://api.github.com"
-    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise."""
+    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise: of the repository's host."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -51,6 +55,8 @@ class App:
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""
     """Commit that is deployed, when a deployment records it here."""
+    revision_from_environment: bool = False
+    """Whether the environment of a function that is tagged for it may be read for the revision."""
     python: str = ""
     """The Python that the app runs on, such as "3.12"; empty means: as its function, its image or its
     repository say."""
@@ -92,6 +98,8 @@ class App:
     """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
     """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
+    max_heals_per_hour: int = 20
+    """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
 
     def to_json(self) -> dict[str, Any]:
@@ -116,18 +124,16 @@ class App:
         values: dict[str, Any] = {}
         for key, value in data.items():
             values[key] = _checked(name, key, str(types[key]), value)
+        values.setdefault("forge_api", _api_of(str(values.get("repository", ""))))
         for required in ("log_groups", "repository"):
             if not values.get(required):
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
-        for key in ("repository", "forge_api"):
-            url = urlsplit(getattr(app, key))
-            if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
-                raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
-            if url.scheme == "http" and url.hostname != "127.0.0.1":
-                raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
+        _check_forge(app)
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+        if not 1 <= app.max_heals_per_hour <= _MOST_HEALS:
+            raise AppInvalid(f"app {name!r}: 'max_heals_per_hour' must be from 1 to {_MOST_HEALS:,}")
         for approver in filter(malformed, app.approvers):
             raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
         if app.approvals_needed not in (1, 2):
@@ -158,9 +164,45 @@ class App:
         )
 
     @property
+    def host(self) -> str:
+        """The forge's host, with its port where the address names one."""
+        return urlsplit(self.repository).netloc.lower()
+
+    @property
+    def credentials_parameter(self) -> str:
+        """Where the app's token lies: nobody who writes an entry can name another app's."""
+        return f"{CREDENTIALS_PATH}/{self.name}"
+
+    @property
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
+
+
+def _api_of(repository: str) -> str:
+    """The REST API that belongs to a repository's host: GitHub's own, or GitHub Enterprise's."""
+    url = urlsplit(repository)
+    if url.hostname in (None, "github.com"):
+        return "https://api.github.com"
+    return f"{url.scheme}://{url.netloc}/api/v3"
+
+
+def _check_forge(app: App) -> None:
+    """Raises AppInvalid for addresses that cannot be used, or that do not belong together."""
+    name = app.name
+    for key in ("repository", "forge_api"):
+        url = urlsplit(getattr(app, key))
+        if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
+            raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
+        if url.scheme == "http" and url.hostname != "127.0.0.1":
+            raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
+    if urlsplit(app.forge_api).netloc.lower() not in (app.host, f"api.{app.host}"):
+        raise AppInvalid(
+            f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
+        )
+    if app.credentials not in ("", app.credentials_parameter):
+        own = app.credentials_parameter
+        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
 
 
 def _check_models(app: App) -> None:

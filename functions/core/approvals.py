@@ -64,7 +64,13 @@ class Approval:
     patch_key: str
     evidence_key: str
     proposal_key: str
+    """These keys are references: they say which bytes were asked about (functions/core/artifacts.py)."""
     expires_at: int
+    source_key: str = ""
+    dependencies_key: str = ""
+    """What it was proven on, and with."""
+    review_key: str = ""
+    """The second opinion, where somebody was asked for one."""
     repository: str = ""
     page: str = ""
     """Base address of the page, ending in `/`."""

@@ -8,16 +8,16 @@ delivered is delivered again, never changed.
 from __future__ import annotations
 
 import json
-import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from functions.core import hidden
 from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
-from functions.core.approvers import may_decide, person
+from functions.core.approvers import may_decide, person, pinned
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
@@ -47,7 +47,6 @@ _NOBODY_WAITS = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 _HISTORY_EVENTS = 1_000
 # How long a concurrent delivery is waited for: two requests take a fraction of a second. Count, seconds.
 _LOOKS, _BETWEEN_LOOKS = 4, 0.25
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class DecisionInvalid(ValueError):
@@ -83,7 +82,7 @@ class Decision:
 
     def checked(self) -> Decision:
         """The same decision with clean text. Raises DecisionInvalid when it is not complete."""
-        comment = _CONTROL.sub("", self.comment.replace("\r\n", "\n").replace("\r", "\n")).strip()
+        comment = hidden.without(self.comment.replace("\r\n", "\n").replace("\r", "\n")).strip()
         if len(comment) > COMMENT_LIMIT:
             raise DecisionInvalid(f"The comment is longer than {COMMENT_LIMIT:,} characters.")
         if self.verdict is Verdict.REVISE and not comment:
@@ -128,6 +127,8 @@ class Decisions:
         asked = self._approvals.get(approval_id)
         if asked is None:
             return Answer(Standing.NOT_FOUND, None)
+        if decision.via == "iam":
+            decision = replace(decision, by=pinned(decision.by, asked.execution_arn.split(":")[4]))
         if not may_decide(decision.by, asked.approvers):
             return Answer(Standing.NOT_ALLOWED, asked)
         answer = self.standing(self._record(asked, decision) or self._current(asked))

@@ -17,6 +17,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── RepositoryNotFound    the repository, branch or commit does not exist (or is hidden from us)
         ├── SourceTooLarge        the source tree is beyond what a heal may read
         ├── ArchiveUnsafe         a source archive holds what ours never hold: a way out of its directory
+        ├── ArtifactChanged       an object is not the one that an earlier step wrote and told of
         ├── ForgeAccessDenied     the git host refused the app's credentials
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
         ├── ModelNotFound         Bedrock has no such model for this account and region, or no more
@@ -84,6 +85,10 @@ class SourceTooLarge(PermanentError):
 
 class ArchiveUnsafe(PermanentError):
     """A source archive is broken, or holds members that would leave the directory it is unpacked into."""
+
+
+class ArtifactChanged(PermanentError):
+    """An artifact's bytes differ from those that a step wrote, proved or showed."""
 
 
 class ForgeAccessDenied(PermanentError):

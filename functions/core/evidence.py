@@ -64,6 +64,8 @@ class Evidence:
     base_reason: str = ""
     """Why the patch is for that commit: who named it as deployed."""
     build: Build | None = None
+    warnings: tuple[str, ...] = ()
+    """What the repository's own settings took out of the proof, one sentence each."""
     python: Python | None = None
     """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
 
@@ -93,6 +95,7 @@ class Evidence:
             "base_sha": self.base_sha,
             "base_reason": self.base_reason,
             "build": asdict(self.build) if self.build else None,
+            "warnings": list(self.warnings),
             "python": self.python.to_json() if self.python else None,
         }
 
@@ -104,6 +107,7 @@ class Evidence:
             base_sha=data.get("base_sha", ""),
             base_reason=data.get("base_reason", ""),
             build=Build(**data["build"]) if data.get("build") else None,
+            warnings=tuple(data.get("warnings", ())),
             python=Python.from_json(data["python"]) if data.get("python") else None,
         )
 

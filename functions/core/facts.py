@@ -32,9 +32,12 @@ class Facts:
     """What the app runs on."""
 
     @classmethod
-    def load(cls, artifacts: Artifacts, heal: Heal) -> Self:
-        """Read what FetchSource wrote for this heal."""
-        data: dict[str, Any] = artifacts.get_json(heal.key(_NAME))
+    def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:
+        """Read what FetchSource wrote for this heal, by the reference that it told.
+
+        An execution that began when none was told has none. Raises ArtifactChanged.
+        """
+        data: dict[str, Any] = artifacts.get_json(reference or heal.key(_NAME))
         return cls(
             incident=Incident.from_item(data["incident"]),
             app=App.from_json(heal.app, data["app"]),
@@ -43,8 +46,8 @@ class Facts:
             python=Python.from_json(data.get("python")),
         )
 
-    def save(self, artifacts: Artifacts, heal: Heal) -> None:
-        """Write beside the heal's source archive; a second run overwrites with the same."""
+    def save(self, artifacts: Artifacts, heal: Heal) -> str:
+        """Write beside the heal's source archive; the reference. A second run overwrites with the same."""
         data = {
             "incident": self.incident.to_json(),
             "app": self.app.to_json(),
@@ -52,4 +55,4 @@ class Facts:
             "submodules": list(self.submodules),
             "python": self.python.to_json(),
         }
-        artifacts.put_json(heal.key(_NAME), data)
+        return artifacts.put_json(heal.key(_NAME), data)

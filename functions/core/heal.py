@@ -3,11 +3,12 @@
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
     {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "second_opinion",
-     "source":       {"key", "base_sha", "revision_from", "python": {"version", "why"}},
+     "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"}, or, before a run,
-                     {"verdict": "deferred", "run" or "build": {"project", "bucket", "folder", "nonce"}},
+                     {"verdict": "deferred", "run" or "build": {"project", "bucket", "folder", "nonce",
+                                                                  "experiment"}},
      "review":       {"opinion", "summary", "key", "sent_back"}, for an app with a `review_model`,
      "run":          {"ended", "lane"} of the last run in the stack's own runner,
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
@@ -15,6 +16,8 @@ The state input that travels between the steps is small JSON of this shape (each
                       "decided_at"},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}
+
+Keys of artifacts in it are references, which say what their bytes are: see functions/core/artifacts.py.
 """
 
 from __future__ import annotations

@@ -100,6 +100,8 @@ class Incident:
     pull_request_url: str = ""
     reason: str = ""
     next_action: str = ""
+    held_until: int = 0
+    """Epoch seconds until which too many other heals of the app began; seen after that, it becomes NEW."""
     redrivable_until: str = ""
     """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""
@@ -124,7 +126,7 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
-        for name in ("occurrences", "generation", "attempts", "ttl"):
+        for name in ("occurrences", "generation", "attempts", "held_until", "ttl"):
             if name in values:
                 values[name] = int(values[name])
         if "cost_usd" in values:
@@ -136,6 +138,10 @@ class Incident:
         failed and can no longer be redriven. now: ISO 8601 in UTC."""
         lapsed = self.status is Status.FAILED and bool(self.redrivable_until) and self.redrivable_until < now
         return lapsed or self.status is Status.RESOLVED
+
+    def is_held_no_longer(self, now: float) -> bool:
+        """Whether the hour is over in which its app had too many heals for this one. now: epoch seconds."""
+        return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property
     def branch_name(self) -> str:

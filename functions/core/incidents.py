@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Incident, Status
 from functions.core.lifetimes import KEEP_SECONDS
+from functions.core.quota import HourlyHeals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -36,6 +37,10 @@ class Incidents:
         if not item:
             raise IncidentNotFound(f"no incident {incident_id!r} in table {self._table.name}")
         return Incident.from_item(item)
+
+    def hourly_heals(self, app: str, most: int) -> HourlyHeals:
+        """How many of the app's heals began in this hour; it is counted in the same table."""
+        return HourlyHeals(self._table, app, most)
 
     def claim(self, incident_id: str, execution_arn: str) -> Incident | None:
         """Claim a NEW incident for an execution. The same execution may claim again; None for any other."""

@@ -36,7 +36,7 @@ class Journal:
     def __init__(
         self,
         kept: dict[str, Any] | None = None,
-        keep: Callable[[dict[str, Any]], None] = lambda _: None,
+        keep: Callable[[dict[str, Any]], object] = lambda _: None,
         prices: Prices = LISTED,
     ) -> None:
         self._keep = keep

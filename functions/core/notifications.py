@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.core.approvers import EVERYBODY
 from functions.core.telemetry import logger
 
 if TYPE_CHECKING:
@@ -18,23 +19,30 @@ _SUBJECT_LIMIT = 100
 
 
 class Notifications:
-    """Publishes to the topic that the team subscribes to."""
+    """Publishes to the topic that the team subscribes to, and to the one of messages for one person each."""
 
-    def __init__(self, client: SNSClient, topic_arn: str) -> None:
+    def __init__(self, client: SNSClient, topic_arn: str, personal_topic_arn: str = "") -> None:
         self._client = client
         self._topic_arn = topic_arn
+        self._personal_topic_arn = personal_topic_arn
 
     def send(self, subject: str, text: str, recipient: str = "") -> bool:
-        """Publish; False (and a log line) when that failed.
+        """Publish to the team, or to the one person named; False (and a log line) when that failed.
 
-        `recipient` becomes a message attribute: a subscription with a filter policy gets only its own.
+        `recipient` is a message attribute, by which each subscription to the personal topic gets its own
+        only. Raises ValueError for a recipient where there is no such topic: others would read it.
         """
         attributes: dict[str, MessageAttributeValueTypeDef] = {}
+        topic = self._topic_arn
+        if recipient not in ("", EVERYBODY):
+            if not self._personal_topic_arn:
+                raise ValueError("a message for one person has no topic that only they read")
+            topic = self._personal_topic_arn
         if recipient:
             attributes["recipient"] = {"DataType": "String", "StringValue": recipient}
         try:
             self._client.publish(
-                TopicArn=self._topic_arn,
+                TopicArn=topic,
                 Subject=subject_line(subject),
                 Message=text,
                 MessageAttributes=attributes,

@@ -90,7 +90,8 @@ class Recorder:
     def record(self, sighting: Sighting) -> Recorded:
         """Count a sighting once, whatever is delivered twice and wherever a run of this dies.
 
-        An incident that had ended in a way that a recurrence contradicts becomes NEW once more.
+        An incident that had ended in a way that a recurrence contradicts becomes NEW once more; so does one
+        that waited for an hour with fewer heals.
         """
         known = self._read(sighting.incident_id) or self._create(sighting)
         counted, reopened = self._count(sighting, known)
@@ -166,7 +167,7 @@ class Recorder:
             "ExpressionAttributeValues": {":count": sighting.count, ":ttl": now + KEEP_SECONDS},
         }
         writes = [remembered, added]
-        if sighting.heals and known.is_over_for_good(utc_now()):
+        if sighting.heals and (known.is_over_for_good(utc_now()) or known.is_held_no_longer(now)):
             writes.append(self._reopening(known))
         reasons = self._transact(writes)
         if not reasons:
@@ -178,14 +179,17 @@ class Recorder:
 
     def _reopening(self, incident: Incident) -> dict[str, Any]:
         resolved = incident.status is Status.RESOLVED
-        attributes = {
-            "status": str(Status.NEW),
-            "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
-            "generation": incident.generation + 1,
-            "execution_arn": "",
-            "updated_at": utc_now(),
-        }
+        attributes: dict[str, Any] = {"status": str(Status.NEW), "updated_at": utc_now()}
+        if incident.status is Status.SUPPRESSED:
+            attributes["held_until"] = 0
+        else:
+            attributes |= {
+                "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
+                "generation": incident.generation + 1,
+                "execution_arn": "",
+            }
         setting = _setting(attributes)
+        setting["ExpressionAttributeNames"] |= {"#generation": "generation"}
         setting["ExpressionAttributeValues"] |= {":old": str(incident.status), ":was": incident.generation}
         return {
             "TableName": self._incidents.name,

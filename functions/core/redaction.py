@@ -5,8 +5,9 @@ hash of the value: equal values stay equal, in one text and between texts, so th
 produced it can still be read together; 16 bits do not give the value back.
 
 Secrets are recognised by the token shapes of detect-secrets (offline: nothing is ever verified against a
-service) and, where those have gaps or cost quadratic time on hostile text, by the rules below. Its entropy
-detector for hex is left out on purpose: commit ids, request ids and hashes in tracebacks are not secrets.
+service), by those of `secret_shapes` where it has gaps or costs quadratic time on hostile text, and by the
+names that values are assigned to; personal data as `personal_data` says. The entropy detector for hex is left
+out on purpose: commit ids, request ids and hashes in tracebacks are not secrets.
 
 Line breaks are never removed: a redacted file has the same line numbers as the original.
 """
@@ -21,87 +22,43 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-Span = tuple[int, int, str]
-"""Start, end and kind of something to mask."""
+from functions.core.personal_data import personal
+from functions.core.secret_shapes import Span, found_by_shape, is_template, looks_random
 
 PLACEHOLDER = re.compile(r"\[redacted [a-z][a-z ]{0,39} [0-9a-f]{4}\]")
 
-# Every pattern below is linear in the text or backtracks over a bounded length only.
-_CONNECTION = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,100}:([^\s/'\"<>]{1,200})@(?=[\w\[.-])"
+# The word for a password in the languages that Wikipedia has most articles in, where it is another.
+_ABROAD = (
+    r"passwort|kennwort|mot[ _]de[ _]passe|contrase(?:ñ|n)a|senha|parola[ _]d'ordine|wachtwoord|has(?:ł|l)o"
+    r"|l(?:ö|o)senord|пароль|密码|パスワード|비밀번호"
 )
-_JWT = re.compile(
-    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_=-]{8,8000}\.[A-Za-z0-9_=-]{4,8000}(?:\.[A-Za-z0-9_=-]{0,8000})?"
-)
-_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
-# What follows a header whose end was cut off: lines of base64, with real or escaped line breaks.
-_KEY_BODY = re.compile(r"(?:(?:\\[nr]|[ \t\r\n]){1,4}[A-Za-z0-9+/=]{8,100}(?=[\s\\\"',]|$)){0,400}")
-_KEY_BLOCK_LIMIT = 20_000
-_AUTH_SCHEME = re.compile(
-    r"(?i)(?P<header>authorization\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,2}[\"']?)?"
-    r"\b(?:bearer|basic|token|apikey|negotiate)[ \t]{1,3}(?:token[= ]{1,2})?[\"']?"
-    r"(?P<value>[A-Za-z0-9._~+/=-]{6,4000})"
-)
-# Not a word of prose or an identifier of code: it has a digit and is no plain name, or it is very long.
-_CREDENTIAL = re.compile(r"(?=[^\d]*\d)(?![A-Za-z_]\w{0,15}$).+|.{41,}")
-_COOKIE = re.compile(r"(?i)\b(?:set-)?cookie[\"']?[ \t]{0,3}[:=](?!=)[ \t]{0,3}[\"']?([^\"'\r\n]{4,4000})")
-
-# Prefixes that services give their tokens so that scanners can find them, where detect-secrets 1.5 knows no
-# or only an older form. Sources: the services' own pages on token formats (GitHub, Anthropic, OpenAI, Google,
-# npm, Hugging Face, Slack, Stripe, DigitalOcean, Shopify, Databricks).
-_TOKEN_SHAPES = re.compile(
-    r"(?<![A-Za-z0-9])(?:github_pat_[A-Za-z0-9_]{22,255}|sk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,255}"
-    r"|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,60}"
-    r"|xapp-[0-9A-Za-z-]{20,255}|(?:sk|rk|pk)_test_[A-Za-z0-9]{16,255}|whsec_[A-Za-z0-9+/=]{20,255}"
-    r"|dop_v1_[a-f0-9]{64}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|dapi[a-f0-9]{32})"
-)
-
 _KEYS = (
-    r"passwords?|passwd|pwd|passphrase|pass_?code|secrets?(?:[_-]?(?:access[_-]?)?key)?|tokens?|credentials?"
-    r"|(?:api|access|account|auth|client|encryption|private|service|shared|shared[_-]?access|signing)[_-]?keys?"
+    rf"passwords?|passwd|pwd|passphrase|pass_?code|{_ABROAD}|(?<![a-z])(?:pass|pat)(?=[\"':= \t\\])"
+    r"|secrets?(?:[_-]?(?:access[_-]?)?key)?|tokens?|credentials?"
+    r"|(?:api|access|account|auth|client|encryption|licen[cs]e|private|service|shared|shared[_-]?access|signing)[_-]?keys?"
     r"|client[_-]?secret|signature|authorization|session[_-]?id"
 )
 _ASSIGNMENT = re.compile(
     rf"(?i)(?P<key>{_KEYS})\d{{0,3}}\\{{0,2}}[\"']?\]?(?P<gap>[ \t]{{0,3}})(?P<sign>=>|:=|={{1,2}}|:)"
     r"(?P<space>[ \t]{0,3})[bru]?"
-    r"(?:(?P<quote>\\{0,2}[\"'])(?P<quoted>[^\"'\r\n\\]{3,500})(?=\\{0,2}[\"'])"
-    r"|(?P<bare>[^\s\"'<>,;&(){}\[\]\\]{4,500}))"
+    r"(?:(?P<quote>\\{0,2}[\"'])(?P<quoted>[^\"'\r\n\\]{1,500})(?=\\{0,2}[\"'])"
+    r"|(?P<bare>[<{]?[^\s\"'<>,;&(){}\[\]\\]{4,500}))"
 )
+_CHOSEN_BY_PEOPLE = re.compile(rf"(?i)pass(?!$)|pwd|secret|client|{_ABROAD}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*\.?")
 _NAMES_A_SECRET = re.compile(rf"(?i)[a-z_. -]{{0,80}}(?:{_KEYS})[a-z_. -]{{0,80}}")
 _WORDS = re.compile(r"[a-z_. -]+|[A-Z_. -]+")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+\.\d+")
 _COUNT = re.compile(r"\d{1,11}|\d{1,3}(?:_\d{3}){1,3}")
-_TEMPLATE = re.compile(r"[{$%<*.]|(?i:x{3,}|null$|none$|true$|false$|string$|required$)")
 
-_EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])(?!git@)[A-Za-z0-9._%+-]{1,100}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
-)
-_PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){1,4}"
-    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}([-.])\d{3}\1\d{4})(?![\w-]|\.\d)"
-)
-_PHONE_FIELD = re.compile(
-    r"(?i)(?:phone|mobile|telephone|msisdn|fax)(?:_?(?:number|no|nr))?\\{0,2}[\"']?[ \t]{0,3}[=:][ \t]{0,3}"
-    r"\\{0,2}[\"']?(\+?\d[\d ()./-]{5,20}\d)"
-)
-_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
-# Issuer ranges of the card schemes (ISO/IEC 7812, as the schemes publish them): Visa, Mastercard, American
-# Express, Discover, Diners, JCB, Maestro. Without them one in ten 16-digit ids would look like a card.
-_CARD_ISSUER = re.compile(
-    r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|6(?:011|5\d\d|4[4-9]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}"
-    r"|35\d{14}|(?:5018|5020|5038|6304|6759|676[1-3])\d{8,15}"
-)
 _QUOTED_BLOB = re.compile(r"[\"']([A-Za-z0-9+/_-]{32,500}={0,2})[\"']")
-_PHONE_DIGITS = range(8, 16)
-"""A subscriber number in E.164 has at most 15 digits; below 8 it is more likely something else."""
 
 
 def redact(text: str) -> str:
     """`text` with secrets and personal data replaced by placeholders; a second pass changes nothing more."""
     secrets = list(_secrets(text))
     taken = sorted(secrets)
-    spans = secrets + [span for span in _personal(text) if not _touches(taken, span)]
+    spans = secrets + [span for span in personal(text) if not _touches(taken, span)]
     spans += _repeats(text, spans)
     if not spans:
         return text
@@ -131,23 +88,10 @@ def _placeholder(kind: str, value: str) -> str:
 
 
 def _secrets(text: str) -> Iterator[Span]:
-    yield from _key_blocks(text)
+    yield from found_by_shape(text)
     for kind, pattern in _detectors():
         for match in pattern.finditer(text):
             yield from _token(text, kind, match)
-    for match in _TOKEN_SHAPES.finditer(text):
-        yield (*match.span(), "token")
-    for match in _JWT.finditer(text):
-        yield (*match.span(), "jwt")
-    for match in _CONNECTION.finditer(text):
-        if not _TEMPLATE.match(match[1]):
-            yield (*match.span(1), "password")
-    for match in _AUTH_SCHEME.finditer(text):
-        if match["header"] or _CREDENTIAL.fullmatch(match["value"]):
-            yield (*match.span("value"), "token")
-    for match in _COOKIE.finditer(text):
-        if "=" in match[1] and not _TEMPLATE.match(match[1]):
-            yield (*match.span(1), "cookie")
     for match in _ASSIGNMENT.finditer(text):
         yield from _assigned(text, match)
     for match in _QUOTED_BLOB.finditer(text):
@@ -159,18 +103,6 @@ def _touches(taken: list[Span], span: Span) -> bool:
     """Whether a span overlaps one of the sorted ones: `secret@host` in a connection string is no address."""
     index = bisect.bisect_left(taken, (span[1],))
     return any(end > span[0] for _, end, _ in taken[max(0, index - 3) : index])
-
-
-def _key_blocks(text: str) -> Iterator[Span]:
-    start = _KEY_BLOCK.search(text)
-    while start:
-        closing = text.find("-----END", start.end(), start.end() + _KEY_BLOCK_LIMIT)
-        end = text.find("-----", closing + 8, closing + 80) + 5 if closing >= 0 else -1
-        if end < 5:
-            body = _KEY_BODY.match(text, start.end())
-            end = body.end() if body else start.end()
-        yield start.start(), end, "private key"
-        start = _KEY_BLOCK.search(text, end)
 
 
 def _token(text: str, kind: str, match: re.Match[str]) -> Iterator[Span]:
@@ -188,9 +120,14 @@ def _assigned(text: str, match: re.Match[str]) -> Iterator[Span]:
     """The value in `password=…`, `"token": "…"` and the like, unless it reads as code, not as a value."""
     group = "quoted" if match["quoted"] else "bare"
     value: str = match[group]
-    if _TEMPLATE.match(value) or _NAMES_A_SECRET.fullmatch(value):
+    if is_template(value) or _NAMES_A_SECRET.fullmatch(value):
         return
-    chosen_by_people = match["key"].lower().startswith(("pass", "pwd", "secret", "client"))
+    chosen_by_people = _CHOSEN_BY_PEOPLE.match(match["key"]) is not None
+    if len(value) < 3 and not (chosen_by_people and value.isalnum()):
+        return
+    # A template that was not closed within the value: `<token>`, `{token}`.
+    if text[match.end() : match.end() + 1] == {"<": ">", "{": "}"}.get(value[0], "none"):
+        return
     if _NUMBER.fullmatch(value) or (_COUNT.fullmatch(value) and not chosen_by_people):
         return
     if group == "quoted":
@@ -210,7 +147,7 @@ def _reads_as_value(text: str, match: re.Match[str], value: str) -> bool:
     if not _IDENTIFIER.fullmatch(value):
         return True
     after = text[match.end() : match.end() + 1]
-    if "." in value or after in ("(", "[", ",", ")"):
+    if ("." in value and not looks_random(value)) or after in ("(", "[", ",", ")"):
         return False
     tight = match["sign"] == "=" and not match["gap"] and not match["space"]
     return tight or any(c.isdigit() for c in value)
@@ -225,27 +162,6 @@ def _entropy(value: str) -> float:
     """Shannon entropy in bits per character; 4.5 is detect-secrets' own limit for base64 strings."""
     counts = [value.count(c) / len(value) for c in set(value)]
     return -sum(p * math.log2(p) for p in counts)
-
-
-def _personal(text: str) -> Iterator[Span]:
-    for match in _EMAIL.finditer(text):
-        yield (*match.span(), "email")
-    for match in _PHONE.finditer(text):
-        if sum(c.isdigit() for c in match[0]) in _PHONE_DIGITS:
-            yield (*match.span(), "phone")
-    for match in _PHONE_FIELD.finditer(text):
-        if sum(c.isdigit() for c in match[1]) in _PHONE_DIGITS:
-            yield (*match.span(1), "phone")
-    for match in _CARD.finditer(text):
-        digits = re.sub(r"\D", "", match[0])
-        if _CARD_ISSUER.fullmatch(digits) and _luhn(digits):
-            yield (*match.span(), "card")
-
-
-def _luhn(digits: str) -> bool:
-    """The check digit rule of ISO/IEC 7812-1, annex B."""
-    doubled = (2 * int(d) if i % 2 else int(d) for i, d in enumerate(reversed(digits)))
-    return sum(n - 9 if n > 9 else n for n in doubled) % 10 == 0
 
 
 @cache

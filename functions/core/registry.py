@@ -15,6 +15,23 @@ from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
 _MAX_AGE_SECONDS = 60
 
 
+def bound(token: str, app: App) -> str:
+    """A forge token as it is stored: with the only host that it may be sent to."""
+    return f"{app.host} {token}"
+
+
+def unbound(value: str, app: App) -> str:
+    """The token in a stored value. Raises PermanentError if it is for another host than the app's."""
+    host, _, token = value.partition(" ")
+    if host != app.host or not token:
+        said = f"for {host}" if token else "for no host"
+        raise PermanentError(
+            f"app {app.name!r}: the token in {app.credentials_parameter!r} is {said}, not for {app.host}, so"
+            f" it is not sent there; give it again: selfheal configure {app.name} --token-file FILE"
+        )
+    return token
+
+
 class Registry:
     """Reads apps and their secrets. `provider` is Powertools' SSM provider, injected by tests."""
 
@@ -57,16 +74,20 @@ class Registry:
         return found
 
     def credentials(self, app: App) -> str:
-        """The app's forge token; "" for an app without credentials. Raises PermanentError if it is gone."""
+        """The app's forge token; "" for an app without credentials.
+
+        Raises PermanentError if it is gone, or is for another host than the entry says now.
+        """
         if not app.credentials:
             return ""
         try:
-            return str(self._provider.get(app.credentials, decrypt=True, force_fetch=True))
+            value = str(self._provider.get(app.credentials_parameter, decrypt=True, force_fetch=True))
         except GetParameterError as error:
             raise PermanentError(
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
                 "check that the parameter exists below the registry's credentials path"
             ) from error
+        return unbound(value, app)
 
     def _parse(self, name: str, text: str) -> App:
         try:

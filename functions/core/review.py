@@ -65,8 +65,16 @@ class Review:
         )
 
 
+def read_review(artifacts: Artifacts, reference: str) -> Review | None:
+    """The review that is referred to, as the state's `review` part tells it; None where nobody reviewed.
+
+    Raises ArtifactChanged.
+    """
+    return Review.from_json(artifacts.get_json(reference)) if reference else None
+
+
 def find_review(artifacts: Artifacts, heal: Heal, attempt: int | None = None) -> Review | None:
-    """The review of an attempt (this one unless another is named); None where nobody reviewed it."""
+    """What ReviewPatch left of an attempt (this one unless another is named); None where nobody reviewed."""
     data = artifacts.find_json(heal.attempt_key(REVIEW, attempt))
     return Review.from_json(data) if data else None
 

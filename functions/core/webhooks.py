@@ -16,7 +16,7 @@ import urllib3
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from functions.core import slack
+from functions.core import hidden, slack
 from functions.core.telemetry import logger
 
 # A channel that does not answer must not hold up the question. Seconds.
@@ -169,7 +169,7 @@ def _teams(message: Post) -> dict[str, Any]:
 
 def _line(text: str, limit: int) -> str:
     """`text` on one line, without characters that do not print, cut to `limit`; never empty."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "-"
+    clean = " ".join(hidden.without(text, " ").split()) or "-"
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 

@@ -50,6 +50,11 @@ def render(
         parts.append(f"The app runs on {prose(evidence.python.said)}.")
     if evidence.build:
         parts.append(_build(evidence.build))
+    if evidence.warnings:
+        parts += [
+            "### Taken out of the proof by the repository's settings",
+            "\n".join(f"- {prose(line)}" for line in evidence.warnings),
+        ]
     if evidence.not_proven:
         parts += ["### Not proven", "\n".join(f"- {prose(line)}" for line in evidence.not_proven)]
     if review:

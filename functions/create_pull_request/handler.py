@@ -12,9 +12,10 @@ from functions.core.evidence import Evidence
 from functions.core.forge import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
+from functions.core.inert import inert_line
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
-from functions.core.review import find_review
+from functions.core.review import read_review
 from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
@@ -38,14 +39,14 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         proposal,
         evidence,
         Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
-        find_review(artifacts, heal),
+        read_review(artifacts, event.get("review", {}).get("key", "")),
     )
     return open_pull_request(
         connect(app, registry.credentials(app)),
         app,
         branch=event["commit"]["branch"],
         commit_sha=event["commit"]["sha"],
-        title=proposal.title,
+        title=inert_line(proposal.title) or "Fix a crash",
         body=body,
         warn=logger().warning,
     ).to_json()

@@ -11,19 +11,16 @@ from typing import Any
 
 from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.artifacts import Artifacts
+from functions.core.errors import ArtifactChanged
 from functions.core.evidence import Evidence
 from functions.core.heal import Heal
 from functions.core.incident import Incident
 from functions.core.incidents import Incidents
 from functions.core.proposal import Proposal
-from functions.core.review import Review, find_review
+from functions.core.review import Review, read_review
 
 # Each object costs a round trip of 10 to 30 ms; together they must not cost the page's 150 ms.
 _PARALLEL = 8
-
-
-class PatchChanged(Exception):
-    """The stored patch is not the one that was proven: its hash differs. Nothing may be decided on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Case:
 
 
 def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifacts: Artifacts) -> Case:
-    """Gather the case. Raises PatchChanged, IncidentNotFound, and what AWS raises."""
+    """Gather the case. Raises ArtifactChanged, IncidentNotFound, and what AWS raises."""
     heal = Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
 
     def of_attempt(name: str, number: int) -> Any:
@@ -79,14 +76,14 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
         patch = pool.submit(artifacts.get, approval.patch_key)
         outcome = pool.submit(of_attempt, "outcome.json", approval.attempt)
         prompt = pool.submit(of_attempt, "prompt.json", approval.attempt)
-        review = pool.submit(find_review, artifacts, heal)
+        review = pool.submit(read_review, artifacts, approval.review_key)
         history = pool.submit(approvals.history, approval.previous_id)
         numbers = range(1, approval.attempt)
         proposals = pool.map(of_attempt, repeat("proposal.json"), numbers)
         findings = pool.map(of_attempt, repeat("findings.json"), numbers)
         body = patch.result()
         if hashlib.sha256(body).hexdigest() != approval.patch_sha256:
-            raise PatchChanged(approval.patch_key)
+            raise ArtifactChanged(f"{approval.patch_key} is not the patch that was asked about")
         asked = {old.attempt: old for old in history.result() if _asked(old, heal)}
         return Case(
             approval=approval,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
+from functions.core.hidden import spelled_out
 from functions.decide_approval import highlight
-from functions.decide_approval.text import visible
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 # What the heading of a file says already. What git adds in other cases (modes, renames) stays visible.
@@ -60,7 +60,7 @@ class _Part:
 
 def parse(patch: str) -> tuple[FileDiff, ...]:
     """The files of a patch as `git diff` prints it. Text that is no diff is shown as it is."""
-    lines = visible(patch).removesuffix("\n").split("\n")
+    lines = spelled_out(patch).removesuffix("\n").split("\n")
     colour = len(lines) <= _COLOURED_LINES
     files: list[list[_Part]] = []
     for part in _parts(lines):

@@ -1,4 +1,4 @@
-"""Renders the pages. All text was written by strangers, so all of it passes `visible` and autoescape."""
+"""Renders the pages. All text was written by strangers, so all of it passes `spelled_out` and autoescape."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from functions.core import hidden
 from functions.core.approvals import Approval
 from functions.core.approvers import person
 from functions.core.console import execution_url, log_stream_url
@@ -24,7 +25,6 @@ from functions.decide_approval import diff, traceback
 from functions.decide_approval.case import Case
 from functions.decide_approval.follow import Progress
 from functions.decide_approval.overview import Overview
-from functions.decide_approval.text import hidden_characters, visible
 
 _HERE = Path(__file__).parent
 _STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
@@ -73,8 +73,9 @@ STOPPED = Notice(
 )
 CHANGED = Notice(
     409,
-    "The stored patch is not the one that was proven",
-    "Its hash differs, so nothing can be decided here. Tell whoever operates this system.",
+    "What is stored is not what was proven",
+    "The hash of the patch, its evidence or its description differs, so nothing can be decided here. "
+    "Tell whoever operates this system.",
 )
 NOT_ALLOWED = Notice(
     403,
@@ -160,7 +161,8 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, eve
         evidence=evidence,
         message=_message(incident),
         files=diff.parse(case.patch),
-        hidden=hidden_characters(case.patch),
+        hidden=hidden.characters(case.patch),
+        mixed=hidden.mixed_words(case.patch),
         stretches=traceback.stretches(incident.frames),
         pairs={gate.gate: _pair(gate) for gate in evidence.gates},
         recipient=recipient,
@@ -229,13 +231,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {"moment": _moment, "visible": visible, "prose": _prose, "message": _message}
+    environment.filters |= {
+        "moment": _moment,
+        "visible": hidden.spelled_out,
+        "prose": _prose,
+        "message": _message,
+    }
     return environment
 
 
 def _finalize(value: Any) -> Any:
     """Applied by Jinja to everything it prints, before it escapes."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return hidden.spelled_out(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -246,7 +253,7 @@ def _version() -> str:
 
 def _prose(text: str) -> Markup:
     """Text with its `code` set as code, as models write it; nothing else is markup."""
-    parts = re.split(r"`([^`\n]+)`", visible(text))
+    parts = re.split(r"`([^`\n]+)`", hidden.spelled_out(text))
     # Every other part is what stood between backticks.
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts)

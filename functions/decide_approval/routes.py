@@ -28,6 +28,7 @@ from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.approvers import may_decide, person
 from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.errors import ArtifactChanged
 from functions.core.identity import LINK, NoIdentity
 from functions.core.incident import Status
 from functions.core.incidents import Incidents
@@ -36,7 +37,7 @@ from functions.core.registry import Registry
 from functions.core.telemetry import logger
 from functions.core.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.decide_approval import pages
-from functions.decide_approval.case import PatchChanged, load
+from functions.decide_approval.case import load
 from functions.decide_approval.clicks import MOST_TRIES, Clicks
 from functions.decide_approval.follow import progress
 from functions.decide_approval.overview import overview, visible_apps
@@ -278,8 +279,8 @@ class _Desk:
         office = self._office()
         try:
             case = load(approval, office.approvals, office.incidents, office.artifacts)
-        except PatchChanged as error:
-            logger().error("patch differs from what was proven", extra={"patch_key": str(error)})
+        except ArtifactChanged as error:
+            logger().error("what would be shown differs from what was proven", exc_info=error)
             raise _Closed(pages.CHANGED) from error
         if case.incident.status is Status.FAILED:
             raise _Closed(pages.STOPPED)

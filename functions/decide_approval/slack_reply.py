@@ -6,7 +6,7 @@ from typing import Any
 
 import urllib3
 
-from functions.core.announcement import line
+from functions.core import hidden
 from functions.core.approvals import Approval, Verdict
 from functions.core.approvers import person
 from functions.core.decisions import REJECT_REASONS, Standing
@@ -106,7 +106,8 @@ def name(identity: str) -> str:
     """A person as Slack shows one: its own users by their name there, others as they are recorded."""
     if identity.startswith("slack:"):
         return f"<@{person(identity).removeprefix('slack:').upper()}>"
-    return line(identity).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = " ".join(hidden.without(identity, " ").split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from functions.core.hidden import spelled_out
 from functions.core.incident import Frame
 from functions.decide_approval import highlight
-from functions.decide_approval.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def stretches(frames: Sequence[Frame]) -> tuple[Stretch, ...]:
     """Frames, innermost last, in alternating stretches."""
     culprit = max((i for i, frame in enumerate(frames) if frame.in_app), default=-1)
     shown = [
-        ShownFrame(frame, highlight.lines(visible(frame.code), "x.py")[0], culprit=index == culprit)
+        ShownFrame(frame, highlight.lines(spelled_out(frame.code), "x.py")[0], culprit=index == culprit)
         for index, frame in enumerate(frames)
     ]
     return tuple(

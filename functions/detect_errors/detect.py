@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from functions.core.app import App
 from functions.core.incident import Incident, Status
+from functions.core.inert import inert_line
 from functions.core.notifications import Notifications
 from functions.core.recorder import Recorder
 from functions.core.redaction import redact
+from functions.core.telemetry import logger
 from functions.detect_errors.events import Batch, read_events
 from functions.detect_errors.migration import renamed
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
@@ -42,17 +46,34 @@ def detect(
 
     aliases: fingerprint → that of the incident which had the error before the rules changed.
 
-    Raises botocore's ClientError; what was counted before that is not counted again by the retry.
+    An error that cannot be written costs only itself: the others are, then botocore's ClientError is raised
+    if a retry may mend it. What was counted is not counted again by the retry.
     """
     found = renamed(_read(batch, app, logs), aliases)
     seen = sightings(found, batch, app, redact)
     before = 0
+    failed: ClientError | None = None
     for sighting in seen:
-        recorded = recorder.record(sighting)
+        try:
+            recorded = recorder.record(sighting)
+        except ClientError as error:
+            logger().error("not recorded", extra={"incident_id": sighting.incident_id}, exc_info=error)
+            if not _refused_for_good(error):
+                failed = failed or error
+            continue
         before += not recorded.counted
         if recorded.first and recorded.incident.status is Status.SUPPRESSED:
             _notify_once(recorded.incident, notifications)
+    if failed:
+        raise failed
     return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
+
+
+def _refused_for_good(error: ClientError) -> bool:
+    """Whether the same item would be refused again, be it alone or in a transaction."""
+    answer: dict[str, Any] = dict(error.response)
+    reasons = answer.get("CancellationReasons") or [answer["Error"]]
+    return any(reason.get("Code") in ("ValidationException", "ValidationError") for reason in reasons)
 
 
 def _read(batch: Batch, app: App, logs: ReadsLogs) -> list[Occurrence]:
@@ -75,7 +96,7 @@ def _notify_once(incident: Incident, notifications: Notifications) -> None:
     """Tell of an error that will not be healed: with its class, why, and what a human should do."""
     notifications.send(
         f"{incident.app}: {incident.title} ({incident.error_class})",
-        f"{incident.title}\n\n"
+        f"{inert_line(incident.title)}\n\n"
         f"Class: {incident.error_class}: {incident.class_reason}.\n"
         f"Next: {incident.next_action}\n\n"
         f"App {incident.app}, log group {incident.log_group}, stream {incident.log_stream}.\n"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functions.core.app import App
 from functions.core.incident import Frame
 from functions.core.recorder import Sighting
+from functions.detect_errors.capped import kept
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
 
@@ -75,13 +76,13 @@ def _sighting(
     return Sighting(
         app=app.name,
         fingerprint=first.fingerprint,
-        error_type=first.type or "",
+        error_type=(first.type or "")[:_TITLE_LIMIT],
         title=redact(first.title[: _TITLE_LIMIT * 2])[:_TITLE_LIMIT],
         error_class=first.error_class,
         class_reason=first.reason,
         next_action="" if heals else first.next_action,
         sample=redact(group[0].text[:SAMPLE_LIMIT]),
-        frames=tuple(first.frames),
+        frames=kept(first.frames, redact),
         count=len(group),
         first_seen=_iso(min(times)),
         last_seen=_iso(max(times)),
@@ -89,7 +90,7 @@ def _sighting(
         log_stream=batch.log_stream,
         delivery_id=delivery,
         heals=heals,
-        causes=own_causes(first),
+        causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
     )
 

@@ -1,8 +1,10 @@
 """What a Lambda function says of the revision that it runs, in its tags and its environment variables.
 
-An environment holds secrets. Of it, and of the tags, only what stands under the names below is looked at; a
-value is told to the forge, and kept once the forge knows it as a revision; all that is said of any other is
-its name.
+An environment holds secrets, so it is looked at only where the app asks for it and the function itself is
+tagged `self-heal:environment = readable`. IAM cannot see to that: the same call tells the function's runtime,
+which every heal needs. Of it, and of the tags, only what stands under the names below is looked at; a value
+is told to the forge, and kept once the forge knows it as a revision; all that is said of any other is its
+name.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ _NAMES = (
 # "Tag groups". It leaves these beside it.
 _YOR = {"yor_trace", "git_file"}
 
+READABLE = ("self-heal:environment", "readable")
+"""Tag of a function whose environment may be read, and its value."""
+
 # A log group can be set to another name ("LoggingConfig"), and from that no function can be told.
 _LOG_GROUP = re.compile(r"/aws/lambda/([A-Za-z0-9_-]{1,64})")
 # 2026/11/20/[$LATEST]0123…, or the number of a published version, which has variables of its own.
@@ -77,8 +82,10 @@ class Failed:
         return cls(own[1], arn, version[1] if version else "$LATEST")
 
 
-def told_by_function(client: LambdaClient, incident: Incident) -> Told:
+def told_by_function(client: LambdaClient, incident: Incident, environment: bool) -> Told:
     """What the function whose log group the incident is from names as deployed: by a tag, then by a variable.
+
+    environment: whether the app asks for its variables.
 
     Raises botocore's ClientError, but not for a function that is gone or may not be looked at.
     """
@@ -89,17 +96,25 @@ def told_by_function(client: LambdaClient, incident: Incident) -> Told:
     tags, why_no_tags = _read(
         f"tags of function {name}", lambda: client.list_tags(Resource=failed.arn).get("Tags", {})
     )
-    variables, why_no_variables = _read(
-        f"environment of function {name}", lambda: _environment(client, failed)
-    )
+    variables, why_no_variables = _variables(client, failed, tags) if environment else ({}, "")
     claims = (
         *_claims("tag", name, tags),
         *_claims("variable", name, variables),
     )
     notes = tuple(filter(None, (why_no_tags, why_no_variables)))
     if not claims and not notes:
-        notes = (f"no tag and no variable of function {name} says",)
+        notes = (f"no tag{' and no variable' if environment else ''} of function {name} says",)
     return Told(claims, notes)
+
+
+def _variables(
+    client: LambdaClient, failed: Failed, tags: Mapping[str, str]
+) -> tuple[Mapping[str, str], str]:
+    what = f"environment of function {failed.name}"
+    tag, value = READABLE
+    if tags.get(tag) != value:
+        return {}, f"{what}: the function is not tagged {tag} = {value}"
+    return _read(what, lambda: _environment(client, failed))
 
 
 def _environment(client: LambdaClient, failed: Failed) -> Mapping[str, str]:

@@ -5,7 +5,8 @@ Asked in this order, until one of them names something that the forge has:
     the app's entry         written for this system, by who may register apps
     the function's tags     set by who may deploy it, and mended without another deployment
     its environment         as trustworthy, but a template or a base image may have brought it along
-    the log record          written by any code that logs, with what strangers send: believed last
+    the log record          written by any code that logs, with what strangers send: believed last, and only
+                            where a tag or the head of the app's own branch is it
     the head of the branch  what nobody has to name, and what may not be deployed yet
 """
 
@@ -36,8 +37,9 @@ class Claim:
     """Somebody's word on what is deployed.
 
     by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
-    fetch_ids: whether a commit's id counts although no branch and no tag has it. A log is no authority for
-    that: forges also serve by their id the commits that strangers have put into forks.
+    fetch_ids: whether a commit's id counts although it is neither a tag nor the head of the app's branch. A
+    log is no authority for that: strangers may have branches, and forges also serve what they put into
+    forks.
     """
 
     by: str
@@ -78,7 +80,7 @@ def fetch_commit(app: App, remote: Remote, repo: Repo, logged: str, function: Ca
         told = ask()
         notes += told.notes
         for claim in told.claims:
-            for ref in _refs(claim, tips):
+            for ref in _refs(claim, tips, app.branch):
                 if sha := remote.fetch(repo, ref):
                     which = "" if ref == claim.revision else f", which is {ref}"
                     named = f"{claim.by} names {claim.revision}{which}"
@@ -104,11 +106,11 @@ def _entry(app: App) -> Told:
 def _log(logged: str) -> Told:
     if not logged:
         return Told(notes=("the log names none",))
-    unknown = f"the log names {logged}, which is no tag and the head of no branch or tag"
+    unknown = f"the log names {logged}, which is no tag and not the head of a tag or of the app's branch"
     return Told((Claim("the log", logged, unknown, fetch_ids=False),))
 
 
-def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]]) -> tuple[str, ...]:
+def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]], branch: str) -> tuple[str, ...]:
     """What to fetch for a claim; none for what can be no revision, or is none of this repository."""
     named = claim.revision
     if not _REVISION.fullmatch(named):
@@ -117,7 +119,12 @@ def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]]) -> tuple[str, ...
         return (named,)
     if claim.branches:
         return (f"refs/tags/{named}", f"refs/heads/{named}")
-    found = _named_by(tips(), named)
+    known = tips()
+    if not claim.fetch_ids:
+        known = {
+            r: sha for r, sha in known.items() if r.startswith("refs/tags/") or r == f"refs/heads/{branch}"
+        }
+    found = _named_by(known, named)
     return (found,) if found else ()
 
 

@@ -34,7 +34,7 @@ def fetch_for(
     ecr: Callable[[str], ECRClient],
     pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "base_sha", "revision_from", "python"}.
+    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python"}.
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
@@ -51,14 +51,14 @@ def fetch_for(
             app,
             Remote.of(app, registry.credentials(app)),
             logged=incident.revision,
-            function=partial(told_by_function, lambda_, incident),
+            function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
             pythons=pythons,
         )
-        artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip")
-        Facts(incident, app, source.reason, source.submodules, source.python).save(artifacts, heal)
+        facts = Facts(incident, app, source.reason, source.submodules, source.python)
         done = {
-            "key": heal.key(ARCHIVE),
+            "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
+            "facts": facts.save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
             "reason": source.reason,
@@ -68,4 +68,5 @@ def fetch_for(
             "python": source.python.to_json(),
         }
         artifacts.put_json(heal.key(METADATA), done)
-    return {name: done[name] for name in ("key", "base_sha", "revision_from", "python") if name in done}
+    told = ("key", "facts", "base_sha", "revision_from", "python")
+    return {name: done[name] for name in told if name in done}

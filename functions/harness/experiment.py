@@ -88,6 +88,8 @@ class Proof:
     suite: tuple[Outcome, Outcome] | None = None
     plain: bool = False
     """Whether the suite ran without the options in the repository's configuration."""
+    broken: Outcome | None = None
+    """The suite's command on the patched tree whose changed modules cannot be imported."""
     calls: Calls | None = None
 
 
@@ -130,9 +132,10 @@ def experiment(
         `search`: a task for `search/explore.py`, run where the patch brings no test
         `found`: where a test that is found goes, and `objection`: why it may not, or ""
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
-        `suite`: None, or `{"task", "plain", "seconds", "left_out"}`: the repository's tests, without those
-        that
-            the patch adds; `plain` is run instead when pytest does not know the options of `task`
+        `suite`: None, or `{"task", "plain", "seconds", "left_out"}`: the repository's tests, on the patched tree
+            without those that the patch adds; `plain` is run instead when pytest does not know the options of
+            `task`. A command has `broken` besides, `{path: text}`: where it succeeds on both trees, it is run
+            once more with these files broken, which it should notice
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
@@ -282,6 +285,10 @@ def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
     # Tests that the patch adds speak for themselves only: beside others they could speak for these.
     after = yield Run("after", task, suite["seconds"], left_out=tuple(suite["left_out"]))
     proof.suite, proof.plain = (before, after), plain
+    if suite.get("broken") and before.exit_code == after.exit_code == 0:
+        proof.broken = yield Run(
+            "after", task, suite["seconds"], (), suite["broken"], tuple(suite["left_out"])
+        )
 
 
 def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps:

@@ -22,7 +22,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
     settings = Settings.from_environment()
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
-    if project := Facts.load(artifacts, Heal.from_state(event)).app.codebuild_project:
+    facts = Facts.load(artifacts, Heal.from_state(event), event["source"].get("facts", ""))
+    if project := facts.app.codebuild_project:
         return left_to(project)
-    python, environment = Python.from_state(event), installer_environment(os.environ)
+    python, environment = Python.from_state(event), installer_environment(os.environ, settings.package_index)
     return install_for(artifacts, event["source"]["key"], python, environment, settings.runs_on)

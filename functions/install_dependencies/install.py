@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import importlib
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from functions.core.redaction import redact
 from functions.harness.interpreters import RELEASES, missing
@@ -32,6 +36,13 @@ _OF_PIP = {
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
     "PIP_CERT": "SSL_CERT_FILE",
 }
+_PLACES = {
+    "UV_DEFAULT_INDEX": "--index-url",
+    "UV_INDEX": "--extra-index-url",
+    "UV_FIND_LINKS": "--find-links",
+}
+"""What the operator says to uv, and the option by which a requirements file says it."""
+_RESOLVED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==[A-Za-z0-9.+!_-]+")
 
 
 class NotInstalled(Exception):
@@ -46,11 +57,32 @@ def target(python: str, machine: str = "") -> str:
     return f"{RELEASES.get(python, python)} {_platform(machine)}"
 
 
-def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What uv gets of an environment: where packages come from, and no credentials of this system."""
+def installer_environment(environment: Mapping[str, str], index: str = "") -> dict[str, str]:
+    """What uv gets of an environment: where packages come from, and no credentials of this system.
+
+    index: address of the one index that the operator has named, if any.
+    """
     kept = {k: v for k, v in environment.items() if k in _KEPT or k.startswith("UV_")}
     translated = {ours: environment[theirs] for theirs, ours in _OF_PIP.items() if theirs in environment}
-    return {"HOME": "/tmp", **translated, **kept}  # noqa: S108 - Lambda's only writable place
+    named = {"UV_DEFAULT_INDEX": index} if index else {}
+    return {"HOME": "/tmp", **translated, **kept, **named}  # noqa: S108 - Lambda's only writable place
+
+
+def check_places(asked: Wanted, environment: Mapping[str, str]) -> None:
+    """Raises NotInstalled if a file names an index or a folder that the operator has not named as well."""
+    ours = {
+        f"{option} {_address(value)}"
+        for name, option in _PLACES.items()
+        for value in re.split(r"[\s,]+", environment.get(name, ""))
+    }
+    for place in asked.places:
+        if _address(place) not in ours:
+            raise NotInstalled(
+                redact(
+                    f"the repository's files say where packages come from ({place[:100]}), which the operator"
+                    " has not: the same names elsewhere may be other packages, so nothing is installed"
+                )
+            )
 
 
 def install(
@@ -66,22 +98,56 @@ def install(
     requirements, constraints, site = folder / "requirements.txt", folder / "constraints.txt", folder / "site"
     requirements.write_text("\n".join(asked.requirements) + "\n")
     constraints.write_text("\n".join(asked.constraints) + "\n")
-    command = [str(importlib.import_module("uv").find_uv_bin()), *_configuration(environment)]
     # --only-binary: a source distribution would run its build. --python-version: the release, because 3.9
     # would count as 3.9.0, which many packages exclude.
-    command += ["pip", "install", "--quiet", "--only-binary", ":all:", "--no-cache", "--link-mode", "copy"]
-    command += ["--python", sys.executable, "--python-version", RELEASES[python]]
-    command += ["--python-platform", _platform(machine), "--target", str(site)]
-    command += ["-r", str(requirements), "-c", str(constraints)]
+    options = [*_configuration(environment), "--quiet", "--cache-dir", str(folder / "cache")]
+    options += ["--only-binary", ":all:", "--python", sys.executable, "--python-version", RELEASES[python]]
+    options += ["--python-platform", _platform(machine)]
+    options += ["--prerelease", "allow"] if asked.early_versions else []
+    resolve = ["compile", str(requirements), "-c", str(constraints), "--no-header", "--no-annotate"]
+    until = time.monotonic() + _SECONDS
+    resolved = _uv([*resolve, *options], folder, environment, until).splitlines()
+    # Now that each version is known, uv compares each hash; of a range it would compare none.
+    requirements.write_text("\n".join(_with_hashes(asked, resolved)) + "\n")
+    put = ["install", "--no-deps", "--link-mode", "copy", "--target", str(site), "-r", str(requirements)]
+    _uv([*put, *options], folder, environment, until)
+    return sum(1 for path in site.iterdir() if path.name.endswith(".dist-info")) if site.is_dir() else 0
+
+
+def _with_hashes(asked: Wanted, resolved: Sequence[str]) -> list[str]:
+    """The packages that were chosen, `name==version`, each with what its bytes may be.
+
+    Raises NotInstalled for one that an address named, or that has no hash where all others have.
+    """
+    lines = []
+    for line in filter(None, map(str.strip, resolved)):
+        match = _RESOLVED.fullmatch(line)
+        if match is None:
+            raise NotInstalled(redact(f"a package needs another from an address of its own: {line[:100]}"))
+        meant = asked.hashes.get(canonicalize_name(match["name"]), ())
+        if asked.hashed and not meant:
+            raise NotInstalled(f"{line} is needed too, and has no hash as all others have")
+        lines.append(" ".join((line, *(f"--hash={value}" for value in meant))))
+    return lines
+
+
+def _uv(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], until: float) -> str:
+    """What `uv pip` prints; until: as `time.monotonic` tells. Raises NotInstalled."""
+    command = [str(importlib.import_module("uv").find_uv_bin()), "pip", *arguments]
     try:
         run = subprocess.run(
-            command, cwd=folder, env=dict(environment), capture_output=True, timeout=_SECONDS, check=False
+            command,
+            cwd=folder,
+            env=dict(environment),
+            capture_output=True,
+            timeout=max(0.0, until - time.monotonic()),
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise NotInstalled(f"uv took over {_SECONDS} s") from None
     if run.returncode != 0:
         raise NotInstalled(_why(run.stderr.decode(errors="replace")))
-    return sum(1 for path in site.iterdir() if path.name.endswith(".dist-info")) if site.is_dir() else 0
+    return run.stdout.decode(errors="replace")
 
 
 def _platform(machine: str) -> str:
@@ -96,6 +162,10 @@ def _configuration(environment: Mapping[str, str]) -> list[str]:
         if path.is_file():
             return ["--config-file", str(path)]
     return ["--no-config"]
+
+
+def _address(text: str) -> str:
+    return text.rstrip("/")
 
 
 def _why(printed: str) -> str:

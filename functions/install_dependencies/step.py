@@ -16,7 +16,8 @@ from functions.core.dependencies import LIMITS, Dependencies, archive_key
 from functions.core.errors import SourceTooLarge
 from functions.core.lifetimes import REUSE_DAYS
 from functions.core.python import Python
-from functions.install_dependencies.install import NotInstalled, install, target
+from functions.core.redaction import redact
+from functions.install_dependencies.install import NotInstalled, check_places, install, target
 from functions.install_dependencies.wanted import wanted
 
 
@@ -41,7 +42,11 @@ def install_for(
     }
     asked = wanted(tree)
     if asked.problem or not asked.requirements:
-        return asdict(Dependencies(reason=asked.problem))
+        return asdict(Dependencies(reason=redact(asked.problem)))
+    try:
+        check_places(asked, environment)
+    except NotInstalled as error:
+        return asdict(Dependencies(reason=str(error)))
     entry = f"dependencies/{asked.digest(target(python.version, machine))}.json"
     if (known := _known(artifacts.find_json(entry))) is not None:
         return asdict(known)

@@ -185,8 +185,7 @@ def _finish(
             "reason": f"The model's answer could not be used: {'; '.join(violations)}.",
             "next_action": "Look at the attempt's prompt and answer; repair by hand, or use another model.",
         }
-    key = heal.attempt_key(PROPOSAL)
-    artifacts.put_json(key, result.to_json())
+    key = artifacts.put_json(heal.attempt_key(PROPOSAL), result.to_json())
     if isinstance(result, Abstention):
         reason = redact(f"{result.abstention_class}: {result.reason}")
         return outcome | {

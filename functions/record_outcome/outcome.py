@@ -11,6 +11,7 @@ from functions.core.approvals import Verdict
 from functions.core.console import execution_url
 from functions.core.decisions import REJECT_REASONS
 from functions.core.incident import Incident, Status
+from functions.core.inert import inert, inert_line
 from functions.core.webhooks import Post
 
 
@@ -118,11 +119,11 @@ def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
     """Subject and text of the notification."""
     subject = _HEADINGS[outcome.ending]
     lines = [
-        f"{incident.app}: {incident.title}",
+        f"{incident.app}: {inert_line(incident.title)}",
         "",
         *([outcome.pull_request_url, ""] if outcome.pull_request_url else []),
-        *([outcome.reason] if outcome.reason else []),
-        f"Next: {outcome.next_action}",
+        *([inert(outcome.reason)] if outcome.reason else []),
+        f"Next: {inert(outcome.next_action)}",
         "",
         f"Incident {incident.incident_id}",
     ]

@@ -29,7 +29,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         incidents=Incidents(dynamodb.Table(settings.require("incidents_table"))),
         approvals=Approvals(dynamodb.Table(settings.require("approvals_table"))),
         artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
-        notifications=Notifications(boto3.client("sns"), settings.require("topic_arn")),
+        notifications=Notifications(
+            boto3.client("sns"), settings.require("topic_arn"), settings.require("personal_topic_arn")
+        ),
         webhooks=Webhooks(settings.require("webhooks_path")),
         keys=_link_keys(settings.require("link_key_parameter")).all(),
         page=settings.require("approval_url"),

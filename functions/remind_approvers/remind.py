@@ -16,6 +16,7 @@ from functions.core.artifacts import Artifacts
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
+from functions.core.inert import inert_line
 from functions.core.links import Link
 from functions.core.notifications import Notifications
 from functions.core.proposal import Proposal
@@ -71,7 +72,7 @@ def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
         link = Link(approval.approval_id, recipient, approval.expires_at)
         text = [
             textwrap.fill(f"A fix for {incident.app} still waits for a decision, until {until}.", _WIDTH),
-            textwrap.fill(" ".join(incident.title.split()), _WIDTH),
+            textwrap.fill(inert_line(incident.title), _WIDTH),
             "",
             "Read the evidence and decide:",
             links.url(desk.page, link, desk.keys[0]),

@@ -10,6 +10,7 @@ from functions.core.console import execution_url
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Incident
 from functions.core.incidents import Incidents
+from functions.core.inert import inert, inert_line
 from functions.core.lifetimes import redrivable_until
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
@@ -70,8 +71,8 @@ def report(
 def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
     text = (
         f"The heal of this incident stopped; nothing is lost.\n\n"
-        f"{incident.app}: {incident.title}\n"
-        f"{incident.reason}\n\n"
+        f"{incident.app}: {inert_line(incident.title)}\n"
+        f"{inert(incident.reason)}\n\n"
         f"Mend the cause, then go on from {step or 'the failed step'}:\n"
         f"  {incident.next_action}\n\n"
         f"That is possible {_until(incident)}. Then its next occurrence starts another heal, or you do:\n"

@@ -56,12 +56,13 @@ def review_patch(
             review = replace(review, sent_back=True)
             found = [*evidence.findings, *(f"second opinion: {reason}" for reason in review.reasons)]
             artifacts.put_json(heal.attempt_key(FINDINGS), {"findings": found})
-        artifacts.put_json(heal.attempt_key(REVIEW), review.to_json())
+    # Also where it was there: the same bytes again, to have their reference.
+    key = artifacts.put_json(heal.attempt_key(REVIEW), review.to_json())
     _record_cost(heal, artifacts, incidents)
     return {
         "opinion": str(review.opinion),
         "summary": review.summary[:1000],
-        "key": heal.attempt_key(REVIEW),
+        "key": key,
         "sent_back": review.sent_back,
     }
 

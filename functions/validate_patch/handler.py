@@ -38,9 +38,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    examined = examine(
-        tree_of(archive.read(artifacts.get(source["key"]))), proposal, Facts.load(artifacts, heal)
-    )
+    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
     if lanes.came_back(event):
         return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))
     # A project's image brings what the tests import.
@@ -53,15 +52,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(heal: Heal, artifacts: Artifacts, result: Validation) -> dict[str, Any]:
-    evidence, patch_key = result.evidence, heal.attempt_key("patch.diff")
-    artifacts.put(patch_key, result.patch, "text/x-diff")
-    artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
+    evidence = result.evidence
+    patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
+    evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
     artifacts.put_json(heal.attempt_key("findings.json"), {"findings": list(evidence.findings)})
     return {
         "verdict": "accepted" if evidence.accepted else "rejected",
         "patch_key": patch_key,
         "patch_sha256": evidence.patch_sha256,
-        "evidence_key": heal.attempt_key("evidence.json"),
+        "evidence_key": evidence_key,
         "reason": result.reason,
         "proven": result.proven,
         "findings": len(evidence.findings),

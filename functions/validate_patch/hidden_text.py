@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
+from functions.core import hidden
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import Change
-
-_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f]")
-_WORD = re.compile(r"[^\W\d]\w*")
-_OTHER_ALPHABETS = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "FULLWIDTH", "MATHEMATICAL"})
-"""First words of the Unicode names of letters that look like Latin ones."""
 
 # PEP 263: only the first two lines count.
 _COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -26,18 +21,17 @@ def findings(change: Change) -> Iterator[str]:
     lines = text.split("\n")
     for number in sorted(n for n in changed_lines(change).added if n <= len(lines)):
         line, where = lines[number - 1], f"hidden_text: {change.path}:{number}"
-        if _INVISIBLE.search(line):
-            yield f"{where}: the added line holds invisible text"
+        # With its line break, so that a carriage return before it counts as a part of that.
+        if found := hidden.characters(f"{line}\n"):
+            yield f"{where}: the added line holds invisible text ({', '.join(found)})"
         if not change.path.endswith(".py"):
             continue
         cookie = _COOKIE.match(line) if number <= 2 else None
         if cookie and cookie.group(1).lower() not in _PLAIN_ENCODINGS:
             yield f"{where}: in the encoding {cookie.group(1)} the file reads otherwise than it looks"
-        for word in _WORD.findall(line):
-            if word not in old and _mixed(word):
+        for word in hidden.mixed_words(line):
+            if word not in old:
                 yield f"{where}: {word!r} mixes letters of several alphabets"
-
-
-def _mixed(word: str) -> bool:
-    letters = {unicodedata.name(c, "?").partition(" ")[0] for c in word if c.isalpha()}
-    return "LATIN" in letters and bool(letters & _OTHER_ALPHABETS)
+        for word in hidden.disguised_names(line):
+            if word not in old:
+                yield f"{where}: Python reads {word!r} as another name than it looks"

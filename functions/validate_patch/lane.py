@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core import hidden
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import SYMLINK, Change, Tree
@@ -64,7 +65,7 @@ _SHADOWING = re.compile(
     r"(?:src/)?(?:pytest|_pytest|pluggy|iniconfig|unittest|typing|json|os|sys|re)(?:\.py|/.*)"
 )
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))})
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:*?\"<>|]|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSAFE = re.compile(r"[\t\n\\:*?\"<>|]")
 
 
 def findings(candidate: Candidate) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def _plain(path: str) -> str:
 def path_problem(path: str, tree: Tree) -> str:
     """Why a path must not be written at all; "" when it may."""
     parts = path.split("/")
-    if path.startswith(("/", "~")) or _UNSAFE.search(path):
+    if path.startswith(("/", "~")) or _UNSAFE.search(path) or hidden.characters(path):
         return "must be a plain path relative to the repository, with forward slashes"
     if any(part in ("", ".", "..") or part != part.strip() or part.endswith(".") for part in parts):
         return "must not hold empty, '.' or '..' parts or end in a space or a dot"

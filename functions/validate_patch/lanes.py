@@ -84,6 +84,8 @@ class Order:
     bucket: str = ""
     project: str = ""
     """The CodeBuild project; "" for the stack's own runner."""
+    experiment: str = ""
+    """Reference to what the job asks for, by which the report is judged."""
 
     def to_state(self) -> dict[str, Any]:
         part = "build" if self.project else "run"
@@ -96,7 +98,6 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
     project = candidate.facts.app.codebuild_project
     place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
     folder = f"builds/{project}/{place}" if project else f"runs/{place}"
-    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project)
     bounds: dict[str, Any] = {}
     asked = order.asked(candidate)
     if project:
@@ -105,7 +106,8 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         bounds |= _BUILD_BOUNDS
         if candidate.facts.python.guessed:
             bounds["python"] = ""  # the project's image says it
-    artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
+    told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
+    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project, told)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):
@@ -128,15 +130,15 @@ def judged(
 ) -> Validation:
     """The verdict on what the lane left."""
     validation = state["validation"]
-    asked = artifacts.get_json(heal.attempt_key(_EXPERIMENT))
-    if "build" not in validation:
-        given = Order(**validation["run"])
+    given = Order(**validation["build" if "build" in validation else "run"])
+    # A heal that began when no reference was told has none.
+    asked = artifacts.get_json(given.experiment or heal.attempt_key(_EXPERIMENT))
+    if not given.project:
         report = artifacts.get_at_most(f"{given.folder}/{REPORT}", MOST_BYTES)
         run = state.get("run", {})
         # A heal that began before there was another lane names none.
         ran = Ran(report, _HELD[run.get("lane", LAMBDA)], str(run.get("ended", "")))
         return judge(examined, ran, given.nonce, asked, base_sha)
-    given = Order(**validation["build"])
     build = Build(given.project, state["build"]["arn"], log_url(state["build"]["log_url"]))
     report = artifacts.get_at_most(f"{given.folder}/{_REPORT}", MOST_BYTES)
     ended = artifacts.get_at_most(f"{given.folder}/{_EXIT}", MOST_BYTES) or b""

@@ -20,18 +20,28 @@ from functions.validate_patch.told import Told
 
 GATE = "breaks_nothing"
 SECONDS = 240.0
-"""For each of the two runs."""
+"""For each run."""
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
 _SHOWN = 10
+_BROKEN = 'raise ImportError("taken away to see whether the tests notice")\n'
 
 
 def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
-    """The `suite` part of an experiment: the repository's own tests; None when it has none."""
+    """The `suite` part of an experiment: the repository's own tests; None when it has none.
+
+    A command tells nothing but whether it succeeds, so it is run with the changed modules broken, too.
+    """
     command = candidate.rules.test_command
     arguments = pytest_arguments(command)
     if arguments is None:
-        task = {"kind": "command", "args": list(command)}
-        return {"task": task, "plain": None, "seconds": seconds, "left_out": _new_tests(candidate)}
+        changed = [change.path for change in candidate.python_changes if not is_test(change.path)]
+        return {
+            "task": {"kind": "command", "args": list(command)},
+            "plain": None,
+            "seconds": seconds,
+            "left_out": _new_tests(candidate),
+            "broken": dict.fromkeys(changed, _BROKEN),
+        }
     if not command and not any(
         is_test(path) and not path.endswith("__init__.py") for path in candidate.before
     ):
@@ -58,12 +68,14 @@ def result(candidate: Candidate, told: Told) -> GateResult:
         return GateResult(GATE, Result.NOT_RUN, "not run: there was no time left for the repository's tests")
     command = candidate.rules.test_command or ("pytest",)
     before, after = told.proof.suite
-    judged = (
-        _by_exit_code(command, before, after)
-        if plan["task"]["kind"] == "command"
-        else _by_tests(command, before, after, plain=told.proof.plain)
-    )
-    return replace(judged, seconds=round(before.seconds + after.seconds, 4))
+    if plan["task"]["kind"] == "command":
+        judged = _by_exit_code(command, before, after)
+        if judged.result is Result.PASS and plan["broken"]:
+            judged = _unless_deaf(judged, command, told.proof.broken)
+    else:
+        judged = _by_tests(command, before, after, plain=told.proof.plain)
+    ran = [before, after, *([told.proof.broken] if told.proof.broken else [])]
+    return replace(judged, seconds=round(sum(outcome.seconds for outcome in ran), 4))
 
 
 def no_pytest(told: Told) -> str:
@@ -196,6 +208,20 @@ def _by_exit_code(command: tuple[str, ...], before: Outcome, after: Outcome) -> 
         finding = f"{shown} succeeded before the patch and {ended} after it: {_line(after.output[-300:])}"
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs)
     return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs)
+
+
+def _unless_deaf(passed: GateResult, command: tuple[str, ...], broken: Outcome | None) -> GateResult:
+    """The same, unless the command succeeds even where no changed module can be imported."""
+    shown = shlex.join(command)
+    if broken is None:
+        why = f"there was no time left to see whether {shown} notices when what the patch changes is broken"
+    elif broken.exit_code == 0:
+        why = (
+            f"{shown} succeeds even when nothing that the patch changes can be imported, so it proves nothing"
+        )
+    else:
+        return passed
+    return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), passed.runs)
 
 
 def _run(command: str, tree: str, outcome: Outcome) -> Run:

@@ -25,6 +25,7 @@ from functions.validate_patch import (
     lane,
     order,
     reproduce,
+    settings,
     suite,
     syntax,
     told,
@@ -181,7 +182,8 @@ def conclude(
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     facts = candidate.facts
-    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, facts.python)
+    warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
+    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, warnings, facts.python)
     return Validation(evidence, patch)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from functions.core.hidden import spelled_out
 from functions.core.incident import Status
 
 out = Console(highlight=False)
@@ -27,9 +27,6 @@ _STYLES = {
     Status.SUPPRESSED: "dim",
 }
 
-# Terminals obey control characters; log text and model output are written by strangers.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output, without colours or wrapping."""
@@ -37,8 +34,8 @@ def print_json(value: Any) -> None:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Untrusted text: no markup, no control characters."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), style=style)
+    """Untrusted text: no markup, and what a terminal would obey or not show is spelled out."""
+    return Text(spelled_out(text), style=style)
 
 
 def status_text(status: Status) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from functions.core import hidden
 from functions.core.approvals import Approval
 from functions.core.evidence import Evidence, Result
 from functions.core.heal import Heal
@@ -61,17 +63,20 @@ def gather(target: Target, incident: Incident) -> Report:
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return Report(incident, None, None, None, source=source)
-    evidence = artifacts.find_json(heal.attempt_key("evidence.json"))
+    history = tuple(target.approvals.history(incident.approval_id))
+    # What was asked about is shown by its hashes: it is that, or an error.
+    asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
+    evidence = artifacts.find_json(asked.evidence_key if asked else heal.attempt_key("evidence.json"))
     try:
-        patch = artifacts.get_text(heal.attempt_key("patch.diff"))
+        patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key("patch.diff"))
     except ClientError:
         patch = None
     return Report(
         incident,
-        artifacts.find_json(heal.attempt_key("proposal.json")),
+        artifacts.find_json(asked.proposal_key if asked else heal.attempt_key("proposal.json")),
         patch,
         Evidence.from_json(evidence) if evidence else None,
-        tuple(target.approvals.history(incident.approval_id)),
+        history,
         source,
     )
 
@@ -160,13 +165,20 @@ _DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green")
 
 
 def diff(patch: str) -> RenderableType:
-    """The patch in colours, its lines as they are."""
-    lines = []
+    """The patch in colours, its lines as they are; before it, what eyes would miss in it."""
+    lines = [plain(warning, "bold red") for warning in _disguises(patch)]
     for line in patch.removesuffix("\n").split("\n"):
         default = "" if line.startswith(" ") else "dim"
         style = next((style for start, style in _DIFF_STYLES if line.startswith(start)), default)
         lines.append(plain(line, style))
     return Text("\n").join(lines)
+
+
+def _disguises(patch: str) -> Iterator[str]:
+    if found := hidden.characters(patch):
+        yield f"Invisible characters, spelled out below: {', '.join(found)}"
+    if words := hidden.mixed_words(patch):
+        yield f"Words whose letters come from several alphabets: {', '.join(words[:20])}"
 
 
 def evidence_table(evidence: Evidence) -> RenderableType:
@@ -192,6 +204,10 @@ def evidence_table(evidence: Evidence) -> RenderableType:
                     plain(f"{run.tree} the patch: {ended}, {run.seconds:.1f} s"),
                     Padding(plain(tail, "dim"), (0, 0, 0, 2)),
                 ]
+    if evidence.warnings:
+        lines = Text("\n").join(plain(f"• {line}") for line in evidence.warnings)
+        title = "Taken out of the proof by the repository's settings"
+        parts += [Text(), Panel(lines, title=title, border_style="yellow", title_align="left")]
     if evidence.not_proven:
         lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)
         parts += [Text(), Panel(lines, title="Not proven", border_style="yellow", title_align="left")]

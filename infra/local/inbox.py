@@ -36,7 +36,9 @@ class Inbox:
     def __init__(self, target: Target, name: str = TEAM) -> None:
         self._queues: SQSClient = target.session.client("sqs")
         self._topics: SNSClient = target.session.client("sns")
-        self._topic = target.output("TopicArn")
+        team = target.output("TopicArn")
+        # One inbox for all, on this machine: everybody's letters are in it, each addressed.
+        self._all = (team, target.output("PersonalTopicArn"))
         self._name = name
 
     def open(self) -> None:
@@ -48,18 +50,20 @@ class Inbox:
             "Principal": {"Service": "sns.amazonaws.com"},
             "Action": "sqs:SendMessage",
             "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": self._topic}},
+            "Condition": {"ArnEquals": {"aws:SourceArn": list(self._all)}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
         self._queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        self._topics.subscribe(TopicArn=self._topic, Protocol="sqs", Endpoint=arn)
+        for topic in self._all:
+            self._topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def close(self) -> None:
         """Receive nothing more, and forget what came."""
         arn = self._arn(self._url)
-        for found in self._topics.list_subscriptions_by_topic(TopicArn=self._topic)["Subscriptions"]:
-            if found["Endpoint"] == arn:
-                self._topics.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+        for topic in self._all:
+            for found in self._topics.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+                if found["Endpoint"] == arn:
+                    self._topics.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
         self._queues.delete_queue(QueueUrl=self._url)
 
     def read(self) -> list[Mail]:

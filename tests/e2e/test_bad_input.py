@@ -34,7 +34,11 @@ def test_an_event_without_a_traceback_harms_nothing(world: World) -> None:
     [
         ({"repository": "{forge}/shop/nothing.git"}, "RepositoryNotFound", "nothing"),
         ({"branch": "no-such-branch"}, "RepositoryNotFound", "no-such-branch"),
-        ({"repository": "http://127.0.0.1:9/shop/x.git"}, "ForgeUnavailable", "127.0.0.1:9"),
+        (
+            {"repository": "http://127.0.0.1:9/shop/x.git", "forge_api": "http://127.0.0.1:9/api/v3"},
+            "ForgeUnavailable",
+            "127.0.0.1:9",
+        ),
         ({"token": "wrong"}, "ForgeAccessDenied", "credentials"),
     ],
 )

@@ -37,11 +37,11 @@ def test_a_payload_that_is_no_decision_fails_where_it_was_asked_and_a_redrive_as
     world.redrive(failed)
     again = world.until(app, Status.AWAITING_APPROVAL)
 
-    send(world, again, decision="approve", by="ana@example.com", patch_sha256=again.patch_sha256)
+    send(world, again, decision="approve", by="Ana of the team", patch_sha256=again.patch_sha256)
 
     healed = world.until(app, Status.PR_OPEN)
     (pull,) = world.pulls(app)
-    assert "ana@example.com" in pull["body"]
+    assert "Ana of the team" in pull["body"]
     assert len(world.commits(app, healed.branch)) == 2
 
 

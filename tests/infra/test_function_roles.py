@@ -71,8 +71,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("ecr:BatchGetImage", ""): {"fetch_source"},
     ("ecr:GetDownloadUrlForLayer", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source"},
+    ("sns:Publish", "PersonalLinks"): {"await_approval", "remind_approvers"},
     ("lambda:InvokeFunction", ""): {"run_patch"},
     ("sns:Publish", ""): {
+        "claim_incident",
         "await_approval",
         "record_outcome",
         "detect_errors",
@@ -176,7 +178,9 @@ WRITERS = {
     f"{HEAL}/1/proposal.json": {"propose_patch"},
     f"{HEAL}/1/patch.diff": {"validate_patch"},
     f"{HEAL}/1/evidence.json": {"validate_patch"},
-    f"{HEAL}/1/findings.json": {"propose_patch", "review_patch", "validate_patch"},
+    f"{HEAL}/1/findings.json": {"propose_patch", "validate_patch", "review_patch"},
+    f"{HEAL}/1/review.json": {"review_patch"},
+    f"{HEAL}/1/experiment.json": {"validate_patch"},
     f"builds/self-heal-orders/{HEAL}/1-9f/source.zip": {"validate_patch"},
     f"{HEAL}/1/anything-else": set(),
 }

@@ -199,6 +199,7 @@ def run_by_cdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "log_groups": "/aws/lambda/orders,/ecs/billing",
         "reserve_concurrency": "false",
         "approval_hours": "48",
+        "package_index": "https://packages.example/",
     }
     done = subprocess.run(
         [sys.executable, str(ROOT / "infra" / "app.py")],
@@ -238,6 +239,16 @@ def test_the_time_to_decide_is_a_literal_of_the_definition_and_the_life_of_a_lin
 
     assert definition["States"]["AwaitApproval"]["TimeoutSeconds"] == 48 * 3600
     assert lives == [str(48 * 3600)]
+
+
+def test_packages_come_from_the_index_that_the_operator_names(run_by_cdk: Path) -> None:
+    properties = [r["Properties"] for r in template_of(run_by_cdk)["Resources"].values() if "Properties" in r]
+    variables = [p.get("Environment", {}).get("Variables", {}) for p in properties]
+    named = [v for v in variables if isinstance(v, dict) and "PACKAGE_INDEX" in v]
+
+    assert [(v["POWERTOOLS_SERVICE_NAME"], v["PACKAGE_INDEX"]) for v in named] == [
+        ("install_dependencies", "https://packages.example/")
+    ]
 
 
 @pytest.mark.parametrize("hours", ["0", "9000"])

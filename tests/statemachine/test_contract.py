@@ -227,7 +227,7 @@ def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
 ) -> None:
     ends = {name for name, state in states.items() if not list(transitions(state))}
 
-    assert ends == {"Healed", "Abstained", "Rejected", "Duplicate"}
+    assert ends == {"Healed", "Abstained", "Rejected", "HeldBack", "Duplicate"}
     assert {states[name]["Type"] for name in ends} == {"Succeed"}
     assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed"}
 

@@ -87,6 +87,7 @@ def heal(outcome: str, **results: list[Any]) -> Results:
     return found
 
 
+NOT_CLAIMED = {"claimed": False, "held_back": False}
 PATHS: dict[str, tuple[Results, str]] = {
     "healed at the first try": (
         heal(
@@ -98,7 +99,11 @@ PATHS: dict[str, tuple[Results, str]] = {
         ),
         "Healed",
     ),
-    "another execution has the incident": ({"ClaimIncident": [{"claimed": False}]}, "Duplicate"),
+    "another execution has the incident": (
+        {"ClaimIncident": [{"claimed": False, "held_back": False}]},
+        "Duplicate",
+    ),
+    "the hour has had its heals": ({"ClaimIncident": [{"claimed": False, "held_back": True}]}, "HeldBack"),
     "the model abstains": (heal("abstained", ProposePatch=[ABSTAINED]), "Abstained"),
     "an invalid answer, then a good one": (
         heal("healed", ProposePatch=[INVALID, PROPOSED], ValidatePatch=[ACCEPTED], AwaitApproval=[APPROVE]),

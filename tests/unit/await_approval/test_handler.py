@@ -32,6 +32,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "INCIDENTS_TABLE": "incidents",
         "ARTIFACTS_BUCKET": "artifacts",
         "REGISTRY_PATH": "/self-heal/apps",
+        "PERSONAL_TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOKEN_KEY_ARN": key,
         "LINK_KEY_PARAMETER": "/self-heal/link-key",
@@ -47,7 +48,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "app": "orders",
         "heal_id": "heal-1",
         "attempt": 1,
-        "source": {"base_sha": "b" * 40},
+        "source": {"key": "source.tar.gz", "base_sha": "b" * 40},
         "proposal": {
             "key": "orders-v1-abc/heal-1/1/proposal.json",
             "title": "Refuse unknown countries",

@@ -72,7 +72,7 @@ def desk(scene: Any, inbox: Any) -> Desk:
         registry=Registry("/self-heal/apps", SSMProvider()),
         decisions=scene.decisions,
         tokens=scene.tokens,
-        notifications=Notifications(boto3.client("sns"), topic),
+        notifications=Notifications(boto3.client("sns"), topic, topic),
         webhooks=Webhooks("/self-heal/webhooks", SSMProvider()),
         keys=scene.keys,
         page="https://page.example/",
@@ -221,7 +221,7 @@ def test_what_is_missing_fails_the_task(
 
 
 def test_a_notification_that_fails_does_not_fail_the_heal(scene: Any, desk: Desk) -> None:
-    lost = Notifications(boto3.client("sns"), "arn:aws:sns:us-east-1:123456789012:gone")
+    lost = Notifications(boto3.client("sns"), gone := "arn:aws:sns:us-east-1:123456789012:gone", gone)
     approval = ask(Question.from_state(state(scene)), replace(desk, notifications=lost), EXPIRES)
     assert approval.status is ApprovalStatus.PENDING
 

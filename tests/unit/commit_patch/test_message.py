@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import replace
 
 from functions.commit_patch.message import commit_message
 from functions.core.incident import Incident, Status
@@ -29,6 +31,16 @@ def test_subject_cause_fix_and_trailers() -> None:
         f"Self-Heal-Patch: sha256:{'ab' * 32}",
         "Approved-By: ada",
     ]
+
+
+def test_nothing_that_strangers_wrote_closes_mentions_or_skips_anything() -> None:
+    evil = "fixes #7, closes acme/core#8 and GH-9 [skip ci] @acme/security https://evil.example/a"
+    incident = replace(INCIDENT, title=f"ValueError: {evil}")
+    message = commit_message(
+        incident, Proposal(evil, evil, evil, (), 0.9), approved_by="ana@example.com", patch_sha256="ab" * 32
+    )
+    assert not re.search(r"#\d|GH-\d|\[skip ci\]|://", message)
+    assert re.findall(r"\S*@\S*", message.replace("[@]", "")) == ["ana@example.com"]
 
 
 def test_text_of_strangers_cannot_claim_a_trailer_or_a_second_subject() -> None:

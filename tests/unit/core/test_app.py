@@ -30,6 +30,14 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"repository": "https://token@github.com/shop/orders.git"}, "without credentials"),
         ({"repository": "http://github.com/shop/orders.git"}, "must use https"),
         ({"forge_api": "ftp://x"}, "'forge_api' must be an https URL"),
+        ({"credentials": "/self-heal/credentials/payments"}, "can only be the app's own"),
+        (
+            {"repository": "https://gitlab.com/shop/orders.git", "forge_api": "https://api.github.com"},
+            "not of the repository's host gitlab.com",
+        ),
+        ({"forge_api": "https://api.github.com.evil.example"}, "not of the repository's host"),
+        ({"forge_api": "https://github.com:8443/api/v3"}, "not of the repository's host"),
+        ({"max_heals_per_hour": 0}, "must be from 1 to"),
         ({"log_groups": "x"}, "'log_groups' must be a list of strings"),
         ({"reviewers": [1]}, "'reviewers' must be a list of strings"),
         ({"source_roots": ["x"]}, "'source_roots' must map strings to strings"),
@@ -60,6 +68,12 @@ def test_an_entry_needs_little_and_round_trips() -> None:
 def test_a_broken_entry_names_the_field_and_the_rule(change: dict[str, Any], message: str) -> None:
     with pytest.raises(AppInvalid, match=message):
         App.from_json("orders", GOOD | change)
+
+
+def test_the_api_is_the_repositorys_hosts_unless_the_entry_says_so() -> None:
+    assert App.from_json("orders", GOOD).forge_api == "https://api.github.com"
+    ours = GOOD | {"repository": "https://git.shop.example/shop/orders.git"}
+    assert App.from_json("orders", ours).forge_api == "https://git.shop.example/api/v3"
 
 
 @pytest.mark.parametrize("name", ["", "Orders", "1st", "a" * 41, "a/b", "a b"])

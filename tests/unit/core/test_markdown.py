@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +52,17 @@ def test_prose_neither_notifies_nor_links() -> None:
     assert "@octocat" not in shown
     assert "#12" not in shown
     assert "https://" not in shown
+
+
+@pytest.mark.parametrize("shape", [prose, fenced, code, lambda text: prose(f"`{text}`")])
+def test_nothing_comes_alive_here_or_in_the_message_of_a_squashed_commit(shape: Callable[[str], str]) -> None:
+    shown = shape("@octocat closes #12, GH-3 and a/b#4 [skip ci] www.evil.example mailto:x@evil.example")
+    assert not re.search(r"@\w|#\d|GH-\d|\[skip ci|www\.\w|mailto:\w", shown.replace("\\", ""))
+
+
+def test_what_is_hidden_is_spelled_out() -> None:
+    assert prose("a\u202eb") == "a⟨U\\+202E⟩b"
+    assert "⟨U+3164⟩" in fenced("a\u3164")
 
 
 @given(st.text(max_size=300))

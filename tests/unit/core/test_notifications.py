@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -34,3 +36,24 @@ def test_a_notification_is_published(aws: None) -> None:
     client = boto3.client("sns")
     topic = client.create_topic(Name="team")["TopicArn"]
     assert Notifications(client, topic).send("subject", "text")
+
+
+def test_what_is_for_one_person_goes_where_only_they_read_it(aws: None) -> None:
+    client, queues = boto3.client("sns"), boto3.client("sqs")
+    team, personal = (client.create_topic(Name=name)["TopicArn"] for name in ("team", "personal"))
+    boxes = {}
+    for name, topic, policy in (
+        ("everybody", team, {}),
+        ("ana", personal, {"FilterPolicy": json.dumps({"recipient": ["ana@shop.example"]})}),
+        ("ben", personal, {"FilterPolicy": json.dumps({"recipient": ["ben@shop.example"]})}),
+    ):
+        boxes[name] = queues.create_queue(QueueName=name)["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:123456789012:{name}"
+        client.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=policy)
+
+    Notifications(client, team, personal).send("subject", "ana's link", "ana@shop.example")
+
+    read = {name: queues.receive_message(QueueUrl=url).get("Messages", []) for name, url in boxes.items()}
+    assert {name for name, messages in read.items() if messages} == {"ana"}
+    with pytest.raises(ValueError, match="only they read"):
+        Notifications(client, team).send("subject", "ana's link", "ana@shop.example")

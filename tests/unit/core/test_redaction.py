@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,6 +86,14 @@ KEPT = [
     "order 1234567890123456 not found",
     "version 3.11.7, 10.0.0.12:5432, 192.168.100.200",
     "@app.route('/orders')",
+    "mysqlclient: OperationalError: (2013, 'Lost connection to MySQL server during query')",
+    "mysql-connector pool exhausted; using password: YES",
+    "the password OAuth2TokenProvider issued, secret base64EncodedString",
+    "docker run -u 1000:1000 image; ssh -p 2222 host",
+    "usage: tool --password PASSWORD --token <token>",
+    "ssh://git@host:2222/path/@me and http://localhost:8080/users/@me",
+    "pin 13 is high; at 12.5, 7.25",
+    "connected to 8.8.8.8 version 1.2.3.4",
     "git@github.com:owner/repo.git",
     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 ]
@@ -180,3 +190,42 @@ def test_time_is_bounded_on_hostile_text(unit: str) -> None:
     started = time.perf_counter()
     redact(text)
     assert time.perf_counter() - started < 5
+
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def left(case: dict[str, Any]) -> bool:
+    """Whether redaction leaves a secret, or twelve characters of it in a row."""
+    value = "".join(case["value"])
+    redacted = redact("".join(case["before"]) + value + case["after"])
+    run = min(len(value), 12)
+    return any(value[at : at + run] in redacted for at in range(len(value) - run + 1))
+
+
+@pytest.mark.parametrize(
+    ("collection", "kinds", "at_least"),
+    [
+        # What was known when the rules were written; of it, names of people in prose are not recognised.
+        ("given", 145, 144),
+        # Written before the rules and not looked at for them; 33 of these were masked then.
+        ("unseen", 100, 85),
+    ],
+)
+def test_so_many_kinds_of_secrets_are_masked(collection: str, kinds: int, at_least: int) -> None:
+    lines = (DATA / "redaction" / f"{collection}.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    missed = [case["kind"] for case in cases if left(case)]
+    assert len(cases) == kinds
+    assert len(cases) - len(missed) >= at_least, missed
+
+
+def test_real_logs_hold_no_false_alarm() -> None:
+    """Both collections of tracebacks, which hold four addresses and no other secret."""
+    found = [
+        placeholder.split()[1]
+        for name in ("tracebacks", "groups")
+        for line in (DATA / "detect_errors" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        for placeholder in PLACEHOLDER.findall(redact(json.loads(line)["text"]))
+    ]
+    assert found == ["email"] * 4

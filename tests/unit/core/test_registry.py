@@ -9,7 +9,7 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
-from functions.core.registry import Registry
+from functions.core.registry import Registry, bound, unbound
 
 ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
 
@@ -20,7 +20,7 @@ def registry(aws: None) -> Registry:
     entry = ENTRY | {"credentials": "/self-heal/credentials/orders"}
     ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
     ssm.put_parameter(Name="/self-heal/apps/broken", Value="{", Type="String")
-    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="token", Type="SecureString")
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com token", Type="SecureString")
     return Registry("/self-heal/apps", SSMProvider(boto3_client=ssm))
 
 
@@ -49,6 +49,26 @@ def test_lost_credentials_are_named(registry: Registry) -> None:
         registry.credentials(app)
 
 
+@pytest.mark.parametrize(
+    "value", ["token", "gitlab.com token", "api.github.com token", "github.com:8443 token", ""]
+)
+def test_a_token_is_sent_to_the_host_that_it_was_given_for_and_to_no_other(
+    registry: Registry, value: str
+) -> None:
+    app = registry.app("orders")
+    with pytest.raises(PermanentError, match=r"not for github\.com, so it is not sent there"):
+        unbound(value, app)
+    assert unbound(bound("a token", app), app) == "a token"
+
+
+def test_an_entry_that_names_another_host_gets_no_token(registry: Registry) -> None:
+    entry = ENTRY | {"repository": "https://evil.example/x/y.git", "forge_api": "https://evil.example/api/v3"}
+    entry |= {"credentials": "/self-heal/credentials/orders"}
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
+    with pytest.raises(PermanentError, match=r"is for github\.com, not for evil\.example"):
+        registry.credentials(registry.app("orders"))
+
+
 def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None:
     ssm = boto3.client("ssm")
     assert registry.app_of_log_group("/aws/lambda/billing") is None
@@ -62,5 +82,5 @@ def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None
     )
     assert registry.app("billing").branch == "next"
     assert registry.credentials(registry.app("orders")) == "token"
-    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="renewed", Overwrite=True)
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com renewed", Overwrite=True)
     assert registry.credentials(registry.app("orders")) == "renewed"

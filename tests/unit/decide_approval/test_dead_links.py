@@ -64,7 +64,7 @@ def test_a_patch_that_is_not_the_proven_one_cannot_be_decided(scene: Any, browse
     scene.artifacts.put(approval.patch_key, b"something else")
     answer = browser.get(browser.link(approval))
     assert (answer.status, answer.says_nothing) == (409, True)
-    assert "not the one that was proven" in answer.text
+    assert "What is stored is not what was proven" in answer.text
 
 
 def test_what_breaks_on_our_side_is_a_page_too(scene: Any, browser: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.decide_approval.text import hidden_characters
+from functions.core.hidden import characters
 from tests.injections import INJECTIONS
 
 POISONED = ("error_type", "title", "sample", "log_group", "log_stream", "last_seen", "regressed_from")
@@ -76,7 +76,7 @@ def test_no_text_becomes_anything_but_text(scene: Any, browser: Any) -> None:
     for evil in INJECTIONS:
         answer = page(scene, browser, evil)
         # Hidden characters in the patch add a warning to the page, which is as it should be.
-        hidden = hidden_characters(evil.encode(errors="replace").decode())
+        hidden = characters(evil.encode(errors="replace").decode())
         assert shape(answer) == (warned if hidden else harmless), evil
         for tag, attributes in answer.elements.tags:
             assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcdoc")]

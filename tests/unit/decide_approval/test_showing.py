@@ -64,9 +64,10 @@ REVIEW = {
 def test_a_second_opinion_stands_on_the_page_and_an_objection_beside_the_buttons(
     scene: Any, browser: Any
 ) -> None:
-    approval = scene.approval()
-    assert "Second opinion" not in browser.get(browser.link(approval)).text
-    scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW)
+    unreviewed = scene.approval()
+    key = scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW)
+    assert "Second opinion" not in browser.get(browser.link(unreviewed)).text, "only what the heal tells of"
+    approval = scene.approval(approval_id="reviewed-with-entropy", review_key=key)
     text = browser.get(browser.link(approval)).text
     for part in (
         "Second opinion: objects",
@@ -77,7 +78,9 @@ def test_a_second_opinion_stands_on_the_page_and_an_objection_beside_the_buttons
         "The second opinion objects.",
     ):
         assert part in text, part
-    scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW | {"opinion": "no_opinion"})
+    key = scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW | {"opinion": "no_opinion"})
+    assert browser.get(browser.link(approval)).status >= 400, "another opinion than was asked about"
+    approval = scene.approval(approval_id="reviewed-again-with-entropy", review_key=key)
     text = browser.get(browser.link(approval)).text
     assert "Second opinion: none" in text
     assert "The second opinion objects." not in text

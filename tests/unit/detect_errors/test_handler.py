@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -34,6 +35,20 @@ TIMEOUT = (
     "2026-11-20T10:00:00.000Z 0f8fad5b-d9cb-469f-a165-70867728950e Task timed out after 3.00 seconds\n\n"
 )
 
+
+LONG = (
+    "Traceback (most recent call last):\n"
+    + "".join(
+        f'  File "/var/task/orders/{"m" * 200}.py", line {n}, in f{n}\n    {"é" * 900}\n' for n in range(400)
+    )
+    + "ValueError: too deep\n"
+)
+"""A stack whose item would be beyond what DynamoDB holds."""
+LEAKY = """Traceback (most recent call last):
+  File "/var/task/orders/customers/ana.maria@example.com/db.py", line 12, in connect
+    return driver.connect("db.internal", user="app", password="Tr0ub4dor&3")
+ValueError: cannot connect
+"""
 
 Invoke = Callable[..., dict[str, Any]]
 
@@ -285,3 +300,42 @@ def test_the_revision_that_a_record_names_is_kept(invoke: Invoke, incidents: Inc
     invoke(json.dumps({"level": "ERROR", "exc_info": CRASH, **fields}))
     incident = only(incidents)
     assert incident.revision == revision
+
+
+def test_a_stack_too_long_for_an_item_is_cut_in_the_middle(invoke: Invoke, incidents: Incidents) -> None:
+    assert invoke(LONG, CRASH)["incidents"] == 2
+
+    (listed,) = [one for one in incidents.recent("orders") if one.error_type == "ValueError"]
+    long = incidents.get(listed.incident_id)
+    assert len(long.frames) == 50
+    assert (long.frames[0].function, long.frames[-1].function) == ("f0", "f399")
+    item = json.dumps(long.to_json(), ensure_ascii=False)
+    assert len(item.encode()) < 380_000
+
+
+def test_frames_are_redacted_before_they_are_kept(invoke: Invoke, incidents: Incidents) -> None:
+    invoke(LEAKY)
+
+    incident = only(incidents)
+    kept = json.dumps(incident.to_json())
+    assert "Tr0ub4dor" not in kept
+    assert "ana.maria" not in kept
+    assert "driver.connect(" in incident.frames[0].code
+
+
+@pytest.mark.parametrize(("code", "raised"), [("ValidationException", False), ("ThrottlingException", True)])
+def test_what_cannot_be_written_costs_only_itself(
+    invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch, code: str, raised: bool
+) -> None:
+    record = Recorder.record
+
+    def refuse_the_first(self: Recorder, sighting: Any) -> Any:
+        if sighting.error_type == "KeyError":
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "UpdateItem")
+        return record(self, sighting)
+
+    monkeypatch.setattr(Recorder, "record", refuse_the_first)
+    with pytest.raises(ClientError) if raised else nullcontext():
+        invoke(CRASH, OTHER)
+
+    assert [one.error_type for one in incidents.recent("orders")] == ["TypeError"]

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 from functions.core.incident import Incident, Status
 from functions.core.remote import Remote
-from functions.fetch_source.function import told_by_function
+from functions.fetch_source.function import READABLE, told_by_function
 from functions.fetch_source.source import Source, fetch_source
 
 SECRET = "hunter2-hunter2"
@@ -52,7 +52,7 @@ def deploy(aws: None) -> Deploy:
             Role=role,
             Handler="handler.handler",
             Code={"ZipFile": code.getvalue()},
-            Tags={"team": SECRET, **(tags or {})},
+            Tags={"team": SECRET, "self-heal:environment": "readable", **(tags or {})},
             Environment={"Variables": {"DB_PASSWORD": SECRET, **(variables or {})}},
         )
 
@@ -65,9 +65,15 @@ def fetch(hosted: Any, aws: None) -> Fetch:
     hosted.git(*IDENTITY, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
     hosted.branch("main")
 
-    def call(incident: Incident = INCIDENT, client: Any = None, logged: str = "", **entry: Any) -> Source:
+    def call(
+        incident: Incident = INCIDENT,
+        client: Any = None,
+        logged: str = "",
+        environment: bool = True,
+        **entry: Any,
+    ) -> Source:
         app = replace(hosted.app, **entry)
-        function = partial(told_by_function, client or boto3.client("lambda"), incident)
+        function = partial(told_by_function, client or boto3.client("lambda"), incident, environment)
         return fetch_source(app, Remote.of(app, hosted.token), logged=logged, function=function)
 
     return call
@@ -153,13 +159,29 @@ def test_where_there_is_no_function_the_log_is_asked(hosted: Any, fetch: Fetch, 
 def test_what_may_not_be_looked_at_is_said(hosted: Any, fetch: Fetch) -> None:
     client = boto3.client("lambda")
     with Stubber(client) as stub:
-        stub.add_client_error("list_tags", "AccessDeniedException")
+        stub.add_response("list_tags", {"Tags": dict([READABLE])})
         stub.add_response("get_function_configuration", {"Environment": {"Error": {"ErrorCode": "KMS"}}})
         source = fetch(client=client)
     assert source.reason == (
-        "head of main; the app's entry names no revision; tags of function orders: access was denied; "
+        "head of main; the app's entry names no revision; "
         "environment of function orders: access was denied; the log names none"
     )
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked", "said"),
+    [
+        ({}, False, "no tag of function orders says"),
+        ({"self-heal:environment": "no"}, True, "environment of function orders: the function is not tagged"),
+    ],
+)
+def test_an_environment_is_read_only_if_the_app_asks_and_the_function_is_tagged(
+    hosted: Any, deploy: Deploy, fetch: Fetch, tags: dict[str, str], asked: bool, said: str
+) -> None:
+    deploy(tags, {"GIT_SHA": hosted.base_sha})
+    source = fetch(environment=asked)
+    assert source.revision_from == "branch"
+    assert said in source.reason
 
 
 def test_a_failure_that_passes_is_not_taken_for_an_answer(fetch: Fetch) -> None:
@@ -183,7 +205,7 @@ def test_the_variables_are_those_of_the_version_that_wrote_the_log(
     arn = "arn:aws:lambda:us-east-1:123456789012:function:orders"
     client = boto3.client("lambda")
     with Stubber(client) as stub:
-        stub.add_response("list_tags", {"Tags": {}}, {"Resource": arn})
+        stub.add_response("list_tags", {"Tags": dict([READABLE])}, {"Resource": arn})
         stub.add_response(
             "get_function_configuration",
             {"Environment": {"Variables": {"GIT_SHA": hosted.base_sha}}},

@@ -80,6 +80,33 @@ def test_options_that_pytest_does_not_know_are_left_out() -> None:
     assert [run.task for run in steps(given, [ENDED])] == [suite["task"]] * 2
 
 
+BROKEN = {"shop.py": "raise ImportError"}
+NOTICED = said(exit_code=1)
+
+
+def test_a_command_that_succeeds_on_both_trees_runs_again_with_the_changed_modules_broken() -> None:
+    given = asked(suite=command("true", broken=BROKEN))
+    runs = steps(given, [ENDED, ENDED])
+    assert [(run.tree, run.added) for run in runs] == [("before", {}), ("after", {}), ("after", BROKEN)]
+    assert judged(given, ENDED, ENDED, NOTICED).broken == NOTICED
+
+
+@pytest.mark.parametrize("outcomes", [[NOTICED, ENDED], [ENDED, NOTICED]])
+def test_a_command_that_fails_on_a_tree_does_not_run_again(outcomes: list[Outcome]) -> None:
+    given = asked(suite=command("true", broken=BROKEN))
+    assert judged(given, *outcomes).broken is None
+    with pytest.raises(NotBelieved, match="nobody asked for"):
+        judged(given, *outcomes, ENDED)
+
+
+def test_a_report_that_leaves_out_whether_the_command_notices_is_not_believed_unless_time_was_up() -> None:
+    given = asked(suite=command("true", broken=BROKEN))
+    with pytest.raises(NotBelieved, match="leaves out a run"):
+        judged(given, ENDED, ENDED)
+    proof = judged(given, ENDED, ENDED, cut=True)
+    assert (proof.suite, proof.broken) == ((ENDED, ENDED), None)
+
+
 def test_without_pytest_a_command_runs_all_the_same() -> None:
     assert [run.task["kind"] for run in steps({**REGRESSION, **SUITE}, [], pytest=False)] == ["command"]
     assert steps({**REGRESSION, "suite": pytest_suite()}, [], pytest=False) == []

@@ -254,6 +254,108 @@ def test_the_machines_own_configuration_says_where_packages_come_from(
     assert install_for(artifacts, source, HERE, environment)["packages"] == 1
 
 
+BACKEND = """
+import os
+def _run():
+    open({ran!r}, "w").write(str(os.environ))
+    raise SystemExit("ran")
+get_requires_for_build_wheel = prepare_metadata_for_build_wheel = build_wheel = lambda *a, **k: _run()
+"""
+
+
+def source_distribution(folder: Path, name: str, ran: Path) -> Path:
+    """One whose build backend leaves a file behind when it runs."""
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        "backend.py": BACKEND.format(ran=str(ran)),
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    }
+    target = folder / name / f"{name}-1.0.tar.gz"
+    target.parent.mkdir(exist_ok=True)
+    with tarfile.open(target, "w:gz") as tar:
+        for path, text in files.items():
+            info = tarfile.TarInfo(f"{name}-1.0/{path}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return target
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "innocent==1.0 ; python_version > '3' --global-option=build",
+        "innocent==1.0 ; python_version > '3 --global-option=build'",
+        "innocent==1.0 --config-settings=x=y",
+    ],
+)
+def test_an_option_behind_a_requirement_builds_nothing(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, tmp_path: Path, line: str
+) -> None:
+    ran = tmp_path / "ran"
+    source_distribution(index[0], "innocent", ran)
+
+    done = install_for(artifacts, fetched(requirements_txt=f"{line}\n"), HERE, index[1])
+
+    assert "no plain name and version" in done["reason"]
+    assert not ran.exists()
+
+
+def test_a_package_that_needs_another_from_an_address_is_not_installed(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    built = source_distribution(index[0], "evil", ran)
+    wheel = make_wheel("other", "1")
+    address = index[1]["UV_DEFAULT_INDEX"]
+    make_wheel("first", "1", requires=f"evil @ {address}evil/{built.name}")
+    make_wheel("second", "1", requires=f"other @ {address}other/{wheel.name}")
+
+    first = install_for(artifacts, fetched(requirements_txt="first\n"), HERE, index[1])
+    second = install_for(artifacts, fetched(requirements_txt="second\n"), HERE, index[1])
+
+    assert (first["key"], second["key"]) == ("", "")
+    assert "`evil` was included as a URL dependency" in first["reason"]
+    assert "`other` was included as a URL dependency" in second["reason"]
+    assert not ran.exists()
+
+
+def test_hashes_are_kept_to(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    wheel = make_wheel("first", "1.0", requires="second")
+    meant = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    second = hashlib.sha256(make_wheel("second", "2.0").read_bytes()).hexdigest()
+    right = f"first==1.0 --hash=sha256:{meant}\n"
+
+    def reason(text: str) -> str:
+        return str(install_for(artifacts, fetched(requirements_txt=text), HERE, index[1])["reason"])
+
+    assert reason(f"{right}second --hash=sha256:{second}\n") == ""
+    wrong = f"first==1.0 --hash=sha256:{'0' * 64}\nsecond --hash=sha256:{second}\n"
+    assert "Hash mismatch for `first==1.0`" in reason(wrong)
+    wrong = f"{right}second --hash=sha256:{'0' * 64}\n"
+    assert "Hash mismatch for `second==2.0`" in reason(wrong), "of a version that uv chose"
+    assert reason(right) == "second==2.0 is needed too, and has no hash as all others have"
+
+
+def test_an_index_of_the_repositorys_own_is_followed_only_if_it_is_the_operators(
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
+) -> None:
+    make_wheel("first", "1")
+    ours = index[1]["UV_DEFAULT_INDEX"]
+
+    foreign = install_for(
+        artifacts, fetched(requirements_txt="-i https://u:hunter2@evil.example/\nfirst\n"), HERE, index[1]
+    )
+    same = install_for(
+        artifacts, fetched(requirements_txt=f"--index-url {ours.rstrip('/')}\nfirst\n"), HERE, index[1]
+    )
+
+    assert foreign["reason"].startswith("the repository's files say where packages come from")
+    assert "hunter2" not in foreign["reason"]
+    assert (same["packages"], same["reason"]) == (1, "")
+
+
 def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:
     given = {
         "PATH": "/bin", "PIP_INDEX_URL": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
@@ -264,6 +366,9 @@ def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:
         "PATH": "/bin", "UV_DEFAULT_INDEX": "https://pypi.example/", "HTTPS_PROXY": "http://proxy",
         "HOME": "/tmp", "LD_LIBRARY_PATH": "/var/lang/lib",
     }  # fmt: skip
+    assert (
+        installer_environment(given, "https://ours.example/")["UV_DEFAULT_INDEX"] == "https://ours.example/"
+    )
 
 
 @pytest.fixture
@@ -275,10 +380,10 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     def make(source: str, **fields: Any) -> dict[str, Any]:
         heal = Heal("a-1", "a", "h")
         incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
-        Facts(incident, App("a", ("/a",), "https://forge/o/r", **fields)).save(artifacts, heal)
+        facts = Facts(incident, App("a", ("/a",), "https://github.com/o/r", **fields)).save(artifacts, heal)
         python = {"version": "3.12", "why": "Pipfile names 3.12"}
         heal_state = {"incident_id": "a-1", "app": "a", "heal_id": "h"}
-        return {**heal_state, "source": {"key": source, "python": python}}
+        return {**heal_state, "source": {"key": source, "facts": facts, "python": python}}
 
     return make
 

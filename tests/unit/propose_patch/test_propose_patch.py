@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import pytest
 
+from functions.core.artifacts import Artifacts, reference
 from functions.core.errors import ModelAccessDenied, ModelThrottled
 from functions.core.incident import Frame
 from functions.propose_patch.handler import handler
@@ -112,7 +114,9 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
     model.proposes()
     assert handler(STATE, lambda_context) == {
         "outcome": "proposed",
-        "key": "orders-f/h1/1/proposal.json",
+        "key": reference(
+            key := "orders-f/h1/1/proposal.json", Artifacts(boto3.client("s3"), "artifacts").get(key)
+        ),
         "title": "Charge a default rate",
         "reason": "No rate for NZ.",
         "next_action": "",

@@ -27,7 +27,7 @@ def desk(scene: Any, inbox: Any, webhooks: Webhooks) -> Desk:
         incidents=scene.incidents,
         approvals=scene.approvals,
         artifacts=scene.artifacts,
-        notifications=Notifications(boto3.client("sns"), topic),
+        notifications=Notifications(boto3.client("sns"), topic, topic),
         webhooks=webhooks,
         keys=scene.keys,
         page="https://page.example/",

@@ -61,7 +61,7 @@ def facts_of() -> Callable[..., Facts]:
             sample=f"Traceback (most recent call last):\n{error_type}: {message}\n",
             frames=frames,
         )
-        app = App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop")
+        app = App("shop", ("/aws/lambda/shop",), "https://github.com/shop/shop")
         return Facts(incident, app, python=Python(ENGINE, "it runs the tests"))
 
     return make

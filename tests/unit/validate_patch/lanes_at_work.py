@@ -100,6 +100,11 @@ class Leaves:
         return Ran(self.make(job.nonce), "nothing held it", self.ended)
 
 
+def proof(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the hash of the evidence, which says how long things took."""
+    return answer | {"evidence_key": answer["evidence_key"].partition("@")[0]}
+
+
 def gate(evidence: Evidence, name: str) -> GateResult:
     """The result of one gate."""
     return next(gate for gate in evidence.gates if gate.gate == name)

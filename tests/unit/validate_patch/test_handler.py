@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from functions.core.archive import Member, pack, read
-from functions.core.artifacts import Artifacts
+from functions.core.artifacts import Artifacts, reference
 from functions.core.dependencies import archive_key
 from functions.core.evidence import Evidence
 from functions.core.proposal import Proposal
 from functions.harness.job import Job
 from functions.harness.runner import Runner
 from functions.validate_patch.handler import handler
-from tests.unit.validate_patch.lanes_at_work import HEAL, STATE
+from tests.unit.validate_patch.lanes_at_work import HEAL, STATE, proof
 
 RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
 Healed = Callable[..., dict[str, Any]]
@@ -36,8 +36,9 @@ def healed(artifacts: Artifacts, runner: Runner, lambda_context: Any) -> Healed:
         artifacts.put(f"{folder}/report.json", runner.run(job).report or b"")
         second = {**STATE, **state, "validation": first, "run": {"ended": ""}}
         answer: dict[str, Any] = handler(second, lambda_context)
-        assert handler(second, lambda_context) == answer, "a second run gives the same"
-        return answer
+        again: dict[str, Any] = handler(second, lambda_context)
+        assert proof(again) == proof(answer), "a second run gives the same"
+        return again
 
     return run
 
@@ -53,9 +54,9 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
     patch = artifacts.get(HEAL.attempt_key("patch.diff"))
     assert answer == {
         "verdict": "accepted",
-        "patch_key": HEAL.attempt_key("patch.diff"),
+        "patch_key": reference(HEAL.attempt_key("patch.diff"), patch),
         "patch_sha256": hashlib.sha256(patch).hexdigest(),
-        "evidence_key": HEAL.attempt_key("evidence.json"),
+        "evidence_key": reference(key := HEAL.attempt_key("evidence.json"), artifacts.get(key)),
         "reason": "accepted: every gate passed",
         "proven": True,
         "findings": 0,
@@ -78,7 +79,7 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
     ]
     assert artifacts.get_json(HEAL.attempt_key("findings.json")) == {"findings": []}
 
-    assert healed() == answer, "another run gives the same"
+    assert proof(healed()) == proof(answer), "another run gives the same"
     assert artifacts.get(HEAL.attempt_key("patch.diff")) == patch
 
 

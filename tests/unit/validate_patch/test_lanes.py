@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from functions.core.archive import Member, pack, read
+from functions.core.errors import ArtifactChanged
 from functions.core.evidence import Build, Evidence, Result
 from functions.harness.job import Job
 from functions.validate_patch import order
 from functions.validate_patch.lanes import BUILDSPEC, bundle
 from functions.validate_patch.validate import RUNNING
-from tests.unit.validate_patch.lanes_at_work import BUILT, HEAL, LANES, PROJECT, Lanes, gate, proven
+from tests.unit.validate_patch.lanes_at_work import BUILT, HEAL, LANES, PROJECT, Lanes, gate, proof, proven
 
 
 def test_a_run_s_folder_cannot_be_guessed_and_holds_an_empty_report_until_there_is_one(lanes: Lanes) -> None:
@@ -61,7 +62,7 @@ def test_asked_again_it_judges_the_same_and_never_orders_another_run(
     report = json.dumps({**json.loads(whole_report), "nonce": given["nonce"]}).encode()
     lanes.artifacts.put(f"{folder}/report.json", report)
     answers = [lanes.answer(lane, given) for _ in range(3)]
-    assert answers[0] == answers[1] == answers[2]
+    assert proof(answers[0]) == proof(answers[1]) == proof(answers[2])
     assert (answers[0]["verdict"], answers[0]["proven"]) == ("accepted", True)
 
 
@@ -85,6 +86,15 @@ def test_the_evidence_of_a_build_names_it(lanes: Lanes, whole_report: bytes) -> 
     evidence = lanes.judged("codebuild", make)
     assert evidence.build == Build(PROJECT, BUILT["arn"], BUILT["log_url"])
     assert f"CodeBuild project {PROJECT}" in gate(evidence, "reproduces").detail
+
+
+@pytest.mark.parametrize("lane", ["lambda", "codebuild"])
+def test_a_report_is_judged_by_what_was_asked_for_and_by_nothing_else(lanes: Lanes, lane: str) -> None:
+    given = lanes.ordered(lane)
+    asked = lanes.artifacts.get_json(HEAL.attempt_key("experiment.json"))
+    lanes.artifacts.put_json(HEAL.attempt_key("experiment.json"), {**asked, "suite": None})
+    with pytest.raises(ArtifactChanged):
+        lanes.answer(lane, given)
 
 
 def test_the_same_job_gives_the_same_bundle() -> None:

@@ -199,6 +199,8 @@ def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
         (("python", "-c", "import shop.reports"), Result.PASS),
         (("python", "-c", "raise SystemExit(3)"), Result.NOT_RUN),
         (("no-such-program",), Result.NOT_RUN),
+        # It succeeds whatever the code does, so it proves nothing.
+        (("true",), Result.NOT_RUN),
         (
             ("python", "-c", "import shop.reports as r; assert r.label({'number': '1'}) == 'ORD-1'"),
             Result.FAIL,
@@ -223,6 +225,28 @@ def test_accepted_rule_needs_a_reason_that_the_evidence_shows(shop: Tree, check:
     result = check({**shop, ".selfheal.toml": File(settings)}, "rate", INVENTED)
     assert gate(result, "honest").result is Result.PASS
     assert "invented_default: unknown countries are free" in gate(result, "honest").detail
+    (warning,) = result.evidence.warnings
+    assert warning.startswith("The repository switches the rule invented_default off, because 'unknown")
+    assert "it objects to this patch (invented_default: shop/" in warning
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (b'["true"]', "The repository replaces its tests by what its settings say: true."),
+        (
+            b'["pytest", "tests/unit"]',
+            "The repository narrows its tests to what its settings say: pytest tests/unit.",
+        ),
+        (b'["pytest"]', ""),
+    ],
+)
+def test_tests_that_the_repository_replaces_or_narrows_are_said(
+    shop: Tree, check: Check, command: bytes, said: str
+) -> None:
+    settings = {".selfheal.toml": File(b"test_command = " + command)}
+    result = check({**shop, **settings}, "label", FORMAT)
+    assert result.evidence.warnings == ((said,) if said else ())
 
 
 def test_same_input_gives_the_same_patch(shop: Tree, check: Check) -> None:

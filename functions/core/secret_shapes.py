@@ -1,0 +1,216 @@
+"""Secrets that their own shape or their place in a text gives away.
+
+Token shapes are facts that services publish so that scanners find their tokens; gitleaks and detect-secrets
+keep lists of them. Here stand those where detect-secrets 1.5 has none, only an older form, or one that takes
+quadratic time. A prefix alone is enough where it is rare; where it is not, what follows must look random.
+
+Every pattern is linear in the text, or goes back over a bounded length only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+Span = tuple[int, int, str]
+"""Start, end and kind of something to mask."""
+
+# Prefix → what follows it. Sources: the services' pages on their token formats.
+_PREFIXED = {
+    r"gh[opusr]_": r"[A-Za-z0-9]{36,255}",
+    r"github_pat_": r"\w{22,255}",
+    r"gl(?:pat|rt|dt|ft|oas|ptt|imt|soat|cbt|agent|ffct)-": r"[\w-]{20,255}",
+    r"hv[sbr]\.": r"[\w-]{20,300}",
+    r"sk-(?:ant-|proj-|svcacct-)?": r"[\w-]{20,255}",
+    r"(?:gsk|r8|hf)_": r"[A-Za-z0-9]{30,255}",
+    r"(?:xai|pplx)-": r"[A-Za-z0-9]{40,255}",
+    r"AIza": r"[\w-]{35}",
+    r"ya29\.": r"[\w-]{20,255}",
+    r"GOCSPX-": r"[\w-]{20,100}",
+    r"1//0": r"[\w-]{40,255}",
+    r"npm_": r"[A-Za-z0-9]{36}",
+    r"dckr_[a-z]{3}_": r"[\w-]{20,100}",
+    r"rubygems_": r"[a-f0-9]{48}",
+    r"[A-Za-z0-9]{14}\.atlasv1\.": r"[\w-]{50,100}",
+    r"dp\.(?:pt|st|ct|sa|scim|audit)\.": r"[\w.]{40,100}",
+    r"pul-": r"[a-f0-9]{40}",
+    r"lin_(?:api|oauth)_": r"[A-Za-z0-9]{32,100}",
+    r"ntn_": r"[A-Za-z0-9]{40,60}",
+    r"secret_": r"[A-Za-z0-9]{43}",
+    r"A[TC](?:ATT3x|CTT3x|BB)": r"[\w=-]{28,400}",
+    r"fig[dour]{1,2}_": r"[\w-]{40,100}",
+    r"gl(?:sa|c)_": r"[\w+/=-]{30,400}",
+    r"NR(?:AK|II|IQ|JS|RA)-": r"[A-Za-z0-9_-]{19,60}",
+    r"[a-f0-9]{36}(?=NRAL)": r"NRAL",
+    r"sntry[sua]_": r"[\w+/=-]{40,500}",
+    r"EAA[A-Z]": r"[A-Za-z0-9_-]{50,300}",
+    r"access_token\$(?:production|sandbox)\$": r"[a-z0-9]{16}\$[a-f0-9]{32}",
+    r"sbp_": r"[a-f0-9]{40}",
+    r"pscale_[a-z]{2,6}_": r"[\w.=-]{30,100}",
+    r"tskey-[a-z]{2,10}-": r"[A-Za-z0-9-]{20,100}",
+    r"ops_eyJ": r"[\w=-]{50,2000}",
+    r"AGE-SECRET-KEY-1": r"[A-Z0-9]{50,70}",
+    r"key-": r"[a-f0-9]{32}",
+    r"xapp-": r"[0-9A-Za-z-]{20,255}",
+    r"xoxe(?:\.xox[bp])?-": r"[0-9A-Za-z-]{20,300}",
+    r"(?:sk|rk|pk)_(?:test|live)_": r"[A-Za-z0-9]{16,255}",
+    r"whsec_": r"[A-Za-z0-9+/=]{20,255}",
+    r"dop_v1_": r"[a-f0-9]{64}",
+    r"shp(?:at|ca|pa|ss)_": r"[a-fA-F0-9]{32}",
+    r"dapi": r"[a-f0-9]{32}",
+    r"dt0[a-z]\d\d\.": r"[A-Z0-9]{24}\.[A-Z0-9]{64}",
+}
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:" + "|".join(f"{before}{body}" for before, body in _PREFIXED.items()) + ")"
+)
+# Microsoft Entra's client secrets: three characters, a digit, `Q~`, and the rest.
+_ENTRA = re.compile(r"(?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{31,34}(?![\w.~-])")
+# A short word, an underscore or hyphen, and a run that nobody would type: how most services make tokens.
+_LABELLED = re.compile(
+    r"(?<![\w.-])[a-z][a-z0-9]{1,11}(?:[_-][a-z]{2,8})?[_-](?P<run>[A-Za-z0-9]{32,255})(?!\w)"
+)
+_TELEGRAM = re.compile(r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,8000}={0,2}){1,4}")
+
+# Whoever has the address may post. Microsoft Teams, Discord, Slack, as they show them where they are made.
+_WEBHOOK = re.compile(
+    r"https?://(?:[\w-]{1,63}\.webhook\.office\.com/webhookb2|(?:\w{1,20}\.)?discord(?:app)?\.com/api/webhooks"
+    r"|hooks\.slack\.com/(?:services|workflows|triggers))/[^\s\"'<>]{20,400}"
+)
+_QUERY = re.compile(
+    r"(?i)[?&;](?:[a-z]{1,10}[_-]){0,3}(?:sig|signature|code|key|token|secret|password)"
+    r"=(?P<value>[^&;\s\"'<>]{20,2000})"
+)
+# The first `@` behind which a host ends; one before it belongs to the password, as a slash may.
+_CONNECTION = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,100}:(?!\d{1,5}[/?#])(?P<value>[^\s'\"<>]{1,200}?)"
+    r"@(?=[\w.-]{1,255}(?:[:/?,\s'\")\]]|$)|\[)"
+)
+
+_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
+# What follows a header whose end was cut off: lines of base64, with real or escaped line breaks.
+_KEY_BODY = re.compile(r"(?:(?:\\[nr]|[ \t\r\n]){1,4}[A-Za-z0-9+/=]{8,100}(?=[\s\\\"',]|$)){0,400}")
+_KEY_BLOCK_LIMIT = 20_000
+
+_AUTH_SCHEME = re.compile(
+    r"(?i)(?P<header>authorization\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,2}[\"']?)?"
+    r"\b(?P<scheme>bearer|basic|token|apikey|negotiate|ssws|hawk)[ \t]{1,3}(?:token[= ]{1,2})?[\"']?"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{6,4000})"
+)
+# Schemes of which parameters follow: the proof is one of them.
+_AUTH_PARAMETER = re.compile(r"(?i)\b(?:response|signature|mac)=\"?(?P<value>[A-Za-z0-9+/=]{16,200})")
+# Not a word of prose or an identifier of code: it has a digit and is no plain name, or it is very long.
+_CREDENTIAL = re.compile(r"(?=[^\d]{0,4000}\d)(?![A-Za-z_]\w{0,15}$).+|.{41,}")
+_COOKIE = re.compile(r"(?i)\b(?:set-)?cookie[\"']?[ \t]{0,3}[:=](?!=)[ \t]{0,3}[\"']?([^\"'\r\n]{4,4000})")
+_SIGNATURE_HEADER = re.compile(
+    r"(?i)(?<![\w-])(?:[a-z0-9]{1,20}-){1,4}signature(?:-\d{1,3})?\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}"
+    r"\\{0,2}[\"']?(?P<value>[\w=,.+/:-]{20,500})"
+)
+
+_NAMED = r"(?:password|passwd|passphrase|passcode|pass|pwd|secret|token|api-?key|access-?key|credentials?)"
+_OPTION = re.compile(
+    rf"(?i)(?<![\w-])--(?:[a-z0-9]{{1,20}}-){{0,3}}{_NAMED}(?:[ \t]{{1,3}}|=)[\"']?"
+    r"(?P<value>[^\s\"'$<{%-][^\s\"'<>]{2,200})"
+)
+_USER_OPTION = re.compile(
+    r"(?<![\w-])(?:-u|--user)[ \t=]{1,3}[\"']?[^\s:\"'/]{1,60}:(?P<value>[^\s\"'$]{3,200})"
+)
+_SHORT_OPTION = re.compile(
+    r"\b(?:(?:mysql|mariadb)\w{0,8}[^\n]{0,99}?[ \t]-p|(?:sshpass|docker login)[^\n]{0,99}?[ \t]-p[ \t]{1,3})"
+    r"(?P<value>[^\s\"'$-][^\s\"']{3,100})"
+)
+_ELEMENT = re.compile(
+    rf"(?i)<(?:[\w.-]{{1,20}}:)?[\w.-]{{0,20}}{_NAMED}[\w.-]{{0,10}}(?:\s[^<>]{{0,200}})?>"
+    r"(?P<value>[^<>\s][^<>\r\n]{1,500})</"
+)
+# `… with password hunter2-x`, `the secret is …`: what follows must look as nobody writes words.
+_SAID = re.compile(
+    rf"(?i)\b{_NAMED.replace('-', '[ -]')}[ \t]{{1,3}}(?:(?:is|was)[ \t:]{{1,3}})?[\"'`]?"
+    r"(?P<value>[^\s\"'`,;]{8,200})"
+)
+
+
+def found_by_shape(text: str) -> Iterator[Span]:
+    """Secrets in a text; the spans may overlap."""
+    yield from _key_blocks(text)
+    for kind, pattern in (("token", _TOKEN), ("token", _ENTRA), ("token", _TELEGRAM), ("jwt", _JWT)):
+        yield from ((*match.span(), kind) for match in pattern.finditer(text))
+    for match in _LABELLED.finditer(text):
+        if looks_random(match["run"]):
+            yield (*match.span(), "token")
+    for match in _WEBHOOK.finditer(text):
+        yield (*match.span(), "webhook")
+    for match in _QUERY.finditer(text):
+        if any(c.isdigit() for c in match["value"]):
+            yield (*match.span("value"), "secret")
+    for match in _CONNECTION.finditer(text):
+        if not is_template(match["value"]):
+            yield (*match.span("value"), "password")
+    yield from _headers(text)
+    yield from _commands(text)
+
+
+def _headers(text: str) -> Iterator[Span]:
+    for match in _AUTH_SCHEME.finditer(text):
+        if match["header"] or _CREDENTIAL.fullmatch(match["value"]):
+            yield (*match.span("value"), "token")
+    for pattern in (_AUTH_PARAMETER, _SIGNATURE_HEADER):
+        for match in pattern.finditer(text):
+            if any(c.isdigit() for c in match["value"]):
+                yield (*match.span("value"), "signature")
+    for match in _COOKIE.finditer(text):
+        if "=" in match[1] and not is_template(match[1]):
+            yield (*match.span(1), "cookie")
+
+
+def _commands(text: str) -> Iterator[Span]:
+    """Passwords on command lines, in elements of XML, and in sentences."""
+    for match in _OPTION.finditer(text):
+        if not match["value"].isupper():  # `--password PASSWORD`: how usage texts name a value
+            yield (*match.span("value"), "password")
+    for pattern in (_USER_OPTION, _SHORT_OPTION):
+        for match in pattern.finditer(text):
+            if not match["value"].isdigit():
+                yield (*match.span("value"), "password")
+    for match in _ELEMENT.finditer(text):
+        if not is_template(match["value"]):
+            yield (*match.span("value"), "password")
+    for match in _SAID.finditer(text):
+        if looks_random(match["value"]):
+            yield (*match.span("value"), "secret")
+
+
+def _key_blocks(text: str) -> Iterator[Span]:
+    start = _KEY_BLOCK.search(text)
+    while start:
+        closing = text.find("-----END", start.end(), start.end() + _KEY_BLOCK_LIMIT)
+        end = text.find("-----", closing + 8, closing + 80) + 5 if closing >= 0 else -1
+        if end < 5:
+            body = _KEY_BODY.match(text, start.end())
+            end = body.end() if body else start.end()
+        yield start.start(), end, "private key"
+        start = _KEY_BLOCK.search(text, end)
+
+
+def looks_random(value: str) -> bool:
+    """Whether a run changes between digits, small and capital letters as words and identifiers do not.
+
+    Of random letters and digits two neighbours are of different kinds in 6 of 10 pairs; in `OAuth2Token` or
+    `base64Encoded` it is below 4 of 10. Hexadecimal ids, which are no secrets, have one kind of letters.
+    """
+    kinds = ["0" if c.isdigit() else "A" if c.isupper() else "a" if c.islower() else "" for c in value]
+    pairs = [(one, other) for one, other in pairwise(kinds) if one and other]
+    changes = sum(one != other for one, other in pairs)
+    return {"0", "A", "a"} <= set(kinds) and changes >= 0.4 * len(pairs) and len(pairs) >= 6
+
+
+_TEMPLATE = re.compile(
+    r"\$[{(]|\$[A-Z_]{1,60}$|\$[a-z_]{1,60}$|\{[\w.!:-]{0,60}\}|<[^<>]{0,60}>|%[({sd]|[*.]"
+    r"|(?i:x{3,}|null$|none$|true$|false$|string$|required$)"
+)
+
+
+def is_template(value: str) -> bool:
+    """Whether a value only stands for one: `${TOKEN}`, `{token}`, `<token>`, `***`, `None`."""
+    return _TEMPLATE.match(value) is not None

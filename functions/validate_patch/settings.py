@@ -1,0 +1,37 @@
+"""What the repository's own settings take out of the proof, said as what it is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+
+from functions.core.redaction import redact
+from functions.validate_patch import honest, suite
+from functions.validate_patch.candidate import Candidate
+
+
+def warnings(candidate: Candidate) -> tuple[str, ...]:
+    """One sentence for each rule that is switched off, and one for tests that are replaced or narrowed."""
+    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate))))
+
+
+def _switched_off(candidate: Candidate) -> Iterator[str]:
+    accepted = candidate.rules.accepted
+    if not accepted:
+        return
+    strict = replace(candidate, rules=replace(candidate.rules, accepted={}))
+    objections = {text.partition(":")[0]: text for text in reversed(honest.findings(strict))}
+    for name, reason in sorted(accepted.items()):
+        objects = f"it objects to this patch ({objections[name]})" if name in objections else ""
+        said = objects or "it has nothing to object to this patch"
+        yield f"The repository switches the rule {name} off, because {reason!r}; {said}."
+
+
+def _tests(candidate: Candidate) -> Iterator[str]:
+    command = candidate.rules.test_command
+    arguments = suite.pytest_arguments(command)
+    if arguments == [] or candidate.facts.app.test_command:
+        return
+    what = "replaces its tests by" if arguments is None else "narrows its tests to"
+    yield f"The repository {what} what its settings say: {shlex.join(command)}."
