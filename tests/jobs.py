@@ -32,8 +32,13 @@ def command(
 ) -> dict[str, Any]:
     """The `suite` part: a command of the app's own, once on each tree; broken: files of a third run."""
     task = {"kind": "command", "args": list(arguments)}
-    given = {"task": task, "plain": None, "seconds": seconds, "left_out": []}
-    return {**given, "broken": dict(broken or {})}
+    return {
+        "task": task,
+        "plain": None,
+        "seconds": seconds,
+        "left_out": [],
+        "broken": dict(broken or {}),
+    }
 
 
 def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:

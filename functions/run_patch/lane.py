@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from botocore import exceptions
 from botocore.config import Config
@@ -30,7 +30,7 @@ def signing(region: str, endpoint: str | None) -> Config:
     and in newer regions for good, and a signed request cannot follow. Version 4, because what is encrypted
     with a key of KMS can be read by no other.
     """
-    style = "auto" if endpoint else "virtual"
+    style: Literal["auto", "virtual"] = "auto" if endpoint else "virtual"
     return Config(
         region_name=region,
         signature_version="s3v4",
