@@ -134,8 +134,8 @@ def experiment(
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
         `suite`: None, or `{"task", "plain", "seconds", "left_out"}`: the repository's tests, on the patched
             tree without those that the patch adds; `plain` is run instead when pytest does not know the
-            options of `task`. A command has `broken` besides, `{path: text}`: where it succeeds on both trees,
-            it is run once more with these files broken, which it should notice
+            options of `task`. A command has `broken` besides, `{path: text}`: where it succeeds on both
+            trees, it is run once more with these files broken, which it should notice
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
