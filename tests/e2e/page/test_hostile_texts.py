@@ -68,18 +68,24 @@ def poison(rows: Rows, incident: Incident, evil: str) -> None:
     run = {"command": evil, "tree": "before", "exit_code": 1, "seconds": 0.1, "output": evil}
     gate = {"gate": evil, "result": "pass", "detail": evil, "findings": [evil], "runs": [run]}
     texts = dict.fromkeys(("title", "root_cause", "explanation"), evil)
-    artifacts.put_json(heal.attempt_key("proposal.json"), texts | {"edits": [], "confidence": 0.5})
-    artifacts.put_json(heal.attempt_key("evidence.json"), {"gates": [gate, gate | {"result": "not_run"}]})
+    proposal = texts | {"edits": [], "confidence": 0.5}
+    # A question names what it is about by hash: whoever wrote it wrote the question, too.
+    keys = {
+        "proposal_key": artifacts.put_json(heal.attempt_key("proposal.json"), proposal),
+        "evidence_key": artifacts.put_json(
+            heal.attempt_key("evidence.json"), {"gates": [gate, gate | {"result": "not_run"}]}
+        ),
+    }
     artifacts.put_json(heal.attempt_key("prompt.json"), {"model": evil})
     patch = f"--- a/x.py\n+++ b/{evil}\n@@ -1,1 +1,1 @@ {evil}\n-{evil}\n+{evil}\n{evil}\n".encode()
-    artifacts.put(heal.attempt_key("patch.diff"), patch)
+    keys["patch_key"] = artifacts.put(heal.attempt_key("patch.diff"), patch)
     frame = dict.fromkeys(("file", "function", "code"), evil)
     names = ("error_type", "title", "sample", "log_group", "log_stream", "regressed_from")
     values: dict[str, Any] = dict.fromkeys(names, evil)
     values["frames"] = [frame | {"in_app": True}, frame | {"in_app": False}]
     rows.incident(incident.incident_id, values)
     row = {"patch_sha256": hashlib.sha256(patch).hexdigest(), "repository": evil}
-    rows.approval(incident.approval_id, row)
+    rows.approval(incident.approval_id, row | keys)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ pytestmark = pytest.mark.embedded
 
 def test_it_listens_on_loopback_only(aws: Any) -> None:
     processes = [psutil.Process(aws.emulator.pid), *psutil.Process(aws.emulator.pid).children(recursive=True)]
-    listening = [c for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+    listening = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # an environment that ended meanwhile
+            listening += [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
     assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
 
 
