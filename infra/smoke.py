@@ -136,7 +136,13 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
     name = f"smoke-{secrets.token_hex(3)}"
     heal = Heal(f"{name}-v1-canary", name, "smoke", 1)
     # Only the caller may decide: nobody is mailed a link.
-    app = App(name, (f"/self-heal/{name}",), f"https://github.invalid/self-heal/{name}.git", approvers=(by,))
+    app = App(
+        name,
+        (f"/self-heal/{name}",),
+        f"https://github.invalid/self-heal/{name}.git",
+        forge_api="https://github.invalid/api/v3",
+        approvers=(by,),
+    )
     incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
     approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
     ssm, s3 = target.session.client("ssm"), target.session.client("s3")
