@@ -7,19 +7,16 @@ trusted, and a report that leaves a run out, or tells one too many, is not belie
 
 from __future__ import annotations
 
-import ast
 import itertools
-import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.harness import regression, reproduction, test_runs
+from functions.harness import answers, regression, reproduction, test_runs
 from functions.harness.names import is_test
 from functions.harness.outcome import Outcome
 from functions.harness.reproduction import Verdict
 from functions.harness.test_runs import same_type
-from functions.harness.tracer import executed
 
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
 _TRACED_SECONDS = 60.0
@@ -231,7 +228,7 @@ def _searched(
         return Reproduction(reason="no frame of the traceback could be found in the repository")
     place = incident["places"][-1]
     searched = yield Run("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
-    lines = lines_of(searched)
+    lines = answers.lines_of(searched)
     found = [line for line in lines if "call" in line]
     if not found:
         problem = next((str(line["problem"]) for line in lines if "problem" in line), "")
@@ -239,7 +236,7 @@ def _searched(
         return Reproduction(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
     probed = yield Run("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
-    answered = _answered(found, probed)
+    answered = answers.answered(found, probed)
     mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
     if mended and asked["objection"]:
         return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
@@ -303,22 +300,22 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     tested = yield traced(tuple(shown.tests))
     surveyed = yield Run("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
     now = yield Run("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
-    calls = [call for call in lines_of(now) if "value" in call]
-    failed = [call for call in lines_of(surveyed) if call.get("exact")]
+    calls = [call for call in answers.lines_of(now) if "value" in call]
+    failed = [call for call in answers.lines_of(surveyed) if call.get("exact")]
     was = yield _probe("before", calls, [])
-    worked = [pair for pair in _answered(calls, was) if "value" in pair[1]]
+    worked = [pair for pair in answers.answered(calls, was) if "value" in pair[1]]
     called = yield _probe("after", [call for call, _ in worked], pieces)
     mended = yield _probe("after", failed, pieces)
-    left = _numbers(tested, "executable")
+    left = answers.pieces(tested, "executable")
     for outcome in (tested, called, mended):
-        left -= _numbers(outcome, "executed")
+        left -= answers.pieces(outcome, "executed")
     others = [path for path in asked["others"] if path not in shown.tests]
     if left and others:
-        left -= _numbers((yield traced(others)), "executed")
+        left -= answers.pieces((yield traced(others)), "executed")
     differing = yield from _differing(worked)
     # What was stopped, or ended itself, does not say what it would have executed.
-    whole = all(_ended(outcome) for outcome in (tested, called, mended))
-    proof.calls = Calls(worked, _answered(failed, mended), differing, frozenset(left), whole)
+    whole = all(answers.ended(outcome) for outcome in (tested, called, mended))
+    proof.calls = Calls(worked, answers.answered(failed, mended), differing, frozenset(left), whole)
 
 
 _SURVEY = {"survey": True, "calls": 300}
@@ -331,7 +328,9 @@ def _differing(
 
     What differs is called again, twice on each tree: only what is the same each time counts.
     """
-    different = [pair for pair in worked if not _equal(pair[1]["shown"], pair[0]["shown"])][:_DIFFERING]
+    different = [pair for pair in worked if not answers.equal(pair[1]["shown"], pair[0]["shown"])][
+        :_DIFFERING
+    ]
     if not different:
         return []
     again = list(itertools.chain.from_iterable((call, call) for call, _ in different))
@@ -348,7 +347,7 @@ def _differing(
 def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
     """What each call gave, None where it gave nothing."""
     found: list[Any] = [None] * len(calls)
-    for number, answer in _numbered(calls, outcome).items():
+    for number, answer in answers.numbered(calls, outcome).items():
         found[number] = answer.get("shown")
     return found
 
@@ -356,56 +355,3 @@ def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
 def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> Run:
     told = [{"call": call["call"], "imports": call["imports"]} for call in calls]
     return Run(tree, {"kind": "search", "probe": told, "trace": trace}, _CALLS_SECONDS)
-
-
-def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
-    """The report's lines; the last may be cut when the search was stopped, and nothing hangs on that."""
-    found = []
-    for text in outcome.report.splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict):
-            found.append(line)
-    return found
-
-
-def _answered(
-    calls: Sequence[dict[str, Any]], outcome: Outcome
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The calls that were answered, each with its answer."""
-    return [(calls[number], answer) for number, answer in sorted(_numbered(calls, outcome).items())]
-
-
-def _numbered(calls: Sequence[Any], outcome: Outcome) -> dict[int, dict[str, Any]]:
-    """Number of the call → its answer. Raises ValueError for answers that belong to none, or to one twice."""
-    found: dict[int, dict[str, Any]] = {}
-    for answer in lines_of(outcome):
-        if "value" in answer or "raised" in answer:
-            number = answer["n"]
-            if type(number) is not int or number in found or not 0 <= number < len(calls):
-                raise ValueError("an answer to no call")
-            found[number] = answer
-    return found
-
-
-def _ended(outcome: Outcome) -> bool:
-    return not outcome.stopped and any(line.get("end") is True for line in lines_of(outcome))
-
-
-def _numbers(outcome: Outcome, what: str) -> set[int]:
-    return executed(lines_of(outcome), what)
-
-
-def _equal(one: str, other: str) -> bool:
-    """Whether two results, as source text, are to be taken for equal: as Python compares them (1 is 1.0), but
-    text that became the number it names is no other result. What cannot be written is "", and not compared.
-    """
-    if not one or not other:
-        return True
-    try:
-        old, new = ast.literal_eval(one), ast.literal_eval(other)
-        return bool(old == new) or float(old) == float(new)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, OverflowError):
-        return one == other
