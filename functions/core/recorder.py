@@ -205,7 +205,7 @@ class Recorder:
             try:
                 client.transact_write_items(TransactItems=[{"Update": write} for write in writes])  # type: ignore[typeddict-item]  # the resource's client takes plain values
             except client.exceptions.TransactionCanceledException as error:
-                rows: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+                rows: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # its stub has no name for these
                 reasons = [str(row.get("Code", "None")) for row in rows]
                 if "ConditionalCheckFailed" in reasons:
                     return reasons

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -184,12 +183,10 @@ def test_source_code_stays_source_code() -> None:
         *("-----BEGIN PRIVATE KEY-----", "authorization:", "phone 1", "x=1&token=a1b2c3d4&"),
     ],
 )
-def test_time_is_bounded_on_hostile_text(unit: str) -> None:
-    redact("warm")
-    text = unit * (200_000 // len(unit))
-    started = time.perf_counter()
-    redact(text)
-    assert time.perf_counter() - started < 5
+def test_hostile_text_is_read_to_its_end(unit: str) -> None:
+    """What runs away here meets the suite's own limit; `test_linear.py` counts the steps of each pattern."""
+    end = "\nthe next line"
+    assert redact(unit * (200_000 // len(unit)) + end).endswith(end)
 
 
 DATA = Path(__file__).parents[2] / "data"

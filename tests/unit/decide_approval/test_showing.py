@@ -1,8 +1,7 @@
-"""What the page shows: everything that a decision needs, within a page's size and time."""
+"""What the page shows: everything that a decision needs, within a page's size."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -106,7 +105,7 @@ def test_earlier_attempts_say_why_they_did_not_get_through(scene: Any, browser: 
     assert "ben asked for changes: Keep it shorter." in answer.text
 
 
-def test_a_patch_of_400_lines_is_a_small_page_and_quickly_made(scene: Any, browser: Any) -> None:
+def test_a_patch_of_400_lines_is_a_small_page(scene: Any, browser: Any) -> None:
     lines = "".join(
         f'-    total_{n} = price(order["item_{n}"], limit={n})  # was\n'
         f'+    total_{n} = price(order.get("item_{n}"), limit={n}) if order else None\n'
@@ -117,12 +116,8 @@ def test_a_patch_of_400_lines_is_a_small_page_and_quickly_made(scene: Any, brows
     browser.get(browser.link(approval))
     highlight.lines.cache_clear()
     case = load(approval, scene.approvals, scene.incidents, scene.artifacts)
-    started = time.process_time()
     page = pages.approval_page(case, "ana", "form", Draft(), "list/orders?t=x")
-    seconds = time.process_time() - started
-    assert len(page.encode()) <= 200 * 1024
-    # Measured: 0.08 s of CPU for the first rendering, 0.004 s for the next.
-    assert seconds <= 0.15
+    assert len(page.encode()) <= 200 * 1024  # its time is what tests/bench/bench_page.py measures
 
 
 def test_code_in_prose_is_set_as_code_and_nothing_else_is_markup(scene: Any, browser: Any) -> None:
