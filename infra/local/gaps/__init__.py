@@ -11,7 +11,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
     urls         function URLs that a browser on this machine can open
     http_apis    cookies where functions behind an HTTP API look for them
-    authorization  GetParametersByPath on its path; loopback counts as TLS
+    authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
