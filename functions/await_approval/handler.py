@@ -27,8 +27,8 @@ from functions.core.webhooks import Webhooks
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input plus `task_token`, `execution_arn`, `redrive_count`. The return value is for the log only:
     the task's result is what a human decides."""
-    question = Question.from_state(event)
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
+    question = Question.from_state(event)
     approval = ask(question, _desk(question.heal), expires_at)
     return {"status": str(approval.status), "expires_at": approval.expires_at}
 
