@@ -19,7 +19,7 @@ from functions.core.settings import Settings
 from infra.catalog import STEPS
 
 if TYPE_CHECKING:
-    from infra.catalog import Spec
+    from infra.spec import Spec
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
