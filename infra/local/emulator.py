@@ -157,7 +157,6 @@ class Emulator:
             "MINISTACK_REGION": REGION,
             "PATH": os.environ["PATH"],
             **interpreters.places(),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "PYTHONUNBUFFERED": "1",
             "S3_DATA_DIR": str(scratch / "s3"),
