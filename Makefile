@@ -28,8 +28,7 @@ $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 	@rm -rf $(VENV)/harness
 	@$(BIN)/uv pip install --quiet --python-version 3.9 --target $(VENV)/harness --no-deps --require-hashes \
 	  --only-binary :all: --no-compile-bytecode -r functions/harness/requirements.txt
-	@$(BIN)/python -c 'from functions.harness.interpreters import available, find; print(*(find(v).executable for v in available()))' | \
-	  xargs -n 1 sh -c '"$$0" -m compileall -q $(VENV)/harness functions/harness' # jobs see both read only
+	@$(BIN)/python -m infra.local.precompile
 	@touch $@
 
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
