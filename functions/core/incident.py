@@ -20,6 +20,19 @@ class Status(StrEnum):
     FAILED = "FAILED"
     SUPPRESSED = "SUPPRESSED"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        return self in _OPEN
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a heal is under way, or about to be."""
+        return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
+
+
+_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
+
 
 class ErrorClass(StrEnum):
     """What kind of trouble an error is. Only `CODE` starts a heal unless the app opts in to more."""

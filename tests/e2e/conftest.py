@@ -21,8 +21,7 @@ from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.decisions import Answer, Decision
 from functions.core.incident import Incident, Status
 from infra.cli.decide import decide, identity
-from infra.cli.history import Visit
-from infra.cli.look import read_history
+from infra.cli.history import Visit, read_history
 from infra.local import run as embedded
 from infra.local.forge import Forge
 from infra.local.model.server import complete
