@@ -94,6 +94,9 @@ class Incident:
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
+    counted_before: int | None = None
+    """Occurrences of before they were counted in shards (see `functions.core.recorder`); None until the first
+    of them was, where the incident is that old."""
     first_seen: str = ""
     last_seen: str = ""
     log_group: str = ""
@@ -139,8 +142,8 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
-        for name in ("occurrences", "generation", "attempts", "held_until", "ttl"):
-            if name in values:
+        for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
+            if values.get(name) is not None:
                 values[name] = int(values[name])
         if "cost_usd" in values:
             values["cost_usd"] = float(values["cost_usd"])
