@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from moto import mock_aws
+from moto.kms.utils import generate_private_key
+
+_pair = cache(generate_private_key)
 
 
 @contextmanager
@@ -17,6 +21,8 @@ def emulated(patch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setenv(name, "testing")
     patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     patch.delenv("AWS_PROFILE", raising=False)
+    # moto makes an RSA pair for every key, for those that have none, too: most of what a key costs.
+    patch.setattr("moto.kms.models.generate_private_key", _pair)
     with mock_aws():
         yield
 
