@@ -31,7 +31,8 @@ from infra.target import Target
 T = TypeVar("T")
 
 TOKEN = "forge-token"
-PATIENCE = 60
+PATIENCE = 240
+"""Seconds that are waited for what must come about, on a machine that is busy with other things as well."""
 DENY_ALL = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 )

@@ -18,7 +18,6 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
-from moto import mock_aws
 
 from functions.core import telemetry
 from functions.core.app import App
@@ -31,6 +30,7 @@ from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 from infra.local.forge import Forge
 from tests.channel import Channel, receiving
+from tests.emulated import LambdaContext, emulated
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -48,12 +48,8 @@ def models_are_read_once() -> Iterator[None]:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS as moto emulates it, with credentials that are good for nothing else."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
+    """AWS as moto emulates it, empty."""
+    with emulated(monkeypatch):
         yield
 
 
@@ -152,16 +148,6 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     )
     yield Hosted(forge, app, tmp_path / "forge/shop/orders.git", base)
     forge.stop()
-
-
-@dataclass(frozen=True)
-class LambdaContext:
-    """What the Lambda runtime passes as second argument, as far as Powertools reads it."""
-
-    function_name: str = "self-heal-step"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:self-heal-step"
-    aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(autouse=True)
