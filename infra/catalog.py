@@ -212,7 +212,8 @@ STEPS = (
     ),
     Spec(
         "run_patch",
-        image=False,
+        # Not for git: it names a tenant, which the SDK that Lambda's runtime brings may be too old for.
+        image=True,
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,

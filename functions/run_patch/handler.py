@@ -10,9 +10,10 @@ from botocore.config import Config
 
 from functions.core.edge import step
 from functions.core.heal import Heal
+from functions.core.names import PING
 from functions.core.scoped import s3_of
 from functions.core.settings import Settings
-from functions.run_patch.dispatch import Dispatcher
+from functions.run_patch.dispatch import Dispatcher, invoke
 from functions.run_patch.lane import Lane, signing
 
 _WAIT = Config(read_timeout=885, tcp_keepalive=True, retries={"total_max_attempts": 1})
@@ -32,8 +33,17 @@ def _lane(heal: Heal, settings: Settings) -> Lane:
     return Dispatcher(s3, boto3.client("lambda", config=_WAIT), settings.require("runner_arn"))
 
 
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """State input with a deferred `validation` → the state's `run`. A ping goes on to the runner, which no
+    schedule can name a tenant for."""
+    runner = Settings.from_environment().runner_arn
+    if event == PING and runner:
+        invoke(boto3.client("lambda", config=_WAIT), runner, "ping", PING)
+    return run(event, context)
+
+
 @step
-def handler(event: dict[str, Any]) -> dict[str, Any]:
+def run(event: dict[str, Any]) -> dict[str, Any]:
     """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
     settings = Settings.from_environment()
     heal = Heal.from_state(event)

@@ -9,7 +9,7 @@ from infra.cli.console import out, plain, print_json
 from infra.cli.decide import identity
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
-from infra.smoke import examine
+from infra.smoke import DIFFERS, examine
 
 
 def smoke(local: Local = False, as_json: AsJson = False) -> None:
@@ -24,6 +24,10 @@ def smoke(local: Local = False, as_json: AsJson = False) -> None:
         if not as_json:
             mark = plain("✔ ", "green") if check.passed else plain("✘ ", "bold red")
             out.print(mark + plain(f"{check.name:22}{check.detail}"), soft_wrap=True)
+    if local and not as_json:
+        out.print("\nWhat only a deployment can show:")
+        for line in DIFFERS:
+            out.print(plain(f"  {line}"), soft_wrap=True)
     if as_json:
         print_json([asdict(check) for check in checks])
     if failed := [check.name for check in checks if not check.passed]:
