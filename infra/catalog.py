@@ -38,6 +38,8 @@ class May(StrEnum):
     SEE_REPORTS = auto()
     """See whether a run has left its report."""
     READ_APP = auto()
+    READ_SWITCH = auto()
+    """See whether all healing is stopped."""
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
@@ -98,8 +100,8 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
+        settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -108,8 +110,9 @@ STEPS = (
         memory=1024,
         disk=2048,
         writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
-        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
+        settings=("switch_parameter", "incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
+            May.READ_SWITCH,
             May.READ_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
@@ -126,9 +129,9 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket", "package_index"),
+        settings=("switch_parameter", "artifacts_bucket", "package_index"),
         writes=("dependencies/*",),
-        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+        may=(May.READ_SWITCH, May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "propose_patch",
@@ -144,8 +147,9 @@ STEPS = (
             "*/outcome.json",
             "*/refused.json",
         ),
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=("switch_parameter", "incidents_table", "artifacts_bucket", "registry_path"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.READ_ARTIFACTS,
@@ -168,8 +172,11 @@ STEPS = (
             "builds/*",
             "runs/*",
         ),
-        settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+        settings=(
+            "switch_parameter",
+            "artifacts_bucket",
+        ),
+        may=(May.READ_SWITCH, May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
     ),
     Spec(
         "run_patch",
@@ -177,16 +184,17 @@ STEPS = (
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,
-        settings=("artifacts_bucket", "runner_arn"),
-        may=(May.HAND_OUT_RUNS, May.SEE_REPORTS, May.RUN_PATCHES),
+        settings=("switch_parameter", "artifacts_bucket", "runner_arn"),
+        may=(May.READ_SWITCH, May.HAND_OUT_RUNS, May.SEE_REPORTS, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
         image=True,
         timeout=880,
         writes=("*/review.json", "*/review_answer.json", "*/findings.json", "*/refused.json"),
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=("switch_parameter", "incidents_table", "artifacts_bucket", "registry_path"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
@@ -200,6 +208,7 @@ STEPS = (
         image=False,
         timeout=55,
         settings=(
+            "switch_parameter",
             "incidents_table",
             "approvals_table",
             "artifacts_bucket",
@@ -214,6 +223,7 @@ STEPS = (
             "identity_from",
         ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.OPEN_APPROVALS,
             May.UPDATE_APPROVALS,
@@ -233,15 +243,35 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("artifacts_bucket", "registry_path", "incidents_table", "approvals_table"),
-        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=(
+            "switch_parameter",
+            "artifacts_bucket",
+            "registry_path",
+            "incidents_table",
+            "approvals_table",
+        ),
+        may=(
+            May.READ_SWITCH,
+            May.READ_INCIDENTS,
+            May.READ_APPROVALS,
+            May.READ_ARTIFACTS,
+            May.READ_APP,
+            May.READ_CREDENTIALS,
+        ),
     ),
     Spec(
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=("switch_parameter", "incidents_table", "artifacts_bucket", "registry_path"),
+        may=(
+            May.READ_SWITCH,
+            May.READ_INCIDENTS,
+            May.READ_ARTIFACTS,
+            May.FIND_ARTIFACTS,
+            May.READ_APP,
+            May.READ_CREDENTIALS,
+        ),
     ),
     Spec(
         "record_outcome",
@@ -257,8 +287,9 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.COUNT_DELIVERIES,
             May.QUERY_INCIDENTS,

@@ -18,6 +18,7 @@ from functions.core.links import LinkKeys
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 
@@ -26,6 +27,7 @@ from functions.core.webhooks import Webhooks
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input plus `task_token`, `execution_arn`, `redrive_count`. The return value is for the log only:
     the task's result is what a human decides."""
+    refuse_when_stopped(_settings())
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
     approval = ask(Question.from_state(event), _desk(), expires_at)
     return {"status": str(approval.status), "expires_at": approval.expires_at}

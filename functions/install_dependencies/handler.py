@@ -13,6 +13,7 @@ from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.python import Python
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for, left_to
 
@@ -21,6 +22,7 @@ from functions.install_dependencies.step import install_for, left_to
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     facts = Facts.load(artifacts, Heal.from_state(event), event["source"].get("facts", ""))
     if project := facts.app.codebuild_project:

@@ -10,6 +10,7 @@ from botocore.config import Config
 
 from functions.core.edge import step
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.run_patch.dispatch import Dispatcher
 from functions.run_patch.lane import Lane, signing
 
@@ -34,6 +35,7 @@ def _lane(settings: Settings) -> Lane:
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     lane = _lane(settings)
     folder = event["validation"]["run"]["folder"]
     ended = lane.run(settings.require("artifacts_bucket"), folder, event["heal_id"])
