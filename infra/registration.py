@@ -33,9 +33,9 @@ def register(
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
-    as `functions.core.webhooks` reads it) and the signing secret of the Slack app that has the
-    webhooks, which turns the buttons on, are written where they are given. Safe to repeat. Raises UserError for a log group
-    that is this system's own, another app's, or has no room for a filter.
+    as `functions.core.webhooks` reads it) and the signing secret of their Slack app, which turns the buttons
+    on, are written where they are given. Safe to repeat. Raises UserError for a log group that is this
+    system's own, another app's, or has no room for a filter.
     """
     for group in app.log_groups:
         try:

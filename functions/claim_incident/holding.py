@@ -11,7 +11,7 @@ from functions.core.app import App
 from functions.core.incident import Incident
 from functions.core.incidents import Incidents
 from functions.core.modes import Mode
-from functions.core.quota import Period
+from functions.core.quota import HealsIn, Period
 
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""
@@ -35,16 +35,18 @@ def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents,
     stopped: who stopped all healing, "" where nobody did.
     """
     now = int(time.time())
-    for look in (_steered, _too_rare, _too_many_open):
-        if found := look(incident, app, incidents, stopped, now):
+    for look in (_steered, _too_rare):
+        if found := look(incident, app, stopped, now):
             return found
-    return _too_many_began(app, incidents, execution_arn)
+    # In a storm the quick look at the counters spares the one at the pull requests.
+    return (
+        _too_many_began(app, incidents, lambda heals: heals.has_room(execution_arn))
+        or _too_many_open(incident, app, incidents, now)
+        or _too_many_began(app, incidents, lambda heals: heals.begin(execution_arn))
+    )
 
 
-Look = Callable[[Incident, App, Incidents, str, int], Held | None]
-
-
-def _steered(incident: Incident, app: App, incidents: Incidents, stopped: str, now: int) -> Held | None:
+def _steered(incident: Incident, app: App, stopped: str, now: int) -> Held | None:
     again = f"selfheal retry {incident.incident_id}"
     if stopped:
         return Held(
@@ -66,7 +68,7 @@ def _steered(incident: Incident, app: App, incidents: Incidents, stopped: str, n
     return None
 
 
-def _too_rare(incident: Incident, app: App, incidents: Incidents, stopped: str, now: int) -> Held | None:
+def _too_rare(incident: Incident, app: App, stopped: str, now: int) -> Held | None:
     if incident.occurrences >= app.min_occurrences or app.min_occurrences == 1 or incident.generation > 1:
         return None
     return Held(
@@ -78,7 +80,7 @@ def _too_rare(incident: Incident, app: App, incidents: Incidents, stopped: str, 
     )
 
 
-def _too_many_open(incident: Incident, app: App, incidents: Incidents, stopped: str, now: int) -> Held | None:
+def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int) -> Held | None:
     waiting = len(incidents.open_pull_requests(app.name))
     if waiting < app.max_open_pull_requests:
         return None
@@ -90,10 +92,10 @@ def _too_many_open(incident: Incident, app: App, incidents: Incidents, stopped: 
     )
 
 
-def _too_many_began(app: App, incidents: Incidents, execution_arn: str) -> Held | None:
+def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], bool]) -> Held | None:
     for period, most in ((Period.HOUR, app.max_heals_per_hour), (Period.DAY, app.max_heals_per_day)):
         heals = incidents.heals_in(period, app.name, most)
-        if not heals.begin(execution_arn):
+        if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
             return Held(
                 f"{most} heals of {app.name} began within this {period.word}, the most that it may have",

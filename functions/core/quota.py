@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -45,6 +45,12 @@ class HealsIn:
     def ends_at(self) -> int:
         """When the next period begins, in epoch seconds."""
         return (self._number + 1) * self._period.seconds
+
+    def has_room(self, execution_arn: str) -> bool:
+        """Whether this execution may begin, without counting it."""
+        item = self._table.get_item(Key=self._key, ConsistentRead=True).get("Item", {})
+        begun: Any = item.get("executions", set())
+        return execution_arn in begun or len(begun) < self._most
 
     def begin(self, execution_arn: str) -> bool:
         """Count this execution; False if the period has had as many as it may. The same may begin again."""

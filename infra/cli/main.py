@@ -11,12 +11,14 @@ from functions.core.errors import SelfHealError
 from infra.cli import apps, decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
+from infra.cli.doctor import doctor
 from infra.cli.explain import explain
 from infra.cli.policy import policy
 from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
 from infra.cli.retry import clear, retry
+from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
@@ -40,6 +42,7 @@ app.command(rich_help_panel=LOOK)(look.history)
 app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
+app.command("schema", rich_help_panel=LOOK)(schema_)
 app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)
 app.command(rich_help_panel=DECIDE)(decide.revise)
@@ -49,6 +52,7 @@ app.command(rich_help_panel=DECIDE)(clear)
 app.command(rich_help_panel=DECIDE)(requeue)
 app.command(rich_help_panel=STEER)(configure)
 app.add_typer(apps.app, name="apps", rich_help_panel=STEER)
+app.command(rich_help_panel=STEER)(doctor)
 app.command(rich_help_panel=STEER)(stop)
 app.command(rich_help_panel=STEER)(start)
 app.command(rich_help_panel=STEER)(policy)
