@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.catalog import FUNCTIONS
+from infra.catalog import FUNCTIONS, STEPS
 
 ALL = {spec.folder for spec in FUNCTIONS}
 
@@ -49,6 +49,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
     ("ssm:GetParameter", "parameter/self-heal/slack-signing"): {"decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/stopped"): {
+        *({spec.folder for spec in STEPS} - {"record_outcome"}),
+        "detect_errors",
+    },
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",
