@@ -12,8 +12,8 @@ Statement = dict[str, Any]
 
 
 def operator(target: Target) -> dict[str, Any]:
-    """To look, decide, redrive, start over, stop and start with the `selfheal` command; not to register or pause
-    apps, or to change anything that is deployed.
+    """To look, decide, redrive, start over, stop and start with the `selfheal` command; not to register or
+    pause apps, or to change anything that is deployed.
 
     Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`.
     """
