@@ -30,6 +30,8 @@ class May(StrEnum):
     RUN_MICROVMS = auto()
     """Run patches in MicroVMs instead."""
     READ_APP = auto()
+    READ_SWITCH = auto()
+    """See whether all healing is stopped."""
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
@@ -116,8 +118,8 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
+        settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -130,8 +132,16 @@ STEPS = (
             writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path", "pythons"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+            "pythons",
+        ),
         may=(
+            May.READ_SWITCH,
             May.READ_INCIDENTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
@@ -145,14 +155,14 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket", "artifacts_role_arn", "package_index"),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
         # Shared between heals: what is read from there is checked against its name.
         artifacts=Artifacts(
             reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
             writes=("dependencies/*",),
             finds=("dependencies/*",),
         ),
-        may=(),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "propose_patch",
@@ -172,8 +182,15 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.READ_APP,
@@ -205,10 +222,11 @@ STEPS = (
             ),
         ),
         settings=(
+            "switch_parameter",
             "artifacts_bucket",
             "artifacts_role_arn",
         ),
-        may=(),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "run_patch",
@@ -217,10 +235,13 @@ STEPS = (
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,
-        settings=("artifacts_bucket", "artifacts_role_arn", "runner_arn"),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
         artifacts=Artifacts(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
-        may=(May.RUN_PATCHES,),
+        may=(
+            May.READ_SWITCH,
+            May.RUN_PATCHES,
+        ),
     ),
     Spec(
         "review_patch",
@@ -236,8 +257,15 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.READ_APP,
             May.INVOKE_MODELS,
@@ -248,6 +276,7 @@ STEPS = (
         image=False,
         timeout=55,
         settings=(
+            "switch_parameter",
             "incidents_table",
             "approvals_table",
             "artifacts_bucket",
@@ -264,6 +293,7 @@ STEPS = (
         ),
         artifacts=Artifacts(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.OPEN_APPROVALS,
             May.UPDATE_APPROVALS,
@@ -283,6 +313,7 @@ STEPS = (
         memory=1024,
         disk=2048,
         settings=(
+            "switch_parameter",
             "artifacts_bucket",
             "artifacts_role_arn",
             "registry_path",
@@ -290,17 +321,23 @@ STEPS = (
             "approvals_table",
         ),
         artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
-        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         artifacts=Artifacts(
             reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
         ),
-        may=(May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",
@@ -316,8 +353,9 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.COUNT_DELIVERIES,
             May.QUERY_INCIDENTS,

@@ -15,6 +15,7 @@ from infra.names import (
     REGISTRY_PATH,
     SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
+    SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
 
@@ -122,6 +123,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         ],
         May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
+        May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{SWITCH_PARAMETER}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from functions.core.registry import Registry
 
 
+OUTPUTS = (
+    *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
+    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "DataKeyArn", "TokenKeyArn"),
+    *("FailedDetectionsUrl", "UnstartedHealsUrl", "UnreportedFailuresUrl"),
+)
+"""The stack outputs that commands read."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A deployed stack and how to reach it; `outputs` are the stack's CloudFormation outputs."""

@@ -9,15 +9,25 @@ from urllib.parse import urlsplit
 
 from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid, ModelNotFound
+from functions.core.incident import ErrorClass
 from functions.core.models import default_model
+from functions.core.modes import Mode
 from functions.core.repository_settings import PYTHON
 
 CREDENTIALS_PATH = "/self-heal/credentials"
 """Parameter Store path below which each app's forge token lies, under the app's own name."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
-# Their executions' names are kept in one item, which holds 400 KB.
+# Executions' names are kept in one item, which holds 400 KB.
 _MOST_HEALS = 1_000
+# From 1 to so many. Each that is under way is read before another one begins.
+_LIMITS = {
+    "max_heals_per_hour": _MOST_HEALS,
+    "max_heals_per_day": _MOST_HEALS,
+    "max_heals_at_once": 50,
+    "max_open_pull_requests": 1_000,
+    "min_occurrences": 1_000_000,
+}
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
 
@@ -98,6 +108,19 @@ class App:
     """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
     """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
+    mode: str = str(Mode.PULL_REQUEST)
+    """How far heals of the app's `heal_classes` go, one of `functions.core.modes.Mode`."""
+    class_modes: dict[str, str] = field(default_factory=dict)
+    """Error class → mode, where it is not that of the app; a class that is named here starts heals."""
+    paused: bool = False
+    """Whether errors are recorded, and none is healed."""
+    min_occurrences: int = 1
+    """How often an error must have been seen before it is healed."""
+    max_heals_at_once: int = 5
+    """Heals under way at once; others wait for their turn. A heal that waits for people counts as none."""
+    max_open_pull_requests: int = 10
+    """What waits to be merged; while there are so many, new heals are held back."""
+    max_heals_per_day: int = 200
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
@@ -132,8 +155,7 @@ class App:
         _check_forge(app)
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
-        if not 1 <= app.max_heals_per_hour <= _MOST_HEALS:
-            raise AppInvalid(f"app {name!r}: 'max_heals_per_hour' must be from 1 to {_MOST_HEALS:,}")
+        _check_steering(app)
         for approver in filter(malformed, app.approvers):
             raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
         if app.approvals_needed not in (1, 2):
@@ -162,6 +184,14 @@ class App:
             f"app {self.name!r}: region {asked or '(none)'} has no default model that keeps code within its"
             " geography; set the app's 'model', or another region as its 'model_region', then redrive"
         )
+
+    def starts_heals(self, error_class: ErrorClass) -> bool:
+        """Whether errors of a class start heals at all; others are recorded and told once."""
+        return str(error_class) in self.heal_classes or str(error_class) in self.class_modes
+
+    def mode_of(self, error_class: ErrorClass) -> Mode:
+        """How far a heal of an error of this class goes."""
+        return Mode(self.class_modes.get(str(error_class), self.mode))
 
     @property
     def host(self) -> str:
@@ -203,6 +233,21 @@ def _check_forge(app: App) -> None:
     if app.credentials not in ("", app.credentials_parameter):
         own = app.credentials_parameter
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
+
+
+def _check_steering(app: App) -> None:
+    for key, most in _LIMITS.items():
+        if not 1 <= getattr(app, key) <= most:
+            raise AppInvalid(f"app {app.name!r}: {key!r} must be from 1 to {most:,}")
+    modes = ", ".join(Mode)
+    if app.mode not in list(Mode):
+        raise AppInvalid(f"app {app.name!r}: 'mode' must be one of {modes}")
+    for error_class, mode in app.class_modes.items():
+        if error_class not in list(ErrorClass):
+            known = ", ".join(ErrorClass)
+            raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} is no class; known: {known}")
+        if mode not in list(Mode):
+            raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} must be one of {modes}")
 
 
 def _check_models(app: App) -> None:

@@ -24,6 +24,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ModelRequestInvalid   Bedrock rejected the request itself
         │   ├── PromptTooLong     it holds more than the model reads
         │   └── ParameterRefused  the model does not take one of its parameters
+        ├── HealingStopped        somebody stopped all healing; it goes on once it is started again
         ├── ApprovalMismatch      what is to be committed is not what was approved
         └── BranchConflict        the branch exists and holds something else
 
@@ -123,6 +124,10 @@ class ParameterRefused(ModelRequestInvalid):
         super().__init__(message)
         self.parameter = parameter
         self.limit = limit
+
+
+class HealingStopped(PermanentError):
+    """All healing is stopped (see `functions.core.switch`). The heal goes on from here with a redrive."""
 
 
 class ApprovalMismatch(PermanentError):

@@ -19,6 +19,10 @@ class Status(StrEnum):
     REJECTED = "REJECTED"
     FAILED = "FAILED"
     SUPPRESSED = "SUPPRESSED"
+    DIAGNOSED = "DIAGNOSED"
+    """Its root cause is known; the app's mode goes no further. So with the next one."""
+    PROPOSED = "PROPOSED"
+    """A patch is proven, about which nobody was asked."""
 
     @property
     def is_open(self) -> bool:
@@ -116,8 +120,10 @@ class Incident:
     pull_request_url: str = ""
     reason: str = ""
     next_action: str = ""
+    higher_mode: str = ""
+    """What the next higher mode would have done where the app's mode ended the heal."""
     held_until: int = 0
-    """Epoch seconds until which too many other heals of the app began; seen after that, it becomes NEW."""
+    """Of an incident that was held back: epoch seconds after which a sighting makes it NEW again."""
     redrivable_until: str = ""
     """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""
@@ -156,7 +162,7 @@ class Incident:
         return lapsed or self.status is Status.RESOLVED
 
     def is_held_no_longer(self, now: float) -> bool:
-        """Whether the hour is over in which its app had too many heals for this one. now: epoch seconds."""
+        """Whether it was held back, and may be tried again by now. now: epoch seconds."""
         return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property

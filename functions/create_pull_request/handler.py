@@ -17,6 +17,7 @@ from functions.core.registry import Registry
 from functions.core.review import read_review
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
 from functions.create_pull_request.pull_request import open_pull_request
@@ -27,6 +28,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `commit` and `decision` → the `pull_request` part: {"number", "url"}."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     artifacts = artifacts_of(heal, settings)
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))

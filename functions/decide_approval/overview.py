@@ -30,6 +30,8 @@ _OVER = {
     Status.REJECTED: "Rejected",
     Status.FAILED: "Stopped by a failure",
     Status.SUPPRESSED: "Muted",
+    Status.DIAGNOSED: "Diagnosed, no patch asked for",
+    Status.PROPOSED: "Patch proven, nobody asked",
 }
 
 

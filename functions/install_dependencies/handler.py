@@ -11,6 +11,7 @@ from functions.core.heal import Heal
 from functions.core.python import Python
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for, left_to
 
@@ -19,6 +20,7 @@ from functions.install_dependencies.step import install_for, left_to
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input → {"key", "reason", "packages"}."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     artifacts = artifacts_of(heal, settings)
     facts = Facts.load(artifacts, heal, event["source"].get("facts", ""))

@@ -25,6 +25,8 @@ _STYLES = {
     Status.REJECTED: "red",
     Status.FAILED: "bold red",
     Status.SUPPRESSED: "dim",
+    Status.DIAGNOSED: "cyan",
+    Status.PROPOSED: "green",
 }
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 90
 _POLL_SECONDS = 0.1
-_OVER = (Status.ABSTAINED, Status.REJECTED, Status.FAILED, Status.SUPPRESSED)
+_OVER = tuple(status for status in Status if not status.goes_on and status is not Status.PR_OPEN)
 
 
 class DemoFailed(Exception):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from functions.core.decisions import REJECT_REASONS
 from functions.core.incident import Incident, Status
+from functions.core.modes import Mode
 
 _REASON = next(iter(REJECT_REASONS))
 
@@ -91,6 +92,16 @@ def _suppressed(incident: Incident) -> tuple[Step, ...]:
     return (Step("heal it all the same", f"selfheal retry {incident.incident_id}"),)
 
 
+def _in_a_lower_mode(mode: Mode) -> Callable[[Incident], tuple[Step, ...]]:
+    def steps(incident: Incident) -> tuple[Step, ...]:
+        return (
+            Step("let heals of this app go further", f"selfheal configure {incident.app} --set mode={mode}"),
+            Step("then start over", f"selfheal retry {incident.incident_id}"),
+        )
+
+    return steps
+
+
 _STEPS: dict[Status, Callable[[Incident], tuple[Step, ...]]] = {
     Status.NEW: _new,
     Status.HEALING: _healing,
@@ -101,4 +112,6 @@ _STEPS: dict[Status, Callable[[Incident], tuple[Step, ...]]] = {
     Status.REJECTED: _over,
     Status.FAILED: _failed,
     Status.SUPPRESSED: _suppressed,
+    Status.DIAGNOSED: _in_a_lower_mode(Mode.PROPOSE),
+    Status.PROPOSED: _in_a_lower_mode(Mode.PULL_REQUEST),
 }

@@ -20,11 +20,11 @@ def _target(context: typer.Context) -> Target:
     return connect(local)
 
 
-def _complete_incident(context: typer.Context, incomplete: str) -> list[str]:
+def complete_incident(context: typer.Context, incomplete: str) -> list[str]:
     return _silently(lambda: _starting(_target(context).incidents.ids(), incomplete))
 
 
-def _complete_app(context: typer.Context, incomplete: str) -> list[str]:
+def complete_app(context: typer.Context, incomplete: str) -> list[str]:
     return _silently(lambda: _starting(_target(context).app_names(), incomplete))
 
 
@@ -52,7 +52,7 @@ def _silently(look: Any) -> list[str]:
 IncidentId = Annotated[
     str,
     typer.Argument(
-        metavar="INCIDENT", help="Incident id, or its first characters.", autocompletion=_complete_incident
+        metavar="INCIDENT", help="Incident id, or its first characters.", autocompletion=complete_incident
     ),
 ]
 SomeIncidents = Annotated[
@@ -60,15 +60,15 @@ SomeIncidents = Annotated[
     typer.Argument(
         metavar="INCIDENT...",
         help="Incident ids, or their first characters.",
-        autocompletion=_complete_incident,
+        autocompletion=complete_incident,
     ),
 ]
 AppName = Annotated[
-    str, typer.Argument(metavar="APP", help="Name of a registered app.", autocompletion=_complete_app)
+    str, typer.Argument(metavar="APP", help="Name of a registered app.", autocompletion=complete_app)
 ]
 Apps = Annotated[
     list[str] | None,
-    typer.Option("--app", help="Only this app's; repeatable.", autocompletion=_complete_app, metavar="APP"),
+    typer.Option("--app", help="Only this app's; repeatable.", autocompletion=complete_app, metavar="APP"),
 ]
 Statuses = Annotated[
     list[str] | None,

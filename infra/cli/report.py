@@ -177,6 +177,7 @@ def facts(
         ("regressed from", incident.regressed_from),
         ("reason", incident.reason),
         ("advice", incident.next_action),
+        ("higher mode", incident.higher_mode),
     ):
         if value:
             grid.add_row(name, plain(value))

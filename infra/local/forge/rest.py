@@ -42,6 +42,8 @@ class Rest:
             f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
             f"GET {repository}/git/ref/<path:ref>": self._ref,
+            f"GET {repository}/commits/<path:ref>": self._commit,
+            f"GET {repository}/collaborators/<user>": self._collaborator,
             f"GET {repository}/pulls": self._list,
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
@@ -114,6 +116,18 @@ class Rest:
         if sha is None:
             raise Refused(404, "Not Found")
         return _json(_shapes(request).ref(repository, name, sha))
+
+    def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
+        git = self._store.git(repository.slug)
+        sha = git.branch(ref) or (ref if git.is_commit(ref) else None)
+        if sha is None:
+            raise Refused(422, f"No commit found for SHA: {ref}")
+        return _json(_shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
+
+    def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
+        if user not in repository.collaborators:
+            raise Refused(404, "Not Found")
+        return Response(status=204)
 
     # Pull requests
 

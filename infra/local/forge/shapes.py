@@ -58,14 +58,17 @@ class Shapes:
         return {
             "name": name,
             "protected": False,
+            "commit": self.commit(repository, commit),
+        }
+
+    def commit(self, repository: Repository, commit: Commit) -> Json:
+        return {
+            "sha": commit.sha,
+            "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
+            "html_url": f"{self.web}/{repository.slug}/commit/{commit.sha}",
             "commit": {
-                "sha": commit.sha,
-                "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
-                "html_url": f"{self.web}/{repository.slug}/commit/{commit.sha}",
-                "commit": {
-                    "message": commit.subject,
-                    "author": {"name": commit.author, "date": commit.date},
-                },
+                "message": commit.subject,
+                "author": {"name": commit.author, "date": commit.date},
             },
         }
 
