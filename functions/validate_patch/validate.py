@@ -17,7 +17,7 @@ from functions.core.redaction import redact
 from functions.harness.experiment import NONSENSE, NotBelieved, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
-    clean,
+    capabilities,
     edits,
     extra,
     formatting,
@@ -189,7 +189,7 @@ def conclude(
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
     ("honest", honest.findings, "no rule against hiding the error objects"),
-    ("clean", clean.findings, "no secret, and no power that the files did not use before"),
+    (capabilities.GATE, capabilities.findings, "no secret, and no capability that the code did not use before"),
 )
 """Gates that read syntax trees; they do not depend on each other."""
 
