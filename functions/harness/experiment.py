@@ -88,6 +88,8 @@ class Proof:
     broken: Outcome | None = None
     """The suite's command on the patched tree whose changed modules cannot be imported."""
     calls: Calls | None = None
+    ran: list[tuple[str, Outcome]] = field(default_factory=list)
+    """Every run in order, with the tree that it was of."""
 
 
 NONSENSE = (
@@ -139,6 +141,18 @@ def experiment(
         `others`: tests of the changed modules
     """
     proof = Proof() if proof is None else proof
+    steps = _steps(asked, own, proof, pytest)
+    run = next(steps, None)
+    while run is not None:
+        outcome = yield run
+        proof.ran.append((run.tree, outcome))
+        try:
+            run = steps.send(outcome)
+        except StopIteration:
+            return
+
+
+def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
         yield from _reproduce(asked, own, proof)
     suite = asked["suite"]

@@ -19,6 +19,7 @@ from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     capabilities,
     edits,
+    effects,
     extra,
     formatting,
     honest,
@@ -132,7 +133,8 @@ def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[Gat
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report)]
+        effect = effects.result(extended, report)
+        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report), effect]
     except NONSENSE as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
 
@@ -189,12 +191,16 @@ def conclude(
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
     ("honest", honest.findings, "no rule against hiding the error objects"),
-    (capabilities.GATE, capabilities.findings, "no secret, and no capability that the code did not use before"),
+    (
+        capabilities.GATE,
+        capabilities.findings,
+        "no secret, and no capability that the code did not use before",
+    ),
 )
 """Gates that read syntax trees; they do not depend on each other."""
 
 
-RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
+RUNNING = (reproduce.GATE, suite.GATE, extra.GATE, effects.GATE)
 """Gates that run strangers' code."""
 GATES = ("applies", "in_lane", "parses", *(name for name, _, _ in _READING), *RUNNING, "formatting")
 """All of them, in the order of the evidence."""

@@ -17,7 +17,7 @@ from functions.core.redaction import redact
 from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities import in_tests, shadows, stores
+from functions.validate_patch.capabilities import checks, in_tests, shadows, statements, stores
 from functions.validate_patch.capabilities.names import OWN, Names, Repository
 from functions.validate_patch.capabilities.reach import Reaching, newly
 from functions.validate_patch.capabilities.uses import Use, uses
@@ -29,7 +29,9 @@ GATE = "capabilities"
 
 def findings(candidate: Candidate) -> tuple[str, ...]:
     """What the patch would leak, open or begin, one sentence each with kind, file and line."""
-    found = [text for change in candidate.changes for text in (*_secrets(change), *hidden_text.findings(change))]
+    found = [
+        text for change in candidate.changes for text in (*_secrets(change), *hidden_text.findings(change))
+    ]
     before, after = Repository(candidate.before), Repository(candidate.after)
     reached = Reaching(before), Reaching(after)
     known = shadows.imported(candidate.before) | shadows.own(candidate.after) | sys.stdlib_module_names
@@ -38,13 +40,17 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         old, new = before.names(change.path), after.names(change.path)
         if new is None:
             continue
-        places = {(use.line, use.text): f"{use.kind}: {change.path}:{use.line}: {use.text}" for use in _new(old, new)}
+        places = {
+            (use.line, use.text): f"{use.kind}: {change.path}:{use.line}: {use.text}"
+            for use in _new(old, new)
+        }
         found += places.values()
         lines = {line for line, _ in places}
         found += _reaching(change.path, *reached, lines, failing if is_test(change.path) else set())
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
-    return (*found, *shadows.findings(candidate))
+        found += statements.findings(old, new, failing)
+    return (*found, *checks.findings(candidate, before, after), *shadows.findings(candidate))
 
 
 def _secrets(change: Change) -> Iterator[str]:

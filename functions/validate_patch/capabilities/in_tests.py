@@ -9,7 +9,18 @@ from functions.harness.names import is_test
 from functions.validate_patch.capabilities.names import Names
 
 _OF_THE_RUN = frozenset(
-    {"pluginmanager", "session", "config", "hook", "ihook", "stash", "addfinalizer", "reportinfo", "_request", "_pyfuncitem"}
+    {
+        "pluginmanager",
+        "session",
+        "config",
+        "hook",
+        "ihook",
+        "stash",
+        "addfinalizer",
+        "reportinfo",
+        "_request",
+        "_pyfuncitem",
+    }
 )
 _GIVEN_BY_PYTEST = frozenset({"request", "pytestconfig", "pytester", "testdir", "record_property", "cache"})
 

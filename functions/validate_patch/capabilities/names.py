@@ -79,19 +79,21 @@ class Names:
     @cached_property
     def aliases(self) -> dict[str, str]:
         """Local name → dotted name, for what is imported anywhere in the file, or handed on under a name."""
-        found: dict[str, str] = {}
-        for node in ast.walk(self.module):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for local, dotted in self._imported(node):
-                    found[local] = dotted
+        found = {
+            local: dotted
+            for node in ast.walk(self.module)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for local, dotted in self._imported(node)
+        }
         bindings = [pair for node in ast.walk(self.module) for pair in _bindings(node)]
         for _ in range(_ROUNDS):
             for local, value in bindings:
                 chain = _chain(value)
-                if chain and (chain[0] in found or chain[0] in _BUILTINS or chain[0] in self.defined):
-                    if local not in found and local != chain[0]:
-                        first = found.get(chain[0], self._plain(chain[0]))
-                        found[local] = ".".join((first, *chain[1:]))
+                if not chain or local in found or local == chain[0]:
+                    continue
+                first = found.get(chain[0]) or self._plain(chain[0])
+                if first != UNKNOWN:
+                    found[local] = ".".join((first, *chain[1:]))
         return found
 
     def of(self, node: ast.expr) -> str:
@@ -112,7 +114,9 @@ class Names:
         """`self.method` and what it is, for the methods of the file's own classes."""
         for owner in self.module.body:
             if isinstance(owner, ast.ClassDef):
-                methods = {n.name for n in owner.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+                methods = {
+                    n.name for n in owner.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+                }
                 for node in ast.walk(owner):
                     if isinstance(node, ast.Attribute) and node.attr in methods and _is_self(node.value):
                         yield node, f"{OWN}{self._own}.{owner.name}.{node.attr}"
@@ -159,7 +163,9 @@ class Names:
     def _attributes(self, node: ast.expr) -> str:
         """Attributes of a value that has no name: `open(x).read` is `?.read`."""
         if isinstance(node, ast.Attribute):
-            return f"{self.of(node.value) if _chain(node.value) else self._attributes(node.value)}.{node.attr}"
+            return (
+                f"{self.of(node.value) if _chain(node.value) else self._attributes(node.value)}.{node.attr}"
+            )
         return UNKNOWN
 
 
@@ -201,8 +207,12 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield from _paired(node.target, value)
     elif isinstance(node, ast.arguments):
         given = [*node.posonlyargs, *node.args]
-        yield from ((a.arg, d) for a, d in zip(given[len(given) - len(node.defaults) :], node.defaults, strict=True))
-        yield from ((a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None)
+        yield from (
+            (a.arg, d) for a, d in zip(given[len(given) - len(node.defaults) :], node.defaults, strict=True)
+        )
+        yield from (
+            (a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None
+        )
 
 
 def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:

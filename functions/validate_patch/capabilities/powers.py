@@ -110,11 +110,22 @@ POWERS = (
 )
 
 INPUTS = (
-    ("clock", re.compile(r"datetime\.\w+\.(?:now|today|utcnow)|time\.(?:time|monotonic|perf_counter|gmtime|localtime)\w*")),
+    (
+        "clock",
+        re.compile(
+            r"datetime\.\w+\.(?:now|today|utcnow)"
+            r"|time\.(?:time|monotonic|perf_counter|gmtime|localtime)\w*"
+        ),
+    ),
     ("chance", re.compile(r"random\..*|uuid\.uuid[14]|secrets\.(?:token\w*|rand\w*|choice)")),
-    ("place", re.compile(r"__file__|__debug__|getpass\..*|platform\..*|pwd\..*|grp\..*|os\.(?:get\w+|uname|cpu_count|times)"
-                         r"|sys\.(?:platform|executable|flags|prefix)|locale\.\w+|input")),
-)  # fmt: skip
+    (
+        "place",
+        re.compile(
+            r"__file__|__debug__|(?:getpass|platform|pwd|grp)\..*|os\.(?:get\w+|uname|cpu_count|times)"
+            r"|sys\.(?:platform|executable|flags|prefix)|locale\.\w+|input"
+        ),
+    ),
+)
 """What a program knows of when and where it runs: a kind, and names."""
 
 TAMPERING = re.compile(

@@ -17,7 +17,9 @@ from functions.validate_patch.capabilities.powers import POWERS
 from functions.validate_patch.capabilities.uses import reaching_out
 from functions.validate_patch.honest.view import functions_of
 
-_CONVERSIONS = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set", "len", "repr", "sorted"})
+_CONVERSIONS = frozenset(
+    {"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set", "len", "repr", "sorted"}
+)
 _DEPTH = 6
 _TESTS_MAY = frozenset(power.what for power in POWERS if power.tests_may)
 
@@ -109,7 +111,10 @@ def newly(before: list[Reach], after: list[Reach]) -> Iterator[tuple[Reach, bool
         else:
             fresh.append(place)
     for place in fresh:
-        old = next((old for old in left if old.name == place.name and (old.given is None) == (place.given is None)), None)
+        old = next(
+            (old for old in left if old.name == place.name and (old.given is None) == (place.given is None)),
+            None,
+        )
         if old is None:
             yield place, False
             continue

@@ -11,7 +11,13 @@ from functions.validate_patch.capabilities.uses import Use
 from functions.validate_patch.honest.view import functions_of
 
 _HARMLESS_AT_IMPORT = (
-    ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
+    ast.Import
+    | ast.ImportFrom
+    | ast.FunctionDef
+    | ast.AsyncFunctionDef
+    | ast.ClassDef
+    | ast.Assign
+    | ast.AnnAssign
 )
 
 
@@ -29,7 +35,9 @@ def stores(names: Names) -> Iterator[Use]:
             continue  # a module may fill tables of its own
         text = ast.unparse(node)
         if not is_test(names.path) or names.of(base) == UNKNOWN or not names.of(base).startswith(OWN):
-            yield Use("interpreter", f"interpreter store {text}", node.lineno, f"{text} of another part is replaced")
+            yield Use(
+                "interpreter", f"interpreter store {text}", node.lineno, f"{text} of another part is replaced"
+            )
 
 
 def at_import(names: Names) -> Iterator[Use]:
@@ -41,7 +49,9 @@ def at_import(names: Names) -> Iterator[Use]:
             continue
         text = " ".join(ast.unparse(node).split())
         shown = text if len(text) <= 80 else f"{text[:77]}..."
-        yield Use("at_import", f"at_import {text}", node.lineno, f"`{shown}` runs as soon as the module is imported")
+        yield Use(
+            "at_import", f"at_import {text}", node.lineno, f"`{shown}` runs as soon as the module is imported"
+        )
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -69,7 +79,9 @@ def _at_top(module: ast.Module) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            found |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            found |= {
+                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }
     return found
 
 

@@ -20,8 +20,12 @@ _ADDRESS = re.compile(
 )
 _ENVIRONMENT = re.compile(r"os\.(?:environb?\b|getenvb?|putenv|unsetenv).*")
 _FORMAT_REACH = re.compile(r"\{[^{}]*\.__\w+")
-_SYSTEM_PATH = re.compile(r"(?:/|~/?)(?:proc|dev|etc|sys|root|home|usr|var|opt|tmp|run|boot|bin|lib\w*)?(?:/.*)?")
-_TEST_TOOLS = frozenset({"unittest", "pytest", "doctest", "tempfile", "io", "os", "sys", "time", "types", "sqlite3"})
+_SYSTEM_PATH = re.compile(
+    r"(?:/|~/?)(?:proc|dev|etc|sys|root|home|usr|var|opt|tmp|run|boot|bin|lib\w*)?(?:/.*)?"
+)
+_TEST_TOOLS = frozenset(
+    {"unittest", "pytest", "doctest", "tempfile", "io", "os", "sys", "time", "types", "sqlite3"}
+)
 _INSECURE = {
     "verify": False,
     "check_hostname": False,
@@ -79,6 +83,8 @@ class _Finder:
             yield _use("interpreter", node.attr, node, f"{node.attr} reaches into objects of the interpreter")
         if isinstance(node, ast.Call):
             yield from self._call(node)
+        elif isinstance(node, ast.Compare) and any(_is_name(part) for part in (node.left, *node.comparators)):
+            yield _use("input", "place", node, "__name__ makes the result depend on where it runs")
 
     def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[Use]:
         whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -98,7 +104,9 @@ class _Finder:
             return
         if self._names.is_module(name):
             if not self._test and not (isinstance(node, ast.Name) and id(node) in self._inner):
-                yield _use("interpreter", f"module {name}", node, f"hands the module {_shown(name)} on as a value")
+                yield _use(
+                    "interpreter", f"module {name}", node, f"hands the module {_shown(name)} on as a value"
+                )
             return
         if name in _NAMES_BY_TEXT and id(node) not in self._called:
             yield _use("dynamic_code", f"value {name}", node, f"hands {name} on, which reaches names by text")
@@ -112,9 +120,13 @@ class _Finder:
         if not self._test:
             for kind, pattern in INPUTS:
                 if pattern.fullmatch(name):
-                    yield _use("input", kind, node, f"{name} makes the result depend on when or where it runs")
+                    yield _use(
+                        "input", kind, node, f"{name} makes the result depend on when or where it runs"
+                    )
             if _ENVIRONMENT.fullmatch(name):
-                yield _use("environment", "environment", node, "reads or changes a variable of the environment")
+                yield _use(
+                    "environment", "environment", node, "reads or changes a variable of the environment"
+                )
         if library.is_standard(name) and "." in name and not self._may(name):
             if not any(powers_of(name, test=self._test)) and not _ENVIRONMENT.fullmatch(name):
                 yield self._unlisted(name, node, f"uses {name}")
@@ -126,7 +138,9 @@ class _Finder:
         for part in name.split(".")[1:]:
             plain = part.removeprefix("_")
             if library.is_standard(plain) and not library.is_harmless(plain) and plain in _LEADING_OUT:
-                yield _use("interpreter", name, node, f"{name} reaches the module {plain} through another one")
+                yield _use(
+                    "interpreter", name, node, f"{name} reaches the module {plain} through another one"
+                )
 
     def _powers(self, name: str, node: ast.AST, said: str) -> Iterator[Use]:
         if library.is_standard(name) and library.is_error(name):
@@ -149,7 +163,9 @@ class _Finder:
 
     def _asks_name(self, node: ast.Attribute) -> bool:
         return any(
-            isinstance(outer, ast.Attribute) and outer.value is node and outer.attr in ("__name__", "__qualname__")
+            isinstance(outer, ast.Attribute)
+            and outer.value is node
+            and outer.attr in ("__name__", "__qualname__")
             for outer in ast.walk(self._names.module)
         )
 
@@ -168,7 +184,9 @@ class _Finder:
         if last == "open":
             yield from self._opened(node, name)
         if last in ("open", "read_text", "read_bytes", "Path") and not self._test:
-            texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            texts = [
+                n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+            ]
             if any(_SYSTEM_PATH.fullmatch(text) for text in texts):
                 yield _use("file_system", str(texts), node, f"{name} reads a file of the system")
         if name in ("os.environ.get", "os.getenv") and node.args:
@@ -202,7 +220,13 @@ class _Finder:
 
 
 _WRITES = re.compile(r"[rbt]*[wax+][wax+rbt]*")
-_LEADING_OUT = frozenset({"os", "sys", "subprocess", "socket", "shutil", "importlib", "builtins", "ctypes", "pickle"})
+_LEADING_OUT = frozenset(
+    {"os", "sys", "subprocess", "socket", "shutil", "importlib", "builtins", "ctypes", "pickle"}
+)
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "__name__"
 
 
 def _variable(name: ast.expr) -> Iterator[Use]:
