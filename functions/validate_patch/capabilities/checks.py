@@ -1,21 +1,21 @@
 """Checks stay: what decides who may, what is valid and what is signed does not change in passing.
 
 A check is a function that answers yes or no, or a condition that ends in `raise`. The functions of the
-traceback may change: what they now refuse is compared by running them, and by the rules on honesty. Whatever
-else a check is, or rests on, has nothing to do with the crash.
+traceback may change: what they now refuse is compared by running them. Whatever else a check is, or rests on,
+has nothing to do with the crash.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator, Mapping
 
 from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.code import Function, functions_of, guards, module_constants
 from functions.validate_patch.capabilities.names import OWN, Names, Repository
-from functions.validate_patch.honest.handlers import raises_always
-from functions.validate_patch.honest.view import Function, functions_of, module_constants
 
 _ROUNDS = 4
 """How many functions may stand between a check and what it rests on."""
@@ -39,6 +39,7 @@ def findings(candidate: Candidate, before: Repository, after: Repository) -> Ite
             where = f"{change.path}:{now[name].lineno}"
             yield from (f"check: {where}: {text}" for text in _decorators(name, was[name], now[name]))
             yield from (f"check: {where}: {text}" for text in _given(name, was[name], now[name], candidate))
+            yield from (f"check: {where}: {text}" for text in _weaker(name, was[name], now[name], candidate))
             same = _body(was[name]) == _body(now[name])
             if not same and name.rpartition(".")[2] not in failing:
                 changed[_dotted(change.path, name)] = where
@@ -60,7 +61,8 @@ def _resting_on(changed: Mapping[str, str], before: Repository, own: set[str]) -
                 if cause not in told:
                     told.add(cause)
                     what = "" if check == cause else f", and with it the check {check.rpartition('.')[2]}"
-                    yield f"check: {changed[cause]}: changes {cause.rpartition('.')[2]}{what}, which the error is not about"
+                    said = f"changes {cause.rpartition('.')[2]}{what}, which the error is not about"
+                    yield f"check: {changed[cause]}: {said}"
         for path in _mentioning(before, affected):
             for name, cause in list(_users(before, path, affected)):
                 affected.setdefault(name, cause)
@@ -83,10 +85,8 @@ def _checks(repository: Repository, path: str, affected: Mapping[str, str]) -> I
         own = _dotted(path, name)
         if is_check(function) and own in affected:
             yield own, affected[own]
-        guards = [
-            node.test for node in ast.walk(function) if isinstance(node, ast.If) and raises_always(node.body)
-        ]
-        for part in [function] if is_check(function) else guards:
+        tests = [test for test, _ in guards(function)]
+        for part in [function] if is_check(function) else tests:
             for used in _used(names, part):
                 if used in affected and used != own:
                     yield own, affected[used]
@@ -167,17 +167,47 @@ def _given(name: str, old: Function, new: Function, candidate: Candidate) -> Ite
     """What a condition that ends in `raise` looks at, bound to something else; but where the error arose."""
     if candidate.places and name.rpartition(".")[2] == candidate.places[-1].function:
         return
-    looked_at = {
-        node.id
-        for guard in ast.walk(old)
-        if isinstance(guard, ast.If) and raises_always(guard.body)
-        for node in ast.walk(guard.test)
-        if isinstance(node, ast.Name)
-    }
+    looked_at = {node.id for test, _ in guards(old) for node in ast.walk(test) if isinstance(node, ast.Name)}
     was, now = _bound(old), _bound(new)
     for variable in sorted(looked_at & was.keys()):
         if was[variable] != now.get(variable, was[variable]):
             yield f"changes {variable}, which a check of {name} looks at"
+
+
+def _weaker(name: str, old: Function, new: Function, candidate: Candidate) -> Iterator[str]:
+    """Conditions that ended in `raise` and are gone, or let more through. One may refuse more than it did."""
+    place = candidate.places[-1] if candidate.places else None
+    if place is not None and place.code.startswith("raise") and name.rpartition(".")[2] == place.function:
+        return  # it is what the error is about: it is judged by running it
+    kept = [(_alternatives(test), above) for test, above in guards(new)]
+    for test, above in guards(old):
+        refused = _alternatives(test)
+        if not any(refused <= now and set(under) <= set(above) for now, under in kept):
+            yield f"the check `if {ast.unparse(test)}` of {name} is gone, or lets more through"
+
+
+def _alternatives(test: ast.expr) -> set[str]:
+    """What each refuses alone: the parts of an `or`."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        return {part for value in test.values for part in _alternatives(value)}
+    return {ast.unparse(_Unconverted().visit(copy.deepcopy(test)))}
+
+
+class _Unconverted(ast.NodeTransformer):
+    """`int(x)` and `x.strip()` as `x`: a check that reads its input in another form is the same check."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in _CONVERSIONS and len(node.args) == 1:
+            return node.args[0]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _CONVERSIONS and not node.args:
+            return node.func.value
+        return node
+
+
+_CONVERSIONS = frozenset(
+    {"int", "float", "str", "Decimal", "bytes", "strip", "lower", "upper", "casefold", "date"}
+)
 
 
 def _bound(function: Function) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.honest.view import dotted, functions_of
+from functions.validate_patch.capabilities.code import dotted, functions_of
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"

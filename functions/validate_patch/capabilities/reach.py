@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
+from functions.validate_patch.capabilities.code import functions_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names, Repository, is_chained
 from functions.validate_patch.capabilities.powers import POWERS
 from functions.validate_patch.capabilities.uses import reaching_out
-from functions.validate_patch.honest.view import functions_of
 
 _CONVERSIONS = frozenset(
     {"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set", "len", "repr", "sorted"}

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
+from functions.validate_patch.capabilities.code import Function, functions_of, module_constants
 from functions.validate_patch.capabilities.names import Names
-from functions.validate_patch.honest.view import Function, functions_of, module_constants
 
 _RUN = frozenset(
     {"execute", "executemany", "executescript", "raw", "execute_many", "fetch", "fetchrow", "fetchval"}

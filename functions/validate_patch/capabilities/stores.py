@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
+from functions.validate_patch.capabilities.code import functions_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names
 from functions.validate_patch.capabilities.uses import Use
-from functions.validate_patch.honest.view import functions_of
 
 _HARMLESS_AT_IMPORT = (
     ast.Import
