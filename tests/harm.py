@@ -61,13 +61,13 @@ def right(repository: str) -> Harm:
 
 def judged(harm: Harm) -> Validation:
     """All gates."""
-    tree, proposal, facts = _case(harm)
+    tree, proposal, facts = case(harm)
     return validate(tree, proposal, facts, "0" * 40, LocalRunner())
 
 
 def read(harm: Harm) -> tuple[str, ...]:
     """What the gates that only read say."""
-    gates = examine(*_case(harm)).gates
+    gates = examine(*case(harm)).gates
     return tuple(f"{gate.gate}: {finding}" for gate in gates for finding in gate.findings)
 
 
@@ -82,7 +82,8 @@ def _harm(row: Mapping[str, Any]) -> Harm:
     )
 
 
-def _case(harm: Harm) -> tuple[Tree, Proposal, Facts]:
+def case(harm: Harm) -> tuple[Tree, Proposal, Facts]:
+    """What is put to the gates."""
     repository = repositories()[harm.repository]
     files: dict[str, str] = repository["files"]
     after = dict(files)

@@ -73,10 +73,9 @@ def _new(candidate: Candidate, proof: Proof) -> Iterator[Reached]:
     added = {change.path: changed_lines(change).added for change in candidate.python_changes}
     for tree, outcome in proof.ran:
         for record in reached(answers.lines_of(outcome)) if tree == "after" else ():
-            if (record.kind, record.target) in known or _is_harmless(record):
-                continue
             moved = record.kind in _BY_ADDRESS and (record.kind, record.frames[0][0]) in sites
-            if moved or _is_tests_own(record) or _by_added(record, added):
+            new = (record.kind, record.target) not in known and not _is_harmless(record)
+            if (new and (moved or _by_added(record, added))) or _is_tests_own(record, added):
                 yield record
 
 
@@ -85,10 +84,12 @@ def _by_added(record: Reached, added: Mapping[str, frozenset[int]]) -> bool:
     return any(line in added.get(path, ()) for path, line in record.frames if not is_test(path))
 
 
-def _is_tests_own(record: Reached) -> bool:
-    """Whether a test itself reaches for what runs it."""
+def _is_tests_own(record: Reached, added: Mapping[str, frozenset[int]]) -> bool:
+    """Whether a test of the patch, which runs on both trees, itself reaches for what runs it."""
+    path, line = record.frames[0]
     system = record.kind == "reads" and record.target.startswith(("/proc", "/dev", "/sys"))
-    return is_test(record.frames[0][0]) and (record.kind in ("descriptors", "interpreter") or system)
+    reaches = record.kind in ("descriptors", "interpreter") or system
+    return is_test(path) and line in added.get(path, ()) and reaches
 
 
 def _is_harmless(record: Reached) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.archive import Kind, Member
-from functions.core.evidence import Build, Evidence, GateResult, Result
+from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.core.redaction import redact
@@ -185,7 +185,9 @@ def conclude(
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     facts = candidate.facts
     warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
-    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, warnings, facts.python)
+    evidence = Evidence(
+        tuple(map(bounded, gates)), digest, base_sha, facts.base_reason, build, warnings, facts.python
+    )
     return Validation(evidence, patch)
 
 

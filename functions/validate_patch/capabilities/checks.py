@@ -20,9 +20,12 @@ from functions.validate_patch.capabilities.names import OWN, Names, Repository
 _ROUNDS = 4
 """How many functions may stand between a check and what it rests on."""
 _YES_OR_NO = frozenset(
-    {"bool", "any", "all", "isinstance", "issubclass", "callable", "hasattr", "compare_digest", "startswith", "endswith",
-     "isdigit", "isalnum", "isalpha", "is_file", "is_dir", "exists", "issubset", "issuperset", "isdisjoint"}
-)  # fmt: skip
+    (
+        *("bool", "any", "all", "isinstance", "issubclass", "callable", "hasattr", "compare_digest"),
+        *("startswith", "endswith", "isdigit", "isalnum", "isalpha", "is_file", "is_dir", "exists"),
+        *("issubset", "issuperset", "isdisjoint"),
+    )
+)
 
 
 def findings(candidate: Candidate, before: Repository, after: Repository) -> Iterator[str]:

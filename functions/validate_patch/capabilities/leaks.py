@@ -20,8 +20,12 @@ _LOGS = re.compile(
     r"(?i)(?:.*\.)?_*(?:log|logger|logging)\w*\.(?:debug|info|warning|warn|error|exception|critical|log)"
 )
 _PRINTS = frozenset({"print", "warnings.warn", "sys.stdout.write", "sys.stderr.write"})
-_PLAIN_CALLS = frozenset({"len", "str", "repr", "type", "sorted", "round", "int", "float", "min", "max", "sum", "get", "join",
-                          "format", "list", "strip", "isoformat", "keys", "set", "getattr", "lower", "upper"})  # fmt: skip
+_PLAIN_CALLS = frozenset(
+    (
+        *("len", "str", "repr", "type", "sorted", "round", "int", "float", "min", "max", "sum", "get"),
+        *("join", "format", "list", "strip", "isoformat", "keys", "set", "getattr", "lower", "upper"),
+    )
+)
 
 
 def warnings(candidate: Candidate) -> tuple[str, ...]:

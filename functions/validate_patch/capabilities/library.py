@@ -41,10 +41,11 @@ HARMLESS: dict[str, str] = {
     "locale": r"atof|atoi|str|format_string",
     "logging": _LOGGING,
     "operator": r"(?!attrgetter|methodcaller)[a-z]\w*",
-    "os": r"path(?:\.\w+)*|sep|linesep|pathsep|altsep|extsep|curdir|pardir|fspath|fsencode|fsdecode|PathLike|name",
+    "os": r"path(?:\.\w+)*|(?:line|path|alt|ext)?sep|curdir|pardir|fspath|fsencode|fsdecode|PathLike|name",
     "sys": r"maxsize|version_info|float_info|byteorder|getsizeof|exc_info|platform|maxunicode|intern",
     "threading": r"R?Lock|local|Event|Condition|\w*Semaphore|current_thread|get_ident",
-    "time": r"time|time_ns|monotonic\w*|perf_counter\w*|strftime|strptime|gmtime|localtime|mktime|struct_time",
+    "time": r"time(?:_ns)?|monotonic\w*|perf_counter\w*|strftime|strptime|gmtime|localtime|mktime"
+    r"|struct_time",
     "types": r"SimpleNamespace|MappingProxyType|NoneType|NotImplementedType|EllipsisType|GenericAlias"
     r"|ModuleType|UnionType|TracebackType|FrameType",
     "warnings": r"warn|deprecated",
