@@ -1,4 +1,5 @@
-"""What the repository's own settings take out of the proof, said as what it is."""
+"""What stands beside the buttons: what the repository's own settings take out of the proof, and where data
+newly goes, said as what it is."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ from dataclasses import replace
 from functions.core.redaction import redact
 from functions.validate_patch import honest, suite
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities import leaks
 
 
 def warnings(candidate: Candidate) -> tuple[str, ...]:
-    """One sentence for each rule that is switched off, and one for tests that are replaced or narrowed."""
-    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate))))
+    """One sentence for each rule that is switched off, one for tests that are replaced or narrowed, and one
+    for each place at which data goes where it did not go."""
+    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate), *leaks.warnings(candidate))))
 
 
 def _switched_off(candidate: Candidate) -> Iterator[str]:
