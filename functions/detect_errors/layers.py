@@ -21,7 +21,7 @@ from typing import Any
 
 from functions.detect_errors import layouts, literals, printers, transport
 from functions.detect_errors.formats import FORMATS
-from functions.detect_errors.grammar import HEADER, STACK, exception_line
+from functions.detect_errors.grammar import BARE_HEADER, HEADER, STACK, exception_line
 from functions.detect_errors.records import (
     decoded,
     documents,
@@ -33,7 +33,6 @@ from functions.detect_errors.records import (
 )
 from functions.detect_errors.transport import Line
 
-BARE_HEADER = HEADER[:-1]
 FIRST_FRAME = f'{HEADER}\n  File "'
 _JSON = ("{", "[{", "[\n")
 # Deeper than any shipper packs records into records.
@@ -75,8 +74,8 @@ class Layer:
 def _layer(row: dict[str, Any]) -> Layer:
     module, _, function = row.get("rewrite", "").partition(".")
     rewrite = getattr(_MODULES[module], function) if module else None
-    if "replace" in row:
-        rewrite = transport.characters(*row["replace"])
+    if "substitute" in row:
+        rewrite = transport.substitution(row["substitute"])
     signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
     return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
 
