@@ -36,6 +36,7 @@ _LABEL = re.compile(r"(Stack(?: [Tt]race)?:)(.*)$")
 # The end of Django's report.
 _REPORTED = re.compile(r"\n{0,2}Exception Type: ([\w.]++).*\nException Value: ?(.*)")
 _INVERTED = re.compile(r"The above exception (was caused by|occurred during handling of) the following")
+_OPENING = re.compile(r"[ \t|]*(?:File |Cell In|> File)")
 _LOOK_AHEAD = 24
 _MAX_INDENTS = 8
 
@@ -76,25 +77,29 @@ def _header(lines: list[Line], index: int, out: list[Line], depth: int) -> int:
     before, _, behind = line.partition(GROUP if group else HEADER)
     header, margin = (GROUP_HEADER, "  ") if group else (HEADER, "")
     indent = before.removesuffix("+ ") if group else before
-    if not indent.strip():
-        if (extra := indent.removesuffix(margin)) and not behind.strip() and depth < _MAX_INDENTS:
-            return _dedent(lines, index, extra, out, depth + 1)
-    elif behind.strip() or not indent.strip(" |") or _is_quoted(lines, index, before, out):
+    above = indent.strip()
+    if behind.strip() or (above and (not above.strip("|") or _is_quoted(lines, index, before, out))):
         out.append((number, line))
         return index + 1
-    else:
+    if above:
         out.append((number, indent.rstrip() if group else indent))
-    if behind.strip():
-        out.append((number, line))
-        return index + 1
+        # What follows may hang below the header.
+        blanks = " " * len(indent.removesuffix(margin))
+        hangs = index + 1 < len(lines) and lines[index + 1][1].startswith(
+            (f"{blanks}  File ", f"{blanks}  | ")
+        )
+        indent = blanks + margin if hangs else ""
+    if (extra := indent.removesuffix(margin)) and depth < _MAX_INDENTS:
+        return _dedent(lines, index, extra, out, depth + 1)
     out.append((number, header))
     return index + 1 if group else _traceback(lines, index + 1, out, len(out) - 1)
 
 
 def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> bool:
     """Whether a header behind other text belongs to a message, or is only mentioned: no stack follows."""
-    following = lines[index + 1][1].lstrip(" \t|") if index + 1 < len(lines) else HEADER
-    if not following.startswith(("File ", "Cell In", "> File")) and HEADER not in following:
+    following = lines[index + 1][1] if index + 1 < len(lines) else HEADER
+    grouped = GROUP in lines[index][1] and "|" in following
+    if not (grouped or _OPENING.match(following) or HEADER in following):
         return True
     last = [line for _, line in out[-2:]]
     if last and last[-1].startswith("  ") and exception_line(lines[index][1]) is not None:
@@ -104,8 +109,9 @@ def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> b
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
-    """An indented traceback: take its indent off all lines that have it."""
-    block: list[Line] = []
+    """A traceback that is indented, or hangs below other text: take its indent off all lines that have it."""
+    block = [(lines[index][0], lines[index][1][len(indent) :])]
+    index += 1
     while index < len(lines) and (lines[index][1].startswith(indent) or not lines[index][1].strip()):
         block.append((lines[index][0], lines[index][1][len(indent) :]))
         index += 1

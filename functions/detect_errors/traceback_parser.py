@@ -16,7 +16,7 @@ from functions.detect_errors.grammar import (
     message_end,
     telling_type,
 )
-from functions.detect_errors.groups import GROUP_HEADER, Node, read_tree
+from functions.detect_errors.groups import GROUP_HEADER, Node, is_opened, read_tree
 from functions.detect_errors.model import Found, Raised
 
 _IN_GROUP = len(GROUP_HEADER) - len(HEADER)
@@ -90,6 +90,7 @@ class _Scan:
                 start >= 0
                 and text.startswith(GROUP_HEADER, start)
                 and (start == 0 or text[start - 1] == "\n")
+                and is_opened(text, index + len(HEADER))
             ):
                 return start, True
             position = index + len(HEADER)
