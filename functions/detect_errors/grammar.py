@@ -161,10 +161,11 @@ _KEYED = re.compile(
     r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
     r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
     r"|: \S|\(Background on this|DB::|Original Traceback \(most recent call last\):"
-    r"|[\])}>]+$|\[(?:SQL|parameters|cached|generated)\b"
+    r"|\[(?:SQL|parameters|cached|generated)\b"
 )
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
+_CLOSING = re.compile(r"[\])}>]+$")
 
 
 def message_end(text: str, end: int, *, alone: bool = False) -> int:
@@ -213,6 +214,7 @@ class _Message:
         self.last = first
         self.listing = bool(_ANNOUNCES.search(first.rstrip()[-400:]))
         self.open = ""
+        self.depth = _depth(first)
         self.quoting = False
 
     def takes(self, line: str, behind: str) -> bool:
@@ -226,6 +228,7 @@ class _Message:
         self.quoting = (
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
+        self.depth += _depth(line)
         self.last = line
         return True
 
@@ -239,4 +242,11 @@ class _Message:
             return False
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
+        if _CLOSING.match(line):
+            return self.depth > 0
         return announced or bool(_KEYED.match(line)) or (self.listing and behind.startswith("  "))
+
+
+def _depth(line: str) -> int:
+    """How many brackets a line opens and does not close."""
+    return sum(line.count(opening) - line.count(closing) for opening, closing in ("()", "[]", "{}", "<>"))

@@ -30,6 +30,8 @@ _UNQUOTED = re.compile(
 )
 # Drawn by Loguru and Rich around values, and by Twisted where it caught what was raised.
 _DRAWN = re.compile(r"\s*[\u2500-\u257f]|--- <exception caught here>")
+# stack_data's source lines, of which an arrow marks the failing one.
+_NUMBERED = re.compile(r"\s*(-+>)?\s*\d++ \| ?(.*)")
 # The first line of a group whose header was cut off.
 _GUTTERED = re.compile(r"\s*\|(?:   File \"| [\w.]*Group: .* \(\d+ sub-exceptions?\)$)")
 _LABEL = re.compile(r"(Stack(?: [Tt]race)?:)(.*)$")
@@ -167,6 +169,8 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
     while index < len(lines):
         number, line = lines[index]
         text = line.lstrip()
+        if text.startswith(HEADER) and (indent != 2 or not line.startswith("    ")):
+            break
         if not text:
             following = _next_text(lines, index)
             if following is None:
@@ -187,6 +191,8 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
             out.append((number, frame_line(*[group for group in unquoted.groups() if group is not None])))
         elif text.startswith("[Previous line repeated "):
             out.append((number, "  " + text))
+        elif numbered := _NUMBERED.match(line):
+            out += [(number, f"    {numbered[2]}")] if numbered[1] else []
         elif not _DRAWN.match(line):
             if not _is_source(lines, index, indent, after_frame):
                 if not (_goes_on(lines, index)):

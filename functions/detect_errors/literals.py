@@ -133,8 +133,8 @@ def _split(body: str, rest: str) -> list[str]:
         indent = "  |   " if body.lstrip(" +").startswith(GROUP) else "  "
         separator = gap.removesuffix(indent)
         return body.replace(separator, "\n").split("\n") if separator else [body]
-    if " | " in gap:
-        return body.replace(" | ", "\n").split("\n")
+    if "|" in gap:
+        return body.replace(" | " if " | " in gap else "|", "\n").split("\n")
     for sentence in (CAUSE, CONTEXT):
         body = body.replace(sentence, f"\n{sentence}\n")
     body = body.replace(HEADER, f"\n{HEADER}\n")

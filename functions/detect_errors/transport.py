@@ -33,6 +33,7 @@ _RULE_WIDTH = 40
 _RUN = r"\d(?:[\d:.,/+-]|[TZ](?![a-z]))*+"
 _TIME = re.compile(r"\d:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
 _CLOCK = re.compile(r"\d++\.\d{3,9}$")
+_BOX = re.compile(r"[\u250c\u256d]\u2500+ Traceback")
 # grep -n
 _NUMBERED = re.compile(r"\d++[:-]$")
 _COUNTER = re.compile(r" *+\d++[:\t|)>.]")
@@ -154,7 +155,7 @@ def sources(lines: list[Line]) -> list[list[Line]]:
     for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER):
         for index, (_, line) in enumerate(lines):
             end = _prefix_end(lines, index, header) if header in line and len(matchers) < _MAX_SOURCES else 0
-            if not (0 < end <= _MAX_PREFIX and line[:end].strip(" |\t")):
+            if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
                 continue
             pattern = prefix_pattern(line[:end])
             if pattern in matchers or any(_is_gutter(line, end, known) for known in matchers.values()):
@@ -185,6 +186,8 @@ def _prefix_end(lines: list[Line], index: int, header: str) -> int:
     if header is not BARE_HEADER:
         position = line.find(header)
         return 0 if line[position + len(header) :].strip(" |") else position
+    if (box := _BOX.search(line)) is not None:  # Rich
+        return box.start()
     # IPython names the exception before the header, so the rule above it tells.
     rule = lines[index - 1][1].rstrip() if index and line.rstrip().endswith(header) else ""
     end = len(rule.rstrip("-"))
