@@ -152,7 +152,15 @@ def test_a_quoted_traceback_belongs_to_the_message() -> None:
     ]
 
 
-@pytest.mark.parametrize("said", [HEADER, f"  + Exception Group {HEADER}", f"+ Exception Group {HEADER}"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        HEADER,
+        f"  + Exception Group {HEADER}",
+        f"+ Exception Group {HEADER}",
+        f"x\n  + Exception Group {HEADER}",
+    ],
+)
 def test_a_message_that_spells_a_header_opens_nothing(said: str) -> None:
     raised = TRACEBACK.replace("'x'", said)
     (error,) = read_errors(f"LookupError: {said}\n\n{CAUSE}\n\n{raised}")
