@@ -17,7 +17,7 @@ from functions.fetch_source.step import fetch_for
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input → {"key", "facts", "base_sha", "revision_from", "python"}."""
+    """State input → {"key", "facts", "base_sha", "revision_from", "python", "committed"}."""
     settings = Settings.from_environment()
     artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))

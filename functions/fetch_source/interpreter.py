@@ -6,7 +6,8 @@ Asked in this order, until one of them names a version:
     the function's Runtime     what the code that failed ran on
     its image                  the same, where a function is one
     the repository             what its authors run it on: `functions/fetch_source/declared.py`
-    the newest                 of those that the runner has
+    the newest                 of those that the runner has, that its authors name in classifiers, or else
+                               that were out when the commit was made
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.python import Python
-from functions.fetch_source.declared import Read, declared
-from functions.harness.interpreters import VERSIONS
+from functions.fetch_source.declared import Declared, Read, declared
+from functions.harness.interpreters import RELEASED, VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,16 @@ class Word:
 
 
 def python_of(
-    app: App, function: Callable[[], Word], read: Read, offered: Sequence[str] = VERSIONS
+    app: App,
+    function: Callable[[], Word],
+    read: Read,
+    offered: Sequence[str] = VERSIONS,
+    committed: str = "",
 ) -> Python:
     """The app's Python.
 
     function: asked only when the app's entry names none; read: a file of the repository, None where there is
-    none; offered: what the runner has, oldest first. Whoever names a version is believed, also where the
+    none; offered: what the runner has, oldest first; committed: when the commit was made, ISO 8601. Whoever names a version is believed, also where the
     runner lacks it: then nothing is run, and it is said.
     """
     if app.python:
@@ -48,7 +53,17 @@ def python_of(
     if found.version:
         return Python(found.version, "; ".join((found.why, *notes)))
     allowed = [version for version in VERSIONS if found.allows(version)]
-    here = [version for version in allowed if version in offered]
-    bound = found.bound_by
-    why = f"the newest that {bound} allows" if bound else "the newest, because nothing names another"
-    return Python((here or allowed)[-1], "; ".join((why, *notes)), guessed=not bound)
+    named = [version for version in allowed if version in found.tested]
+    out = [version for version in allowed if not committed or RELEASED[version] <= committed[:10]]
+    fitting = named or out or allowed
+    here = [version for version in fitting if version in offered]
+    why = _why(found, bool(named), len(out) < len(allowed))
+    return Python((here or fitting)[-1], "; ".join((why, *notes)), guessed=not (found.bound_by or named))
+
+
+def _why(found: Declared, named: bool, older: bool) -> str:
+    allows = f"{found.bound_by} allows" if found.bound_by else ""
+    if named:
+        return f"the newest that {found.tested_by}" + (f" and {allows}" if allows else "")
+    then = " of those that were out when the commit was made" if older else ""
+    return f"the newest that {allows}{then}" if allows else f"the newest{then}, because nothing names another"

@@ -43,7 +43,7 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
 
     _forget_this_project(root, dependencies)
     # Whatever lies above the tree says nothing about how its tests run.
-    arguments = [f"--rootdir={root}", f"--confcutdir={root}", *_plugins(dependencies), *task["args"]]
+    arguments = [f"--rootdir={root}", f"--confcutdir={root}", *task["args"], *_options(dependencies)]
     sys.argv = ["pytest", *arguments]
     if "trace" not in task:
         return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
@@ -54,12 +54,27 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
     return code
 
 
-def _plugins(dependencies: str) -> list[str]:
-    """Options that load the pytest plugins among the repository's dependencies, and no others."""
+_OPTIONS = {
+    # Tests run here, one after another, where each is told as it ends.
+    "xdist": ("-n0",),
+    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed one.
+    "pytest_cov": ("--no-cov",),
+    # The same order and the same seed on both trees.
+    "randomly": ("-p", "no:randomly"),
+    "random_order": ("-p", "no:random_order"),
+    # A test that passes at times is told as what it is.
+    "rerunfailures": ("--reruns=0",),
+}
+"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's own."""
+
+
+def _options(dependencies: str) -> list[str]:
+    """What plugins among the dependencies are told. pytest loads these itself, as it would where they are
+    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error` makes
+    an error."""
     found = metadata.distributions(path=[dependencies]) if dependencies else ()
-    points = [point for one in found for point in one.entry_points if point.group == "pytest11"]
-    modules = {point.value.partition(":")[0].strip() for point in points}
-    return [argument for module in sorted(modules) for argument in ("-p", module)]
+    plugins = {point.name for one in found for point in one.entry_points if point.group == "pytest11"}
+    return [option for name, options in _OPTIONS.items() if name in plugins for option in options]
 
 
 def _forget_this_project(root: str, dependencies: str) -> None:

@@ -7,6 +7,7 @@ ValidatePatch makes, of any heal.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -38,7 +39,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
     examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
     if lanes.came_back(event):
         return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))

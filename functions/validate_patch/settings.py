@@ -1,4 +1,4 @@
-"""What the repository's own settings take out of the proof, said as what it is."""
+"""What the repository's own settings and what could not be installed take out of the proof, said as what it is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from functions.validate_patch.candidate import Candidate
 
 
 def warnings(candidate: Candidate) -> tuple[str, ...]:
-    """One sentence for each rule that is switched off, and one for tests that are replaced or narrowed."""
-    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate))))
+    """One sentence for each rule that is switched off, one for tests that are replaced or narrowed, and one for
+    what is not installed as the repository asks for it."""
+    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate), *_lost(candidate))))
+
+
+def _lost(candidate: Candidate) -> Iterator[str]:
+    if lost := candidate.facts.lost:
+        yield f"Not all that the tests need is installed as the repository says: {'; '.join(lost)}."
 
 
 def _switched_off(candidate: Candidate) -> Iterator[str]:

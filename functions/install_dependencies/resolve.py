@@ -1,0 +1,171 @@
+"""Which packages: as many of those that are asked for as can be had together, and what became of the others.
+
+All together, if that works. If not, what uv names as standing in the way is put aside, the rest is added, and the
+others are added by halves, so that what cannot be had is found in a few dozen runs of uv (0.3 s each, once the
+index has been asked). One that cannot be had as it is asked for is tried once more without its version, without
+what it needs and nobody can have, and from after the date; each of these is said. Only uv says what can be had:
+words of its messages merely tell what to try first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from functions.install_dependencies.installer import Answer, Ask
+from functions.install_dependencies.wanted import Wanted
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]")
+_FAR = "2999-12-31"
+_PROBED = 3
+_HINTS = 4
+"""Of packages that uv names, how many are tried without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """lines: `name==version`; lost: what is missing or other than asked for, one clause each."""
+
+    lines: tuple[str, ...]
+    lost: tuple[str, ...] = ()
+
+
+def resolve(asked: Wanted, ask_uv: Callable[[Ask], Answer], as_of: str = "") -> Resolved:
+    """as_of: see `Ask`. Raises what `ask_uv` does."""
+    ask = Ask((), asked.constraints, asked.excluded, as_of)
+    work = _Work(
+        ask_uv,
+        ask,
+        frozenset(asked.hashes),
+        {c: canonicalize_name(Requirement(c).name) for c in asked.constraints},
+    )
+    work.add(asked.requirements)
+    return Resolved(work.lines, tuple(work.lost))
+
+
+@dataclass
+class _Work:
+    ask_uv: Callable[[Ask], Answer]
+    kept: Ask
+    hashed: frozenset[str]
+    """Packages whose bytes are stated: no other version does."""
+    constrained: dict[str, str]
+    """Constraint → the package's name."""
+    lines: tuple[str, ...] = ()
+    lost: list[str] = field(default_factory=list)
+    dated: bool = False
+    """Whether it is known that the index tells dates, or that it does not."""
+
+    def add(self, requirements: Sequence[str]) -> None:
+        if not requirements:
+            return
+        answer = self._try(replace(self.kept, requirements=(*self.kept.requirements, *requirements)))
+        if not answer.why:
+            return
+        if self._tells_no_dates(requirements):
+            self.add(requirements)
+        elif len(requirements) == 1:
+            self._settle(requirements[0], answer.why)
+        else:
+            named = _names(answer.why)
+            others = [line for line in requirements if _name(line) not in named]
+            culprits = [line for line in requirements if _name(line) in named]
+            half = len(requirements) // 2
+            parts = (others, culprits) if others and culprits else (requirements[:half], requirements[half:])
+            for part in parts:
+                self.add(part)
+
+    def _try(self, ask: Ask) -> Answer:
+        answer = self.ask_uv(ask)
+        if not answer.why:
+            self.kept, self.lines = ask, answer.lines
+        return answer
+
+    def _tells_no_dates(self, requirements: Sequence[str]) -> bool:
+        """Whether nothing is found only because the index does not tell when files were uploaded. Then the date
+        does not count any more."""
+        if not self.kept.as_of or self.dated:
+            return False
+        self.dated = True
+        for line in requirements[:_PROBED]:
+            alone = Ask((_bare(line),), excluded=self.kept.excluded)
+            if self.ask_uv(alone).why:
+                continue
+            if not self.ask_uv(replace(alone, as_of=_FAR)).why:
+                return False
+            self.kept = replace(self.kept, as_of="")
+            self.lost.append(
+                "the index does not tell when packages were uploaded, so the newest versions are taken"
+            )
+            return True
+        return False
+
+    def _settle(self, line: str, why: str) -> None:
+        for ask, said in self._others(line, _names(why)):
+            if not self._try(ask).why:
+                self.lost.append(said)
+                return
+        self.lost.append(f"{line.partition(';')[0].strip()} is not installed: {_short(why)}")
+
+    def _others(self, line: str, named: frozenset[str]) -> Iterator[tuple[Ask, str]]:
+        """What else to try for one requirement, nearest to what it asks for first, and what to say of it."""
+        name, kept, asked = _name(line), self.kept, line.partition(";")[0].strip()
+        added = replace(kept, requirements=(*kept.requirements, line))
+        free = name not in self.hashed
+        unheld = self._without_constraint(added, name)
+        if free and unheld != added:
+            yield unheld, f"{asked} is installed in another version than its list holds it to"
+        bare = replace(unheld, requirements=(*kept.requirements, _bare(line)))
+        if free and _bare(line) != line:
+            yield bare, f"{asked} cannot be had with the rest, so another version is installed"
+        taken = {_name(one) for one in kept.requirements} | {name}
+        for other in sorted(named - taken)[:_HINTS]:
+            without = replace(self._without_constraint(added, other), excluded=(*kept.excluded, other))
+            yield (
+                without,
+                f"{other}, which {asked} needs, is not installed: there is no wheel of it that fits",
+            )
+        if free and kept.as_of:
+            any_date = replace(bare, of_any_date=(*kept.of_any_date, name))
+            yield (
+                any_date,
+                f"{asked} had no fitting wheel at the time of the revision, so a newer version is installed",
+            )
+
+    def _without_constraint(self, ask: Ask, name: str) -> Ask:
+        if name in self.hashed:
+            return ask
+        left = tuple(line for line in ask.constraints if self.constrained[line] != name)
+        return replace(ask, constraints=left)
+
+
+def _name(line: str) -> str:
+    return canonicalize_name(Requirement(line).name)
+
+
+def _bare(line: str) -> str:
+    """The requirement without its versions."""
+    requirement = Requirement(line)
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}" + (f"; {requirement.marker}" if requirement.marker else "")
+
+
+def _names(why: str) -> frozenset[str]:
+    return frozenset(canonicalize_name(word) for word in _WORD.findall(why) if word not in _NO_NAMES)
+
+
+_NO_NAMES = frozenset(
+    "a all and any are available be because can conclude depend depends error for found from have has in no not of"
+    " on only or package registry requirements resolving solution tag tags that the there to unsatisfiable usable"
+    " version versions was we were wheels when which with you your require cause dependencies python abi".split()
+)
+
+
+def _short(why: str) -> str:
+    text = why.partition("cause: ")[2] or why
+    text = re.sub(r",? we can conclude that.*", "", text.removeprefix("Because "))
+    return text[:160]
