@@ -52,7 +52,8 @@ class Declared:
     bound_by: str = ""
     notes: tuple[str, ...] = ()
     tested: tuple[str, ...] = ()
-    """Versions that classifiers name, oldest first; `tested_by`: whose they are."""
+    """Versions that classifiers name, oldest first; none where they name older ones only, and there are classifiers
+    (`tested_by`: whose) at all."""
     tested_by: str = ""
 
     def allows(self, version: str) -> bool:
@@ -168,7 +169,7 @@ def _setup_py(path: str, text: str) -> Iterator[_Claim]:
 
 
 def classified(read: Read) -> tuple[str, tuple[str, ...]]:
-    """(`classifiers of FILE name`, versions that the first file with any names, oldest first)."""
+    """(`classifiers of FILE name`, which of the supported versions the first file with any names, oldest first)."""
     for path, lines in (
         ("pyproject.toml", lambda text: _at(_toml(text), "project", "classifiers")),
         ("pyproject.toml", lambda text: _at(_toml(text), "tool", "poetry", "classifiers")),
@@ -179,9 +180,8 @@ def classified(read: Read) -> tuple[str, tuple[str, ...]]:
         content = read(path)
         given = lines(content.decode(errors="replace")) if content is not None else None
         text = "\n".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given or "")
-        named = set(_CLASSIFIER.findall(text))
-        if versions := tuple(version for version in VERSIONS if version in named):
-            return f"classifiers of {path} name", versions
+        if named := set(_CLASSIFIER.findall(text)):
+            return f"classifiers of {path} name", tuple(v for v in VERSIONS if v in named)
     return "", ()
 
 

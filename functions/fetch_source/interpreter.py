@@ -51,19 +51,36 @@ def python_of(
     found = declared(read, tuple(app.source_roots.values()))
     notes = [*filter(None, (word.why,)), *found.notes]
     if found.version:
-        return Python(found.version, "; ".join((found.why, *notes)))
+        nearest = _nearest(found.version)
+        why = (
+            found.why
+            if nearest == found.version
+            else f"the nearest of those that tests can run on: {found.why}"
+        )
+        return Python(nearest, "; ".join((why, *notes)))
     allowed = [version for version in VERSIONS if found.allows(version)]
     named = [version for version in allowed if version in found.tested]
     out = [version for version in allowed if not committed or RELEASED[version] <= committed[:10]]
-    fitting = named or out or allowed
+    # Code that is older than all of them, or tested with older ones only, is nearest to the oldest.
+    fitting = named or (out if not found.tested_by else allowed[:1]) or allowed[:1]
     here = [version for version in fitting if version in offered]
-    why = _why(found, bool(named), len(out) < len(allowed))
+    why = _why(found, named, fitting == allowed[:1] != allowed, len(out) < len(allowed))
     return Python((here or fitting)[-1], "; ".join((why, *notes)), guessed=not (found.bound_by or named))
 
 
-def _why(found: Declared, named: bool, older: bool) -> str:
+def _nearest(version: str) -> str:
+    """The supported Python nearest to a version; another language, such as 2.7 is, has none."""
+    major, _, minor = version.partition(".")
+    if major != "3" or version in VERSIONS:
+        return version
+    return min(VERSIONS, key=lambda other: abs(int(other.partition(".")[2]) - int(minor)))
+
+
+def _why(found: Declared, named: Sequence[str], oldest: bool, older: bool) -> str:
     allows = f"{found.bound_by} allows" if found.bound_by else ""
     if named:
         return f"the newest that {found.tested_by}" + (f" and {allows}" if allows else "")
+    if oldest:
+        return "the oldest" + (f" that {allows}" if allows else "") + ", because the code is for older ones"
     then = " of those that were out when the commit was made" if older else ""
     return f"the newest that {allows}{then}" if allows else f"the newest{then}, because nothing names another"

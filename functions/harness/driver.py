@@ -183,7 +183,10 @@ class Driver:
             self._kill_strays()
             self._litter.clear()
             if _state(self._dependencies) != self._state_of_dependencies:
-                raise Broken("code under test changed the dependencies that other runs share")
+                # The next run gets them as they were given.
+                shutil.rmtree(self._home / "dependencies", ignore_errors=True)
+                self._dependencies = self._unpacked()
+                self._state_of_dependencies = _state(self._dependencies)
 
     def _stage(self, run: Run) -> None:
         """The run's tree: one of the two, with files of the other one, and with tests that were found."""
@@ -247,7 +250,7 @@ class Driver:
         if not self._given.members:
             return None
         folder = self._home / "dependencies"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._given.write_all(folder, but=frozenset(self._generated))
         return folder
 
@@ -257,11 +260,12 @@ class Driver:
         kept = dict(os.environ) if self._settings.keep_environment else {}
         kept = {k: v for k, v in kept.items() if not k.startswith(_WITHHELD)}
         kept.update({k: os.environ[k] for k in _KEPT_ON_LAMBDA if k in os.environ})
+        commands = [str(self._dependencies / "bin")] if self._dependencies else []
         path = kept.get("PATH", os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin")))
         return {
             "LANG": "C.UTF-8",
             **kept,
-            "PATH": os.pathsep.join((str(Path(self._python).parent), path)),
+            "PATH": os.pathsep.join((*commands, str(Path(self._python).parent), path)),
             "HOME": str(self._temp),
             "TMPDIR": str(self._temp),
             "TZ": "UTC",

@@ -141,6 +141,8 @@ def _put_itself(itself: project.Project, site: Path) -> None:
     for path, text in (*project.files(itself), *generated):
         (site / path).parent.mkdir(parents=True, exist_ok=True)
         (site / path).write_text(text, "utf-8")
+        if path.startswith(f"{project.COMMANDS}/"):
+            (site / path).chmod(0o755)
 
 
 def _with_hashes(asked: Wanted, resolved: Sequence[str]) -> list[str]:

@@ -26,6 +26,14 @@ _UNKNOWN = "0.0.0"
 _ASSIGNED = re.compile(r"^(?:__version__|VERSION|version)\s*(?::\s*\w+\s*)?=\s*[\"']([^\"']+)[\"']", re.M)
 _VERSION_FILE = re.compile(r"(?:src/)?[\w/]*(?:__init__|_?_?version_?_?|__about__|__meta__|__pkg_info__)\.py")
 _LONGEST = 200
+COMMANDS = "bin"
+"""Folder of the commands that entry points name."""
+_COMMAND = re.compile(r"(?P<module>[A-Za-z_][\w.]*)\s*:\s*(?P<name>[A-Za-z_]\w*)\s*(?:\[.*\])?")
+_SCRIPT = """#!/usr/bin/env python3
+import sys
+from {module} import {name}
+sys.exit({name}())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,9 @@ def files(itself: Project) -> Iterator[tuple[str, str]]:
         return
     folder = f"{itself.name.replace('-', '_')}-{itself.version}.dist-info"
     yield f"{folder}/METADATA", f"Metadata-Version: 2.1\nName: {itself.name}\nVersion: {itself.version}\n"
+    for name, value in itself.entry_points.get("console_scripts", {}).items():
+        if match := _COMMAND.fullmatch(value):
+            yield f"{COMMANDS}/{name}", _SCRIPT.format(module=match["module"], name=match["name"])
     if itself.entry_points:
         lines = (
             f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())

@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 from functions.install_dependencies.installer import Answer, Ask
 from functions.install_dependencies.wanted import Wanted
 
+PYTEST = "pytest>=8.4,<9"
+"""What the harness runs tests with: see `harness` in the dependency groups of pyproject.toml."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]")
 _FAR = "2999-12-31"
 _PROBED = 3
@@ -36,15 +38,33 @@ class Resolved:
 
 def resolve(asked: Wanted, ask_uv: Callable[[Ask], Answer], as_of: str = "") -> Resolved:
     """as_of: see `Ask`. Raises what `ask_uv` does."""
-    ask = Ask((), asked.constraints, asked.excluded, as_of)
-    work = _Work(
-        ask_uv,
-        ask,
-        frozenset(asked.hashes),
-        {c: canonicalize_name(Requirement(c).name) for c in asked.constraints},
+    hashed = frozenset(asked.hashes)
+    lost: list[str] = []
+    plugins = _fitting_plugins(
+        [line for line in asked.requirements if _is_plugin(line, hashed)], ask_uv, lost
     )
-    work.add(asked.requirements)
+    lines = [line for line in asked.requirements if not _is_plugin(line, hashed)]
+    constraints = tuple(line for line in asked.constraints if not _is_plugin(line, hashed))
+    # pytest is the harness's.
+    ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of, tuple(map(_name, plugins)))
+    work = _Work(ask_uv, ask, hashed, {line: _name(line) for line in ask.constraints}, lost=lost)
+    work.add([*lines, *plugins])
     return Resolved(work.lines, tuple(work.lost))
+
+
+def _fitting_plugins(lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]) -> list[str]:
+    """Plugins in the newest versions for the harness's pytest."""
+    work = _Work(ask_uv, Ask((), (PYTEST,)), frozenset(), {PYTEST: "pytest"}, lost=lost)
+    work.add(list(dict.fromkeys(map(_bare, lines))))
+    names = set(map(_name, lines))
+    return [line for line in work.lines if _name(line) in names]
+
+
+def _is_plugin(line: str, hashed: frozenset[str]) -> bool:
+    """Whether it is one of pytest's plugins: those must fit the pytest that runs the tests, which is not the one of
+    the revision's day."""
+    name = _name(line)
+    return name.startswith("pytest-") and name not in hashed
 
 
 @dataclass
@@ -61,6 +81,11 @@ class _Work:
     """Whether it is known that the index tells dates, or that it does not."""
 
     def add(self, requirements: Sequence[str]) -> None:
+        for line in requirements:
+            # Found to have no wheel when another that needs it was added.
+            if _name(line) in self.kept.excluded:
+                self.lost.append(f"{_said(line)} is not installed: there is no wheel of it that fits")
+        requirements = [line for line in requirements if _name(line) not in self.kept.excluded]
         if not requirements:
             return
         answer = self._try(replace(self.kept, requirements=(*self.kept.requirements, *requirements)))
@@ -109,11 +134,11 @@ class _Work:
             if not self._try(ask).why:
                 self.lost.append(said)
                 return
-        self.lost.append(f"{line.partition(';')[0].strip()} is not installed: {_short(why)}")
+        self.lost.append(f"{_said(line)} is not installed: {_short(why)}")
 
     def _others(self, line: str, named: frozenset[str]) -> Iterator[tuple[Ask, str]]:
         """What else to try for one requirement, nearest to what it asks for first, and what to say of it."""
-        name, kept, asked = _name(line), self.kept, line.partition(";")[0].strip()
+        name, kept, asked = _name(line), self.kept, _said(line)
         added = replace(kept, requirements=(*kept.requirements, line))
         free = name not in self.hashed
         unheld = self._without_constraint(added, name)
@@ -123,7 +148,14 @@ class _Work:
         if free and _bare(line) != line:
             yield bare, f"{asked} cannot be had with the rest, so another version is installed"
         taken = {_name(one) for one in kept.requirements} | {name}
-        for other in sorted(named - taken)[:_HINTS]:
+        hints = sorted(named - taken)[:_HINTS]
+        if kept.as_of and hints:
+            newer = replace(added, of_any_date=(*kept.of_any_date, *hints))
+            yield (
+                newer,
+                f"what {asked} needs had no fitting wheel at the time of the revision, so newer versions are installed",
+            )
+        for other in hints:
             without = replace(self._without_constraint(added, other), excluded=(*kept.excluded, other))
             yield (
                 without,
@@ -145,6 +177,11 @@ class _Work:
 
 def _name(line: str) -> str:
     return canonicalize_name(Requirement(line).name)
+
+
+def _said(line: str) -> str:
+    """The requirement without its marker."""
+    return line.partition(";")[0].strip()
 
 
 def _bare(line: str) -> str:

@@ -54,7 +54,7 @@ def of_extras(repository: Repository, path: str, extras: Mapping[str, Any]) -> I
         role = role_of(name) if name else Role.RUNS
         if role is None and canonicalize_name(name) in repository.extras:
             role = Role.TESTS
-        for one in _stated(repository, path, asked, role or Role.TESTS, marker):
+        for one in _stated(repository, path, asked, Role.TESTS if role is None else role, marker):
             if role is not None or name_of(one.text) in repository.imported_by_tests:
                 yield one
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from functools import cached_property
@@ -70,12 +70,20 @@ class Repository:
     @cached_property
     def imported_by_tests(self) -> frozenset[str]:
         """What the tests import, as distributions of that name would be called."""
+        names = self._imported(is_test)
+        return frozenset(canonicalize_name(_NAMED_OTHERWISE.get(name, name)) for name in names)
+
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """Top-level modules that the code imports, but for what builds it."""
+        return self._imported(lambda path: path not in _BUILDS)
+
+    def _imported(self, counts: Callable[[str], bool]) -> frozenset[str]:
         found: set[bytes] = set()
         for path, data in self.files.items():
-            if path.endswith(".py") and is_test(path):
+            if path.endswith(".py") and counts(path):
                 found.update(_IMPORT.findall(data))
-        names = {name.decode() for name in found}
-        return frozenset(canonicalize_name(_NAMED_OTHERWISE.get(name, name)) for name in names)
+        return frozenset(name.decode() for name in found)
 
 
 def name_of(requirement: str) -> str:
@@ -96,6 +104,7 @@ _OF_TESTS = frozenset(
     {"test", "tests", "testing", "tox", "ci", "pytest", "unittest", "unit", "cov", "coverage"}
 )
 _OF_DEVELOPMENT = frozenset({"dev", "develop", "development", "developer", "all", "devel"})
+_BUILDS = frozenset({"setup.py", "noxfile.py", "tasks.py", "docs/conf.py", "docs/source/conf.py"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.M)
 # What is imported by another name than that of its distribution, of what tests are likely to import.

@@ -29,15 +29,19 @@ from functions.install_dependencies import (
 from functions.install_dependencies.requirement import Asked, NotPlain, parse
 from functions.install_dependencies.stated import Kind, Repository, Role, Stated, name_of
 
-# The harness brings its own, which must run on every Python; installers are needed by nothing that is run.
-_OWN = frozenset({"pytest", "pip", "wheel", "uv"})
+# The harness brings its own, which must run on every Python.
+_OWN = frozenset({"pytest"})
 _MOST = 2_000
+_BROUGHT_ALONG = {
+    "pip": frozenset({"pip"}),
+    "setuptools": frozenset({"setuptools", "pkg_resources", "distutils"}),
+}
 _NESTED = 4
 """How deep extras of the project may name others of its extras."""
 # What people run beside the tests, and tests import only where they are about it.
 _TOOLS = re.compile(
     r"(?:types|mkdocs|mkdocstrings|sphinx|sphinxcontrib|flake8|pylint)(?:-.+)?|.+-stubs|mypy|black|ruff|isort|ty|"
-    r"pyright|pre-commit|prek|tox|tox-.+|nox|twine|build|bandit|zizmor|furo|poetry|hatch|bumpversion|towncrier|"
+    r"pyright|pre-commit|prek|tox|tox-.+|nox|twine|build|bandit|zizmor|furo|poetry|hatch|bumpversion|towncrier|wheel|uv|"
     r"pyupgrade|autoflake|myst-parser|check-manifest|coveralls|codecov|ipython|jupyter|notebook|zest-releaser"
 )
 
@@ -108,11 +112,18 @@ def _stated(repository: Repository) -> Iterator[Stated]:
             yield from _read(reader, repository, path)
     for path in sorted(filter(requirements_files.is_list, repository.files)):
         yield from _read(requirements_files.of_list, repository, path)
+    # What virtual environments bring along is seldom stated.
+    for name, modules in _BROUGHT_ALONG.items():
+        if modules & repository.imported:
+            yield Stated(Kind.REQUIREMENT, name, "the code that imports it", Role.DEVELOPS)
 
 
 def _read(reader: Reader, repository: Repository, path: str) -> Iterable[Stated]:
     try:
-        return list(reader(repository, path))
+        found = list(reader(repository, path))
+        if wrong := next((one.text for one in found if not isinstance(one.text, str)), None):
+            raise TypeError(f"{wrong!r} is no text")
+        return found
     except Exception as error:  # noqa: BLE001 - parsers of six formats, over what strangers wrote
         return [Stated(Kind.LOST, f"{path} cannot be read: {' '.join(str(error).split())[:200]}", path)]
 

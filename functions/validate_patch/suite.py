@@ -21,7 +21,16 @@ from functions.validate_patch.told import Told
 GATE = "breaks_nothing"
 SECONDS = 240.0
 """For each run."""
-OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
+# A file that cannot be imported says nothing about the others.
+OPTIONS = (
+    "--continue-on-collection-errors",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--color=no",
+    "--tb=short",
+    "-rN",
+)
 PLAIN = ("-o", "addopts=")
 """Options in the repository's configuration may need a plugin that is not installed."""
 _SHOWN = 10
