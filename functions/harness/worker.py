@@ -46,10 +46,10 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
     arguments = [f"--rootdir={root}", f"--confcutdir={root}", *task["args"], *_options(dependencies)]
     sys.argv = ["pytest", *arguments]
     if "trace" not in task:
-        return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
+        return _main(arguments, Reporter(root, report, task.get("first", [])), dependencies)
     tracer = Tracer(root, report, task["trace"])
     tracer.start()
-    code = int(pytest.main(arguments, plugins=[tracer]))
+    code = _main(arguments, tracer, dependencies)
     write_line(report, {"end": True})
     return code
 
@@ -72,9 +72,37 @@ def _options(dependencies: str) -> list[str]:
     """What plugins among the dependencies are told. pytest loads these itself, as it would where they are
     installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error` makes
     an error."""
-    found = metadata.distributions(path=[dependencies]) if dependencies else ()
-    plugins = {point.name for one in found for point in one.entry_points if point.group == "pytest11"}
+    plugins = {point.name for point in _plugins(dependencies)}
     return [option for name, options in _OPTIONS.items() if name in plugins for option in options]
+
+
+def _main(arguments: list[str], own: object, dependencies: str) -> int:
+    """Run pytest, without plugins that cannot be imported here: they would end every run before its start."""
+    import pytest
+
+    try:
+        return int(pytest.main(arguments, plugins=[own]))
+    except Exception:
+        broken = [point.name for point in _plugins(dependencies) if not _loads(point)]
+        if not broken:
+            raise
+        sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
+        without = [option for name in broken for option in ("-p", f"no:{name}")]
+        return int(pytest.main([*arguments, *without], plugins=[own]))
+
+
+def _plugins(dependencies: str) -> list[metadata.EntryPoint]:
+    """pytest's plugins among the dependencies."""
+    found = metadata.distributions(path=[dependencies]) if dependencies else ()
+    return [point for one in found for point in one.entry_points if point.group == "pytest11"]
+
+
+def _loads(point: metadata.EntryPoint) -> bool:
+    try:
+        point.load()
+    except Exception:  # noqa: BLE001 - a plugin may raise anything
+        return False
+    return True
 
 
 def _forget_this_project(root: str, dependencies: str) -> None:

@@ -21,7 +21,7 @@ from functions.install_dependencies.wanted import Wanted
 
 PYTEST = "pytest>=8.4,<9"
 """What the harness runs tests with: see `harness` in the dependency groups of pyproject.toml."""
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]")
+_WORD = re.compile(r"(?<![\w.=<>-])[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|(?<![\w.=<>-])[A-Za-z]\b")
 _FAR = "2999-12-31"
 _PROBED = 3
 _HINTS = 4
@@ -144,17 +144,17 @@ class _Work:
         unheld = self._without_constraint(added, name)
         if free and unheld != added:
             yield unheld, f"{asked} is installed in another version than its list holds it to"
-        bare = replace(unheld, requirements=(*kept.requirements, _bare(line)))
-        if free and _bare(line) != line:
-            yield bare, f"{asked} cannot be had with the rest, so another version is installed"
         taken = {_name(one) for one in kept.requirements} | {name}
         hints = sorted(named - taken)[:_HINTS]
         if kept.as_of and hints:
             newer = replace(added, of_any_date=(*kept.of_any_date, *hints))
             yield (
                 newer,
-                f"what {asked} needs had no fitting wheel at the time of the revision, so newer versions are installed",
+                f"what {asked} needs had no fitting wheel at that time, so newer versions are installed",
             )
+        bare = replace(unheld, requirements=(*kept.requirements, _bare(line)))
+        if free and _bare(line) != line:
+            yield bare, f"{asked} cannot be had with the rest, so another version is installed"
         for other in hints:
             without = replace(self._without_constraint(added, other), excluded=(*kept.excluded, other))
             yield (
@@ -192,11 +192,11 @@ def _bare(line: str) -> str:
 
 
 def _names(why: str) -> frozenset[str]:
-    return frozenset(canonicalize_name(word) for word in _WORD.findall(why) if word not in _NO_NAMES)
+    return frozenset(canonicalize_name(word) for word in _WORD.findall(why) if word.lower() not in _NO_NAMES)
 
 
 _NO_NAMES = frozenset(
-    "a all and any are available be because can conclude depend depends error for found from have has in no not of"
+    "a all and any are available cannot used following hint be because can conclude depend depends error for found from have has in no not of"
     " on only or package registry requirements resolving solution tag tags that the there to unsatisfiable usable"
     " version versions was we were wheels when which with you your require cause dependencies python abi".split()
 )

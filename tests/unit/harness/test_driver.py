@@ -301,6 +301,18 @@ def test_plugins_are_loaded_once_as_pytest_loads_them_and_tests_run_one_after_an
         assert outcome.exit_code == 0, outcome.output
 
 
+def test_a_plugin_that_cannot_be_imported_costs_only_itself() -> None:
+    broken = {
+        "broken_plugin.py": "raise SystemError('made for another Python')\n",
+        "broken-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n",
+        "broken-1.0.dist-info/entry_points.txt": "[pytest11]\nbroken = broken_plugin\n",
+    }
+    ran = LocalRunner().run(job(USING, dependencies={**DEPENDENCIES, **broken}, suite=pytest_suite()))
+    for outcome in outcomes_of(ran.report):
+        assert outcome.exit_code == 0, outcome.output
+        assert "without plugins that cannot be imported: broken" in outcome.output
+
+
 SUBTESTS = """
 import pytest
 
