@@ -22,7 +22,7 @@ class Source:
 
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
-    python: what the app runs on.
+    python: what the app runs on; committed: when the commit was made, ISO 8601.
     """
 
     archive: bytes
@@ -34,6 +34,7 @@ class Source:
     submodules: tuple[str, ...]
     left_out: tuple[str, ...]
     python: Python
+    committed: str
 
 
 def fetch_source(
@@ -54,6 +55,7 @@ def fetch_source(
     """
     with remote.repository() as repo:
         commit = fetch_commit(app, remote, repo, logged, function)
+        committed = str(repo.git.execute(["git", "show", "--no-patch", "--format=%cI", commit.sha]))
         tree = own = tree_of_commit(repo.git, commit.sha, limits)
         if app.submodules:
             tree = with_submodules(own, commit.sha, remote, repo, limits)
@@ -66,5 +68,6 @@ def fetch_source(
             bytes=sum(entry.bytes for entry in tree.entries),
             submodules=tuple(module.path for module in own.submodules),
             left_out=tuple(module.path for module in tree.submodules),
-            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons),
+            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons, committed),
+            committed=committed,
         )

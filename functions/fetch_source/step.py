@@ -34,7 +34,7 @@ def fetch_for(
     ecr: Callable[[str], ECRClient],
     pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python"}.
+    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python", "committed"}.
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
@@ -66,7 +66,8 @@ def fetch_for(
             "bytes": source.bytes,
             "submodules_left_out": list(source.left_out),
             "python": source.python.to_json(),
+            "committed": source.committed,
         }
         artifacts.put_json(heal.key(METADATA), done)
-    told = ("key", "facts", "base_sha", "revision_from", "python")
+    told = ("key", "facts", "base_sha", "revision_from", "python", "committed")
     return {name: done[name] for name in told if name in done}

@@ -7,6 +7,7 @@ share.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from functions.core import archive
@@ -40,7 +41,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = artifacts_of(heal, settings)
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
     examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
     if lanes.came_back(event):
         return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))
