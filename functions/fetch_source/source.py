@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.forge.port import Forge
 from functions.core.python import Python
 from functions.core.remote import Remote
 from functions.fetch_source.interpreter import Word, python_of
@@ -39,6 +40,7 @@ class Source:
 def fetch_source(
     app: App,
     remote: Remote,
+    forge: Forge,
     limits: Limits = DEFAULT_LIMITS,
     logged: str = "",
     function: Callable[[], Told] = Told,
@@ -53,7 +55,7 @@ def fetch_source(
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
-        commit = fetch_commit(app, remote, repo, logged, function)
+        commit = fetch_commit(app, remote, forge, repo, logged, function)
         tree = own = tree_of_commit(repo.git, commit.sha, limits)
         if app.submodules:
             tree = with_submodules(own, commit.sha, remote, repo, limits)

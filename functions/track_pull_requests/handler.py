@@ -10,14 +10,14 @@ import boto3
 from functions.core.app import App
 from functions.core.edge import step
 from functions.core.errors import ForgeUnavailable
-from functions.core.forge import connect
+from functions.core.forge.connect import connect
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.settings import Settings
 from functions.track_pull_requests.track import track
 
 if TYPE_CHECKING:
-    from github.Repository import Repository
+    from functions.core.forge.port import Forge
 
 
 @step
@@ -30,10 +30,10 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
 
-    def repository_of(app: App) -> Repository:
+    def forge_of(app: App) -> Forge:
         return connect(app, registry.credentials(app))
 
-    tracked = track(registry.apps(), incidents, repository_of)
+    tracked = track(registry.apps(), incidents, forge_of)
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
     return asdict(tracked)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.core.app import App
 from functions.core.errors import SelfHealError
-from functions.core.forge import forge_errors
+from functions.core.forge.port import Forge, State
 from functions.core.incident import Incident, Status
 
 if TYPE_CHECKING:
-    from github.Repository import Repository
-
     from functions.core.incidents import Incidents
-
-
-_NUMBER = re.compile(r"/pull/([0-9]{1,9})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Tracked:
     unreadable: tuple[str, ...] = ()
 
 
-def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[App], Repository]) -> Tracked:
+def track(apps: Sequence[App], incidents: Incidents, forge_of: Callable[[App], Forge]) -> Tracked:
     """Look at every open pull request once. An app whose forge fails does not keep the others waiting."""
     resolved: list[str] = []
     rejected: list[str] = []
@@ -43,13 +37,13 @@ def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[Ap
         if not waiting:
             continue
         try:
-            repository = repository_of(app)
+            forge = forge_of(app)
             for incident in waiting:
-                number = _NUMBER.search(incident.pull_request_url)
+                number = forge.number(incident.pull_request_url)
                 if number is None:
                     unreadable.append(incident.incident_id)
                     continue
-                match _settle(repository, app, incident, int(number[1]), incidents):
+                match _settle(forge, incident, number, incidents):
                     case Status.RESOLVED:
                         resolved.append(incident.incident_id)
                     case Status.REJECTED:
@@ -59,14 +53,11 @@ def track(apps: Sequence[App], incidents: Incidents, repository_of: Callable[[Ap
     return Tracked(tuple(resolved), tuple(rejected), tuple(failures), tuple(unreadable))
 
 
-def _settle(
-    repository: Repository, app: App, incident: Incident, number: int, incidents: Incidents
-) -> Status | None:
-    with forge_errors(app):
-        pull = repository.get_pull(number)
-        state, merged = pull.state, pull.merged
-    if state != "closed":
+def _settle(forge: Forge, incident: Incident, number: int, incidents: Incidents) -> Status | None:
+    state = forge.get(number).state
+    if state is State.OPEN:
         return None
+    merged = state is State.MERGED
     status = Status.RESOLVED if merged else Status.REJECTED
     reason = "the pull request was merged" if merged else "the pull request was closed without merging"
     changed = incidents.transition(
