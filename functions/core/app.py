@@ -101,6 +101,10 @@ class App:
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
+    deployed_within_hours: float = 24.0
+    """How long after its merge a fix is taken to be deployed, where nothing tells the deployed revision."""
+    gone_after_hours: float = 24.0
+    """How long an error stays away, in a service that is used, until its fix counts as one."""
 
     def to_json(self) -> dict[str, Any]:
         """The registry entry: everything but the name, which is the parameter's."""

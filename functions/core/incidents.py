@@ -70,7 +70,7 @@ class Incidents:
         redrivable_until: str = "",
     ) -> Incident | None:
         """Mark a heal as FAILED once per event; None if the event was handled or the heal is over anyway."""
-        over = (Status.PR_OPEN, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED)
+        over = (Status.PR_OPEN, Status.MERGED, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED)
         values = {f":over{i}": str(status) for i, status in enumerate(over)}
         return self._update(
             incident_id,

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from functions.core.deployed import Claim, Told
 from functions.core.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
@@ -34,28 +35,6 @@ if TYPE_CHECKING:
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Somebody's word on what is deployed.
-
-    by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
-    branches: whether the name of a branch counts.
-    """
-
-    by: str
-    revision: str
-    unknown: str
-    branches: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one source has to say, most telling first, and in `notes` why it has no more to say."""
-
-    claims: tuple[Claim, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.deployed import Told
 from functions.core.forge.port import Forge
 from functions.core.python import Python
 from functions.core.remote import Remote
 from functions.fetch_source.interpreter import Word, python_of
-from functions.fetch_source.revision import Told, fetch_commit
+from functions.fetch_source.revision import fetch_commit
 from functions.fetch_source.submodules import with_submodules
 from functions.fetch_source.tree import tree_of_commit
 from functions.harness.interpreters import VERSIONS

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions.core.artifacts import Artifacts
+from functions.core.deployed import told_by_function
 from functions.core.facts import Facts
 from functions.core.forge.connect import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.remote import Remote
-from functions.fetch_source.function import told_by_function
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source

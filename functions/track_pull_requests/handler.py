@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,6 +15,7 @@ from functions.core.forge.connect import connect
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import track
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → {"resolved": [incident ids], "rejected": [...], "failures": [], "unreadable": [...]}.
+    """Any event → incident ids: {"merged": [...], "resolved": [...], "rejected": [...], "regressed": [...],
+    "unreadable": [...], "failures": []}.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """
@@ -33,7 +36,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     def forge_of(app: App) -> Forge:
         return connect(app, registry.credentials(app))
 
-    tracked = track(registry.apps(), incidents, forge_of)
+    service = RunningService(boto3.client("lambda"), boto3.client("logs"))
+    tracked = track(registry.apps(), incidents, forge_of, service, datetime.now(UTC))
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
     return asdict(tracked)

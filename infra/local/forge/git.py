@@ -32,6 +32,7 @@ _CONFIG = {
 _IMPORTER = {"NAME": "Local forge", "EMAIL": "forge@localhost", "DATE": "2025-01-01T00:00:00+00:00"}
 _LOG = ("--date=iso-strict-local", "--format=%H%x1f%cd%x1f%an%x1f%s")
 _SHA = re.compile(r"[0-9a-f]{40}")
+_SHORT_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 class GitFailed(Exception):
@@ -114,6 +115,15 @@ class Git:
         except ValueError:  # a NUL or a lone surrogate: no argument of a process, no name of a branch
             return None
         return found.decode().strip() if found else None
+
+    def commit_named(self, name: str) -> str | None:
+        """The commit that a branch, a tag or a commit's id, short or not, stands for; None for none."""
+        refs = (f"refs/heads/{name}", f"refs/tags/{name}", *([name] if _SHORT_SHA.fullmatch(name) else []))
+        try:
+            tried = (self._try("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}") for ref in refs)
+            return next((found.decode().strip() for found in tried if found), None)
+        except ValueError:
+            return None
 
     def update_branch(self, name: str, new: str, old: str) -> bool:
         """Move a branch, unless it is no longer at `old` ("" for a new one); says whether it moved."""

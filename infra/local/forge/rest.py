@@ -119,7 +119,7 @@ class Rest:
     def _compare(self, request: Request, repository: Repository, ends: str) -> Response:
         git = self._store.git(repository.slug)
         one, dots, other = ends.partition("...")
-        old, new = (git.branch(name) or (name if git.is_commit(name) else None) for name in (one, other))
+        old, new = git.commit_named(one), git.commit_named(other)
         if not dots or old is None or new is None:
             raise Refused(404, "Not Found")
         base = git.merge_base(old, new)
