@@ -88,6 +88,7 @@ class SelfHealingCode(Stack):
             self,
             "Sandbox",
             bucket_arn=storage.artifacts.bucket_arn,
+            bucket_domain_name=storage.artifacts.bucket_regional_domain_name,
             availability_zones=options.availability_zones,
         )
         resources = Resources(

@@ -22,6 +22,19 @@ class Status(StrEnum):
     FAILED = "FAILED"
     SUPPRESSED = "SUPPRESSED"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        return self in _OPEN
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a heal is under way, or about to be."""
+        return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
+
+
+_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
+
 
 class ErrorClass(StrEnum):
     """What kind of trouble an error is. Only `CODE` starts a heal unless the app opts in to more."""
@@ -83,6 +96,9 @@ class Incident:
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
+    counted_before: int | None = None
+    """Occurrences of before they were counted in shards (see `functions.core.recorder`); None until the first
+    of them was, where the incident is that old."""
     first_seen: str = ""
     last_seen: str = ""
     log_group: str = ""
@@ -135,8 +151,8 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
-        for name in ("occurrences", "generation", "attempts", "held_until", "ttl"):
-            if name in values:
+        for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
+            if values.get(name) is not None:
                 values[name] = int(values[name])
         if "cost_usd" in values:
             values["cost_usd"] = float(values["cost_usd"])

@@ -114,9 +114,21 @@ class Incidents:
         if app:
             rows = self._pages(limit, self._table.query, **_of_app(app), ScanIndexForward=False)
             return [Incident.from_item(row) for row in rows]
-        # The index holds incidents alone; other items, such as an app's budget of a day, have no `last_seen`.
-        found = [Incident.from_item(row) for row in self._pages(None, self._table.scan, IndexName="by_app")]
-        return sorted(found, key=lambda incident: incident.last_seen, reverse=True)[:limit]
+        return sorted(self.every(), key=lambda incident: incident.last_seen, reverse=True)[:limit]
+
+    def every(self, *apps: str) -> list[Incident]:
+        """All incidents, of these apps or of all, in no order; with what is LISTED of them."""
+        if not apps:
+            # The index holds incidents alone; other items, such as an app's budget of a day, have no app.
+            rows = self._pages(None, self._table.scan, IndexName="by_app")
+        else:
+            rows = [row for app in apps for row in self._pages(None, self._table.query, **_of_app(app))]
+        return [Incident.from_item(row) for row in rows]
+
+    def ids(self) -> list[str]:
+        """The ids of all incidents."""
+        asked = {"IndexName": "by_app", "ProjectionExpression": "incident_id"}
+        return [row["incident_id"] for row in self._pages(None, self._table.scan, **asked)]
 
     def open_pull_requests(self, app: str) -> Sequence[Incident]:
         """The app's incidents that wait for their pull request to be merged."""

@@ -18,6 +18,8 @@ class Settings:
     """Which deliveries were counted, and how much (see `functions.core.recorder`)."""
     approvals_table: str = ""
     artifacts_bucket: str = ""
+    artifacts_role_arn: str = ""
+    """What a step takes on to use the artifacts of its heal: see functions/core/scoped.py."""
     registry_path: str = ""
     """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
     topic_arn: str = ""

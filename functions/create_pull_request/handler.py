@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 
-from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.evidence import Evidence
 from functions.core.forge.connect import connect
@@ -16,6 +15,7 @@ from functions.core.inert import inert_line
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
 from functions.core.review import read_review
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `commit` and `decision` → the `pull_request` part: {"number", "url"}."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
-    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    artifacts = artifacts_of(heal, settings)
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
     app = registry.app(heal.app)

@@ -72,6 +72,9 @@ def _group(lines: list[Line], index: int, out: list[Line]) -> int:
     start = line.find(GROUP)
     before = line[:start]
     if before.strip(" \t|+"):
+        if not _starts_stack(lines, index + 1):
+            out.append((number, line))
+            return index + 1
         cut = before.rstrip(" ").removesuffix("+")
         out += [(number, cut), (number, GROUP_HEADER)]
         return index + 1
@@ -125,7 +128,7 @@ def _starts_stack(lines: list[Line], index: int) -> bool:
     if index >= len(lines):
         return True
     following = lines[index][1]
-    return following.lstrip().startswith(("File ", "Cell In", "> File")) or HEADER in following
+    return following.lstrip(" \t|").startswith(("File ", "Cell In", "> File")) or HEADER in following
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:

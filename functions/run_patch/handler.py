@@ -9,6 +9,8 @@ import boto3
 from botocore.config import Config
 
 from functions.core.edge import step
+from functions.core.heal import Heal
+from functions.core.scoped import s3_of
 from functions.core.settings import Settings
 from functions.run_patch.dispatch import Dispatcher
 from functions.run_patch.lane import Lane, signing
@@ -19,9 +21,9 @@ _SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts
 """Asking about a MicroVM again is cheap; starting it again is told from a second one by its token."""
 
 
-def _lane(settings: Settings) -> Lane:
+def _lane(heal: Heal, settings: Settings) -> Lane:
     region = boto3.session.Session().region_name
-    s3 = boto3.client("s3", config=signing(region, os.environ.get("AWS_ENDPOINT_URL")))
+    s3 = s3_of(heal, settings, signing(region, os.environ.get("AWS_ENDPOINT_URL")))
     if settings.microvm_image:
         from functions.run_patch.microvms import MicroVms
 
@@ -34,7 +36,8 @@ def _lane(settings: Settings) -> Lane:
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
     settings = Settings.from_environment()
-    lane = _lane(settings)
+    heal = Heal.from_state(event)
+    lane = _lane(heal, settings)
     folder = event["validation"]["run"]["folder"]
-    ended = lane.run(settings.require("artifacts_bucket"), folder, event["heal_id"])
+    ended = lane.run(settings.require("artifacts_bucket"), folder, heal.heal_id)
     return {"ended": ended, "lane": lane.name}

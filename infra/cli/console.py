@@ -34,6 +34,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+def print_document(schema: str, document: dict[str, Any]) -> None:
+    """A command's `--json`: it names its shape, one of `infra/cli/schemas/`, such as `incidents/1`."""
+    print_json({"schema": schema, **document})
+
+
 def plain(text: str, style: str = "") -> Text:
     """Untrusted text: no markup, and what a terminal would obey or not show is spelled out."""
     return Text(spelled_out(text), style=style)

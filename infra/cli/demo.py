@@ -22,7 +22,7 @@ from functions.core.decisions import Decision, Standing
 from functions.core.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.decide import decide, identity
-from infra.cli.look import read_history
+from infra.cli.history import read_history
 from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal
 from infra.errors import UserError
 from infra.local import run as embedded

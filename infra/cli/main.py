@@ -8,7 +8,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.errors import SelfHealError
-from infra.cli import decide, look, machine
+from infra.cli import decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.explain import explain
@@ -18,19 +18,21 @@ from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
 from infra.cli.smoke import smoke
 from infra.cli.try_ import try_
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 
 app = typer.Typer(
     name="selfheal",
     help=__doc__,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    # Rich markup would take `[main]` for a style; Markdown in our help is code in backticks.
+    rich_markup_mode="markdown",
+    epilog="Exit codes:\n\n" + "\n".join(f"* {code.value}: {code.meaning}" for code in Exit),
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
-app.command(rich_help_panel=LOOK)(look.incidents)
+app.command(rich_help_panel=LOOK)(listing.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
 app.command(rich_help_panel=LOOK)(prompt)
@@ -58,16 +60,22 @@ def main() -> None:
     except UserError as error:
         _fail(error.what, error.next_step, error.exit_code)
     except SelfHealError as error:
-        _fail(str(error), "", 1)
+        _fail(str(error), "", Exit.NO)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         _fail(
-            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}", "", 1
+            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}",
+            "check that your credentials may do this: selfheal policy operator",
+            Exit.BROKEN,
         )
     except BotoCoreError as error:
-        _fail(f"AWS cannot be reached: {error}", "check your credentials and region, or whether `up` runs", 1)
+        _fail(
+            f"AWS cannot be reached: {error}",
+            "check your credentials and region, or whether `up` runs",
+            Exit.BROKEN,
+        )
     except KeyboardInterrupt:
-        _fail("interrupted", "", 130)
+        _fail("interrupted", "", Exit.INTERRUPTED)
 
 
 def _fail(what: str, next_step: str, exit_code: int) -> None:

@@ -12,7 +12,7 @@ from functions.core.incident import Incident
 from functions.core.lifetimes import REDRIVE_DAYS
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_json
-from infra.cli.look import read_history
+from infra.cli.history import read_history
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.errors import UserError
 from infra.target import Target

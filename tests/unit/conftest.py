@@ -17,6 +17,7 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
 from github import Auth, Github
 from moto import mock_aws
 
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
     from mypy_boto3_dynamodb.service_resource import Table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_read_once() -> Iterator[None]:
+    """moto forgets boto3's session with each test, and each session reads the services' models anew: a
+    quarter of a second for S3 and DynamoDB."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda data_path: loader)
+        yield
 
 
 @pytest.fixture

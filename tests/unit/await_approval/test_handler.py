@@ -31,6 +31,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "APPROVALS_TABLE": "approvals",
         "INCIDENTS_TABLE": "incidents",
         "ARTIFACTS_BUCKET": "artifacts",
+        "ARTIFACTS_ROLE_ARN": "arn:aws:iam::123456789012:role/artifacts",
         "REGISTRY_PATH": "/self-heal/apps",
         "PERSONAL_TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],

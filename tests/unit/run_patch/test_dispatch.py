@@ -235,6 +235,7 @@ def test_the_handler_reads_the_order_from_the_state(
     from functions.run_patch.handler import handler
 
     monkeypatch.setenv("ARTIFACTS_BUCKET", BUCKET)
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("RUNNER_ARN", ARN)
     asked: list[tuple[str, str, str]] = []
 

@@ -137,6 +137,7 @@ def artifacts(
 ) -> Artifacts:
     """The artifacts bucket with what FetchSource leaves in it."""
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     client = boto3.client("s3")
     client.create_bucket(Bucket="artifacts")
