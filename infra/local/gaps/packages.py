@@ -26,7 +26,7 @@ def unpacked(*packages: bytes) -> Path:
         scratch.chmod(0o755)
         for package in packages:
             _unpack(package, scratch)
-        # Environments cannot write: each would compile what it imports. Deployed packages bring bytecode, too.
+        # Environments cannot write: each would compile what it imports. Deployed packages bring it, too.
         compile_dir(scratch, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         directory.parent.mkdir(exist_ok=True)
         with contextlib.suppress(OSError):  # Another worker of the same package was faster.
