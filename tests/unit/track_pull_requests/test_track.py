@@ -263,13 +263,16 @@ def test_one_app_in_trouble_does_not_keep_the_others_waiting(scene: Scene) -> No
 @pytest.fixture
 def write(aws: None) -> Callable[[datetime], None]:
     logs = boto3.client("logs")
-    group = {"logGroupName": "/aws/lambda/orders"}
-    logs.create_log_group(**group)
-    logs.create_log_stream(**group, logStreamName="a")
+    group = "/aws/lambda/orders"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="a")
 
     def call(at: datetime) -> None:
-        event = {"timestamp": int(at.timestamp() * 1000), "message": "served"}
-        logs.put_log_events(**group, logStreamName="a", logEvents=[event])
+        logs.put_log_events(
+            logGroupName=group,
+            logStreamName="a",
+            logEvents=[{"timestamp": int(at.timestamp() * 1000), "message": "served"}],
+        )
 
     return call
 
