@@ -13,14 +13,20 @@ from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
+_SHOWN = (
+    *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
+    *("prompt.json", "proposal.json", "review.json"),
+)
+"""What the page shows of a heal."""
+
 # The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.
 STEPS = (
     Spec(
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
+        settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -33,8 +39,16 @@ STEPS = (
             writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path", "pythons"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+            "pythons",
+        ),
         may=(
+            May.READ_SWITCH,
             May.READ_INCIDENTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
@@ -48,14 +62,14 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket", "artifacts_role_arn", "package_index"),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
         # Shared between heals: what is read from there is checked against its name.
         artifacts=Artifacts(
             reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
             writes=("dependencies/*",),
             finds=("dependencies/*",),
         ),
-        may=(),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "propose_patch",
@@ -75,8 +89,15 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.READ_APP,
@@ -108,10 +129,11 @@ STEPS = (
             ),
         ),
         settings=(
+            "switch_parameter",
             "artifacts_bucket",
             "artifacts_role_arn",
         ),
-        may=(),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "run_patch",
@@ -120,10 +142,13 @@ STEPS = (
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,
-        settings=("artifacts_bucket", "artifacts_role_arn", "runner_arn"),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
         artifacts=Artifacts(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
-        may=(May.RUN_PATCHES,),
+        may=(
+            May.READ_SWITCH,
+            May.RUN_PATCHES,
+        ),
     ),
     Spec(
         "review_patch",
@@ -139,8 +164,15 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.READ_APP,
             May.INVOKE_MODELS,
@@ -151,6 +183,7 @@ STEPS = (
         image=False,
         timeout=55,
         settings=(
+            "switch_parameter",
             "incidents_table",
             "approvals_table",
             "artifacts_bucket",
@@ -167,6 +200,7 @@ STEPS = (
         ),
         artifacts=Artifacts(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.OPEN_APPROVALS,
             May.UPDATE_APPROVALS,
@@ -186,6 +220,7 @@ STEPS = (
         memory=1024,
         disk=2048,
         settings=(
+            "switch_parameter",
             "artifacts_bucket",
             "artifacts_role_arn",
             "registry_path",
@@ -193,17 +228,23 @@ STEPS = (
             "approvals_table",
         ),
         artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
-        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=("incidents_table", "artifacts_bucket", "artifacts_role_arn", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         artifacts=Artifacts(
             reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
         ),
-        may=(May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",
@@ -219,8 +260,9 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.COUNT_DELIVERIES,
             May.QUERY_INCIDENTS,
@@ -247,21 +289,7 @@ OTHERS = (
             "identity_from",
         ),
         # No step of one heal: it shows whatever is asked, and writes nothing.
-        artifacts=Artifacts(
-            reads=tuple(
-                f"*/{name}"
-                for name in (
-                    "evidence.json",
-                    "findings.json",
-                    "outcome.json",
-                    "patch.diff",
-                    "prompt.json",
-                    "proposal.json",
-                    "review.json",
-                )
-            ),
-            finds=("*",),
-        ),
+        artifacts=Artifacts(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
@@ -318,7 +346,14 @@ OTHERS = (
         image=True,
         timeout=280,
         settings=("incidents_table", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
+            May.READ_CREDENTIALS,
+            May.READ_FUNCTIONS,
+            May.SEE_LOG_STREAMS,
+        ),
         # Two runs at once would ask the forge the same questions.
         concurrency=1,
     ),

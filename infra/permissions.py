@@ -14,6 +14,7 @@ from infra.names import (
     REGISTRY_PATH,
     SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
+    SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
 from infra.spec import Artifacts, May
@@ -122,6 +123,7 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         ],
         May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
+        May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{SWITCH_PARAMETER}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],
@@ -142,6 +144,12 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        May.SEE_LOG_STREAMS: [
+            (
+                ["logs:DescribeLogStreams"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
         # An image's configuration is a blob like its layers; there is no narrower action for it.

@@ -24,6 +24,8 @@ class May(StrEnum):
     RUN_MICROVMS = auto()
     """Run patches in MicroVMs instead."""
     READ_APP = auto()
+    READ_SWITCH = auto()
+    """See whether all healing is stopped."""
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
@@ -33,6 +35,8 @@ class May(StrEnum):
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
     """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    SEE_LOG_STREAMS = auto()
+    """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
     """Configuration of these images."""
     NOTIFY = auto()

@@ -19,6 +19,7 @@ from functions.core.notifications import Notifications
 from functions.core.registry import Registry
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 
@@ -27,6 +28,7 @@ from functions.core.webhooks import Webhooks
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input plus `task_token`, `execution_arn`, `redrive_count`. The return value is for the log only:
     the task's result is what a human decides."""
+    refuse_when_stopped(_settings())
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
     question = Question.from_state(event)
     approval = ask(question, _desk(question.heal), expires_at)

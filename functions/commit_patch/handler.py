@@ -18,6 +18,7 @@ from functions.core.registry import Registry
 from functions.core.remote import Remote
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 
 
 @step
@@ -25,6 +26,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `validation` and `decision` → the `commit` part: {"branch", "sha"}."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     artifacts = artifacts_of(heal, settings)
     dynamodb = boto3.resource("dynamodb")
     approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))

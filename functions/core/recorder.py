@@ -60,6 +60,8 @@ class Sighting:
     """8 bytes that are the same when the same batch is delivered again."""
     heals: bool
     """Whether its class starts a heal for this app; if not, the incident is recorded as SUPPRESSED."""
+    heals_now: bool = True
+    """Whether a heal that begins now would go on; if not, what was held back stays so."""
     causes: tuple[Frame, ...] = ()
     revision: str = ""
     """What the log record names as running, "" where it names nothing."""
@@ -169,8 +171,9 @@ class Recorder:
             "ExpressionAttributeValues": {":count": sighting.count, ":ttl": now + KEEP_SECONDS},
         }
         writes = [remembered, added]
-        if sighting.heals and (known.is_over_for_good(utc_now()) or known.is_held_no_longer(now)):
-            writes.append(self._reopening(known))
+        may_begin = known.is_held_no_longer(now) and sighting.heals_now
+        if sighting.heals and (known.is_over_for_good(utc_now()) or may_begin):
+            writes.append(self._reopening(known, sighting))
         reasons = self._transact(writes)
         if not reasons:
             return True, len(writes) > 2
@@ -179,11 +182,16 @@ class Recorder:
         # Somebody else reopened it in the meantime: this delivery remains to be counted.
         return self._count(sighting, self._read(sighting.incident_id) or known)
 
-    def _reopening(self, incident: Incident) -> dict[str, Any]:
+    def _reopening(self, incident: Incident, sighting: Sighting) -> dict[str, Any]:
         resolved = incident.status is Status.RESOLVED
         attributes: dict[str, Any] = {"status": str(Status.NEW), "updated_at": utc_now()}
         if incident.status is Status.SUPPRESSED:
-            attributes["held_until"] = 0
+            # The heal may look before this sighting is folded in: a limit may ask how often there was one.
+            attributes |= {
+                "held_until": 0,
+                "occurrences": incident.occurrences + sighting.count,
+                "last_seen": max(incident.last_seen, sighting.last_seen),
+            }
         else:
             attributes |= {
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,

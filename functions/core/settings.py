@@ -53,6 +53,10 @@ class Settings:
     package_index: str = ""
     """Where packages for the tests come from; "" for the installer's own default."""
     failure_queue_url: str = ""
+    switch_parameter: str = ""
+    """Parameter that exists while all healing is stopped."""
+    heals_at_once: str = ""
+    """How many heals may be under way at once in the whole deployment."""
     pythons: str = ""
     """The versions that apps can run on here, oldest first, separated by spaces."""
 

@@ -16,6 +16,7 @@ from functions.core.registry import Registry
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
 from functions.core.spend import Budget
+from functions.core.switch import refuse_when_stopped
 from functions.propose_patch.step import propose
 
 
@@ -23,6 +24,7 @@ from functions.propose_patch.step import propose
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `source` and the number of this attempt → the state's `proposal`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     app = Registry(settings.require("registry_path")).app(heal.app)
     runtime = boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())

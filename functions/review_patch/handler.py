@@ -14,6 +14,7 @@ from functions.core.registry import Registry
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
 from functions.core.spend import Budget
+from functions.core.switch import refuse_when_stopped
 from functions.review_patch.step import review_patch
 
 
@@ -21,6 +22,7 @@ from functions.review_patch.step import review_patch
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with an accepted `validation` → the state's `review`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     app = Registry(settings.require("registry_path")).app(heal.app)
     table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))

@@ -13,6 +13,7 @@ from functions.core.heal import Heal
 from functions.core.names import PING
 from functions.core.scoped import s3_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.run_patch.dispatch import Dispatcher, invoke
 from functions.run_patch.lane import Lane, signing
 
@@ -46,6 +47,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def run(event: dict[str, Any]) -> dict[str, Any]:
     """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     lane = _lane(heal, settings)
     folder = event["validation"]["run"]["folder"]

@@ -7,6 +7,7 @@ share.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from functions.core import archive
@@ -18,6 +19,7 @@ from functions.core.heal import Heal
 from functions.core.proposal import Proposal
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.validate_patch import lanes
 from functions.validate_patch.validate import (
     RUNNING,
@@ -33,11 +35,13 @@ from functions.validate_patch.validate import (
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
+    settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
-    artifacts = artifacts_of(heal, Settings.from_environment())
+    artifacts = artifacts_of(heal, settings)
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
     examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
     if lanes.came_back(event):
         return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.decide import identity
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
@@ -29,7 +29,7 @@ def smoke(local: Local = False, as_json: AsJson = False) -> None:
         for line in DIFFERS:
             out.print(plain(f"  {line}"), soft_wrap=True)
     if as_json:
-        print_json([asdict(check) for check in checks])
+        print_document("smoke/1", {"checks": [asdict(check) for check in checks]})
     if failed := [check.name for check in checks if not check.passed]:
         raise UserError(
             f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}",

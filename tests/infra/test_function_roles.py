@@ -51,6 +51,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
     ("ssm:GetParameter", "parameter/self-heal/slack-signing"): {"decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/stopped"): {
+        *({spec.folder for spec in STEPS} - {"record_outcome"}),
+        "detect_errors",
+    },
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",

@@ -31,6 +31,7 @@ OUTPUTS = {
     "DataKeyArn",
     "DetectErrorsArn",
     "FailedDetectionsUrl",
+    "DeliveriesTable",
     "IncidentsTable",
     "StateMachineArn",
     "TokenKeyArn",
