@@ -76,6 +76,8 @@ class GitHub:
             repository = self._repository.complete()
             permissions = repository.permissions
             found = _unless_missing(lambda: repository.get_branch(branch))
+            # Made without a request; its message needs one.
+            known = _unless_missing(lambda: repository.get_commit(revision).commit.message)
             return Survey(
                 may_push=bool(permissions and permissions.push),
                 administers=bool(permissions and permissions.admin),
@@ -83,9 +85,7 @@ class GitHub:
                 kilobytes=int(repository.size or 0),
                 has_branch=found is not None,
                 protected=bool(found and found.protected),
-                # Made without a request; its message needs one.
-                has_revision=_unless_missing(lambda: repository.get_commit(revision).commit.message)
-                is not None,
+                has_revision=known is not None,
                 strangers=tuple(name for name in people if not repository.has_in_collaborators(name)),
             )
 
