@@ -277,8 +277,8 @@ OTHERS = (
         "decide_approval",
         image=False,
         timeout=29,
-        # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
-        memory=1024,
+        # A whole CPU, which comes with memory: somebody waits, and what takes half as long costs no more.
+        memory=1769,
         settings=(
             "incidents_table",
             "approvals_table",
