@@ -37,7 +37,10 @@ class Status(StrEnum):
         return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
 
 
-_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
+_OPEN = (
+    *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
+    *(Status.PR_OPEN, Status.MERGED, Status.FAILED),
+)
 
 
 class ErrorClass(StrEnum):

@@ -60,6 +60,18 @@ def _resolved(incident: Incident) -> tuple[Step, ...]:
     return (Step("nothing: if it comes back, another heal starts"),)
 
 
+def _merged(incident: Incident) -> tuple[Step, ...]:
+    if incident.fix_runs_since:
+        return (Step("nothing: it is resolved once it has stayed away long enough"),)
+    return (
+        Step("deploy the fix; until then the error only counts"),
+        Step(
+            "where nothing tells what is deployed, say so",
+            f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
+        ),
+    )
+
+
 def _over(incident: Incident) -> tuple[Step, ...]:
     name = incident.incident_id
     steps = [Step("start over, once something has changed", f"selfheal retry {name}")]
@@ -107,6 +119,7 @@ _STEPS: dict[Status, Callable[[Incident], tuple[Step, ...]]] = {
     Status.HEALING: _healing,
     Status.AWAITING_APPROVAL: _awaiting,
     Status.PR_OPEN: _pull_request,
+    Status.MERGED: _merged,
     Status.RESOLVED: _resolved,
     Status.ABSTAINED: _over,
     Status.REJECTED: _over,
