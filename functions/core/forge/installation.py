@@ -43,11 +43,12 @@ class Installation:
         """A new token for the app's repository. Raises ForgeAccessDenied or ForgeUnavailable."""
         import requests
         from github import Auth
+        from jwt import PyJWTError
 
         where = f"GitHub App {self.app_id}, installation {self.installation_id}"
         try:
             proof = Auth.AppAuth(self.app_id, self.private_key).create_jwt()
-        except ValueError as error:
+        except (ValueError, PyJWTError) as error:
             raise ForgeAccessDenied(
                 f"{where}: the private key cannot be read; give it again: selfheal configure {app.name}"
                 f" --github-app {self.app_id}:{self.installation_id} --token-file KEY.pem, then redrive"
