@@ -41,6 +41,8 @@ class May(StrEnum):
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
     """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    SEE_LOG_STREAMS = auto()
+    """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
     """Configuration of these images."""
     NOTIFY = auto()
@@ -453,7 +455,14 @@ OTHERS = (
         image=True,
         timeout=280,
         settings=("incidents_table", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
+            May.READ_CREDENTIALS,
+            May.READ_FUNCTIONS,
+            May.SEE_LOG_STREAMS,
+        ),
         # Two runs at once would ask the forge the same questions.
         concurrency=1,
     ),

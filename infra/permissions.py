@@ -146,6 +146,12 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
             )
         ],
+        May.SEE_LOG_STREAMS: [
+            (
+                ["logs:DescribeLogStreams"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
+            )
+        ],
         # An image's configuration is a blob like its layers; there is no narrower action for it.
         May.READ_IMAGES: [
             (

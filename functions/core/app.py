@@ -56,7 +56,8 @@ class App:
     credentials: str = ""
     """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
     forge_api: str = "https://api.github.com"
-    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise: of the repository's host."""
+    """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
+    `https://HOST/api/v4` for GitLab."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -124,6 +125,10 @@ class App:
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
+    deployed_within_hours: float = 24.0
+    """How long after its merge a fix is taken to be deployed, where nothing tells the deployed revision."""
+    gone_after_hours: float = 24.0
+    """How long an error stays away, in a service that is used, until its fix counts as one."""
 
     def to_json(self) -> dict[str, Any]:
         """The registry entry: everything but the name, which is the parameter's."""
@@ -205,15 +210,17 @@ class App:
 
     @property
     def slug(self) -> str:
-        """`owner/name`, as the forge's REST API addresses the repository."""
+        """`owner/name`, as the forge's REST API addresses the repository; GitLab's groups may be nested."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
 
 
 def _api_of(repository: str) -> str:
-    """The REST API that belongs to a repository's host: GitHub's own, or GitHub Enterprise's."""
+    """The REST API that belongs to a repository's host: GitHub's or GitLab's own, or GitHub Enterprise's."""
     url = urlsplit(repository)
     if url.hostname in (None, "github.com"):
         return "https://api.github.com"
+    if url.hostname == "gitlab.com":
+        return "https://gitlab.com/api/v4"
     return f"{url.scheme}://{url.netloc}/api/v3"
 
 

@@ -19,6 +19,7 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ArchiveUnsafe         a source archive holds what ours never hold: a way out of its directory
         ├── ArtifactChanged       an object is not the one that an earlier step wrote and told of
         ├── ForgeAccessDenied     the git host refused the app's credentials
+        ├── ForgeRefused          the git host refuses what was asked, for its content
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
         ├── ModelNotFound         Bedrock has no such model for this account and region, or no more
         ├── ModelRequestInvalid   Bedrock rejected the request itself
@@ -136,3 +137,7 @@ class ApprovalMismatch(PermanentError):
 
 class BranchConflict(PermanentError):
     """The heal's branch already exists on the forge with other content. Nothing is overwritten."""
+
+
+class ForgeRefused(PermanentError):
+    """The git host refuses a request for what it asks: a name it does not know, a text that is too long."""

@@ -76,7 +76,7 @@ class Incidents:
     ) -> Incident | None:
         """Mark a heal as FAILED once per event; None if the event was handled or the heal is over anyway."""
         over = (
-            *(Status.PR_OPEN, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED),
+            *(Status.PR_OPEN, Status.MERGED, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED),
             *(Status.DIAGNOSED, Status.PROPOSED),
         )
         values = {f":over{i}": str(status) for i, status in enumerate(over)}

@@ -8,7 +8,7 @@ import boto3
 
 from functions.core.edge import step
 from functions.core.evidence import Evidence
-from functions.core.forge import connect
+from functions.core.forge.connect import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
@@ -20,7 +20,7 @@ from functions.core.settings import Settings
 from functions.core.switch import refuse_when_stopped
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
-from functions.create_pull_request.pull_request import open_pull_request
+from functions.create_pull_request.pull_request import Approved, open_pull_request, to_state
 
 
 @step
@@ -43,12 +43,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
         read_review(artifacts, event.get("review", {}).get("key", "")),
     )
-    return open_pull_request(
-        connect(app, registry.credentials(app)),
-        app,
-        branch=event["commit"]["branch"],
-        commit_sha=event["commit"]["sha"],
-        title=inert_line(proposal.title) or "Fix a crash",
-        body=body,
-        warn=logger().warning,
-    ).to_json()
+    return to_state(
+        open_pull_request(
+            connect(app, registry.credentials(app)),
+            app,
+            Approved(event["commit"]["branch"], event["commit"]["sha"], decision["base_sha"]),
+            title=inert_line(proposal.title) or "Fix a crash",
+            body=body,
+            warn=logger().warning,
+        )
+    )

@@ -20,6 +20,7 @@ _STYLES = {
     Status.HEALING: "bold blue",
     Status.AWAITING_APPROVAL: "bold yellow",
     Status.PR_OPEN: "bold green",
+    Status.MERGED: "green",
     Status.RESOLVED: "green",
     Status.ABSTAINED: "magenta",
     Status.REJECTED: "red",

@@ -18,6 +18,7 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
+from github import Auth, Github
 
 from functions.core import telemetry
 from functions.core.app import App
@@ -33,6 +34,8 @@ from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
 
 if TYPE_CHECKING:
+    from github.PullRequest import PullRequest as Pull
+    from github.Repository import Repository
     from mypy_boto3_dynamodb.service_resource import Table
 
 
@@ -114,14 +117,24 @@ class Hosted:
         )
         return done.stdout.decode().strip()
 
-    def branch(self, name: str, path: str = "new.txt") -> str:
-        """Push a branch with one more file straight into the bare repository; its commit."""
+    @property
+    def github(self) -> Repository:
+        """The repository as people see it who merge and close: PyGithub's own view, none of ours."""
+        client = Github(auth=Auth.Token(self.token), base_url=self.forge.api_url, lazy=True)
+        return client.get_repo(self.app.slug)
+
+    def pulls(self) -> list[Pull]:
+        return list(self.github.get_pulls(state="all"))
+
+    def branch(self, name: str, path: str = "new.txt", on: str = "") -> str:
+        """Push a branch with one more file straight into the bare repository, on its first commit or `on`
+        another; its commit."""
         blob = self.git("hash-object", "-w", "--stdin", stdin=b"new\n")
-        files = self.git("ls-tree", "-r", self.base_sha).splitlines()
+        files = self.git("ls-tree", "-r", on or self.base_sha).splitlines()
         # `mktree` wants one directory's entries, which holds for this repository: it is flat.
         tree = self.git("mktree", stdin="\n".join([*files, f"100644 blob {blob}\t{path}", ""]).encode())
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        commit = self.git(*identity, "commit-tree", tree, "-p", self.base_sha, "-m", "change")
+        commit = self.git(*identity, "commit-tree", tree, "-p", on or self.base_sha, "-m", "change")
         self.git("update-ref", f"refs/heads/{name}", commit)
         return commit
 

@@ -44,6 +44,7 @@ class Rest:
             f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
             f"GET {repository}/collaborators/<user>": self._collaborator,
+            f"GET {repository}/compare/<path:ends>": self._compare,
             f"GET {repository}/pulls": self._list,
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
@@ -128,6 +129,18 @@ class Rest:
         if user not in repository.collaborators:
             raise Refused(404, "Not Found")
         return Response(status=204)
+
+    def _compare(self, request: Request, repository: Repository, ends: str) -> Response:
+        git = self._store.git(repository.slug)
+        one, dots, other = ends.partition("...")
+        old, new = git.commit_named(one), git.commit_named(other)
+        if not dots or old is None or new is None:
+            raise Refused(404, "Not Found")
+        base = git.merge_base(old, new)
+        if base is None:
+            raise Refused(404, f"No common ancestor between {one} and {other}.")
+        ahead, behind = git.commits(new, without=old), git.commits(old, without=new)
+        return _json(_shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
 
     # Pull requests
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from functions.core.archive import Kind, Member, pack
 from functions.harness import driver
 from functions.harness import job as jobs
 from functions.harness.driver import Settings
 from functions.harness.interpreters import available
-from functions.harness.job import BadJob, Job, Limits
+from functions.harness.job import GENERATED, BadJob, Job, Limits
 from functions.harness.outcome import OUTPUT_TAIL, Outcome
 from functions.validate_patch import told
 from infra.local.runner import LocalRunner
