@@ -163,5 +163,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
 
 def schema(name: str) -> Schema:
     """The JSON Schema of a document. Raises KeyError."""
-    fields = {"schema": {"const": name}} | SHAPES[name]
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": name, **record(**fields)}
+    fields: dict[str, Schema] = {"schema": {"const": name}, **SHAPES[name]}
+    found = record()
+    found["required"], found["properties"] = sorted(fields), fields
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": name, **found}
