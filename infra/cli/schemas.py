@@ -96,6 +96,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "incident": INCIDENT,
         "source": maybe(ANY),
         "answer": maybe(ANSWER),
+        "link": {**TEXT, "description": "the approval page, where the caller may have it"},
         "next": several(record(why=TEXT, command=TEXT)),
         "proposal": maybe(ANY),
         "patch": maybe(TEXT),
