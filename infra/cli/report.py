@@ -92,7 +92,11 @@ def gather(target: Target, incident: Incident) -> Report:
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
     artifacts = target.artifacts
-    here = {"flag": target.flag, "answered_by": target.answered_by, "costs_nothing": target.costs_nothing}
+    here: dict[str, Any] = {
+        "flag": target.flag,
+        "answered_by": target.answered_by,
+        "costs_nothing": target.costs_nothing,
+    }
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return Report(incident, None, None, None, source=source, **here)
