@@ -28,7 +28,7 @@ class Status(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        """Whether something goes on, or waits: a heal, a decision, a merge, a deployment, a redrive."""
         return self in _OPEN
 
     @property

@@ -20,6 +20,7 @@ from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
 from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson, Local
+from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
 from infra.names import REGISTRY_PATH
@@ -107,6 +108,7 @@ def configure(
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
+        _offer(target, app)
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
     # The embedded run has one model, whatever it is called.
     for note in () if target.local else notes_on_models(target.session, app):
@@ -136,6 +138,14 @@ def _credentials(token_file: str | None, github_app: str | None) -> str | None:
             "--github-app needs the App's private key", "give it: --token-file KEY.pem", exit_code=2
         )
     return Installation(int(ids[1]), int(ids[2]), secret).to_text()
+
+
+def _offer(target: Target, app: App) -> None:
+    """A change may help what ended without a fix: say how that starts over."""
+    over = [i for i in target.incidents.every(app.name) if i.status in AGAIN]
+    if over:
+        command = f"selfheal retry --app {app.name} --status closed{target.flag}"
+        out.print(plain(f"{len(over)} incidents ended without a fix. To start them over: {command}", "dim"))
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -56,6 +56,16 @@ def _pull_request(incident: Incident) -> tuple[Step, ...]:
     return (Step(f"review and merge it: {incident.pull_request_url}"),)
 
 
+def _merged(incident: Incident) -> tuple[Step, ...]:
+    return (
+        Step("deploy it: once what runs holds the fix and the error stays away, it is resolved"),
+        Step(
+            "where deployments name their commit nowhere else, say it here",
+            f"selfheal configure {incident.app} --set revision=COMMIT",
+        ),
+    )
+
+
 def _resolved(incident: Incident) -> tuple[Step, ...]:
     return (Step("nothing: if it comes back, another heal starts"),)
 

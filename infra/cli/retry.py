@@ -13,7 +13,6 @@ from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document, status_text
 from infra.cli.decide import identity
 from infra.cli.selection import Filter, filter_of, read, select
-from infra.cli.steer import switch
 from infra.errors import Exit, UserError
 from infra.target import Target
 
@@ -116,7 +115,7 @@ def _chosen(target: Target, incident_ids: Sequence[str] | None, wanted: Filter) 
 
 def _check_that_heals_start(target: Target, apps: set[str]) -> None:
     """Raises UserError where what is started would be held back at once."""
-    if why := switch(target).stopped():
+    if why := target.switch.stopped():
         raise UserError(f"nothing would be healed: {why}", f"let it go on: selfheal start{target.flag}")
     entries = target.registry.entries()
     for name in sorted(apps):
