@@ -57,11 +57,19 @@ def _told(module: ast.Module, records: set[str]) -> Iterator[tuple[int, str]]:
             if _is_much(part, records):
                 yield node.lineno, f"The patch puts {_short(part)} into {where}"  # type: ignore[attr-defined] # a sink is a call or a statement
     for name, function in functions_of(module).items():
-        for node in ast.walk(function):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-                for key in node.value.keys:
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                        yield node.lineno, f"The patch makes {name} give {key.value!r} as well"
+        for key, line in _fields(function).items():
+            yield line, f"The patch makes {name} give {key!r} as well"
+
+
+def _fields(function: ast.AST) -> dict[str, int]:
+    """Keys of the results that a function writes out, each with a line."""
+    return {
+        key.value: node.lineno
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
 
 
 def _sink(node: ast.AST) -> tuple[str, list[ast.expr]]:
