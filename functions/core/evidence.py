@@ -78,7 +78,8 @@ class Evidence:
     """Why the patch is for that commit: who named it as deployed."""
     build: Build | None = None
     warnings: tuple[str, ...] = ()
-    """What the repository's own settings took out of the proof, one sentence each."""
+    """What the repository's own settings, or what could not be installed, took out of the proof, one sentence
+    each."""
     python: Python | None = None
     """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
 
