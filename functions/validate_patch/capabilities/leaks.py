@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.capabilities.code import dotted, functions_of
+from functions.validate_patch.capabilities.code import dotted, functions_of, module_constants
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"
@@ -124,7 +124,7 @@ def _is_much(part: ast.expr, records: set[str]) -> bool:
 
 
 def _records(module: ast.Module) -> set[str]:
-    """Names whose fields the file reads."""
+    """Names whose fields the file reads, but for tables of its own."""
     found = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.value, ast.Name):
@@ -132,7 +132,7 @@ def _records(module: ast.Module) -> set[str]:
             called = isinstance(node, ast.Attribute) and node.attr in _METHODS
             if subscript or not called:
                 found.add(node.value.id)
-    return found
+    return found - module_constants(module).keys()
 
 
 _METHODS = frozenset(dir(str)) | frozenset(dir(int)) | frozenset({"isoformat", "name", "value"})
