@@ -129,8 +129,8 @@ def test_what_was_reproduced_is_concluded_again() -> None:
     [
         ([PASSED] * 4, "passes without the patch as well"),
         ([FAILED, FAILED] * 2, "still fails after the patch"),
-        ([told("failed", "ValueError"), PASSED] * 2, "it must fail with KeyError"),
-        ([told("failed", function="other"), PASSED] * 2, "it must fail with KeyError"),
+        ([told("failed", "ValueError")] * 2 + [PASSED] * 2, "it must fail with KeyError"),
+        ([told("failed", function="other")] * 2 + [PASSED] * 2, "it must fail with KeyError"),
         ([FAILED, PASSED, PASSED, PASSED], "flaky"),
         ([FAILED, FAILED, PASSED, FAILED], "flaky"),
         ([FAILED, FAILED, ENDED, ENDED], "does not count"),
