@@ -36,7 +36,6 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
 
 
 def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> int:
-    import pytest
 
     from functions.harness.reporter import Reporter
     from functions.harness.tracer import Tracer
@@ -57,7 +56,8 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
 _OPTIONS = {
     # Tests run here, one after another, where each is told as it ends.
     "xdist": ("-n0",),
-    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed one.
+    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed
+    # one.
     "pytest_cov": ("--no-cov",),
     # The same order and the same seed on both trees.
     "randomly": ("-p", "no:randomly"),
@@ -65,13 +65,14 @@ _OPTIONS = {
     # A test that passes at times is told as what it is.
     "rerunfailures": ("--reruns=0",),
 }
-"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's own."""
+"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's
+own."""
 
 
 def _options(dependencies: str) -> list[str]:
     """What plugins among the dependencies are told. pytest loads these itself, as it would where they are
-    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error` makes
-    an error."""
+    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error`
+    makes an error."""
     plugins = {point.name for point in _plugins(dependencies)}
     return [option for name, options in _OPTIONS.items() if name in plugins for option in options]
 

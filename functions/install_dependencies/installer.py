@@ -59,8 +59,8 @@ def platform_tag(machine: str = "") -> str:
 class Installer:
     """uv for one Python and platform, within one folder and one time.
 
-    python: a version such as "3.12"; early: pre-releases count, too; cache: kept between calls, "" for the folder's
-    own. Its methods raise NotInstalled.
+    python: a version such as "3.12"; early: pre-releases count, too; cache: kept between calls, "" for the
+    folder's own. Its methods raise NotInstalled.
     """
 
     folder: Path

@@ -1,4 +1,5 @@
-"""The project itself, as if it were installed: its name, version and entry points, and files that its build writes.
+"""The project itself, as if it were installed: its name, version and entry points, and files that its build
+writes.
 
 Code asks for its own version (`importlib.metadata.version`), finds plugins by entry points, and imports a
 `_version.py` that setuptools-scm and its kin write when they build. Nothing is built here, so what the files
@@ -98,7 +99,7 @@ def _version(stated: tuple[Any, ...], tree: Mapping[str, bytes], name: str) -> s
 def _assigned(tree: Mapping[str, bytes], name: str) -> Iterator[str]:
     """Versions that modules give themselves, those of the package that is named like the project first."""
     own = name.replace("-", "_")
-    paths = [path for path in tree if _VERSION_FILE.fullmatch(path) and path.count("/") <= 3]  # noqa: PLR2004
+    paths = [path for path in tree if _VERSION_FILE.fullmatch(path) and path.count("/") <= 3]
     for path in sorted(paths, key=lambda path: (own not in path.lower().split("/"), path.count("/"), path)):
         if match := _ASSIGNED.search(tree[path].decode(errors="replace")):
             yield match[1]

@@ -1,4 +1,5 @@
-"""What the repository's own settings and what could not be installed take out of the proof, said as what it is."""
+"""What the repository's own settings and what could not be installed take out of the proof, said as what it
+is."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from functions.validate_patch.candidate import Candidate
 
 
 def warnings(candidate: Candidate) -> tuple[str, ...]:
-    """One sentence for each rule that is switched off, one for tests that are replaced or narrowed, and one for
-    what is not installed as the repository asks for it."""
+    """One sentence for each rule that is switched off, one for tests that are replaced or narrowed, and one
+    for what is not installed as the repository asks for it."""
     return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate), *_lost(candidate))))
 
 

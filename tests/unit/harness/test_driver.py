@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from functions.core.archive import Kind, Member, pack
 from functions.harness import driver
 from functions.harness import job as jobs
 from functions.harness.driver import Settings
-from functions.harness.experiment import NotBelieved
 from functions.harness.interpreters import available
-from functions.harness.job import BadJob, Job, Limits
+from functions.harness.job import GENERATED, BadJob, Job, Limits
 from functions.harness.outcome import OUTPUT_TAIL, Outcome
 from functions.validate_patch import told
 from infra.local.runner import LocalRunner
@@ -229,7 +229,8 @@ def test_what_a_run_does_to_the_dependencies_is_gone_for_the_next_one(change: st
     show = (
         "import leftpad, os\n"
         "folder = os.path.dirname(leftpad.__file__)\n"
-        "print(sorted(os.listdir(folder)), open(leftpad.__file__).read(), os.stat(leftpad.__file__).st_mtime > 0)\n"
+        "print(sorted(os.listdir(folder)), open(leftpad.__file__).read())\n"
+        "print(os.stat(leftpad.__file__).st_mtime > 0)\n"
     )
     changing, after = pair(f"{show}{change}\n", show, dependencies=DEPENDENCIES)
     assert changing.exit_code == 0
@@ -323,7 +324,8 @@ class SubtestReport(pytest.TestReport):
 def test_it(bad, request):
     for number in range(2):
         report = SubtestReport(
-            request.node.nodeid, request.node.location, {}, "failed" if bad and number else "passed", None, "call"
+            request.node.nodeid, request.node.location, {}, "failed" if bad and number else "passed", None,
+            "call"
         )
         request.node.ihook.pytest_runtest_logreport(report=report)
 """

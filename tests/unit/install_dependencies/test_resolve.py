@@ -1,4 +1,5 @@
-"""What is installed where not all that is asked for can be had together: uv itself, over an index on this machine."""
+"""What is installed where not all that is asked for can be had together: uv itself, over an index on this
+machine."""
 
 from __future__ import annotations
 
