@@ -43,25 +43,28 @@ class Resolved:
 def resolve(asked: Wanted, ask_uv: Callable[[Ask], Answer], as_of: str = "") -> Resolved:
     """as_of: see `Ask`. Raises what `ask_uv` does."""
     lost: list[str] = []
-    plugins = _fitting_plugins(list(filter(_is_plugin, asked.requirements)), ask_uv, lost)
+    plugins, needed = _fitting_plugins(list(filter(_is_plugin, asked.requirements)), ask_uv, lost)
     constraints = tuple(line for line in asked.constraints if not _is_plugin(line))
     # pytest is the harness's.
-    ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of, tuple(map(_name, plugins)))
+    ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of)
     names = {line: _name(line) for line in constraints}
     work = _Work(ask_uv, ask, frozenset(asked.hashes), names, lost=lost)
     work.add([line for line in asked.requirements if not _is_plugin(line)])
     of_itself = set(map(_name, work.lines))
     work.hold_only(of_itself)
+    work.kept = replace(work.kept, of_any_date=(*work.kept.of_any_date, *sorted(needed - of_itself)))
     work.add(plugins)
     return Resolved(work.lines, tuple(work.lost), frozenset(map(_name, work.lines)) - of_itself)
 
 
-def _fitting_plugins(lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]) -> list[str]:
-    """Plugins in the newest versions for the harness's pytest."""
+def _fitting_plugins(
+    lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]
+) -> tuple[list[str], set[str]]:
+    """Plugins in the newest versions for the harness's pytest, and the names of all that they need."""
     work = _Work(ask_uv, Ask((), (PYTEST,)), frozenset(), {PYTEST: "pytest"}, lost=lost)
     work.add(list(dict.fromkeys(map(_bare, lines))))
     names = set(map(_name, lines))
-    return [line for line in work.lines if _name(line) in names]
+    return [line for line in work.lines if _name(line) in names], set(map(_name, work.lines))
 
 
 def _is_plugin(line: str) -> bool:
