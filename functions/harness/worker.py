@@ -25,6 +25,9 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
     `tracer.py`) to tell what the tests execute instead of how they end,
     `{"kind": "command", "args": [...]}` or `{"kind": "search", ...}` (see `search/explore.py`).
     """
+    if dependencies:
+        # What is installed can be imported by the programs that tests start, too, and so can the project.
+        os.environ["PYTHONPATH"] = os.pathsep.join(_paths(root, dependencies))
     if task["kind"] == "command":
         os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
     if task["kind"] == "search":
@@ -112,5 +115,9 @@ def _forget_this_project(root: str, dependencies: str) -> None:
         del sys.modules[name]
     own = str(Path(__file__).resolve().parents[2])
     paths = [p for p in sys.path if p not in ("", own)]
+    sys.path[:] = [*_paths(root, dependencies), *paths]
+
+
+def _paths(root: str, dependencies: str) -> list[str]:
     source = [f"{root}/src"] if Path(root, "src").is_dir() else []
-    sys.path[:] = [root, *source, *([dependencies] if dependencies else []), *paths]
+    return [root, *source, *([dependencies] if dependencies else [])]

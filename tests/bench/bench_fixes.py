@@ -45,7 +45,7 @@ def main() -> int:
         return _find(options)
     verdicts: list[dict[str, Any]] = []
     for case in tomllib.loads(CASES.read_text())["fix"]:
-        if options.half in ("", case["half"]) and options.only in case["name"]:
+        if options.half in ("", case["half"]) and options.only in f"{case['name']}@{case['commit']}":
             verdicts += _case(case, options)
             if options.json:
                 Path(options.json).write_text(json.dumps(verdicts, indent=1))
@@ -143,7 +143,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clones", default=".")
     parser.add_argument("--half", default="", choices=["", "seen", "kept"])
-    parser.add_argument("--only", default="", help="part of a repository's name")
+    parser.add_argument("--only", default="", help="part of OWNER/NAME@COMMIT")
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--json", default="")
     parser.add_argument("--find", default="")

@@ -281,7 +281,7 @@ TWO_PLUGINS = {
     "xdist/__init__.py": "from xdist.plugin import NAME\n",
     "xdist/plugin.py": (
         "NAME = 'xdist'\n\n\ndef pytest_addoption(parser):\n"
-        "    parser.addoption('-n', type=int)\n"
+        "    parser.getgroup('xdist')._addoption('-n', type=int)\n"
         "    parser.addoption('--twice', action='store_true')\n\n\n"
         "def pytest_configure(config):\n    assert config.getoption('-n') == 0\n"
     ),
