@@ -84,15 +84,17 @@ def _main(arguments: list[str], own: object, dependencies: str) -> int:
     """Run pytest, without plugins that cannot be imported here: they would end every run before its start."""
     import pytest
 
+    broken = []
     try:
         return int(pytest.main(arguments, plugins=[own]))
     except Exception:
         broken = [point.name for point in _plugins(dependencies) if not _loads(point)]
         if not broken:
             raise
-        sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
-        without = [option for name in broken for option in ("-p", f"no:{name}")]
-        return int(pytest.main([*arguments, *without], plugins=[own]))
+    # Outside of the handler: what tests raise has nothing to do with it.
+    sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
+    without = [option for name in broken for option in ("-p", f"no:{name}")]
+    return int(pytest.main([*arguments, *without], plugins=[own]))
 
 
 def _plugins(dependencies: str) -> list[metadata.EntryPoint]:

@@ -123,7 +123,7 @@ def install(
         if asked.requirements:
             uv = Installer(folder, environment, python, machine, asked.early_versions, cache)
             progress(f"dependencies: resolving {len(asked.requirements)} requirements for Python {python}")
-            found = resolve(asked, uv.resolve, as_of)
+            found = resolve(asked, uv.resolve, as_of, uv.may_still_resolve)
             lost += found.lost
             if found.lines:
                 progress(f"dependencies: installing {len(found.lines)} packages")

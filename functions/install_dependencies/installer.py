@@ -75,6 +75,10 @@ class Installer:
         if self.python not in RELEASES:
             raise NotInstalled(missing(self.python))
 
+    def may_still_resolve(self) -> bool:
+        """Whether there will be time left to install what was resolved."""
+        return self.until - time.monotonic() > SECONDS / 3
+
     def resolve(self, ask: Ask) -> Answer:
         options = ["--no-header", "--no-annotate"]
         for name, option, lines in (

@@ -40,15 +40,20 @@ class Resolved:
     of_plugins: frozenset[str] = frozenset()
 
 
-def resolve(asked: Wanted, ask_uv: Callable[[Ask], Answer], as_of: str = "") -> Resolved:
-    """as_of: see `Ask`. Raises what `ask_uv` does."""
+def resolve(
+    asked: Wanted,
+    ask_uv: Callable[[Ask], Answer],
+    as_of: str = "",
+    in_time: Callable[[], bool] = lambda: True,
+) -> Resolved:
+    """as_of: see `Ask`; in_time: whether to go on: what is left is lost, and said. Raises what `ask_uv` does."""
     lost: list[str] = []
     plugins, needed = _fitting_plugins(list(filter(_is_plugin, asked.requirements)), ask_uv, lost)
     constraints = tuple(line for line in asked.constraints if not _is_plugin(line))
     # pytest is the harness's.
     ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of)
     names = {line: _name(line) for line in constraints}
-    work = _Work(ask_uv, ask, frozenset(asked.hashes), names, lost=lost)
+    work = _Work(ask_uv, ask, frozenset(asked.hashes), names, lost=lost, in_time=in_time)
     work.add([line for line in asked.requirements if not _is_plugin(line)])
     of_itself = set(map(_name, work.lines))
     work.hold_only(of_itself)
@@ -81,6 +86,7 @@ class _Work:
     """Packages whose bytes are stated: no other version does."""
     constrained: dict[str, str]
     """Constraint → the package's name."""
+    in_time: Callable[[], bool] = lambda: True
     lines: tuple[str, ...] = ()
     lost: list[str] = field(default_factory=list)
     dated: bool = False
@@ -92,6 +98,11 @@ class _Work:
             if _name(line) in self.kept.excluded:
                 self.lost.append(f"{_said(line)} is not installed: there is no wheel of it that fits")
         requirements = [line for line in requirements if _name(line) not in self.kept.excluded]
+        if not self.in_time():
+            self.lost += [
+                f"{_said(line)} is not installed: no time was left to find what fits" for line in requirements
+            ]
+            requirements = []
         if not requirements:
             return
         answer = self._try(replace(self.kept, requirements=(*self.kept.requirements, *requirements)))
