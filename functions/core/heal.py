@@ -25,6 +25,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+INCIDENT_TAG, HEAL_TAG = "incident", "heal"
+"""Tags of the session in which a step uses the artifacts of its heal: see functions/core/scoped.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heal:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.deployed import Told
+from functions.core.forge.port import Forge
 from functions.core.python import Python
 from functions.core.remote import Remote
 from functions.fetch_source.interpreter import Word, python_of
-from functions.fetch_source.revision import Told, fetch_commit
+from functions.fetch_source.revision import fetch_commit
 from functions.fetch_source.submodules import with_submodules
 from functions.fetch_source.tree import tree_of_commit
 from functions.harness.interpreters import VERSIONS
@@ -40,6 +42,7 @@ class Source:
 def fetch_source(
     app: App,
     remote: Remote,
+    forge: Forge,
     limits: Limits = DEFAULT_LIMITS,
     logged: str = "",
     function: Callable[[], Told] = Told,
@@ -54,7 +57,7 @@ def fetch_source(
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
-        commit = fetch_commit(app, remote, repo, logged, function)
+        commit = fetch_commit(app, remote, forge, repo, logged, function)
         committed = str(repo.git.execute(["git", "show", "--no-patch", "--format=%cI", commit.sha]))
         tree = own = tree_of_commit(repo.git, commit.sha, limits)
         if app.submodules:

@@ -46,7 +46,10 @@ def resolve(
     as_of: str = "",
     in_time: Callable[[], bool] = lambda: True,
 ) -> Resolved:
-    """as_of: see `Ask`; in_time: whether to go on: what is left is lost, and said. Raises what `ask_uv` does."""
+    """as_of: see `Ask`; in_time: whether to go on: what is left is lost, and said.
+
+    Raises what `ask_uv` does.
+    """
     lost: list[str] = []
     plugins, needed = _fitting_plugins(list(filter(_is_plugin, asked.requirements)), ask_uv, lost)
     constraints = tuple(line for line in asked.constraints if not _is_plugin(line))

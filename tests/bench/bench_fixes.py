@@ -63,7 +63,10 @@ def _case(case: dict[str, Any], options: argparse.Namespace) -> list[dict[str, A
     patches = [("fix+tests", crash.fix_with_tests), ("fix", crash.fix), *bad_patches(crash)]
     found = []
     for kind, diff in patches:
-        trial = _tried(crash, diff, whole=options.whole)
+        try:
+            trial = _tried(crash, diff, whole=options.whole)
+        except Exception as error:  # noqa: BLE001 - a defect of ours is counted, and the other patches are still tried
+            trial = Trial("failed", f"{type(error).__name__}: {error}")
         verdict = _verdict(trial)
         found.append({"case": label, "kind": kind, "verdict": verdict, "reason": trial.reason})
         print(f"    {kind:10} {verdict:11} {' '.join(trial.reason.split())[:170]}", flush=True)

@@ -379,6 +379,7 @@ def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:
 def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """The state input after FetchSource, for an app with these fields."""
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
 
     def make(source: str, **fields: Any) -> dict[str, Any]:
