@@ -57,20 +57,6 @@ def _pull_request(incident: Incident) -> tuple[Step, ...]:
 
 
 def _merged(incident: Incident) -> tuple[Step, ...]:
-    return (
-        Step("deploy it: once what runs holds the fix and the error stays away, it is resolved"),
-        Step(
-            "where deployments name their commit nowhere else, say it here",
-            f"selfheal configure {incident.app} --set revision=COMMIT",
-        ),
-    )
-
-
-def _resolved(incident: Incident) -> tuple[Step, ...]:
-    return (Step("nothing: if it comes back, another heal starts"),)
-
-
-def _merged(incident: Incident) -> tuple[Step, ...]:
     if incident.fix_runs_since:
         return (Step("nothing: it is resolved once it has stayed away long enough"),)
     return (
@@ -80,6 +66,10 @@ def _merged(incident: Incident) -> tuple[Step, ...]:
             f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
         ),
     )
+
+
+def _resolved(incident: Incident) -> tuple[Step, ...]:
+    return (Step("nothing: if it comes back, another heal starts"),)
 
 
 def _over(incident: Incident) -> tuple[Step, ...]:

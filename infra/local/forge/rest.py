@@ -112,9 +112,7 @@ class Rest:
             raise Refused(401, "A JSON web token could not be decoded")
         for name in _texts(_body(request), "repositories"):
             if not any(one.name == name for one in self._store.all()):
-                raise Refused(
-                    422, "At least one repository does not exist or is not accessible"
-                )
+                raise Refused(422, "At least one repository does not exist or is not accessible")
         return _json({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
 
     # Repository
