@@ -110,7 +110,7 @@ STEPS = (
         writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
         settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
         may=(
-            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
             May.READ_ARTIFACTS,
             May.FIND_ARTIFACTS,
             May.WRITE_ARTIFACTS,

@@ -48,12 +48,25 @@ def occurrences(errors: Iterable[ParsedError], events: Sequence[LogEvent]) -> li
 def sightings(
     found: Sequence[Occurrence], batch: Batch, app: App, redact: Callable[[str], str]
 ) -> list[Sighting]:
-    """One sighting per distinct fingerprint, counted. What people will read is redacted here."""
-    by_fingerprint: dict[str, list[Occurrence]] = {}
+    """One sighting per distinct fingerprint and line, counted. What people will read is redacted here.
+
+    Lines count because the recorder knows those where another class's function fails alike: see
+    `Incident.twins`.
+    """
+    groups: dict[tuple[str, int | None], list[Occurrence]] = {}
     for occurrence in found:
-        by_fingerprint.setdefault(occurrence.error.fingerprint, []).append(occurrence)
+        error = occurrence.error
+        line = next((frame.line for frame in reversed(error.frames) if frame.in_app), None)
+        groups.setdefault((error.fingerprint, line), []).append(occurrence)
     delivery = delivery_id(batch)
-    return [_sighting(group, batch, app, redact, delivery) for group in by_fingerprint.values()]
+    return [
+        _sighting(group, batch, app, redact, _of_line(delivery, line)) for (_, line), group in groups.items()
+    ]
+
+
+def _of_line(delivery: bytes, line: int | None) -> bytes:
+    """The delivery's id for what failed on this line: of one incident, too, each line is counted once."""
+    return hashlib.blake2b(delivery, digest_size=8, salt=b"%d" % (line or 0)).digest()
 
 
 def delivery_id(batch: Batch) -> bytes:
