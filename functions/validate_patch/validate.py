@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.archive import Kind, Member
-from functions.core.evidence import Build, Evidence, GateResult, Result
+from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.core.redaction import redact
 from functions.harness.experiment import NONSENSE, NotBelieved, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
-    clean,
+    capabilities,
     edits,
+    effects,
     extra,
     formatting,
     honest,
@@ -132,7 +133,8 @@ def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[Gat
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report)]
+        effect = effects.result(extended, report)
+        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report), effect]
     except NONSENSE as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
 
@@ -183,18 +185,24 @@ def conclude(
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     facts = candidate.facts
     warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
-    evidence = Evidence(tuple(gates), digest, base_sha, facts.base_reason, build, warnings, facts.python)
+    evidence = Evidence(
+        tuple(map(bounded, gates)), digest, base_sha, facts.base_reason, build, warnings, facts.python
+    )
     return Validation(evidence, patch)
 
 
 _READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
     ("honest", honest.findings, "no rule against hiding the error objects"),
-    ("clean", clean.findings, "no secret, and no power that the files did not use before"),
+    (
+        capabilities.GATE,
+        capabilities.findings,
+        "no secret, and no capability that the code did not use before",
+    ),
 )
 """Gates that read syntax trees; they do not depend on each other."""
 
 
-RUNNING = (reproduce.GATE, suite.GATE, extra.GATE)
+RUNNING = (reproduce.GATE, suite.GATE, extra.GATE, effects.GATE)
 """Gates that run strangers' code."""
 GATES = ("applies", "in_lane", "parses", *(name for name, _, _ in _READING), *RUNNING, "formatting")
 """All of them, in the order of the evidence."""
