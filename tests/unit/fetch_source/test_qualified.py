@@ -37,8 +37,8 @@ def name(line: int, code: str, function: str = "total", source: str | None = SOU
         Frame("/app/billing/total.py", line, function, code, True),
         Frame("/usr/lib/python3.12/x.py", 1, "f"),
     )
-    read = {"billing/total.py": source and source.encode()}
-    return named(frames, list(read), read.get, {})
+    path = "billing/total.py"
+    return named(frames, [path], lambda asked: source.encode() if source and asked == path else None, {})
 
 
 @pytest.mark.parametrize("line", [3, 7, 16])
