@@ -28,7 +28,7 @@ class Status(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        """Whether something goes on, or waits: a heal, a decision, a merge, a deployment, a redrive."""
         return self in _OPEN
 
     @property
@@ -37,7 +37,10 @@ class Status(StrEnum):
         return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
 
 
-_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
+_OPEN = (
+    *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
+    *(Status.PR_OPEN, Status.MERGED, Status.FAILED),
+)
 
 
 class ErrorClass(StrEnum):
