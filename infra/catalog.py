@@ -49,7 +49,7 @@ STEPS = (
         ),
         may=(
             May.READ_SWITCH,
-            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
