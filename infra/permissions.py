@@ -138,8 +138,8 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
             )
         ],
         # An environment holds secrets, so two of ours alone have this; any function may be registered without
-        # a change of the stack. The runtime and the environment are told by the same call, so no condition can
-        # ask for the tag without which these leave the environment alone.
+        # a change of the stack. The runtime and the environment are told by the same call, so no condition
+        # can ask for the tag without which these leave the environment alone.
         May.READ_FUNCTIONS: [
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
