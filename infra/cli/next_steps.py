@@ -57,11 +57,13 @@ def _pull_request(incident: Incident) -> tuple[Step, ...]:
 
 
 def _merged(incident: Incident) -> tuple[Step, ...]:
+    if incident.fix_runs_since:
+        return (Step("nothing: it is resolved once it has stayed away long enough"),)
     return (
-        Step("deploy it: once what runs holds the fix and the error stays away, it is resolved"),
+        Step("deploy the fix; until then the error only counts"),
         Step(
-            "where deployments name their commit nowhere else, say it here",
-            f"selfheal configure {incident.app} --set revision=COMMIT",
+            "where nothing tells what is deployed, say so",
+            f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
         ),
     )
 
