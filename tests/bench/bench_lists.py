@@ -1,4 +1,4 @@
-"""How long lists take over many incidents, in the embedded DynamoDB. Run: `python tests/bench/bench_lists.py`.
+"""How long lists take over many incidents, in the embedded DynamoDB: `python tests/bench/bench_lists.py`.
 
 Prints, for each way to ask, the seconds on the clock and those of this process's CPU, and how many were
 found; what is found is compared with what was written. Exit code 1 if that differs.
