@@ -17,7 +17,6 @@ from functions.validate_patch import handler as handler_module
 from functions.validate_patch import lanes as lanes_module
 from functions.validate_patch import told
 from functions.validate_patch import validate as validate_module
-from functions.validate_patch.order import TIMES
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Examined, examine
 from tests.emulated import LambdaContext, emulated
