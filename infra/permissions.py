@@ -9,7 +9,6 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from functions.core.app import CREDENTIALS_PATH
-from infra.catalog import Artifacts, May
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -18,6 +17,7 @@ from infra.names import (
     SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
+from infra.spec import Artifacts, May
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
 # DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
@@ -137,9 +137,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
-        # An environment holds secrets, so only one of ours has this; any function may be registered without a
-        # change of the stack. The runtime and the environment are told by the same call, so no condition can
-        # ask for the tag without which that one leaves the environment alone.
+        # An environment holds secrets, so two of ours alone have this; any function may be registered without
+        # a change of the stack. The runtime and the environment are told by the same call, so no condition
+        # can ask for the tag without which these leave the environment alone.
         May.READ_FUNCTIONS: [
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],

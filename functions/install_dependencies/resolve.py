@@ -221,7 +221,7 @@ def _names(why: str) -> frozenset[str]:
 
 
 _NO_NAMES = frozenset(
-    {
+    [
         "a",
         "abi",
         "all",
@@ -235,8 +235,6 @@ _NO_NAMES = frozenset(
         "cannot",
         "cause",
         "conclude",
-    }
-    | {
         "depend",
         "dependencies",
         "depends",
@@ -248,8 +246,6 @@ _NO_NAMES = frozenset(
         "has",
         "have",
         "hint",
-    }
-    | {
         "in",
         "no",
         "not",
@@ -262,8 +258,6 @@ _NO_NAMES = frozenset(
         "registry",
         "require",
         "requirements",
-    }
-    | {
         "resolving",
         "solution",
         "tag",
@@ -275,8 +269,18 @@ _NO_NAMES = frozenset(
         "unsatisfiable",
         "usable",
         "used",
-    }
-    | {"version", "versions", "was", "we", "were", "wheels", "when", "which", "with", "you", "your"}
+        "version",
+        "versions",
+        "was",
+        "we",
+        "were",
+        "wheels",
+        "when",
+        "which",
+        "with",
+        "you",
+        "your",
+    ]
 )
 """Words of uv's messages. Names among them are merely not tried first."""
 

@@ -400,7 +400,8 @@ def everything() -> Callable[[str], tuple[dict[str, Any], Any]]:
     search = {"kind": "search", **incident, "tests": ["test_shop.py"], "files": ["shop.py"], "calls": 200}
     span = [6, 11, 6, 14]
     parts: dict[str, Any] = {
-        "incident": incident, "search": search, "survey": search, "suite": pytest_suite(),
+        "incident": incident, "search": search, "survey": search,
+        "changed": {**search, "places": []}, "suite": pytest_suite(),
         "pieces": [["shop.py", span]], "seconds": 20.0, "defined": {"shop": ["rate"]},
     }  # fmt: skip
 

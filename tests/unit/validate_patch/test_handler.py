@@ -75,6 +75,7 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
         "reproduces",
         "breaks_nothing",
         "nothing_extra",
+        "does_nothing_else",
         "formatting",
     ]
     assert artifacts.get_json(HEAL.attempt_key("findings.json")) == {"findings": []}
