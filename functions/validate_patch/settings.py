@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from functions.core.redaction import redact
-from functions.validate_patch import honest, suite
+from functions.validate_patch import suite
 from functions.validate_patch.candidate import Candidate
 
 
-def warnings(candidate: Candidate) -> tuple[str, ...]:
-    """One sentence for each rule that is switched off, and one for tests that are replaced or narrowed."""
-    return tuple(map(redact, (*_switched_off(candidate), *_tests(candidate))))
+def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence for each principle that is switched off, and one for tests that are replaced or narrowed.
+
+    accepted: principle that is switched off → what it objects to, "" for nothing.
+    """
+    return tuple(map(redact, (*_switched_off(candidate, accepted), *_tests(candidate))))
 
 
-def _switched_off(candidate: Candidate) -> Iterator[str]:
-    accepted = candidate.rules.accepted
-    if not accepted:
-        return
-    strict = replace(candidate, rules=replace(candidate.rules, accepted={}))
-    objections = {text.partition(":")[0]: text for text in reversed(honest.findings(strict))}
-    for name, reason in sorted(accepted.items()):
-        objects = f"it objects to this patch ({objections[name]})" if name in objections else ""
+def _switched_off(candidate: Candidate, accepted: Mapping[str, str]) -> Iterator[str]:
+    for name, reason in sorted(candidate.rules.accepted.items()):
+        objection = accepted.get(name, "")
+        objects = f"it objects to this patch ({objection})" if objection else ""
         said = objects or "it has nothing to object to this patch"
         yield f"The repository switches the rule {name} off, because {reason!r}; {said}."
 

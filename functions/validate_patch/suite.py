@@ -40,6 +40,7 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
             "plain": None,
             "seconds": seconds,
             "left_out": _new_tests(candidate),
+            "fetched": _changed_tests(candidate),
             "broken": dict.fromkeys(changed, _BROKEN),
         }
     if not command and not any(
@@ -49,12 +50,23 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
     task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": relevant_tests(candidate)}
     # Options in the repository's configuration may need a plugin that is not installed.
     plain = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
-    return {"task": task, "plain": plain, "seconds": seconds, "left_out": _new_tests(candidate)}
+    return {
+        "task": task,
+        "plain": plain,
+        "seconds": seconds,
+        "left_out": _new_tests(candidate),
+        "fetched": _changed_tests(candidate),
+    }
 
 
 def _new_tests(candidate: Candidate) -> list[str]:
     """Test files that the patch adds. What they show is the reproduction's matter."""
     return [change.path for change in candidate.changes if change.before is None and is_test(change.path)]
+
+
+def _changed_tests(candidate: Candidate) -> list[str]:
+    """Test files that the patch changes or removes: they run as they were fetched."""
+    return [change.path for change in candidate.changes if change.before is not None and is_test(change.path)]
 
 
 def result(candidate: Candidate, told: Told) -> GateResult:

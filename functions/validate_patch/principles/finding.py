@@ -1,0 +1,40 @@
+"""What a principle says about a patch, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from functions.harness.experiment import Proof
+from functions.validate_patch.candidate import Candidate
+
+
+class Kind(StrEnum):
+    """What follows from a finding."""
+
+    REFUSE = "refuse"
+    """The principle is plainly broken: the patch goes back to the model."""
+    QUESTION = "question"
+    """Nothing in the repository says whether it is right: it is asked, of the model once, then of people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding, in words that an approver understands."""
+
+    kind: Kind
+    text: str
+    where: str = ""
+    """`path:line` of what it is about, in the patched tree; "" for the patch as a whole."""
+    calls: tuple[str, ...] = ()
+    """Calls that show it, as source text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principle:
+    """A principle. `examples` are cases of `tests/data/validate` by name → whether it must object."""
+
+    name: str
+    sentence: str
+    judge: Callable[[Candidate, Proof], Iterator[Finding]]

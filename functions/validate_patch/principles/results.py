@@ -1,0 +1,91 @@
+"""Results of calls, which come as source text: their values, the parts of these, and what a call was given."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_NUMBER = re.compile(r"\w+\(['\"]?(-?\d+(?:\.\d+)?)['\"]?\)")
+"""`Decimal('0.00')` and its like: a number in a type of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A value that is no literal, known by its text alone."""
+
+    text: str
+
+
+def value_of(shown: str) -> Any:
+    """The value that a text stands for; `Unwritten` where it is none that can be written."""
+    number = _NUMBER.fullmatch(shown)
+    try:
+        return float(number[1]) if number else ast.literal_eval(shown)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return Unwritten(shown)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What a value holds in the end; an empty container stands for itself."""
+    if isinstance(value, dict) and value:
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list | tuple | set) and value:
+        for inner in value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def given(call: str) -> list[Any]:
+    """The values that a call is given, containers before what they hold, keys included."""
+    try:
+        tree = ast.parse(call, mode="eval")
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.List | ast.Dict | ast.Tuple):
+            try:
+                found.append(ast.literal_eval(node))
+            except (ValueError, TypeError):
+                continue
+    return found
+
+
+def function_in(call: str) -> str:
+    """The function that a call is of, without what only makes it run to its end."""
+    try:
+        node: ast.expr = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError):
+        return ""
+    while isinstance(node, ast.Call):
+        wraps = ast.unparse(node.func) in ("list", "asyncio.run") and len(node.args) == 1
+        if not (wraps and isinstance(node.args[0], ast.Call | ast.Attribute)):
+            node = node.func
+            break
+        node = node.args[0]
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and of one kind: 1 is no True, and "" no 0."""
+    if isinstance(one, bool) != isinstance(other, bool) or isinstance(one, str) != isinstance(other, str):
+        return False
+    try:
+        return bool(one == other)
+    except (TypeError, ValueError):
+        return False
+
+
+def is_nothing(value: Any) -> bool:
+    """None, zero, false, empty: what stands for there being no result."""
+    return not isinstance(value, Unwritten) and not value
+
+
+def shown_of(answer: Mapping[str, Any]) -> str:
+    """What a call gave, as source text; "" where it gave nothing that can be shown, or raised."""
+    return str(answer.get("shown") or "")

@@ -1,0 +1,351 @@
+"""What the tree as fetched states: where it says what is to be given when something is missing or malformed.
+
+    declaration     the return type allows None; a parameter, field or `.get` of this name has this default
+    documentation   the function's docstring or comments, or a sentence elsewhere that names the subject in full
+    a constant      that the code names, and that is named for the case or for the subject
+    a test          that asserts this value of this function
+    convention      another function of the file, declared alike, gives the same for an empty or missing input
+
+A patch cannot vouch for itself: nothing of the patched tree is read here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.principles.results import Unwritten, is_nothing, same
+from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
+
+_ABSENCE = re.compile(
+    r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
+    r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no|may be|can be"
+    r"|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out|at most|at least|never|only|up to|any other)"
+)
+_ABSENT = re.compile(
+    r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
+)
+_LEFT_OUT = re.compile(
+    r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*|do(?:es)? not count|only)\b"
+)
+_KEPT = re.compile(
+    r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*|same)\b"
+)
+_DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
+_DOCUMENTS = (".md", ".rst", ".txt")
+_GENERIC = frozenset(
+    {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
+    | {
+        "obj",
+        "len",
+        "str",
+        "int",
+        "float",
+        "name",
+        "names",
+        "text",
+        "number",
+        "list",
+        "dict",
+        "sum",
+        "max",
+        "min",
+    }
+    | {"none", "return", "path", "file", "type", "record", "records", "event", "body", "for", "and", "not"}
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the tree says about one function, and about what it failed to find."""
+
+    candidate: Candidate
+    place: Place
+    """The function that failed."""
+    message: str
+    """The incident's, which quotes what is missing."""
+
+    def of(self, value: Any, named: Sequence[str] = ()) -> str:
+        """What states that this value is given in the case that failed; "" where nothing does.
+
+        named: names of constants in the code, or of keys in its tables, that have this value.
+        """
+        if value is None and self._may_be_none:
+            return f"{self.function} is declared to return None"
+        if found := self._constant(named):
+            return f"{found} is what the code names for it"
+        if self._default(value):
+            return "the same default is given elsewhere"
+        words = spellings(value, named)
+        for sentence in self._own:
+            if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
+                return sentence
+        for sentence in self._others:
+            if _says(sentence, words) or (is_nothing(value) and _ABSENT.search(sentence)):
+                return sentence
+        if is_nothing(value) and (found := self._left_out()) and not isinstance(value, str):
+            return found
+        if is_nothing(value) and (self._asserted(value) or self._convention(value)):
+            return "the code gives it elsewhere for the same case"
+        return ""
+
+    def leaving_out(self) -> str:
+        """What states that the case may be passed over."""
+        return self._left_out()
+
+    def keeping(self) -> str:
+        """What states that the input is given back."""
+        return next((s for s in (*self._own, *self._others) if _KEPT.search(s)), "")
+
+    def _left_out(self) -> str:
+        return next((s for s in (*self._own, *self._others) if _LEFT_OUT.search(s)), "")
+
+    @property
+    def function(self) -> str:
+        return self.node.name if self.node is not None else self.place.function
+
+    @cached_property
+    def module(self) -> ast.Module | None:
+        return parsed(self.candidate.before, self.place.path)
+
+    @cached_property
+    def node(self) -> Function | None:
+        """The function that failed; of a lambda or comprehension, the one around it."""
+        holding = [
+            function
+            for function in (functions_of(self.module).values() if self.module is not None else ())
+            if function.lineno <= self.place.line <= (function.end_lineno or 0)
+        ]
+        return holding[-1] if holding else None
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """What the failing line reads: keys, attributes, names; and the function's parameters."""
+        found = set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
+        try:
+            line = ast.parse(
+                self.place.code.rstrip(":") if self.place.code.endswith(":") else self.place.code
+            )
+        except SyntaxError:
+            line = ast.Module([], [])
+        nodes: list[ast.AST] = list(ast.walk(line))
+        if not nodes[1:]:
+            found |= set(re.findall(r"[A-Za-z_]\w+", self.place.code))
+        for node in nodes:
+            if isinstance(node, ast.Name | ast.arg):
+                found.add(node.id if isinstance(node, ast.Name) else node.arg)
+            elif isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+        if self.node is not None:
+            found |= {a.arg for a in ast.walk(self.node.args) if isinstance(a, ast.arg)} | {self.node.name}
+        return frozenset(key for key in found if len(key) > 2 and key.lower() not in _GENERIC)
+
+    @cached_property
+    def _may_be_none(self) -> bool:
+        note = (
+            ast.unparse(self.node.returns) if self.node is not None and self.node.returns is not None else ""
+        )
+        return note != "None" and bool(re.search(r"\bOptional\[|\bNone\b", note))
+
+    def _constant(self, named: Sequence[str]) -> str:
+        """A constant that the tree has, named for the case or for the subject."""
+        subject = {part for key in self.keys for part in _parts(key)}
+        for name in named:
+            known = bool(re.fullmatch(r"[A-Z][A-Z0-9_]*", name)) or name.isupper()
+            if known and (_DEFAULT_NAME.search(name) or set(_parts(name)) & subject) and self._has(name):
+                return name
+        return ""
+
+    def _has(self, name: str) -> bool:
+        wanted = name.encode()
+        return any(
+            wanted in file.data and name in module_constants(module)
+            for path, file in self.candidate.before.items()
+            if path.endswith(".py") and (module := parsed(self.candidate.before, path)) is not None
+        )
+
+    def _default(self, value: Any) -> bool:
+        """Whether a parameter, a field, a `.get` or a table of defaults gives this value for a key."""
+        for path, file in self.candidate.before.items():
+            if not path.endswith(".py") or not any(key.encode() in file.data for key in self.keys):
+                continue
+            module = parsed(self.candidate.before, path)
+            if module is not None and any(
+                key in self.keys and same(default, value) for key, default in _defaults(module)
+            ):
+                return True
+        return False
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """Sentences of the function's docstring, and of the comments in it and right before it."""
+        if self.node is None:
+            return ()
+        lines = self.candidate.before[self.place.path].data.decode(errors="replace").split("\n")
+        first = self.node.lineno - 1
+        while first > 0 and lines[first - 1].strip().startswith(("#", "@")):
+            first -= 1
+        code = lines[first : self.node.end_lineno]
+        comments = "\n".join(found[1] for line in code if (found := re.search(r"#[ ]?(.*)", line)))
+        return (*_sentences(ast.get_docstring(self.node) or ""), *_sentences(comments))
+
+    @cached_property
+    def _others(self) -> tuple[str, ...]:
+        """Sentences elsewhere that name the subject: documents, comments, docstrings of modules and classes."""
+        found = []
+        for path, file in self.candidate.before.items():
+            if path.endswith(_DOCUMENTS):
+                found += _sentences(file.data.decode(errors="replace"))
+            elif path == self.place.path:
+                text = file.data.decode(errors="replace")
+                found += _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
+                for node in ast.walk(self.module) if self.module is not None else ():
+                    if isinstance(node, ast.Module | ast.ClassDef):
+                        found += _sentences(ast.get_docstring(node) or "")
+        return tuple(sentence for sentence in found if self._names(sentence))
+
+    def _names(self, sentence: str) -> bool:
+        """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
+        for key in self.keys:
+            words = re.escape(key.lower()).replace("_", "[_ ]")
+            if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
+                return True
+        return False
+
+    def _asserted(self, value: Any) -> bool:
+        """Whether a test asserts this value of the function."""
+        for path, file in self.candidate.before.items():
+            if not (is_test(path) and path.endswith(".py") and self.function.encode() in file.data):
+                continue
+            module = parsed(self.candidate.before, path)
+            for node in ast.walk(module) if module is not None else ():
+                if isinstance(node, ast.Compare) and f"{self.function}(" in ast.unparse(node.left):
+                    if any(same(_literal(side), value) for side in node.comparators):
+                        return True
+        return False
+
+    def _convention(self, value: Any) -> bool:
+        """Whether another function of the file, declared alike, gives this for an empty or missing input."""
+        note = ast.dump(self.node.returns) if self.node is not None and self.node.returns is not None else ""
+        for other in functions_of(self.module).values() if self.module is not None else ():
+            declared = ast.dump(other.returns) if other.returns is not None else ""
+            if other is self.node or declared != note:
+                continue
+            for node in ast.walk(other):
+                given: ast.expr | None = None
+                if isinstance(node, ast.If) and len(node.body) == 1 and isinstance(node.body[0], ast.Return):
+                    given = node.body[0].value or ast.Constant(None)
+                elif isinstance(node, ast.IfExp):
+                    given = node.orelse
+                if given is not None and _tests_emptiness(node) and same(_literal(given), value):
+                    return True
+        return False
+
+
+def _tests_emptiness(node: ast.AST) -> bool:
+    """`if not x`, `if x is None`, `x if x else`."""
+    test = getattr(node, "test", None)
+    if isinstance(test, ast.UnaryOp):
+        return isinstance(test.op, ast.Not)
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        return is_nothing(_literal(test.comparators[0]))
+    return isinstance(test, ast.Name | ast.Attribute)
+
+
+def _says(sentence: str, words: Sequence[str]) -> bool:
+    """Whether a sentence speaks of an absence, and spells a value besides."""
+    for word in words:
+        for found in re.finditer(rf"(?<![\w.`'\"-]){word}(?![\w-])", sentence):
+            rest = sentence[: found.start()] + " " + sentence[found.end() :]
+            if _ABSENCE.search(rest) or re.match(
+                r"[`'\"]?\s+(?:for|if|when|where|in case)\b", sentence[found.end() :]
+            ):
+                return True
+    return False
+
+
+def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
+    """Patterns of how documentation writes a value, or a constant's name."""
+    found = [re.escape(name.lower()).replace("_", "[_ ]") for name in named if len(name) > 2]
+    found = [f"[`'\"]?(?:\\w+\\.)?{word}[`'\"]?" for word in found]
+    if value is None:
+        return [*found, "`?(?:none|null)`?", "nothing", "(?:stays?|becomes?|remains?) missing"]
+    if isinstance(value, bool):
+        return [*found, *(("true", "on") if value else ("false", "off"))]
+    if isinstance(value, int | float):
+        words = {0: ("zero", "nothing", "free"), 1: ("one", "first", "starts at 1")}.get(value, ())
+        return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *words]
+    if isinstance(value, str) and value:
+        return [*found, f"[`'\"]+{re.escape(value.lower())}[`'\"]+"]
+    if is_nothing(value):
+        kind = {str: "text", list: "list", dict: "dict", tuple: "tuple"}.get(type(value), "")
+        return [
+            *found,
+            "empty",
+            "nothing",
+            "blank",
+            f"no {kind}",
+            *({str: ('""', "''"), list: (r"\[\]",)}.get(type(value), ())),
+        ]
+    return found
+
+
+def _sentences(text: str) -> list[str]:
+    """Sentences, clauses after a semicolon, and table rows, in lower case."""
+    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n\s*[-*|]|(?<=;)\s+", text.lower())
+    return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+def _parts(name: str) -> list[str]:
+    return [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return Unwritten(ast.unparse(node))
+
+
+def _defaults(module: ast.Module) -> Iterator[tuple[str, Any]]:
+    """(name, value) pairs that a file declares as defaults."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2:
+            key = node.args[0]
+            if node.func.attr in ("get", "pop", "setdefault") and isinstance(key, ast.Constant):
+                yield str(key.value), _literal(node.args[1])
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield from ((node.target.id, value) for value in _field_default(node.value))
+        elif isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            pairs = list(zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True))
+            pairs += [(a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None]
+            given = ((argument.arg, _literal(default)) for argument, default in pairs)
+            yield from ((name, value) for name, value in given if value is not None)  # None: it was not given
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            if any("default" in dotted(target).lower() for target in node.targets):
+                pairs_of = zip(node.value.keys, node.value.values, strict=True)
+                yield from ((str(k.value), _literal(v)) for k, v in pairs_of if isinstance(k, ast.Constant))
+
+
+def _field_default(value: ast.expr) -> Iterator[Any]:
+    """The default in `= 3`, `= field(default=3)` or `= Field(3)`; factories give their empty value."""
+    if not isinstance(value, ast.Call):
+        yield _literal(value)
+        return
+    empty: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0}
+    for keyword in value.keywords:
+        if keyword.arg == "default":
+            yield _literal(keyword.value)
+        elif keyword.arg in ("default_factory", "factory") and ast.unparse(keyword.value) in empty:
+            yield empty[ast.unparse(keyword.value)]
+    if value.args:
+        yield _literal(value.args[0])

@@ -1,0 +1,353 @@
+"""The result is stated: what a call that failed now gives is what the repository says it should."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from functions.core.redaction import redact
+from functions.harness.experiment import Proof
+from functions.harness.test_runs import same_type
+from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.principles.added import additions
+from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.results import (
+    Unwritten,
+    function_in,
+    given,
+    is_nothing,
+    leaves,
+    same,
+    shown_of,
+    value_of,
+)
+from functions.validate_patch.principles.sources import Sources
+from functions.validate_patch.syntax_tree import functions_of, module_constants
+
+_NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
+_SMALL = 2
+"""Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call that failed gives after the patch."""
+
+    call: str
+    value: Any
+
+
+def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
+    """At most one finding of each kind of result."""
+    if not candidate.places:
+        return
+    judged = _Judged(candidate, proof)
+    if not judged.answers and not judged.raises:
+        yield from judged.unseen()
+        return
+    yield from _first(judged.texts_of_none())
+    yield from _first(
+        (*judged.fixed(), *judged.borrowed(), *judged.echoed(), *judged.shortened(), *judged.figures())
+    )
+    yield from _first(judged.special())
+
+
+def _first(findings: Sequence[Finding] | Iterator[Finding]) -> Iterator[Finding]:
+    yield from list(findings)[:1]
+
+
+class _Judged:
+    def __init__(self, candidate: Candidate, proof: Proof) -> None:
+        self._candidate = candidate
+        incident = candidate.facts.incident
+        self._message = incident.title.partition(": ")[2]
+        self._place = _changed_place(candidate)
+        self.sources = Sources(candidate, self._place, self._message)
+        self.added = additions(candidate)
+        mended = proof.calls.mended if proof.calls is not None else ()
+        direct = [pair for pair in mended if function_in(str(pair[0]["call"])) == self.sources.function]
+        inner = [
+            pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
+        ]
+        pairs = direct or inner or list(mended)
+        self.answers = [
+            Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)
+        ]
+        self.raises = [
+            (call, now)
+            for call, now in pairs
+            if "raised" in now and not same_type(incident.error_type, now["raised"]["type"])
+        ]
+        worked = proof.calls.worked if proof.calls is not None else ()
+        same_function = {function_in(answer.call) for answer in self.answers}
+        self.worked = [
+            Answer(str(now["call"]), value_of(shown_of(was)))
+            for now, was in worked
+            if shown_of(was) and function_in(str(now["call"])) in same_function
+        ]
+
+    @property
+    def where(self) -> str:
+        after = parsed(self._candidate.after, self._place.path)
+        name = self.sources.function
+        nodes = functions_of(after).items() if after is not None else ()
+        line = next((n.lineno for key, n in nodes if key.rpartition(".")[2] == name), self._place.line)
+        return f"{self._place.path}:{line}"
+
+    @cached_property
+    def _usual(self) -> list[Any]:
+        """What calls that worked give, and what it holds."""
+        found: list[Any] = []
+        for answer in self.worked:
+            found += [answer.value, *leaves(answer.value)]
+        return found
+
+    def _is_usual(self, value: Any) -> bool:
+        return any(same(value, other) for other in self._usual)
+
+    def _names_of(self, value: Any) -> list[str]:
+        """Names that the patch adds of constants with this value, and keys of tables under which it stands."""
+        found = []
+        wanted = {item.name for item in self.added if item.name}
+        for path, file in self._candidate.before.items():
+            if not path.endswith(".py") or not any(name.encode() in file.data for name in wanted | {"{"}):
+                continue
+            module = parsed(self._candidate.before, path)
+            constants = module_constants(module) if module is not None else {}
+            for name, node in constants.items():
+                if name in wanted and same(_value(node), value):
+                    found.append(name)
+                if isinstance(node, ast.Dict) and path == self._place.path:
+                    found += [
+                        key
+                        for k, v in zip(node.keys, node.values, strict=True)
+                        if k is not None and same(_value(v), value) and (key := _key_name(k))
+                    ]
+                    found += [
+                        f"{name}"
+                        for k, v in zip(node.keys, node.values, strict=True)
+                        if k is not None and name in wanted and same(_value(v), value)
+                    ]
+        return found
+
+    def _stated(self, value: Any) -> str:
+        return self.sources.of(value, self._names_of(value))
+
+    def _question(self, answer: Answer, text: str, answers: Sequence[Answer] = ()) -> Finding:
+        calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
+        said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
+        return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)))
+
+    def texts_of_none(self) -> Iterator[Finding]:
+        """`str(None)` and its like, which then goes on as if it were data."""
+        for answer in self.answers:
+            for leaf in leaves(answer.value):
+                if (
+                    isinstance(leaf, str)
+                    and _NONE.search(leaf)
+                    and not _NONE.search(
+                        " ".join(text for text in given(answer.call) if isinstance(text, str))
+                    )
+                ):
+                    if any(isinstance(v, str) and _NONE.search(v) for v in self._usual):
+                        continue
+                    text = f"{answer.call[:160]} gives {leaf!r} after the patch: None has become text"
+                    yield Finding(Kind.REFUSE, redact(text), self.where, (redact(answer.call),))
+
+    def fixed(self) -> Iterator[Finding]:
+        """Nothing, or a constant, in place of a result."""
+        constants = [item.value for item in self.added if not item.name]
+        for answer in self.answers:
+            inputs = given(answer.call)
+            for leaf in (answer.value, *leaves(answer.value)):
+                whole = leaf is answer.value
+                if isinstance(leaf, list | dict | tuple) and leaf:
+                    continue
+                if self._is_usual(leaf) and not self._constant_here(answer, leaf):
+                    continue
+                held = any(same(leaf, other) for other in inputs)
+                invented = is_nothing(leaf) and not (held and not whole)
+                invented = invented or (not held and self._constant_here(answer, leaf))
+                invented = invented or (
+                    not held and any(same(leaf, c) for c in constants if c not in (None, ""))
+                )
+                if isinstance(leaf, str) and not invented:
+                    invented = self._holds(leaf, constants, inputs)
+                if invented and not self._stated(leaf) and not self._parts_stated(leaf, constants):
+                    nothing = "nothing in the repository states that this is its result then"
+                    alike = [a for a in self.answers if any(same(leaf, x) for x in leaves(a.value))]
+                    yield self._question(answer, nothing, alike)
+
+    def _parts_stated(self, leaf: Any, constants: Sequence[Any]) -> bool:
+        """Whether what is constant in a text is stated."""
+        if not isinstance(leaf, str):
+            return False
+        parts = [c for c in constants if isinstance(c, str) and c and c in leaf and c != leaf]
+        return bool(parts) and all(self._stated(part) for part in parts)
+
+    def _constant_here(self, answer: Answer, leaf: Any) -> bool:
+        """Whether every failing call gives this, and calls that worked give more than one thing."""
+        if len({a.call for a in self.answers}) < 2 or isinstance(leaf, Unwritten) and not leaf.text:
+            return False
+        inputs = {repr(given(a.call)) for a in self.answers}
+        alike = all(any(same(leaf, x) for x in (a.value, *leaves(a.value))) for a in self.answers)
+        several = len({repr(a.value) for a in self.worked}) != 1
+        return len(inputs) > 1 and alike and several and leaf is answer.value
+
+    def _holds(self, text: str, constants: Sequence[Any], inputs: Sequence[Any]) -> bool:
+        """Whether a text holds words that the patch adds, which no text that worked holds."""
+        for constant in constants:
+            if isinstance(constant, str) and constant.strip() and constant.lower() in text.lower():
+                seen = [v for v in (*self._usual, *inputs) if isinstance(v, str)]
+                if not any(constant.lower() in v.lower() for v in seen):
+                    return True
+        return False
+
+    def borrowed(self) -> Iterator[Finding]:
+        """The value of another key of a table."""
+        for answer in self.answers:
+            for table, key in self._tables:
+                if key is None or not same(answer.value, key[1]) or is_nothing(answer.value):
+                    continue
+                if any(same(v, answer.value) for v in given(answer.call)) or self._stated(answer.value):
+                    continue
+                text = (
+                    f"that is what {table} has for {key[0]}, and nothing states that it stands in for others"
+                )
+                yield self._question(answer, text)
+
+    @cached_property
+    def _tables(self) -> list[tuple[str, tuple[str, Any]]]:
+        module = parsed(self._candidate.before, self._place.path)
+        return [
+            (name, (ast.unparse(k), _value(v)))
+            for name, node in (module_constants(module).items() if module is not None else ())
+            if isinstance(node, ast.Dict)
+            for k, v in zip(node.keys, node.values, strict=True)
+            if k is not None
+        ]
+
+    def echoed(self) -> Iterator[Finding]:
+        """An input in place of a result."""
+        gives_back = sum(_echoes(answer) for answer in self.worked)
+        if gives_back and 2 * gives_back > len(self.worked):
+            return
+        told = [answer for answer in self.answers if _echoes(answer)]
+        if told and 2 * len(told) >= len(self.answers) and not self.sources.keeping():
+            text = "it gives back what it was given, which calls that worked do not"
+            if not self._stated(told[0].value):
+                yield self._question(told[0], text, told)
+
+    def shortened(self) -> Iterator[Finding]:
+        """A list with fewer items than went in, where calls that worked keep their number."""
+        if not any(_lengths(a) for a in self.worked) or any(_lengths(a) == 1 for a in self.worked):
+            return
+        for answer in self.answers:
+            if _lengths(answer) == 1 and not self.sources.leaving_out():
+                yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
+
+    def figures(self) -> Iterator[Finding]:
+        """A number that is stated nowhere, in what is reckoned."""
+        for item in self.added:
+            number = isinstance(item.value, int | float) and not isinstance(item.value, bool)
+            if not number or not item.reckoned or abs(item.value) <= _SMALL and item.value == int(item.value):
+                continue
+            if re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
+                continue
+            text = f"the patch reckons with {item.value!r}, which is stated nowhere in the repository"
+            yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+
+    @cached_property
+    def _all_text(self) -> str:
+        before = self._candidate.before
+        own = before[self._place.path].data.decode(errors="replace")
+        documents = (
+            f.data.decode(errors="replace") for p, f in before.items() if p.endswith((".md", ".rst", ".txt"))
+        )
+        return "\n".join((own, *documents, self._message))
+
+    def special(self) -> Iterator[Finding]:
+        """The very value that the incident was reported for, written into the code."""
+        quoted = re.findall(r"'([^']{1,60})'", self._message)
+        if not same_type(self._candidate.facts.incident.error_type, "KeyError") and not quoted:
+            return
+        code = self._place.code
+        for item in self.added:
+            if isinstance(item.value, str) and item.value in quoted and item.value not in code:
+                if not self.sources.of(item.value):
+                    text = f"the patch names {item.value!r}, the value of the reported call; others fail as it did"
+                    yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
+
+    def unseen(self) -> Iterator[Finding]:
+        """Nothing was run: constants that would become results have to be stated all the same."""
+        for item in self.added:
+            if item.name or item.reckoned or (isinstance(item.value, str) and len(item.value) > 40):
+                continue
+            if not self._stated(item.value):
+                text = (
+                    f"the patch brings in {item.value!r}, which nothing in the repository states; no call that"
+                    " failed could be made up to see what becomes of it"
+                )
+                yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
+                return
+
+
+def _changed_place(candidate: Candidate) -> Place:
+    """The innermost function of the traceback that the patch changes; else the innermost."""
+    for place in reversed(candidate.places):
+        old, new = parsed(candidate.before, place.path), parsed(candidate.after, place.path)
+        if old is None or new is None:
+            continue
+        names = [n for n, f in functions_of(old).items() if f.lineno <= place.line <= (f.end_lineno or 0)]
+        after = functions_of(new)
+        if (
+            names
+            and names[-1] in after
+            and ast.dump(after[names[-1]]) != ast.dump(functions_of(old)[names[-1]])
+        ):
+            return place
+    return candidate.places[-1]
+
+
+def _echoes(answer: Answer) -> bool:
+    value = answer.value
+    if is_nothing(value) or isinstance(value, bool | Unwritten):
+        return False
+    return any(same(value, other) for other in given(answer.call))
+
+
+def _lengths(answer: Answer) -> int:
+    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
+    longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
+    if not isinstance(answer.value, list) or longest < 0:
+        return 0
+    return 1 if len(answer.value) < longest else 2
+
+
+def _value(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return value_of(ast.unparse(node)) if isinstance(node, ast.Call) else Unwritten(ast.unparse(node))
+
+
+def _key_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
+def _text(value: Any) -> str:
+    return value.text if isinstance(value, Unwritten) else repr(value)[:120]
+
+
+RESULT_IS_STATED = Principle(
+    "result_stated",
+    "What a call that failed now gives is stated by the repository, or depends on the call as other results do.",
+    judge,
+)
