@@ -28,7 +28,7 @@ def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
     incident = candidate.facts.incident
     inner = candidate.places[-1].function if candidate.places else ""
     failed = [(_raising(call, incident.title), now) for call, now in calls.mended]
-    changed = [(was, now) for now, was in calls.differing]
+    changed = [(_called(was, now), now) for now, was in calls.differing]
     kinds: dict[str, list[Pair]] = {
         "incident": [pair for pair in failed if pair[0].get("exact")],
         "like it": [pair for pair in failed if not pair[0].get("exact")],
@@ -43,6 +43,10 @@ def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
         ordered = sorted(pairs, key=lambda pair: _order(str(pair[0]["call"]), inner))
         found += list(_distinct(ordered, why))
     return tuple(found)
+
+
+def _called(answer: Mapping[str, Any], call: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**answer, "call": call["call"], "imports": call["imports"]}
 
 
 def _raising(call: Mapping[str, Any], title: str) -> Mapping[str, Any]:

@@ -20,10 +20,16 @@ class Unwritten:
 
 
 def value_of(shown: str) -> Any:
-    """The value that a text stands for; `Unwritten` where it is none that can be written."""
+    """The value that a text stands for, of an object what it is made of; `Unwritten` where it is neither."""
     number = _NUMBER.fullmatch(shown)
     try:
-        return float(number[1]) if number else ast.literal_eval(shown)
+        if number:
+            return float(number[1])
+        node = ast.parse(shown, mode="eval").body
+        made = isinstance(node, ast.Call) and node.keywords and not node.args
+        if made:
+            return {k.arg: value_of(ast.unparse(k.value)) for k in node.keywords}  # type: ignore[attr-defined] # a call
+        return ast.literal_eval(node)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return Unwritten(shown)
 
@@ -38,6 +44,32 @@ def leaves(value: Any) -> Iterator[Any]:
             yield from leaves(inner)
     else:
         yield value
+
+
+Path = tuple[str, ...]
+"""Where a part stands in a value: keys of dictionaries, places in tuples, `*` for all items of a list."""
+
+
+def placed(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """The parts of a value with their paths, from the whole inwards."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from placed(inner, (*path, str(key)))
+    elif isinstance(value, tuple):
+        for number, inner in enumerate(value):
+            yield from placed(inner, (*path, str(number)))
+    elif isinstance(value, list | set):
+        for inner in value:
+            yield from placed(inner, (*path, "*"))
+
+
+def says_what_is_wrong(value: Any) -> bool:
+    """Whether a result is an answer that refuses: a status of 400 or more, or an error by name."""
+    if not isinstance(value, dict):
+        return False
+    status = next((value[key] for key in ("statusCode", "status_code", "status") if key in value), 0)
+    return bool({"error", "errors"} & value.keys()) or (isinstance(status, int) and status >= 400)
 
 
 def given(call: str) -> list[Any]:

@@ -13,6 +13,7 @@ from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.results import leaves
 from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.syntax_tree import dotted, module_constants
 from functions.validate_patch.tree import Change
@@ -76,10 +77,9 @@ class _Stated:
     def __init__(self, candidate: Candidate, proof: Proof) -> None:
         incident = candidate.facts.incident
         message = incident.title.partition(": ")[2]
+        self.sources = Sources(candidate, candidate.places[-1], message) if candidate.places else None
         self.ran = proof.calls is not None and any("value" in now for _, now in proof.calls.mended)
-        self.passed_over = bool(candidate.places) and bool(
-            Sources(candidate, candidate.places[-1], message).leaving_out()
-        )
+        self.passed_over = self.sources is not None and bool(self.sources.leaving_out())
 
 
 def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str, Finding]]:
@@ -136,6 +136,8 @@ def _handler(
             return Kind.QUESTION, "the handler passes over what failed, and nothing says that it may"
         if loop is None and not stated.ran:
             return Kind.QUESTION, "the handler does nothing about the error, so nobody learns of it"
+    if rest and (value := _invents(rest, stated)):
+        return Kind.QUESTION, f"the handler goes on with `{value}`, which nothing in the repository states"
     if rest and _tells_only_the_error(node, rest[-1]):
         return Kind.QUESTION, "the handler goes on with the error's text as if it were a result"
     if rest and isinstance(rest[-1], ast.Return) and loop is not None and not stated.passed_over:
@@ -255,6 +257,22 @@ def _raises_later(handler: ast.AST, loop: ast.AST | None, parents: dict[ast.AST,
     block = getattr(parents.get(loop), "body", [])
     after = block[block.index(loop) + 1 :] if loop in block else []
     return raises_always(getattr(loop, "orelse", [])) or raises_always(after)
+
+
+def _invents(rest: list[ast.stmt], stated: _Stated) -> str:
+    """What a handler binds to a name, where that is made of constants and not stated; else "".
+
+    What it returns is a result, which another principle judges.
+    """
+    if len(rest) != 1 or not isinstance(rest[0], ast.Assign | ast.AnnAssign) or rest[0].value is None:
+        return ""
+    try:
+        value = ast.literal_eval(rest[0].value)
+    except (ValueError, TypeError):
+        return ""
+    parts = [*leaves(value)]
+    known = stated.sources is not None and all(stated.sources.of(part) for part in parts)
+    return "" if known else ast.unparse(rest[0].value)
 
 
 def _tells_only_the_error(handler: ast.ExceptHandler, last: ast.stmt) -> bool:

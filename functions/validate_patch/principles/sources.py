@@ -34,10 +34,20 @@ _ABSENT = re.compile(
 _LEFT_OUT = re.compile(
     r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*|do(?:es)? not count|only)\b"
 )
-_KEPT = re.compile(
-    r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*|same)\b"
+_KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
+_CASE = re.compile(
+    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out|where|for)\b",
+    re.IGNORECASE,
+)
+_RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
+_PROMISED = re.compile(
+    r"(?P<none>\b(?:None|null)\b)|(?P<zero>\bzero\b)|(?P<empty>\bempty\b)|(?P<pair>\(-?\d+, -?\d+\))"
+    r"|(?P<number>(?<![\w.(])-?\d+(?:\.\d+)?(?= (?:for|if|when|where|in)\b))"
+    r"|(?P<text>\"[^\"]*\"|(?<!\w)'[^']*')(?= (?:for|if|when|where|in)\b)|(?P<name>\b[A-Z][A-Z0-9_]+\b)"
 )
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
+_VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
+"""A sentence with a number, or with a value in quotes beside the subject, gives another value than nothing."""
 _DOCUMENTS = (".md", ".rst", ".txt")
 _GENERIC = frozenset(
     {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
@@ -87,7 +97,8 @@ class Sources:
             if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
                 return sentence
         for sentence in self._others:
-            if _says(sentence, words) or (is_nothing(value) and _ABSENT.search(sentence)):
+            optional = is_nothing(value) and _ABSENT.search(sentence) and not _VALUE.search(sentence)
+            if _says(sentence, words) or optional:
                 return sentence
         if is_nothing(value) and (found := self._left_out()) and not isinstance(value, str):
             return found
@@ -95,16 +106,33 @@ class Sources:
             return "the code gives it elsewhere for the same case"
         return ""
 
+    @cached_property
+    def promised(self) -> tuple[tuple[Any, ...], str]:
+        """Values that the function's own docstring gives for a missing case, and the sentence that does."""
+        constants = module_constants(self.module) if self.module is not None else {}
+        text = ast.get_docstring(self.node) or "" if self.node is not None else ""
+        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", text):
+            sentence = " ".join(sentence.split())
+            if _CASE.search(sentence) and not _RAISES.search(sentence):
+                found = [v for match in _PROMISED.finditer(sentence) for v in _promises(match, constants)]
+                if found:
+                    return tuple(found), sentence
+        return (), ""
+
     def leaving_out(self) -> str:
         """What states that the case may be passed over."""
         return self._left_out()
+
+    def speaks_of(self, what: re.Pattern[str]) -> bool:
+        """Whether the documentation of the function, or of the subject, uses such a word."""
+        return any(what.search(sentence) for sentence in (*self._own, *self._others))
 
     def keeping(self) -> str:
         """What states that the input is given back."""
         return next((s for s in (*self._own, *self._others) if _KEPT.search(s)), "")
 
     def _left_out(self) -> str:
-        return next((s for s in (*self._own, *self._others) if _LEFT_OUT.search(s)), "")
+        return next((s for s in (*self._own, *self._others, *self._of_input) if _LEFT_OUT.search(s)), "")
 
     @property
     def function(self) -> str:
@@ -126,27 +154,33 @@ class Sources:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """What the failing line reads: keys, attributes, names; and the function's parameters."""
-        found = set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
-        try:
-            line = ast.parse(
-                self.place.code.rstrip(":") if self.place.code.endswith(":") else self.place.code
-            )
-        except SyntaxError:
-            line = ast.Module([], [])
-        nodes: list[ast.AST] = list(ast.walk(line))
-        if not nodes[1:]:
-            found |= set(re.findall(r"[A-Za-z_]\w+", self.place.code))
-        for node in nodes:
-            if isinstance(node, ast.Name | ast.arg):
-                found.add(node.id if isinstance(node, ast.Name) else node.arg)
-            elif isinstance(node, ast.Attribute):
-                found.add(node.attr)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-        if self.node is not None:
-            found |= {a.arg for a in ast.walk(self.node.args) if isinstance(a, ast.arg)} | {self.node.name}
-        return frozenset(key for key in found if len(key) > 2 and key.lower() not in _GENERIC)
+        """What is missing: keys that the message quotes, and keys and attributes that the failing line reads; of
+        a line that reads none, its names, and the function's parameters."""
+        nodes = list(ast.walk(self._line))
+        methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
+        found |= {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        found |= set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
+        keys = _telling(found)
+        if not keys & {word for word in re.findall(r"\w+", self.place.code)}:
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+            keys |= _telling(names) | self._parameters
+        return keys | _telling({self.function})
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        arguments = ast.walk(self.node.args) if self.node is not None else ()
+        return _telling({a.arg for a in arguments if isinstance(a, ast.arg)})
+
+    @property
+    def _line(self) -> ast.AST:
+        """The statement that failed, as far as its line tells."""
+        for text in (self.place.code, f"{self.place.code} pass", self.place.code.partition("return ")[2]):
+            try:
+                return ast.parse(text)
+            except SyntaxError:
+                continue
+        return ast.Module([], [])
 
     @cached_property
     def _may_be_none(self) -> bool:
@@ -199,8 +233,18 @@ class Sources:
 
     @cached_property
     def _others(self) -> tuple[str, ...]:
-        """Sentences elsewhere that name the subject: documents, comments, docstrings of modules and classes."""
-        found = []
+        """Sentences elsewhere that name what is missing."""
+        return tuple(sentence for sentence in self._elsewhere if _names(sentence, self.keys))
+
+    @cached_property
+    def _of_input(self) -> tuple[str, ...]:
+        """Sentences elsewhere that name a parameter."""
+        return tuple(sentence for sentence in self._elsewhere if _names(sentence, self._parameters))
+
+    @cached_property
+    def _elsewhere(self) -> tuple[str, ...]:
+        """Sentences of documents, and of the file's comments and docstrings of modules and classes."""
+        found: list[str] = []
         for path, file in self.candidate.before.items():
             if path.endswith(_DOCUMENTS):
                 found += _sentences(file.data.decode(errors="replace"))
@@ -210,15 +254,7 @@ class Sources:
                 for node in ast.walk(self.module) if self.module is not None else ():
                     if isinstance(node, ast.Module | ast.ClassDef):
                         found += _sentences(ast.get_docstring(node) or "")
-        return tuple(sentence for sentence in found if self._names(sentence))
-
-    def _names(self, sentence: str) -> bool:
-        """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
-        for key in self.keys:
-            words = re.escape(key.lower()).replace("_", "[_ ]")
-            if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
-                return True
-        return False
+        return tuple(found)
 
     def _asserted(self, value: Any) -> bool:
         """Whether a test asserts this value of the function."""
@@ -233,11 +269,12 @@ class Sources:
         return False
 
     def _convention(self, value: Any) -> bool:
-        """Whether another function of the file, declared alike, gives this for an empty or missing input."""
+        """Whether another function of the file, of the same input, gives this where that is empty or missing."""
         note = ast.dump(self.node.returns) if self.node is not None and self.node.returns is not None else ""
         for other in functions_of(self.module).values() if self.module is not None else ():
             declared = ast.dump(other.returns) if other.returns is not None else ""
-            if other is self.node or declared != note:
+            names = {a.arg for a in ast.walk(other.args) if isinstance(a, ast.arg)}
+            if other is self.node or declared != note or not names & self._parameters:
                 continue
             for node in ast.walk(other):
                 given: ast.expr | None = None
@@ -248,6 +285,26 @@ class Sources:
                 if given is not None and _tests_emptiness(node) and same(_literal(given), value):
                     return True
         return False
+
+
+def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]:
+    kind, text = match.lastgroup, match[0]
+    if kind == "empty":
+        return ["", [], {}, ()]
+    if kind == "name":
+        return [_literal(constants[text])] if text in constants else []
+    if kind in ("text", "pair"):
+        return [_literal(ast.parse(text, mode="eval").body)]
+    return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
+
+
+def _names(sentence: str, keys: frozenset[str]) -> bool:
+    """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
+    for key in keys:
+        words = re.escape(key.lower()).replace("_", "[_ ]")
+        if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
+            return True
+    return False
 
 
 def _tests_emptiness(node: ast.AST) -> bool:
@@ -299,9 +356,13 @@ def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
 
 
 def _sentences(text: str) -> list[str]:
-    """Sentences, clauses after a semicolon, and table rows, in lower case."""
-    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n\s*[-*|]|(?<=;)\s+", text.lower())
+    """Sentences, and rows of tables and lists, in lower case."""
+    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n\s*[-*|]", text.lower())
     return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+def _telling(names: set[str]) -> frozenset[str]:
+    return frozenset(name for name in names if len(name) > 2 and name.lower() not in _GENERIC)
 
 
 def _parts(name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from functions.validate_patch.candidate import Candidate, Place, parsed
 from functions.validate_patch.principles.added import additions
 from functions.validate_patch.principles.finding import Finding, Kind, Principle
 from functions.validate_patch.principles.results import (
+    Path,
     Unwritten,
     function_in,
     given,
     is_nothing,
     leaves,
+    placed,
     same,
+    says_what_is_wrong,
     shown_of,
     value_of,
 )
@@ -29,6 +33,9 @@ from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.syntax_tree import functions_of, module_constants
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
+_CHANCE = frozenset({"now", "today", "utcnow", "time", "random", "choice", "uuid4", "randint", "token_hex"})
+_PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
+_OFTEN = 0.3
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
@@ -47,18 +54,27 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     if not candidate.places:
         return
     judged = _Judged(candidate, proof)
-    if not judged.answers and not judged.raises:
+    if not judged.answers and not judged.raises and not judged.refusals:
         yield from judged.unseen()
         return
     yield from _first(judged.texts_of_none())
     yield from _first(
-        (*judged.fixed(), *judged.borrowed(), *judged.echoed(), *judged.shortened(), *judged.figures())
+        itertools.chain(
+            judged.promised(),
+            judged.let_through(),
+            judged.fixed(),
+            judged.borrowed(),
+            judged.echoed(),
+            judged.shortened(),
+            judged.figures(),
+            judged.by_chance(),
+        )
     )
     yield from _first(judged.special())
 
 
-def _first(findings: Sequence[Finding] | Iterator[Finding]) -> Iterator[Finding]:
-    yield from list(findings)[:1]
+def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
+    yield from itertools.islice(findings, 1)
 
 
 class _Judged:
@@ -75,9 +91,9 @@ class _Judged:
             pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
         ]
         pairs = direct or inner or list(mended)
-        self.answers = [
-            Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)
-        ]
+        answers = [Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)]
+        self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
+        self.refusals = len(answers) - len(self.answers)
         self.raises = [
             (call, now)
             for call, now in pairs
@@ -100,15 +116,15 @@ class _Judged:
         return f"{self._place.path}:{line}"
 
     @cached_property
-    def _usual(self) -> list[Any]:
-        """What calls that worked give, and what it holds."""
-        found: list[Any] = []
-        for answer in self.worked:
-            found += [answer.value, *leaves(answer.value)]
-        return found
+    def _usual(self) -> list[tuple[Path, Any]]:
+        """What calls that worked give, part by part."""
+        return [part for answer in self.worked for part in placed(answer.value)]
 
-    def _is_usual(self, value: Any) -> bool:
-        return any(same(value, other) for other in self._usual)
+    def _is_usual(self, path: Path, value: Any) -> bool:
+        """Whether calls that worked give this at this place; of nothing, many have to."""
+        here = [other for where, other in self._usual if where == path]
+        alike = sum(same(value, other) for other in here)
+        return alike > len(here) * _OFTEN if is_nothing(value) else alike > 0
 
     def _names_of(self, value: Any) -> list[str]:
         """Names that the patch adds of constants with this value, and keys of tables under which it stands."""
@@ -128,11 +144,8 @@ class _Judged:
                         for k, v in zip(node.keys, node.values, strict=True)
                         if k is not None and same(_value(v), value) and (key := _key_name(k))
                     ]
-                    found += [
-                        f"{name}"
-                        for k, v in zip(node.keys, node.values, strict=True)
-                        if k is not None and name in wanted and same(_value(v), value)
-                    ]
+                    if name in wanted and "default" in name.lower():
+                        found += [name for v in node.values if same(_value(v), value)]
         return found
 
     def _stated(self, value: Any) -> str:
@@ -143,8 +156,43 @@ class _Judged:
         said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
         return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)))
 
+    def promised(self) -> Iterator[Finding]:
+        """Something else than the docstring gives for the case, or an error where it gives a value."""
+        values, sentence = self.sources.promised
+        if not values:
+            return
+        other = [a for a in self.answers if not any(same(p, v) for p in _all(a.value) for v in values)]
+        if 2 * len(other) > len(self.answers):
+            yield self._question(other[0], f"its docstring says: {sentence}", other)
+        elif not self.answers and self.raises:
+            call, now = self.raises[0]
+            text = f"{call['call']} failed, and raises {now['raised']['type']} after the patch; its docstring says: "
+            yield Finding(
+                Kind.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
+            )
+
+    def let_through(self) -> Iterator[Finding]:
+        """A result for what the code refused on purpose."""
+        inner = self._candidate.places[-1]
+        if inner.code.startswith(("raise ", "assert ")):
+            for answer in self.answers:
+                if function_in(answer.call) == inner.function:
+                    text = f"the code refused it on purpose (`{inner.code[:80]}`)"
+                    yield self._question(answer, text)
+
+    def by_chance(self) -> Iterator[Finding]:
+        """A result that hangs on the clock, or on chance, which nobody spoke of."""
+        if self.sources.speaks_of(_PRESENT):
+            return
+        for item in self.added:
+            if item.name in _CHANCE:
+                text = f"what the patch gives depends on `{item.name}`, and nothing in the repository says that it does"
+                yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
+        if not _NONE.search(self._message.replace("NoneType", "None")):
+            return
         for answer in self.answers:
             for leaf in leaves(answer.value):
                 if (
@@ -154,59 +202,63 @@ class _Judged:
                         " ".join(text for text in given(answer.call) if isinstance(text, str))
                     )
                 ):
-                    if any(isinstance(v, str) and _NONE.search(v) for v in self._usual):
-                        continue
                     text = f"{answer.call[:160]} gives {leaf!r} after the patch: None has become text"
                     yield Finding(Kind.REFUSE, redact(text), self.where, (redact(answer.call),))
 
     def fixed(self) -> Iterator[Finding]:
         """Nothing, or a constant, in place of a result."""
-        constants = [item.value for item in self.added if not item.name]
         for answer in self.answers:
-            inputs = given(answer.call)
-            for leaf in (answer.value, *leaves(answer.value)):
-                whole = leaf is answer.value
-                if isinstance(leaf, list | dict | tuple) and leaf:
+            for path, part in placed(answer.value):
+                if isinstance(part, list | dict | tuple | set) and part:
                     continue
-                if self._is_usual(leaf) and not self._constant_here(answer, leaf):
+                alike = [
+                    a for a in self.answers if any(p == path and same(part, x) for p, x in placed(a.value))
+                ]
+                if 3 * len(alike) < len(self.answers) or not self._is_invented(answer, path, part):
                     continue
-                held = any(same(leaf, other) for other in inputs)
-                invented = is_nothing(leaf) and not (held and not whole)
-                invented = invented or (not held and self._constant_here(answer, leaf))
-                invented = invented or (
-                    not held and any(same(leaf, c) for c in constants if c not in (None, ""))
-                )
-                if isinstance(leaf, str) and not invented:
-                    invented = self._holds(leaf, constants, inputs)
-                if invented and not self._stated(leaf) and not self._parts_stated(leaf, constants):
+                if not self._stated(part) and not self._parts_stated(part):
                     nothing = "nothing in the repository states that this is its result then"
-                    alike = [a for a in self.answers if any(same(leaf, x) for x in leaves(a.value))]
                     yield self._question(answer, nothing, alike)
 
-    def _parts_stated(self, leaf: Any, constants: Sequence[Any]) -> bool:
+    def _is_invented(self, answer: Answer, path: Path, part: Any) -> bool:
+        """Whether a part of a result comes from no input and is not what such calls give."""
+        constant = not path and self._constant_here(answer)
+        if self._is_usual(path, part) and not constant:
+            return False
+        if any(same(part, other) for other in given(answer.call)) and path:
+            return False
+        if is_nothing(part) or constant:
+            return True
+        if any(same(part, other) for other in given(answer.call)):
+            return False
+        constants = [c for c in self._constants if c is not None]
+        return any(same(part, c) for c in constants) or (
+            isinstance(part, str) and self._holds(path, part, given(answer.call))
+        )
+
+    @cached_property
+    def _constants(self) -> list[Any]:
+        return [item.value for item in self.added if not item.name]
+
+    def _parts_stated(self, part: Any) -> bool:
         """Whether what is constant in a text is stated."""
-        if not isinstance(leaf, str):
+        if not isinstance(part, str):
             return False
-        parts = [c for c in constants if isinstance(c, str) and c and c in leaf and c != leaf]
-        return bool(parts) and all(self._stated(part) for part in parts)
+        held = [c for c in self._constants if isinstance(c, str) and c and c in part and c != part]
+        return bool(held) and all(self._stated(constant) for constant in held)
 
-    def _constant_here(self, answer: Answer, leaf: Any) -> bool:
+    def _constant_here(self, answer: Answer) -> bool:
         """Whether every failing call gives this, and calls that worked give more than one thing."""
-        if len({a.call for a in self.answers}) < 2 or isinstance(leaf, Unwritten) and not leaf.text:
-            return False
         inputs = {repr(given(a.call)) for a in self.answers}
-        alike = all(any(same(leaf, x) for x in (a.value, *leaves(a.value))) for a in self.answers)
-        several = len({repr(a.value) for a in self.worked}) != 1
-        return len(inputs) > 1 and alike and several and leaf is answer.value
+        alike = all(same(answer.value, a.value) for a in self.answers)
+        return len(inputs) > 1 and alike and len({repr(a.value) for a in self.worked}) != 1
 
-    def _holds(self, text: str, constants: Sequence[Any], inputs: Sequence[Any]) -> bool:
+    def _holds(self, path: Path, text: str, inputs: Sequence[Any]) -> bool:
         """Whether a text holds words that the patch adds, which no text that worked holds."""
-        for constant in constants:
-            if isinstance(constant, str) and constant.strip() and constant.lower() in text.lower():
-                seen = [v for v in (*self._usual, *inputs) if isinstance(v, str)]
-                if not any(constant.lower() in v.lower() for v in seen):
-                    return True
-        return False
+        seen = [v.lower() for p, v in self._usual if p == path and isinstance(v, str)]
+        seen += [v.lower() for v in inputs if isinstance(v, str)]
+        words = [c.lower() for c in self._constants if isinstance(c, str) and c.strip()]
+        return any(word in text.lower() and not any(word in other for other in seen) for word in words)
 
     def borrowed(self) -> Iterator[Finding]:
         """The value of another key of a table."""
@@ -214,7 +266,16 @@ class _Judged:
             for table, key in self._tables:
                 if key is None or not same(answer.value, key[1]) or is_nothing(answer.value):
                     continue
-                if any(same(v, answer.value) for v in given(answer.call)) or self._stated(answer.value):
+                own = any(
+                    ast.unparse(ast.Constant(v)) == key[0]
+                    for v in given(answer.call)
+                    if not isinstance(v, list | dict | tuple)
+                )
+                if (
+                    own
+                    or any(same(v, answer.value) for v in given(answer.call))
+                    or self._stated(answer.value)
+                ):
                     continue
                 text = (
                     f"that is what {table} has for {key[0]}, and nothing states that it stands in for others"
@@ -284,17 +345,14 @@ class _Judged:
                     yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
 
     def unseen(self) -> Iterator[Finding]:
-        """Nothing was run: constants that would become results have to be stated all the same."""
-        for item in self.added:
-            if item.name or item.reckoned or (isinstance(item.value, str) and len(item.value) > 40):
-                continue
-            if not self._stated(item.value):
-                text = (
-                    f"the patch brings in {item.value!r}, which nothing in the repository states; no call that"
-                    " failed could be made up to see what becomes of it"
-                )
-                yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
-                return
+        """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
+        results = [item for item in self.added if item.name or not item.reckoned]
+        constants = (item for item in results if not item.name and not self._stated(item.value))
+        unstated = next(constants, None)
+        brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
+        text = f"no call that fails as the incident did could be made up, so what the patch gives then{brings} was not seen"
+        line = f"{unstated.path}:{unstated.line}" if unstated else self.where
+        yield Finding(Kind.QUESTION, redact(text), line)
 
 
 def _changed_place(candidate: Candidate) -> Place:
@@ -314,6 +372,11 @@ def _changed_place(candidate: Candidate) -> Place:
     return candidate.places[-1]
 
 
+def _all(value: Any) -> Iterator[Any]:
+    yield value
+    yield from leaves(value)
+
+
 def _echoes(answer: Answer) -> bool:
     value = answer.value
     if is_nothing(value) or isinstance(value, bool | Unwritten):
@@ -324,9 +387,10 @@ def _echoes(answer: Answer) -> bool:
 def _lengths(answer: Answer) -> int:
     """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
     longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
-    if not isinstance(answer.value, list) or longest < 0:
+    made = max((len(v) for _, v in placed(answer.value) if isinstance(v, list)), default=-1)
+    if made < 0 or longest < 0:
         return 0
-    return 1 if len(answer.value) < longest else 2
+    return 1 if made < longest else 2
 
 
 def _value(node: ast.expr) -> Any:
