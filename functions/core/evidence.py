@@ -64,6 +64,26 @@ class Question:
     def said(self) -> str:
         return f"{self.text} ({self.where})" if self.where else self.text
 
+    def to_state(self) -> dict[str, Any]:
+        """The same, short enough for the workflow's state."""
+        calls = [call[:200] for call in self.calls[:2]]
+        return {
+            "principle": self.principle,
+            "text": self.text[:500],
+            "where": self.where[:200],
+            "calls": calls,
+        }
+
+
+BEHAVIOUR = {
+    "incident": "fails as reported",
+    "like it": "fails like it",
+    "changed": "worked, and changed",
+    "refused": "refused on purpose",
+    "worked": "worked, and stays",
+}
+"""Why a row is in the behaviour table → in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
@@ -73,7 +93,7 @@ class Behaviour:
     before: str
     after: str
     why: str
-    """`incident`, `like it`, `refused`, `worked` or `changed`."""
+    """A key of `BEHAVIOUR`."""
     imports: tuple[tuple[str, str], ...] = ()
     """Module ("" for `import name`) and name, of what the call uses."""
 
@@ -133,6 +153,15 @@ class Evidence:
     def not_proven(self) -> tuple[str, ...]:
         """What could not be proven, one sentence per gate that did not run."""
         return tuple(f"{gate.gate}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN)
+
+    @property
+    def proof(self) -> str:
+        """What is proven, as one heading: never that all is well where something is asked or not proven."""
+        if self.questions:
+            return "People have to judge"
+        return (
+            "NOT fully proven" if self.not_proven else f"Proven: all {len(self.gates)} checks ran and passed"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from functions.core.evidence import Behaviour, GateResult, Question, Result
+from functions.core.redaction import redact
 from functions.harness.experiment import Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles import PRINCIPLES, Finding, Kind, Principle
 from functions.validate_patch.principles.stated import RESULT_IS_STATED
 from functions.validate_patch.principles.stays import WHAT_WORKED_STAYS
 
+_WORDS = 8
+"""Characters of what a line is quoted with, at least."""
 _MOST = 5
 """Findings of one principle that are told."""
 
@@ -49,11 +53,16 @@ def _gate(
     refused = [_said(finding) for finding in found if finding.kind is Kind.REFUSE]
     if refused:
         return GateResult(principle.name, Result.FAIL, refused[0], tuple(refused), (), seconds), []
-    asked = [Question(principle.name, f.text, f.where, f.calls) for f in found]
+    answered = [said for finding in found if (said := _justified(candidate, finding))]
+    asked = [
+        Question(principle.name, f.text, f.where, f.calls) for f in found if not _justified(candidate, f)
+    ]
     if asked:
         texts = tuple(question.said for question in asked)
         return GateResult(principle.name, Result.QUESTION, texts[0], texts, (), seconds), asked
-    why, detail = _shown(principle, candidate, proof)
+    if answered:
+        return GateResult(principle.name, Result.PASS, answered[0], (), (), seconds), []
+    why, detail = _shown(principle, proof)
     if why:
         return GateResult(principle.name, Result.NOT_RUN, f"not run: {why}", (), (), seconds), []
     return GateResult(principle.name, Result.PASS, detail, (), (), seconds), []
@@ -63,7 +72,19 @@ def _said(finding: Finding) -> str:
     return f"{finding.where}: {finding.text}" if finding.where else finding.text
 
 
-def _shown(principle: Principle, candidate: Candidate, proof: Proof) -> tuple[str, str]:
+def _justified(candidate: Candidate, finding: Finding) -> str:
+    """What the model pointed to in answer to a question, if it is there, as fetched, and says so; else ""."""
+    for given in candidate.proposal.justifications:
+        file = candidate.before.get(given.path)
+        lines = file.data.decode(errors="replace").split("\n") if file is not None else []
+        there = " ".join(" ".join(lines[given.line - 1 : given.line + 2]).split())
+        says = " ".join(given.says.split())
+        if len(says) >= _WORDS and says in there and any(re.search(w, says.lower()) for w in finding.words):
+            return redact(f"{finding.text}; {given.path}:{given.line} says: {says}")
+    return ""
+
+
+def _shown(principle: Principle, proof: Proof) -> tuple[str, str]:
     """Why a principle had nothing to judge, or ""; and what it has seen to hold."""
     calls, shown = proof.calls, proof.reproduction
     if principle not in (RESULT_IS_STATED, WHAT_WORKED_STAYS):

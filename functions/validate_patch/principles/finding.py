@@ -29,11 +29,13 @@ class Finding:
     """`path:line` of what it is about, in the patched tree; "" for the patch as a whole."""
     calls: tuple[str, ...] = ()
     """Calls that show it, as source text."""
+    words: tuple[str, ...] = ()
+    """Patterns of what a sentence that answers the question has to say; () where no sentence can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principle:
-    """A principle. `examples` are cases of `tests/data/validate` by name → whether it must object."""
+    """A principle."""
 
     name: str
     sentence: str

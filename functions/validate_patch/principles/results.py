@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,6 +64,9 @@ def placed(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     elif isinstance(value, list | set):
         for inner in value:
             yield from placed(inner, (*path, "*"))
+    elif isinstance(value, str) and value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            yield from placed(json.loads(value), (*path, "json"))
 
 
 def says_what_is_wrong(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -19,6 +20,8 @@ from functions.validate_patch.syntax_tree import dotted, module_constants
 from functions.validate_patch.tree import Change
 
 _BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
+_MANY = 4
+"""Built-in exception types in one handler that together catch nearly everything."""
 _ENDS_ITERATION = frozenset({"StopIteration", "StopAsyncIteration", "EOFError", "Empty", "QueueEmpty"})
 _NO_ERRORS = frozenset(
     {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
@@ -69,6 +72,8 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
             else:
                 yield finding
         yield from _markers(change)
+        if old is not None and not is_test(change.path):
+            yield from _unguarded(old, new, change.path)
 
 
 class _Stated:
@@ -111,7 +116,8 @@ def _handler(
     module: ast.Module, node: ast.ExceptHandler, parents: dict[ast.AST, ast.AST], stated: _Stated
 ) -> tuple[Kind, str] | None:
     names = caught(module, node)
-    wide = node.type is None or _BROAD & set(names)
+    many = sum(hasattr(builtins, name) for name in names) >= _MANY
+    wide = node.type is None or _BROAD & set(names) or many
     shown = f"except {ast.unparse(node.type)}" if node.type is not None else "bare except"
     if raises_always(node.body):
         again = any(isinstance(n, ast.Raise) and n.exc is None for n in ast.walk(node))
@@ -187,6 +193,20 @@ def _no_error(node: ast.Raise, parents: dict[ast.AST, ast.AST]) -> tuple[Kind, s
             f"`{name}` is not an error: it ends the caller's loop or the process as if all were well",
         )
     return None
+
+
+_GUARDING = re.compile(r"compare_digest|(?:verify|check|validate|authenti|authori|escape|saniti)")
+
+
+def _unguarded(old: ast.Module, new: ast.Module, path: str) -> Iterator[Finding]:
+    """Calls that guard, which a file no longer makes."""
+    kept = {dotted(node.func).rpartition(".")[2] for node in ast.walk(new) if isinstance(node, ast.Call)}
+    for node in ast.walk(old):
+        name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+        if name not in kept and _GUARDING.match(name):
+            yield Finding(
+                Kind.REFUSE, f"`{name}(…)` is no longer called, and with it goes what it guarded", path
+            )
 
 
 def _markers(change: Change) -> Iterator[Finding]:

@@ -108,10 +108,9 @@ class Sources:
 
     @cached_property
     def promised(self) -> tuple[tuple[Any, ...], str]:
-        """Values that the function's own docstring gives for a missing case, and the sentence that does."""
+        """Values that the function's docstring or comments give for a missing case, and the sentence that does."""
         constants = module_constants(self.module) if self.module is not None else {}
-        text = ast.get_docstring(self.node) or "" if self.node is not None else ""
-        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", text):
+        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", "\n\n".join(self._own_text)):
             sentence = " ".join(sentence.split())
             if _CASE.search(sentence) and not _RAISES.search(sentence):
                 found = [v for match in _PROMISED.finditer(sentence) for v in _promises(match, constants)]
@@ -162,7 +161,7 @@ class Sources:
         found |= {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         found |= set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
         keys = _telling(found)
-        if not keys & {word for word in re.findall(r"\w+", self.place.code)}:
+        if not keys & set(re.findall(r"\w+", self.place.code)):
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             keys |= _telling(names) | self._parameters
         return keys | _telling({self.function})
@@ -170,7 +169,8 @@ class Sources:
     @cached_property
     def _parameters(self) -> frozenset[str]:
         arguments = ast.walk(self.node.args) if self.node is not None else ()
-        return _telling({a.arg for a in arguments if isinstance(a, ast.arg)})
+        names = {a.arg for a in arguments if isinstance(a, ast.arg)}
+        return frozenset(name for name in names if len(name) > 2) - {"self", "cls"}
 
     @property
     def _line(self) -> ast.AST:
@@ -193,6 +193,8 @@ class Sources:
         """A constant that the tree has, named for the case or for the subject."""
         subject = {part for key in self.keys for part in _parts(key)}
         for name in named:
+            if name.lower() in ("default", "other", "else"):
+                return name
             known = bool(re.fullmatch(r"[A-Z][A-Z0-9_]*", name)) or name.isupper()
             if known and (_DEFAULT_NAME.search(name) or set(_parts(name)) & subject) and self._has(name):
                 return name
@@ -221,6 +223,10 @@ class Sources:
     @cached_property
     def _own(self) -> tuple[str, ...]:
         """Sentences of the function's docstring, and of the comments in it and right before it."""
+        return tuple(sentence for text in self._own_text for sentence in _sentences(text))
+
+    @cached_property
+    def _own_text(self) -> tuple[str, ...]:
         if self.node is None:
             return ()
         lines = self.candidate.before[self.place.path].data.decode(errors="replace").split("\n")
@@ -229,7 +235,7 @@ class Sources:
             first -= 1
         code = lines[first : self.node.end_lineno]
         comments = "\n".join(found[1] for line in code if (found := re.search(r"#[ ]?(.*)", line)))
-        return (*_sentences(ast.get_docstring(self.node) or ""), *_sentences(comments))
+        return ast.get_docstring(self.node) or "", comments
 
     @cached_property
     def _others(self) -> tuple[str, ...]:
@@ -257,15 +263,16 @@ class Sources:
         return tuple(found)
 
     def _asserted(self, value: Any) -> bool:
-        """Whether a test asserts this value of the function."""
+        """Whether a test asserts this value of the function where something is missing or empty."""
         for path, file in self.candidate.before.items():
             if not (is_test(path) and path.endswith(".py") and self.function.encode() in file.data):
                 continue
             module = parsed(self.candidate.before, path)
             for node in ast.walk(module) if module is not None else ():
-                if isinstance(node, ast.Compare) and f"{self.function}(" in ast.unparse(node.left):
-                    if any(same(_literal(side), value) for side in node.comparators):
-                        return True
+                if not isinstance(node, ast.Compare) or not _calls_with_nothing(node.left, self.function):
+                    continue
+                if any(same(_literal(side), value) for side in node.comparators):
+                    return True
         return False
 
     def _convention(self, value: Any) -> bool:
@@ -296,6 +303,12 @@ def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]
     if kind in ("text", "pair"):
         return [_literal(ast.parse(text, mode="eval").body)]
     return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
+
+
+def _calls_with_nothing(node: ast.expr, function: str) -> bool:
+    """Whether an expression calls the function with something that is missing or empty."""
+    text = ast.unparse(node)
+    return f"{function}(" in text and bool(re.search(r"None|\[\]|\{\}|''|\(\)", text))
 
 
 def _names(sentence: str, keys: frozenset[str]) -> bool:

@@ -29,13 +29,14 @@ from functions.validate_patch.principles.results import (
     shown_of,
     value_of,
 )
-from functions.validate_patch.principles.sources import Sources
+from functions.validate_patch.principles.sources import Sources, spellings
 from functions.validate_patch.syntax_tree import functions_of, module_constants
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
+_BLANK = re.compile(r"\b(?:blank|empty)\b")
 _CHANCE = frozenset({"now", "today", "utcnow", "time", "random", "choice", "uuid4", "randint", "token_hex"})
 _PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
-_OFTEN = 0.3
+_OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
@@ -105,7 +106,13 @@ class _Judged:
             Answer(str(now["call"]), value_of(shown_of(was)))
             for now, was in worked
             if shown_of(was) and function_in(str(now["call"])) in same_function
+            # An input that is made of what the patch adds says nothing of what is usual.
+            if not self._made_of_additions(str(now["call"]))
         ]
+
+    def _made_of_additions(self, call: str) -> bool:
+        texts = [c for c in self._constants if isinstance(c, str) and len(c) > 1]
+        return any(same(text, value) for text in texts for value in given(call))
 
     @property
     def where(self) -> str:
@@ -154,13 +161,17 @@ class _Judged:
     def _question(self, answer: Answer, text: str, answers: Sequence[Answer] = ()) -> Finding:
         calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
         said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
-        return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)))
+        words = [w for part in _all(answer.value) for w in spellings(part, self._names_of(part))]
+        return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
 
     def promised(self) -> Iterator[Finding]:
         """Something else than the docstring gives for the case, or an error where it gives a value."""
         values, sentence = self.sources.promised
         if not values:
             return
+        several = len({repr(answer.value) for answer in self.answers}) > _FEW
+        if several and not all(map(_only_given, self.answers)):
+            return  # it depends on the input: the sentence speaks of another case
         other = [a for a in self.answers if not any(same(p, v) for p in _all(a.value) for v in values)]
         if 2 * len(other) > len(self.answers):
             yield self._question(other[0], f"its docstring says: {sentence}", other)
@@ -216,16 +227,24 @@ class _Judged:
                 ]
                 if 3 * len(alike) < len(self.answers) or not self._is_invented(answer, path, part):
                     continue
-                if not self._stated(part) and not self._parts_stated(part):
+                said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
+                if not said or self._speaks_of_blanks_alone(said, answer):
                     nothing = "nothing in the repository states that this is its result then"
                     yield self._question(answer, nothing, alike)
+
+    def _speaks_of_blanks_alone(self, sentence: str, answer: Answer) -> bool:
+        """Whether a sentence lets blank input be left out, and this one is not blank."""
+        texts = [text for text in given(answer.call) if isinstance(text, str)]
+        spoken = _BLANK.search(sentence) and re.search(r"\b(?:skip|ignor|left out)", sentence)
+        return bool(spoken) and bool(texts) and all(text.strip() for text in texts)
 
     def _is_invented(self, answer: Answer, path: Path, part: Any) -> bool:
         """Whether a part of a result comes from no input and is not what such calls give."""
         constant = not path and self._constant_here(answer)
         if self._is_usual(path, part) and not constant:
             return False
-        if any(same(part, other) for other in given(answer.call)) and path:
+        item = "*" in path or (path and not is_nothing(part))
+        if item and any(same(part, other) for other in given(answer.call)):
             return False
         if is_nothing(part) or constant:
             return True
@@ -248,10 +267,12 @@ class _Judged:
         return bool(held) and all(self._stated(constant) for constant in held)
 
     def _constant_here(self, answer: Answer) -> bool:
-        """Whether every failing call gives this, and calls that worked give more than one thing."""
+        """Whether every failing call gives this, whatever it is given, and not every call does."""
         inputs = {repr(given(a.call)) for a in self.answers}
         alike = all(same(answer.value, a.value) for a in self.answers)
-        return len(inputs) > 1 and alike and len({repr(a.value) for a in self.worked}) != 1
+        usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
+        held = all(any(same(a.value, other) for other in given(a.call)) for a in self.answers)
+        return len(inputs) > 1 and alike and not usual and (not held or is_nothing(answer.value))
 
     def _holds(self, path: Path, text: str, inputs: Sequence[Any]) -> bool:
         """Whether a text holds words that the patch adds, which no text that worked holds."""
@@ -296,17 +317,20 @@ class _Judged:
     def echoed(self) -> Iterator[Finding]:
         """An input in place of a result."""
         gives_back = sum(_echoes(answer) for answer in self.worked)
-        if gives_back and 2 * gives_back > len(self.worked):
+        if gives_back > _MOSTLY * len(self.worked):
             return
-        told = [answer for answer in self.answers if _echoes(answer)]
-        if told and 2 * len(told) >= len(self.answers) and not self.sources.keeping():
+        something = [answer for answer in self.answers if not is_nothing(answer.value)]
+        told = [answer for answer in something if _echoes(answer)]
+        told = told if self.worked else [answer for answer in told if isinstance(answer.value, str)]
+        if told and 2 * len(told) >= len(something) and not self.sources.keeping():
             text = "it gives back what it was given, which calls that worked do not"
             if not self._stated(told[0].value):
                 yield self._question(told[0], text, told)
 
     def shortened(self) -> Iterator[Finding]:
         """A list with fewer items than went in, where calls that worked keep their number."""
-        if not any(_lengths(a) for a in self.worked) or any(_lengths(a) == 1 for a in self.worked):
+        lists = [_lengths(answer) for answer in self.worked if _lengths(answer)]
+        if not lists or lists.count(1) > _OFTEN * len(lists):
             return
         for answer in self.answers:
             if _lengths(answer) == 1 and not self.sources.leaving_out():
@@ -318,7 +342,8 @@ class _Judged:
             number = isinstance(item.value, int | float) and not isinstance(item.value, bool)
             if not number or not item.reckoned or abs(item.value) <= _SMALL and item.value == int(item.value):
                 continue
-            if re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
+            refuses = self.refusals and 400 <= item.value < 600  # a status
+            if refuses or re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
                 continue
             text = f"the patch reckons with {item.value!r}, which is stated nowhere in the repository"
             yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
@@ -377,11 +402,19 @@ def _all(value: Any) -> Iterator[Any]:
     yield from leaves(value)
 
 
+def _only_given(answer: Answer) -> bool:
+    """Whether a result is made of nothing but what the call is given."""
+    inputs = given(answer.call)
+    return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
+
+
 def _echoes(answer: Answer) -> bool:
     value = answer.value
     if is_nothing(value) or isinstance(value, bool | Unwritten):
         return False
-    return any(same(value, other) for other in given(answer.call))
+    inputs = given(answer.call)
+    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
+    return held or any(same(value, other) for other in inputs)
 
 
 def _lengths(answer: Answer) -> int:

@@ -51,7 +51,7 @@ def _let_through(calls: Calls) -> Iterator[Finding]:
 
 def _changed_inputs(calls: Calls) -> Iterator[Finding]:
     """Calls that failed, and now change what they are given, which calls that worked do not."""
-    if any(was.get("left") for _, was in calls.worked):
+    if not calls.worked or any(was.get("left") for _, was in calls.worked):
         return
     for call, now in calls.mended:
         if now.get("left") and "value" in now:
