@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from compileall import compile_dir
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from py_compile import PycInvalidationMode
 
 from aws_cdk import AssetHashType, Stack
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
+from functions.harness import interpreters
 from infra.catalog import Spec
 from infra.layer import layer_tree
 from infra.packaging import PYTHON, Packaging, Tree, digest, handler, stage, tree, write
@@ -82,12 +81,13 @@ class Package:
         return folder if folder.exists() else write(files, folder)
 
     def _stage_compiled(self, files: Tree) -> Path:
-        """Staged with bytecode, if this interpreter is of the functions' version: Lambda cannot write, and
+        """Staged with bytecode, if an interpreter of the functions' version is here: Lambda cannot write, and
         would compile at each cold start. The asset's hash is its sources' alone.
         """
         folder = self._stage(files)
-        if f"{sys.version_info.major}.{sys.version_info.minor}" == PYTHON:
-            compile_dir(
-                folder, quiet=2, stripdir=str(folder), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+        if compiler := interpreters.find(PYTHON):
+            options = ("-qq", "--invalidation-mode", "unchecked-hash", "-s", str(folder))
+            subprocess.run(
+                [compiler.executable, "-I", "-m", "compileall", *options, str(folder)], check=False
             )
         return folder

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from functions.core.heal import HEAL_TAG, INCIDENT_TAG
+from functions.core.runs import JOB, REPORT
+
 
 class May(StrEnum):
     """A permission in the words of this system."""
@@ -23,21 +26,12 @@ class May(StrEnum):
     """Remember which deliveries were counted."""
     OPEN_APPROVALS = auto()
     UPDATE_APPROVALS = auto()
-    READ_ARTIFACTS = auto()
-    FIND_ARTIFACTS = auto()
-    """See that an object is not there."""
-    READ_SOURCE = auto()
-    """What a heal's dependencies are read from, and those that are kept."""
-    WRITE_ARTIFACTS = auto()
-    """Those that the function's `writes` name."""
-    HAND_OUT_RUNS = auto()
-    """Sign the addresses of a run's job and report."""
     RUN_PATCHES = auto()
     RUN_MICROVMS = auto()
     """Run patches in MicroVMs instead."""
-    SEE_REPORTS = auto()
-    """See whether a run has left its report."""
     READ_APP = auto()
+    READ_SWITCH = auto()
+    """See whether all healing is stopped."""
     LIST_APPS = auto()
     READ_CREDENTIALS = auto()
     READ_LINK_KEY = auto()
@@ -47,6 +41,8 @@ class May(StrEnum):
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
     """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    SEE_LOG_STREAMS = auto()
+    """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
     """Configuration of these images."""
     NOTIFY = auto()
@@ -58,6 +54,33 @@ class May(StrEnum):
     DESCRIBE_EXECUTIONS = auto()
     READ_HISTORY = auto()
     INVOKE_MODELS = auto()
+
+
+# What IAM puts in their place: the tags of the session that a step takes on for each heal.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+_INCIDENT, _HEAL = (f"${{aws:PrincipalTag/{tag}}}" for tag in (INCIDENT_TAG, HEAL_TAG))
+OWN = f"{_INCIDENT}/{_HEAL}"
+"""Where the artifacts of the heal lie that a step works for: `Heal.prefix`."""
+RUNS, BUILDS = f"runs/{_HEAL}/*", f"builds/*/{_HEAL}/*"
+"""Folders of its runs and builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What a function may do in the artifacts bucket. Keys; `*` stands for anything, `/` included.
+
+    Of OWN, RUNS and BUILDS, a session of one heal may use that heal's alone.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    finds: tuple[str, ...] = ()
+    """Prefixes below which it may see that there is no object."""
+
+    @property
+    def of_one_heal(self) -> bool:
+        """Whether a session is for one heal, and not for all."""
+        return any(_HEAL in key for key in (*self.reads, *self.writes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +96,7 @@ class Spec:
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
-    writes: tuple[str, ...] = ()
-    """Names of the artifacts that it may write; `*` stands for anything, `/` included."""
+    artifacts: Artifacts = Artifacts()
     memory: int = 512
     disk: int = 512
     runs_strangers: bool = False
@@ -98,8 +120,8 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("incidents_table", "registry_path", "topic_arn"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APP, May.NOTIFY),
+        settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -107,13 +129,22 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        writes=("*/source.tar.gz", "*/source.json", "*/facts.json"),
-        settings=("incidents_table", "artifacts_bucket", "registry_path", "pythons"),
+        artifacts=Artifacts(
+            reads=(f"{OWN}/source.json",),
+            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
+            finds=(f"{OWN}/*",),
+        ),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+            "pythons",
+        ),
         may=(
+            May.READ_SWITCH,
             May.READ_INCIDENTS,
-            May.READ_ARTIFACTS,
-            May.FIND_ARTIFACTS,
-            May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
@@ -126,9 +157,14 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("artifacts_bucket", "package_index"),
-        writes=("dependencies/*",),
-        may=(May.READ_SOURCE, May.FIND_ARTIFACTS, May.WRITE_ARTIFACTS),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
+        # Shared between heals: what is read from there is checked against its name.
+        artifacts=Artifacts(
+            reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
+            writes=("dependencies/*",),
+            finds=("dependencies/*",),
+        ),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "propose_patch",
@@ -136,21 +172,29 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
-        writes=(
-            "*/prompt.json",
-            "*/answer.json",
-            "*/proposal.json",
-            "*/findings.json",
-            "*/outcome.json",
-            "*/refused.json",
+        artifacts=Artifacts(
+            reads=(f"{OWN}/*",),
+            writes=(
+                f"{OWN}/*/prompt.json",
+                f"{OWN}/*/answer.json",
+                f"{OWN}/*/proposal.json",
+                f"{OWN}/*/findings.json",
+                f"{OWN}/*/outcome.json",
+                f"{OWN}/refused.json",
+            ),
+            finds=(f"{OWN}/*",),
         ),
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
-            May.READ_ARTIFACTS,
-            May.FIND_ARTIFACTS,
-            May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.INVOKE_MODELS,
         ),
@@ -160,37 +204,71 @@ STEPS = (
         image=True,
         timeout=280,
         memory=2048,
-        writes=(
-            "*/experiment.json",
-            "*/patch.diff",
-            "*/evidence.json",
-            "*/findings.json",
-            "builds/*",
-            "runs/*",
+        artifacts=Artifacts(
+            reads=(
+                f"{OWN}/source.tar.gz",
+                f"{OWN}/facts.json",
+                f"{OWN}/*/proposal.json",
+                f"{OWN}/*/experiment.json",
+                "dependencies/*.tar.gz",
+                RUNS,
+                BUILDS,
+            ),
+            writes=(
+                f"{OWN}/*/experiment.json",
+                f"{OWN}/*/patch.diff",
+                f"{OWN}/*/evidence.json",
+                f"{OWN}/*/findings.json",
+                RUNS,
+                BUILDS,
+            ),
         ),
-        settings=("artifacts_bucket",),
-        may=(May.READ_ARTIFACTS, May.WRITE_ARTIFACTS),
+        settings=(
+            "switch_parameter",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+        ),
+        may=(May.READ_SWITCH,),
     ),
     Spec(
         "run_patch",
-        image=False,
+        # Not for git: it names a tenant, which the SDK that Lambda's runtime brings may be too old for.
+        image=True,
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,
-        settings=("artifacts_bucket", "runner_arn"),
-        may=(May.HAND_OUT_RUNS, May.SEE_REPORTS, May.RUN_PATCHES),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
+        # To sign their addresses for the run, and to see whether it has left its report.
+        artifacts=Artifacts(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
+        may=(
+            May.READ_SWITCH,
+            May.RUN_PATCHES,
+        ),
     ),
     Spec(
         "review_patch",
         image=True,
         timeout=880,
-        writes=("*/review.json", "*/review_answer.json", "*/findings.json", "*/refused.json"),
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
+        artifacts=Artifacts(
+            reads=(f"{OWN}/*",),
+            writes=(
+                f"{OWN}/*/review.json",
+                f"{OWN}/*/review_answer.json",
+                f"{OWN}/*/findings.json",
+                f"{OWN}/refused.json",
+            ),
+            finds=(f"{OWN}/*",),
+        ),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
-            May.READ_ARTIFACTS,
-            May.FIND_ARTIFACTS,
-            May.WRITE_ARTIFACTS,
             May.READ_APP,
             May.INVOKE_MODELS,
         ),
@@ -200,9 +278,11 @@ STEPS = (
         image=False,
         timeout=55,
         settings=(
+            "switch_parameter",
             "incidents_table",
             "approvals_table",
             "artifacts_bucket",
+            "artifacts_role_arn",
             "registry_path",
             "topic_arn",
             "personal_topic_arn",
@@ -213,11 +293,12 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
+        artifacts=Artifacts(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.OPEN_APPROVALS,
             May.UPDATE_APPROVALS,
-            May.READ_ARTIFACTS,
             May.READ_APP,
             May.READ_LINK_KEY,
             May.READ_WEBHOOKS,
@@ -233,15 +314,32 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=("artifacts_bucket", "registry_path", "incidents_table", "approvals_table"),
-        may=(May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=(
+            "switch_parameter",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+            "incidents_table",
+            "approvals_table",
+        ),
+        artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=("incidents_table", "artifacts_bucket", "registry_path"),
-        may=(May.READ_INCIDENTS, May.READ_ARTIFACTS, May.FIND_ARTIFACTS, May.READ_APP, May.READ_CREDENTIALS),
+        settings=(
+            "switch_parameter",
+            "incidents_table",
+            "artifacts_bucket",
+            "artifacts_role_arn",
+            "registry_path",
+        ),
+        artifacts=Artifacts(
+            reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
+        ),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
         "record_outcome",
@@ -257,8 +355,9 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.COUNT_DELIVERIES,
             May.QUERY_INCIDENTS,
@@ -284,13 +383,27 @@ OTHERS = (
             "slack_signing_path",
             "identity_from",
         ),
+        # No step of one heal: it shows whatever is asked, and writes nothing.
+        artifacts=Artifacts(
+            reads=tuple(
+                f"*/{name}"
+                for name in (
+                    "evidence.json",
+                    "findings.json",
+                    "outcome.json",
+                    "patch.diff",
+                    "prompt.json",
+                    "proposal.json",
+                    "review.json",
+                )
+            ),
+            finds=("*",),
+        ),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,
             May.UPDATE_APPROVALS,
-            May.READ_ARTIFACTS,
-            May.FIND_ARTIFACTS,
             May.READ_LINK_KEY,
             May.READ_SLACK_SIGNING,
             *_DECIDE,
@@ -326,10 +439,10 @@ OTHERS = (
             "webhooks_path",
             "approval_url",
         ),
+        artifacts=Artifacts(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
-            May.READ_ARTIFACTS,
             May.LIST_APPS,
             May.READ_LINK_KEY,
             May.READ_WEBHOOKS,
@@ -342,7 +455,14 @@ OTHERS = (
         image=True,
         timeout=280,
         settings=("incidents_table", "registry_path"),
-        may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
+        may=(
+            May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.LIST_APPS,
+            May.READ_CREDENTIALS,
+            May.READ_FUNCTIONS,
+            May.SEE_LOG_STREAMS,
+        ),
         # Two runs at once would ask the forge the same questions.
         concurrency=1,
     ),

@@ -11,11 +11,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from functions.core.heal import HEAL_TAG, INCIDENT_TAG
 from functions.core.names import function_name
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.catalog import Spec
 from infra.network import IsolatedNetwork
-from infra.permissions import Resources, statements
+from infra.permissions import Resources, artifact_statements, statements
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
@@ -77,8 +78,9 @@ class FunctionFactory:
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
                 )
             )
-        for statement in statements(self._stack, self._resources, spec.may, spec.writes):
+        for statement in statements(self._stack, self._resources, spec.may):
             role.add_to_policy(statement)
+        settings = {**settings, **self._let_use_artifacts(scope, spec, role)}
         code = self._package.code(spec)
         function = lambda_.Function(
             scope,
@@ -104,6 +106,39 @@ class FunctionFactory:
         )
         alias = lambda_.Alias(scope, "Live", alias_name="live", version=function.current_version)
         return Deployed(spec, function, alias, role)
+
+    def _let_use_artifacts(self, scope: Construct, spec: Spec, role: iam.Role) -> dict[str, str]:
+        """Let a function use its artifacts; the settings by which it does.
+
+        A step has no right to them itself. It takes on a role that has, in a session with the tags of one
+        heal: without them, and to objects of another, the role gives none.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+        """
+        granted = artifact_statements(self._stack, self._resources, spec.artifacts)
+        if not spec.artifacts.of_one_heal:
+            for statement in granted:
+                role.add_to_policy(statement)
+            return {}
+        tags = [INCIDENT_TAG, HEAL_TAG]
+        lent = iam.Role(
+            scope,
+            "ArtifactsRole",
+            description=f"Artifacts of one heal, for {spec.folder}",
+            assumed_by=iam.ArnPrincipal(role.role_arn)
+            .with_session_tags()
+            .with_conditions(
+                {
+                    "Null": {f"aws:RequestTag/{tag}": "false" for tag in tags},
+                    "ForAllValues:StringEquals": {"aws:TagKeys": tags},
+                }
+            ),
+        )
+        for statement in granted:
+            lent.add_to_policy(statement)
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["sts:AssumeRole", "sts:TagSession"], resources=[lent.role_arn])
+        )
+        return {"artifacts_role_arn": lent.role_arn}
 
     def _let_lambda_attach(self, role: iam.Role, name: str) -> None:
         role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_INTERFACE_ACTIONS), resources=["*"]))

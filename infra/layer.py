@@ -3,7 +3,8 @@
 It is made of the installed packages' own files, each held against the hash that its wheel recorded, so the
 synthesis needs no network, and no version of a layer that somebody else owns can vanish under a deployment.
 Only Python files: where a package also has compiled modules, it does without them, so the layer fits every
-architecture. What Lambda's Python runtime brings (boto3 and what it needs) is left out.
+architecture. What Lambda's Python runtime brings (boto3 and what it needs) is left out; a function that
+needs a newer one is no light function.
 """
 
 from __future__ import annotations

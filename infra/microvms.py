@@ -50,8 +50,8 @@ def with_microvms(spec: Spec) -> Spec:
     if spec.folder == "run_patch":
         return replace(
             spec,
-            settings=("artifacts_bucket", "microvm_image", "microvm_connector"),
-            may=(May.HAND_OUT_RUNS, May.SEE_REPORTS, May.RUN_MICROVMS),
+            settings=("artifacts_bucket", "artifacts_role_arn", "microvm_image", "microvm_connector"),
+            may=(May.RUN_MICROVMS,),
         )
     if spec.folder == "install_dependencies":
         return replace(spec, settings=(*spec.settings, "runs_on"))

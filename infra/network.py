@@ -1,4 +1,4 @@
-"""Where code under test runs: subnets from which nothing but jobs and their reports can be reached."""
+"""Where code under test runs: subnets from which jobs and their reports can be reached, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
+
+from functions.core.names import FUNCTION_PREFIX
 
 
 class IsolatedNetwork(Construct):
-    """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder."""
+    """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder.
+
+    bucket_domain_name: of the bucket in its region, by which jobs and reports are addressed. The VPC's
+    resolver answers for no other name.
+    """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, bucket_arn: str, availability_zones: Sequence[str]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket_arn: str,
+        bucket_domain_name: str,
+        availability_zones: Sequence[str],
     ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = ec2.Vpc(
@@ -46,3 +59,46 @@ class IsolatedNetwork(Construct):
             description="HTTPS out, which the route table sends to S3 or nowhere",
         )
         self.security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 gateway endpoint")
+        self._answer_for(bucket_domain_name)
+
+    def _answer_for(self, domain_name: str) -> None:
+        """Have the VPC's resolver answer for one name alone.
+
+        No security group and no route holds it, and it passes questions on, in whose names data can travel.
+        https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resolver-dns-firewall-overview.html
+        """
+
+        def names(construct_id: str, *domains: str) -> str:
+            name = f"{FUNCTION_PREFIX}sandbox-{construct_id.lower()}"
+            found = resolver.CfnFirewallDomainList(self, construct_id, name=name, domains=list(domains))
+            return found.attr_id
+
+        rule = resolver.CfnFirewallRuleGroup.FirewallRuleProperty
+        rules = resolver.CfnFirewallRuleGroup(
+            self,
+            "Names",
+            name=f"{FUNCTION_PREFIX}sandbox",
+            firewall_rules=[
+                rule(
+                    action="ALLOW",
+                    firewall_domain_list_id=names("Bucket", domain_name),
+                    priority=1,
+                    # S3's names are aliases of others, which S3 alone chooses.
+                    firewall_domain_redirection_action="TRUST_REDIRECTION_DOMAIN",
+                ),
+                rule(
+                    action="BLOCK",
+                    block_response="NODATA",
+                    firewall_domain_list_id=names("Everything", "*"),
+                    priority=2,
+                ),
+            ],
+        )
+        resolver.CfnFirewallRuleGroupAssociation(
+            self,
+            "NamesInVpc",
+            name=f"{FUNCTION_PREFIX}sandbox",
+            firewall_rule_group_id=rules.attr_id,
+            vpc_id=self.vpc.vpc_id,
+            priority=101,
+        )

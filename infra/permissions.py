@@ -9,13 +9,13 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from functions.core.app import CREDENTIALS_PATH
-from functions.core.runs import JOB, REPORT
-from infra.catalog import May
+from infra.catalog import Artifacts, May
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
     SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
+    SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
 
@@ -52,16 +52,10 @@ class Resources:
     microvm_image_arn: str = ""
 
 
-def statements(
-    stack: Stack, resources: Resources, may: Iterable[May], writes: Iterable[str] = ()
-) -> list[iam.PolicyStatement]:
-    """The policy statements for these permissions, key usage through the services included.
-
-    writes: see `infra.catalog.Spec`. A step cannot overwrite what an earlier one wrote, such as the source
-    that a patch is judged on, nor write what a later one does, such as the evidence.
-    """
+def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
+    """The policy statements for these permissions, key usage through the services included."""
     granted = list(may)
-    meaning = _meaning(stack, resources, writes)
+    meaning = _meaning(stack, resources)
     own = [
         iam.PolicyStatement(actions=actions, resources=targets)
         for item in granted
@@ -70,10 +64,35 @@ def statements(
     return own + _key_statements(stack, resources, granted)
 
 
-def _meaning(
-    stack: Stack, resources: Resources, writes: Iterable[str]
-) -> dict[May, list[tuple[list[str], list[str]]]]:
-    incidents, approvals, bucket = resources.incidents_arn, resources.approvals_arn, resources.bucket_arn
+def artifact_statements(
+    stack: Stack, resources: Resources, artifacts: Artifacts
+) -> list[iam.PolicyStatement]:
+    """The policy statements for what a function may do in the artifacts bucket.
+
+    A step cannot overwrite what an earlier one wrote, such as the source that a patch is judged on, nor write
+    what a later one does, such as the evidence.
+    """
+    bucket = resources.bucket_arn
+    granted = [
+        iam.PolicyStatement(actions=actions, resources=[f"{bucket}/{key}" for key in keys])
+        for actions, keys in ((_READ_OBJECTS, artifacts.reads), (["s3:PutObject"], artifacts.writes))
+        if keys
+    ]
+    if artifacts.finds:
+        # Without it S3 answers 403 instead of 404 for an object that does not exist; bound to a prefix, it
+        # still does, but the prefix can be listed.
+        found = iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket])
+        if artifacts.of_one_heal:
+            found.add_condition("StringLike", {"s3:prefix": list(artifacts.finds)})
+        granted.append(found)
+    if granted:
+        actions = _READ_WRITE_KEY_ACTIONS if artifacts.writes else ("kms:Decrypt",)
+        granted.append(key_statement(stack, resources.data_key_arn, "s3", list(actions)))
+    return granted
+
+
+def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+    incidents, approvals = resources.incidents_arn, resources.approvals_arn
     parameter = stack.format_arn(service="ssm", resource="parameter")
     executions = stack.format_arn(
         service="states",
@@ -94,21 +113,6 @@ def _meaning(
         ],
         May.OPEN_APPROVALS: [(["dynamodb:PutItem"], [approvals])],
         May.UPDATE_APPROVALS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [approvals])],
-        May.READ_ARTIFACTS: [(_READ_OBJECTS, [f"{bucket}/*"])],
-        # Without it S3 answers 403 instead of 404 for an object that does not exist.
-        May.FIND_ARTIFACTS: [(["s3:ListBucket"], [bucket])],
-        May.READ_SOURCE: [
-            (
-                _READ_OBJECTS,
-                [f"{bucket}/{key}" for key in ("*/source.tar.gz", "*/facts.json", "dependencies/*")],
-            )
-        ],
-        May.WRITE_ARTIFACTS: [(["s3:PutObject"], [f"{bucket}/{name}" for name in writes])],
-        May.HAND_OUT_RUNS: [
-            (["s3:GetObject"], [f"{bucket}/runs/*/{JOB}"]),
-            (["s3:PutObject"], [f"{bucket}/runs/*/{REPORT}"]),
-        ],
-        May.SEE_REPORTS: [(["s3:GetObject"], [f"{bucket}/runs/*/{REPORT}"])],
         # A machine is authorised as its image; a connector's being passed has no resource type.
         May.RUN_MICROVMS: [
             (
@@ -119,6 +123,7 @@ def _meaning(
         ],
         May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
+        May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{SWITCH_PARAMETER}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],
@@ -139,6 +144,12 @@ def _meaning(
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        May.SEE_LOG_STREAMS: [
+            (
+                ["logs:DescribeLogStreams"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
         # An image's configuration is a blob like its layers; there is no narrower action for it.
@@ -191,8 +202,6 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
             }
         ),
     ),
-    ("s3", _READ_WRITE_KEY_ACTIONS, frozenset({May.WRITE_ARTIFACTS, May.HAND_OUT_RUNS})),
-    ("s3", ("kms:Decrypt",), frozenset({May.READ_ARTIFACTS, May.READ_SOURCE})),
     ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
     (
         "ssm",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from infra.names import STACK_NAME
+from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
 from infra.target import Target
 
 Statement = dict[str, Any]
 
 
 def operator(target: Target) -> dict[str, Any]:
-    """To look, decide, redrive and requeue with the `selfheal` command; not to register apps, or to change
-    anything that is deployed.
+    """To look, decide, redrive, start over, stop and start with the `selfheal` command; not to register or
+    pause apps, or to change anything that is deployed.
 
-    Whoever must not decide loses the statement `Decide`.
+    Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`.
     """
     machine = target.output("StateMachineArn")
     here = machine.rsplit(":", 2)[0].replace(":states:", ":{}:")
@@ -43,6 +43,12 @@ def operator(target: Target) -> dict[str, Any]:
         _allow("Requeue", ["states:StartExecution"], [machine]),
         _allow("InvokeAgain", ["lambda:InvokeFunction"], [detect, report]),
         _allow("Drain", ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], queues),
+        _allow("SeeApps", ["ssm:GetParametersByPath"], [f"{here.format('ssm')}:parameter{REGISTRY_PATH}"]),
+        _allow(
+            "Stop",
+            ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
+            [f"{here.format('ssm')}:parameter{SWITCH_PARAMETER}"],
+        ),
         _allow("ChangeIncidents", ["dynamodb:UpdateItem"], [tables[0]]),
         {
             **_allow(

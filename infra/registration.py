@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -31,9 +32,10 @@ def register(
 ) -> None:
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
-    Token, webhooks (text as `functions.core.webhooks` reads it) and the signing secret of the Slack app that
-    has the webhooks, which turns the buttons on, are written where they are given. Safe to repeat. Raises
-    UserError for a log group that is this system's own or has no room for a filter.
+    Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
+    as `functions.core.webhooks` reads it) and the signing secret of their Slack app, which turns the buttons
+    on, are written where they are given. Safe to repeat. Raises UserError for a log group that is this
+    system's own, another app's, or has no room for a filter.
     """
     for group in app.log_groups:
         try:
@@ -42,6 +44,8 @@ def register(
             raise UserError(
                 str(error), "watch the log groups of your own services only", exit_code=2
             ) from error
+    _check_claims(target, app)
+    before = target.registry.entries().get(app.name)
     ssm = target.session.client("ssm")
     key = target.output("DataKeyArn")
     _ensure_link_key(ssm, key)
@@ -56,12 +60,51 @@ def register(
         name = f"{SLACK_SIGNING_PATH}/{app.name}"
         ssm.put_parameter(Name=name, Value=slack_secret, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"slack_buttons": True})
-    value = json.dumps(app.to_json(), indent=1)
-    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True)
+    write_entry(target, app)
     for group in app.log_groups:
         _subscribe(target, group)
+    if isinstance(before, App):
+        for group in set(before.log_groups) - set(app.log_groups):
+            unsubscribe(target, group)
     for approver in with_links(app.approvers):
         _subscribe_person(target, approver)
+
+
+def write_entry(target: Target, app: App) -> None:
+    """Write an app's entry, and nothing else."""
+    value = json.dumps(app.to_json(), indent=1)
+    target.session.client("ssm").put_parameter(
+        Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True
+    )
+
+
+def claimed_by_others(target: Target, name: str, groups: Iterable[str]) -> dict[str, str]:
+    """Which of these log groups another app has: group → its name."""
+    return {
+        group: other.name
+        for other in target.registry.apps()
+        for group in groups
+        if other.name != name and group in other.log_groups
+    }
+
+
+def _check_claims(target: Target, app: App) -> None:
+    """An error belongs to one app. Raises UserError where two would claim it."""
+    for group, other in claimed_by_others(target, app.name, app.log_groups).items():
+        raise UserError(
+            f"log group {group} belongs to app {other} already",
+            f"take it from there first, or use that app: selfheal apps show {other}{target.flag}",
+        )
+
+
+def unsubscribe(target: Target, group: str) -> bool:
+    """Take our subscription filter from a log group; False if it, or the group, is gone already."""
+    logs = target.session.client("logs")
+    try:
+        logs.delete_subscription_filter(logGroupName=group, filterName=FILTER_NAME)
+    except logs.exceptions.ResourceNotFoundException:
+        return False
+    return True
 
 
 def _ensure_link_key(ssm: Any, key: str) -> None:

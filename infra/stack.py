@@ -25,6 +25,7 @@ from infra.names import (
     SIGN_IN_CLIENT_PARAMETER,
     SLACK_SIGNING_PATH,
     STACK_NAME,
+    SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
 from infra.network import IsolatedNetwork
@@ -57,6 +58,8 @@ class Options:
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = APPROVAL_HOURS
     """How long people have to decide; then the heal times out, and a redrive asks again."""
+    heals_at_once: int = 20
+    """How many heals may be under way at once; the others wait for their turn."""
     package_index: str = ""
     """Address of the index that packages for the tests come from; without it, the installer's own default."""
     availability_zones: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class SelfHealingCode(Stack):
             self,
             "Sandbox",
             bucket_arn=storage.artifacts.bucket_arn,
+            bucket_domain_name=storage.artifacts.bucket_regional_domain_name,
             availability_zones=options.availability_zones,
         )
         resources = Resources(
@@ -165,6 +169,8 @@ class SelfHealingCode(Stack):
             "approvals_table": storage.approvals.table_name,
             "artifacts_bucket": storage.artifacts.bucket_name,
             "registry_path": REGISTRY_PATH,
+            "switch_parameter": SWITCH_PARAMETER,
+            "heals_at_once": str(options.heals_at_once),
             "topic_arn": storage.topic.topic_arn,
             "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(
@@ -224,6 +230,7 @@ class SelfHealingCode(Stack):
         storage = self.storage
         for name, value in {
             "StateMachineArn": workflow.state_machine.state_machine_arn,
+            "DeliveriesTable": storage.deliveries.table_name,
             "IncidentsTable": storage.incidents.table_name,
             "ApprovalsTable": storage.approvals.table_name,
             "ArtifactsBucket": storage.artifacts.bucket_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,12 +11,23 @@ import boto3
 
 from functions.core.approvals import Approvals
 from functions.core.artifacts import Artifacts
+from functions.core.errors import IncidentNotFound
 from functions.core.incidents import Incidents
-from infra.errors import UserError
-from infra.names import STACK_NAME
+from infra.errors import Exit, UserError
+from infra.names import REGISTRY_PATH, STACK_NAME
+from infra.nearest import unknown
 
 if TYPE_CHECKING:
     from functions.core.incident import Incident
+    from functions.core.registry import Registry
+
+
+OUTPUTS = (
+    *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
+    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "DataKeyArn", "TokenKeyArn"),
+    *("FailedDetectionsUrl", "UnstartedHealsUrl", "UnreportedFailuresUrl"),
+)
+"""The stack outputs that commands read."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,10 @@ class Target:
     session: boto3.Session
     outputs: dict[str, str]
     local: bool = False
+    answered_by: str = ""
+    """What really answers as every model, where that is not the model of the name: the embedded run's."""
+    costs_nothing: bool = False
+    """Whether what really answers is free."""
 
     @property
     def flag(self) -> str:
@@ -35,7 +51,9 @@ class Target:
         """A stack output. Raises UserError when the deployed stack is too old to have it."""
         if name not in self.outputs:
             raise UserError(
-                f"stack {STACK_NAME} has no output {name}", "deploy the stack again with this version"
+                f"stack {STACK_NAME} has no output {name}",
+                "deploy the stack again with this version",
+                exit_code=Exit.BROKEN,
             )
         return self.outputs[name]
 
@@ -51,14 +69,32 @@ class Target:
     def artifacts(self) -> Artifacts:
         return Artifacts(self.session.client("s3"), self.output("ArtifactsBucket"))
 
+    @cached_property
+    def registry(self) -> Registry:
+        # Late: it loads Powertools, which most commands do without.
+        from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+        from functions.core.registry import Registry
+
+        return Registry(REGISTRY_PATH, SSMProvider(boto3_client=self.session.client("ssm")))
+
+    def app_names(self) -> list[str]:
+        """The names of all registered apps, those with a broken entry included."""
+        return sorted(self.registry.entries())
+
     def incident(self, prefix: str) -> Incident:
         """The incident whose id is, or uniquely starts with, `prefix`. Raises UserError."""
-        found = [i for i in self.incidents.recent(limit=10_000) if i.incident_id.startswith(prefix)]
-        if any(i.incident_id == prefix for i in found):
+        with suppress(IncidentNotFound):
             return self.incidents.get(prefix)
+        ids = self.incidents.ids()
+        found = [one for one in ids if one.startswith(prefix)]
         if not found:
-            raise UserError(f"no incident {prefix!r}", "list them with: selfheal incidents")
+            raise unknown("incident", prefix, ids, f"list them with: selfheal incidents{self.flag}")
         if len(found) > 1:
-            names = ", ".join(i.incident_id for i in found[:5])
-            raise UserError(f"{prefix!r} means {len(found)} incidents: {names}", "give more characters")
-        return self.incidents.get(found[0].incident_id)
+            names = ", ".join(sorted(found)[:5])
+            raise UserError(
+                f"{prefix!r} means {len(found)} incidents: {names}",
+                "give more characters",
+                exit_code=Exit.USAGE,
+            )
+        return self.incidents.get(found[0])

@@ -300,7 +300,7 @@ class KeepAwake(Construct):
     def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
-        # An invocation of the runner names a tenant, which no schedule can.
+        # An invocation of the runner names a tenant, which no schedule can: RunPatch passes its ping on.
         pinged = [deployed for deployed in functions.values() if not deployed.spec.runs_strangers]
         aliases = [deployed.alias.function_arn for deployed in pinged]
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=aliases))

@@ -10,14 +10,16 @@ import boto3
 
 from functions.await_approval.question import Desk, Question, ask
 from functions.core.approvals import Approvals
-from functions.core.artifacts import Artifacts
 from functions.core.decisions import Decisions
 from functions.core.edge import step
+from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.links import LinkKeys
 from functions.core.notifications import Notifications
 from functions.core.registry import Registry
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 
@@ -26,8 +28,10 @@ from functions.core.webhooks import Webhooks
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input plus `task_token`, `execution_arn`, `redrive_count`. The return value is for the log only:
     the task's result is what a human decides."""
+    refuse_when_stopped(_settings())
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
-    approval = ask(Question.from_state(event), _desk(), expires_at)
+    question = Question.from_state(event)
+    approval = ask(question, _desk(question.heal), expires_at)
     return {"status": str(approval.status), "expires_at": approval.expires_at}
 
 
@@ -46,7 +50,7 @@ def _registry() -> Registry:
     return Registry(_settings().require("registry_path"))
 
 
-def _desk() -> Desk:
+def _desk(heal: Heal) -> Desk:
     settings = _settings()
     dynamodb = boto3.resource("dynamodb")
     approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
@@ -55,7 +59,7 @@ def _desk() -> Desk:
     return Desk(
         approvals=approvals,
         incidents=incidents,
-        artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        artifacts=artifacts_of(heal, settings),
         registry=_registry(),
         decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
         tokens=tokens,

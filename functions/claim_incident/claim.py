@@ -1,43 +1,55 @@
-"""Claims an incident for an execution."""
+"""Claims an incident for an execution, if its heal may begin now."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
+from functions.claim_incident.holding import Held, held
 from functions.core.app import App
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
+from functions.core.modes import Mode
 from functions.core.notifications import Notifications
-from functions.core.quota import HourlyHeals
 from functions.core.registry import Registry
 
 
-def claim(
-    incident_id: str,
-    execution_arn: str,
-    heal_id: str,
-    incidents: Incidents,
-    registry: Registry,
-    notifications: Notifications,
-) -> dict[str, Any]:
-    """The state that a heal starts with; or `{"claimed": False, "held_back": …}` when another execution has
-    the incident, or the app's hour has had as many heals as it may.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that claiming needs. stopped: who stopped all healing, "" where nobody did; at_once: how
+    many heals may be under way in the whole deployment."""
+
+    incidents: Incidents
+    registry: Registry
+    notifications: Notifications
+    stopped: str
+    at_once: int
+
+
+def claim(incident_id: str, execution_arn: str, heal_id: str, desk: Desk) -> dict[str, Any]:
+    """The state that a heal starts with, `claimed` in it true; or else, with `reason` where there is one:
+
+    `busy`: as many heals as may are under way; ask again in a minute,
+    `observed`: the app's mode records errors of this class, and heals none,
+    `held_back`: healing is stopped, the app paused, or a limit reached,
+    none of them: another execution has the incident.
 
     The execution that holds the claim may claim again, which is what a retry and a redrive do. The app is
     read first, so that a claim is not taken for an app that cannot be healed.
     Raises IncidentNotFound, AppNotRegistered or AppInvalid.
     """
+    incidents = desk.incidents
     incident = incidents.get(incident_id)
-    app = registry.app(incident.app)
+    app = desk.registry.app(incident.app)
     if incident.execution_arn != execution_arn and incident.status is Status.NEW:
-        hour = incidents.hourly_heals(app.name, app.max_heals_per_hour)
-        if not hour.begin(execution_arn):
-            _hold_back(incident, app, hour, incidents, notifications)
-            return {"claimed": False, "held_back": True}
+        if why := held(incident, execution_arn, app, incidents, desk.stopped):
+            _hold_back(incident, app, why, desk)
+            return _not_claimed(incident_id, "observed" if why.observed else "held_back", why.reason)
+        if not _has_its_turn(incident, app, desk):
+            return _not_claimed(incident_id, "busy", "as many heals as may are under way")
     if incidents.claim(incident_id, execution_arn) is None:
-        return {"claimed": False, "held_back": False}
+        return _not_claimed(incident_id, "", "")
     return {
         "claimed": True,
         "incident_id": incident_id,
@@ -47,32 +59,48 @@ def claim(
         "attempts_allowed": app.max_attempts,
         "max_attempts": app.max_attempts,
         "comment": "",
+        "mode": _mode(incident, app),
         # Whoever may answer the task may decide, unless the app says who decides, or how many must.
         "callback_decides": not app.approvers and app.approvals_needed == 1,
         "second_opinion": bool(app.review_model),
     }
 
 
-def _hold_back(
-    incident: Incident, app: App, hour: HourlyHeals, incidents: Incidents, notifications: Notifications
-) -> None:
-    """The incident waits: seen again after the hour, it becomes NEW. People are told once an hour."""
-    until = f"{datetime.fromtimestamp(hour.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
-    reason = f"{app.max_heals_per_hour} heals of {app.name} began within this hour, the most that it may have"
-    next_action = f"Nothing: when it is seen again after {until}, its heal begins."
-    held = incidents.transition(
+def _mode(incident: Incident, app: App) -> str:
+    """How far the heal goes. One that is claimed again, by an app that only observes by now, ends as soon as
+    it can."""
+    mode = app.mode_of(incident.error_class)
+    return str(Mode.DIAGNOSE if mode is Mode.OBSERVE else mode)
+
+
+def _not_claimed(incident_id: str, what: str, reason: str) -> dict[str, Any]:
+    flags = {flag: flag == what for flag in ("busy", "observed", "held_back")}
+    return {"claimed": False, **flags, "incident_id": incident_id, "reason": reason}
+
+
+def _has_its_turn(incident: Incident, app: App, desk: Desk) -> bool:
+    turns = ((app.name, app.max_heals_at_once), ("", desk.at_once))
+    return all(desk.incidents.turns(of, most).take(incident.incident_id) for of, most in turns)
+
+
+def _hold_back(incident: Incident, app: App, why: Held, desk: Desk) -> None:
+    """The incident waits: seen again once it may be healed, it becomes NEW. A limit is told of once."""
+    now_held = desk.incidents.transition(
         incident.incident_id,
         Status.NEW,
         status=str(Status.SUPPRESSED),
-        held_until=hour.ends_at,
-        reason=reason,
-        next_action=next_action,
+        held_until=why.until,
+        reason=why.reason,
+        next_action=why.next_action,
+        higher_mode=f"{Mode.DIAGNOSE} would have asked a model for the root cause" if why.observed else "",
     )
-    if held and hour.is_first_refused():
-        notifications.send(
-            f"[{app.name}] Many new errors: heals are held back until {until}",
-            f"{reason}.\n\nThe first one that waits: {inert_line(incident.title)}\n"
+    if now_held and why.tell:
+        desk.notifications.send(
+            f"[{app.name}] Many new errors: heals are held back",
+            f"{why.reason}.\n\nThe first one that waits: {inert_line(incident.title)}\n"
             f"Incident {incident.incident_id}\n\n"
-            "Every error is recorded and counted all the same (selfheal incidents). One that is seen again\n"
-            f"after {until} is healed then. If they are real, raise the app's max_heals_per_hour.\n",
+            f"{why.next_action}\n"
+            f"Every error is recorded and counted all the same: selfheal incidents --app {app.name}\n"
+            "If they are real, raise the limit: selfheal configure"
+            f" {app.name} --set max_heals_per_hour={2 * app.max_heals_per_hour}\n",
         )

@@ -10,14 +10,15 @@ from functions.commit_patch.commit import check, commit
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approvals import Approvals
-from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
 from functions.core.remote import Remote
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 
 
 @step
@@ -25,7 +26,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `validation` and `decision` → the `commit` part: {"branch", "sha"}."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
-    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    refuse_when_stopped(settings)
+    artifacts = artifacts_of(heal, settings)
     dynamodb = boto3.resource("dynamodb")
     approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
     approval_id = event["decision"]["approval_id"]

@@ -26,7 +26,7 @@ Identify = Callable[[Incident], str | None]
 
 
 class Aliases:
-    """The aliases of the apps, under one version of the fingerprint's rules ("v2")."""
+    """The aliases of the apps, under one version of the fingerprint's rules ("v3")."""
 
     def __init__(self, table: Table, version: str) -> None:
         self._table = table

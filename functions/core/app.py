@@ -9,15 +9,25 @@ from urllib.parse import urlsplit
 
 from functions.core.approvers import malformed
 from functions.core.errors import AppInvalid, ModelNotFound
+from functions.core.incident import ErrorClass
 from functions.core.models import default_model
+from functions.core.modes import Mode
 from functions.core.repository_settings import PYTHON
 
 CREDENTIALS_PATH = "/self-heal/credentials"
 """Parameter Store path below which each app's forge token lies, under the app's own name."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
-# Their executions' names are kept in one item, which holds 400 KB.
+# Executions' names are kept in one item, which holds 400 KB.
 _MOST_HEALS = 1_000
+# From 1 to so many. Each that is under way is read before another one begins.
+_LIMITS = {
+    "max_heals_per_hour": _MOST_HEALS,
+    "max_heals_per_day": _MOST_HEALS,
+    "max_heals_at_once": 50,
+    "max_open_pull_requests": 1_000,
+    "min_occurrences": 1_000_000,
+}
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
 
@@ -46,7 +56,8 @@ class App:
     credentials: str = ""
     """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
     forge_api: str = "https://api.github.com"
-    """REST base URL: GitHub's, or `https://HOST/api/v3` for GitHub Enterprise: of the repository's host."""
+    """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
+    `https://HOST/api/v4` for GitLab."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -98,9 +109,26 @@ class App:
     """Bedrock guardrail, `ID` or `ID:VERSION`."""
     max_attempts: int = 3
     """Proposals per heal before it abstains; a reviewer's request for changes grants as many again."""
+    mode: str = str(Mode.PULL_REQUEST)
+    """How far heals of the app's `heal_classes` go, one of `functions.core.modes.Mode`."""
+    class_modes: dict[str, str] = field(default_factory=dict)
+    """Error class → mode, where it is not that of the app; a class that is named here starts heals."""
+    paused: bool = False
+    """Whether errors are recorded, and none is healed."""
+    min_occurrences: int = 1
+    """How often an error must have been seen before it is healed."""
+    max_heals_at_once: int = 5
+    """Heals under way at once; others wait for their turn. A heal that waits for people counts as none."""
+    max_open_pull_requests: int = 10
+    """What waits to be merged; while there are so many, new heals are held back."""
+    max_heals_per_day: int = 200
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
+    deployed_within_hours: float = 24.0
+    """How long after its merge a fix is taken to be deployed, where nothing tells the deployed revision."""
+    gone_after_hours: float = 24.0
+    """How long an error stays away, in a service that is used, until its fix counts as one."""
 
     def to_json(self) -> dict[str, Any]:
         """The registry entry: everything but the name, which is the parameter's."""
@@ -132,8 +160,7 @@ class App:
         _check_forge(app)
         if app.max_attempts < 1 or app.daily_budget_usd < 0:
             raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
-        if not 1 <= app.max_heals_per_hour <= _MOST_HEALS:
-            raise AppInvalid(f"app {name!r}: 'max_heals_per_hour' must be from 1 to {_MOST_HEALS:,}")
+        _check_steering(app)
         for approver in filter(malformed, app.approvers):
             raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
         if app.approvals_needed not in (1, 2):
@@ -163,6 +190,14 @@ class App:
             " geography; set the app's 'model', or another region as its 'model_region', then redrive"
         )
 
+    def starts_heals(self, error_class: ErrorClass) -> bool:
+        """Whether errors of a class start heals at all; others are recorded and told once."""
+        return str(error_class) in self.heal_classes or str(error_class) in self.class_modes
+
+    def mode_of(self, error_class: ErrorClass) -> Mode:
+        """How far a heal of an error of this class goes."""
+        return Mode(self.class_modes.get(str(error_class), self.mode))
+
     @property
     def host(self) -> str:
         """The forge's host, with its port where the address names one."""
@@ -175,15 +210,17 @@ class App:
 
     @property
     def slug(self) -> str:
-        """`owner/name`, as the forge's REST API addresses the repository."""
+        """`owner/name`, as the forge's REST API addresses the repository; GitLab's groups may be nested."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
 
 
 def _api_of(repository: str) -> str:
-    """The REST API that belongs to a repository's host: GitHub's own, or GitHub Enterprise's."""
+    """The REST API that belongs to a repository's host: GitHub's or GitLab's own, or GitHub Enterprise's."""
     url = urlsplit(repository)
     if url.hostname in (None, "github.com"):
         return "https://api.github.com"
+    if url.hostname == "gitlab.com":
+        return "https://gitlab.com/api/v4"
     return f"{url.scheme}://{url.netloc}/api/v3"
 
 
@@ -203,6 +240,21 @@ def _check_forge(app: App) -> None:
     if app.credentials not in ("", app.credentials_parameter):
         own = app.credentials_parameter
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
+
+
+def _check_steering(app: App) -> None:
+    for key, most in _LIMITS.items():
+        if not 1 <= getattr(app, key) <= most:
+            raise AppInvalid(f"app {app.name!r}: {key!r} must be from 1 to {most:,}")
+    modes = ", ".join(Mode)
+    if app.mode not in list(Mode):
+        raise AppInvalid(f"app {app.name!r}: 'mode' must be one of {modes}")
+    for error_class, mode in app.class_modes.items():
+        if error_class not in list(ErrorClass):
+            known = ", ".join(ErrorClass)
+            raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} is no class; known: {known}")
+        if mode not in list(Mode):
+            raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} must be one of {modes}")
 
 
 def _check_models(app: App) -> None:

@@ -84,6 +84,14 @@ class Artifacts:
         try:
             return self.get_json(key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            code = error.response["Error"]["Code"]
+            # S3 tells what is missing only those who may list the whole bucket; a step may list what is its
+            # heal's. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+            if code in ("NoSuchKey", "404") or (code in ("AccessDenied", "403") and not self._listed(key)):
                 return None
             raise
+
+    def _listed(self, key: str) -> bool:
+        name = key.partition(_DIGEST)[0].partition(_VERSION)[0]
+        found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=name, MaxKeys=1)
+        return any(row["Key"] == name for row in found.get("Contents", ()))

@@ -24,11 +24,14 @@ class Dependencies:
     reason: str = ""
     """Why what the repository asks for was not installed; "" when it was, or it asks for nothing."""
     packages: int = 0
+    lost: tuple[str, ...] = ()
+    """What is missing of it, or other than asked for, one clause each."""
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Read from the state input; an execution of before this step was there has none."""
-        return cls(**state.get("dependencies", {}))
+        told = state.get("dependencies", {})
+        return cls(**{**told, "lost": tuple(told.get("lost", ()))})
 
     def archive(self, artifacts: Artifacts) -> bytes:
         """The archive, which heals share. Raises ArchiveUnsafe unless it is what its name says."""

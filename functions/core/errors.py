@@ -19,11 +19,13 @@ Step Functions matches Python errors by bare class name, without inheritance, so
         ├── ArchiveUnsafe         a source archive holds what ours never hold: a way out of its directory
         ├── ArtifactChanged       an object is not the one that an earlier step wrote and told of
         ├── ForgeAccessDenied     the git host refused the app's credentials
+        ├── ForgeRefused          the git host refuses what was asked, for its content
         ├── ModelAccessDenied     Bedrock refused: model access or IAM
         ├── ModelNotFound         Bedrock has no such model for this account and region, or no more
         ├── ModelRequestInvalid   Bedrock rejected the request itself
         │   ├── PromptTooLong     it holds more than the model reads
         │   └── ParameterRefused  the model does not take one of its parameters
+        ├── HealingStopped        somebody stopped all healing; it goes on once it is started again
         ├── ApprovalMismatch      what is to be committed is not what was approved
         └── BranchConflict        the branch exists and holds something else
 
@@ -125,9 +127,17 @@ class ParameterRefused(ModelRequestInvalid):
         self.limit = limit
 
 
+class HealingStopped(PermanentError):
+    """All healing is stopped (see `functions.core.switch`). The heal goes on from here with a redrive."""
+
+
 class ApprovalMismatch(PermanentError):
     """The patch or its base differs from what a human approved. Nothing is pushed."""
 
 
 class BranchConflict(PermanentError):
     """The heal's branch already exists on the forge with other content. Nothing is overwritten."""
+
+
+class ForgeRefused(PermanentError):
+    """The git host refuses a request for what it asks: a name it does not know, a text that is too long."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -45,6 +45,19 @@ class GateResult:
     findings: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
     seconds: float = 0.0
+
+
+_MOST_TEXT, _MOST_FINDINGS = 500, 50
+
+
+def bounded(gate: GateResult) -> GateResult:
+    """The same with texts that people and models can read: strangers may have written parts of them."""
+    findings = tuple(map(_cut, gate.findings[:_MOST_FINDINGS]))
+    return replace(gate, detail=_cut(gate.detail), findings=findings)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +140,8 @@ class Evidence:
     """Why the patch is for that commit: who named it as deployed."""
     build: Build | None = None
     warnings: tuple[str, ...] = ()
-    """What the repository's own settings took out of the proof, one sentence each."""
+    """What the repository's own settings, or what could not be installed, took out of the proof, one sentence
+    each."""
     python: Python | None = None
     """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
     questions: tuple[Question, ...] = ()

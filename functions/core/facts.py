@@ -30,6 +30,9 @@ class Facts:
     """Directories that hold other repositories."""
     python: Python = field(default_factory=lambda: Python.from_json(None))
     """What the app runs on."""
+    lost: tuple[str, ...] = ()
+    """What of the repository's dependencies is missing or other than asked for: known after FetchSource, so not
+    kept with the rest."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:

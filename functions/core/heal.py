@@ -3,7 +3,7 @@
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
     {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "second_opinion",
-     "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}},
+     "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}, "committed"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason", "questions": [
@@ -28,6 +28,8 @@ from typing import Any, Self
 
 QUESTIONS = "questions.json"
 """Artifact of the attempt whose questions went back to the model."""
+INCIDENT_TAG, HEAL_TAG = "incident", "heal"
+"""Tags of the session in which a step uses the artifacts of its heal: see functions/core/scoped.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,30 @@ class Status(StrEnum):
     HEALING = "HEALING"
     AWAITING_APPROVAL = "AWAITING_APPROVAL"
     PR_OPEN = "PR_OPEN"
+    MERGED = "MERGED"
+    """The fix is on the target branch. Until it is deployed, the error goes on and only counts."""
     RESOLVED = "RESOLVED"
     ABSTAINED = "ABSTAINED"
     REJECTED = "REJECTED"
     FAILED = "FAILED"
     SUPPRESSED = "SUPPRESSED"
+    DIAGNOSED = "DIAGNOSED"
+    """Its root cause is known; the app's mode goes no further. So with the next one."""
+    PROPOSED = "PROPOSED"
+    """A patch is proven, about which nobody was asked."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        return self in _OPEN
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a heal is under way, or about to be."""
+        return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
+
+
+_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
 
 
 class ErrorClass(StrEnum):
@@ -81,6 +100,9 @@ class Incident:
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
+    counted_before: int | None = None
+    """Occurrences of before they were counted in shards (see `functions.core.recorder`); None until the first
+    of them was, where the incident is that old."""
     first_seen: str = ""
     last_seen: str = ""
     log_group: str = ""
@@ -90,6 +112,13 @@ class Incident:
     heal that failed for good and was started over."""
     regressed_from: str = ""
     """The pull request whose merge had resolved the incident before it came back."""
+    merge_sha: str = ""
+    """What the merge put on the target branch."""
+    merged_at: str = ""
+    fix_runs_since: str = ""
+    """When it was first seen that what is deployed has the merge, "" while it has not."""
+    fix_runs_why: str = ""
+    """What says so."""
     execution_arn: str = ""
     approval_id: str = ""
     attempts: int = 0
@@ -100,8 +129,10 @@ class Incident:
     pull_request_url: str = ""
     reason: str = ""
     next_action: str = ""
+    higher_mode: str = ""
+    """What the next higher mode would have done where the app's mode ended the heal."""
     held_until: int = 0
-    """Epoch seconds until which too many other heals of the app began; seen after that, it becomes NEW."""
+    """Of an incident that was held back: epoch seconds after which a sighting makes it NEW again."""
     redrivable_until: str = ""
     """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""
@@ -126,8 +157,8 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
-        for name in ("occurrences", "generation", "attempts", "held_until", "ttl"):
-            if name in values:
+        for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
+            if values.get(name) is not None:
                 values[name] = int(values[name])
         if "cost_usd" in values:
             values["cost_usd"] = float(values["cost_usd"])
@@ -140,7 +171,7 @@ class Incident:
         return lapsed or self.status is Status.RESOLVED
 
     def is_held_no_longer(self, now: float) -> bool:
-        """Whether the hour is over in which its app had too many heals for this one. now: epoch seconds."""
+        """Whether it was held back, and may be tried again by now. now: epoch seconds."""
         return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property

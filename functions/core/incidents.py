@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from functions.core.errors import IncidentNotFound
 from functions.core.incident import Incident, Status
 from functions.core.lifetimes import KEEP_SECONDS
-from functions.core.quota import HourlyHeals
+from functions.core.quota import HealsIn, Period
+from functions.core.taking_turns import Turns
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -38,9 +39,13 @@ class Incidents:
             raise IncidentNotFound(f"no incident {incident_id!r} in table {self._table.name}")
         return Incident.from_item(item)
 
-    def hourly_heals(self, app: str, most: int) -> HourlyHeals:
-        """How many of the app's heals began in this hour; it is counted in the same table."""
-        return HourlyHeals(self._table, app, most)
+    def heals_in(self, period: Period, app: str, most: int) -> HealsIn:
+        """How many of the app's heals began in a period that runs now; it is counted in the same table."""
+        return HealsIn(self._table, app, most, period)
+
+    def turns(self, of: str, most: int) -> Turns:
+        """Who is under way at once, of an app or of all; it is kept in the same table."""
+        return Turns(self._table, of, most)
 
     def claim(self, incident_id: str, execution_arn: str) -> Incident | None:
         """Claim a NEW incident for an execution. The same execution may claim again; None for any other."""
@@ -70,7 +75,10 @@ class Incidents:
         redrivable_until: str = "",
     ) -> Incident | None:
         """Mark a heal as FAILED once per event; None if the event was handled or the heal is over anyway."""
-        over = (Status.PR_OPEN, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED)
+        over = (
+            *(Status.PR_OPEN, Status.MERGED, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED),
+            *(Status.DIAGNOSED, Status.PROPOSED),
+        )
         values = {f":over{i}": str(status) for i, status in enumerate(over)}
         return self._update(
             incident_id,
@@ -90,19 +98,25 @@ class Incidents:
             values=values | {":mine": execution_arn, ":new": str(Status.NEW)},
         )
 
-    def start_over(self, failed: Incident) -> Incident | None:
-        """Make a failed incident NEW once more, which starts another heal; None if it is no longer that."""
+    def start_over(self, over: Incident) -> Incident | None:
+        """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its
+        own; None if it has changed in the meantime."""
+        anew = {"execution_arn": "", "next_action": "", "attempts": 0, "cost_usd": 0, "held_until": 0}
+        return self._as_it_was(
+            over, {"status": str(Status.NEW), "generation": over.generation + 1, "reason": "", **anew}
+        )
+
+    def clear(self, over: Incident, reason: str) -> Incident | None:
+        """Take an incident whose heal is over for resolved, so that a recurrence is NEW, as its next
+        generation; None if it has changed in the meantime."""
+        return self._as_it_was(over, {"status": str(Status.RESOLVED), "reason": reason, "next_action": ""})
+
+    def _as_it_was(self, was: Incident, attributes: dict[str, Any]) -> Incident | None:
         return self._update(
-            failed.incident_id,
-            {
-                "status": str(Status.NEW),
-                "generation": failed.generation + 1,
-                "execution_arn": "",
-                "reason": "",
-                "next_action": "",
-            },
-            condition="#status = :failed AND #execution_arn = :was",
-            values={":failed": str(Status.FAILED), ":was": failed.execution_arn},
+            was.incident_id,
+            attributes,
+            condition="#status = :was AND #generation = :old",
+            values={":was": str(was.status), ":old": was.generation},
         )
 
     def transition(self, incident_id: str, old: Status, **attributes: Any) -> Incident | None:
@@ -114,9 +128,21 @@ class Incidents:
         if app:
             rows = self._pages(limit, self._table.query, **_of_app(app), ScanIndexForward=False)
             return [Incident.from_item(row) for row in rows]
-        # The index holds incidents alone; other items, such as an app's budget of a day, have no `last_seen`.
-        found = [Incident.from_item(row) for row in self._pages(None, self._table.scan, IndexName="by_app")]
-        return sorted(found, key=lambda incident: incident.last_seen, reverse=True)[:limit]
+        return sorted(self.every(), key=lambda incident: incident.last_seen, reverse=True)[:limit]
+
+    def every(self, *apps: str) -> list[Incident]:
+        """All incidents, of these apps or of all, in no order; with what is LISTED of them."""
+        if not apps:
+            # The index holds incidents alone; other items, such as an app's budget of a day, have no app.
+            rows = self._pages(None, self._table.scan, IndexName="by_app")
+        else:
+            rows = [row for app in apps for row in self._pages(None, self._table.query, **_of_app(app))]
+        return [Incident.from_item(row) for row in rows]
+
+    def ids(self) -> list[str]:
+        """The ids of all incidents."""
+        asked = {"IndexName": "by_app", "ProjectionExpression": "incident_id"}
+        return [row["incident_id"] for row in self._pages(None, self._table.scan, **asked)]
 
     def open_pull_requests(self, app: str) -> Sequence[Incident]:
         """The app's incidents that wait for their pull request to be merged."""
@@ -145,7 +171,11 @@ class Incidents:
     ) -> Incident | None:
         attributes = {**attributes, "updated_at": utc_now(), "ttl": int(time.time()) + KEEP_SECONDS}
         names = {f"#{name}": name for name in attributes}
-        names |= {f"#{n}": n for n in ("incident_id", "status", "execution_arn") if f"#{n}" in condition}
+        names |= {
+            f"#{n}": n
+            for n in ("incident_id", "status", "execution_arn", "generation")
+            if f"#{n}" in condition
+        }
         names["#incident_id"] = "incident_id"
         try:
             answer = self._table.update_item(

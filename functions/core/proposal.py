@@ -109,6 +109,11 @@ class RegressionTest:
     code: str
 
 
+def whole(text: str) -> str:
+    """Text that can be written: half of a character, which JSON can hold, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Justification:
     """A place of the repository that, so the model says, states what the patched code gives."""
@@ -136,9 +141,9 @@ class Proposal:
         """Build from an object that satisfies PROPOSE_SCHEMA."""
         test = data.get("regression_test")
         return cls(
-            root_cause=data["root_cause"],
-            title=" ".join(data["title"].split()),
-            explanation=data["explanation"],
+            root_cause=whole(data["root_cause"]),
+            title=" ".join(whole(data["title"]).split()),
+            explanation=whole(data["explanation"]),
             edits=tuple(Edit(**edit) for edit in data["edits"]),
             confidence=float(data["confidence"]),
             regression_test=RegressionTest(**test) if test else None,

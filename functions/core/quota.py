@@ -1,39 +1,59 @@
-"""How many heals of an app may begin within an hour: who can write to its log decides how many errors it has.
+"""How many heals of an app may begin within an hour or a day.
 
-One item per app and hour in the incidents table, key `heals#APP#HOUR`; it has no status, so that nothing
-takes it for an incident. It names the executions, so that a retry and a redrive count once.
+Whoever can write to its log decides how many errors there are.
+
+One item per app and period in the incidents table, key `heals#APP#HOUR` or `heals-a-day#APP#DAY`; it has no
+status, so that nothing takes it for an incident. It names the executions, so that a retry and a redrive count
+once.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-_HOUR = 3600
-_KEEP_SECONDS = 2 * 24 * _HOUR
+_KEEP_SECONDS = 2 * 24 * 3600
 
 
-class HourlyHeals:
-    """The heals of one app in the hour (UTC) that runs now."""
+class Period(Enum):
+    """An hour or a day of UTC: the name of its items' keys, what people call it, and its seconds."""
 
-    def __init__(self, table: Table, app: str, most: int) -> None:
+    HOUR = ("heals", "hour", 3600)
+    DAY = ("heals-a-day", "day", 24 * 3600)
+
+    def __init__(self, key: str, word: str, seconds: int) -> None:
+        self.key, self.word, self.seconds = key, word, seconds
+
+
+class HealsIn:
+    """The heals of one app in the period that runs now."""
+
+    def __init__(self, table: Table, app: str, most: int, period: Period) -> None:
         self._table = table
         self._most = most
-        self._hour = int(time.time()) // _HOUR
-        self._key = {"incident_id": f"heals#{app}#{self._hour}"}
+        self._period = period
+        self._number = int(time.time()) // period.seconds
+        self._key = {"incident_id": f"{period.key}#{app}#{self._number}"}
 
     @property
     def ends_at(self) -> int:
-        """When the next hour begins, in epoch seconds."""
-        return (self._hour + 1) * _HOUR
+        """When the next period begins, in epoch seconds."""
+        return (self._number + 1) * self._period.seconds
+
+    def has_room(self, execution_arn: str) -> bool:
+        """Whether this execution may begin, without counting it."""
+        item = self._table.get_item(Key=self._key, ConsistentRead=True).get("Item", {})
+        begun: Any = item.get("executions", set())
+        return execution_arn in begun or len(begun) < self._most
 
     def begin(self, execution_arn: str) -> bool:
-        """Count this execution; False if the hour has had as many as it may. The same one may begin again."""
+        """Count this execution; False if the period has had as many as it may. The same may begin again."""
         try:
             self._table.update_item(
                 Key=self._key,
@@ -55,7 +75,7 @@ class HourlyHeals:
         return True
 
     def is_first_refused(self) -> bool:
-        """Whether nobody was refused in this hour before: once, for the one notification."""
+        """Whether nobody was refused in this period before: once, for the one notification."""
         answer = self._table.update_item(
             Key=self._key,
             UpdateExpression="ADD refused :one",

@@ -7,6 +7,7 @@ What a storm touches most lies in a table of its own, away from the incidents, t
 
 The two are written in one transaction. The incident itself is written when it is new, for its first
 EXACT occurrences, and from then on once a minute: that is how old its `last_seen` and `occurrences` may be.
+What an incident had counted before there were shards is set apart once, and added to them.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Sighting:
     """8 bytes that are the same when the same batch is delivered again."""
     heals: bool
     """Whether its class starts a heal for this app; if not, the incident is recorded as SUPPRESSED."""
+    heals_now: bool = True
+    """Whether a heal that begins now would go on; if not, what was held back stays so."""
     causes: tuple[Frame, ...] = ()
     revision: str = ""
     """What the log record names as running, "" where it names nothing."""
@@ -128,6 +131,7 @@ class Recorder:
             "log_stream": sighting.log_stream,
             "generation": 1,
             "occurrences": 0,
+            "counted_before": 0,
             "updated_at": utc_now(),
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
@@ -167,8 +171,9 @@ class Recorder:
             "ExpressionAttributeValues": {":count": sighting.count, ":ttl": now + KEEP_SECONDS},
         }
         writes = [remembered, added]
-        if sighting.heals and (known.is_over_for_good(utc_now()) or known.is_held_no_longer(now)):
-            writes.append(self._reopening(known))
+        may_begin = known.is_held_no_longer(now) and sighting.heals_now
+        if sighting.heals and (known.is_over_for_good(utc_now()) or may_begin):
+            writes.append(self._reopening(known, sighting))
         reasons = self._transact(writes)
         if not reasons:
             return True, len(writes) > 2
@@ -177,11 +182,16 @@ class Recorder:
         # Somebody else reopened it in the meantime: this delivery remains to be counted.
         return self._count(sighting, self._read(sighting.incident_id) or known)
 
-    def _reopening(self, incident: Incident) -> dict[str, Any]:
+    def _reopening(self, incident: Incident, sighting: Sighting) -> dict[str, Any]:
         resolved = incident.status is Status.RESOLVED
         attributes: dict[str, Any] = {"status": str(Status.NEW), "updated_at": utc_now()}
         if incident.status is Status.SUPPRESSED:
-            attributes["held_until"] = 0
+            # The heal may look before this sighting is folded in: a limit may ask how often there was one.
+            attributes |= {
+                "held_until": 0,
+                "occurrences": incident.occurrences + sighting.count,
+                "last_seen": max(incident.last_seen, sighting.last_seen),
+            }
         else:
             attributes |= {
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
@@ -218,9 +228,11 @@ class Recorder:
 
     def _fold(self, known: Incident, sighting: Sighting, moved: bool) -> tuple[Incident, bool]:
         """Bring the incident up to date with its shards; the incident, and whether it held nothing before."""
-        total = self._total(sighting.incident_id)
+        old = known.counted_before is None
+        before_shards = known.occurrences if known.counted_before is None else known.counted_before
         attributes: dict[str, Any] = {
-            "occurrences": total,
+            "occurrences": before_shards + self._total(sighting.incident_id),
+            "counted_before": before_shards,
             "updated_at": utc_now(),
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
@@ -230,18 +242,22 @@ class Recorder:
             attributes["revision"] = sighting.revision
         setting = _setting(attributes)
         setting["ExpressionAttributeNames"]["#id"] = "incident_id"
+        # What is set apart must still be all that there is, and nobody else may have done it.
+        apart = "attribute_not_exists(#counted_before) AND #occurrences = :counted_before"
+        whole = "#occurrences < :occurrences" + (f" AND {apart}" if old else "")
         try:
             answer = self._incidents.update_item(
                 Key={"incident_id": sighting.incident_id},
                 **setting,
                 # Never backwards: another delivery may have folded more in the meantime.
-                ConditionExpression="attribute_exists(#id) AND #occurrences < :occurrences",
+                ConditionExpression=f"attribute_exists(#id) AND {whole}",
                 ReturnValues="ALL_OLD",
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
-            return self._read(sighting.incident_id) or known, False
+            now = self._read(sighting.incident_id) or known
+            return self._fold(now, sighting, moved) if old and now != known else (now, False)
         before = answer["Attributes"]
         return Incident.from_item(before | attributes), before["occurrences"] == 0
 

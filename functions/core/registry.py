@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -65,12 +64,18 @@ class Registry:
 
     def apps(self, *, fresh: bool = True) -> list[App]:
         """All apps whose entry is valid, by name."""
-        entries = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
-        found = []
-        for name, text in sorted(entries.items()):
-            # A broken entry must not take the other apps down with it; `selfheal apps` shows it.
-            with suppress(AppInvalid):
-                found.append(self._parse(name, str(text)))
+        # A broken entry must not take the other apps down with it; `selfheal apps list` shows it.
+        return [app for app in self.entries(fresh=fresh).values() if isinstance(app, App)]
+
+    def entries(self, *, fresh: bool = True) -> dict[str, App | AppInvalid]:
+        """Every entry by name: the app, or what is wrong with its entry."""
+        texts = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
+        found: dict[str, App | AppInvalid] = {}
+        for name, text in sorted(texts.items()):
+            try:
+                found[name] = self._parse(name, str(text))
+            except AppInvalid as error:
+                found[name] = error
         return found
 
     def credentials(self, app: App) -> str:

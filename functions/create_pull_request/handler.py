@@ -6,20 +6,21 @@ from typing import Any
 
 import boto3
 
-from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.evidence import Evidence
-from functions.core.forge import connect
+from functions.core.forge.connect import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
 from functions.core.proposal import Proposal
 from functions.core.registry import Registry
 from functions.core.review import read_review
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.core.telemetry import logger
 from functions.create_pull_request.body import Approval, render
-from functions.create_pull_request.pull_request import open_pull_request
+from functions.create_pull_request.pull_request import Approved, open_pull_request, to_state
 
 
 @step
@@ -27,7 +28,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `commit` and `decision` → the `pull_request` part: {"number", "url"}."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
-    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    refuse_when_stopped(settings)
+    artifacts = artifacts_of(heal, settings)
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
     app = registry.app(heal.app)
@@ -41,12 +43,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
         read_review(artifacts, event.get("review", {}).get("key", "")),
     )
-    return open_pull_request(
-        connect(app, registry.credentials(app)),
-        app,
-        branch=event["commit"]["branch"],
-        commit_sha=event["commit"]["sha"],
-        title=inert_line(proposal.title) or "Fix a crash",
-        body=body,
-        warn=logger().warning,
-    ).to_json()
+    return to_state(
+        open_pull_request(
+            connect(app, registry.credentials(app)),
+            app,
+            Approved(event["commit"]["branch"], event["commit"]["sha"], decision["base_sha"]),
+            title=inert_line(proposal.title) or "Fix a crash",
+            body=body,
+            warn=logger().warning,
+        )
+    )

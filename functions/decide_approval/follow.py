@@ -71,7 +71,9 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
     )
     newer = incident.approval_id != approval.approval_id
     if verdict is Verdict.APPROVE:
-        is_open = incident.status in (Status.PR_OPEN, Status.RESOLVED) and bool(incident.pull_request_url)
+        is_open = incident.status in (Status.PR_OPEN, Status.MERGED, Status.RESOLVED) and bool(
+            incident.pull_request_url
+        )
         pushed = is_open or bool(incident.branch)
         return (
             told,

@@ -23,6 +23,7 @@ _UNDER_WAY = {
     Status.HEALING: "Being worked on",
     Status.AWAITING_APPROVAL: "Waits for somebody else's decision",
     Status.PR_OPEN: "Pull request waits for review",
+    Status.MERGED: "Merged, until it is deployed and the error stays away",
 }
 _OVER = {
     Status.RESOLVED: "Resolved",
@@ -30,6 +31,8 @@ _OVER = {
     Status.REJECTED: "Rejected",
     Status.FAILED: "Stopped by a failure",
     Status.SUPPRESSED: "Muted",
+    Status.DIAGNOSED: "Diagnosed, no patch asked for",
+    Status.PROPOSED: "Patch proven, nobody asked",
 }
 
 

@@ -41,16 +41,18 @@ def detect(
     notifications: Notifications,
     logs: ReadsLogs,
     aliases: Mapping[str, str],
+    stopped: bool = False,
 ) -> Detected:
     """Record the batch's errors: once per distinct error, whatever the number of events.
 
-    aliases: fingerprint → that of the incident which had the error before the rules changed.
+    aliases: fingerprint → that of the incident which had the error before the rules changed; stopped: whether
+    all healing is.
 
     An error that cannot be written costs only itself: the others are, then botocore's ClientError is raised
     if a retry may mend it. What was counted is not counted again by the retry.
     """
     found = renamed(_read(batch, app, logs), aliases)
-    seen = sightings(found, batch, app, redact)
+    seen = sightings(found, batch, app, redact, stopped)
     before = 0
     failed: ClientError | None = None
     for sighting in seen:

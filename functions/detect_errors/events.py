@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.detect_errors.layers import BARE_HEADER
+from functions.detect_errors.grammar import BARE_HEADER
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import reader, with_chains
 

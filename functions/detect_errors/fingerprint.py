@@ -3,7 +3,7 @@
 What moves between occurrences of one bug (line numbers, addresses, ids, times, values, deployment
 directories, library and interpreter versions, launchers) is left out; what tells two bugs apart (type,
 function, source line, the app's own causes) is kept. A change of these rules is a new VERSION, because it
-renames every incident; `tests/data/detect_errors/fingerprints_v1.json` pins the results.
+renames every incident; `tests/data/detect_errors/fingerprints_v3.json` pins the results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, Raised, is_environment
 
-VERSION = 2
+VERSION = 3
 
 # botocore raises a class per error code in newer versions, ClientError in older ones: the code is the type.
 _AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")

@@ -14,6 +14,7 @@ from functions.core.incident import Frame
 from functions.detect_errors.in_app import AppRules
 
 HEADER = "Traceback (most recent call last):"
+BARE_HEADER = HEADER[:-1]
 CAUSE = "The above exception was the direct cause of the following exception:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
 SEPARATOR = re.compile(f"^(?:({CAUSE})|{CONTEXT})[ \\t]*$", re.MULTILINE)
@@ -155,15 +156,16 @@ def telling_type(name: str) -> bool:
 # colon, pydantic's count of errors, Spark's words before the worker's own traceback.
 _ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?:trace|traceback) below\.?$")
 # Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
-# StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM.
+# StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM, PyTorch.
 _KEYED = re.compile(
     r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
     r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
-    r"|: \S|\(Background on this|DB::"
-    r"|[\])}>]+$|\[(?:SQL|parameters|cached|generated)\b"
+    r"|: \S|\(Background on this|DB::|Original Traceback \(most recent call last\):"
+    r"|\[(?:SQL|parameters|cached|generated)\b"
 )
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
+_CLOSING = re.compile(r"[\])}>]+$")
 
 
 def message_end(text: str, end: int, *, alone: bool = False) -> int:
@@ -186,7 +188,8 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
         line = text[start:line_end]
         if not line.strip():
             following = text[line_end + 1 : _line_end(text, line_end + 1)]
-            if not (
+            # Spark's JVM prints its own stack below what the worker wrote, which is no part of it.
+            if (end == first and following.startswith("\tat ")) or not (
                 following.startswith(_INDENTED)
                 or (following[:1] in ("[", "(", "D") and _KEYED.match(following))
             ):
@@ -211,6 +214,7 @@ class _Message:
         self.last = first
         self.listing = bool(_ANNOUNCES.search(first.rstrip()[-400:]))
         self.open = ""
+        self.depth = _depth(first)
         self.quoting = False
 
     def takes(self, line: str, behind: str) -> bool:
@@ -224,6 +228,7 @@ class _Message:
         self.quoting = (
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
+        self.depth += _depth(line)
         self.last = line
         return True
 
@@ -237,4 +242,11 @@ class _Message:
             return False
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
+        if _CLOSING.match(line):
+            return self.depth > 0
         return announced or bool(_KEYED.match(line)) or (self.listing and behind.startswith("  "))
+
+
+def _depth(line: str) -> int:
+    """How many brackets a line opens and does not close."""
+    return sum(line.count(opening) - line.count(closing) for opening, closing in ("()", "[]", "{}", "<>"))

@@ -27,6 +27,7 @@ GROUP = "Exception Group Traceback (most recent call last):"
 GROUP_HEADER = f"  + {GROUP}"
 _RULE = re.compile(r"[ |]*+(\+-\+-{3,}+|\+-{3,}+)(?: (\d{1,4}|\.\.\.) -{3,}+)?\s*+$")
 _GUTTER = re.compile(r"( *+)\|(?: |$)")
+_OPENING = re.compile(r"\s*+(?:\Z|\||\+-|File )")
 # Deeper than any printer draws: `traceback` stops at max_group_depth = 10.
 _MAX_DEPTH = 64
 _MAX_BARE_LINES = 40
@@ -43,6 +44,11 @@ class Node:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+
+def is_opened(text: str, end: int) -> bool:
+    """Whether a group follows the header that ends at offset `end`: messages may spell one, too."""
+    return _OPENING.match(text, end) is not None
 
 
 def read_tree(text: str, start: int) -> tuple[Node, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import boto3
@@ -16,12 +16,15 @@ from functions.core.notifications import Notifications
 from functions.core.recorder import Recorder
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.core.switch import Switch
 from functions.core.telemetry import logger
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
 from functions.detect_errors.fingerprint import VERSION
 from functions.detect_errors.migration import identify
 from functions.detect_errors.share import Share, SharedLogs
+
+_LOOK_SECONDS = 30
 
 
 @step
@@ -49,13 +52,20 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     with share.of(app.name):
         logs = SharedLogs(boto3.client("logs"), share, app.name)
         aliases = _aliases().of(app.name, identify(app))
-        return detect(batch, app, _recorder(), _notifications(), logs, aliases).to_json()
+        stopped = _is_stopped(int(time.monotonic()) // _LOOK_SECONDS)
+        return detect(batch, app, _recorder(), _notifications(), logs, aliases, stopped).to_json()
 
 
 # Kept while the function is warm: an error storm must not build clients for every batch.
 @cache
 def _settings() -> Settings:
     return Settings.from_environment()
+
+
+@lru_cache(maxsize=1)
+def _is_stopped(period: int) -> bool:
+    """Looked at once in a period: it spares executions that would end at once, and decides nothing."""
+    return bool(Switch(_settings().switch_parameter).stopped())
 
 
 @cache

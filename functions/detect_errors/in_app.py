@@ -34,8 +34,8 @@ _INSTALLED = (
 _SITE = re.compile(r".*(?:/(?:site|dist)-packages|\.egg)/")
 _VENDORED = ("/vendor/", "/vendored/", "/third_party/", "/_vendored/")
 
-# Lambda's documented layout: the runtime and its interpreter, and layers.
-_RUNTIME = ("/var/runtime/", "/var/lang/")
+# Lambda's documented layout: the runtime and its interpreter, and layers; Azure Functions' worker.
+_RUNTIME = ("/var/runtime/", "/var/lang/", "/azure-functions-host/")
 _LAYER = "/opt/python/"
 
 # Roots that deployments conventionally use: the path below them is the path in the repository. Literal ones
@@ -176,7 +176,7 @@ _RULES: tuple[_Rule, ...] = (
     (lambda _a, p, _b, _f: p.startswith(("Cell In[", "<ipython")), False, "interactive cell, not a file"),
     (lambda a, p, _b, _f: _is_installed(p) and not a._below_site(p), False, "installed package"),
     (lambda a, p, _b, _f: _is_stdlib(p) and not a._below_site(p), False, "standard library"),
-    (lambda _a, p, _b, _f: p.startswith(_RUNTIME), False, "Lambda runtime"),
+    (lambda _a, p, _b, _f: p.startswith(_RUNTIME), False, "the platform's runtime"),
     (lambda _a, p, _b, f: _is_compiled(p, f), False, "compiled extension"),
     (lambda a, p, b, _f: bool(a.packages) and a._owns(p, b), True, "one of the app's packages"),
     (lambda a, _p, _b, _f: bool(a.packages), False, "not among the app's packages"),

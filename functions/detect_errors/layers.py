@@ -21,10 +21,11 @@ from typing import Any
 
 from functions.detect_errors import layouts, literals, printers, transport
 from functions.detect_errors.formats import FORMATS
-from functions.detect_errors.grammar import HEADER, STACK, exception_line
+from functions.detect_errors.grammar import BARE_HEADER, HEADER, RECORD_SEPARATOR, STACK, exception_line
 from functions.detect_errors.records import (
     decoded,
     documents,
+    entries,
     is_partial,
     level_of,
     platform_of,
@@ -33,9 +34,10 @@ from functions.detect_errors.records import (
 )
 from functions.detect_errors.transport import Line
 
-BARE_HEADER = HEADER[:-1]
 FIRST_FRAME = f'{HEADER}\n  File "'
 _JSON = ("{", "[{", "[\n")
+# How far from its header a frame stands in a text that was squeezed into one line.
+_NEAR = 60
 # Deeper than any shipper packs records into records.
 _MAX_DEPTH = 6
 
@@ -75,8 +77,8 @@ class Layer:
 def _layer(row: dict[str, Any]) -> Layer:
     module, _, function = row.get("rewrite", "").partition(".")
     rewrite = getattr(_MODULES[module], function) if module else None
-    if "replace" in row:
-        rewrite = transport.characters(*row["replace"])
+    if "substitute" in row:
+        rewrite = transport.substitution(row["substitute"])
     signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
     return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
 
@@ -95,8 +97,8 @@ _EVERYWHERE = tuple(sign for sign in ASCII_SIGNS if len(sign) == 1)
 def sections(text: str, depth: int = 0) -> Iterator[Section]:
     """The text's sections."""
     record = decoded(text) if text[:1] == "{" else None
-    if isinstance(record, dict):  # one record, as services that log JSON write each error
-        found = list(_of_record(record, 0, depth))
+    if isinstance(record, dict) and entries(record) == [record]:  # as services that log JSON write each error
+        found = list(_of_record(record, 0, 0, depth))
         said = text_of(record)
         if found or outside_stacks(said) is not None:
             yield from found or [Section(said, 0)]
@@ -143,15 +145,18 @@ def _shows(text: str, signs: Sequence[str]) -> bool:
 def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     """The records that hold errors, each on its own; between them the lines of the others, joined."""
     between: list[Line] = []
-    joined = False
-    for number, record, line in documents(lines):
-        found = list(_of_record(record, number, depth)) if record is not None else []
+    joined = plain = False
+    for serial, (number, record, line) in enumerate(documents(lines)):
+        found = list(_of_record(record, number, serial, depth)) if record is not None else []
         if found:
             if between:
                 yield from _apply(between, first, depth)
             yield from found
             between, joined = [], False
             continue
+        if between and (record is None) is not plain:
+            between.append((number, RECORD_SEPARATOR))
+        plain = record is None
         fields = record if isinstance(record, dict) else {}
         parts = (line if record is None else text_of(fields).removesuffix("\n")).split("\n")
         if joined and record is not None:
@@ -161,18 +166,18 @@ def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     yield from _apply(between, first, depth)
 
 
-def _of_record(record: object, number: int, depth: int) -> Iterator[Section]:
+def _of_record(record: object, number: int, serial: int, depth: int) -> Iterator[Section]:
     level = level_of(record) if isinstance(record, dict) else ""
     for text, alone in texts_of(record) if depth < _MAX_DEPTH else ():
         # An envelope around one line of a traceback: the line counts, and is joined with the others.
         if alone or "\n" in text.strip() or "\\n" in text:
             if outside_stacks(text) is not None:
-                yield Section(text, number, level, alone, number)
+                yield Section(text, number, level, alone, serial)
             else:
                 for part in sections(text, depth + 1):
-                    yield Section(part.text, number, part.level or level, alone, number)
+                    yield Section(part.text, number, part.level or level, alone, serial)
     if isinstance(record, dict) and (said := platform_of(record)):
-        yield Section(said, number, "ERROR", False, number)
+        yield Section(said, number, "ERROR", False, serial)
 
 
 def outside_stacks(text: str) -> str | None:
@@ -215,5 +220,5 @@ def _is_quotation(text: str, index: int, stack_end: int) -> bool:
         return behind in ("", "\n") and not text[end + 1 :].strip()
     gutter = before.replace("+ Exception Group ", "")
     if gutter.strip(" |") or before.isspace() or ("+" in before and gutter != "  "):
-        return behind not in ("", "\n", "\\", " ", "#")
+        return behind not in ("", "\n") and "File " not in text[end : end + _NEAR]
     return behind in ("", "\n")

@@ -1,12 +1,12 @@
-"""The text layer: other printers' layouts, rewritten as the interpreter would have printed them.
+"""The text layer: other layouts of a stack, rewritten as the interpreter would have printed it.
 
-Twisted, Loguru and log viewers that add empty lines or drop indents hold the same facts in another layout.
+Log viewers add empty lines and drop indents, quotes or gutters; Twisted and Loguru print marks of their own;
+other threads write in between; Azure Functions and Dagster print the exception above its frames.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from functions.detect_errors.grammar import (
     CAUSE,
@@ -18,17 +18,27 @@ from functions.detect_errors.grammar import (
     telling_type,
 )
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
-from functions.detect_errors.printers import BARE_HEADER, frame_line
+from functions.detect_errors.printers import frame_line
 from functions.detect_errors.transport import Line
 
-_BOX = "\u2502\u2514\u251c\u252c\u2524\u2510\u2518\u2570\u256d\u250c"
-_BOX_OR_FRAME = ("", "F", *_BOX)
-_ODD_INDENT = re.compile(r'((?:|\t+| | {3,}|> ))File "')
+# A frame with what may stand in front of it: an indent of any kind, Loguru's mark, Dagster's comma.
+_FRAME = re.compile(r'(\t*| *|> |, *)File "')
 _UNQUOTED = re.compile(
     r" {0,2}(?:File ([^\s\",][^\",:]*+(?::[^\",:]*+)?), line (\d{1,9})(?:, in (.*))?"
     r"|File (?!\")([^\n:]*+(?::\\[^\n:]*+)?):(\d{1,9})(?:,? in (.*))?"
     r"|(Cell In ?\[\d+\]), line (\d{1,9})(?:, in (.*))?)$"
 )
+# Drawn by Loguru and Rich around values, and by Twisted where it caught what was raised.
+_DRAWN = re.compile(r"\s*[\u2500-\u257f]|--- <exception caught here>")
+# stack_data's source lines, of which an arrow marks the failing one.
+_NUMBERED = re.compile(r"\s*(-+>)?\s*\d++ \| ?(.*)")
+# The first line of a group whose header was cut off.
+_GUTTERED = re.compile(r"\s*\|(?:   File \"| [\w.]*Group: .* \(\d+ sub-exceptions?\)$)")
+_LABEL = re.compile(r"(Stack(?: [Tt]race)?:)(.*)$")
+# The end of Django's report.
+_REPORTED = re.compile(r"\n{0,2}Exception Type: ([\w.]++).*\nException Value: ?(.*)")
+_INVERTED = re.compile(r"The above exception (was caused by|occurred during handling of) the following")
+_OPENING = re.compile(r"[ \t|]*(?:File |Cell In|> File)")
 _LOOK_AHEAD = 24
 _MAX_INDENTS = 8
 
@@ -40,97 +50,70 @@ def straighten(lines: list[Line], depth: int = 0) -> list[Line]:
     """
     out: list[Line] = []
     index = 0
+    in_group = False
     while index < len(lines):
         number, line = lines[index]
-        position = line.find(HEADER)
-        group = line.find(GROUP)
-        if position < 0:
-            if _headless(lines, index):
-                index = _stack(lines, index, out, [])
-                continue
+        in_group = GROUP in line or (in_group and line.lstrip()[:1] in ("|", "+"))
+        if HEADER in line:
+            index = _header(lines, index, out, depth)
+        elif _FRAME.match(line) and not line.startswith("   ") and not _nested(lines, index):
+            index = _traceback(lines, index, out, len(out))
+        else:
+            if not in_group and "|" in line and _GUTTERED.match(line):
+                in_group = True
+                out.append((number, GROUP_HEADER))
             out.append((number, line))
             index += 1
-        elif group >= 0 and not line.startswith(GROUP_HEADER):
-            index = _group(lines, index, out)
-        else:
-            index = _header(lines, index, position, out, depth)
     return out
 
 
-def _headless(lines: list[Line], index: int) -> bool:
-    """Whether a stack that lost its header and its indents starts here."""
-    line = lines[index][1]
-    if line.startswith("  ") or not _ODD_INDENT.match(line):
-        return False
-    return index == 0 or not lines[index - 1][1].startswith("  File ")
+def _nested(lines: list[Line], index: int) -> bool:
+    """Whether a frame's source is what looks like a frame."""
+    return index > 0 and lines[index - 1][1].startswith("  File ")
 
 
-def _group(lines: list[Line], index: int, out: list[Line]) -> int:
-    """A group whose header stands elsewhere than in column 2: its lines are moved, or the text before it
-    is."""
+def _header(lines: list[Line], index: int, out: list[Line], depth: int) -> int:
+    """Put a header where the interpreter prints it, with what follows; returns the index behind."""
     number, line = lines[index]
-    start = line.find(GROUP)
-    before = line[:start]
-    if before.strip(" \t|+"):
-        cut = before.rstrip(" ").removesuffix("+")
-        out += [(number, cut), (number, GROUP_HEADER)]
-        return index + 1
-    if "|" in before:
+    group = GROUP in line
+    before, _, behind = line.partition(GROUP if group else HEADER)
+    header, margin = (GROUP_HEADER, "  ") if group else (HEADER, "")
+    indent = before.removesuffix("+ ") if group else before
+    above = indent.strip()
+    if behind.strip() or (above and (not above.strip("|") or _is_quoted(lines, index, before, out))):
         out.append((number, line))
         return index + 1
-    shift = len(before) - 4 if before.endswith("+ ") else 0
-    out.append((number, GROUP_HEADER))
-    index += 1
-    while (
-        shift > 0
-        and index < len(lines)
-        and (lines[index][1][:shift].isspace() or not lines[index][1].strip())
-    ):
-        out.append((lines[index][0], lines[index][1][shift:]))
-        index += 1
-    return index
-
-
-def _header(lines: list[Line], index: int, position: int, out: list[Line], depth: int) -> int:
-    number, line = lines[index]
-    before, behind = line[:position], line[position + len(HEADER) :]
-    gutter = "|" in before and not before.strip(" |")
-    if behind.strip() or gutter or line.startswith(GROUP_HEADER):
-        out.append((number, line))
-        return index + 1
-    if before and not before.strip() and depth < _MAX_INDENTS:
-        return _dedent(lines, index, before, out, depth + 1)
-    if before:
-        # The end of a message that quotes another traceback stays what it is.
-        quotes = before.startswith(": ") or (
-            out and out[-1][1].startswith("  ") and exception_line(line) is not None
+    if above:
+        out.append((number, indent.rstrip() if group else indent))
+        # What follows may hang below the header.
+        blanks = " " * len(indent.removesuffix(margin))
+        hangs = index + 1 < len(lines) and lines[index + 1][1].startswith(
+            (f"{blanks}  File ", f"{blanks}  | ")
         )
-        if quotes or not _starts_stack(lines, index + 1):
-            out.append((number, line))
-            return index + 1
-        out.append((number, before))
-    out.append((number, HEADER))
-    others: list[Line] = []
-    index = _stack(lines, index + 1, out, others)
-    if index < len(lines) and exception_line(lines[index][1]) is not None:
-        # Its message may quote a header, which must stay where it is.
-        out.append(lines[index])
-        index += 1
-    out += others
-    return index
+        indent = blanks + margin if hangs else ""
+    if (extra := indent.removesuffix(margin)) and depth < _MAX_INDENTS:
+        return _dedent(lines, index, extra, out, depth + 1)
+    out.append((number, header))
+    return index + 1 if group else _traceback(lines, index + 1, out, len(out) - 1)
 
 
-def _starts_stack(lines: list[Line], index: int) -> bool:
-    """Whether a stack follows: else the header is only mentioned at the end of some other line."""
-    if index >= len(lines):
+def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> bool:
+    """Whether a header behind other text belongs to a message, or is only mentioned: no stack follows."""
+    following = lines[index + 1][1] if index + 1 < len(lines) else HEADER
+    grouped = GROUP in lines[index][1] and "|" in following
+    if not (grouped or _OPENING.match(following) or HEADER in following):
         return True
-    following = lines[index][1]
-    return following.lstrip().startswith(("File ", "Cell In", "> File")) or HEADER in following
+    last = [line for _, line in out[-2:]]
+    if last and last[-1].startswith("  ") and exception_line(lines[index][1]) is not None:
+        return True
+    # PyTorch quotes what its worker raised right below the exception line.
+    return before.startswith(": ") or (before == "Original " and len(last) > 1 and last[0].startswith("  "))
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
-    """An indented traceback: take its indent off all lines that have it."""
-    block: list[Line] = []
+    """A traceback that is indented, or hangs below other text: take its indent off all lines that have it."""
+    block = [(lines[index][0], lines[index][1][len(indent) :])]
+    index += 1
     while index < len(lines) and (lines[index][1].startswith(indent) or not lines[index][1].strip()):
         block.append((lines[index][0], lines[index][1][len(indent) :]))
         index += 1
@@ -140,97 +123,118 @@ def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: 
     return index
 
 
-def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -> int:
-    """Copy a stack's lines; returns the index of the first line behind it.
+def _traceback(lines: list[Line], index: int, out: list[Line], start: int) -> int:
+    """A stack and its exception line, then the other threads' lines that were written in between.
 
-    others: receives the records of other threads that were written in between.
+    start: where it starts in `out`, with its header if it has one. The exception may stand above it.
     """
-    airy = index < len(lines) and not lines[index][1].strip()
-    while index < len(lines):
-        number, line = lines[index]
-        start = line[:8]
-        if start == '  File "' or (start[:4] == "    " and line.lstrip()[:1] not in _BOX_OR_FRAME):
-            out.append((number, line))
-            index += 1
-        elif not line.strip():
-            following = _next_text(lines, index)
-            if following is None:
-                break
-            text = lines[following][1]
-            is_frame = _is_frame(text)
-            if not is_frame and not (airy and (text.startswith("  ") or _is_exception(text))):
-                break
-            airy = airy or is_frame
-            index = following
-        elif (indent := _ODD_INDENT.match(line)) is not None:
-            index = _reindent(lines, index, indent[1], out)
-        elif frame := _UNQUOTED.match(line):
-            out.append((number, frame_line(*[group for group in frame.groups() if group is not None])))
-            index += 1
-        elif line.startswith("--- <exception caught here>") or line.lstrip()[0] in _BOX:
-            index += 1
-        elif line.startswith("  "):
-            out.append((number, line))
-            index += 1
-        elif _is_record(line) and _stack_goes_on(lines, index + 1):
-            others.append((number, line))
-            index += 1
-        else:
-            break
+    others: list[Line] = []
+    index = _stack(lines, index, out, others)
+    if index < len(lines) and exception_line(lines[index][1]) is not None:
+        # Its message may quote a header, which must stay where it is.
+        out.append(lines[index])
+        index += 1
+    elif reported := _REPORTED.match("\n".join(line for _, line in lines[index : index + 4])):
+        out.append((lines[index][0], f"{reported[1]}: {reported[2]}"))
+        index += reported[0].count("\n") + 1
+    elif out[start][1] != HEADER and (above := _above(out, start)) is not None:
+        raised = [line for line in out[above:start] if line[1].strip() and not _LABEL.match(line[1])]
+        out[above:] = [(raised[0][0], HEADER), *out[start:], *raised]
+    out += others
     return index
 
 
-def _stack_goes_on(lines: list[Line], index: int) -> bool:
-    for _, line in lines[index : index + 3]:
-        if line.startswith(('  File "', "    ")):
-            return True
-        if not _is_record(line):
-            return False
-    return False
+def _above(out: list[Line], start: int) -> int | None:
+    """Index of the exception line of the paragraph above a stack, of that above its label if it has one."""
+    labelled = False
+    for index in range(start - 1, max(start - _LOOK_AHEAD, -1), -1):
+        line = out[index][1]
+        if _LABEL.match(line):
+            labelled = True
+        elif _is_exception(line) or (labelled and exception_line(line) is not None):
+            # One below another stack is that one's.
+            return None if index and out[index - 1][1].startswith("  ") else index
+        elif line.startswith("  ") or RECORD_START.match(line) or not (labelled or line.strip()):
+            return None
+    return None
 
 
-def _is_record(line: str) -> bool:
-    """Whether a line starts a log record, not another traceback."""
-    return RECORD_START.match(line) is not None and BARE_HEADER not in line and "above exception" not in line
+def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -> int:
+    """Copy a stack's lines, indented as by the interpreter; returns the index of the first line behind it.
 
-
-def _reindent(lines: list[Line], index: int, indent: str, out: list[Line]) -> int:
-    """A stack with another indent than two blanks (none, a tab, Loguru's `> `)."""
-    width = len(indent)
-    block = []
-    for number, line in islice(lines, index, None):
-        if not line.startswith(indent) and (indent != "> " or not line.startswith("  ")):
-            break
-        block.append((number, line[width:]))
-    return index + _flush_left(block, 0, out)
-
-
-def _flush_left(lines: list[Line], index: int, out: list[Line]) -> int:
-    """A stack that lost its indents: a frame, then source until the next frame or the exception line."""
-    after_frame = False
+    others: receives the lines of other threads that were written in between.
+    """
+    airy = index < len(lines) and not lines[index][1].strip()
+    indent, after_frame = 2, False
     while index < len(lines):
         number, line = lines[index]
-        is_frame = line.startswith('File "')
-        if is_frame or line.startswith("[Previous line repeated "):
-            out.append((number, "  " + line))
-        elif line.strip() and (not line.strip("^~ ") or _is_source(lines, index, after_frame)):
-            out.append((number, "    " + line.strip()))
-        else:
+        text = line.lstrip()
+        if text.startswith(HEADER) and (indent != 2 or not line.startswith("    ")):
             break
-        after_frame = is_frame
+        if not text:
+            following = _next_text(lines, index)
+            if following is None:
+                break
+            behind = lines[following][1]
+            is_frame = _FRAME.match(behind) is not None
+            if not is_frame and not (
+                airy and (after_frame or behind.startswith("  ") or _is_exception(behind))
+            ):
+                break
+            airy = airy or is_frame
+            index = following
+            continue
+        if (frame := _FRAME.match(line)) is not None:
+            indent = len(frame[1])
+            out.append((number, "  " + line[indent:]))
+        elif unquoted := _UNQUOTED.match(line):
+            out.append((number, frame_line(*[group for group in unquoted.groups() if group is not None])))
+        elif text.startswith("[Previous line repeated "):
+            out.append((number, "  " + text))
+        elif numbered := _NUMBERED.match(line):
+            out += [(number, f"    {numbered[2]}")] if numbered[1] else []
+        elif not _DRAWN.match(line):
+            if not _is_source(lines, index, indent, after_frame):
+                if not (_goes_on(lines, index)):
+                    break
+                others.append((number, line))
+                index += 1
+                continue
+            out.append((number, line if indent == 2 else "    " + text))
+        after_frame = frame is not None
         index += 1
     return index
 
 
-def _is_source(lines: list[Line], index: int, after_frame: bool) -> bool:
-    if _ends_stack(lines[index][1]):
-        return False
-    if after_frame:
+def _is_source(lines: list[Line], index: int, indent: int, after_frame: bool) -> bool:
+    """Whether a line shows the source of the frame above it: it is indented, or its indent was lost."""
+    line = lines[index][1]
+    text = line.lstrip()
+    width = len(line) - len(text)
+    if width > indent or width >= 2 == indent:
         return True
-    for _, line in lines[index : index + _LOOK_AHEAD]:
-        if line.startswith('File "'):
+    if width < indent or indent == 2:
+        return False
+    if not text.strip("^~ "):
+        return True
+    for _, following in lines[index : index + _LOOK_AHEAD]:
+        if _ends_stack(following.lstrip()):
+            return False
+        if after_frame or _FRAME.match(following):
             return True
-        if _ends_stack(line):
+    return False
+
+
+def _goes_on(lines: list[Line], index: int) -> bool:
+    """Whether a stack goes on behind lines of other threads."""
+    for _, line in lines[index : index + 4]:
+        if line.startswith(('  File "', "    ")):
+            return True
+        if (
+            HEADER in line
+            or "above exception" in line
+            or not (exception_line(line) is None or RECORD_START.match(line))
+        ):
             return False
     return False
 
@@ -244,12 +248,32 @@ def _is_exception(line: str) -> bool:
     return named is not None and telling_type(named[0])
 
 
-def _is_frame(line: str) -> bool:
-    return line.startswith('  File "') or _ODD_INDENT.match(line) is not None
-
-
 def _next_text(lines: list[Line], index: int) -> int | None:
-    for following in range(index, min(index + 4, len(lines))):
-        if lines[following][1].strip():
-            return following
-    return None
+    return next((i for i in range(index, min(index + 4, len(lines))) if lines[i][1].strip()), None)
+
+
+def inverted(lines: list[Line]) -> list[Line]:
+    """Dagster prints what an exception was caused by below it: turned round."""
+    out: list[Line] = []
+    start = index = 0
+    while index < len(lines):
+        sentence = _INVERTED.match(lines[index][1])
+        behind = _next_text(lines, index + 1) if sentence else None
+        if sentence is None or behind is None or lines[behind][1] != HEADER:
+            start = len(out) if lines[index][1] == HEADER else start
+            out.append(lines[index])
+            index += 1
+            continue
+        end = next(
+            (
+                i
+                for i in range(behind + 1, len(lines))
+                if not lines[i][1].strip() or _INVERTED.match(lines[i][1])
+            ),
+            len(lines),
+        )
+        number = lines[index][0]
+        chain = CAUSE if sentence[1].startswith("was") else CONTEXT
+        out[start:] = [*lines[behind:end], (number, ""), (number, chain), (number, ""), *out[start:]]
+        index = end
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line
+from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line, telling_type
 from functions.detect_errors.groups import GROUP
 
 LITERAL = r'"(?:[^"\\]|\\.)*+"?'
@@ -87,11 +87,12 @@ def _of_literal(text: str, header: int) -> list[str]:
     start = _literal_start(text, header)
     before, body = text[:start], text[start:]
     pieces: list[str] = []
-    position = 0
+    position, closed = 0, True
     while body[:1] in ("'", '"') and (match := _ITEM.match(body, position)) is not None:
         # The next key of a dict is no item of a list.
         if pieces and body[match.end() : match.end() + 1] in (":", "="):
             break
+        closed = match[1][1:].endswith(match[1][0])
         pieces.append(match[1][1:].removesuffix(match[1][0]))
         position = match.end()
         if not match[2].startswith(","):
@@ -103,7 +104,10 @@ def _of_literal(text: str, header: int) -> list[str]:
         if "\n" in body:
             break
         body = _ESCAPE.sub(_replacement, body)
-    return ([before] if before.strip() else []) + body.split("\n")
+    lines = ([before] if before.strip() else []) + body.split("\n")
+    named = None if closed else exception_line(lines[-1])
+    # Where the text was cut, a word may be the beginning of a type.
+    return lines[:-1] if named and not named[1] and not telling_type(named[0]) else lines
 
 
 def _literal_start(text: str, header: int) -> int:
@@ -129,8 +133,8 @@ def _split(body: str, rest: str) -> list[str]:
         indent = "  |   " if body.lstrip(" +").startswith(GROUP) else "  "
         separator = gap.removesuffix(indent)
         return body.replace(separator, "\n").split("\n") if separator else [body]
-    if " | " in gap:
-        return body.replace(" | ", "\n").split("\n")
+    if "|" in gap:
+        return body.replace(" | " if " | " in gap else "|", "\n").split("\n")
     for sentence in (CAUSE, CONTEXT):
         body = body.replace(sentence, f"\n{sentence}\n")
     body = body.replace(HEADER, f"\n{HEADER}\n")

@@ -1,5 +1,5 @@
 """Printers with a layout of their own, whose blocks are rewritten whole: IPython, Rich, pytest, Django's
-report, Azure Functions, Trio's MultiError, asyncio's word of what nobody asked for. Their lines' patterns
+report, Trio's MultiError, asyncio's word of what nobody asked for. Their lines' patterns
 are data, in formats.toml.
 """
 
@@ -9,11 +9,9 @@ import re
 from dataclasses import dataclass
 
 from functions.detect_errors.formats import FORMATS
-from functions.detect_errors.grammar import HEADER, exception_line
+from functions.detect_errors.grammar import BARE_HEADER, HEADER, exception_line
 from functions.detect_errors.groups import GROUP_HEADER
 from functions.detect_errors.transport import Line
-
-BARE_HEADER = HEADER[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,9 @@ PRINTERS = {
     name: Printer(*(re.compile(row.get(part, "(?!)")) for part in ("start", "frame", "code", "error", "end")))
     for name, row in FORMATS["printer"].items()
 }
+
+
+_WORD = re.compile(r"\w|^$")
 
 
 def printed(lines: list[Line]) -> list[Line]:
@@ -63,6 +64,7 @@ def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[
     for at in range(index + 1, len(lines) + 1):
         line = lines[at][1].rstrip() if at < len(lines) else ""
         if at == len(lines) or BARE_HEADER in line or printer.end.match(line) or printer.start.match(line):
+            at += at < len(lines) and not _WORD.search(line)  # a box's last line
             break
         if name and line.startswith(name) and exception_line(line):
             break
@@ -88,7 +90,7 @@ def _block(printer: Printer, lines: list[Line], index: int, name: str) -> tuple[
                 function, code = _pytest_source(line, match["code"].strip(), function, code)
     if not frames:
         return [], index
-    return [(number, HEADER), *frames, *((lines[at - 1][0], text) for text in _error(printer, said))], at
+    return [(number, HEADER), *frames, *((lines[at - 1][0], text) for text in _error(said))], at
 
 
 def _pytest_source(line: str, text: str, function: str, code: str) -> tuple[str, str]:
@@ -103,9 +105,7 @@ def _after_frame(frames: list[Line], lines: list[Line], at: int) -> bool:
     return bool(frames) and frames[-1][0] == lines[at - 1][0] and frames[-1][1].startswith("  File")
 
 
-def _error(printer: Printer, said: list[str]) -> list[str]:
-    if printer is PRINTERS["Django"] and len(said) > 1:
-        return [f"{said[0].split(' at /')[0]}: {said[1]}"]
+def _error(said: list[str]) -> list[str]:
     if said and said[0].startswith("assert "):
         return [f"AssertionError: {said[0]}"]
     return said[:1]
@@ -115,23 +115,6 @@ def frame_line(file: str, line: str, function: str | None = None) -> str:
     return f'  File "{file}", line {line}' + (
         f", in {function.partition('(')[0].strip()}" if function else ""
     )
-
-
-_AZURE = re.compile(r"Exception: ([A-Za-z_][\w.]*+(?:: .*)?)")
-
-
-def azure(lines: list[Line]) -> list[Line]:
-    """Azure Functions prints the exception first, then `Stack:` and the frames without a header."""
-    out: list[Line] = []
-    raised = ""
-    for number, line in lines:
-        if (match := _AZURE.match(line)) is not None:
-            raised = match[1]
-        elif raised and line.startswith("Stack: ") and 'File "' in line:
-            out += [(number, f"[ERROR] {raised}"), (number, HEADER), (number, line.removeprefix("Stack: "))]
-        else:
-            out.append((number, line))
-    return out
 
 
 _DASHES = "-" * 16

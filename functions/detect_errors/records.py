@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.detect_errors.formats import FORMATS
-from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER, exception_line, telling_type
+from functions.detect_errors.grammar import BARE_HEADER, CAUSE, CONTEXT, HEADER, exception_line, telling_type
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
 from functions.detect_errors.platform_lines import LEFT_OUT
 from functions.detect_errors.transport import Line
@@ -21,6 +21,7 @@ from functions.detect_errors.transport import Line
 _NAMES = {part: tuple(names.split()) for part, names in FORMATS["record"].items()}
 _TEXT, _LEVEL, _STACK, _TYPE, _MESSAGE = (_NAMES[n] for n in ("text", "level", "stack", "type", "message"))
 _FRAME = tuple(_NAMES[name] for name in ("file", "line", "function", "code"))
+_BATCH = _NAMES["batch"]
 _MARKS = frozenset(_NAMES["marks"])
 _LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
 _MAX_DEPTH = 12
@@ -64,7 +65,7 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
             if line[:1] in ("}", "]"):
                 value = decoded("\n".join(text for _, text in opened))
                 if value is not None:
-                    yield opened[0][0], value, ""
+                    yield from ((opened[0][0], part, "") for part in entries(value))
                 else:
                     yield from ((n, None, text) for n, text in opened)
                 opened = []
@@ -80,10 +81,17 @@ def documents(lines: list[Line]) -> Iterator[tuple[int, Any, str]]:
         if isinstance(value, list) and not (value and all(isinstance(part, dict) for part in value)):
             value = None
         if value is not None and (start == 0 or not _MARKS.isdisjoint(value)):
-            yield number, value, ""
+            yield from ((number, part, "") for part in entries(value))
         else:
             yield number, None, line
     yield from ((n, None, text) for n, text in opened)
+
+
+def entries(value: Any) -> list[Any]:
+    """The records of a batch, each on its own, since each may hold the same error; or the one record."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in _BATCH if isinstance(value.get(key), list)), [value])
+    return value if all(isinstance(part, dict) for part in value) else [value]
 
 
 def decoded(text: str) -> Any:
@@ -122,7 +130,7 @@ class _Walk:
             yield from self._dict(undotted(value), depth)
         elif isinstance(value, list) and value:
             if all(isinstance(part, str) for part in value):
-                if any(HEADER[:-1] in part for part in value):
+                if any(BARE_HEADER in part for part in value):
                     yield from self._string(
                         "\n".join(part.removesuffix("\n") for part in value), depth, alone
                     )
@@ -140,7 +148,7 @@ class _Walk:
             if inner is not None:
                 yield from self.walk(inner, depth + 1, alone=False)
                 return
-        if HEADER[:-1] in value or (alone and 'File "' in value):
+        if BARE_HEADER in value or (alone and 'File "' in value):
             yield value, alone
         elif alone and (named := exception_line(value.partition("\n")[0])) and telling_type(named[0]):
             yield f"{HEADER}\n{value}", True
@@ -197,7 +205,10 @@ def _exception(record: dict[str, Any], depth: int) -> list[str]:
         value = record.get(key)
         if isinstance(value, dict) and isinstance(value.get("frames"), list):
             value = value["frames"]
-        if isinstance(value, str) and HEADER[:-1] in value:
+        if any(
+            isinstance(part, str) and BARE_HEADER in part
+            for part in (value if isinstance(value, list) else [value])
+        ):
             return []  # it is printed whole there
         stack = stack or _stack(value)
     lone = telling_type(name) and isinstance(message, str) and message and not {*_LEVEL} & record.keys()
@@ -249,6 +260,8 @@ def _frame(file: Any, line: Any, function: Any, code: Any) -> list[str]:
 
 
 def _flat(value: Any) -> str:
+    while isinstance(value, dict):  # Elastic's {"number": 3, "context": ...}
+        value = next(iter(value.values()), "")
     return " ".join(str(value).split("\n")).strip()
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from functions.core.app import App
 from functions.core.incident import Frame
+from functions.core.modes import Mode
 from functions.core.recorder import Sighting
 from functions.detect_errors.capped import kept
 from functions.detect_errors.events import Batch, LogEvent
@@ -46,14 +47,21 @@ def occurrences(errors: Iterable[ParsedError], events: Sequence[LogEvent]) -> li
 
 
 def sightings(
-    found: Sequence[Occurrence], batch: Batch, app: App, redact: Callable[[str], str]
+    found: Sequence[Occurrence],
+    batch: Batch,
+    app: App,
+    redact: Callable[[str], str],
+    stopped: bool = False,
 ) -> list[Sighting]:
-    """One sighting per distinct fingerprint, counted. What people will read is redacted here."""
+    """One sighting per distinct fingerprint, counted. What people will read is redacted here.
+
+    stopped: whether all healing is, as far as that is known.
+    """
     by_fingerprint: dict[str, list[Occurrence]] = {}
     for occurrence in found:
         by_fingerprint.setdefault(occurrence.error.fingerprint, []).append(occurrence)
     delivery = delivery_id(batch)
-    return [_sighting(group, batch, app, redact, delivery) for group in by_fingerprint.values()]
+    return [_sighting(group, batch, app, redact, delivery, stopped) for group in by_fingerprint.values()]
 
 
 def delivery_id(batch: Batch) -> bytes:
@@ -68,11 +76,17 @@ def delivery_id(batch: Batch) -> bytes:
 
 
 def _sighting(
-    group: Sequence[Occurrence], batch: Batch, app: App, redact: Callable[[str], str], delivery: bytes
+    group: Sequence[Occurrence],
+    batch: Batch,
+    app: App,
+    redact: Callable[[str], str],
+    delivery: bytes,
+    stopped: bool,
 ) -> Sighting:
     first = group[0].error
     times = [occurrence.error.timestamp for occurrence in group]
-    heals = str(first.error_class) in app.heal_classes
+    heals = app.starts_heals(first.error_class)
+    observes = app.mode_of(first.error_class) is Mode.OBSERVE
     return Sighting(
         app=app.name,
         fingerprint=first.fingerprint,
@@ -90,6 +104,7 @@ def _sighting(
         log_stream=batch.log_stream,
         delivery_id=delivery,
         heals=heals,
+        heals_now=not (stopped or app.paused or observes),
         causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
     )

@@ -16,7 +16,7 @@ from functions.detect_errors.grammar import (
     message_end,
     telling_type,
 )
-from functions.detect_errors.groups import GROUP_HEADER, Node, read_tree
+from functions.detect_errors.groups import GROUP_HEADER, Node, is_opened, read_tree
 from functions.detect_errors.model import Found, Raised
 
 _IN_GROUP = len(GROUP_HEADER) - len(HEADER)
@@ -24,6 +24,7 @@ _LAMBDA_HEAD = "[ERROR] "
 _LEVEL = re.compile(r"\b(critical|fatal|error|warn(?:ing)?|info|debug)\b", re.IGNORECASE)
 _SUB_EXCEPTIONS = re.compile(r" \(\d+ sub-exceptions?\)")
 _STACK_START = re.compile(r'^  File "', re.MULTILINE)
+_QUOTED_HEADER = re.compile(rf"^([^\n]*: |Original ){re.escape(HEADER)}", re.MULTILINE)
 _MAX_DEPTH = 12
 
 
@@ -89,6 +90,7 @@ class _Scan:
                 start >= 0
                 and text.startswith(GROUP_HEADER, start)
                 and (start == 0 or text[start - 1] == "\n")
+                and is_opened(text, index + len(HEADER))
             ):
                 return start, True
             position = index + len(HEADER)
@@ -145,7 +147,7 @@ class _Scan:
 
     def _quoted(self, message: str) -> list[Raised]:
         """The tracebacks that a message quotes, say of a child process: evidence, not errors of their own."""
-        quotation = message.partition("\n")[2].replace(f": {HEADER}", f":\n{HEADER}")
+        quotation = _QUOTED_HEADER.sub(rf"\1\n{HEADER}", message.partition("\n")[2])
         found = scan(quotation, self.frames, depth=self.depth + 1)
         return [
             replace(one, relation="quoted") for each in found for one in (*each.raised.chain, each.raised)

@@ -6,18 +6,14 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from functions.detect_errors.grammar import HEADER
+from functions.detect_errors.grammar import BARE_HEADER, HEADER
 from functions.detect_errors.groups import GROUP
 from functions.detect_errors.literals import LITERAL, unescape
 
 Line = tuple[int, str]
 """A line, and the number of the line of the log text that it came from."""
 
-_ANSI = re.compile(r"(?:\x1b|#033|\^\[)\[[0-9;:?]{0,32}[A-Za-z]|\x1b\][^\x07\n]{0,200}\x07|\x1b\([A-B0]")
 _CSV_END = re.compile(r'"(?=[ \t]*+(?:[,;]|$))')
-_NBSP = re.compile(r"[\xa0 ]++")
-_MARKUP = re.compile(r"</?(?:pre|code|error|failure|system-err|br ?/?)(?: [^<>\n]{0,1000})?>")
-_ENTITIES = (("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"))
 
 # Kubernetes' CRI log format: a line that was cut into parts has P on all but the last one.
 _CRI = re.compile(r"(\d[\d:.,/+TZ-]*+ (?:stdout|stderr)) ([PF])(?::\S*+)? ?(.*)")
@@ -31,41 +27,31 @@ _WRAP_WIDTHS = range(60, 513)
 _MAX_SOURCES = 16
 _PROBE_LINES = 12
 _MAX_PREFIX = 512
+_RULE_WIDTH = 40
 # A run of these may be a time, and is one if it looks like one. Runs are taken whole, so that a prefix's
 # pattern has one way to match.
-_RUN = r"\d[\d:.,/+TZ-]*+"
+_RUN = r"\d(?:[\d:.,/+-]|[TZ](?![a-z]))*+"
 _TIME = re.compile(r"\d:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
 _CLOCK = re.compile(r"\d++\.\d{3,9}$")
+_BOX = re.compile(r"[\u250c\u256d]\u2500+ Traceback")
+# grep -n
+_NUMBERED = re.compile(r"\d++[:-]$")
 _COUNTER = re.compile(r" *+\d++[:\t|)>.]")
 
 
-def characters(before: str, after: str) -> Callable[[list[Line]], list[Line]]:
-    """A layer that replaces characters."""
-    return lambda lines: [(number, line.replace(before, after)) for number, line in lines]
+def substitution(pairs: list[tuple[str, str]]) -> Callable[[list[Line]], list[Line]]:
+    """A layer that replaces patterns in each line; what is put there may hold line ends."""
+    compiled = [(re.compile(pattern), replacement) for pattern, replacement in pairs]
 
+    def substitute(lines: list[Line]) -> list[Line]:
+        out: list[Line] = []
+        for number, line in lines:
+            for pattern, replacement in compiled:
+                line = pattern.sub(replacement, line)
+            out += [(number, part) for part in line.split("\n")]
+        return out
 
-def carriage_returns(lines: list[Line]) -> list[Line]:
-    """Every kind of line end becomes one."""
-    return [(n, part) for n, line in lines for part in line.removesuffix("\r").split("\r")]
-
-
-def colours(lines: list[Line]) -> list[Line]:
-    return [(number, _ANSI.sub("", line)) for number, line in lines]
-
-
-def no_break_indents(lines: list[Line]) -> list[Line]:
-    return [(n, " " * m.end() + line[m.end() :] if (m := _NBSP.match(line)) else line) for n, line in lines]
-
-
-def markup(lines: list[Line]) -> list[Line]:
-    """HTML and XML: tags go, entities become characters."""
-    out = []
-    for number, line in lines:
-        line = _MARKUP.sub("", line)
-        for entity, character in _ENTITIES:
-            line = line.replace(entity, character)
-        out.append((number, line))
-    return out
+    return substitute
 
 
 def csv(lines: list[Line]) -> list[Line]:
@@ -166,23 +152,18 @@ def sources(lines: list[Line]) -> list[list[Line]]:
     """Take off what stands in front of every line of a source, and give each source its own list."""
     matchers: dict[str, re.Pattern[str]] = {}
     # Groups first: the gutters of their sub-exceptions must not be taken for a source's prefix.
-    for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER):
+    for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER):
         for index, (_, line) in enumerate(lines):
-            position = line.find(header)
-            if (
-                not 0 < position <= _MAX_PREFIX
-                or line[position + len(header) :].strip(" |")
-                or len(matchers) >= _MAX_SOURCES
-                or not line[:position].strip(" |\t")
-            ):
+            end = _prefix_end(lines, index, header) if header in line and len(matchers) < _MAX_SOURCES else 0
+            if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
                 continue
-            pattern = prefix_pattern(line[:position])
-            if pattern in matchers or any(_is_gutter(line, position, known) for known in matchers.values()):
+            pattern = prefix_pattern(line[:end])
+            if pattern in matchers or any(_is_gutter(line, end, known) for known in matchers.values()):
                 continue
             matcher = re.compile(pattern)
-            following = lines[index + 1 : index + 1 + _PROBE_LINES]
-            if any(
-                (match := matcher.match(after)) and _continues(after[match.end() :]) for _, after in following
+            following = [after for _, after in lines[index + 1 : index + 1 + _PROBE_LINES]]
+            if header is BARE_HEADER or any(
+                (match := matcher.match(after)) and _continues(after[match.end() :]) for after in following
             ):
                 matchers[pattern] = matcher
     if not matchers:
@@ -197,6 +178,20 @@ def sources(lines: list[Line]) -> list[list[Line]]:
         else:
             streams[-1].append((number, line))
     return [stream for stream in streams if any(line for _, line in stream)]
+
+
+def _prefix_end(lines: list[Line], index: int, header: str) -> int:
+    """Where the prefix of a header's line ends; 0 if it is only mentioned there."""
+    line = lines[index][1]
+    if header is not BARE_HEADER:
+        position = line.find(header)
+        return 0 if line[position + len(header) :].strip(" |") else position
+    if (box := _BOX.search(line)) is not None:  # Rich
+        return box.start()
+    # IPython names the exception before the header, so the rule above it tells.
+    rule = lines[index - 1][1].rstrip() if index and line.rstrip().endswith(header) else ""
+    end = len(rule.rstrip("-"))
+    return end if len(rule) - end >= _RULE_WIDTH and re.match(prefix_pattern(rule[:end]), line) else 0
 
 
 def _is_gutter(line: str, position: int, known: re.Pattern[str]) -> bool:
@@ -216,7 +211,8 @@ def prefix_pattern(prefix: str) -> str:
         start, run = match.span()[0], match[0]
         first = core[:start].strip(" ") == "" and _COUNTER.match(core[match.start() :] + ":")
         clock = core[:start].rstrip(" ").endswith("[") and _CLOCK.match(run)
-        if _TIME.search(run) or first or clock:
+        numbered = match.end() == len(core) and _NUMBERED.match(run)
+        if _TIME.search(run) or first or clock or numbered:
             blanks = len(core[end:start]) - len(core[end:start].rstrip(" ")) if clock or first else 0
             parts += [re.escape(core[end : start - blanks]), " *+" * bool(clock or first), _RUN]
             end = match.end()

@@ -8,23 +8,27 @@ The files that name one version, or leave one, are believed in this order:
     Pipfile                                    python_version
     runtime.txt                                Heroku's, before .python-version
     Dockerfile, Containerfile                  the tag of the image that the last stage is from
+    setup.cfg, setup.py                        python_requires
 
 A range, such as `>=3.9`, leaves open what the app runs on: of those after it, the first that names a version
-within it is believed, else the range alone bounds the choice.
+within it is believed, else the range alone bounds the choice. Classifiers of the package metadata name what its
+authors test it with: versions within the range that are as good as any.
 """
 
 from __future__ import annotations
 
+import configparser
 import posixpath
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from functions.core.repository_settings import RepositorySettings
+from functions.core.setup_py import keywords
 from functions.fetch_source.dockerfile import python_of_image
 from functions.harness.interpreters import VERSIONS
 
@@ -47,6 +51,10 @@ class Declared:
     bound: SpecifierSet | None = None
     bound_by: str = ""
     notes: tuple[str, ...] = ()
+    tested: tuple[str, ...] = ()
+    """Versions that classifiers name, oldest first; none where they name older ones only, and there are classifiers
+    (`tested_by`: whose) at all."""
+    tested_by: str = ""
 
     def allows(self, version: str) -> bool:
         return self.bound is None or _within(self.bound, version)
@@ -83,9 +91,11 @@ def declared(read: Read, directories: Sequence[str] = ()) -> Declared:
             else:
                 supported = f"{VERSIONS[0]} to {VERSIONS[-1]}"
                 notes.append(f"{claim.file} allows {claim.said}, none of {supported}")
+    tested_by, tested = classified(read)
+    found = Declared(notes=tuple(notes), tested=tested, tested_by=tested_by)
     if bound is None:
-        return Declared(notes=tuple(notes))
-    return Declared(bound=bound.bound, bound_by=f"{bound.file} ({bound.said})", notes=tuple(notes))
+        return found
+    return replace(found, bound=bound.bound, bound_by=f"{bound.file} ({bound.said})")
 
 
 def _claims(read: Read, directories: Sequence[str]) -> Iterator[_Claim]:
@@ -149,6 +159,44 @@ def _docker(path: str, text: str) -> Iterator[_Claim]:
         yield _Claim(path, image.name, image.version)
 
 
+def _setup_cfg(path: str, text: str) -> Iterator[_Claim]:
+    yield from _range(f"python_requires of {path}", _config(text, "options").get("python_requires"))
+
+
+def _setup_py(path: str, text: str) -> Iterator[_Claim]:
+    said = keywords(text.encode(), lambda name: False).get("python_requires")
+    yield from _range(f"python_requires of {path}", said)
+
+
+def classified(read: Read) -> tuple[str, tuple[str, ...]]:
+    """(`classifiers of FILE name`, which of the supported versions the first file with any names, oldest first)."""
+    for path, lines in (
+        ("pyproject.toml", lambda text: _at(_toml(text), "project", "classifiers")),
+        ("pyproject.toml", lambda text: _at(_toml(text), "tool", "poetry", "classifiers")),
+        ("pyproject.toml", lambda text: _at(_toml(text), "tool", "flit", "metadata", "classifiers")),
+        ("setup.cfg", lambda text: _config(text, "metadata").get("classifiers", "").splitlines()),
+        ("setup.py", lambda text: keywords(text.encode(), lambda name: False).get("classifiers")),
+    ):
+        content = read(path)
+        given = lines(content.decode(errors="replace")) if content is not None else None
+        text = "\n".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given or "")
+        if named := set(_CLASSIFIER.findall(text)):
+            return f"classifiers of {path} name", tuple(v for v in VERSIONS if v in named)
+    return "", ()
+
+
+_CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
+
+
+def _config(text: str, section: str) -> Mapping[str, str]:
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read_string(text)
+    except configparser.Error:
+        return {}
+    return config[section] if config.has_section(section) else {}
+
+
 _FILES: dict[str, Callable[[str, str], Iterator[_Claim]]] = {
     ".python-version": _one_version,
     "pyproject.toml": _pyproject,
@@ -156,6 +204,8 @@ _FILES: dict[str, Callable[[str, str], Iterator[_Claim]]] = {
     "runtime.txt": _one_version,
     "Dockerfile": _docker,
     "Containerfile": _docker,
+    "setup.cfg": _setup_cfg,
+    "setup.py": _setup_py,
 }
 
 

@@ -6,24 +6,27 @@ from typing import Any
 
 import boto3
 
-from functions.core.artifacts import Artifacts
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.fetch_source.step import fetch_for
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input → {"key", "facts", "base_sha", "revision_from", "python"}."""
+    """State input → {"key", "facts", "base_sha", "revision_from", "python", "committed"}."""
     settings = Settings.from_environment()
-    artifacts = Artifacts(boto3.client("s3"), settings.require("artifacts_bucket"))
+    refuse_when_stopped(settings)
+    heal = Heal.from_state(event)
+    artifacts = artifacts_of(heal, settings)
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
     return fetch_for(
-        Heal.from_state(event),
+        heal,
         artifacts,
         incidents,
         registry,

@@ -6,7 +6,8 @@ Asked in this order, until one of them names a version:
     the function's Runtime     what the code that failed ran on
     its image                  the same, where a function is one
     the repository             what its authors run it on: `functions/fetch_source/declared.py`
-    the newest                 of those that the runner has
+    the newest                 of those that the runner has, that its authors name in classifiers, or else
+                               that were out when the commit was made
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.python import Python
-from functions.fetch_source.declared import Read, declared
-from functions.harness.interpreters import VERSIONS
+from functions.fetch_source.declared import Declared, Read, declared
+from functions.harness.interpreters import RELEASED, VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,16 @@ class Word:
 
 
 def python_of(
-    app: App, function: Callable[[], Word], read: Read, offered: Sequence[str] = VERSIONS
+    app: App,
+    function: Callable[[], Word],
+    read: Read,
+    offered: Sequence[str] = VERSIONS,
+    committed: str = "",
 ) -> Python:
     """The app's Python.
 
     function: asked only when the app's entry names none; read: a file of the repository, None where there is
-    none; offered: what the runner has, oldest first. Whoever names a version is believed, also where the
+    none; offered: what the runner has, oldest first; committed: when the commit was made, ISO 8601. Whoever names a version is believed, also where the
     runner lacks it: then nothing is run, and it is said.
     """
     if app.python:
@@ -46,9 +51,36 @@ def python_of(
     found = declared(read, tuple(app.source_roots.values()))
     notes = [*filter(None, (word.why,)), *found.notes]
     if found.version:
-        return Python(found.version, "; ".join((found.why, *notes)))
+        nearest = _nearest(found.version)
+        why = (
+            found.why
+            if nearest == found.version
+            else f"the nearest of those that tests can run on: {found.why}"
+        )
+        return Python(nearest, "; ".join((why, *notes)))
     allowed = [version for version in VERSIONS if found.allows(version)]
-    here = [version for version in allowed if version in offered]
-    bound = found.bound_by
-    why = f"the newest that {bound} allows" if bound else "the newest, because nothing names another"
-    return Python((here or allowed)[-1], "; ".join((why, *notes)), guessed=not bound)
+    named = [version for version in allowed if version in found.tested]
+    out = [version for version in allowed if not committed or RELEASED[version] <= committed[:10]]
+    # Code that is older than all of them, or tested with older ones only, is nearest to the oldest.
+    fitting = named or (out if not found.tested_by else allowed[:1]) or allowed[:1]
+    here = [version for version in fitting if version in offered]
+    why = _why(found, named, fitting == allowed[:1] != allowed, len(out) < len(allowed))
+    return Python((here or fitting)[-1], "; ".join((why, *notes)), guessed=not (found.bound_by or named))
+
+
+def _nearest(version: str) -> str:
+    """The supported Python nearest to a version; another language, such as 2.7 is, has none."""
+    major, _, minor = version.partition(".")
+    if major != "3" or version in VERSIONS:
+        return version
+    return min(VERSIONS, key=lambda other: abs(int(other.partition(".")[2]) - int(minor)))
+
+
+def _why(found: Declared, named: Sequence[str], oldest: bool, older: bool) -> str:
+    allows = f"{found.bound_by} allows" if found.bound_by else ""
+    if named:
+        return f"the newest that {found.tested_by}" + (f" and {allows}" if allows else "")
+    if oldest:
+        return "the oldest" + (f" that {allows}" if allows else "") + ", because the code is for older ones"
+    then = " of those that were out when the commit was made" if older else ""
+    return f"the newest that {allows}{then}" if allows else f"the newest{then}, because nothing names another"

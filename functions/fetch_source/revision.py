@@ -5,9 +5,12 @@ Asked in this order, until one of them names something that the forge has:
     the app's entry         written for this system, by who may register apps
     the function's tags     set by who may deploy it, and mended without another deployment
     its environment         as trustworthy, but a template or a base image may have brought it along
-    the log record          written by any code that logs, with what strangers send: believed last, and only
-                            where a tag or the head of the app's own branch is it
+    the log record          written by any code that logs, with what strangers send: believed last
     the head of the branch  what nobody has to name, and what may not be deployed yet
+
+Whoever names it, a commit is the base of a heal only where the app's branch has it: what is not there would
+come along with the pull request, unreviewed. Where it is elsewhere (a release branch, a colleague's), the
+head of the app's branch is read instead, and the heal says so.
 """
 
 from __future__ import annotations
@@ -18,43 +21,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from functions.core.deployed import Claim, Told
 from functions.core.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
     from functions.core.app import App
+    from functions.core.forge.port import Forge
     from functions.core.remote import Remote
 
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Somebody's word on what is deployed.
-
-    by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
-    fetch_ids: whether a commit's id counts although it is neither a tag nor the head of the app's branch. A
-    log is no authority for that: strangers may have branches, and forges also serve what they put into
-    forks.
-    """
-
-    by: str
-    revision: str
-    unknown: str
-    fetch_ids: bool = True
-    branches: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one source has to say, most telling first, and in `notes` why it has no more to say."""
-
-    claims: tuple[Claim, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +47,13 @@ class Commit:
     reason: str
 
 
-def fetch_commit(app: App, remote: Remote, repo: Repo, logged: str, function: Callable[[], Told]) -> Commit:
+def fetch_commit(
+    app: App, remote: Remote, forge: Forge, repo: Repo, logged: str, function: Callable[[], Told]
+) -> Commit:
     """Fetch the deployed commit, or else the head of the app's branch.
 
     function: asked only when the app's entry does not settle it.
-    Raises RepositoryNotFound, and what `remote` raises.
+    Raises RepositoryNotFound, and what `remote` and `forge` raise.
     """
     notes: list[str] = []
     tips = cache(lambda: remote.tips(repo))
@@ -80,17 +62,28 @@ def fetch_commit(app: App, remote: Remote, repo: Repo, logged: str, function: Ca
         told = ask()
         notes += told.notes
         for claim in told.claims:
-            for ref in _refs(claim, tips, app.branch):
+            for ref in _refs(claim, tips):
                 if sha := remote.fetch(repo, ref):
                     which = "" if ref == claim.revision else f", which is {ref}"
                     named = f"{claim.by} names {claim.revision}{which}"
-                    return Commit(sha, "deployed", "; ".join((named, *notes)))
-            notes.append(claim.unknown)
+                    if _has(forge, app.branch, sha):
+                        return Commit(sha, "deployed", "; ".join((named, *notes)))
+                    notes.append(f"{named}, but {app.branch} has not got that commit")
+                    break
+            else:
+                notes.append(claim.unknown)
     if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
         return Commit(sha, "branch", "; ".join((f"head of {app.branch}", *notes)))
     raise RepositoryNotFound(
         f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
     )
+
+
+def _has(forge: Forge, branch: str, sha: str) -> bool:
+    try:
+        return forge.compare(branch, sha).ahead == 0
+    except RepositoryNotFound:  # they have no history in common
+        return False
 
 
 def _entry(app: App) -> Told:
@@ -106,25 +99,19 @@ def _entry(app: App) -> Told:
 def _log(logged: str) -> Told:
     if not logged:
         return Told(notes=("the log names none",))
-    unknown = f"the log names {logged}, which is no tag and not the head of a tag or of the app's branch"
-    return Told((Claim("the log", logged, unknown, fetch_ids=False),))
+    return Told((Claim("the log", logged, f"the log names {logged}, which is no tag and no commit"),))
 
 
-def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]], branch: str) -> tuple[str, ...]:
+def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]]) -> tuple[str, ...]:
     """What to fetch for a claim; none for what can be no revision, or is none of this repository."""
     named = claim.revision
     if not _REVISION.fullmatch(named):
         return ()
-    if claim.fetch_ids and _COMMIT.fullmatch(named):
+    if _COMMIT.fullmatch(named):
         return (named,)
     if claim.branches:
         return (f"refs/tags/{named}", f"refs/heads/{named}")
-    known = tips()
-    if not claim.fetch_ids:
-        known = {
-            r: sha for r, sha in known.items() if r.startswith("refs/tags/") or r == f"refs/heads/{branch}"
-        }
-    found = _named_by(known, named)
+    found = _named_by(tips(), named)
     return (found,) if found else ()
 
 

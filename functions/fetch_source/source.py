@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.deployed import Told
+from functions.core.forge.port import Forge
 from functions.core.python import Python
 from functions.core.remote import Remote
 from functions.fetch_source.interpreter import Word, python_of
-from functions.fetch_source.revision import Told, fetch_commit
+from functions.fetch_source.revision import fetch_commit
 from functions.fetch_source.submodules import with_submodules
 from functions.fetch_source.tree import tree_of_commit
 from functions.harness.interpreters import VERSIONS
@@ -22,7 +24,7 @@ class Source:
 
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
-    python: what the app runs on.
+    python: what the app runs on; committed: when the commit was made, ISO 8601.
     """
 
     archive: bytes
@@ -34,11 +36,13 @@ class Source:
     submodules: tuple[str, ...]
     left_out: tuple[str, ...]
     python: Python
+    committed: str
 
 
 def fetch_source(
     app: App,
     remote: Remote,
+    forge: Forge,
     limits: Limits = DEFAULT_LIMITS,
     logged: str = "",
     function: Callable[[], Told] = Told,
@@ -53,7 +57,8 @@ def fetch_source(
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
-        commit = fetch_commit(app, remote, repo, logged, function)
+        commit = fetch_commit(app, remote, forge, repo, logged, function)
+        committed = str(repo.git.execute(["git", "show", "--no-patch", "--format=%cI", commit.sha]))
         tree = own = tree_of_commit(repo.git, commit.sha, limits)
         if app.submodules:
             tree = with_submodules(own, commit.sha, remote, repo, limits)
@@ -66,5 +71,6 @@ def fetch_source(
             bytes=sum(entry.bytes for entry in tree.entries),
             submodules=tuple(module.path for module in own.submodules),
             left_out=tuple(module.path for module in tree.submodules),
-            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons),
+            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons, committed),
+            committed=committed,
         )

@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions.core.artifacts import Artifacts
+from functions.core.deployed import told_by_function
 from functions.core.facts import Facts
+from functions.core.forge.connect import connect
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.remote import Remote
-from functions.fetch_source.function import told_by_function
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
@@ -34,7 +35,7 @@ def fetch_for(
     ecr: Callable[[str], ECRClient],
     pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python"}.
+    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python", "committed"}.
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
@@ -47,9 +48,11 @@ def fetch_for(
     if done is None:
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
+        token = registry.credentials(app)
         source = fetch_source(
             app,
-            Remote.of(app, registry.credentials(app)),
+            Remote.of(app, token),
+            connect(app, token),
             logged=incident.revision,
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
@@ -66,7 +69,8 @@ def fetch_for(
             "bytes": source.bytes,
             "submodules_left_out": list(source.left_out),
             "python": source.python.to_json(),
+            "committed": source.committed,
         }
         artifacts.put_json(heal.key(METADATA), done)
-    told = ("key", "facts", "base_sha", "revision_from", "python")
+    told = ("key", "facts", "base_sha", "revision_from", "python", "committed")
     return {name: done[name] for name in told if name in done}

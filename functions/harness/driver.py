@@ -29,7 +29,7 @@ from typing import Any
 from functions.harness import processes
 from functions.harness.experiment import NONSENSE, Run, experiment, names_in
 from functions.harness.interpreters import DIRECTORY, find, missing
-from functions.harness.job import VERSION, Archive, BadJob, Job, Limits
+from functions.harness.job import GENERATED, VERSION, Archive, BadJob, Job, Limits
 from functions.harness.litter import Litter
 from functions.harness.outcome import Outcome
 from functions.harness.watch import Broken, Watch
@@ -98,7 +98,10 @@ class Driver:
         self._python = self._interpreter()
         self._home = Path(tempfile.mkdtemp(prefix="self-heal-"))
         self._repo, self._temp = self._home / "repo", self._home / "tmp"
-        self._dependencies = self._unpacked(job.dependencies)
+        given = Archive(job.dependencies)
+        self._generated = {p: p.partition("/")[2] for p in given.members if p.startswith(f"{GENERATED}/")}
+        self._given = given
+        self._dependencies = self._unpacked()
         self._state_of_dependencies = _state(self._dependencies)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.settimeout(_START_SECONDS)
@@ -180,7 +183,10 @@ class Driver:
             self._kill_strays()
             self._litter.clear()
             if _state(self._dependencies) != self._state_of_dependencies:
-                raise Broken("code under test changed the dependencies that other runs share")
+                # The next run gets them as they were given.
+                shutil.rmtree(self._home / "dependencies", ignore_errors=True)
+                self._dependencies = self._unpacked()
+                self._state_of_dependencies = _state(self._dependencies)
 
     def _stage(self, run: Run) -> None:
         """The run's tree: one of the two, with files of the other one, and with tests that were found."""
@@ -189,6 +195,9 @@ class Driver:
         base.write_all(self._repo, but=frozenset((*run.taken, *run.added, *run.left_out)))
         for path in run.taken:
             other.write(path, self._repo)
+        for path, place in self._generated.items():
+            if not (self._repo / place).exists():
+                self._given.write(path, self._repo, place)
         for path, text in run.added.items():
             target = self._repo / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -237,12 +246,12 @@ class Driver:
             return self._log.read_text(errors="replace")[-1000:]
         return ""
 
-    def _unpacked(self, data: bytes) -> Path | None:
-        if not data:
+    def _unpacked(self) -> Path | None:
+        if not self._given.members:
             return None
         folder = self._home / "dependencies"
-        folder.mkdir()
-        Archive(data).write_all(folder)
+        folder.mkdir(exist_ok=True)
+        self._given.write_all(folder, but=frozenset(self._generated))
         return folder
 
     def _environment(self) -> dict[str, str]:
@@ -251,11 +260,12 @@ class Driver:
         kept = dict(os.environ) if self._settings.keep_environment else {}
         kept = {k: v for k, v in kept.items() if not k.startswith(_WITHHELD)}
         kept.update({k: os.environ[k] for k in _KEPT_ON_LAMBDA if k in os.environ})
+        commands = [str(self._dependencies / "bin")] if self._dependencies else []
         path = kept.get("PATH", os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin")))
         return {
             "LANG": "C.UTF-8",
             **kept,
-            "PATH": os.pathsep.join((str(Path(self._python).parent), path)),
+            "PATH": os.pathsep.join((*commands, str(Path(self._python).parent), path)),
             "HOME": str(self._temp),
             "TMPDIR": str(self._temp),
             "TZ": "UTC",
@@ -263,7 +273,6 @@ class Driver:
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUTF8": "1",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
 
     def _kill_strays(self, seconds: float = 10.0) -> None:

@@ -94,6 +94,8 @@ class Proof:
     broken: Outcome | None = None
     """The suite's command on the patched tree whose changed modules cannot be imported."""
     calls: Calls | None = None
+    ran: list[tuple[str, Outcome]] = field(default_factory=list)
+    """Every run in order, with the tree that it was of."""
 
 
 NONSENSE = (
@@ -150,6 +152,18 @@ def experiment(
         `others`: tests of the changed modules
     """
     proof = Proof() if proof is None else proof
+    steps = _steps(asked, own, proof, pytest)
+    run = next(steps, None)
+    while run is not None:
+        outcome = yield run
+        proof.ran.append((run.tree, outcome))
+        try:
+            run = steps.send(outcome)
+        except StopIteration:
+            return
+
+
+def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
         yield from _reproduce(asked, own, proof)
     suite = asked["suite"]
@@ -232,14 +246,18 @@ def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
 def _tested(
     asked: Mapping[str, Any], own: frozenset[str], tests: Mapping[str, str | None]
 ) -> Generator[Run, Outcome, Reproduction]:
-    """Run tests on each tree in turn."""
+    """Run tests on the tree before the patch, then on the patched one."""
     task = task_of(tests)
     given = tuple(path for path, text in tests.items() if text is None)
     found = {path: text for path, text in tests.items() if text is not None}
-    fails, passes = [], []
-    for _ in range(asked["times"]):
-        fails.append((yield Run("before", task, asked["seconds"], given, found)))
-        passes.append((yield Run("after", task, asked["seconds"], (), found)))
+    fails: list[Outcome] = []
+    passes: list[Outcome] = []
+    old = Run("before", task, asked["seconds"], given, found)
+    new = Run("after", task, asked["seconds"], (), found)
+    # The runs before the patch come first: nothing that the patched code leaves can change them.
+    for run, outcomes in ((old, fails), (new, passes)):
+        for _ in range(asked["times"]):
+            outcomes.append((yield run))
     read = [[test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes)]
     verdict = reproduction.judge(asked["incident"], own, *read, known=asked["known"])
     return Reproduction(tests, tuple(fails), tuple(passes), verdict)

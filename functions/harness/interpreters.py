@@ -32,6 +32,15 @@ RELEASES = {
 }
 """What the harness runs on, oldest first, and the release of each that the runner's image has: the newest
 that the locked uv knows, and whose hash it checks (`uv python list --all-versions`)."""
+RELEASED = {
+    "3.9": "2020-10-05",
+    "3.10": "2021-10-04",
+    "3.11": "2022-10-24",
+    "3.12": "2023-10-02",
+    "3.13": "2024-10-07",
+    "3.14": "2025-10-07",
+}
+"""When each came out: code that is older was never run on it. https://devguide.python.org/versions/"""
 VERSIONS = tuple(RELEASES)
 NEWEST = VERSIONS[-1]
 DIRECTORY = "SELFHEAL_PYTHONS"

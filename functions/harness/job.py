@@ -16,6 +16,8 @@ VERSION = 1
 """Of jobs and reports. A driver refuses a job of another version: it may mean something else."""
 
 BEFORE, AFTER, DEPENDENCIES, JOB = "before.tar.gz", "after.tar.gz", "dependencies.tar.gz", "job.json"
+GENERATED = ".generated"
+"""Folder in the archive of dependencies: files of the repository that its build would have written."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -51,7 +53,8 @@ class Job:
     before: bytes
     after: bytes
     dependencies: bytes = b""
-    """An archive of packages that the repository's code may import; b"" for none."""
+    """An archive of packages that the repository's code may import, and of what lies below `GENERATED`; b"" for
+    none."""
     seconds: float = 780.0
     """Wall clock of all runs together: less than a Lambda function's 15 minutes."""
     limits: Limits = field(default_factory=Limits)
@@ -119,10 +122,10 @@ class Archive:
                 if content is not None or member.issym():
                     self.members[_inside(member.name)] = (member, content.read() if content else b"")
 
-    def write(self, path: str, into: Path) -> None:
-        """One file, where it belongs below `into`."""
+    def write(self, path: str, into: Path, place: str = "") -> None:
+        """One file, where it belongs below `into`, or at another place there."""
         member, content = self.members[path]
-        target = into / path
+        target = into / (place or path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if member.issym():
             target.symlink_to(member.linkname)

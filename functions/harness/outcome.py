@@ -9,8 +9,8 @@ OUTPUT_TAIL = 16 * 1024
 """Bytes of a run's output that are kept: the end, where the error is."""
 OUTPUT_LIMIT = 16 * 1024 * 1024
 """Bytes of output after which a run is stopped."""
-REPORT_LIMIT = 4 * 1024 * 1024
-"""Bytes of a worker's report after which a run is stopped."""
+REPORT_LIMIT = 16 * 1024 * 1024
+"""Bytes of a worker's report after which a run is stopped: some 30,000 tests."""
 STOPPED = ("", "time", "output")
 """Why a run was stopped; "" for one that ended by itself."""
 

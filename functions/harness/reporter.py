@@ -21,6 +21,9 @@ class Reporter:
         self._root = root
         self._report = report
         self._first = frozenset(first)
+        self._raised: dict[str, dict[str, Any]] = {}
+        """Test that is running → what it, or a subtest of it, raised last."""
+        self._subtests_failed: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -41,13 +44,22 @@ class Reporter:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, Any, None]:
         outcome = yield
-        result = outcome.get_result()
-        error = call.excinfo.value if call.excinfo is not None and result.failed else None
+        if call.excinfo is not None and outcome.get_result().failed:
+            self._raised[item.nodeid] = describe(call.excinfo.value, self._root)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One report per phase; a subtest's (pytest-subtests, pytest 9) is another type, and counts as its test's."""
+        if type(report) is not pytest.TestReport:
+            if report.failed:
+                self._subtests_failed.add(report.nodeid)
+            return
+        raised = self._raised.pop(report.nodeid, None)
+        failed = report.failed or (report.when == "call" and report.nodeid in self._subtests_failed)
         self._tell(
-            test=item.nodeid,
-            when=call.when,
-            outcome=result.outcome,
-            exception=None if error is None else describe(error, self._root),
+            test=report.nodeid,
+            when=report.when,
+            outcome="failed" if failed else report.outcome,
+            exception=raised if failed else None,
         )
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:

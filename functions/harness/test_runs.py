@@ -77,8 +77,7 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
     uncollected: list[str] = []
     finished: list[int] = []
     story = ""
-    for text in outcome.report.splitlines():
-        line: dict[str, Any] = json.loads(text)
+    for line in _lines(outcome):
         if finished:
             story = "it reported more after its end"
         if "collected" in line:
@@ -109,6 +108,12 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
     return (results, raised, tuple(uncollected)), story
 
 
+def _lines(outcome: Outcome) -> list[dict[str, Any]]:
+    """What pytest's plugin reported; what was reached stands between (see `audit.py`)."""
+    lines: list[dict[str, Any]] = [json.loads(text) for text in outcome.report.splitlines()]
+    return [line for line in lines if "reached" not in line]
+
+
 def _contradicts(exit_code: int | None, results: set[str], uncollected: list[str]) -> bool:
     """0: nothing failed; 1: something did; 2: something could not be collected; 5: there was nothing."""
     if exit_code == 0:
@@ -123,7 +128,7 @@ _Run = tuple[dict[str, str], dict[str, Raised], tuple[str, ...]]
 
 def _ended_only(outcome: Outcome, run: _Run) -> tuple[_Run, int]:
     """Without the test in which time ran out; and how many were collected."""
-    lines = [json.loads(text) for text in outcome.report.splitlines()]
+    lines = _lines(outcome)
     ended = {str(line["test"]) for line in lines if line.get("when") == "teardown"}
     collected = max((len(line["collected"]) for line in lines if "collected" in line), default=0)
     results, raised, uncollected = run

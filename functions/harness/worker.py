@@ -27,6 +27,9 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
     """
     if task["kind"] == "command":
         os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
+    from functions.harness.audit import Recorder
+
+    Recorder(root, report, dependencies).start()
     if task["kind"] == "search":
         from functions.harness.search import explore
 
@@ -36,30 +39,72 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
 
 
 def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> int:
-    import pytest
 
     from functions.harness.reporter import Reporter
     from functions.harness.tracer import Tracer
 
     _forget_this_project(root, dependencies)
     # Whatever lies above the tree says nothing about how its tests run.
-    arguments = [f"--rootdir={root}", f"--confcutdir={root}", *_plugins(dependencies), *task["args"]]
+    arguments = [f"--rootdir={root}", f"--confcutdir={root}", *task["args"], *_options(dependencies)]
     sys.argv = ["pytest", *arguments]
     if "trace" not in task:
-        return int(pytest.main(arguments, plugins=[Reporter(root, report, task.get("first", []))]))
+        return _main(arguments, Reporter(root, report, task.get("first", [])), dependencies)
     tracer = Tracer(root, report, task["trace"])
     tracer.start()
-    code = int(pytest.main(arguments, plugins=[tracer]))
+    code = _main(arguments, tracer, dependencies)
     write_line(report, {"end": True})
     return code
 
 
-def _plugins(dependencies: str) -> list[str]:
-    """Options that load the pytest plugins among the repository's dependencies, and no others."""
+_OPTIONS = {
+    # Tests run here, one after another, where each is told as it ends.
+    "xdist": ("-n0",),
+    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed one.
+    "pytest_cov": ("--no-cov",),
+    # The same order and the same seed on both trees.
+    "randomly": ("-p", "no:randomly"),
+    "random_order": ("-p", "no:random_order"),
+    # A test that passes at times is told as what it is.
+    "rerunfailures": ("--reruns=0",),
+}
+"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's own."""
+
+
+def _options(dependencies: str) -> list[str]:
+    """What plugins among the dependencies are told. pytest loads these itself, as it would where they are
+    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error` makes
+    an error."""
+    plugins = {point.name for point in _plugins(dependencies)}
+    return [option for name, options in _OPTIONS.items() if name in plugins for option in options]
+
+
+def _main(arguments: list[str], own: object, dependencies: str) -> int:
+    """Run pytest, without plugins that cannot be imported here: they would end every run before its start."""
+    import pytest
+
+    try:
+        return int(pytest.main(arguments, plugins=[own]))
+    except Exception:
+        broken = [point.name for point in _plugins(dependencies) if not _loads(point)]
+        if not broken:
+            raise
+        sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
+        without = [option for name in broken for option in ("-p", f"no:{name}")]
+        return int(pytest.main([*arguments, *without], plugins=[own]))
+
+
+def _plugins(dependencies: str) -> list[metadata.EntryPoint]:
+    """pytest's plugins among the dependencies."""
     found = metadata.distributions(path=[dependencies]) if dependencies else ()
-    points = [point for one in found for point in one.entry_points if point.group == "pytest11"]
-    modules = {point.value.partition(":")[0].strip() for point in points}
-    return [argument for module in sorted(modules) for argument in ("-p", module)]
+    return [point for one in found for point in one.entry_points if point.group == "pytest11"]
+
+
+def _loads(point: metadata.EntryPoint) -> bool:
+    try:
+        point.load()
+    except Exception:  # noqa: BLE001 - a plugin may raise anything
+        return False
+    return True
 
 
 def _forget_this_project(root: str, dependencies: str) -> None:

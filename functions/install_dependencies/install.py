@@ -1,28 +1,27 @@
-"""Installs wheels into a directory, for an app's own Python, which need not be here.
-
-Nothing that is installed is run: no build, no setup.py, no .pth file.
-"""
+"""Installs what a repository asks for into a directory, and puts the project itself beside it."""
 
 from __future__ import annotations
 
-import importlib
-import platform
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from functions.core import archive
+from functions.core.dependencies import LIMITS
+from functions.core.errors import SourceTooLarge
 from functions.core.redaction import redact
-from functions.harness.interpreters import RELEASES, missing
+from functions.harness.interpreters import RELEASES
+from functions.harness.job import GENERATED
+from functions.install_dependencies import project
+from functions.install_dependencies.installer import Installer, NotInstalled, platform_tag
+from functions.install_dependencies.resolve import resolve
 from functions.install_dependencies.wanted import Wanted
 
-# Amazon Linux 2023, on which the runner is: https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html
-_GLIBC = "2_34"
-_SECONDS = 240
 _KEPT = frozenset(
     {"PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
     | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
@@ -43,18 +42,35 @@ _PLACES = {
 }
 """What the operator says to uv, and the option by which a requirements file says it."""
 _RESOLVED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==[A-Za-z0-9.+!_-]+")
+_SAID = 12
+"""Of what was lost, how many clauses are kept: a page shows no more."""
 
 
-class NotInstalled(Exception):
-    """Why the requirements could not be installed, in one line."""
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """body: an archive of the packages and, below `GENERATED`, of files of the repository that a build would have
+    written; lost: what is missing or other than asked for, one clause each."""
+
+    body: bytes
+    packages: int
+    lost: tuple[str, ...]
 
 
-def target(python: str, machine: str = "") -> str:
-    """What wheels are chosen for: a release of a Python version and a platform.
+def target(python: str, machine: str = "", as_of: str = "") -> str:
+    """What wheels are chosen for: a release of a Python version, a platform, and a date.
 
     machine: such as "aarch64"; "" for this one's own.
     """
-    return f"{RELEASES.get(python, python)} {_platform(machine)}"
+    return f"{RELEASES.get(python, python)} {platform_tag(machine)} {as_of}".strip()
+
+
+def day_after(committed: str) -> str:
+    """The date by which what a revision asks for was there: a day later, for clocks differ, and people commit what
+    they are about to publish. "" for what is no time (ISO 8601)."""
+    try:
+        return (datetime.fromisoformat(committed).astimezone(UTC) + timedelta(days=1)).date().isoformat()
+    except (ValueError, OverflowError):
+        return ""
 
 
 def installer_environment(environment: Mapping[str, str], index: str = "") -> dict[str, str]:
@@ -86,41 +102,57 @@ def check_places(asked: Wanted, environment: Mapping[str, str]) -> None:
 
 
 def install(
-    asked: Wanted, python: str, folder: Path, environment: Mapping[str, str], machine: str = ""
-) -> int:
-    """Install into `folder`/site for a version such as "3.12"; how many packages there are then. machine: see
-    `target`.
+    asked: Wanted,
+    python: str,
+    environment: Mapping[str, str],
+    *,
+    machine: str = "",
+    as_of: str = "",
+    cache: str = "",
+    progress: Callable[[str], None] = lambda text: None,
+) -> Installed:
+    """Install for a Python version such as "3.12". machine, as_of: see `target`; cache: see `Installer`.
 
     Raises NotInstalled.
     """
-    if python not in RELEASES:
-        raise NotInstalled(missing(python))
-    requirements, constraints, site = folder / "requirements.txt", folder / "constraints.txt", folder / "site"
-    requirements.write_text("\n".join(asked.requirements) + "\n")
-    constraints.write_text("\n".join(asked.constraints) + "\n")
-    # --only-binary: a source distribution would run its build. --python-version: the release, because 3.9
-    # would count as 3.9.0, which many packages exclude.
-    options = [*_configuration(environment), "--quiet", "--cache-dir", str(folder / "cache")]
-    options += ["--only-binary", ":all:", "--python", sys.executable, "--python-version", RELEASES[python]]
-    options += ["--python-platform", _platform(machine)]
-    options += ["--prerelease", "allow"] if asked.early_versions else []
-    resolve = ["compile", str(requirements), "-c", str(constraints), "--no-header", "--no-annotate"]
-    until = time.monotonic() + _SECONDS
-    resolved = _uv([*resolve, *options], folder, environment, until).splitlines()
-    # Now that each version is known, uv compares each hash; of a range it would compare none.
-    requirements.write_text("\n".join(_with_hashes(asked, resolved)) + "\n")
-    put = ["install", "--no-deps", "--link-mode", "copy", "--target", str(site), "-r", str(requirements)]
-    _uv([*put, *options], folder, environment, until)
-    return sum(1 for path in site.iterdir() if path.name.endswith(".dist-info")) if site.is_dir() else 0
+    with tempfile.TemporaryDirectory(prefix="self-heal-") as temporary:
+        folder = Path(temporary)
+        site = folder / "site"
+        site.mkdir()
+        packages, lost = 0, asked.lost
+        if asked.requirements:
+            uv = Installer(folder, environment, python, machine, asked.early_versions, cache)
+            progress(f"dependencies: resolving {len(asked.requirements)} requirements for Python {python}")
+            found = resolve(asked, uv.resolve, as_of)
+            lost += found.lost
+            if found.lines:
+                progress(f"dependencies: installing {len(found.lines)} packages")
+                packages = uv.install(_with_hashes(asked, found.lines), site)
+        _put_itself(asked.itself, site)
+        try:
+            body = archive.pack(archive.members_of(site), LIMITS)
+        except SourceTooLarge:
+            raise NotInstalled(f"they take more than {LIMITS.bytes / 1e6:,.0f} MB") from None
+    return Installed(body, packages, _said(lost))
+
+
+def _put_itself(itself: project.Project, site: Path) -> None:
+    generated = ((f"{GENERATED}/{path}", text) for path, text in itself.generated.items())
+    for path, text in (*project.files(itself), *generated):
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text, "utf-8")
+        if path.startswith(f"{project.COMMANDS}/"):
+            (site / path).chmod(0o755)
 
 
 def _with_hashes(asked: Wanted, resolved: Sequence[str]) -> list[str]:
-    """The packages that were chosen, `name==version`, each with what its bytes may be.
+    """The packages that were chosen, `name==version`, each with what its bytes may be: now that each version is
+    known, uv compares each hash; of a range it would compare none.
 
     Raises NotInstalled for one that an address named, or that has no hash where all others have.
     """
     lines = []
-    for line in filter(None, map(str.strip, resolved)):
+    for line in resolved:
         match = _RESOLVED.fullmatch(line)
         if match is None:
             raise NotInstalled(redact(f"a package needs another from an address of its own: {line[:100]}"))
@@ -131,44 +163,11 @@ def _with_hashes(asked: Wanted, resolved: Sequence[str]) -> list[str]:
     return lines
 
 
-def _uv(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], until: float) -> str:
-    """What `uv pip` prints; until: as `time.monotonic` tells. Raises NotInstalled."""
-    command = [str(importlib.import_module("uv").find_uv_bin()), "pip", *arguments]
-    try:
-        run = subprocess.run(
-            command,
-            cwd=folder,
-            env=dict(environment),
-            capture_output=True,
-            timeout=max(0.0, until - time.monotonic()),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotInstalled(f"uv took over {_SECONDS} s") from None
-    if run.returncode != 0:
-        raise NotInstalled(_why(run.stderr.decode(errors="replace")))
-    return run.stdout.decode(errors="replace")
-
-
-def _platform(machine: str) -> str:
-    return f"{machine or platform.machine()}-manylinux_{_GLIBC}"
-
-
-def _configuration(environment: Mapping[str, str]) -> list[str]:
-    """The machine's own configuration says where packages come from; none is looked for in the folders above
-    the one that is installed into, where others may write."""
-    own = Path(environment.get("XDG_CONFIG_HOME") or Path(environment["HOME"], ".config"), "uv", "uv.toml")
-    for path in (own, Path("/etc/uv/uv.toml")):
-        if path.is_file():
-            return ["--config-file", str(path)]
-    return ["--no-config"]
+def _said(lost: Sequence[str]) -> tuple[str, ...]:
+    clauses = tuple(redact(clause)[:300] for clause in dict.fromkeys(lost))
+    more = len(clauses) - _SAID
+    return (*clauses[:_SAID], *((f"{more} more are not as asked for",) if more > 0 else ()))
 
 
 def _address(text: str) -> str:
     return text.rstrip("/")
-
-
-def _why(printed: str) -> str:
-    """What uv printed, without the boxes that it draws."""
-    text = printed.translate(dict.fromkeys(map(ord, "×╰─▶│├"), " "))
-    return redact(" ".join(text.split()))[:400] or "uv failed without a word"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
-from functions.core.dependencies import LIMITS, Dependencies, archive_key
-from functions.core.errors import SourceTooLarge
+from functions.core.dependencies import Dependencies, archive_key
 from functions.core.lifetimes import REUSE_DAYS
 from functions.core.python import Python
 from functions.core.redaction import redact
 from functions.install_dependencies.install import NotInstalled, check_places, install, target
-from functions.install_dependencies.wanted import wanted
+from functions.install_dependencies.wanted import Wanted, wanted
 
 
 def left_to(project: str) -> dict[str, Any]:
@@ -28,10 +25,15 @@ def left_to(project: str) -> dict[str, Any]:
 
 
 def install_for(
-    artifacts: Artifacts, source_key: str, python: Python, environment: Mapping[str, str], machine: str = ""
+    artifacts: Artifacts,
+    source_key: str,
+    python: Python,
+    environment: Mapping[str, str],
+    machine: str = "",
+    as_of: str = "",
 ) -> dict[str, Any]:
-    """The `dependencies` part of the state: {"key", "reason", "packages"}. machine: the type of what runs
-    patches, where it is not this one's.
+    """The `dependencies` part of the state: {"key", "reason", "packages", "lost"}. machine: the type of what runs
+    patches, where it is not this one's; as_of: the day after the revision, after which no version counts.
 
     The archive lies under a key by the hash of its own content, by which whoever uses it checks it; an entry
     by the hash of what was asked for leads to it, and is written last. What cannot be installed ends no heal:
@@ -41,40 +43,39 @@ def install_for(
         m.path: m.data for m in archive.read(artifacts.get(source_key)) if m.kind is not archive.Kind.SYMLINK
     }
     asked = wanted(tree)
-    if asked.problem or not asked.requirements:
-        return asdict(Dependencies(reason=redact(asked.problem)))
+    if asked.problem or not (asked.requirements or asked.itself.name):
+        return asdict(Dependencies(reason=redact(asked.problem), lost=asked.lost))
     try:
         check_places(asked, environment)
+        entry = f"dependencies/{asked.digest(target(python.version, machine, as_of))}.json"
+        if (known := _known(artifacts.find_json(entry))) is not None:
+            return asdict(known)
+        done = install(asked, python.version, environment, machine=machine, as_of=as_of)
     except NotInstalled as error:
-        return asdict(Dependencies(reason=str(error)))
-    entry = f"dependencies/{asked.digest(target(python.version, machine))}.json"
-    if (known := _known(artifacts.find_json(entry))) is not None:
-        return asdict(known)
-    with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
-        try:
-            packages = install(asked, python.version, Path(folder), environment, machine)
-            body = archive.pack(archive.members_of(Path(folder) / "site"), LIMITS)
-        except NotInstalled as error:
-            return asdict(Dependencies(reason=str(error)))
-        except SourceTooLarge:
-            return asdict(Dependencies(reason=f"they take more than {LIMITS.bytes / 1e6:,.0f} MB"))
-    digest = hashlib.sha256(body).hexdigest()
-    artifacts.put(archive_key(digest), body, "application/gzip")
-    artifacts.put_json(
-        entry,
-        {
-            "sha256": digest,
-            "packages": packages,
-            "python": python.version,
-            "requirements": list(asked.requirements),
-            "installed_at": int(time.time()),
-        },
-    )
-    return asdict(Dependencies(archive_key(digest), packages=packages))
+        return asdict(Dependencies(reason=str(error)[:400]))
+    digest = hashlib.sha256(done.body).hexdigest()
+    artifacts.put(archive_key(digest), done.body, "application/gzip")
+    artifacts.put_json(entry, _entry(digest, done.packages, done.lost, python, asked))
+    return asdict(Dependencies(archive_key(digest), packages=done.packages, lost=done.lost))
+
+
+def _entry(
+    digest: str, packages: int, lost: tuple[str, ...], python: Python, asked: Wanted
+) -> dict[str, Any]:
+    return {
+        "sha256": digest,
+        "packages": packages,
+        "lost": list(lost),
+        "python": python.version,
+        "requirements": list(asked.requirements),
+        "installed_at": int(time.time()),
+    }
 
 
 def _known(entry: dict[str, Any] | None) -> Dependencies | None:
     """What an entry leads to; None without one, or when its archive could expire while this heal needs it."""
     if entry is None or entry.get("installed_at", 0) < time.time() - REUSE_DAYS * 24 * 3600:
         return None
-    return Dependencies(archive_key(entry["sha256"]), packages=entry["packages"])
+    return Dependencies(
+        archive_key(entry["sha256"]), packages=entry["packages"], lost=tuple(entry.get("lost", ()))
+    )

@@ -1,36 +1,78 @@
 """What a repository asks for, read from its own files: names, versions and hashes, never a place to load.
 
-    requirements files    see `requirements_files`
-    pyproject.toml        see `projects`
-    lock files            see `locks`
-
-What a file says that is neither followed nor harmless is a problem, and nothing is installed: an index of its
-own whose packages were taken from the usual one would let whoever registers the name there choose the code.
+Every place that states it is read, each by itself: what one of them says that cannot be followed loses only
+that, and is said. A package that the repository takes from a place of its own is taken from nowhere else: under
+its name, the usual index may have something else. An option that is not known is a problem, and nothing is
+installed; so is, where the operator has not named it as well, an index of the repository's own.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from functions.install_dependencies import locks, projects, requirements_files
-from functions.install_dependencies.requirement import Asked, NotPlain, parse
-from functions.install_dependencies.requirements_files import Kind
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-# The sandbox's own: another version of it could not run there anyway.
-_OWN = frozenset({"pytest", "pip", "setuptools", "wheel", "uv"})
+from functions.install_dependencies import (
+    environments,
+    locks,
+    project,
+    projects,
+    requirements_files,
+    setup_files,
+)
+from functions.install_dependencies.requirement import Asked, NotPlain, parse
+from functions.install_dependencies.stated import Kind, Repository, Role, Stated, name_of
+
+# The harness brings its own, which must run on every Python.
+_OWN = frozenset({"pytest"})
 _MOST = 2_000
+_BROUGHT_ALONG = {
+    "pip": frozenset({"pip"}),
+    "setuptools": frozenset({"setuptools", "pkg_resources", "distutils"}),
+}
+_NESTED = 4
+"""How deep extras of the project may name others of its extras."""
+# What people run beside the tests, and tests import only where they are about it.
+_TOOLS = re.compile(
+    r"(?:types|mkdocs|mkdocstrings|sphinx|sphinxcontrib|flake8|pylint)(?:-.+)?|.+-stubs|mypy|black|ruff|isort|ty|"
+    r"pyright|pre-commit|prek|tox|tox-.+|nox|twine|build|bandit|zizmor|furo|poetry|hatch|bumpversion|towncrier|wheel|uv|"
+    r"pyupgrade|autoflake|myst-parser|check-manifest|coveralls|codecov|ipython|jupyter|notebook|zest-releaser"
+)
+
+Reader = Callable[[Repository, str], Iterator[Stated]]
+_READERS: tuple[tuple[str, Reader], ...] = (
+    ("pyproject.toml", projects.of_pyproject),
+    ("setup.cfg", setup_files.of_setup_cfg),
+    ("setup.cfg", environments.of_tox),
+    ("setup.py", setup_files.of_setup_py),
+    ("Pipfile", projects.of_pipfile),
+    ("Pipfile.lock", locks.of_pipfile_lock),
+    ("uv.lock", locks.of_lock),
+    ("poetry.lock", locks.of_lock),
+    ("pdm.lock", locks.of_lock),
+    ("pylock*.toml", locks.of_pylock),
+    ("tox.ini", environments.of_tox),
+    ("noxfile.py", environments.of_nox),
+    ("environment*.y*ml", environments.of_conda),
+)
+"""Name of a file at the root → who reads it; requirements files besides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Requirement lines, constraint lines (which versions), and what stands in the way of installing."""
+    """What is asked for, as lines for the installer, and what of it cannot be followed."""
 
     requirements: tuple[str, ...] = ()
+    """What the project itself needs comes first: of two that cannot both be had, the first one is kept."""
     constraints: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Names of packages that are taken from nowhere."""
     hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Canonical name → what the distribution's bytes may be, `sha256:…`, for packages that have any."""
     hashed: bool = False
@@ -38,73 +80,154 @@ class Wanted:
     places: tuple[str, ...] = ()
     """Where the files say that packages come from, as options of pip."""
     early_versions: bool = False
+    lost: tuple[str, ...] = ()
+    """What is stated and not followed, one clause each."""
+    itself: project.Project = field(default_factory=project.Project)
     problem: str = ""
 
     def digest(self, target: str) -> str:
-        """The same for the same requirements on the same Python and platform, which `target` names."""
+        """The same for the same requirements on the same Python, platform and date, which `target` names."""
         return hashlib.sha256(json.dumps([target, asdict(self)], sort_keys=True).encode()).hexdigest()
 
 
 def wanted(tree: Mapping[str, bytes]) -> Wanted:
-    """What the repository asks for. Never raises: what cannot be read is a problem."""
+    """What the repository asks for. Never raises: what cannot be read is lost, and said."""
+    itself = project.of(tree)
+    extras: frozenset[str] = frozenset()
+    for _ in range(_NESTED):
+        reading = _Reading(itself)
+        for stated in _stated(Repository(tree, extras)):
+            reading.take(stated)
+            if reading.problem:
+                return Wanted(problem=reading.problem)
+        if reading.extras <= extras:
+            break
+        extras = frozenset(reading.extras)
+    return reading.summed_up(Repository(tree).imported_by_tests)
+
+
+def _stated(repository: Repository) -> Iterator[Stated]:
+    for pattern, reader in _READERS:
+        for path in sorted(fnmatch.filter((p for p in repository.files if "/" not in p), pattern)):
+            yield from _read(reader, repository, path)
+    for path in sorted(filter(requirements_files.is_list, repository.files)):
+        yield from _read(requirements_files.of_list, repository, path)
+    # What virtual environments bring along is seldom stated.
+    for name, modules in _BROUGHT_ALONG.items():
+        if modules & repository.imported:
+            yield Stated(Kind.REQUIREMENT, name, "the code that imports it", Role.DEVELOPS)
+
+
+def _read(reader: Reader, repository: Repository, path: str) -> Iterable[Stated]:
     try:
-        return _read(tree)
-    except NotPlain as error:
-        return Wanted(problem=f"{error}, so nothing is installed")
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        return Wanted(problem=f"the repository's dependency files cannot be read: {error}")
+        found = list(reader(repository, path))
+        if wrong := next((one.text for one in found if not isinstance(one.text, str)), None):
+            raise TypeError(f"{wrong!r} is no text")
+        return found
+    except Exception as error:  # noqa: BLE001 - parsers of six formats, over what strangers wrote
+        return [Stated(Kind.LOST, f"{path} cannot be read: {' '.join(str(error).split())[:200]}", path)]
 
 
 @dataclass(slots=True)
 class _Reading:
-    asked: list[Asked] = field(default_factory=list)
+    itself: project.Project
+    asked: list[tuple[Role, Asked]] = field(default_factory=list)
     held: list[Asked] = field(default_factory=list)
     """What only says which version, should anybody ask for the package."""
+    pins: list[Asked] = field(default_factory=list)
+    extras: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
     places: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     hashes_only: bool = False
     early_versions: bool = False
+    problem: str = ""
 
-
-def _read(tree: Mapping[str, bytes]) -> Wanted:
-    reading = _Reading()
-    for line in requirements_files.lines(tree):
-        match line.kind:
-            case Kind.REQUIREMENT:
-                reading.asked.append(parse(line.text))
-            case Kind.CONSTRAINT:
-                reading.held.append(parse(line.text))
+    def take(self, stated: Stated) -> None:
+        match stated.kind:
+            case Kind.REQUIREMENT | Kind.CONSTRAINT | Kind.PIN:
+                self._parse(stated)
+            case Kind.EXTRAS:
+                self.extras |= {canonicalize_name(name) for name in filter(None, stated.text.split(","))}
+            case Kind.ELSEWHERE:
+                self._lose(
+                    name_of(stated.text), f"{stated.text} comes from a place of its own ({stated.path})"
+                )
             case Kind.PLACE:
-                reading.places.append(line.text)
+                self.places.append(stated.text)
             case Kind.HASHES_ONLY:
-                reading.hashes_only = True
+                self.hashes_only = True
             case Kind.EARLY_VERSIONS:
-                reading.early_versions = True
-    if "pyproject.toml" in tree:
-        project = tomllib.loads(tree["pyproject.toml"].decode())
-        reading.asked += map(parse, projects.requirements(project))
-        reading.places += projects.places(project)
-    reading.asked += locks.pipfile(tree)
-    pins = list(locks.pins(tree))
-    reading.held += _of_one_version(pins)
-    return _summed_up(reading, pins)
+                self.early_versions = True
+            case Kind.LOST:
+                self.lost.append(stated.text)
+            case Kind.UNKNOWN:
+                self.problem = (
+                    f"{stated.path} has {stated.text[:100]!r}, which is not known, so nothing is installed"
+                )
+        if len(self.asked) + len(self.held) + len(self.pins) > 2 * _MOST:
+            self.problem = f"the files ask for over {_MOST:,} packages"
+
+    def _parse(self, stated: Stated) -> None:
+        try:
+            one = parse(str(stated.text))
+        except NotPlain as error:
+            self._lose(_name_in_address(stated.text), f"{error} ({stated.path})")
+            return
+        if one.name == self.itself.name:
+            self.extras |= {canonicalize_name(extra) for extra in Requirement(one.line).extras}
+        elif stated.kind is Kind.REQUIREMENT:
+            self.asked.append((stated.role, one))
+        else:
+            (self.pins if stated.kind is Kind.PIN else self.held).append(one)
+
+    def _lose(self, name: str, why: str) -> None:
+        self.lost.append(why)
+        if name:
+            self.excluded.add(name)
+
+    def summed_up(self, imported: frozenset[str]) -> Wanted:
+        """imported: see `Repository.imported_by_tests`."""
+        left_out = self.excluded | {self.itself.name} | _OWN
+        asked = [
+            (role, one)
+            for role, one in self.asked
+            if one.name not in left_out
+            and (role is Role.RUNS or one.name in imported or not _TOOLS.fullmatch(one.name))
+        ]
+        held = [one for one in (*self.held, *_of_one_version(self.pins)) if one.name not in left_out]
+        hashes: dict[str, set[str]] = {}
+        for one in (*(one for _, one in asked), *held, *self.pins):
+            if one.hashes:
+                hashes.setdefault(one.name, set()).update(one.hashes)
+        lines: dict[str, Role] = {}
+        for role, one in sorted(asked, key=lambda pair: (pair[0], pair[1].line)):
+            lines.setdefault(one.line, role)
+        return Wanted(
+            requirements=tuple(lines),
+            constraints=tuple(sorted({one.line for one in held})),
+            excluded=tuple(sorted(filter(None, self.excluded | {self.itself.name}))),
+            hashes={name: tuple(sorted(values)) for name, values in sorted(hashes.items())},
+            hashed=bool(asked) and (self.hashes_only or all(one.name in hashes for _, one in asked)),
+            places=tuple(dict.fromkeys(self.places)),
+            early_versions=self.early_versions,
+            lost=tuple(dict.fromkeys(self.lost)),
+            itself=self.itself,
+        )
 
 
-def _summed_up(reading: _Reading, pins: list[Asked]) -> Wanted:
-    if len(reading.asked) + len(reading.held) > _MOST:
-        raise NotPlain(f"the files ask for over {_MOST:,} packages")
-    hashes: dict[str, set[str]] = {}
-    for one in (*reading.asked, *reading.held, *pins):
-        if one.hashes:
-            hashes.setdefault(one.name, set()).update(one.hashes)
-    asked = [one for one in reading.asked if one.name not in _OWN]
-    return Wanted(
-        requirements=tuple(sorted({one.line for one in asked})),
-        constraints=tuple(sorted({one.line for one in reading.held if one.name not in _OWN})),
-        hashes={name: tuple(sorted(values)) for name, values in sorted(hashes.items())},
-        hashed=bool(asked) and (reading.hashes_only or all(one.name in hashes for one in asked)),
-        places=tuple(dict.fromkeys(reading.places)),
-        early_versions=reading.early_versions,
-    )
+_EGG = re.compile(r"[#&]egg=([\w.-]+)")
+
+
+def _name_in_address(text: str) -> str:
+    """The canonical name of a package that an address or a path leads to, as far as it tells one."""
+    if match := _EGG.search(text):
+        return name_of(match[1])
+    if "@" in text and "://" in text and " @ " in text:
+        return name_of(text)
+    last = re.split(r"[#?]", text)[0].rstrip("/").rpartition("/")[2]
+    last = re.sub(r"\.(?:git|tar\.gz|zip|whl)(?:@.*)?$", "", last)
+    return name_of(re.split(r"-\d", last)[0]) if "/" in text else ""
 
 
 def _of_one_version(pins: list[Asked]) -> Iterator[Asked]:

@@ -7,15 +7,16 @@ from typing import Any
 
 import boto3
 
-from functions.core.artifacts import Artifacts
 from functions.core.bedrock import Bedrock, client_config
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.python import Python
 from functions.core.registry import Registry
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
 from functions.core.spend import Budget
+from functions.core.switch import refuse_when_stopped
 from functions.propose_patch.step import propose
 
 
@@ -23,6 +24,7 @@ from functions.propose_patch.step import propose
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with `source` and the number of this attempt → the state's `proposal`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     app = Registry(settings.require("registry_path")).app(heal.app)
     runtime = boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
@@ -33,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         Python.from_state(event),
         event.get("comment", ""),
         replace(app, model=app.model_in(runtime.meta.region_name)),
-        Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        artifacts_of(heal, settings),
         Incidents(table),
         Bedrock(runtime),
         Budget(table, app.name, app.daily_budget_usd),

@@ -113,7 +113,7 @@ def _attempt(
     try:
         asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
     except OverBudget as error:
-        return _finish(heal, artifacts, _over_budget(error, journal), journal)
+        return _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
     result = asked.answer.result
     if isinstance(result, Abstention):
         result = _standing(heal, artifacts) or result
@@ -257,14 +257,15 @@ def unreadable(paths: Iterable[str], repository: Repository, python: Python) -> 
     return None
 
 
-def _over_budget(error: OverBudget, journal: Journal) -> Abstention:
+def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
     made = len(journal.responses)
     calls = "No call was made" if not made else f"After {made} call{'s' if made > 1 else ''} no more was made"
     return Abstention(
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action="Raise the app's 'daily_budget_usd', or start the heal again after midnight UTC.",
+        next_action="Wait for midnight UTC, or raise the budget (such as selfheal configure"
+        f" {heal.app} --set daily_budget_usd=20), then: selfheal retry {heal.incident_id}",
     )
 
 

@@ -12,6 +12,7 @@ from functions.core.console import execution_url
 from functions.core.decisions import REJECT_REASONS
 from functions.core.incident import Incident, Status
 from functions.core.inert import inert, inert_line
+from functions.core.modes import Mode
 from functions.core.webhooks import Post
 
 
@@ -21,13 +22,21 @@ class Ending(StrEnum):
     HEALED = "healed"
     REJECTED = "rejected"
     ABSTAINED = "abstained"
+    PROPOSED = "proposed"
+    DIAGNOSED = "diagnosed"
 
 
 _STATUS = {
     Ending.HEALED: Status.PR_OPEN,
     Ending.REJECTED: Status.REJECTED,
     Ending.ABSTAINED: Status.ABSTAINED,
+    Ending.PROPOSED: Status.PROPOSED,
+    Ending.DIAGNOSED: Status.DIAGNOSED,
 }
+
+
+_ALWAYS = ("reason", "next_action", "higher_mode")
+"""Attributes that an ending sets even if it has nothing to say: those of an earlier heal are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,10 @@ class Outcome:
     next_action: str = ""
     branch: str = ""
     pull_request_url: str = ""
+    base_sha: str = ""
+    patch_sha256: str = ""
+    higher_mode: str = ""
+    """What the next higher mode would have done."""
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -49,9 +62,12 @@ class Outcome:
             "next_action": self.next_action,
             "branch": self.branch,
             "pull_request_url": self.pull_request_url,
+            "base_sha": self.base_sha,
+            "patch_sha256": self.patch_sha256,
+            "higher_mode": self.higher_mode,
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
-        return {name: value for name, value in found.items() if value or name in ("reason", "next_action")}
+        return {name: value for name, value in found.items() if value or name in _ALWAYS}
 
     def to_json(self, incident_id: str) -> dict[str, Any]:
         """The task's result."""
@@ -59,6 +75,12 @@ class Outcome:
         if self.pull_request_url:
             result["pull_request_url"] = self.pull_request_url
         return result
+
+
+_PROVEN = {
+    True: "Proven: every check ran and passed.",
+    False: "NOT fully proven: not every check could run; the approval page and the pull request say which.",
+}
 
 
 def determine(state: dict[str, Any]) -> Outcome:
@@ -75,9 +97,41 @@ def determine(state: dict[str, Any]) -> Outcome:
         return Outcome(
             Ending.REJECTED,
             reason=_rejection(decision),
-            next_action="Nothing more happens by itself; a recurrence is counted on this incident.",
+            next_action="Nothing more happens by itself; a recurrence is counted on this incident. To start"
+            f" over: selfheal retry {state['incident_id']}",
         )
-    return _abstention(state)
+    return _as_far_as_it_goes(state) or _abstention(state)
+
+
+def _as_far_as_it_goes(state: dict[str, Any]) -> Outcome | None:
+    """The end of a heal whose app's mode goes no further; None for one that ended by itself."""
+    proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
+    if state.get("mode") == Mode.DIAGNOSE and proposal.get("outcome") == "proposed":
+        return Outcome(
+            Ending.DIAGNOSED,
+            reason=f"Root cause: {proposal['reason']}",
+            next_action=_raise_mode(state, Mode.PROPOSE),
+            higher_mode=f"{Mode.PROPOSE} would have put this to the gates: {proposal['title']}",
+        )
+    if state.get("mode") == Mode.PROPOSE and validation.get("verdict") == "accepted":
+        proven = _PROVEN[bool(validation.get("proven"))].split(":")[0]
+        return Outcome(
+            Ending.PROPOSED,
+            reason=f"{proposal['title']}. Root cause: {proposal['reason']}",
+            next_action=f"Read it: selfheal show {state['incident_id']}. "
+            + _raise_mode(state, Mode.PULL_REQUEST),
+            base_sha=str(state["source"]["base_sha"]),
+            patch_sha256=str(validation["patch_sha256"]),
+            higher_mode=f"{Mode.PULL_REQUEST} would have asked people about this patch ({proven})",
+        )
+    return None
+
+
+def _raise_mode(state: dict[str, Any], mode: Mode) -> str:
+    return (
+        f"To go further: selfheal configure {state['app']} --set mode={mode}, then:"
+        f" selfheal retry {state['incident_id']}"
+    )
 
 
 def _rejection(decision: dict[str, Any]) -> str:
@@ -104,7 +158,8 @@ def _abstention(state: dict[str, Any]) -> Outcome:
     return Outcome(
         Ending.ABSTAINED,
         reason=f"No patch could be proven in {tries}. The last finding: {finding}",
-        next_action="Read the attempts' evidence (selfheal show), then fix it by hand.",
+        next_action=f"Read the evidence: selfheal show {state['incident_id']}. Fix it by hand, or change what"
+        f" it needs and start over: selfheal retry {state['incident_id']}",
     )
 
 
@@ -112,6 +167,8 @@ _HEADINGS = {
     Ending.HEALED: "Pull request open",
     Ending.REJECTED: "Patch rejected",
     Ending.ABSTAINED: "No fix proposed",
+    Ending.PROPOSED: "Patch proven",
+    Ending.DIAGNOSED: "Diagnosed",
 }
 
 
@@ -151,9 +208,3 @@ def announce(incident: Incident, outcome: Outcome, state: dict[str, Any]) -> Pos
         link=outcome.pull_request_url if is_open else execution_url(incident.execution_arn),
         link_text="Review the pull request" if is_open else "Look at the execution",
     )
-
-
-_PROVEN = {
-    True: "Proven: every check ran and passed.",
-    False: "NOT fully proven: not every check could run; the approval page and the pull request say which.",
-}

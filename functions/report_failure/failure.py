@@ -10,6 +10,8 @@ from typing import Any, Self
 from functions.core.builds import build_in, why
 
 FAILURES = ("FAILED", "TIMED_OUT", "ABORTED")
+STOPPED = "HealingStopped"
+"""The error of a heal that ended because all healing is stopped (see functions/core/errors.py)."""
 _REASON_LIMIT = 1_000
 
 
@@ -99,6 +101,8 @@ def explain(failure: Failure, step: str) -> str:
         if step == "AwaitApproval":
             return "Nobody decided in time: AwaitApproval timed out."
         return f"{where} timed out."
+    if failure.error == STOPPED:
+        return _cut(f"Stopped before {where}: {_message(failure)[1]}.")
     error, message = _message(failure)
     return _cut(f"{where} failed: {error}" + (f": {message}" if message else ""))
 

@@ -15,11 +15,12 @@ from functions.core.lifetimes import redrivable_until
 from functions.core.notifications import Notifications
 from functions.core.redaction import redact
 from functions.core.webhooks import Post, Webhooks
-from functions.report_failure.failure import Failure, explain, failed_step, latest
+from functions.report_failure.failure import STOPPED, Failure, explain, failed_step, latest
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+_CURE = "Mend the cause, then go on from"
 # Newest first: the state that failed was entered a retry or two before the end.
 _HISTORY_EVENTS = 100
 
@@ -53,13 +54,13 @@ def report(
         includeExecutionData=False,
     )
     step = failed_step(dict(entry) for entry in history["events"])
-    command = f"selfheal redrive {failure.incident_id}"
+    goes_on = "selfheal start" if failure.error == STOPPED else f"selfheal redrive {failure.incident_id}"
     incident = incidents.fail(
         failure.incident_id,
         failure.execution_arn,
         failure.event_id,
         redact(explain(failure, step)),
-        command,
+        goes_on,
         redrivable_until(_stopped(description)),
     )
     if incident is not None:
@@ -69,14 +70,15 @@ def report(
 
 
 def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
+    cure = "Let healing go on, which resumes this heal at" if failure.error == STOPPED else _CURE
     text = (
         f"The heal of this incident stopped; nothing is lost.\n\n"
         f"{incident.app}: {inert_line(incident.title)}\n"
         f"{inert(incident.reason)}\n\n"
-        f"Mend the cause, then go on from {step or 'the failed step'}:\n"
+        f"{cure} {step or 'the failed step'}:\n"
         f"  {incident.next_action}\n\n"
         f"That is possible {_until(incident)}. Then its next occurrence starts another heal, or you do:\n"
-        f"  {incident.next_action} --anew\n\n"
+        f"  selfheal retry {incident.incident_id}\n\n"
         f"Execution: {execution_url(failure.execution_arn)}\n"
         f"Incident {incident.incident_id}\n"
     )

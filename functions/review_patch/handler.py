@@ -6,14 +6,15 @@ from typing import Any
 
 import boto3
 
-from functions.core.artifacts import Artifacts
 from functions.core.bedrock import Bedrock, client_config
 from functions.core.edge import step
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
 from functions.core.spend import Budget
+from functions.core.switch import refuse_when_stopped
 from functions.review_patch.step import review_patch
 
 
@@ -21,6 +22,7 @@ from functions.review_patch.step import review_patch
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """State input with an accepted `validation` → the state's `review`."""
     settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
     app = Registry(settings.require("registry_path")).app(heal.app)
     table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))
@@ -29,7 +31,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         event["validation"]["patch_key"],
         event["validation"]["evidence_key"],
         app,
-        Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
+        artifacts_of(heal, settings),
         Incidents(table),
         Bedrock(
             boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())

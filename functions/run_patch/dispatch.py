@@ -17,6 +17,7 @@ from functions.run_patch.lane import NO_ANSWER, addresses, reported, starting
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
     from mypy_boto3_s3 import S3Client
 
 # The platform's own, which pass: too much at once, or a function that is not ready yet.
@@ -48,16 +49,8 @@ class Dispatcher:
 
     def run(self, bucket: str, folder: str, heal_id: str) -> str:
         """See `Lane`."""
-        event = addresses(self.s3, bucket, folder)
         try:
-            with starting(_PASSING):
-                answer = self.functions.invoke(
-                    FunctionName=self.runner_arn,
-                    # Lambda never uses an execution environment for two tenants; each run is one of its own.
-                    # https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
-                    TenantId=f"{heal_id[:80]}-{secrets.token_hex(16)}",
-                    Payload=json.dumps(event).encode(),
-                )
+            answer = invoke(self.functions, self.runner_arn, heal_id, addresses(self.s3, bucket, folder))
         except RunnerUnavailable as error:
             # A connection that is silent for minutes may be dropped on the way, and the answer with it.
             if isinstance(error.__cause__, NO_ANSWER) and reported(self.s3, bucket, folder):
@@ -66,6 +59,24 @@ class Dispatcher:
         if not answer.get("FunctionError"):
             return ""
         return _ended(answer["Payload"].read(4096))
+
+
+def invoke(
+    functions: LambdaClient, runner_arn: str, name: str, event: dict[str, str]
+) -> InvocationResponseTypeDef:
+    """Have the runner handle an event in an execution environment of its own; name: to recognise it by.
+
+    Lambda never uses one for two tenants; each invocation is a tenant of its own.
+    https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
+
+    Raises RunnerUnavailable.
+    """
+    with starting(_PASSING):
+        return functions.invoke(
+            FunctionName=runner_arn,
+            TenantId=f"{name[:80]}-{secrets.token_hex(16)}",
+            Payload=json.dumps(event).encode(),
+        )
 
 
 def _ended(payload: bytes) -> str:

@@ -9,8 +9,12 @@ import boto3
 from botocore.config import Config
 
 from functions.core.edge import step
+from functions.core.heal import Heal
+from functions.core.names import PING
+from functions.core.scoped import s3_of
 from functions.core.settings import Settings
-from functions.run_patch.dispatch import Dispatcher
+from functions.core.switch import refuse_when_stopped
+from functions.run_patch.dispatch import Dispatcher, invoke
 from functions.run_patch.lane import Lane, signing
 
 _WAIT = Config(read_timeout=885, tcp_keepalive=True, retries={"total_max_attempts": 1})
@@ -19,9 +23,9 @@ _SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts
 """Asking about a MicroVM again is cheap; starting it again is told from a second one by its token."""
 
 
-def _lane(settings: Settings) -> Lane:
+def _lane(heal: Heal, settings: Settings) -> Lane:
     region = boto3.session.Session().region_name
-    s3 = boto3.client("s3", config=signing(region, os.environ.get("AWS_ENDPOINT_URL")))
+    s3 = s3_of(heal, settings, signing(region, os.environ.get("AWS_ENDPOINT_URL")))
     if settings.microvm_image:
         from functions.run_patch.microvms import MicroVms
 
@@ -30,11 +34,22 @@ def _lane(settings: Settings) -> Lane:
     return Dispatcher(s3, boto3.client("lambda", config=_WAIT), settings.require("runner_arn"))
 
 
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """State input with a deferred `validation` → the state's `run`. A ping goes on to the runner, which no
+    schedule can name a tenant for."""
+    runner = Settings.from_environment().runner_arn
+    if event == PING and runner:
+        invoke(boto3.client("lambda", config=_WAIT), runner, "ping", PING)
+    return run(event, context)
+
+
 @step
-def handler(event: dict[str, Any]) -> dict[str, Any]:
+def run(event: dict[str, Any]) -> dict[str, Any]:
     """The `run` part of the state input: `{"ended": "" or how it ended without a report, "lane"}`."""
     settings = Settings.from_environment()
-    lane = _lane(settings)
+    refuse_when_stopped(settings)
+    heal = Heal.from_state(event)
+    lane = _lane(heal, settings)
     folder = event["validation"]["run"]["folder"]
-    ended = lane.run(settings.require("artifacts_bucket"), folder, event["heal_id"])
+    ended = lane.run(settings.require("artifacts_bucket"), folder, heal.heal_id)
     return {"ended": ended, "lane": lane.name}

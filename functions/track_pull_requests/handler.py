@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,19 +11,21 @@ import boto3
 from functions.core.app import App
 from functions.core.edge import step
 from functions.core.errors import ForgeUnavailable
-from functions.core.forge import connect
+from functions.core.forge.connect import connect
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.settings import Settings
+from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import track
 
 if TYPE_CHECKING:
-    from github.Repository import Repository
+    from functions.core.forge.port import Forge
 
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → {"resolved": [incident ids], "rejected": [...], "failures": [], "unreadable": [...]}.
+    """Any event → incident ids: {"merged": [...], "resolved": [...], "rejected": [...], "regressed": [...],
+    "unreadable": [...], "failures": []}.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """
@@ -30,10 +33,11 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     incidents = Incidents(boto3.resource("dynamodb").Table(settings.require("incidents_table")))
     registry = Registry(settings.require("registry_path"))
 
-    def repository_of(app: App) -> Repository:
+    def forge_of(app: App) -> Forge:
         return connect(app, registry.credentials(app))
 
-    tracked = track(registry.apps(), incidents, repository_of)
+    service = RunningService(boto3.client("lambda"), boto3.client("logs"))
+    tracked = track(registry.apps(), incidents, forge_of, service, datetime.now(UTC))
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
     return asdict(tracked)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from functions.core.encodings import encoding_of
-from functions.core.proposal import Edit, Proposal
+from functions.core.proposal import Edit, Proposal, whole
 from functions.validate_patch.tree import File, Tree
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -27,6 +27,8 @@ def apply(tree: Tree, proposal: Proposal) -> Applied:
     Edits are matched against the files as fetched, not against each other's results, and must not overlap.
     A file keeps its encoding and its line endings; bytes outside the matches stay as they are.
     """
+    if halves := _halves(proposal):
+        return Applied(dict(tree), halves)
     after, findings = dict(tree), []
     by_path: dict[str, list[Edit]] = {}
     for edit in proposal.edits:
@@ -48,6 +50,19 @@ def apply(tree: Tree, proposal: Proposal) -> Applied:
     if not findings and all(after.get(path) == tree.get(path) for path in by_path):
         findings.append("the edits change nothing: search and replacement are equal")
     return Applied(after, tuple(findings))
+
+
+def _halves(proposal: Proposal) -> tuple[str, ...]:
+    """Half of a character, a lone surrogate, can stand in JSON, but in no file."""
+    texts = [text for edit in proposal.edits for text in (edit.path, edit.search, edit.replace)]
+    test = proposal.regression_test
+    texts += [test.path, test.code] if test is not None else []
+    found = next((text for text in texts if whole(text) != text), None)
+    return (
+        (f"{found[:80]!r} holds half of a character (a lone surrogate), which no file can hold",)
+        if found
+        else ()
+    )
 
 
 class _Mismatch(Exception):

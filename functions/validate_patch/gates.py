@@ -42,31 +42,35 @@ IN_LANE = Gate(
     ("applies",),
 )
 PARSES = Gate("parses", How.READS, "on the app's Python version, without new undefined names", ("in_lane",))
-CLEAN = Gate(
-    "clean",
-    How.READS,
-    "no secret, and no power (network, processes, `eval`, files) that the file did not use before",
-    ("parses",),
+CAPABILITIES = Gate(
+    "capabilities", How.READS, "no secret, and no capability that the code did not use before", ("parses",)
 )
 FORMATTING = Gate("formatting", How.READS, "nothing but what the fix changes", ("in_lane",))
 REPRODUCES = Gate(
     "reproduces",
     How.RUNS,
-    "a regression test fails before the patch as the incident did, passes after it, three times each, and fails on "
-    "mutants of the patch. Without one, a bounded search looks for an input",
-    ("clean", "formatting"),
+    "a regression test fails before the patch as the incident did, passes after it, three times each, and fails"
+    " on a mutant of the patch. Without one, a bounded search looks for an input",
+    ("capabilities", "formatting"),
 )
 BREAKS_NOTHING = Gate(
     "breaks_nothing",
     How.RUNS,
     "no test of the repository, as fetched, that passed before fails, is skipped or is gone",
-    ("clean", "formatting"),
+    ("capabilities", "formatting"),
 )
+DOES_NOTHING_ELSE = Gate(
+    "does_nothing_else",
+    How.RUNS,
+    "no run of the patched code reached a file, process, connection or code that no run before the patch did",
+    ("capabilities", "formatting"),
+)
+RUNNING = (REPRODUCES, BREAKS_NOTHING, DOES_NOTHING_ELSE)
 JUDGED = tuple(
     Gate(p.name, How.JUDGES, p.sentence[0].lower() + p.sentence[1:].rstrip("."), ("parses",))
     for p in PRINCIPLES
 )
-GATES = (APPLIES, IN_LANE, PARSES, CLEAN, FORMATTING, REPRODUCES, BREAKS_NOTHING, *JUDGED)
+GATES = (APPLIES, IN_LANE, PARSES, CAPABILITIES, FORMATTING, *RUNNING, *JUDGED)
 """All of them, in the order of the evidence."""
 
 

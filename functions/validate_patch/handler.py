@@ -1,15 +1,14 @@
 """ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
 
 It runs nothing of the repository's: for what must be run it leaves a job, and judges the report when it is
-asked again (`lanes.py`). Its function's credentials read the artifacts bucket, and write there what
-ValidatePatch makes, of any heal.
+asked again (`lanes.py`). It reads and writes artifacts of its heal alone, beside the dependencies that heals
+share.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
-
-import boto3
 
 from functions.core import archive
 from functions.core.artifacts import Artifacts
@@ -18,7 +17,9 @@ from functions.core.edge import step
 from functions.core.facts import Facts
 from functions.core.heal import QUESTIONS, Heal
 from functions.core.proposal import Proposal
+from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
+from functions.core.switch import refuse_when_stopped
 from functions.validate_patch import lanes
 from functions.validate_patch.validate import (
     RUNNING,
@@ -34,11 +35,13 @@ from functions.validate_patch.validate import (
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The `validation` part of the state input. A second run overwrites its artifacts with equal ones."""
+    settings = Settings.from_environment()
+    refuse_when_stopped(settings)
     heal = Heal.from_state(event)
-    artifacts = Artifacts(boto3.client("s3"), Settings.from_environment().require("artifacts_bucket"))
+    artifacts = artifacts_of(heal, settings)
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = Facts.load(artifacts, heal, source.get("facts", ""))
+    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
     examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
     tries = int(event.get("attempts_allowed", 0)) - heal.attempt
     if lanes.came_back(event):

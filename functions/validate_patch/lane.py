@@ -134,6 +134,8 @@ def path_problem(path: str, tree: Tree) -> str:
         return "must be a plain path relative to the repository, with forward slashes"
     if any(part in ("", ".", "..") or part != part.strip() or part.endswith(".") for part in parts):
         return "must not hold empty, '.' or '..' parts or end in a space or a dot"
+    if any(part.startswith("-") for part in parts):
+        return "must not have a part that begins with a dash: programs would take it for an option"
     if any(part.lower() in (".git", "git~1") for part in parts):
         return "is inside git's own directory"
     for end in range(1, len(parts) + 1):

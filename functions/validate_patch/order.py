@@ -30,6 +30,8 @@ CALLS = 4000
 """Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
 # Of each kind, code and tests: what is read for classes and examples, once per search.
 _MOST_FILES = 300
+_MOST_CHANGED = 5
+"""Functions beside those of the traceback that are called on both trees."""
 
 
 def asked(
@@ -54,7 +56,7 @@ def asked(
         "by_callers": _mended_by_callers(candidate),
         "suite": suite.asked(candidate, suite_seconds),
         "defined": _defined(candidate, search["files"]),
-        "survey": {**search, "places": _moved(candidate, search["places"])},
+        "survey": {**search, "places": [*_changed(candidate), *_moved(candidate, search["places"])]},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
         "others": suite.relevant_tests(candidate),
     }
@@ -174,6 +176,22 @@ def _moved(candidate: Candidate, places: list[dict[str, Any]]) -> list[dict[str,
         if moved is not None:
             found.append({**place, "line": moved.lineno})
     return found
+
+
+def _changed(candidate: Candidate) -> list[dict[str, Any]]:
+    """Other functions that the patch changes, as it leaves them: what worked in these stays, too."""
+    known = {(place.path, place.function) for place in candidate.places}
+    found = []
+    for change in candidate.python_changes:
+        old, new = (parsed(tree, change.path) for tree in (candidate.before, candidate.after))
+        if old is None or new is None or is_test(change.path):
+            continue
+        was = functions_of(old)
+        for name, function in functions_of(new).items():
+            last = name.rpartition(".")[2]
+            if name in was and ast.dump(was[name]) != ast.dump(function) and (change.path, last) not in known:
+                found.append({"path": change.path, "function": last, "line": function.lineno, "code": ""})
+    return found[:_MOST_CHANGED]
 
 
 def _mended_by_callers(candidate: Candidate) -> bool:

@@ -1,4 +1,5 @@
-"""What the repository's own settings take out of the proof, said as what it is."""
+"""What stands beside the buttons: what the repository's own settings, and what could not be installed, take out
+of the proof, and where data newly goes, said as what it is."""
 
 from __future__ import annotations
 
@@ -8,14 +9,24 @@ from collections.abc import Iterator, Mapping
 from functions.core.redaction import redact
 from functions.validate_patch import suite
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities import leaks
 
 
 def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ...]:
-    """One sentence for each principle that is switched off, and one for tests that are replaced or narrowed.
+    """One sentence for each principle that is switched off, one for tests that are replaced or narrowed, one for
+    what is not installed as the repository asks for it, and one for each place at which data goes where it
+    did not go.
 
     accepted: principle that is switched off → what it objects to, "" for nothing.
     """
-    return tuple(map(redact, (*_switched_off(candidate, accepted), *_tests(candidate))))
+    switched_off = _switched_off(candidate, accepted)
+    found = (*switched_off, *_tests(candidate), *_lost(candidate), *leaks.warnings(candidate))
+    return tuple(map(redact, found))
+
+
+def _lost(candidate: Candidate) -> Iterator[str]:
+    if lost := candidate.facts.lost:
+        yield f"Not all that the tests need is installed as the repository says: {'; '.join(lost)}."
 
 
 def _switched_off(candidate: Candidate, accepted: Mapping[str, str]) -> Iterator[str]:

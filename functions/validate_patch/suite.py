@@ -21,7 +21,18 @@ from functions.validate_patch.told import Told
 GATE = "breaks_nothing"
 SECONDS = 240.0
 """For each run."""
-_OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "--tb=short", "-rN")
+# A file that cannot be imported says nothing about the others.
+OPTIONS = (
+    "--continue-on-collection-errors",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--color=no",
+    "--tb=short",
+    "-rN",
+)
+PLAIN = ("-o", "addopts=")
+"""Options in the repository's configuration may need a plugin that is not installed."""
 _SHOWN = 10
 _BROKEN = 'raise ImportError("taken away to see whether the tests notice")\n'
 
@@ -47,9 +58,8 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
         is_test(path) and not path.endswith("__init__.py") for path in candidate.before
     ):
         return None
-    task = {"kind": "pytest", "args": [*_OPTIONS, *arguments], "first": relevant_tests(candidate)}
-    # Options in the repository's configuration may need a plugin that is not installed.
-    plain = {**task, "args": [*_OPTIONS, "-o", "addopts=", *arguments]}
+    task = {"kind": "pytest", "args": [*OPTIONS, *arguments], "first": relevant_tests(candidate)}
+    plain = {**task, "args": [*OPTIONS, *PLAIN, *arguments]}
     return {
         "task": task,
         "plain": plain,

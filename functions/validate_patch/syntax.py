@@ -7,6 +7,7 @@ before the patch either, is no finding.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import subprocess
@@ -20,7 +21,7 @@ from functions.core import engine
 from functions.core.errors import PermanentError
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.tree import Change, Tree
+from functions.validate_patch.tree import Change, File, Tree
 
 # Errors, not style: E9 syntax and I/O, F821/F822/F823 undefined names, F811 redefinition, F401 an import that
 # nothing uses, F63/F7 comparisons and statements that cannot mean what they say, F502-F509 broken % formats.
@@ -51,6 +52,9 @@ def check(candidate: Candidate) -> Checked:
     changes = [change for change in candidate.python_changes if change.after is not None]
     if not changes:
         return Checked()
+    if deep := [(change, problem) for change in changes if (problem := _too_deep(change.after))]:
+        new = tuple(f"{change.path}: {problem}" for change, problem in deep if not _too_deep(change.before))
+        return Checked(new, tuple(f"{change.path}: {problem}" for change, problem in deep))
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         trees = {"before": candidate.before, "after": candidate.after}
         paths = [change.path for change in changes]
@@ -65,6 +69,25 @@ def check(candidate: Candidate) -> Checked:
     if not findings:
         findings += _new(before, after)
     return Checked(tuple(findings), tuple(unread))
+
+
+_DEEPEST = 100
+"""Of nodes one within the other. The deepest file of Python 3.11's standard library has 33."""
+
+
+def _too_deep(file: File | None) -> str:
+    """Why a file cannot be read by programs that go down into it, though it may be right; "" if it can be."""
+    try:
+        level: list[ast.AST] = [ast.parse(file.data if file is not None else b"")]
+    except (RecursionError, MemoryError):
+        return "does not parse: it is nested too deeply"
+    except (SyntaxError, ValueError) as error:
+        return "does not parse: it is nested too deeply" if "too many nested" in str(error) else ""
+    for _ in range(_DEEPEST):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return ""
+    return f"does not parse: it is nested more than {_DEEPEST} levels deep"
 
 
 def _parsing(

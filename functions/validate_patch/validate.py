@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.archive import Kind, Member
-from functions.core.evidence import Build, Evidence, GateResult, Result
+from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.core.redaction import redact
@@ -18,8 +18,9 @@ from functions.harness.experiment import NONSENSE, NotBelieved, Proof, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     behaviour,
-    clean,
+    capabilities,
     edits,
+    effects,
     formatting,
     gates,
     lane,
@@ -138,7 +139,7 @@ def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[Gat
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        running = [reproduced, suite.result(candidate, report)]
+        running = [reproduced, suite.result(candidate, report), effects.result(extended, report)]
         found = judged(candidate, report.proof)
         return extended, running, replace(found, behaviour=behaviour.rows(candidate, report.proof.calls))
     except NONSENSE as error:
@@ -196,7 +197,7 @@ def conclude(
     facts = candidate.facts
     warnings = settings.warnings(candidate, found.accepted) if in_lane.result is Result.PASS else ()
     evidence = Evidence(
-        (*examined.gates, *running, *found.gates),
+        tuple(map(bounded, (*examined.gates, *running, *found.gates))),
         digest,
         base_sha,
         facts.base_reason,
@@ -209,7 +210,7 @@ def conclude(
     return Validation(evidence, patch)
 
 
-RUNNING = (gates.REPRODUCES.name, gates.BREAKS_NOTHING.name)
+RUNNING = tuple(gate.name for gate in gates.RUNNING)
 """Gates that run strangers' code."""
 JUDGED = tuple(gate.name for gate in gates.JUDGED)
 """Gates that judge what the runs showed."""
@@ -238,9 +239,10 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
         "parses", checked.findings, "every changed file parses and has no new undefined name", started
     )
     if parses.result is not Result.PASS:
-        return [in_lane, parses, *not_run("clean", why=_EARLIER), formatted]
-    powers = "no secret, and no power that the files did not use before"
-    return [in_lane, parses, _timed("clean", clean.findings, candidate, powers), formatted]
+        return [in_lane, parses, *not_run(capabilities.GATE, why=_EARLIER), formatted]
+    detail = "no secret, and no capability that the code did not use before"
+    reached = _timed(capabilities.GATE, capabilities.findings, candidate, detail)
+    return [in_lane, parses, reached, formatted]
 
 
 def _timed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -15,13 +16,15 @@ from functions.core.errors import AppInvalid
 from functions.core.webhooks import WebhookInvalid, parse
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
-from infra.cli.console import err, out, plain, print_json
+from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
 from infra.model_check import notes_on_models
 from infra.names import REGISTRY_PATH
 from infra.registration import register
 from infra.target import Target
+
+_TYPES = {one.name: one.type for one in dataclasses.fields(App)}
 
 
 def configure(
@@ -58,6 +61,14 @@ def configure(
     file: Annotated[
         Path | None, typer.Option(help="JSON file with any field of the entry; options win over it.")
     ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Any other field of the entry; VALUE is JSON or plain text; repeatable: --set mode=propose.",
+        ),
+    ] = None,
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +77,7 @@ def configure(
     entry = _read_entry(target, name) | _read_file(file)
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
     given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
-    entry |= {key: value for key, value in given.items() if value}
+    entry |= {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
     try:
         app = App.from_json(name, entry)
     except AppInvalid as error:
@@ -85,12 +96,25 @@ def configure(
     slack_secret = _read_secret(slack_signing_secret_file, "signing secret")
     register(target, app, _read_secret(token_file, "token"), webhooks, slack_secret)
     if as_json:
-        print_json(app.to_json())
+        print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
     # The embedded run has one model, whatever it is called.
     for note in () if target.local else notes_on_models(target.session, app):
         err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
+
+
+def _field(text: str) -> tuple[str, Any]:
+    """A field of the entry as it is typed. Raises UserError for what is no such thing."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UserError(f"--set {text!r}: write FIELD=VALUE", "such as: --set mode=propose", exit_code=2)
+    if _TYPES.get(name) == "str":
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:

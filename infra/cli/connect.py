@@ -7,7 +7,7 @@ import os
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 from infra.names import STACK_NAME
 from infra.target import Target
 
@@ -27,7 +27,7 @@ def _embedded() -> Target:
 
     run = find()
     if run is None:
-        raise UserError("no embedded run here", "start one with: make up")
+        raise UserError("no embedded run here", "start one with: make up", exit_code=Exit.BROKEN)
     return run.target()
 
 
@@ -39,6 +39,7 @@ def _aws() -> Target:
         raise UserError(
             f"cannot read stack {STACK_NAME}: {error}",
             "check AWS_PROFILE and AWS_REGION, or use --local for the embedded run",
+            exit_code=Exit.BROKEN,
         ) from error
     outputs = {row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}
     return Target(session, outputs)

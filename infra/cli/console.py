@@ -20,17 +20,25 @@ _STYLES = {
     Status.HEALING: "bold blue",
     Status.AWAITING_APPROVAL: "bold yellow",
     Status.PR_OPEN: "bold green",
+    Status.MERGED: "green",
     Status.RESOLVED: "green",
     Status.ABSTAINED: "magenta",
     Status.REJECTED: "red",
     Status.FAILED: "bold red",
     Status.SUPPRESSED: "dim",
+    Status.DIAGNOSED: "cyan",
+    Status.PROPOSED: "green",
 }
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output, without colours or wrapping."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def print_document(schema: str, document: dict[str, Any]) -> None:
+    """A command's `--json`: it names its shape, one of `infra/cli/schemas/`, such as `incidents/1`."""
+    print_json({"schema": schema, **document})
 
 
 def plain(text: str, style: str = "") -> Text:

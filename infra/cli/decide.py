@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 from rich.rule import Rule
@@ -16,9 +17,11 @@ from functions.core.decisions import (
     Decisions,
     Standing,
 )
+from functions.core.incident import Incident, Status
 from functions.core.task_tokens import TaskTokens
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
+from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
 from infra.errors import UserError
@@ -26,17 +29,21 @@ from infra.target import Target
 
 Comment = Annotated[str, typer.Option("--comment", "-m", help="What you want to say about it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not show and ask; decide.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", "-w", help="Wait for what comes of it: exit code 0 if it is what was meant.")
+]
 
 
 def approve(
     incident_id: IncidentId,
     comment: Comment = "",
     yes: Yes = False,
+    wait: Wait = False,
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Approve the patch that waits: exactly these bytes, on exactly this base."""
-    _decide(incident_id, Verdict.APPROVE, comment, "", yes, local, as_json)
+    _decide(incident_id, Decided(Verdict.APPROVE, comment), yes, wait, local, as_json)
 
 
 def reject(
@@ -44,42 +51,91 @@ def reject(
     reason: Annotated[str, typer.Option(help=f"One of: {', '.join(REJECT_REASONS)}.")],
     comment: Comment = "",
     yes: Yes = False,
+    wait: Wait = False,
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Reject the patch that waits; the heal ends."""
-    _decide(incident_id, Verdict.REJECT, comment, reason, yes, local, as_json)
+    _decide(incident_id, Decided(Verdict.REJECT, comment, reason), yes, wait, local, as_json)
 
 
 def revise(
     incident_id: IncidentId,
     comment: Annotated[str, typer.Option("--comment", "-m", help="What should change; the model reads it.")],
     yes: Yes = False,
+    wait: Wait = False,
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask for changes: the next proposal works from your comment."""
-    _decide(incident_id, Verdict.REVISE, comment, "", yes, local, as_json)
+    _decide(incident_id, Decided(Verdict.REVISE, comment), yes, wait, local, as_json)
 
 
-def _decide(
-    incident_id: str, verdict: Verdict, comment: str, reason: str, yes: bool, local: bool, as_json: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What somebody decided, in their words."""
+
+    verdict: Verdict
+    comment: str = ""
+    reason: str = ""
+
+
+_MEANT = {
+    Verdict.APPROVE: Status.PR_OPEN,
+    Verdict.REJECT: Status.REJECTED,
+    Verdict.REVISE: Status.AWAITING_APPROVAL,
+}
+"""Where an incident stands once a decision has come to what was meant by it."""
+
+
+def _decide(incident_id: str, decided: Decided, yes: bool, wait: bool, local: bool, as_json: bool) -> None:
     target = connect(local)
     incident = target.incident(incident_id)
     if not incident.approval_id:
         raise UserError(
             f"{incident.incident_id} waits for no approval: its status is {incident.status}",
-            f"see: selfheal show {incident.incident_id}{target.flag}",
+            f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
         )
     if not yes and not as_json:
         out.print(render(gather(target, incident)))
         out.print(Rule())
-        typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
-    answer = decide(
-        target, incident.approval_id, Decision(verdict, identity(target), comment, reason, via="iam")
-    )
-    _tell(answer, verdict, as_json, f"selfheal history {incident.incident_id}{target.flag}")
+        typer.confirm(f"{decided.verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
+    decision = Decision(decided.verdict, identity(target), decided.comment, decided.reason, via="iam")
+    answer = decide(target, incident.approval_id, decision)
+    follow = f"selfheal history {incident.incident_id}{target.flag} --follow"
+    _tell(answer, decided.verdict, as_json and not wait, wait or as_json, follow)
+    if wait and answer.standing is Standing.ACCEPTED:
+        _wait(target, incident, decided.verdict, answer, as_json)
+
+
+def _wait(target: Target, asked: Incident, verdict: Verdict, answer: Answer, as_json: bool) -> None:
+    """Until the decision has led to something. Raises UserError if that is not what was meant by it."""
+
+    def settled(now: Incident) -> bool:
+        return not now.status.goes_on or (
+            now.status is Status.AWAITING_APPROVAL and now.approval_id != asked.approval_id
+        )
+
+    incident = following(target, asked, settled, quiet=as_json)
+    if as_json:
+        _print(answer, incident)
+    elif incident.pull_request_url and incident.status is Status.PR_OPEN:
+        out.print(plain(f"pull request: {incident.pull_request_url}", "green"), soft_wrap=True)
+    if incident.status is not _MEANT[verdict]:
+        raise UserError(
+            f"{incident.incident_id} is {incident.status}: {incident.reason}",
+            f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
+        )
+
+
+def _print(answer: Answer, incident: Incident | None = None) -> None:
+    document: dict[str, Any] = {
+        "standing": str(answer.standing),
+        "approval": answer.approval.audit() if answer.approval else None,
+    }
+    if incident:
+        document["incident"] = incident.to_json()
+    print_document("decision/1", document)
 
 
 def decide(target: Target, approval_id: str, decision: Decision) -> Answer:
@@ -99,25 +155,24 @@ def identity(target: Target) -> str:
     return str(target.session.client("sts").get_caller_identity()["Arn"])
 
 
-def _tell(answer: Answer, verdict: Verdict, as_json: bool, follow: str) -> None:
-    audit = answer.approval.audit() if answer.approval else None
+def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: str) -> None:
+    """Say what became of a decision; brief: without what to do next. Raises UserError for one in vain."""
     if as_json:
-        print_json({"standing": str(answer.standing), "approval": audit})
+        _print(answer)
+    by = answer.approval.deciders if answer.approval else ""
     if answer.standing is Standing.ENDORSED and answer.approval:
-        if not as_json:
-            out.print(plain(f"Recorded: first approval, by {answer.approval.first_by}", "green"))
-            out.print(plain("Another person must approve as well."))
-        return
-    if answer.standing is Standing.ACCEPTED:
-        if not as_json:
-            out.print(
-                plain(
-                    f"Recorded: {verdict} by {answer.approval.deciders if answer.approval else ''}", "green"
-                )
-            )
-            out.print(plain(f"Follow it with: {follow}"))
-        return
-    raise UserError(_why_not(answer.standing, answer.approval), f"see: {follow}")
+        lines = [
+            f"Recorded: first approval, by {answer.approval.first_by}",
+            "Another person must approve as well.",
+        ]
+    elif answer.standing is Standing.ACCEPTED:
+        lines = [f"Recorded: {verdict} by {by}", *([] if brief else [f"Follow it with: {follow}"])]
+    else:
+        raise UserError(_why_not(answer.standing, answer.approval), f"see: {follow}")
+    if not as_json:
+        out.print(plain(lines[0], "green"))
+        for line in lines[1:]:
+            out.print(plain(line))
 
 
 def _why_not(standing: Standing, approval: Approval | None) -> str:

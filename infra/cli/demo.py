@@ -22,7 +22,7 @@ from functions.core.decisions import Decision, Standing
 from functions.core.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.decide import decide, identity
-from infra.cli.look import read_history
+from infra.cli.history import read_history
 from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal
 from infra.errors import UserError
 from infra.local import run as embedded
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 90
 _POLL_SECONDS = 0.1
-_OVER = (Status.ABSTAINED, Status.REJECTED, Status.FAILED, Status.SUPPRESSED)
+_OVER = tuple(status for status in Status if not status.goes_on and status is not Status.PR_OPEN)
 
 
 class DemoFailed(Exception):

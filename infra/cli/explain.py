@@ -16,7 +16,7 @@ from rich.table import Table
 from functions.core.incident import Frame
 from functions.detect_errors.model import ParsedError, Raised
 from functions.detect_errors.read import Reader, reader
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
 from infra.trial.log import read_whole
@@ -52,7 +52,7 @@ def explain(
         text = source.read().decode("utf-8", "replace")
     errors = read_whole(judge, text)
     if as_json:
-        print_json(to_json(errors))
+        print_document("explain/1", to_json(errors))
     elif not errors:
         out.print(plain("No error found in this text.", "green"))
     else:

@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from functions.core.builds import build_in, log_of, why
+from functions.core.incident import Incident
+from infra.errors import UserError
+from infra.target import Target
 
 # Event types that end one try of a task without success, and where each keeps its error.
 # Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
@@ -136,3 +139,25 @@ def _log_of_build(event: Mapping[str, Any]) -> str:
         return ""
     build = build_in(json.loads(details.get("output") or "null"))
     return log_of(build) if build else ""
+
+
+def read_history(target: Target, incident: Incident) -> tuple[dict[str, Any], list[Visit]]:
+    """The execution's status and its visits. Raises UserError when the incident has no execution."""
+    if not incident.execution_arn:
+        raise UserError(
+            f"{incident.incident_id} is {incident.status} and has no execution",
+            f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
+        )
+    client = target.session.client("stepfunctions")
+    execution = client.describe_execution(executionArn=incident.execution_arn)
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=incident.execution_arn, includeExecutionData=True
+    )
+    events = [event for page in pages for event in page["events"]]
+    return {
+        "execution_arn": incident.execution_arn,
+        "status": execution["status"],
+        "redrive_count": execution.get("redriveCount", 0),
+        "started": execution["startDate"].isoformat(),
+        "stopped": execution["stopDate"].isoformat() if execution.get("stopDate") else None,
+    }, visits(events)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
 
@@ -45,7 +45,7 @@ def up() -> None:
     )
     for name, value in rows:
         out.print(plain(f"  {name:14}{value}"))
-    out.print("\nNext: [cyan]selfheal crash quote[/cyan], then [cyan]selfheal inbox[/cyan]")
+    out.print(plain("\nNext: selfheal crash quote, then selfheal inbox", "cyan"))
 
 
 def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> None:
@@ -66,7 +66,7 @@ def inbox(as_json: AsJson = False) -> None:
 
     mails = Inbox(connect(local=True)).read()
     if as_json:
-        print_json([asdict(mail) for mail in mails])
+        print_document("inbox/1", {"mails": [asdict(mail) for mail in mails]})
         return
     if not mails:
         out.print("Nothing was sent yet.", style="dim")
@@ -89,5 +89,5 @@ def crash(
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
-    out.print("Watch it: [cyan]selfheal incidents --local[/cyan]")
+    out.print(plain("Watch it: ") + plain("selfheal incidents --local", "cyan"))
     sys.stdout.flush()

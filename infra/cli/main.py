@@ -8,42 +8,55 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.errors import SelfHealError
-from infra.cli import decide, look, machine
+from infra.cli import apps, decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
+from infra.cli.doctor import doctor
 from infra.cli.explain import explain
 from infra.cli.policy import policy
 from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
 from infra.cli.requeue import requeue
+from infra.cli.retry import clear, retry
+from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
+from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 
 app = typer.Typer(
     name="selfheal",
     help=__doc__,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    # Rich markup would take `[main]` for a style; Markdown in our help is code in backticks.
+    rich_markup_mode="markdown",
+    epilog="Exit codes:\n\n" + "\n".join(f"* {code.value}: {code.meaning}" for code in Exit),
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-LOOK, DECIDE, RUN = "Look", "Decide and mend", "On this machine"
-app.command(rich_help_panel=LOOK)(look.incidents)
+LOOK, DECIDE, STEER, RUN = "Look", "Decide and mend", "Set up and steer", "On this machine"
+app.command(rich_help_panel=LOOK)(listing.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
 app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
+app.command("schema", rich_help_panel=LOOK)(schema_)
 app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)
 app.command(rich_help_panel=DECIDE)(decide.revise)
 app.command(rich_help_panel=DECIDE)(redrive)
+app.command(rich_help_panel=DECIDE)(retry)
+app.command(rich_help_panel=DECIDE)(clear)
 app.command(rich_help_panel=DECIDE)(requeue)
-app.command(rich_help_panel=DECIDE)(configure)
-app.command(rich_help_panel=DECIDE)(policy)
-app.command(rich_help_panel=DECIDE)(smoke)
+app.command(rich_help_panel=STEER)(configure)
+app.add_typer(apps.app, name="apps", rich_help_panel=STEER)
+app.command(rich_help_panel=STEER)(doctor)
+app.command(rich_help_panel=STEER)(stop)
+app.command(rich_help_panel=STEER)(start)
+app.command(rich_help_panel=STEER)(policy)
+app.command(rich_help_panel=STEER)(smoke)
 app.command(rich_help_panel=RUN)(machine.demo)
 app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)
@@ -58,16 +71,22 @@ def main() -> None:
     except UserError as error:
         _fail(error.what, error.next_step, error.exit_code)
     except SelfHealError as error:
-        _fail(str(error), "", 1)
+        _fail(str(error), "", Exit.NO)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         _fail(
-            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}", "", 1
+            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}",
+            "check that your credentials may do this: selfheal policy operator",
+            Exit.BROKEN,
         )
     except BotoCoreError as error:
-        _fail(f"AWS cannot be reached: {error}", "check your credentials and region, or whether `up` runs", 1)
+        _fail(
+            f"AWS cannot be reached: {error}",
+            "check your credentials and region, or whether `up` runs",
+            Exit.BROKEN,
+        )
     except KeyboardInterrupt:
-        _fail("interrupted", "", 130)
+        _fail("interrupted", "", Exit.INTERRUPTED)
 
 
 def _fail(what: str, next_step: str, exit_code: int) -> None:

@@ -1,14 +1,113 @@
 """Options that several commands share, so that they read the same everywhere."""
 
-from typing import Annotated
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Incident id, or its first characters.")]
+from functions.core.incident import ErrorClass, Status
+
+if TYPE_CHECKING:
+    from infra.target import Target
+
+
+def _target(context: typer.Context) -> Target:
+    from infra.cli.connect import connect
+
+    local = bool(context.params.get("local")) or bool(os.environ.get("SELFHEAL_LOCAL"))
+    return connect(local)
+
+
+def complete_incident(context: typer.Context, incomplete: str) -> list[str]:
+    return _silently(lambda: _starting(_target(context).incidents.ids(), incomplete))
+
+
+def complete_app(context: typer.Context, incomplete: str) -> list[str]:
+    return _silently(lambda: _starting(_target(context).app_names(), incomplete))
+
+
+def _complete_status(incomplete: str) -> list[str]:
+    return _starting(["open", "closed", *Status], incomplete)
+
+
+def _complete_class(incomplete: str) -> list[str]:
+    return _starting(list(ErrorClass), incomplete)
+
+
+def _starting(names: list[str], incomplete: str) -> list[str]:
+    return sorted(str(name) for name in names if name.casefold().startswith(incomplete.casefold()))
+
+
+def _silently(look: Any) -> list[str]:
+    """What was found; nothing where it cannot be looked up: a shell waits, and shows no error."""
+    try:
+        found: list[str] = look()
+    except Exception:  # noqa: BLE001 - whatever is wrong is said by the command itself, once it is run
+        return []
+    return found
+
+
+IncidentId = Annotated[
+    str,
+    typer.Argument(
+        metavar="INCIDENT", help="Incident id, or its first characters.", autocompletion=complete_incident
+    ),
+]
+SomeIncidents = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INCIDENT...",
+        help="Incident ids, or their first characters.",
+        autocompletion=complete_incident,
+    ),
+]
+AppName = Annotated[
+    str, typer.Argument(metavar="APP", help="Name of a registered app.", autocompletion=complete_app)
+]
+Apps = Annotated[
+    list[str] | None,
+    typer.Option("--app", help="Only this app's; repeatable.", autocompletion=complete_app, metavar="APP"),
+]
+Statuses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--status",
+        help="Only with this status, or `open` or `closed`; repeatable.",
+        autocompletion=_complete_status,
+        metavar="STATUS",
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        help="Only of this error class, such as `code`; repeatable.",
+        autocompletion=_complete_class,
+        metavar="CLASS",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only seen since then: an age such as 2h or 7d, or a date."),
+]
+OlderThan = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only not seen since then: an age such as 30d, or a date."),
+]
+Search = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Only with all these words in id, error, place, reason or link."),
+]
 Local = Annotated[
     bool,
     typer.Option(
         "--local", envvar="SELFHEAL_LOCAL", help="Act on the embedded run instead of the AWS account."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document; `selfheal schema` has its shape.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]

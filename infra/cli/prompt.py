@@ -11,7 +11,7 @@ from rich.table import Table
 
 from functions.core.heal import Heal
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.errors import UserError
 
@@ -41,7 +41,7 @@ def prompt(
     later = [message for said in answer["conversations"] for message in said["sent"]]
     document = {"attempt": heal.attempt, **sent, "sent_later": later}
     if as_json:
-        print_json(document)
+        print_document("prompt/1", document)
     else:
         _show(document)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,8 +18,9 @@ from functions.core import hidden
 from functions.core.approvals import Approval
 from functions.core.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
+from functions.core.incident import Incident
 from infra.cli.console import ago, plain, status_text
+from infra.cli.next_steps import Step, next_steps
 from infra.cli.trail import trail
 from infra.target import Target
 
@@ -29,6 +30,9 @@ _MARKS = {
     Result.NOT_RUN: Text("○ not run", style="bold yellow"),
     Result.QUESTION: Text("? question", style="bold yellow"),
 }
+
+# Of a traceback that is longer, so many lines of either end are shown.
+_SAMPLE_HEAD, _SAMPLE_TAIL = 20, 60
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,34 @@ class Report:
     """Every approval that was asked for, the newest first."""
     source: dict[str, Any] | None = None
     """What FetchSource read: the commit, who named it, and how much there was."""
+    outcome: dict[str, Any] | None = None
+    """Who answered in the last attempt, and for how much (see `functions.propose_patch.step`)."""
+    flag: str = ""
+    """What a command needs to act on the same target again."""
+    answered_by: str = ""
+    """What really answered, where the model's name does not say it."""
+    costs_nothing: bool = False
+
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """The model that was asked, what really answered, and what the heal cost; None if none was asked."""
+        if not self.incident.attempts or self.outcome is None:
+            return None
+        listed = round(self.incident.cost_usd, 6)
+        return {
+            "model": self.outcome.get("model", ""),
+            "answered_by": self.answered_by or self.outcome.get("model", ""),
+            "note": self.outcome.get("model_note", ""),
+            "cost_usd": 0.0 if self.costs_nothing else listed,
+            "list_price_usd": listed,
+        }
 
     def to_json(self) -> dict[str, Any]:
         return {
             "incident": self.incident.to_json(),
             "source": self.source,
+            "answer": self.answer,
+            "next": [asdict(step) for step in next_steps(self.incident, self.flag)],
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
@@ -61,9 +88,10 @@ def gather(target: Target, incident: Incident) -> Report:
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
     artifacts = target.artifacts
+    here = {"flag": target.flag, "answered_by": target.answered_by, "costs_nothing": target.costs_nothing}
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
-        return Report(incident, None, None, None, source=source)
+        return Report(incident, None, None, None, source=source, **here)
     history = tuple(target.approvals.history(incident.approval_id))
     # What was asked about is shown by its hashes: it is that, or an error.
     asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
@@ -79,12 +107,17 @@ def gather(target: Target, incident: Incident) -> Report:
         Evidence.from_json(evidence) if evidence else None,
         history,
         source,
+        artifacts.find_json(heal.attempt_key("outcome.json")),
+        **here,
     )
 
 
 def render(report: Report) -> RenderableType:
     """The whole report for a terminal."""
-    parts: list[RenderableType] = [facts(report.incident, report.source)]
+    incident = report.incident
+    parts: list[RenderableType] = [facts(incident, report.source, report.answer)]
+    if incident.sample:
+        parts += [Text(), Rule("Traceback", align="left"), traceback(incident)]
     if report.proposal:
         parts += [Text(), Rule("Proposal", align="left"), proposal(report.proposal)]
     if report.patch:
@@ -93,11 +126,34 @@ def render(report: Report) -> RenderableType:
         parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), trail(report.history)]
+    parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
     return Group(*parts)
 
 
-def facts(incident: Incident, source: dict[str, Any] | None = None) -> RenderableType:
-    """What broke, how often, where it stands, and which revision was read."""
+def traceback(incident: Incident) -> RenderableType:
+    """The log text of one occurrence; of a long one its beginning and its end, where the error is."""
+    lines = incident.sample.strip("\n").split("\n")
+    left = len(lines) - _SAMPLE_HEAD - _SAMPLE_TAIL
+    if left > 0:
+        note = f"… {left} lines are left out here; all of them: selfheal show {incident.incident_id} --json"
+        lines = [*lines[:_SAMPLE_HEAD], note, *lines[-_SAMPLE_TAIL:]]
+    return plain("\n".join(lines))
+
+
+def steps(steps: Sequence[Step]) -> RenderableType:
+    """What can be done now: why, and below it the command."""
+    lines = []
+    for step in steps:
+        lines.append(plain(step.why))
+        if step.command:
+            lines.append(plain(f"  {step.command}", "cyan"))
+    return Text("\n").join(lines)
+
+
+def facts(
+    incident: Incident, source: dict[str, Any] | None = None, answer: dict[str, Any] | None = None
+) -> RenderableType:
+    """What broke, how often, where it stands, which revision was read, and who answered."""
     read = source or {"base_sha": incident.base_sha, "reason": ""}
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
@@ -111,7 +167,9 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
         ("where", _where(incident)),
         ("log stream", f"{incident.log_group} {incident.log_stream}"),
         ("execution", incident.execution_arn),
-        ("attempts", f"{incident.attempts} (${incident.cost_usd:.4f})" if incident.attempts else ""),
+        ("attempts", str(incident.attempts or "")),
+        ("answered by", _answered(answer)),
+        ("cost", _cost(incident, answer)),
         ("base", f"{read['base_sha']} {read['reason']}".strip()),
         ("python", _python(read.get("python"))),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
@@ -119,8 +177,8 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
         ("pull request", incident.pull_request_url),
         ("regressed from", incident.regressed_from),
         ("reason", incident.reason),
-        ("next", incident.next_action),
-        ("until", _until(incident)),
+        ("advice", incident.next_action),
+        ("higher mode", incident.higher_mode),
     ):
         if value:
             grid.add_row(name, plain(value))
@@ -128,11 +186,21 @@ def facts(incident: Incident, source: dict[str, Any] | None = None) -> Renderabl
     return Panel(Group(plain(incident.title, "bold red"), Text(), grid), title=title, title_align="left")
 
 
-def _until(incident: Incident) -> str:
-    """Until when a failed heal can go on, and what happens after that."""
-    if incident.status is not Status.FAILED or not incident.redrivable_until:
+def _answered(answer: dict[str, Any] | None) -> str:
+    if not answer:
         return ""
-    return f"{incident.redrivable_until[:16]}; then the next occurrence starts another heal, or --anew does"
+    asked, really = answer["model"], answer["answered_by"]
+    told = really if really == asked or not asked else f"{really} (asked as {asked})"
+    return "; ".join(filter(None, (told, answer["note"])))
+
+
+def _cost(incident: Incident, answer: dict[str, Any] | None) -> str:
+    """What the heal cost; of a model that costs nothing, what its budget was charged with."""
+    if not incident.attempts:
+        return ""
+    if answer and answer["cost_usd"] != answer["list_price_usd"]:
+        return f"nothing; counted as ${answer['list_price_usd']:.4f}, the list price of the model asked for"
+    return f"${incident.cost_usd:.4f} at list prices, or the app's own"
 
 
 def _python(found: dict[str, str] | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.incident import Status
 from functions.core.names import function_name
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
 from infra.target import Target
@@ -40,9 +40,10 @@ class Requeued:
 
 def requeue(local: Local = False, as_json: AsJson = False) -> None:
     """Process again what lies in the failure queues, and start heals that were never started."""
-    result = requeue_all(connect(local))
+    target = connect(local)
+    result = requeue_all(target)
     if as_json:
-        print_json(asdict(result))
+        print_document("requeue/1", asdict(result))
     else:
         out.print(
             plain(
@@ -53,7 +54,7 @@ def requeue(local: Local = False, as_json: AsJson = False) -> None:
     if result.failed_again:
         raise UserError(
             f"{len(result.failed_again)} failed again and stay queued; the first: {result.failed_again[0]}",
-            "mend the cause, then: selfheal requeue",
+            f"mend the cause, then: selfheal requeue{target.flag}",
         )
 
 
@@ -137,7 +138,7 @@ def _invoke(target: Target, function: str, payload: Any) -> None:
 def _start_heals(target: Target) -> int:
     """Start an execution for every NEW incident; if one was starting anyway, one of the two is Duplicate."""
     states = target.session.client("stepfunctions")
-    waiting = [i for i in target.incidents.recent(limit=10_000) if i.status is Status.NEW]
+    waiting = [i for i in target.incidents.every() if i.status is Status.NEW]
     for incident in waiting:
         states.start_execution(
             stateMachineArn=target.output("StateMachineArn"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_json
+from infra.cli.console import out, plain, print_document
 from infra.cli.decide import identity
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
-from infra.smoke import examine
+from infra.smoke import DIFFERS, examine
 
 
 def smoke(local: Local = False, as_json: AsJson = False) -> None:
@@ -24,8 +24,12 @@ def smoke(local: Local = False, as_json: AsJson = False) -> None:
         if not as_json:
             mark = plain("✔ ", "green") if check.passed else plain("✘ ", "bold red")
             out.print(mark + plain(f"{check.name:22}{check.detail}"), soft_wrap=True)
+    if local and not as_json:
+        out.print("\nWhat only a deployment can show:")
+        for line in DIFFERS:
+            out.print(plain(f"  {line}"), soft_wrap=True)
     if as_json:
-        print_json([asdict(check) for check in checks])
+        print_document("smoke/1", {"checks": [asdict(check) for check in checks]})
     if failed := [check.name for check in checks if not check.passed]:
         raise UserError(
             f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}",

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.core.errors import AppInvalid, SelfHealError
-from infra.cli.console import duration, err, out, plain, print_json
+from infra.cli.console import duration, err, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
 
@@ -78,7 +78,7 @@ def try_(
     except Exception as error:  # noqa: BLE001 - a defect of ours must not leave with the exit code of a rejected patch
         trial = _failed(error)
     if as_json:
-        print_json(trial.to_json())
+        print_document("try/1", trial.to_json())
     else:
         _show(trial)
     raise typer.Exit(trial.exit_code)

@@ -16,12 +16,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
 import botocore.session
+from botocore.loaders import Loader, create_loader
 
 from functions.harness import interpreters
 
@@ -157,7 +159,6 @@ class Emulator:
             "MINISTACK_REGION": REGION,
             "PATH": os.environ["PATH"],
             **interpreters.places(),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "PYTHONUNBUFFERED": "1",
             "S3_DATA_DIR": str(scratch / "s3"),
@@ -188,8 +189,15 @@ def session(endpoint: str) -> boto3.Session:
     nowhere = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     core = _Session(session_vars=nowhere)
     core.endpoint = endpoint
+    core.register_component("data_loader", _models())
     core.set_credentials(ADMIN_KEY, ADMIN_KEY)
     return boto3.Session(botocore_session=core, region_name=REGION)
+
+
+@cache
+def _models() -> Loader:
+    """The services' models, which each session would read anew."""
+    return create_loader()
 
 
 def _free_port() -> int:

@@ -115,5 +115,4 @@ def _environment() -> dict[str, str]:
     keep = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
     return {name: os.environ[name] for name in keep if name in os.environ} | {
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -34,6 +34,8 @@ SAMPLE = Path(__file__).parent / "sample"
 SAMPLE_SLUG = "shop/orders"
 SAMPLE_FUNCTION = "orders"
 
+BUILT_IN = "the built-in repair rules of the embedded run, which are no language model"
+
 Progress = Callable[[str], None]
 
 
@@ -55,7 +57,14 @@ class Run:
 
     def target(self) -> Target:
         """The embedded stack, for the commands."""
-        return Target(emulator.session(self.endpoint), self.outputs, local=True)
+        rules = "model" in self.processes
+        return Target(
+            emulator.session(self.endpoint),
+            self.outputs,
+            local=True,
+            answered_by=BUILT_IN if rules else f"the model behind {self.model_url}",
+            costs_nothing=rules,
+        )
 
     def memory(self) -> int:
         """Bytes that all its processes take now, Lambda workers included."""

@@ -39,12 +39,14 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """Files below a directory; `base_sha` is the commit they are from, `described` says so for people."""
+    """Files below a directory; `base_sha` is the commit they are from, `described` says so for people, `committed`
+    is when that was made (ISO 8601), "" where there is none."""
 
     root: Path
     members: tuple[Member, ...]
     base_sha: str
     described: str
+    committed: str = ""
 
 
 def read_source(path: Path, rev: str | None = None) -> LocalSource:
@@ -69,6 +71,7 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
             return _directory(root, found)
         sha, tree = found
         members = tuple(tree_of_commit(git, tree).members(git))
+        committed = _ask(git, "show", "--no-patch", "--format=%cI", sha)
     finally:
         git.clear_cache()
     if not members:
@@ -77,7 +80,7 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
     described = (
         f"{len(members):,} files{below} at {rev or 'HEAD'} ({sha[:12]}); the work tree is not looked at"
     )
-    return LocalSource(root, members, sha, described)
+    return LocalSource(root, members, sha, described, committed)
 
 
 def _commit(git: Git, root: Path, rev: str | None) -> tuple[str, str] | str:

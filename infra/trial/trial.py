@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,14 +29,16 @@ from functions.core.windows import Window, window_of
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import available
 from functions.harness.runner import Runner
+from functions.install_dependencies.install import day_after
 from functions.propose_patch.context import Context, MappedFrame
 from functions.propose_patch.fit import Draft, Fitted, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import Repository
 from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
-from functions.validate_patch.tree import Tree
+from functions.validate_patch.tree import SYMLINK, Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
 from infra.trial.answer import Refused, read_answer
+from infra.trial.dependencies import Prepared, prepare
 from infra.trial.log import read_log
 from infra.trial.source import LocalSource
 
@@ -131,7 +134,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.tree = tree_of(self.source.members)
-        self.python = python_of(self.app, Word, self._read, available())
+        self.python = python_of(self.app, Word, self._read, available(), self.source.committed)
 
     def _read(self, path: str) -> bytes | None:
         return self.tree[path].data if path in self.tree else None
@@ -147,9 +150,24 @@ class Desk:
         )
 
     def validate(self, proposal: Proposal) -> Validation:
+        given = self.dependencies
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
-        facts = Facts(self.incident, self.app, python=self.python)
-        return validate(self.tree, proposal, facts, self.source.base_sha, self.runner)
+        facts = Facts(self.incident, self.app, python=self.python, lost=given.lost)
+        return validate(
+            self.tree,
+            proposal,
+            facts,
+            self.source.base_sha,
+            self.runner,
+            dependencies=given.archive,
+            not_installed=given.reason,
+        )
+
+    @cached_property
+    def dependencies(self) -> Prepared:
+        """Installed when the first patch is put to the gates: a trial that comes to none needs none."""
+        files = {path: file.data for path, file in self.tree.items() if file.mode != SYMLINK}
+        return prepare(files, self.python.version, day_after(self.source.committed), self.progress)
 
 
 def app_for(source: LocalSource, entry: dict[str, Any] | None = None) -> App:

@@ -86,6 +86,7 @@ def shares() -> Iterator[tuple[str, float, float]]:
     ]
     collections = (
         ("texts in the kinds of public reports", texts, log_texts.wrong, (99, 97)),
+        ("more texts in such kinds", log_texts.rows("reports_2"), log_texts.wrong, (99, 97)),
         ("what follows an error kept out of it", followed(texts), log_texts.wrong, (100, 100)),
         ("operational exceptions classed", log_texts.operational(), log_texts.wrong, (95, 95)),
         ("operational exceptions not healed as code", unmendable(), healed, (100, 100)),

@@ -229,11 +229,12 @@ def _holds(case: crash_corpus.Case, patch: bytes) -> bool:
 FETCH = """
 import resource, sys, time
 from functions.core.app import App
+from functions.core.forge.connect import connect
 from functions.core.remote import Remote
 from functions.fetch_source.source import fetch_source
 app = App("bench", ("bench",), sys.argv[1])
 started = time.monotonic()
-source = fetch_source(app, Remote.of(app, sys.argv[2]))
+source = fetch_source(app, Remote.of(app, sys.argv[2]), connect(app, sys.argv[2]))
 seconds = time.monotonic() - started
 both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 print(source.files, seconds, sum(resource.getrusage(who).ru_maxrss for who in both) / 1024)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +21,7 @@ from functions.core.approvals import Approval, Approvals, Verdict
 from functions.core.decisions import Answer, Decision
 from functions.core.incident import Incident, Status
 from infra.cli.decide import decide, identity
-from infra.cli.history import Visit
-from infra.cli.look import read_history
+from infra.cli.history import Visit, read_history
 from infra.local import run as embedded
 from infra.local.forge import Forge
 from infra.local.model.server import complete
@@ -31,7 +31,8 @@ from infra.target import Target
 T = TypeVar("T")
 
 TOKEN = "forge-token"
-PATIENCE = 60
+PATIENCE = 240
+"""Seconds that are waited for what must come about, on a machine that is busy with other things as well."""
 DENY_ALL = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 )
@@ -122,13 +123,17 @@ class World:
     sources: Path
     repositories: Path
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def target(self) -> Target:
         return self.run.target()
 
     def client(self, service: str) -> Any:
-        return self.target.session.client(service)  # type: ignore[call-overload]  # any service
+        """Made once: a session reads a service's model anew, and tests ask ten times a second."""
+        if service not in self._clients:
+            self._clients[service] = self.target.session.client(service)  # type: ignore[call-overload]  # any
+        return self._clients[service]
 
     def app(self, files: dict[str, str] | None = None, *, token: str = TOKEN, **changes: Any) -> App:
         """Register a new app with a repository and a log group of its own."""

@@ -46,7 +46,15 @@ def test_an_operator_s_day(world: World, selfheal: Callable[..., Any]) -> None:
     restore()
 
     listed = json.loads(selfheal("incidents", "--app", app.name, "--status", "FAILED", "--json").stdout)
-    assert [row["incident_id"] for row in listed] == [failed.incident_id]
+    assert [row["incident_id"] for row in listed["incidents"]] == [failed.incident_id]
+    dry = json.loads(selfheal("redrive", "--failed", "--app", app.name, "--dry-run", "--json").stdout)
+    assert [(row["state"], row["why_not"]) for row in dry["heals"]] == [("FetchSource", "")]
+    assert (
+        json.loads(
+            selfheal("redrive", "--failed", "--app", app.name, "--state", "CommitPatch", "--json").stdout
+        )["heals"]
+        == []
+    )
     history = selfheal("history", failed.incident_id)
     assert "FetchSource" in history.stdout
     assert "selfheal redrive" in history.stdout
@@ -67,8 +75,10 @@ def test_an_operator_s_day(world: World, selfheal: Callable[..., Any]) -> None:
 
     incomplete = selfheal("revise", waiting.incident_id, "--comment", " ", "--yes")
     assert incomplete.returncode == 2
-    approved = selfheal("approve", waiting.incident_id, "--comment", "fine", "--yes")
+    approved = selfheal("approve", waiting.incident_id, "--comment", "fine", "--yes", "--wait")
     assert approved.returncode == 0, approved.stderr
+    assert "CreatePullRequest" in approved.stdout
+    assert "pull request: http" in approved.stdout
     late = selfheal("reject", waiting.incident_id, "--reason", "too_risky", "--yes")
     assert (late.returncode, "already decided" in late.stderr) == (1, True)
     done = world.until(app, Status.PR_OPEN)
@@ -79,11 +89,11 @@ def test_an_operator_s_day(world: World, selfheal: Callable[..., Any]) -> None:
 
 def test_what_is_not_there_is_said_with_what_to_do(selfheal: Callable[..., Any], tmp_path: Path) -> None:
     unknown = selfheal("show", "no-such-incident")
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert "no-such-incident" in unknown.stderr
     assert "selfheal incidents" in unknown.stderr
     nowhere = run(tmp_path, "incidents", "--local")
-    assert (nowhere.returncode, "make up" in nowhere.stderr) == (1, True)
+    assert (nowhere.returncode, "make up" in nowhere.stderr) == (3, True)
     assert "Traceback" not in unknown.stderr + nowhere.stderr
 
 
@@ -100,6 +110,71 @@ def test_own_log_groups_and_missing_ones_are_refused(selfheal: Callable[..., Any
     assert (foreign.returncode, "begins with 'self-heal-'" in foreign.stderr) == (2, True)
     old = selfheal("configure", "orders-old", "--python", "3.8", "--log-group", "/x", *repository)
     assert (old.returncode, "Python 3.8 is none of 3.9" in old.stderr) == (2, True)
+
+
+def test_all_healing_stops_and_goes_on_where_it_was(world: World, selfheal: Callable[..., Any]) -> None:
+    """One heal waits for a decision while it is stopped, one error comes meanwhile."""
+    waiting, late = world.app(), world.app()
+    world.log(waiting)
+    asked = world.until(waiting, Status.AWAITING_APPROVAL)
+    try:
+        assert selfheal("stop", "--reason", "a bad day").returncode == 0
+        assert selfheal("approve", asked.incident_id, "--yes").returncode == 0
+        ended = world.until(waiting, Status.FAILED)
+        assert ended.reason.startswith("Stopped before CommitPatch: healing was stopped by arn:")
+        assert "(a bad day)" in ended.reason
+        assert ended.next_action == "selfheal start"
+        world.log(late)
+        held = world.until(late, Status.SUPPRESSED)
+        assert "healing was stopped" in held.reason
+        assert world.pulls(waiting) == []
+    finally:
+        started = selfheal("start")
+    assert f"{asked.incident_id} resumes at CommitPatch" in " ".join(started.stdout.split())
+    assert world.until(waiting, Status.PR_OPEN).pull_request_url
+    assert selfheal("retry", held.incident_id).returncode == 0
+    again = world.until(late, Status.AWAITING_APPROVAL)
+    assert again.generation == 2
+
+
+def test_a_heal_goes_as_far_as_its_app_s_mode_and_says_what_the_next_would_do(
+    world: World, selfheal: Callable[..., Any]
+) -> None:
+    ends = {
+        "observe": (Status.SUPPRESSED, "Observed", "diagnose would have"),
+        "diagnose": (Status.DIAGNOSED, "Diagnosed", "propose would have"),
+        "propose": (Status.PROPOSED, "Proposed", "pull-request would have"),
+    }
+    for mode, (status, end, higher) in ends.items():
+        app = world.app(mode=mode)
+        world.log(app)
+        incident = world.until(app, status)
+        (execution,) = world.executions(app)
+        events = world.client("stepfunctions").get_execution_history(
+            executionArn=execution["executionArn"], reverseOrder=True
+        )["events"]
+        last = next(e["stateEnteredEventDetails"]["name"] for e in events if "stateEnteredEventDetails" in e)
+        assert last == end
+        assert higher in incident.higher_mode
+        assert incident.approval_id == ""
+        assert world.pulls(app) == []
+        assert f"selfheal configure {app.name} --set mode=" in incident.next_action
+    shown = selfheal("show", incident.incident_id)
+    assert "RATES" in shown.stdout
+
+
+def test_the_doctor_finds_nothing_in_health_and_a_seeded_fault(
+    world: World, selfheal: Callable[..., Any]
+) -> None:
+    app = world.app()
+    healthy = selfheal("doctor", app.name)
+    assert (healthy.returncode, "nothing found" in healthy.stdout) == (0, True), healthy.stdout
+    world.client("logs").delete_subscription_filter(logGroupName=app.log_groups[0], filterName="self-heal")
+    sick = selfheal("doctor", app.name)
+    assert sick.returncode == 1
+    assert f"selfheal configure {app.name} --local" in sick.stdout
+    assert selfheal("configure", app.name).returncode == 0
+    assert selfheal("doctor", app.name).returncode == 0
 
 
 def test_deliveries_that_failed_are_kept_and_put_back(world: World, selfheal: Callable[..., Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.gaps.authorization import substituted
 from infra.synth import synthesise
 from tests.edge import WITH_SIGN_IN
 
@@ -90,6 +91,10 @@ class Template:
 
     def role_of(self, folder: str) -> str:
         return str(self.function(folder)["Role"])
+
+    def artifacts_role_of(self, folder: str) -> str:
+        """What a step takes on to use the artifacts of its heal."""
+        return str(self.function(folder)["Environment"]["Variables"]["ARTIFACTS_ROLE_ARN"])
 
     def granted(self, role_arn: str) -> set[Statement]:
         """Everything that the policies of a role say, one action and one resource at a time."""
@@ -195,7 +200,15 @@ def decide() -> Decide:
     """What IAM decides, by the embedded AWS's policy evaluator: "Allow", "Deny" or "ImplicitDeny"."""
     iam: Any = import_module("ministack.core.iam_evaluator")
 
-    def run(template: Template, role_arn: str, action: str, resource: str, **context: str) -> str:
+    def run(
+        template: Template,
+        role_arn: str,
+        action: str,
+        resource: str,
+        tags: Mapping[str, str] | None = None,
+        **context: str,
+    ) -> str:
+        """tags: of the session; context: `kms_ViaService` stands for `kms:ViaService`."""
         role = role_arn.rsplit("/", 1)[1]
         policy = {"Version": "2012-10-17", "Statement": list(template.documents(role))}
         request = iam.EvalContext(
@@ -206,7 +219,9 @@ def decide() -> Decide:
             resource_arn=resource,
             region=PSEUDO["AWS::Region"],
             service_context={key.replace("_", ":").lower(): value for key, value in context.items()},
+            principal_keys={f"aws:principaltag/{key}": value for key, value in (tags or {}).items()},
         )
-        return str(iam.evaluate(request, [iam.parse_policy_document(policy)]).decision)
+        statements = [substituted(each, request, iam) for each in iam.parse_policy_document(policy)]
+        return str(iam.evaluate(request, [statements]).decision)
 
     return run

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from infra.catalog import FUNCTIONS
+from infra.catalog import FUNCTIONS, STEPS
 
 ALL = {spec.folder for spec in FUNCTIONS}
+OF_ONE_HEAL = sorted(spec.folder for spec in STEPS if spec.artifacts.of_one_heal)
+TAGS = {"incident": "orders-v1-abc", "heal": "heal-1"}
 
 # What Lambda needs to place a function in a VPC.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
@@ -49,20 +51,20 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
     ("ssm:GetParameter", "parameter/self-heal/slack-signing"): {"decide_approval"},
+    ("ssm:GetParameter", "parameter/self-heal/stopped"): {
+        *({spec.folder for spec in STEPS} - {"record_outcome"}),
+        "detect_errors",
+    },
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
         "commit_patch",
         "create_pull_request",
         "track_pull_requests",
     },
-    ("s3:PutObject", ""): {
-        "fetch_source",
-        "install_dependencies",
-        "propose_patch",
-        "review_patch",
-        "run_patch",
-        "validate_patch",
-    },
+    ("s3:PutObject", ""): set(),
+    # What no heal's step does: the page and the reminder show what is asked, of every heal.
+    ("s3:GetObject", ""): {"decide_approval", "remind_approvers"},
+    ("sts:AssumeRole", "ArtifactsRole"): set(OF_ONE_HEAL),
     ("dynamodb:PutItem", ""): {"await_approval"},
     ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
     ("logs:GetLogEvents", ""): {"detect_errors"},
@@ -82,9 +84,16 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "report_failure",
     },
 }
-# No function has any business with these, but for what reads which revision a function runs, and on what, and
-# what hands patches to the runner: see above who holds these.
-HELD = {"lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags", "lambda:InvokeFunction"}
+# No function has any business with these, but for what reads which revision a function runs and on what, what
+# hands patches to the runner, and what takes on the rights of a heal: see above who holds these.
+HELD = {
+    "lambda:GetFunction",
+    "lambda:GetFunctionConfiguration",
+    "lambda:ListTags",
+    "lambda:InvokeFunction",
+    "sts:AssumeRole",
+    "sts:TagSession",
+}
 NEVER = (
     "iam:",
     "sts:",
@@ -157,17 +166,17 @@ def test_code_under_test_gets_a_role_that_may_do_nothing(image_template: Any) ->
 
 
 def test_who_hands_out_runs_may_sign_for_jobs_and_reports_only(image_template: Any, decide: Any) -> None:
-    role = image_template.role_of("run_patch")
+    role = image_template.artifacts_role_of("run_patch")
     bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
 
     for action, key, expected in (
         ("s3:GetObject", "runs/heal-1/1-9f/job.zip", "Allow"),
         ("s3:PutObject", "runs/heal-1/1-9f/report.json", "Allow"),
         ("s3:PutObject", "runs/heal-1/1-9f/job.zip", "ImplicitDeny"),
-        ("s3:GetObject", "orders-1/heal-1/source.tar.gz", "ImplicitDeny"),
-        ("s3:PutObject", "orders-1/heal-1/1/evidence.json", "ImplicitDeny"),
+        ("s3:GetObject", "orders-v1-abc/heal-1/source.tar.gz", "ImplicitDeny"),
+        ("s3:PutObject", "orders-v1-abc/heal-1/1/evidence.json", "ImplicitDeny"),
     ):
-        assert decide(image_template, role, action, f"{bucket}/{key}") == expected, key
+        assert decide(image_template, role, action, f"{bucket}/{key}", TAGS) == expected, key
 
 
 HEAL = "orders-v1-abc/heal-1"
@@ -194,9 +203,76 @@ def test_an_artifact_is_written_by_the_step_that_makes_it_and_by_no_other(
 
     assert {
         folder
-        for folder in ALL
-        if decide(image_template, image_template.role_of(folder), "s3:PutObject", target) == "Allow"
+        for folder in OF_ONE_HEAL
+        if decide(image_template, image_template.artifacts_role_of(folder), "s3:PutObject", target, TAGS)
+        == "Allow"
     } == WRITERS[key]
+
+
+def test_the_steps_that_use_artifacts_are_these() -> None:
+    assert {spec.folder for spec in STEPS} - set(OF_ONE_HEAL) == {"claim_incident", "record_outcome"}
+
+
+@pytest.mark.parametrize("folder", OF_ONE_HEAL)
+def test_a_session_uses_objects_of_its_heal_and_of_no_other(
+    folder: str, image_template: Any, decide: Any
+) -> None:
+    """Every key that a policy of the template allows, of this heal, of others, and in a session of none."""
+    role = image_template.artifacts_role_of(folder)
+    granted = [s for s in image_template.granted(role) if s.action in ("s3:GetObject", "s3:PutObject")]
+    own = [statement for statement in granted if "/dependencies/" not in statement.resource]
+    assert own
+    others = (
+        {"incident": "orders-v1-abc", "heal": "heal-2"},
+        {"incident": "billing-v1-def", "heal": "heal-2"},
+    )
+    for statement in own:
+        key = statement.resource.replace("*", "1/x")
+        for tag, value in TAGS.items():
+            key = key.replace(f"${{aws:PrincipalTag/{tag}}}", value)
+        assert decide(image_template, role, statement.action, key, TAGS) == "Allow", key
+        for tags in (*others, {"incident": TAGS["incident"]}, {}):
+            assert decide(image_template, role, statement.action, key, tags) == "ImplicitDeny", (key, tags)
+
+
+@pytest.mark.parametrize("folder", OF_ONE_HEAL)
+def test_the_role_of_artifacts_is_taken_on_by_its_step_and_for_one_heal(
+    folder: str, image_template: Any
+) -> None:
+    name = image_template.artifacts_role_of(folder).rsplit("/", 1)[1]
+    (trust,) = image_template.of_type("AWS::IAM::Role")[name]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"AWS": image_template.role_of(folder)}
+    assert trust["Condition"]["Null"] == {"aws:RequestTag/incident": "false", "aws:RequestTag/heal": "false"}
+    assert trust["Condition"]["ForAllValues:StringEquals"] == {"aws:TagKeys": ["incident", "heal"]}
+    assumable = {r for a, r in allowed(image_template, folder) if a.startswith("sts:")}
+    assert assumable == {image_template.artifacts_role_of(folder)}
+
+
+@pytest.mark.parametrize("folder", OF_ONE_HEAL)
+def test_a_session_lists_what_it_may_look_for_and_nothing_else(
+    folder: str, image_template: Any, decide: Any
+) -> None:
+    role = image_template.artifacts_role_of(folder)
+    bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
+
+    for prefix in ("orders-v1-abc/heal-2/1/answer.json", "orders-v1-abc/", ""):
+        answer = decide(image_template, role, "s3:ListBucket", bucket, TAGS, s3_prefix=prefix)
+        assert answer == "ImplicitDeny", prefix
+
+
+def test_the_page_shows_artifacts_of_every_heal_but_no_source(image_template: Any, decide: Any) -> None:
+    role = image_template.role_of("decide_approval")
+    bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
+
+    assert decide(image_template, role, "s3:GetObject", f"{bucket}/{HEAL}/1/patch.diff") == "Allow"
+    for key in (
+        f"{HEAL}/source.tar.gz",
+        f"{HEAL}/facts.json",
+        "dependencies/1.tar.gz",
+        "runs/heal-1/1/job.zip",
+    ):
+        assert decide(image_template, role, "s3:GetObject", f"{bucket}/{key}") == "ImplicitDeny", key
 
 
 def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(

@@ -58,7 +58,8 @@ def test_nobody_else_may(microvm_template: Any) -> None:
 
 
 def test_run_patch_sees_reports_and_reads_no_other_object(microvm_template: Any, decide: Any) -> None:
-    role = microvm_template.role_of("run_patch")
+    role = microvm_template.artifacts_role_of("run_patch")
+    tags = {"incident": "orders-1", "heal": "heal-1"}
     bucket = microvm_template.arn("Artifacts", "AWS::S3::Bucket")
 
     for action, key, expected in (
@@ -68,7 +69,7 @@ def test_run_patch_sees_reports_and_reads_no_other_object(microvm_template: Any,
         ("s3:PutObject", "runs/heal-1/1-9f/job.zip", "ImplicitDeny"),
         ("s3:GetObject", "orders-1/heal-1/source.tar.gz", "ImplicitDeny"),
     ):
-        assert decide(microvm_template, role, action, f"{bucket}/{key}") == expected, key
+        assert decide(microvm_template, role, action, f"{bucket}/{key}", tags) == expected, key
 
 
 def test_run_patch_has_time_to_end_a_machine() -> None:

@@ -13,9 +13,22 @@ from typing import Any
 
 import pytest
 
+from functions.harness import interpreters
+from infra import assets
 from infra.catalog import EVERY, FUNCTIONS, Spec
 from infra.layer import layer_tree, packages
-from infra.packaging import PYTHON, ROOT, digest, handler, locked_versions, requirements, tree, write
+from infra.packaging import (
+    PYTHON,
+    ROOT,
+    Packaging,
+    digest,
+    handler,
+    locked_versions,
+    requirements,
+    source,
+    tree,
+    write,
+)
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]
@@ -264,7 +277,28 @@ def test_what_is_deployed_as_zip_is_compiled_for_the_interpreter_that_runs_it(im
         sources = {p.relative_to(folder) for p in folder.rglob("*.py")}
         compiled = {p.relative_to(folder) for p in folder.rglob(f"__pycache__/*.{tag}.pyc")}
         expected = {p.parent / "__pycache__" / f"{p.stem}.{tag}.pyc" for p in sources}
-        assert compiled == (expected if sys.implementation.cache_tag == tag else set())
+        assert compiled == (expected if interpreters.find(PYTHON) else set())
+
+
+def test_bytecode_is_made_by_an_interpreter_of_the_functions_version_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only by the one that runs the synthesis."""
+    version = interpreters.available()[0]
+    monkeypatch.setattr(assets, "PYTHON", version)
+
+    folder = assets.Package(Packaging.IMAGE, tmp_path)._stage_compiled({"a/b.py": b"X = 1\n"})
+
+    (made,) = folder.rglob("*.pyc")
+    assert made.name == f"b.cpython-{version.replace('.', '')}.pyc"
+    assert str(tmp_path).encode() not in made.read_bytes(), "the same wherever it is made"
+
+
+@pytest.mark.parametrize("spec", LIGHT, ids=lambda spec: spec.folder)
+def test_a_light_function_needs_no_newer_sdk_than_its_runtime_brings(spec: Spec) -> None:
+    """Services and parameters that AWS added when the runtime was there already, or with it."""
+    code = b"\n".join(content for path, content in source(spec).items() if spec.folder in path)
+    assert not [name for name in (b"TenantId", b"lambda-microvms") if name in code]
 
 
 def test_there_are_two_images_from_one_tree(image_template: Any) -> None:

@@ -31,6 +31,7 @@ OUTPUTS = {
     "DataKeyArn",
     "DetectErrorsArn",
     "FailedDetectionsUrl",
+    "DeliveriesTable",
     "IncidentsTable",
     "StateMachineArn",
     "TokenKeyArn",
@@ -288,6 +289,30 @@ def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_t
     assert reachable == {f"{bucket}/runs/*"}
     ways_out = ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route")
     assert not [kind for kind in ways_out if image_template.of_type(kind)]
+
+
+def test_code_under_test_can_ask_for_no_name_but_the_buckets(image_template: Any) -> None:
+    """A question to the VPC's resolver is a way out: it can carry data in its name."""
+    domains = {
+        logical_id: properties["Domains"]
+        for logical_id, properties in image_template.of_type(
+            "AWS::Route53Resolver::FirewallDomainList"
+        ).items()
+    }
+    ((group_id, group),) = image_template.of_type("AWS::Route53Resolver::FirewallRuleGroup").items()
+    association = only(image_template.of_type("AWS::Route53Resolver::FirewallRuleGroupAssociation"))
+    ((vpc, _),) = image_template.of_type("AWS::EC2::VPC").items()
+    asked = sorted(group["FirewallRules"], key=lambda rule: rule["Priority"])
+    said = [(r["Action"], domains[r["FirewallDomainListId"].removesuffix(".Id")]) for r in asked]
+
+    ((allowed, (name,)), blocked) = said
+    assert allowed == "ALLOW"
+    assert "Artifacts" in name
+    assert name.endswith(".RegionalDomainName")
+    assert asked[0]["FirewallDomainRedirectionAction"] == "TRUST_REDIRECTION_DOMAIN"
+    assert blocked == ("BLOCK", ["*"])
+    assert association["VpcId"] == vpc
+    assert association["FirewallRuleGroupId"] == f"{group_id}.Id"
 
 
 def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Any) -> None:

@@ -16,6 +16,15 @@ from functions.harness.job import Job
 from functions.validate_patch import lanes
 from infra.catalog import EVERY, STEPS
 from infra.diagram import DEFINITION, transitions
+from tests.statemachine.test_paths import (
+    ACCEPTED,
+    CLAIMED,
+    INSTALLED,
+    NOT_CLAIMED,
+    PROPOSED,
+    SOURCE,
+    START,
+)
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
@@ -219,6 +228,34 @@ def test_only_the_callback_task_sees_a_task_token(tasks: dict[str, Any]) -> None
         assert "Task.Token" not in str(task["Output"])
 
 
+@pytest.mark.parametrize("mode", ["observe", "diagnose", "propose"])
+def test_only_the_highest_mode_asks_people_or_commits(
+    mode: str, states: dict[str, Any], walk: Callable[..., Any]
+) -> None:
+    """Whatever the steps answer, with every result that leads on."""
+    claimed = {**CLAIMED, "mode": mode} if mode != "observe" else NOT_CLAIMED | {"observed": True}
+    results = {
+        "ClaimIncident": [claimed],
+        **({} if mode == "observe" else {"FetchSource": [SOURCE], "InstallDependencies": [INSTALLED]}),
+        **({} if mode == "observe" else {"ProposePatch": [PROPOSED]}),
+        **({"ValidatePatch": [ACCEPTED]} if mode == "propose" else {}),
+        **({} if mode == "observe" else {"RecordOutcome": [{"outcome": f"{mode}d"}]}),
+    }
+
+    visited = walk(START, results).visited
+
+    assert not {"AwaitApproval", "CommitPatch", "CreatePullRequest"} & set(visited)
+    assert ("ValidatePatch" in visited) == (mode == "propose")
+    assert ("ProposePatch" in visited) == (mode != "observe")
+
+
+def test_whoever_waits_for_a_turn_asks_for_it_again(states: dict[str, Any]) -> None:
+    waits = {name: state for name, state in states.items() if state["Type"] == "Wait"}
+
+    assert {name: state["Next"] for name, state in waits.items()} == {"WaitForTurn": "ClaimIncident"}
+    assert all(isinstance(state["Seconds"], int) for state in waits.values())
+
+
 # Redrive
 
 
@@ -227,9 +264,12 @@ def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
 ) -> None:
     ends = {name for name, state in states.items() if not list(transitions(state))}
 
-    assert ends == {"Healed", "Abstained", "Rejected", "HeldBack", "Duplicate"}
+    assert ends == {
+        *("Healed", "Proposed", "Diagnosed", "Abstained", "Rejected"),
+        *("Observed", "HeldBack", "Duplicate"),
+    }
     assert {states[name]["Type"] for name in ends} == {"Succeed"}
-    assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed"}
+    assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed", "Wait"}
 
 
 def test_no_error_is_caught(states: dict[str, Any]) -> None:

@@ -87,7 +87,15 @@ def heal(outcome: str, **results: list[Any]) -> Results:
     return found
 
 
-NOT_CLAIMED = {"claimed": False, "held_back": False}
+NOT_CLAIMED = {
+    "claimed": False,
+    "busy": False,
+    "observed": False,
+    "held_back": False,
+    "incident_id": "orders-1a2b",
+    "reason": "",
+}
+ONLY_DIAGNOSE, ONLY_PROPOSE = CLAIMED | {"mode": "diagnose"}, CLAIMED | {"mode": "propose"}
 PATHS: dict[str, tuple[Results, str]] = {
     "healed at the first try": (
         heal(
@@ -100,10 +108,48 @@ PATHS: dict[str, tuple[Results, str]] = {
         "Healed",
     ),
     "another execution has the incident": (
-        {"ClaimIncident": [{"claimed": False, "held_back": False}]},
+        {"ClaimIncident": [NOT_CLAIMED]},
         "Duplicate",
     ),
-    "the hour has had its heals": ({"ClaimIncident": [{"claimed": False, "held_back": True}]}, "HeldBack"),
+    "the hour has had its heals": ({"ClaimIncident": [NOT_CLAIMED | {"held_back": True}]}, "HeldBack"),
+    "what was claimed before there were modes": ({"ClaimIncident": [{"claimed": False}]}, "Duplicate"),
+    "the app only observes": ({"ClaimIncident": [NOT_CLAIMED | {"observed": True}]}, "Observed"),
+    "others are under way, twice, and then have ended": (
+        heal(
+            "abstained",
+            ClaimIncident=[*[NOT_CLAIMED | {"busy": True}] * 2, CLAIMED],
+            ProposePatch=[ABSTAINED],
+        ),
+        "Abstained",
+    ),
+    "the app only wants a diagnosis": (
+        heal("diagnosed", ClaimIncident=[ONLY_DIAGNOSE], ProposePatch=[INVALID, PROPOSED]),
+        "Diagnosed",
+    ),
+    "the app only wants a diagnosis, and the model has none": (
+        heal("abstained", ClaimIncident=[ONLY_DIAGNOSE], ProposePatch=[ABSTAINED]),
+        "Abstained",
+    ),
+    "the app only wants a proven patch": (
+        heal(
+            "proposed",
+            ClaimIncident=[ONLY_PROPOSE],
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[TO_RUN, ACCEPTED],
+            RunPatch=[RAN],
+        ),
+        "Proposed",
+    ),
+    "the app only wants a proven patch, and a second opinion on it": (
+        heal(
+            "proposed",
+            ClaimIncident=[ONLY_PROPOSE | {"second_opinion": True}],
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            ReviewPatch=[AGREES],
+        ),
+        "Proposed",
+    ),
     "the model abstains": (heal("abstained", ProposePatch=[ABSTAINED]), "Abstained"),
     "an invalid answer, then a good one": (
         heal("healed", ProposePatch=[INVALID, PROPOSED], ValidatePatch=[ACCEPTED], AwaitApproval=[APPROVE]),

@@ -17,7 +17,8 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
-from moto import mock_aws
+from botocore.loaders import create_loader
+from github import Auth, Github
 
 from functions.core import telemetry
 from functions.core.app import App
@@ -30,19 +31,28 @@ from functions.core.task_tokens import TaskTokens
 from functions.core.webhooks import Webhooks
 from infra.local.forge import Forge
 from tests.channel import Channel, receiving
+from tests.emulated import LambdaContext, emulated
 
 if TYPE_CHECKING:
+    from github.PullRequest import PullRequest as Pull
+    from github.Repository import Repository
     from mypy_boto3_dynamodb.service_resource import Table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_read_once() -> Iterator[None]:
+    """moto forgets boto3's session with each test, and each session reads the services' models anew: a
+    quarter of a second for S3 and DynamoDB."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda data_path: loader)
+        yield
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS as moto emulates it, with credentials that are good for nothing else."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
+    """AWS as moto emulates it, empty."""
+    with emulated(monkeypatch):
         yield
 
 
@@ -107,14 +117,24 @@ class Hosted:
         )
         return done.stdout.decode().strip()
 
-    def branch(self, name: str, path: str = "new.txt") -> str:
-        """Push a branch with one more file straight into the bare repository; its commit."""
+    @property
+    def github(self) -> Repository:
+        """The repository as people see it who merge and close: PyGithub's own view, none of ours."""
+        client = Github(auth=Auth.Token(self.token), base_url=self.forge.api_url, lazy=True)
+        return client.get_repo(self.app.slug)
+
+    def pulls(self) -> list[Pull]:
+        return list(self.github.get_pulls(state="all"))
+
+    def branch(self, name: str, path: str = "new.txt", on: str = "") -> str:
+        """Push a branch with one more file straight into the bare repository, on its first commit or `on`
+        another; its commit."""
         blob = self.git("hash-object", "-w", "--stdin", stdin=b"new\n")
-        files = self.git("ls-tree", "-r", self.base_sha).splitlines()
+        files = self.git("ls-tree", "-r", on or self.base_sha).splitlines()
         # `mktree` wants one directory's entries, which holds for this repository: it is flat.
         tree = self.git("mktree", stdin="\n".join([*files, f"100644 blob {blob}\t{path}", ""]).encode())
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        commit = self.git(*identity, "commit-tree", tree, "-p", self.base_sha, "-m", "change")
+        commit = self.git(*identity, "commit-tree", tree, "-p", on or self.base_sha, "-m", "change")
         self.git("update-ref", f"refs/heads/{name}", commit)
         return commit
 
@@ -141,16 +161,6 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     )
     yield Hosted(forge, app, tmp_path / "forge/shop/orders.git", base)
     forge.stop()
-
-
-@dataclass(frozen=True)
-class LambdaContext:
-    """What the Lambda runtime passes as second argument, as far as Powertools reads it."""
-
-    function_name: str = "self-heal-step"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:self-heal-step"
-    aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ _CONFIG = {
 _IMPORTER = {"NAME": "Local forge", "EMAIL": "forge@localhost", "DATE": "2025-01-01T00:00:00+00:00"}
 _LOG = ("--date=iso-strict-local", "--format=%H%x1f%cd%x1f%an%x1f%s")
 _SHA = re.compile(r"[0-9a-f]{40}")
+_SHORT_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 class GitFailed(Exception):
@@ -109,11 +110,23 @@ class Git:
 
     def branch(self, name: str) -> str | None:
         """Sha of a branch's tip; None when there is no such branch."""
+        return self._ref(f"refs/heads/{name}")
+
+    def _ref(self, name: str) -> str | None:
         try:
-            found = self._try("show-ref", "--verify", "--hash", f"refs/heads/{name}")
+            found = self._try("show-ref", "--verify", "--hash", name)
         except ValueError:  # a NUL or a lone surrogate: no argument of a process, no name of a branch
             return None
         return found.decode().strip() if found else None
+
+    def commit_named(self, name: str) -> str | None:
+        """The commit that a branch, a tag or a commit's id, short or not, stands for; None for none."""
+        found = self._ref(f"refs/heads/{name}") or self._ref(f"refs/tags/{name}")
+        if found is None and not _SHORT_SHA.fullmatch(name):
+            return None
+        # An annotated tag is an object of its own.
+        commit = self._try("rev-parse", "--verify", "--quiet", f"{found or name}^{{commit}}")
+        return commit.decode().strip() if commit else None
 
     def update_branch(self, name: str, new: str, old: str) -> bool:
         """Move a branch, unless it is no longer at `old` ("" for a new one); says whether it moved."""

@@ -66,6 +66,7 @@ class Pages:
                 Rule(f"{repository}/commit/<sha>", methods=["GET"], endpoint="commit"),
                 Rule(f"{repository}/blob/<sha>/<path:path>", methods=["GET"], endpoint="file"),
                 Rule(f"{repository}/pull/<int:number>", methods=["GET"], endpoint="pull"),
+                Rule(f"{repository}/-/merge_requests/<int:number>", methods=["GET"], endpoint="pull"),
                 Rule(
                     f"{repository}/pull/<int:number>/<any(merge,close):action>",
                     methods=["POST"],

@@ -42,6 +42,9 @@ class Rest:
             f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
             f"GET {repository}/git/ref/<path:ref>": self._ref,
+            f"GET {repository}/commits/<path:ref>": self._commit,
+            f"GET {repository}/collaborators/<user>": self._collaborator,
+            f"GET {repository}/compare/<path:ends>": self._compare,
             f"GET {repository}/pulls": self._list,
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
@@ -114,6 +117,30 @@ class Rest:
         if sha is None:
             raise Refused(404, "Not Found")
         return _json(_shapes(request).ref(repository, name, sha))
+
+    def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
+        git = self._store.git(repository.slug)
+        sha = git.branch(ref) or (ref if git.is_commit(ref) else None)
+        if sha is None:
+            raise Refused(422, f"No commit found for SHA: {ref}")
+        return _json(_shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
+
+    def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
+        if user not in repository.collaborators:
+            raise Refused(404, "Not Found")
+        return Response(status=204)
+
+    def _compare(self, request: Request, repository: Repository, ends: str) -> Response:
+        git = self._store.git(repository.slug)
+        one, dots, other = ends.partition("...")
+        old, new = git.commit_named(one), git.commit_named(other)
+        if not dots or old is None or new is None:
+            raise Refused(404, "Not Found")
+        base = git.merge_base(old, new)
+        if base is None:
+            raise Refused(404, f"No common ancestor between {one} and {other}.")
+        ahead, behind = git.commits(new, without=old), git.commits(old, without=new)
+        return _json(_shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
 
     # Pull requests
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from infra.local.forge import git_http, rest
+from infra.local.forge import git_http, gitlab, rest
 from infra.local.forge.access import caller
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
@@ -58,7 +58,10 @@ class Forge:
         """Set by tests, while it runs, to have it answer like a host in trouble."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store)
-        self._rest = rest.Rest(self._store, self._pulls)
+        self._apis = {
+            rest.BASE_PATH: rest.Rest(self._store, self._pulls),
+            gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
+        }
         self._pages = Pages(self._store, self._pulls, token)
         self._token = token
         self._port = port
@@ -75,6 +78,11 @@ class Forge:
     def api_url(self) -> str:
         """Base URL of the REST API, for PyGithub's `base_url`."""
         return self.url + rest.BASE_PATH
+
+    @property
+    def gitlab_api_url(self) -> str:
+        """Base URL of the same repositories in GitLab's words."""
+        return self.url + gitlab.BASE_PATH
 
     def create_repository(
         self, slug: str, source: Path, *, private: bool = True, collaborators: Sequence[str] = ()
@@ -113,14 +121,14 @@ class Forge:
         if request.host.partition(":")[0] not in _HOSTS:
             return Response("This server answers to 127.0.0.1 only.\n", status=421, mimetype="text/plain")
         who = caller(request, self._token)
-        api = request.path.startswith(rest.BASE_PATH + "/")
+        api = next((one for path, one in self._apis.items() if request.path.startswith(f"{path}/")), None)
         outage = self.outage
-        if outage and (api or (git_http.is_git(request) and not outage.api_only)):
+        if outage and (api is not None or (git_http.is_git(request) and not outage.api_only)):
             if outage.times is not None:
                 self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
             return _failing(outage)
-        if api:
-            return self._rest.answer(request, who)
+        if api is not None:
+            return api.answer(request, who)
         return git_http.answer(request, self._store, who) or self._pages.answer(request)
 
 

@@ -58,15 +58,28 @@ class Shapes:
         return {
             "name": name,
             "protected": False,
-            "commit": {
-                "sha": commit.sha,
-                "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
-                "html_url": f"{self.web}/{repository.slug}/commit/{commit.sha}",
-                "commit": {
-                    "message": commit.subject,
-                    "author": {"name": commit.author, "date": commit.date},
-                },
-            },
+            "commit": self.commit(repository, commit),
+        }
+
+    def commit(self, repository: Repository, commit: Commit) -> Json:
+        return {
+            "sha": commit.sha,
+            "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
+            "html_url": f"{self.web}/{repository.slug}/commit/{commit.sha}",
+            "commit": {"message": commit.subject, "author": {"name": commit.author, "date": commit.date}},
+        }
+
+    def comparison(
+        self, repository: Repository, base: Commit, ahead: tuple[Commit, ...], behind: tuple[Commit, ...]
+    ) -> Json:
+        status = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
+        return {
+            "merge_base_commit": self.commit(repository, base),
+            "status": status.get((bool(ahead), bool(behind)), "diverged"),
+            "ahead_by": len(ahead),
+            "behind_by": len(behind),
+            "total_commits": len(ahead),
+            "commits": [self.commit(repository, one) for one in reversed(ahead)],
         }
 
     def ref(self, repository: Repository, name: str, sha: str) -> Json:

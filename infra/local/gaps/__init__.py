@@ -11,8 +11,9 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
     urls         function URLs that a browser on this machine can open
     http_apis    cookies where functions behind an HTTP API look for them
-    authorization  GetParametersByPath on its path; loopback counts as TLS
+    authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
+    dns_firewall DNS Firewall's resources in a template, which filter nothing
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
 
@@ -20,6 +21,7 @@ from infra.local.gaps import (
     authorization,
     bedrock,
     codebuild,
+    dns_firewall,
     http_apis,
     logs,
     pipes,
@@ -44,6 +46,7 @@ def fill() -> None:
         http_apis,
         authorization,
         bedrock,
+        dns_firewall,
         codebuild,
     ):
         gap.fill()

@@ -3,7 +3,9 @@
 GetParametersByPath names its path as the resource, and Converse is authorised as `bedrock:InvokeModel` on the
 model or inference profile, where MiniStack asks for `*` and for an action that IAM does not have. Requests
 count as sent over TLS: the emulator is only reachable through the loopback interface, and AWS has no endpoint
-without TLS.
+without TLS. Policy variables in resources, such as `${aws:PrincipalTag/heal}`, stand for what the request has
+of that name, where MiniStack takes them for text; a resource that names what it lacks matches nothing.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 
 Source: Service Authorization Reference, "Actions defined by AWS Systems Manager" and "… by Amazon Bedrock"
 (Converse is listed as an operation that `InvokeModel` allows).
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace as changed
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +26,11 @@ _CONVERSE = re.compile(
 )
 # System-defined inference profiles are named by where they route to, then by the provider's model id.
 _PROFILE = re.compile(r"(?:us|us-gov|eu|apac|jp|au|ca|global)\.[a-z0-9-]+\.")
+
+
+_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
+_NOTHING = ""
+"""Matches no resource."""
 
 
 def model_arn(model: str, region: str, account_id: str) -> str:
@@ -71,6 +79,31 @@ def fill() -> None:
     def pin_request_origin(source_ip: str, secure_transport: bool) -> None:
         pin(source_ip, True)
 
-    replace(evaluator, pin_request_origin=pin_request_origin)
+    first_match = evaluator._first_match
+
+    def _first_match(request: Any, statements: list[Any], effect: str) -> Any:
+        return first_match(request, [substituted(each, request, evaluator) for each in statements], effect)
+
+    replace(evaluator, pin_request_origin=pin_request_origin, _first_match=_first_match)
     replace(service("app"), pin_request_origin=pin_request_origin)
     replace(actions, extract_iam_action=extract_iam_action, extract_resource_arn=extract_resource_arn)
+
+
+def substituted(statement: Any, request: Any, evaluator: Any) -> Any:
+    """A policy's statement with what its resources' variables stand for in this request.
+
+    A value is taken as it is: tags, by which ours go, can hold no wildcard.
+    """
+
+    def resolved(resource: str) -> str | None:
+        values = [evaluator._resolve_condition_key(name, request) for name in _VARIABLE.findall(resource)]
+        if any(value is None for value in values):
+            return None
+        found = iter(values)
+        return _VARIABLE.sub(lambda _: str(next(found)), resource)
+
+    if not any("${" in resource for resource in statement.resources):
+        return statement
+    known = [each for resource in statement.resources if (each := resolved(resource)) is not None]
+    # A statement without resources would match everything.
+    return changed(statement, resources=known or [_NOTHING])

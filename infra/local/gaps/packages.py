@@ -8,7 +8,9 @@ import io
 import shutil
 import tempfile
 import zipfile
+from compileall import compile_dir
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 
 def _home() -> Path:
@@ -24,6 +26,8 @@ def unpacked(*packages: bytes) -> Path:
         scratch.chmod(0o755)
         for package in packages:
             _unpack(package, scratch)
+        # Environments cannot write: each would compile what it imports. Deployed packages bring it, too.
+        compile_dir(scratch, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         directory.parent.mkdir(exist_ok=True)
         with contextlib.suppress(OSError):  # Another worker of the same package was faster.
             scratch.rename(directory)

@@ -84,7 +84,7 @@ class Zygote:
         with theirs:
             # Nothing of the emulator's own environment: this process forks what strangers' code runs in.
             kept = {name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH") if name in os.environ}
-            own = {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"}
+            own = {"PYTHONPATH": str(Path(__file__).parents[3])}
             subprocess.Popen(
                 [sys.executable, "-s", "-P", "-m", "infra.local.guest.zygote", str(theirs.fileno())],
                 env=kept | own,

@@ -22,16 +22,39 @@ if TYPE_CHECKING:
 
 INCIDENT = "orders-v1-abc"
 MINE, OTHER = "arn:execution:mine", "arn:execution:other"
+SWITCH = "/claim-test/stopped"
+
+
+def configure(**fields: Any) -> None:
+    """Write the app's entry."""
+    entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git", **fields}
+    boto3.client("ssm").put_parameter(
+        Name="/claim-test/apps/orders", Value=json.dumps(entry), Type="String", Overwrite=True
+    )
+
+
+def put(table: Table, number: int, **attributes: Any) -> str:
+    """Write another incident; its id."""
+    item = {
+        "fingerprint": f"v1-{number}",
+        "status": "NEW",
+        "error_type": "KeyError",
+        "title": "KeyError: @all",
+    }
+    item |= {"incident_id": f"orders-v1-{number}", "app": "orders", "last_seen": "2027-01-15T08:00:00+00:00"}
+    table.put_item(Item=item | {"generation": 1, "occurrences": 1} | attributes)  # type: ignore[arg-type]  # plain values
+    return str(item["incident_id"])
 
 
 @pytest.fixture
 def table(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", "/claim-test/apps")
-    entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git", "max_attempts": 4}
-    boto3.client("ssm").put_parameter(Name="/claim-test/apps/orders", Value=json.dumps(entry), Type="String")
+    configure(max_attempts=4, max_heals_at_once=50)
     item = {"fingerprint": "v1-abc", "status": "NEW", "error_type": "KeyError", "title": "KeyError: 'sku'"}
     incidents_table.put_item(Item={"incident_id": INCIDENT, "app": "orders", **item})
+    monkeypatch.setenv("SWITCH_PARAMETER", SWITCH)
+    monkeypatch.setenv("HEALS_AT_ONCE", "20")
     arn = boto3.client("sns").create_topic(Name="claims")["TopicArn"]
     monkeypatch.setenv("TOPIC_ARN", arn)
     return incidents_table
@@ -71,6 +94,7 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
         "attempts_allowed": 4,
         "max_attempts": 4,
         "comment": "",
+        "mode": "pull-request",
         "callback_decides": True,
         "second_opinion": False,
     }
@@ -81,7 +105,8 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
 def test_the_same_execution_may_claim_again_and_no_other_may(table: Table, lambda_context: Any) -> None:
     first = claim(lambda_context, MINE)
     assert claim(lambda_context, MINE) == first
-    assert claim(lambda_context, OTHER) == {"claimed": False, "held_back": False}
+    other = claim(lambda_context, OTHER)
+    assert [other[name] for name in ("claimed", "busy", "observed", "held_back")] == [False] * 4
     assert table.get_item(Key={"incident_id": INCIDENT})["Item"]["execution_arn"] == MINE
 
 
@@ -92,27 +117,21 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     inbox: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Twenty kilobytes of forged tracebacks are 200 errors, and not 200 heals."""
+    """Six kilobytes of forged tracebacks are 60 errors, and not 60 heals."""
     now = 1_800_000_000
     monkeypatch.setattr(time, "time", lambda: now)
-    forged = [f"orders-v1-{n}" for n in range(200)]
-    for name in forged:
-        item: dict[str, Any] = {
-            "fingerprint": name,
-            "status": "NEW",
-            "error_type": "KeyError",
-            "title": "KeyError: @all",
-        }
-        item |= {"generation": 1, "occurrences": 1, "last_seen": "2027-01-15T08:00:00+00:00"}
-        table.put_item(Item={"incident_id": name, "app": "orders", **item})
+    monkeypatch.setenv("HEALS_AT_ONCE", "100")
+    forged = [f"orders-v1-{n}" for n in range(60)]
+    for number in range(60):
+        put(table, number)
 
     answers = [claim(lambda_context, f"arn:{name}", name) for name in forged]
     again = claim(lambda_context, "arn:orders-v1-0", "orders-v1-0")
 
-    assert [a["claimed"] for a in answers] == [True] * 20 + [False] * 180
+    assert [a["claimed"] for a in answers] == [True] * 20 + [False] * 40
     assert again["claimed"], "a retry counts once"
     assert all(a["held_back"] for a in answers[20:])
-    held = table.get_item(Key={"incident_id": "orders-v1-150"})["Item"]
+    held = table.get_item(Key={"incident_id": "orders-v1-50"})["Item"]
     assert (held["status"], held["held_until"]) == ("SUPPRESSED", (now // 3600 + 1) * 3600)
     (mail,) = inbox()
     assert "20 heals of orders began within this hour" in mail
@@ -120,13 +139,13 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
 
     at = "2027-01-15T08:00:01+00:00"
     sighting = Sighting(
-        "orders", "v1-150", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, at, at, "", "", b"1", True
+        "orders", "v1-50", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, at, at, "", "", b"1", True
     )
     assert recorder.record(sighting).incident.status is Status.SUPPRESSED
     monkeypatch.setattr(time, "time", lambda: now + 3600)
     assert recorder.record(replace(sighting, delivery_id=b"2")).incident.status is Status.NEW
     assert recorder.record(replace(sighting, delivery_id=b"3")).incident.generation == 1
-    assert claim(lambda_context, "arn:later", "orders-v1-150")["claimed"]
+    assert claim(lambda_context, "arn:later", "orders-v1-50")["claimed"]
 
 
 def test_an_incident_that_is_gone_is_named(table: Table, lambda_context: Any) -> None:
@@ -142,3 +161,128 @@ def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
     with pytest.raises(AppNotRegistered):
         claim(lambda_context, MINE, "ghost-f")
     assert table.get_item(Key={"incident_id": "ghost-f"})["Item"]["status"] == "NEW"
+
+
+HELD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "healing is stopped": ({}, {}, "held_back", "healing was stopped by hand"),
+    "the app is paused": ({"paused": True}, {}, "held_back", "orders is paused"),
+    "the app observes": ({"mode": "observe"}, {}, "observed", "only observes"),
+    "the app observes this class": ({"class_modes": {"code": "observe"}}, {}, "observed", "class code"),
+    "it is too rare": ({"min_occurrences": 3}, {"occurrences": 2}, "held_back", "seen 2 times"),
+    "too many pull requests are open": ({"max_open_pull_requests": 1}, {}, "held_back", "1 pull requests"),
+    "the day had its heals": (
+        {"max_heals_per_day": 1},
+        {},
+        "held_back",
+        "1 heals of orders began within this day",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HELD)
+def test_what_is_not_healed_now_is_recorded_with_why_and_what_to_do(
+    case: str, table: Table, lambda_context: Any
+) -> None:
+    entry, incident, flag, said = HELD[case]
+    configure(**entry)
+    if "stopped" in case:
+        boto3.client("ssm").put_parameter(Name=SWITCH, Value="no", Type="String")
+    if "open" in case:
+        put(table, 1, status="PR_OPEN")
+    if "day" in case:
+        assert claim(lambda_context, OTHER, put(table, 1))["claimed"]
+    name = put(table, 2, **incident)
+
+    answer = claim(lambda_context, MINE, name)
+
+    assert {flag: answer[flag] for flag in ("claimed", "busy", "observed", "held_back")} == {
+        **dict.fromkeys(("claimed", "busy", "observed", "held_back"), False),
+        flag: True,
+    }
+    assert said in answer["reason"]
+    held = table.get_item(Key={"incident_id": name})["Item"]
+    assert (held["status"], held["reason"]) == ("SUPPRESSED", answer["reason"])
+    assert held["held_until"], "it is healed when it is seen again once it may"
+    assert ("diagnose would have" in str(held["higher_mode"])) == (flag == "observed")
+    assert held["next_action"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "mode"),
+    [
+        ({"mode": "diagnose"}, "diagnose"),
+        ({"mode": "propose", "class_modes": {"timeout": "observe"}}, "propose"),
+        ({"mode": "observe", "class_modes": {"code": "propose"}}, "propose"),
+    ],
+)
+def test_a_heal_goes_as_far_as_the_mode_of_its_class(
+    entry: dict[str, Any], mode: str, table: Table, lambda_context: Any
+) -> None:
+    configure(**entry)
+    assert claim(lambda_context, MINE)["mode"] == mode
+
+
+def test_one_that_was_seen_often_enough_is_healed_and_so_is_one_that_was_started_over(
+    table: Table, lambda_context: Any
+) -> None:
+    configure(min_occurrences=3)
+    assert claim(lambda_context, MINE, put(table, 1, occurrences=3))["claimed"]
+    assert claim(lambda_context, OTHER, put(table, 2, generation=2))["claimed"]
+
+
+@pytest.mark.parametrize(("app", "stack"), [(2, 50), (50, 2)], ids=["of the app", "of the deployment"])
+def test_so_many_heals_are_under_way_at_once_and_the_next_begins_when_one_has_ended_or_waits_for_people(
+    app: int, stack: int, table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(max_heals_at_once=app)
+    monkeypatch.setenv("HEALS_AT_ONCE", str(stack))
+    first, second, third, fourth = (put(table, number) for number in range(4))
+    for name in (first, second):
+        assert claim(lambda_context, f"arn:{name}", name)["claimed"]
+
+    waiting = claim(lambda_context, f"arn:{third}", third)
+
+    assert (waiting["claimed"], waiting["busy"], waiting["incident_id"]) == (False, True, third)
+    assert table.get_item(Key={"incident_id": third})["Item"]["status"] == "NEW"
+    assert claim(lambda_context, f"arn:{first}", first)["claimed"], "it has its turn"
+    table.update_item(
+        Key={"incident_id": first},
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": "AWAITING_APPROVAL"},
+    )
+    assert claim(lambda_context, f"arn:{third}", third)["claimed"]
+    assert claim(lambda_context, f"arn:{fourth}", fourth)["busy"]
+
+
+def test_what_was_held_back_is_new_again_when_it_is_seen_and_may_be_healed(
+    table: Table, recorder: Recorder, lambda_context: Any
+) -> None:
+    configure(paused=True)
+    name = put(table, 7)
+    claim(lambda_context, MINE, name)
+    at = "2027-01-15T09:00:00.000+00:00"
+    seen = Sighting(
+        "orders",
+        "v1-7",
+        "KeyError",
+        "t",
+        ErrorClass.CODE,
+        "",
+        "",
+        "",
+        (),
+        2,
+        at,
+        at,
+        "",
+        "",
+        b"1",
+        True,
+        False,
+    )
+
+    assert recorder.record(seen).incident.status is Status.SUPPRESSED, "nothing starts that would end at once"
+    again = recorder.record(replace(seen, heals_now=True, delivery_id=b"2")).incident
+
+    assert (again.status, again.last_seen) == (Status.NEW, at)

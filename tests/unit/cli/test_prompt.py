@@ -66,7 +66,7 @@ def run(*arguments: str) -> Result:
 
 def test_programs_get_exactly_what_was_sent(target: Target) -> None:
     document = json.loads(run("orders-1", "--json").stdout)
-    assert document == {"attempt": 2, **SENT, "sent_later": LATER}
+    assert document == {"schema": "prompt/1", "attempt": 2, **SENT, "sent_later": LATER}
 
 
 def test_an_earlier_attempt_can_be_asked_for(target: Target) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from functions.core.artifacts import Artifacts
 from functions.core.errors import ArtifactChanged
@@ -41,3 +43,27 @@ def test_where_the_bucket_keeps_versions_a_reference_stays_good(artifacts: Artif
     assert artifacts.get_json(second) == artifacts.get_json("a/1/evidence.json")
     with pytest.raises(ArtifactChanged):
         artifacts.get(first.partition("@")[0] + "@" + second.partition("@")[2])
+
+
+@pytest.mark.parametrize(
+    ("listed", "missing"),
+    [
+        ([], True),
+        (["a/1/evidence.json.old"], True),
+        (["a/1/evidence.json"], False),
+    ],
+)
+def test_who_may_list_a_heals_prefix_alone_sees_there_what_is_missing(
+    listed: list[str], missing: bool, aws: None
+) -> None:
+    """S3 tells them 403 of an object that is not there, as of one that they may not read."""
+    client = boto3.client("s3")
+    with Stubber(client) as s3:
+        s3.add_client_error("get_object", "AccessDenied", http_status_code=403)
+        s3.add_response("list_objects_v2", {"Contents": [{"Key": key} for key in listed]})
+        artifacts = Artifacts(client, "artifacts")
+        if missing:
+            assert artifacts.find_json("a/1/evidence.json") is None
+        else:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                artifacts.find_json("a/1/evidence.json")

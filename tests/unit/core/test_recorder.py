@@ -103,6 +103,63 @@ def test_the_first_occurrences_are_exact_at_once(recorder: Recorder, incidents: 
         assert incidents.get(ID).occurrences == 3 * (number + 1)
 
 
+@pytest.fixture
+def old(incidents_table: Table) -> Table:
+    """An incident whose 1000 occurrences were counted before there were shards."""
+    Recorder(incidents_table, incidents_table)._create(sighting())
+    incidents_table.update_item(
+        Key={"incident_id": ID},
+        UpdateExpression="SET occurrences = :n REMOVE counted_before",
+        ExpressionAttributeValues={":n": 1000},
+    )
+    return incidents_table
+
+
+def test_what_was_counted_before_there_were_shards_is_kept_and_added_to(
+    old: Table, recorder: Recorder, incidents: Incidents
+) -> None:
+    for minute in range(1, 4):
+        recorder.record(sighting(minute, at=minute * MOVE))
+        assert incidents.get(ID).occurrences == 1000 + 3 * minute
+
+
+def test_two_sightings_at_once_add_to_it_once(
+    old: Table, recorder: Recorder, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between what one of them reads and what it writes, the other does both."""
+    other = Recorder(old, recorder._deliveries)
+    total = recorder._total
+
+    def meanwhile(incident_id: str) -> int:
+        monkeypatch.setattr(recorder, "_total", total)
+        found = total(incident_id)
+        other.record(sighting(2, at=MOVE))
+        return found
+
+    monkeypatch.setattr(recorder, "_total", meanwhile)
+    recorder.record(sighting(1, at=MOVE))
+    assert incidents.get(ID).occurrences == 1000 + 6
+
+
+def test_what_an_older_version_still_counts_meanwhile_is_not_lost(
+    old: Table, recorder: Recorder, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = recorder._total
+
+    def meanwhile(incident_id: str) -> int:
+        monkeypatch.setattr(recorder, "_total", total)
+        old.update_item(
+            Key={"incident_id": ID},
+            UpdateExpression="ADD occurrences :n",
+            ExpressionAttributeValues={":n": 5},
+        )
+        return total(incident_id)
+
+    monkeypatch.setattr(recorder, "_total", meanwhile)
+    recorder.record(sighting(1, at=MOVE))
+    assert incidents.get(ID).occurrences == 1005 + 3
+
+
 def test_a_storm_writes_the_incident_once_a_minute_and_its_index_too(
     recorder: Recorder, incidents: Incidents
 ) -> None:

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.errors import BranchConflict, ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
-from functions.core.forge import connect
-from functions.create_pull_request.pull_request import PullRequest, open_pull_request
+from functions.core.errors import (
+    ApprovalMismatch,
+    BranchConflict,
+    ForgeAccessDenied,
+    ForgeUnavailable,
+    RepositoryNotFound,
+)
+from functions.core.forge.connect import connect
+from functions.core.forge.port import PullRequest, State
+from functions.create_pull_request.pull_request import Approved, open_pull_request
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
@@ -28,48 +35,72 @@ def warnings() -> list[str]:
 
 @pytest.fixture
 def opener(hosted: Hosted, warnings: list[str]) -> Opener:
-    def call(commit: str, **changes: Any) -> PullRequest:
+    def call(commit: str, base: str = "", token: str = hosted.token, **changes: Any) -> PullRequest:
         app = replace(hosted.app, **changes)
-        repository = connect(app, hosted.token)
+        approved = Approved(BRANCH, commit, base or hosted.base_sha)
         return open_pull_request(
-            repository, app, branch=BRANCH, commit_sha=commit, title="Fix", body="why", warn=warnings.append
+            connect(app, token), app, approved, title="Fix", body="why", warn=warnings.append
         )
 
     return call
 
 
-def pulls(hosted: Hosted) -> int:
-    return connect(hosted.app, hosted.token).get_pulls(state="all").totalCount
-
-
 def test_a_pull_request_is_opened_with_its_reviewers(
     hosted: Hosted, opener: Opener, warnings: list[str]
 ) -> None:
-    opened = opener(hosted.branch(BRANCH))
-    pull = connect(hosted.app, hosted.token).get_pull(opened.number)
-    assert (pull.title, pull.body, pull.head.ref, pull.base.ref) == ("Fix", "why", BRANCH, "main")
-    assert [user.login for user in pull.requested_reviewers] == ["reviewer"]
-    assert (opened.url, warnings) == (pull.html_url, [])
+    commit = hosted.branch(BRANCH)
+    opened = opener(commit)
+    assert (opened.branch, opened.base, opened.head_sha, opened.state) == (BRANCH, "main", commit, State.OPEN)
+    (pull,) = hosted.pulls()
+    asked = [user.login for user in pull.requested_reviewers]
+    assert (pull.title, pull.body, asked, warnings) == ("Fix", "why", ["reviewer"], [])
 
 
 def test_twice_is_once(hosted: Hosted, opener: Opener) -> None:
     commit = hosted.branch(BRANCH)
     assert opener(commit) == opener(commit)
-    assert pulls(hosted) == 1
+    assert len(hosted.pulls()) == 1
 
 
 def test_one_that_was_merged_meanwhile_is_found(hosted: Hosted, opener: Opener) -> None:
     commit = hosted.branch(BRANCH)
     opened = opener(commit)
-    connect(hosted.app, hosted.token).get_pull(opened.number).merge()
-    assert opener(commit) == opened
-    assert pulls(hosted) == 1
+    hosted.github.get_pull(opened.number).merge()
+    again = opener(commit)
+    assert (again.number, again.state) == (opened.number, State.MERGED)
+    assert len(hosted.pulls()) == 1
 
 
 def test_a_branch_that_somebody_moved_is_refused(hosted: Hosted, opener: Opener) -> None:
-    hosted.branch(BRANCH)
+    opened = opener(hosted.branch(BRANCH))
+    moved = hosted.branch(BRANCH, "another.txt")
+    assert moved != opened.head_sha
     with pytest.raises(BranchConflict, match="not the approved commit"):
-        opener(hosted.base_sha)
+        opener(opened.head_sha)
+
+
+def test_a_base_that_is_not_on_the_target_branch_opens_nothing(hosted: Hosted, opener: Opener) -> None:
+    """A colleague's unreviewed commit must not come along."""
+    colleague = hosted.branch("colleague", "theirs.txt")
+    commit = hosted.branch(BRANCH, "ours.txt", on=colleague)
+    with pytest.raises(ApprovalMismatch, match=f"2 commits since {hosted.base_sha}.* one since {colleague}"):
+        opener(commit, base=colleague)
+    assert not hosted.pulls()
+
+
+def test_a_base_that_the_target_branch_has_left_behind_is_as_good(hosted: Hosted, opener: Opener) -> None:
+    commit = hosted.branch(BRANCH, "ours.txt")
+    hosted.branch("main", "merged-meanwhile.txt")
+    assert opener(commit).state is State.OPEN
+
+
+def test_a_target_branch_that_was_rewritten_is_seen(hosted: Hosted, opener: Opener) -> None:
+    later = hosted.branch("main", "later.txt")
+    commit = hosted.branch(BRANCH, "ours.txt", on=later)
+    assert opener(commit, base=later).state is State.OPEN
+    hosted.git("update-ref", "refs/heads/main", hosted.base_sha)
+    with pytest.raises(ApprovalMismatch, match="no longer on 'main'"):
+        opener(commit, base=later)
 
 
 def test_a_reviewer_whom_the_forge_does_not_know_loses_nothing(
@@ -79,17 +110,9 @@ def test_a_reviewer_whom_the_forge_does_not_know_loses_nothing(
     assert "nobody" in warnings[0]
 
 
-def test_wrong_credentials_are_named(hosted: Hosted) -> None:
+def test_wrong_credentials_are_named(hosted: Hosted, opener: Opener) -> None:
     with pytest.raises(ForgeAccessDenied, match="/self-heal/credentials/orders"):
-        open_pull_request(
-            connect(hosted.app, "wrong"),
-            hosted.app,
-            branch=BRANCH,
-            commit_sha=hosted.base_sha,
-            title="t",
-            body="b",
-            warn=print,
-        )
+        opener(hosted.base_sha, token="wrong")
 
 
 def test_a_repository_that_is_not_there_is_named(hosted: Hosted, opener: Opener) -> None:

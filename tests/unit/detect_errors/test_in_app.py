@@ -39,7 +39,7 @@ OUTSIDE = "outside every library directory"
         ("/usr/lib/python3/dist-packages/six.py", False, "installed package", None),
         ("D:\\apps\\.venv\\Lib\\site-packages\\x.py", False, "installed package", None),
         ("C:\\Python312\\Lib\\asyncio\\runners.py", False, "standard library", None),
-        ("/var/runtime/botocore/client.py", False, "Lambda runtime", None),
+        ("/var/runtime/botocore/client.py", False, "the platform's runtime", None),
         ("/var/lang/lib/python3.12/json/decoder.py", False, "standard library", None),
         ("/opt/python/shared/config.py", False, "Lambda layer", None),
         ("pandas/_libs/index.pyx", False, "compiled extension", None),

@@ -56,6 +56,7 @@ def test_an_error_known_before_is_counted_by_its_own_incident(
     assert invoke(CRASH, CRASH)["incidents"] == 1
     (incident,) = incidents.recent("orders")
     assert incident.incident_id == f"orders-{OLD}"
+    assert incident.occurrences == 41 + 2
     assert incident.pull_request_url.endswith("/7")
     invoke(OTHER, first=NOW + 60_000)
     new = [one.fingerprint for one in incidents.recent("orders") if one.incident_id != f"orders-{OLD}"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.detect_errors.grammar import CAUSE, HEADER
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import read_errors
 
@@ -148,6 +149,24 @@ def test_a_quoted_traceback_belongs_to_the_message() -> None:
     assert (error.message or "").startswith("child failed:\nTraceback")
     assert [(cause.type, cause.relation, len(cause.frames)) for cause in error.chain] == [
         ("KeyError", "quoted", 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        HEADER,
+        f"  + Exception Group {HEADER}",
+        f"+ Exception Group {HEADER}",
+        f"x\n  + Exception Group {HEADER}",
+    ],
+)
+def test_a_message_that_spells_a_header_opens_nothing(said: str) -> None:
+    raised = TRACEBACK.replace("'x'", said)
+    (error,) = read_errors(f"LookupError: {said}\n\n{CAUSE}\n\n{raised}")
+    assert facts(error) == ("KeyError", said, [("/app/x.py", 3, "f")])
+    assert [(cause.type, cause.message, cause.relation) for cause in error.chain] == [
+        ("LookupError", said, "cause")
     ]
 
 

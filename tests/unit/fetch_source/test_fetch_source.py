@@ -18,6 +18,7 @@ import pytest
 
 from functions.core.archive import Kind, Limits, Member, read
 from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound, SourceTooLarge
+from functions.core.forge.connect import connect
 from functions.core.registry import bound
 from functions.core.remote import Remote
 from functions.fetch_source.handler import handler
@@ -40,9 +41,9 @@ def private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     assert list(own.iterdir()) == []
 
 
-def fetch(hosted: Any, **changes: Any) -> Source:
+def fetch(hosted: Any, logged: str = "", **changes: Any) -> Source:
     app = replace(hosted.app, **changes)
-    return fetch_source(app, Remote.of(app, hosted.token))
+    return fetch_source(app, Remote.of(app, hosted.token), connect(app, hosted.token), logged=logged)
 
 
 def paths(source: Source) -> list[str]:
@@ -92,41 +93,55 @@ def test_a_revision_that_cannot_be_had_is_said_and_the_branch_is_read(
     assert revision in source.reason
 
 
+# What the log names, the commit that is then read, and what the reason says.
 LOGGED = {
-    "a version that is a tag": ("1.2", True, "which is refs/tags/v1.2"),
-    "a tag": ("v1.2", True, "which is refs/tags/v1.2"),
-    "the commit of a tag": ("{base}", True, "which is refs/tags/v1.2"),
-    "the commit of a tag, short": ("{base:.8}", True, "which is refs/tags/v1.2"),
-    "the head of the app's branch": ("{head:.8}", True, "which is refs/heads/main"),
-    "the head of another branch": ("{release}", False, "is no tag"),
-    "a branch's name": ("release", False, "is no tag"),
-    "a commit that no branch and no tag has": ("{loose}", False, "is no tag"),
-    "a commit that does not exist": ("0123456789", False, "is no tag"),
-    "a number that many commits may start with": ("0", False, "is no tag"),
+    "a version that is a tag": ("1.2", "base", "1.2, which is refs/tags/v1.2"),
+    "a tag": ("v1.2", "base", "v1.2, which is refs/tags/v1.2"),
+    "the commit of a tag": ("{base}", "base", "{base}; "),
+    "the commit of a tag, short": ("{base:.8}", "base", "{base:.8}, which is refs/tags/v1.2"),
+    "the head of the app's branch": ("{head:.8}", "head", "{head:.8}, which is refs/heads/main"),
+    "a commit of the app's branch that is nobody's head": ("{middle}", "middle", "{middle}; "),
+    "the head of another branch": ("{release}", "", "{release}, but main has not got that commit"),
+    "the head of another branch, short": ("{release:.8}", "", "release, but main has not got that commit"),
+    "a tag of another branch": ("9.0", "", "9.0, which is refs/tags/v9.0, but main has not got that commit"),
+    "a branch's name": ("release", "", "release, which is no tag and no commit"),
+    "a commit that no branch and no tag has": ("{loose}", "", "{loose}, but main has not got that commit"),
+    "a commit that does not exist": ("0123456789", "", "0123456789, which is no tag and no commit"),
+    "a number that many commits may start with": ("0", "", "0, which is no tag and no commit"),
 }
 
 
 @pytest.mark.parametrize("case", LOGGED)
-def test_what_a_log_names_counts_when_a_tag_or_the_apps_own_branch_is_it(hosted: Any, case: str) -> None:
+def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Any, case: str) -> None:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     hosted.git(*identity, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
-    loose = hosted.branch("gone", "gone.txt")
+    commits = {"base": hosted.base_sha, "loose": hosted.branch("gone", "gone.txt")}
     hosted.git("update-ref", "-d", "refs/heads/gone")
-    release = hosted.branch("release", "release.txt")
-    head = hosted.branch("main")
-    logged, deployed, said = LOGGED[case]
-    logged = logged.format(base=hosted.base_sha, loose=loose, head=head, release=release)
-    source = fetch_source(hosted.app, Remote.of(hosted.app, TOKEN), logged=logged)
-    assert source.base_sha == (hosted.base_sha if deployed and "tags" in said else head)
-    assert source.revision_from == ("deployed" if deployed else "branch")
-    assert f"the log names {logged}, " in source.reason
+    commits["release"] = hosted.branch("release", "release.txt")
+    hosted.git("tag", "v9.0", commits["release"])
+    commits["middle"] = hosted.branch("main", "middle.txt")
+    commits["head"] = hosted.branch("main", on=commits["middle"])
+    logged, read, said = (text.format(**commits) for text in LOGGED[case])
+    source = fetch(hosted, logged)
+    assert source.base_sha == commits[read or "head"]
+    assert source.revision_from == ("deployed" if read else "branch")
+    assert f"the log names {logged}" in source.reason
     assert said in source.reason
+
+
+@pytest.mark.parametrize("who", ["the app's entry", "the log"])
+def test_a_commit_that_is_not_on_the_target_branch_is_no_base_whoever_names_it(hosted: Any, who: str) -> None:
+    """A pull request on it would bring a colleague's unreviewed commit along."""
+    colleague = hosted.branch("colleague", "theirs.txt")
+    source = fetch(hosted, revision=colleague) if who != "the log" else fetch(hosted, colleague)
+    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
+    assert f"{who} names {colleague}, but main has not got that commit" in source.reason
+    assert "theirs.txt" not in paths(source)
 
 
 def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:
     hosted.branch("main")
-    app = replace(hosted.app, revision=hosted.base_sha)
-    source = fetch_source(app, Remote.of(app, TOKEN), logged="main")
+    source = fetch(hosted, logged="main", revision=hosted.base_sha)
     assert source.reason == f"the app's entry names {hosted.base_sha}"
 
 
@@ -156,7 +171,7 @@ def test_failures_of_the_forge_have_their_own_names(
 @pytest.mark.parametrize("token", ["wrong-token", ""])
 def test_wrong_or_missing_credentials_are_refused_without_a_prompt(hosted: Any, token: str) -> None:
     with pytest.raises(ForgeAccessDenied, match="/self-heal/credentials/orders") as raised:
-        fetch_source(hosted.app, Remote.of(hosted.app, token))
+        fetch_source(hosted.app, Remote.of(hosted.app, token), connect(hosted.app, token))
     assert not token or token not in str(raised.value)
 
 
@@ -167,13 +182,13 @@ def test_a_forge_that_is_down(hosted: Any) -> None:
 
 
 def test_too_many_files_or_bytes_is_its_own_outcome(hosted: Any) -> None:
-    remote = Remote.of(hosted.app, hosted.token)
+    remote, forge = Remote.of(hosted.app, hosted.token), connect(hosted.app, hosted.token)
     with pytest.raises(SourceTooLarge, match="2 files"):
-        fetch_source(hosted.app, remote, Limits(members=1))
+        fetch_source(hosted.app, remote, forge, Limits(members=1))
     with pytest.raises(SourceTooLarge, match="MB"):
-        fetch_source(hosted.app, remote, Limits(bytes=10))
+        fetch_source(hosted.app, remote, forge, Limits(bytes=10))
     with pytest.raises(SourceTooLarge, match="fetch"):
-        fetch_source(hosted.app, replace(remote, bytes=10))
+        fetch_source(hosted.app, replace(remote, bytes=10), forge)
 
 
 def test_the_token_is_in_no_argument_no_url_and_no_file(
@@ -316,21 +331,21 @@ def elsewhere() -> Iterator[Elsewhere]:
 def test_a_forge_that_hangs_is_given_up(hosted: Any, elsewhere: Elsewhere) -> None:
     app = replace(hosted.app, repository=f"{elsewhere.url}/shop/orders.git")
     with pytest.raises(ForgeUnavailable, match="took over 1 s"):
-        fetch_source(app, replace(Remote.of(app, TOKEN), seconds=1))
+        fetch_source(app, replace(Remote.of(app, TOKEN), seconds=1), connect(app, TOKEN))
 
 
 def test_a_redirect_is_not_followed_so_the_token_stays_here(hosted: Any, elsewhere: Elsewhere) -> None:
     elsewhere.location = hosted.forge.url + "/shop/orders.git/info/refs?service=git-upload-pack"
     app = replace(hosted.app, repository=f"{elsewhere.url}/shop/orders.git")
     with pytest.raises(RepositoryNotFound, match="moved"):
-        fetch_source(app, Remote.of(app, TOKEN))
+        fetch_source(app, Remote.of(app, TOKEN), connect(app, TOKEN))
     assert len(elsewhere.seen) == 1
 
 
 def test_other_protocols_than_http_are_refused(hosted: Any, tmp_path: Path) -> None:
     remote = Remote(url=f"file://{hosted.bare}")
     with pytest.raises(ForgeUnavailable, match="not allowed"):
-        fetch_source(hosted.app, remote)
+        fetch_source(hosted.app, remote, connect(hosted.app, TOKEN))
 
 
 @pytest.fixture
@@ -348,6 +363,7 @@ def state(
     item = {"fingerprint": "f", "status": "HEALING", "error_type": "KeyError", "title": "KeyError: 'NZ'"}
     incidents_table.put_item(Item={"incident_id": "orders-f", "app": "orders", **item})
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("PYTHONS", "3.9 3.12")
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", registry)

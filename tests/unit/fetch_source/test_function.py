@@ -14,9 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from functions.core.deployed import READABLE, told_by_function
+from functions.core.forge.connect import connect
 from functions.core.incident import Incident, Status
 from functions.core.remote import Remote
-from functions.fetch_source.function import READABLE, told_by_function
 from functions.fetch_source.source import Source, fetch_source
 
 SECRET = "hunter2-hunter2"
@@ -74,7 +75,9 @@ def fetch(hosted: Any, aws: None) -> Fetch:
     ) -> Source:
         app = replace(hosted.app, **entry)
         function = partial(told_by_function, client or boto3.client("lambda"), incident, environment)
-        return fetch_source(app, Remote.of(app, hosted.token), logged=logged, function=function)
+        return fetch_source(
+            app, Remote.of(app, hosted.token), connect(app, hosted.token), logged=logged, function=function
+        )
 
     return call
 

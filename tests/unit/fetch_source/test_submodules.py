@@ -11,6 +11,7 @@ import pytest
 
 from functions.core.archive import Limits, read
 from functions.core.errors import SourceTooLarge
+from functions.core.forge.connect import connect
 from functions.core.remote import Remote
 from functions.fetch_source.source import Source, fetch_source
 from functions.fetch_source.submodules import same_forge
@@ -40,7 +41,7 @@ def fetch(hosted: Any, tmp_path: Path) -> Fetch:
         commit = hosted.git(*identity, "commit-tree", tree, "-m", "with a submodule")
         hosted.git("update-ref", "refs/heads/main", commit)
         app = replace(hosted.app, **({"submodules": True} | entry))
-        return fetch_source(app, Remote.of(app, hosted.token), limits or Limits())
+        return fetch_source(app, Remote.of(app, hosted.token), connect(app, hosted.token), limits or Limits())
 
     return call
 

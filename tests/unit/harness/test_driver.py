@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from functions.core.archive import Kind, Member, pack
 from functions.harness import driver
 from functions.harness import job as jobs
 from functions.harness.driver import Settings
-from functions.harness.experiment import NotBelieved
 from functions.harness.interpreters import available
-from functions.harness.job import BadJob, Job, Limits
+from functions.harness.job import GENERATED, BadJob, Job, Limits
 from functions.harness.outcome import OUTPUT_TAIL, Outcome
 from functions.validate_patch import told
 from infra.local.runner import LocalRunner
@@ -82,7 +82,7 @@ def test_of_the_environment_a_run_sees_what_makes_it_repeatable(monkeypatch: pyt
     assert "hunter2" not in seen.values()
     assert seen.keys() - {"LD_LIBRARY_PATH", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_"} == {
         "LANG", "PATH", "HOME", "TMPDIR", "TZ", "AWS_EC2_METADATA_DISABLED", "PYTHONHASHSEED",
-        "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8", "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+        "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8",
     }  # fmt: skip
     assert (seen["TZ"], seen["PYTHONHASHSEED"]) == ("UTC", "0")
 
@@ -225,16 +225,116 @@ def test_a_command_imports_the_dependencies_too() -> None:
         "os.utime(leftpad.__file__, (0, 0))",
     ],
 )
-def test_a_run_that_changes_the_dependencies_has_failed(change: str) -> None:
-    given = job(
-        {"a.py": f"import leftpad, os\n{change}"}, dependencies=DEPENDENCIES, suite=command("python3", "a.py")
+def test_what_a_run_does_to_the_dependencies_is_gone_for_the_next_one(change: str) -> None:
+    show = (
+        "import leftpad, os\n"
+        "folder = os.path.dirname(leftpad.__file__)\n"
+        "print(sorted(os.listdir(folder)), open(leftpad.__file__).read(), os.stat(leftpad.__file__).st_mtime > 0)\n"
     )
-    ran = LocalRunner().run(given)
-    report = json.loads(ran.report or b"null")
-    assert (report["started"], report["outcomes"]) == (True, [])
-    assert "changed the dependencies" in report["problem"]
-    with pytest.raises(NotBelieved, match="changed the dependencies"):
-        told.read(ran, NONCE, given.experiment, frozenset())
+    changing, after = pair(f"{show}{change}\n", show, dependencies=DEPENDENCIES)
+    assert changing.exit_code == 0
+    assert after.output == changing.output
+
+
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        ("import shop.version; print(shop.version.version)", "'1.2'\n"),
+        ("from importlib import metadata; print(repr(metadata.version('shop')))", "'1.2'\n"),
+        ("import subprocess; subprocess.run(['shop'])", "'it runs'\n"),
+    ],
+)
+def test_the_project_is_there_as_if_it_were_installed(script: str, printed: str) -> None:
+    given = {
+        "shop-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: shop\nVersion: 1.2\n",
+        "bin/shop": "#!/usr/bin/env python3\nfrom shop import main\nmain()\n",
+        f"{GENERATED}/shop/version.py": "version = '1.2'\nversion = repr(version)\n",
+    }
+    files = {"a.py": script, "shop/__init__.py": "def main():\n    print(repr('it runs'))\n"}
+    body = pack(
+        [Member(p, t.encode(), Kind.EXECUTABLE if p == "bin/shop" else Kind.FILE) for p, t in given.items()]
+    )
+    asked_for = replace(job(files, suite=command("python3", "a.py")), dependencies=body)
+    for outcome in outcomes_of(LocalRunner().run(asked_for).report):
+        assert outcome.output == printed
+
+
+def test_a_file_that_is_there_is_not_replaced_by_a_generated_one() -> None:
+    files = {"a.py": "import version; print(version.WHO)", "version.py": "WHO = 'the repository'\n"}
+    used, _ = outcomes_of(
+        LocalRunner()
+        .run(
+            job(
+                files,
+                dependencies={f"{GENERATED}/version.py": "WHO = 'us'\n"},
+                suite=command("python3", "a.py"),
+            )
+        )
+        .report
+    )
+    assert used.output == "the repository\n"
+
+
+STRICT = "[pytest]\nfilterwarnings = error\naddopts = -n 2 --twice\n"
+TWO_PLUGINS = {
+    "xdist/__init__.py": "from xdist.plugin import NAME\n",
+    "xdist/plugin.py": (
+        "NAME = 'xdist'\n\n\ndef pytest_addoption(parser):\n"
+        "    parser.addoption('-n', type=int)\n"
+        "    parser.addoption('--twice', action='store_true')\n\n\n"
+        "def pytest_configure(config):\n    assert config.getoption('-n') == 0\n"
+    ),
+    "xdist/looponfail.py": "import xdist\n",
+    "xdist-3.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: xdist\nVersion: 3.0\n",
+    "xdist-3.0.dist-info/entry_points.txt": (
+        "[pytest11]\nxdist = xdist.plugin\nxdist.looponfail = xdist.looponfail\n"
+    ),
+}
+
+
+def test_plugins_are_loaded_once_as_pytest_loads_them_and_tests_run_one_after_another() -> None:
+    """Where warnings are errors, a plugin that is loaded by hand besides breaks every run."""
+    files = {"test_a.py": "def test_it():\n    pass\n", "pytest.ini": STRICT}
+    suite = pytest_suite()
+    suite["task"]["args"] = [option for option in suite["task"]["args"] if option not in ("-o", "addopts=")]
+    for outcome in outcomes_of(LocalRunner().run(job(files, dependencies=TWO_PLUGINS, suite=suite)).report):
+        assert outcome.exit_code == 0, outcome.output
+
+
+def test_a_plugin_that_cannot_be_imported_costs_only_itself() -> None:
+    broken = {
+        "broken_plugin.py": "raise SystemError('made for another Python')\n",
+        "broken-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n",
+        "broken-1.0.dist-info/entry_points.txt": "[pytest11]\nbroken = broken_plugin\n",
+    }
+    ran = LocalRunner().run(job(USING, dependencies={**DEPENDENCIES, **broken}, suite=pytest_suite()))
+    for outcome in outcomes_of(ran.report):
+        assert outcome.exit_code == 0, outcome.output
+        assert "without plugins that cannot be imported: broken" in outcome.output
+
+
+SUBTESTS = """
+import pytest
+
+class SubtestReport(pytest.TestReport):
+    pass
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_it(bad, request):
+    for number in range(2):
+        report = SubtestReport(
+            request.node.nodeid, request.node.location, {}, "failed" if bad and number else "passed", None, "call"
+        )
+        request.node.ihook.pytest_runtest_logreport(report=report)
+"""
+
+
+def test_subtests_count_as_their_test() -> None:
+    ran = LocalRunner().run(job({"test_a.py": SUBTESTS}, suite=pytest_suite()))
+    for outcome in outcomes_of(ran.report):
+        lines = [json.loads(line) for line in outcome.report.splitlines()]
+        calls = [(line["test"][-6:-1], line["outcome"]) for line in lines if line.get("when") == "call"]
+        assert calls == [("False", "passed"), ("[True", "failed")]
 
 
 def test_a_missing_interpreter_is_said_and_nothing_is_started() -> None:

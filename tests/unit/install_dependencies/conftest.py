@@ -1,11 +1,17 @@
-"""What the tests of InstallDependencies share: wheels made by hand, in an index on this machine."""
+"""What the tests of InstallDependencies share: wheels made by hand, in an index on this machine.
+
+The index is a folder, which tells no dates. With a file `dated` in it, it answers as PEP 691 and 700 say, and a
+wheel was uploaded when its file was changed last.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +39,26 @@ def index(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        folder = Path(self.translate_path(self.path))
+        if not Path(self.directory, "dated").exists() or not folder.is_dir():
+            return super().do_GET()
+        files = [
+            {
+                "filename": path.name,
+                "url": path.name,
+                "hashes": {},
+                "upload-time": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
+            }
+            for path in sorted(folder.iterdir())
+        ]
+        body = json.dumps({"meta": {"api-version": "1.1"}, "name": folder.name, "files": files}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         return
 
@@ -69,7 +95,7 @@ def make_wheel(index: tuple[Path, dict[str, str]]) -> MakeWheel:
         with zipfile.ZipFile(body, "w") as wheel:
             for path, text in files.items():
                 wheel.writestr(path, text)
-        target = index[0] / name / f"{name}-{version}-{tag}.whl"
+        target = index[0] / name.replace("_", "-") / f"{name}-{version}-{tag}.whl"
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(body.getvalue())
         return target

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from functions.install_dependencies.poetry import specifier
 from functions.install_dependencies.wanted import wanted
 
 POETRY = b"""
@@ -31,7 +32,7 @@ name = "shop"
 dependencies = ["requests>=2", "tomli; python_version < '3.11'"]
 [project.optional-dependencies]
 test = ["pytest", "freezegun", "shop[docs]"]
-docs = ["sphinx"]
+docs = ["recommonmark"]
 [dependency-groups]
 dev = [{include-group = "lint"}, "responses"]
 lint = ["mypy"]
@@ -92,15 +93,15 @@ PIPFILE = json.dumps(
         ({"docs/requirements.txt": b"sphinx\n"}, (), ()),
         (
             {"pyproject.toml": PROJECT, "uv.lock": UV_LOCK},
-            ("freezegun", "mypy", "requests>=2", "responses", 'tomli; python_version < "3.11"'),
+            ("requests>=2", 'tomli; python_version < "3.11"', "freezegun", "recommonmark", "responses"),
             ("requests==2.32.0",),
         ),
         (
             {"pyproject.toml": POETRY, "poetry.lock": POETRY_LOCK},
-            ("freezegun", "requests"),
+            ("requests<3,>=2", "freezegun"),
             ("freezegun==1.5.0", "requests==2.32.0"),
         ),
-        ({"Pipfile.lock": PIPFILE.encode()}, ("mock==5", "requests==2.32.0"), ()),
+        ({"Pipfile.lock": PIPFILE.encode()}, ("requests==2.32.0", "mock==5"), ()),
     ],
 )
 def test_names_and_versions_are_read(
@@ -128,15 +129,38 @@ def test_names_and_versions_are_read(
         "innocent[x]==1.0\t--config-settings=a=b",
         "a; python_version > '${AWS_SECRET_ACCESS_KEY}'",
         "a==1 --hash=md5:0123",
-        "--unheard-of",
         "-e .. ",
         "--editable=git+ssh://evil.example/a",
     ],
 )
-def test_what_would_be_built_or_fetched_from_anywhere_is_a_problem(line: str) -> None:
+def test_what_would_be_built_or_fetched_from_anywhere_is_lost_by_itself_and_said(line: str) -> None:
     asked = wanted({"requirements.txt": f"attrs\n{line}\n".encode()})
-    assert asked.problem.endswith("so nothing is installed")
+    assert (asked.requirements, asked.problem) == (("attrs",), "")
+    (said,) = asked.lost
+    assert said.endswith("(requirements.txt)")
+
+
+def test_with_an_option_that_is_not_known_nothing_is_installed() -> None:
+    asked = wanted({"requirements.txt": b"attrs\n--unheard-of\n"})
+    assert asked.problem.endswith("which is not known, so nothing is installed")
     assert asked.requirements == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("git+https://forge.example/team/our-tools.git", "our-tools"),
+        ("git+https://forge.example/team/x.git@v1#egg=Our_Tools", "our-tools"),
+        ("our-tools @ https://forge.example/our.whl", "our-tools"),
+        ("https://forge.example/our_tools-1.0-py3-none-any.whl", "our-tools"),
+        ("-e ../our-tools", "our-tools"),
+    ],
+)
+def test_the_name_of_a_package_with_an_address_is_taken_from_nowhere_else(line: str, name: str) -> None:
+    asked = wanted(
+        {"requirements.txt": f"attrs\n{line}\n".encode(), "dev-requirements.txt": f"{name}\n".encode()}
+    )
+    assert (asked.requirements, asked.excluded) == (("attrs",), (name,))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +174,11 @@ def test_what_would_be_built_or_fetched_from_anywhere_is_a_problem(line: str) ->
         {"uv.lock": b'package = ["x"]\n'},
     ],
 )
-def test_what_cannot_be_read_is_a_problem(tree: dict[str, bytes]) -> None:
-    assert "cannot be read" in wanted(tree).problem
+def test_a_file_that_cannot_be_read_loses_only_itself_and_is_said(tree: dict[str, bytes]) -> None:
+    asked = wanted({**tree, "test-requirements.txt": b"attrs\n"})
+    (path,) = tree
+    assert (asked.requirements, asked.problem) == (("attrs",), "")
+    assert [clause.partition(":")[0] for clause in asked.lost] == [f"{path} cannot be read"]
 
 
 @pytest.mark.parametrize(
@@ -178,9 +205,9 @@ def test_what_cannot_be_read_is_a_problem(tree: dict[str, bytes]) -> None:
     ],
 )
 def test_a_package_from_a_place_of_its_own_is_not_taken_from_another(name: str, text: str) -> None:
-    asked = wanted({name: text.encode()})
-    assert asked.problem.endswith("so nothing is installed")
-    assert asked.requirements == ()
+    asked = wanted({name: text.encode(), "requirements.txt": b"a\nother\n"})
+    assert (asked.requirements, asked.excluded, asked.problem) == (("other",), ("a",), "")
+    assert "from a place of its own" in asked.lost[0]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +262,172 @@ def test_what_lies_in_the_repository_is_left_out() -> None:
     )
     assert wanted({"pyproject.toml": text}).requirements == ("b",)
     poetry = b'[tool.poetry.dependencies]\na = {path = "../a"}\nb = "^1"\n'
-    assert wanted({"pyproject.toml": poetry}).requirements == ("b",)
+    assert wanted({"pyproject.toml": poetry}).requirements == ("b<2,>=1",)
+
+
+SETUP_PY = b"""
+import os
+from setuptools import setup
+here = os.path.dirname(__file__)
+requires = ["requests>=2", 'six']
+if os.environ.get("READTHEDOCS"):
+    requires.append("alabaster")
+def read(name):
+    with open(os.path.join(here, name)) as file:
+        return [line.strip() for line in file]
+TESTS = ["freezegun"]
+setup(
+    name="shop",
+    install_requires=requires + read("requirements/base.txt"),
+    tests_require=TESTS,
+    extras_require={
+        "test": TESTS + ["mock"],
+        ":python_version<'3.8'": ["importlib-metadata"],
+        "docs": ["recommonmark"],
+        "yaml": ["PyYAML"],
+        "cloud": ["boto3"],
+    },
+    long_description=open("README").read(),
+)
+raise SystemExit("it is read, not run")
+"""
+SETUP_CFG = b"""
+[options]
+install_requires =
+    requests>=2
+    attrs; python_version < "3.12"  # why
+tests_require = mock
+[options.extras_require]
+testing = file: tests.in
+docs = recommonmark
+[testenv]
+deps = responses
+"""
+TOX = b"""
+[testenv]
+deps =
+    -rrequirements/base.txt
+    freezegun
+    py38: importlib-metadata
+    dj{32,40}: django
+    {[testenv:other]deps}
+    .[docs]
+[testenv:lint]
+deps = recommonmark2
+"""
+NOX = b"""
+@nox.session
+def tests(session):
+    session.install("-r", "requirements/base.txt")
+    session.install("freezegun", "-e", ".[docs]", *more)
+@nox.session
+def docs(session):
+    session.install("recommonmark2")
+"""
+EXTRAS = b'[project]\nname="shop"\n[project.optional-dependencies]\ndocs=["recommonmark", "shop[web]"]\nweb=["flask"]\n'
+CONDA = (
+    b"dependencies:\n- python=3.11\n- freezegun>=1\n- gcc\n- pip:\n  - mock\n  - -r requirements/base.txt\n"
+)
+FLIT = b'[tool.flit.metadata]\nmodule="shop"\nrequires=["six"]\n[tool.flit.metadata.requires-extra]\ntest=["mock"]\n'
+PDM = b'[tool.pdm.dev-dependencies]\ntest=["mock"]\n[tool.hatch.envs.default]\ndependencies=["six"]\n[tool.uv]\ndev-dependencies=["attrs"]\n'
+PIPFILE_ALONE = b'[[source]]\nname="pypi"\nurl="https://o.example"\n[packages]\nsix="*"\nattrs={version="~=21.0", extras=["x"]}\n[dev-packages]\nmock="==5"\n'
+PYLOCK = f"""
+[[packages]]
+name = "attrs"
+version = "21.0"
+wheels = [{{name = "a.whl", hashes = {{sha256 = "{A.removeprefix("sha256:")}"}}}}]
+[[packages]]
+name = "ours"
+vcs = {{type = "git"}}
+""".encode()
+
+
+@pytest.mark.parametrize(
+    ("tree", "requirements"),
+    [
+        pytest.param(
+            {"setup.py": SETUP_PY, "requirements/base.txt": b"attrs\n", "tests/test_a.py": b"import yaml\n"},
+            (
+                "alabaster",
+                "attrs",
+                'importlib-metadata; python_version < "3.8"',
+                "requests>=2",
+                "six",
+                "PyYAML",
+                "freezegun",
+                "mock",
+            ),
+            id="setup.py",
+        ),
+        pytest.param(
+            {"setup.cfg": SETUP_CFG, "tests.in": b"freezegun\n"},
+            ('attrs; python_version < "3.12"', "requests>=2", "freezegun", "mock", "responses"),
+            id="setup.cfg",
+        ),
+        pytest.param(
+            {"tox.ini": TOX, "requirements/base.txt": b"six\n", "pyproject.toml": EXTRAS},
+            ("six", "flask", "freezegun", "importlib-metadata", "recommonmark"),
+            id="tox",
+        ),
+        pytest.param(
+            {"noxfile.py": NOX, "requirements/base.txt": b"six\n", "pyproject.toml": EXTRAS},
+            ("six", "flask", "freezegun", "recommonmark"),
+            id="nox",
+        ),
+        pytest.param(
+            {"environment.yml": CONDA, "requirements/base.txt": b"six\n", "test_a.py": b"import freezegun\n"},
+            ("six", "freezegun", "mock"),
+            id="conda",
+        ),
+        pytest.param({"pyproject.toml": FLIT}, ("six", "mock"), id="flit"),
+        pytest.param({"pyproject.toml": PDM}, ("mock", "six", "attrs"), id="pdm, hatch and uv"),
+        pytest.param({"Pipfile": PIPFILE_ALONE}, ("attrs[x]~=21.0", "six", "mock==5"), id="Pipfile"),
+        pytest.param(
+            {
+                "requirements.in": b"six\n",
+                "requirements.txt": b"six==1\n",
+                "tests/requirements.in": b"mock\n",
+            },
+            ("six==1", "mock"),
+            id="a list that another was made of",
+        ),
+        pytest.param({"requirements-dev.txt": b"mypy\nruff\nmock\n"}, ("mock",), id="tools of people"),
+    ],
+)
+def test_every_place_that_states_dependencies_is_read(
+    tree: dict[str, bytes], requirements: tuple[str, ...]
+) -> None:
+    asked = wanted(tree)
+    assert (asked.requirements, asked.lost, asked.problem, asked.places) == (requirements, (), "", ())
+
+
+def test_a_lock_of_any_tool_says_which_version() -> None:
+    asked = wanted({"pylock.toml": PYLOCK, "requirements.txt": b"attrs\nours\n"})
+    assert (asked.requirements, asked.constraints, asked.excluded) == (
+        ("attrs",),
+        ("attrs==21.0",),
+        ("ours",),
+    )
+    assert asked.hashes == {"attrs": (A,)}
+
+
+@pytest.mark.parametrize(
+    ("poetry", "line"),
+    [
+        ("^1.2.3", ">=1.2.3,<2"),
+        ("^0.2.3", ">=0.2.3,<0.3"),
+        ("^0.0", ">=0.0,<0.1"),
+        ("~1.2", ">=1.2,<1.3"),
+        ("~1", ">=1,<2"),
+        ("1.2.*", "==1.2.*"),
+        (">=1.2, <2.0", ">=1.2,<2.0"),
+        ("^1 || ^2", ">=2,<3"),
+        ("~=1.4", "~=1.4"),
+        ("*", ""),
+    ],
+)
+def test_versions_of_poetry_are_said_in_the_words_of_installers(poetry: str, line: str) -> None:
+    assert specifier(poetry) == line
 
 
 def test_the_key_depends_on_what_is_asked_for_and_not_on_its_order() -> None:

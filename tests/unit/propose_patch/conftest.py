@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def deployed(incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any) -> Deployed:
     registry = f"/{request.node.name.partition('[')[0]}/apps"
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)
     monkeypatch.setenv("REGISTRY_PATH", registry)
     return Deployed(incidents_table, registry)

@@ -15,6 +15,7 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from functions.core.errors import RunnerUnavailable
+from functions.core.names import PING
 from functions.core.runs import NOTHING_RAN
 from functions.run_patch import dispatch
 from functions.run_patch.dispatch import Dispatcher
@@ -235,6 +236,7 @@ def test_the_handler_reads_the_order_from_the_state(
     from functions.run_patch.handler import handler
 
     monkeypatch.setenv("ARTIFACTS_BUCKET", BUCKET)
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("RUNNER_ARN", ARN)
     asked: list[tuple[str, str, str]] = []
 
@@ -252,3 +254,22 @@ def test_the_handler_reads_the_order_from_the_state(
     }
     assert handler(state, lambda_context) == {"ended": "the runner ended with X", "lane": "lambda"}
     assert asked == [(BUCKET, FOLDER, "heal-1")]
+
+
+def test_a_ping_goes_on_to_the_runner_in_an_environment_of_its_own(
+    aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+) -> None:
+    from functions.run_patch.handler import handler
+
+    client = boto3.client("lambda")
+    make = boto3.client
+    monkeypatch.setattr(boto3, "client", lambda name, **o: client if name == "lambda" else make(name, **o))
+    monkeypatch.setenv("RUNNER_ARN", ARN)
+    expected = {"FunctionName": ARN, "TenantId": ANY, "Payload": json.dumps(PING).encode()}
+    with Stubber(client) as stubber:
+        stubber.add_response("invoke", {"StatusCode": 200, "Payload": io.BytesIO(b"{}")}, expected)
+        assert handler(PING, lambda_context) == {"outcome": "awake"}
+        stubber.assert_no_pending_responses()
+
+        monkeypatch.delenv("RUNNER_ARN")
+        assert handler(PING, lambda_context) == {"outcome": "awake"}, "a stack whose patches run in MicroVMs"

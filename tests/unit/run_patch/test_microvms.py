@@ -310,6 +310,7 @@ def test_the_handler_takes_the_lane_that_the_stack_chose(
     from functions.run_patch.handler import handler
 
     monkeypatch.setenv("ARTIFACTS_BUCKET", BUCKET)
+    monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("RUNNER_ARN", f"arn:aws:lambda:{HERE}:function:self-heal-runner")
     monkeypatch.setenv("MICROVM_IMAGE", image)
     monkeypatch.setenv("MICROVM_CONNECTOR", CONNECTOR)

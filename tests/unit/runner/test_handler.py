@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.names import PING
 from functions.harness.interpreters import missing
 from functions.harness.job import VERSION
 from functions.harness.runner import MOST_BYTES
@@ -42,6 +43,12 @@ def test_the_job_is_fetched_driven_and_its_report_left(
     assert bucket.objects["/runs/1/report.json"] == REPORT
     assert bucket.requests == [("GET", "/runs/1/job.zip"), ("PUT", "/runs/1/report.json")]
     assert not bucket.headers.get("Content-Type"), "a header that is not signed for would be refused"
+
+
+def test_a_ping_is_answered_and_nothing_is_run(driven: list[bytes]) -> None:
+    assert runner.PING == PING
+    assert handler(dict(PING), None) == {}
+    assert driven == []
 
 
 def test_a_job_that_is_not_there_runs_nothing(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from functions.core.app import App
@@ -23,7 +22,7 @@ from functions.harness.runner import Ran, Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of, validate
 from infra.local.runner import LocalRunner
-from tests.unit.validate_patch.lanes_at_work import HEAL, Lanes
+from tests.unit.validate_patch.lanes_at_work import REGRESSION, RIGHT, Lanes, stocked
 
 DATA = Path(__file__).parents[2] / "data" / "validate"
 
@@ -136,23 +135,7 @@ def artifacts(
     aws: None, monkeypatch: pytest.MonkeyPatch, shop_archive: bytes, incidents: dict[str, Facts]
 ) -> Artifacts:
     """The artifacts bucket with what FetchSource leaves in it."""
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="artifacts")
-    bucket = Artifacts(client, "artifacts")
-    bucket.put(HEAL.key("source.tar.gz"), shop_archive)
-    incidents["label"].save(bucket, HEAL)
-    return bucket
-
-
-RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
-REGRESSION = """from shop.reports import label
-
-
-def test_label():
-    assert label({"number": 17}) == "ORD-17"
-"""
+    return stocked(monkeypatch, shop_archive, incidents["label"])
 
 
 @pytest.fixture

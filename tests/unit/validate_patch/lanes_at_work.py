@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import boto3
+import pytest
 
 from functions.core.artifacts import Artifacts
 from functions.core.evidence import Evidence, GateResult, Result
@@ -32,8 +35,29 @@ PROJECT = "self-heal-shop"
 BUILT = {"arn": "arn:aws:codebuild:eu-central-1:1:build/self-heal-shop:5d", "log_url": "https://console/log"}
 LANES = ("local", "lambda", "microvm", "codebuild")
 
+RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+REGRESSION = """from shop.reports import label
+
+
+def test_label():
+    assert label({"number": 17}) == "ORD-17"
+"""
+
 Make = Callable[[str], bytes]
 """A nonce → the report that is left."""
+
+
+def stocked(patch: pytest.MonkeyPatch, source: bytes, facts: Facts) -> Artifacts:
+    """The artifacts bucket with what FetchSource leaves in it. Needs an emulated AWS."""
+    patch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    patch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
+    patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="artifacts")
+    bucket = Artifacts(client, "artifacts")
+    bucket.put(HEAL.key("source.tar.gz"), source)
+    facts.save(bucket, HEAL)
+    return bucket
 
 
 @dataclass
@@ -45,12 +69,15 @@ class Lanes:
     tree: Tree
     facts: Facts
     proposal: Proposal
+    _orders: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def judged(self, lane: str, make: Make, *, ended: str = "", code: bytes = b"0\n") -> Evidence:
         if lane == "local":
             runner = Leaves(make, ended)
             return validate(self.tree, self.proposal, self.facts, "a" * 40, runner).evidence
-        order = self.ordered(lane)
+        if lane not in self._orders:
+            self._orders[lane] = self.ordered(lane)
+        order = self._orders[lane]
         nonce = order["nonce"]
         if lane == "codebuild":
             self.artifacts.put(f"{order['folder']}/results/report.json", make(nonce))
@@ -62,8 +89,7 @@ class Lanes:
 
     def ordered(self, lane: str) -> dict[str, Any]:
         """What ValidatePatch says the first time that it is asked."""
-        app = replace(self.facts.app, codebuild_project=PROJECT if lane == "codebuild" else "")
-        replace(self.facts, app=app).save(self.artifacts, HEAL)
+        self._register(lane)
         self.artifacts.put_json(HEAL.attempt_key("proposal.json"), self.proposal.to_json())
         deferred = handler(STATE, self.context)
         assert deferred["verdict"] == "deferred", deferred
@@ -72,6 +98,7 @@ class Lanes:
 
     def answer(self, lane: str, order: dict[str, Any], ended: str = "") -> dict[str, Any]:
         """What it says the second time. lane: "" for a heal that began before there were several."""
+        self._register(lane)
         part = {"build": order} if lane == "codebuild" else {"run": order}
         run = {"ended": ended, "lane": lane} if lane else {"ended": ended}
         state = {**STATE, "validation": {"verdict": "deferred", **part}, "run": run}
@@ -79,6 +106,10 @@ class Lanes:
             {**state, "build": BUILT} if lane == "codebuild" else state, self.context
         )
         return told
+
+    def _register(self, lane: str) -> None:
+        app = replace(self.facts.app, codebuild_project=PROJECT if lane == "codebuild" else "")
+        replace(self.facts, app=app).save(self.artifacts, HEAL)
 
     def job(self, lane: str, order: dict[str, Any]) -> bytes:
         """The job that was left for the lane."""

@@ -71,7 +71,7 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
         "in_lane",
         "parses",
         "honest",
-        "clean",
+        "capabilities",
         "reproduces",
         "breaks_nothing",
         "nothing_extra",

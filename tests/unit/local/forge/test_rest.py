@@ -366,3 +366,20 @@ def test_clients_see_that_they_need_not_slow_down(site: Any) -> None:
     github.get_repo("acme/orders")
 
     assert github.rate_limiting == (5000, 5000)
+
+
+def test_two_commits_are_compared_by_branch_tag_or_id(site: Any, fixed: str) -> None:
+    repo = site.github().get_repo("acme/orders")
+    site.forge._store.git("acme/orders")._run("tag", "v1", site.first_sha)
+    for one in ("main", "v1", site.first_sha, site.first_sha[:8]):
+        found = repo.compare(one, "fix")
+        assert (found.merge_base_commit.sha, found.ahead_by, found.behind_by) == (site.first_sha, 1, 0)
+        assert (found.status, [commit.sha for commit in found.commits]) == ("ahead", [fixed])
+    assert repo.compare("fix", "main").status == "behind"
+    assert repo.compare("fix", fixed).status == "identical"
+
+
+@pytest.mark.parametrize("name", ["none", "main~0", "HEAD", "@", "-h", "../main", "main^{tree}"])
+def test_what_is_no_commit_cannot_be_compared(site: Any, name: str) -> None:
+    with pytest.raises(UnknownObjectException):
+        site.github().get_repo("acme/orders").compare("main", name)

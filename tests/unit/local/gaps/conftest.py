@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, TypeVar
@@ -16,6 +18,9 @@ import pytest
 from infra.local.emulator import Emulator
 
 T = TypeVar("T")
+
+PATIENCE = 240
+"""Seconds that are waited for what must come about, on a machine that is busy with other things as well."""
 
 
 class Bench:
@@ -56,7 +61,7 @@ class Bench:
             "Role": self.role,
             "Runtime": "python3.11",
             "Handler": "app.handler",
-            "Timeout": 10,
+            "Timeout": 60,
         } | settings
         made = self.lambda_.create_function(
             FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings
@@ -105,21 +110,56 @@ class Bench:
             return []
         return [event["message"] for event in events]
 
-    def wait_for(self, condition: Callable[[], T | None], seconds: float = 60) -> T:
-        return wait_for(condition, seconds)
+    def wait_for(self, condition: Callable[[], T | None]) -> T:
+        return wait_for(condition)
 
 
 def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def wait_for(condition: Callable[[], T | None], seconds: float = 60) -> T:
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.05)
-    raise AssertionError(f"still not so after {seconds} s")
+    raise AssertionError(f"still not so after {PATIENCE} s")
+
+
+class Gate:
+    """Where functions wait: a GET of `url` is answered once the gate is open."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.open = threading.Event()
+        gate = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                gate.arrived += 1
+                gate.open.wait(PATIENCE)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever).start()
+
+    def close(self) -> None:
+        self.open.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    made = Gate()
+    yield made
+    made.close()
 
 
 class MiniStackAlone(Emulator):

@@ -102,3 +102,41 @@ def test_conversing_needs_the_right_to_invoke_that_model(aws: Any, unique: str) 
     assert may_converse(aws, f"{unique}-1", f"{profiles}/*")
     assert not may_converse(aws, f"{unique}-2", f"{profiles}/us.amazon.nova-pro-v1:0")
     assert not may_converse(aws, f"{unique}-3", "arn:aws:bedrock:*::foundation-model/*")
+
+
+def keys_that_a_session_reads(bench: Any, name: str, tags: dict[str, str]) -> list[str]:
+    """Which of two objects, each in a folder of its own, a session with these tags may read, where the role's
+    policy names the folder by a tag."""
+    bucket = name.lower()[:50].strip("-")
+    admin = bench.client("s3")
+    admin.create_bucket(Bucket=bucket)
+    for key in ("mine/k", "others/k"):
+        admin.put_object(Bucket=bucket, Key=key, Body=b"x")
+    role = bench.make_role(name, ["s3:GetObject"], f"arn:aws:s3:::{bucket}/${{aws:PrincipalTag/folder}}/*")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    bench.iam.update_assume_role_policy(
+        RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    lent = bench.client("sts").assume_role(
+        RoleArn=role, RoleSessionName="session", Tags=[{"Key": k, "Value": v} for k, v in tags.items()]
+    )["Credentials"]
+    session = boto3.Session(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"], "us-east-1")
+    client = session.client("s3", endpoint_url=bench.emulator.endpoint)
+    read = []
+    for key in ("mine/k", "others/k"):
+        try:
+            client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDenied"
+        else:
+            read.append(key)
+    return read
+
+
+def test_ministack_takes_a_policys_variable_for_text(ministack: Any, unique: str) -> None:
+    assert keys_that_a_session_reads(ministack, unique, {"folder": "mine"}) == []
+
+
+def test_a_policys_variable_is_the_sessions_tag(aws: Any, unique: str) -> None:
+    assert keys_that_a_session_reads(aws, f"{unique}-1", {"folder": "mine"}) == ["mine/k"]
+    assert keys_that_a_session_reads(aws, f"{unique}-2", {}) == []

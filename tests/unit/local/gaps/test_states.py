@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.conftest import Gate
 
 pytestmark = pytest.mark.embedded
 
@@ -21,6 +24,13 @@ def handler(event, context):
     return {"seen": event}
 """
 
+WAITS_AT_THE_GATE = """
+import urllib.request
+def handler(event, context):
+    urllib.request.urlopen(event["gate"]).close()
+    return 1
+"""
+
 
 def lambda_task(function: str, following: str | None = None, **fields: Any) -> dict[str, Any]:
     state = {
@@ -28,7 +38,7 @@ def lambda_task(function: str, following: str | None = None, **fields: Any) -> d
         "Resource": "arn:aws:states:::lambda:invoke",
         "Arguments": {"FunctionName": function, "Payload": "{% $states.input %}"},
         "Output": "{% $states.result.Payload %}",
-        "TimeoutSeconds": 10,
+        "TimeoutSeconds": 60,
         **fields,
     }
     return state | ({"Next": following} if following else {"End": True})
@@ -182,15 +192,16 @@ def test_an_execution_that_takes_too_long_is_timed_out_and_can_be_redriven(aws: 
     assert aws.history(execution)[-1]["type"] == "ExecutionTimedOut"
 
 
-def test_an_aborted_execution_is_left_alone_by_the_thread_that_walked_it(aws: Any, unique: str) -> None:
-    slow = aws.make_function(
-        unique, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 1\n"
-    )
-    execution = aws.start(aws.make_machine(unique, {"Slow": lambda_task(slow)}))
-    aws.wait_for(lambda: any(event["type"] == "TaskStarted" for event in aws.history(execution)))
+def test_an_aborted_execution_is_left_alone_by_the_thread_that_walked_it(
+    aws: Any, gate: Gate, unique: str
+) -> None:
+    slow = aws.make_function(unique, WAITS_AT_THE_GATE)
+    execution = aws.start(aws.make_machine(unique, {"Slow": lambda_task(slow)}), {"gate": gate.url})
+    aws.wait_for(lambda: gate.arrived)
     aws.sfn.stop_execution(executionArn=execution, error="Operator", cause="wrong app")
     assert aws.finish(execution)["status"] == "ABORTED"
     aws.sfn.redrive_execution(executionArn=execution)
+    gate.open.set()
     assert aws.finish(execution)["status"] == "SUCCEEDED"
     kinds = [event["type"] for event in aws.history(execution)]
     assert kinds.count("TaskSucceeded") == kinds.count("ExecutionSucceeded") == 1

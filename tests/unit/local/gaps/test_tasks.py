@@ -135,7 +135,7 @@ def test_a_function_without_its_handler_says_so_every_time(aws: Any, unique: str
             "ForgeUnavailable",
         ),
         ("def handler(e, c):\n    raise KeyError('x')", "KeyError"),
-        ("import time\ndef handler(e, c):\n    time.sleep(5)", "Sandbox.Timedout"),
+        ("import time\ndef handler(e, c):\n    time.sleep(60)", "Sandbox.Timedout"),
         ("import sys\ndef handler(e, c):\n    sys.exit(3)", "Runtime.ExitError"),
         ("import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)", "Runtime.ExitError"),
         ("import nowhere", "Runtime.ImportModuleError"),
@@ -144,7 +144,7 @@ def test_a_function_without_its_handler_says_so_every_time(aws: Any, unique: str
     ],
 )
 def test_the_error_name_of_a_function(aws: Any, unique: str, source: str, error: str) -> None:
-    function = aws.make_function(unique, source, Timeout=1)
+    function = aws.make_function(unique, source, Timeout=1 if error == "Sandbox.Timedout" else 60)
     arguments = {"FunctionName": function, "Payload": {}}
     state = {
         "Type": "Task",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 from botocore.exceptions import ClientError
 
 from functions.core.incident import Incident
-from functions.fetch_source.revision import Claim, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -59,6 +58,28 @@ NO_ANSWER = {
     "AccessDeniedException": "access was denied",
     "AccessDenied": "access was denied",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody's word on what is deployed.
+
+    by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
+    branches: whether the name of a branch counts.
+    """
+
+    by: str
+    revision: str
+    unknown: str
+    branches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one source has to say, most telling first, and in `notes` why it has no more to say."""
+
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""Why an incident is not healed now: the switch, its app's mode and limits; and for how long that holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from functions.core.app import App
+from functions.core.incident import Incident
+from functions.core.incidents import Incidents
+from functions.core.modes import Mode
+from functions.core.quota import HealsIn, Period
+
+_LOOK_AGAIN_SECONDS = 15 * 60
+"""How often pull requests are looked at (see `track_pull_requests`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """reason: as a clause. until: epoch seconds after which a sighting makes the incident NEW again.
+    observed: the mode, and no limit, says so. tell: people are to hear of it."""
+
+    reason: str
+    until: int
+    next_action: str
+    observed: bool = False
+    tell: bool = False
+
+
+def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents, stopped: str) -> Held | None:
+    """Why this heal does not begin; None where it does. It then counts for the app's hour and day.
+
+    stopped: who stopped all healing, "" where nobody did.
+    """
+    now = int(time.time())
+    for look in (_steered, _too_rare):
+        if found := look(incident, app, stopped, now):
+            return found
+    # In a storm the quick look at the counters spares the one at the pull requests.
+    return (
+        _too_many_began(app, incidents, lambda heals: heals.has_room(execution_arn))
+        or _too_many_open(incident, app, incidents, now)
+        or _too_many_began(app, incidents, lambda heals: heals.begin(execution_arn))
+    )
+
+
+def _steered(incident: Incident, app: App, stopped: str, now: int) -> Held | None:
+    again = f"selfheal retry {incident.incident_id}"
+    if stopped:
+        return Held(
+            stopped, now, f"Once healing goes on (selfheal start), it is healed when seen, or: {again}"
+        )
+    if app.paused:
+        resume = f"selfheal apps resume {app.name}"
+        return Held(
+            f"{app.name} is paused", now, f"Once it goes on ({resume}), it is healed when seen, or: {again}"
+        )
+    if app.mode_of(incident.error_class) is Mode.OBSERVE:
+        raised = f"selfheal configure {app.name} --set mode={Mode.DIAGNOSE}"
+        return Held(
+            f"{app.name} only observes errors of class {incident.error_class}",
+            now,
+            f"To have it healed, raise the mode ({raised}), then: {again}",
+            observed=True,
+        )
+    return None
+
+
+def _too_rare(incident: Incident, app: App, stopped: str, now: int) -> Held | None:
+    if incident.occurrences >= app.min_occurrences or app.min_occurrences == 1 or incident.generation > 1:
+        return None
+    return Held(
+        f"it was seen {incident.occurrences} times, and {app.name} heals what was seen"
+        f" {app.min_occurrences} times",
+        now,
+        "Nothing: once it was seen so often, its heal begins; or at once:"
+        f" selfheal retry {incident.incident_id}",
+    )
+
+
+def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int) -> Held | None:
+    waiting = len(incidents.open_pull_requests(app.name))
+    if waiting < app.max_open_pull_requests:
+        return None
+    return Held(
+        f"{waiting} pull requests of {app.name} wait to be merged, the most that it may have",
+        now + _LOOK_AGAIN_SECONDS,
+        "Merge or close some: then it is healed when it is seen again, or:"
+        f" selfheal retry {incident.incident_id}",
+    )
+
+
+def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], bool]) -> Held | None:
+    for period, most in ((Period.HOUR, app.max_heals_per_hour), (Period.DAY, app.max_heals_per_day)):
+        heals = incidents.heals_in(period, app.name, most)
+        if not may(heals):
+            until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
+            return Held(
+                f"{most} heals of {app.name} began within this {period.word}, the most that it may have",
+                heals.ends_at,
+                f"Nothing: when it is seen again after {until}, its heal begins.",
+                tell=heals.is_first_refused(),
+            )
+    return None

@@ -1,0 +1,152 @@
+"""GitLab, on gitlab.com or self-managed, through python-gitlab.
+
+What it calls a merge request is a pull request here; its numbers are those within the project.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
+from functions.core.forge.port import Comparison, PullRequest, State
+
+if TYPE_CHECKING:
+    from gitlab.v4.objects import Project
+
+    from functions.core.app import App
+
+API_PATH = "/api/v4"
+_TIMEOUT_SECONDS = 20
+_PAGE = re.compile(r"/-/merge_requests/([0-9]{1,9})$")
+# A merge request is `locked` while GitLab merges it.
+_STATES = {"opened": State.OPEN, "locked": State.OPEN, "merged": State.MERGED, "closed": State.CLOSED}
+
+
+class GitLab:
+    """One project of GitLab's (see `port.Forge`)."""
+
+    def __init__(self, app: App, token: str) -> None:
+        self._app = app
+        self._token = token
+
+    def find(self, branch: str, base: str) -> PullRequest | None:
+        with self._errors():
+            found = self._project.mergerequests.list(
+                source_branch=branch,
+                target_branch=base,
+                state="all",
+                order_by="created_at",
+                sort="desc",
+                per_page=1,
+                get_all=False,
+            )
+            return next((_pull(one.attributes) for one in found), None)
+
+    def open(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+        asked = {"source_branch": branch, "target_branch": base, "title": title, "description": body}
+        try:
+            with self._errors():
+                return _pull(self._project.mergerequests.create(asked).attributes)
+        except ForgeRefused:
+            # That is also the answer where another run opened it between the caller's look and this request.
+            found = self.find(branch, base)
+            if found is None or found.state is not State.OPEN:
+                raise
+            return found
+
+    def get(self, number: int) -> PullRequest:
+        with self._errors():
+            return _pull(self._project.mergerequests.get(number).attributes)
+
+    def number(self, url: str) -> int | None:
+        found = _PAGE.search(url)
+        return int(found[1]) if found else None
+
+    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
+        with self._errors():
+            users = [self._client.users.list(username=name, get_all=False) for name in names]
+            if not all(users):
+                return False
+            ids = [found[0].id for found in users if isinstance(found, list)]
+            self._project.mergerequests.update(pull.number, {"reviewer_ids": ids})
+        return True
+
+    def compare(self, one: str, other: str) -> Comparison:
+        from gitlab.exceptions import GitlabError
+
+        with self._errors():
+            try:
+                base: Any = self._project.repository_merge_base([one, other])
+            except GitlabError as error:
+                if error.response_code == 400:  # "Could not find ref"
+                    raise RepositoryNotFound(f"{self._app.slug}: {error.error_message}") from error
+                raise
+            # From where they part: what the other one has, and this one lacks.
+            found: Any = self._project.repository_compare(one, other)
+            return Comparison(base["id"], len(found["commits"]))
+
+    @cached_property
+    def _client(self) -> Any:
+        from gitlab import Gitlab
+
+        # Retrying is the workflow's business, where it is visible. The library itself refuses redirects.
+        return Gitlab(
+            self._app.forge_api.removesuffix(API_PATH),
+            private_token=self._token or None,
+            timeout=_TIMEOUT_SECONDS,
+            retry_transient_errors=False,
+        )
+
+    @cached_property
+    def _project(self) -> Project:
+        project: Project = self._client.projects.get(self._app.slug, lazy=True)
+        return project
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        import requests
+        from gitlab.exceptions import GitlabError, RedirectError
+
+        where = f"{self._app.slug} at {self._app.forge_api}"
+        try:
+            yield
+        except RedirectError as error:
+            raise RepositoryNotFound(f"{where}: has moved; check the app's repository") from error
+        except GitlabError as error:
+            status = error.response_code or 0
+            if status in (401, 403):
+                raise ForgeAccessDenied(
+                    f"{where}: credentials refused ({status}); renew the token in {self._app.credentials!r}"
+                    " (needs: scope api, role Developer), then redrive"
+                ) from error
+            if status == 404:
+                raise RepositoryNotFound(
+                    f"{where}: not found, or hidden from these credentials; check the app's repository"
+                ) from error
+            if status == 429 or status >= 500 or not status:
+                raise ForgeUnavailable(
+                    f"{where}: answered {status or 'what is no answer of GitLab'}"
+                ) from error
+            said = " ".join(str(error.error_message).split())[:300]
+            raise ForgeRefused(f"{where}: refused ({status}): {said}") from error
+        except requests.RequestException as error:
+            raise ForgeUnavailable(f"{where}: not reachable ({type(error).__name__})") from error
+
+
+def _pull(found: dict[str, Any]) -> PullRequest:
+    state = _STATES[found["state"]]
+    # A fast-forward leaves neither a merge nor a squash commit: the branch's own head is what was merged.
+    merged = found.get("merge_commit_sha") or found.get("squash_commit_sha") or found["sha"]
+    return PullRequest(
+        number=found["iid"],
+        url=found["web_url"],
+        branch=found["source_branch"],
+        base=found["target_branch"],
+        head_sha=found["sha"],
+        state=state,
+        merge_sha=merged if state is State.MERGED else "",
+    )

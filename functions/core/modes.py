@@ -1,0 +1,25 @@
+"""How far a heal may go. Each mode does what those before it do, and one thing more."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """A team raises it as what is recorded in one mode shows what the next would do."""
+
+    OBSERVE = "observe"
+    """Recorded, grouped and counted."""
+    DIAGNOSE = "diagnose"
+    """A model says the root cause and what to do next."""
+    PROPOSE = "propose"
+    """A patch is made and proven; nobody is asked, and nothing is committed."""
+    PULL_REQUEST = "pull-request"
+    """People are asked about the patch, and what they approve becomes a pull request."""
+
+    @property
+    def next_higher(self) -> Mode | None:
+        """The mode that goes one step further; None for the highest."""
+        modes = list(Mode)
+        place = modes.index(self) + 1
+        return modes[place] if place < len(modes) else None

@@ -1,0 +1,135 @@
+"""Data that newly goes where people or other systems read it: logs, error texts, results. Said, not refused:
+whether a record may stand there is for a person to know."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.capabilities.code import dotted, functions_of
+
+_SENSITIVE = re.compile(
+    r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"
+    r"|address|birth|credential|private|cvv|account_number"
+)
+_LOGS = re.compile(
+    r"(?i)(?:.*\.)?_*(?:log|logger|logging)\w*\.(?:debug|info|warning|warn|error|exception|critical|log)"
+)
+_PRINTS = frozenset({"print", "warnings.warn", "sys.stdout.write", "sys.stderr.write"})
+_PLAIN_CALLS = frozenset(
+    (
+        *("len", "str", "repr", "type", "sorted", "round", "int", "float", "min", "max", "sum", "get"),
+        *("join", "format", "list", "strip", "isoformat", "keys", "set", "getattr", "lower", "upper"),
+    )
+)
+
+
+def warnings(candidate: Candidate) -> tuple[str, ...]:
+    """One sentence for each place at which more is told than before."""
+    found: list[str] = []
+    for change in candidate.python_changes:
+        old, new = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        if new is not None and not is_test(change.path):
+            found += [
+                f"{text} ({change.path}:{line})." for line, text in _new(old or ast.Module([], []), new)
+            ]
+    return tuple(found)
+
+
+def _new(old: ast.Module, new: ast.Module) -> Iterator[tuple[int, str]]:
+    records = _records(new)
+    known = Counter(text for _, text in _told(old, records | _records(old)))
+    for line, text in _told(new, records):
+        if known[text] > 0:
+            known[text] -= 1
+        else:
+            yield line, text
+
+
+def _told(module: ast.Module, records: set[str]) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module):
+        where, parts = _sink(node)
+        for part in parts:
+            if _is_much(part, records):
+                yield node.lineno, f"The patch puts {_short(part)} into {where}"  # type: ignore[attr-defined] # a sink is a call or a statement
+    for name, function in functions_of(module).items():
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
+                for key in node.value.keys:
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        yield node.lineno, f"The patch makes {name} give {key.value!r} as well"
+
+
+def _sink(node: ast.AST) -> tuple[str, list[ast.expr]]:
+    """Where data goes, and the data."""
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        return "the text of an error", _data(node.exc)
+    if isinstance(node, ast.Call):
+        name = dotted(node.func)
+        if _LOGS.fullmatch(name):
+            return "the log", _data(node)
+        if name in _PRINTS:
+            return "the output", _data(node)
+    return "", []
+
+
+def _data(call: ast.Call) -> list[ast.expr]:
+    """What of the arguments is no fixed text, taken out of formats."""
+    found: list[ast.expr] = []
+    waiting = [
+        *call.args,
+        *(k.value for k in call.keywords if k.arg not in ("exc_info", "stack_info", "stacklevel")),
+    ]
+    for part in waiting:
+        if isinstance(part, ast.JoinedStr):
+            waiting += part.values
+        elif isinstance(part, ast.FormattedValue):
+            waiting.append(part.value)
+        elif isinstance(part, ast.BinOp):
+            waiting += [part.left, part.right]
+        elif isinstance(part, ast.Tuple | ast.List):
+            waiting += part.elts
+        elif isinstance(part, ast.Dict):
+            waiting += part.values
+        elif not isinstance(part, ast.Constant):
+            found.append(part)
+    return found
+
+
+def _is_much(part: ast.expr, records: set[str]) -> bool:
+    """A whole record, a field whose name says that it is private, or what is fetched for the purpose."""
+    if isinstance(part, ast.Name) and (part.id in records or _SENSITIVE.search(part.id)):
+        return True
+    names = [n.attr for n in ast.walk(part) if isinstance(n, ast.Attribute)]
+    names += [
+        str(n.value) for n in ast.walk(part) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
+    if any(_SENSITIVE.search(name) for name in names):
+        return True
+    calls = [dotted(n.func).rpartition(".")[2] for n in ast.walk(part) if isinstance(n, ast.Call)]
+    whole = isinstance(part, ast.Call) and any(_is_much(argument, records) for argument in part.args)
+    return whole or any(name not in _PLAIN_CALLS for name in calls)
+
+
+def _records(module: ast.Module) -> set[str]:
+    """Names whose fields the file reads."""
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.value, ast.Name):
+            subscript = isinstance(node, ast.Subscript)
+            called = isinstance(node, ast.Attribute) and node.attr in _METHODS
+            if subscript or not called:
+                found.add(node.value.id)
+    return found
+
+
+_METHODS = frozenset(dir(str)) | frozenset(dir(int)) | frozenset({"isoformat", "name", "value"})
+
+
+def _short(node: ast.expr) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"

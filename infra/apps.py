@@ -1,0 +1,166 @@
+"""The registered apps as people manage them: looked at, paused, renamed, removed with all that is theirs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from functions.core.app import CREDENTIALS_PATH, App
+from functions.core.approvers import with_links
+from functions.core.errors import AppInvalid
+from functions.core.incident import Incident
+from infra.errors import Exit, UserError
+from infra.names import REGISTRY_PATH, SLACK_SIGNING_PATH, WEBHOOKS_PATH
+from infra.nearest import unknown
+from infra.registration import claimed_by_others, unsubscribe, write_entry
+from infra.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+SECRETS = (CREDENTIALS_PATH, WEBHOOKS_PATH, SLACK_SIGNING_PATH)
+"""Below each of these an app may have a parameter of its own, under its name."""
+
+
+def find(target: Target, name: str) -> App:
+    """The app of this name. Raises UserError where there is none, or where its entry is broken."""
+    entries = target.registry.entries()
+    if name not in entries:
+        raise unknown("app", name, entries, f"register it: selfheal configure {name}{target.flag}")
+    found = entries[name]
+    if isinstance(found, AppInvalid):
+        raise UserError(
+            f"the entry of {name} is broken: {found}",
+            f"mend it: selfheal configure {name} --file FILE{target.flag}, or remove it:"
+            f" selfheal apps remove {name}{target.flag}",
+        )
+    return found
+
+
+def pause(target: Target, app: App, paused: bool) -> App:
+    """Record the app's errors and heal none; or heal them again."""
+    app = replace(app, paused=paused)
+    write_entry(target, app)
+    return app
+
+
+def under_way(target: Target, name: str) -> list[Incident]:
+    """The app's incidents whose heals go on, or are about to."""
+    return [incident for incident in target.incidents.every(name) if incident.status.goes_on]
+
+
+def remove(target: Target, name: str) -> list[str]:
+    """Remove an app with all that is its own, also one whose entry is broken; what was removed, in words.
+
+    Its incidents stay, as the record. Safe to repeat: what is gone already is passed over. The subscriptions
+    go first, so that nothing more is delivered for it; its entry last, so that a second run finds the rest.
+    """
+    groups, approvers = _own(target, name)
+    done = [f"subscription of {group}" for group in groups if unsubscribe(target, group)]
+    elsewhere = {
+        one for other in target.registry.apps() if other.name != name for one in with_links(other.approvers)
+    }
+    done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
+    ssm = target.session.client("ssm")
+    parameters = [f"{path}/{name}" for path in SECRETS] + [f"{REGISTRY_PATH}/{name}"]
+    return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
+
+
+def _own(target: Target, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The log groups that are this app's alone, and its approvers, as far as its entry can be read."""
+    text = target.session.client("ssm").get_parameter(Name=f"{REGISTRY_PATH}/{name}")["Parameter"]["Value"]
+    with suppress(ValueError):
+        entry: Any = json.loads(text)
+        if isinstance(entry, dict):
+            groups = tuple(map(str, entry.get("log_groups") or ()))
+            others = claimed_by_others(target, name, groups)
+            approvers = tuple(map(str, entry.get("approvers") or ()))
+            return tuple(group for group in groups if group not in others), approvers
+    return (), ()
+
+
+def _unsubscribe_persons(target: Target, addresses: set[str]) -> list[str]:
+    """End the mail subscriptions of people who approve nothing more."""
+    if not addresses:
+        return []
+    sns = target.session.client("sns")
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(
+        TopicArn=target.output("PersonalTopicArn")
+    )
+    done = []
+    for row in (row for page in pages for row in page["Subscriptions"]):
+        # One that was never confirmed has no ARN, and goes away by itself.
+        if row["Endpoint"] in addresses and row["SubscriptionArn"].startswith("arn:"):
+            sns.unsubscribe(SubscriptionArn=row["SubscriptionArn"])
+            done.append(f"mails to {row['Endpoint']}")
+    return done
+
+
+def _delete(ssm: SSMClient, parameter: str) -> bool:
+    try:
+        ssm.delete_parameter(Name=parameter)
+    except ssm.exceptions.ParameterNotFound:
+        return False
+    return True
+
+
+def rename(target: Target, app: App, name: str) -> int:
+    """Give an app another name: its entry, its secrets and its incidents; how many of these there were.
+
+    Safe to repeat after it broke off. Raises UserError for a name that is taken or is none, and while heals
+    of the app are under way, which would not find it any more.
+    """
+    try:
+        renamed = App.from_json(name, app.to_json() | {"credentials": ""})
+    except AppInvalid as error:
+        raise UserError(str(error), exit_code=Exit.USAGE) from error
+    taken = target.registry.entries().get(name)
+    if taken and not (isinstance(taken, App) and taken.log_groups == app.log_groups):
+        raise UserError(
+            f"there is an app {name!r} already", f"look at it: selfheal apps show {name}{target.flag}"
+        )
+    if going_on := under_way(target, app.name):
+        raise UserError(
+            f"{len(going_on)} heals of {app.name} are under way, such as {going_on[0].incident_id}",
+            f"wait for them, or decide them: selfheal incidents --app {app.name} --status open{target.flag}",
+        )
+    ssm = target.session.client("ssm")
+    for path in SECRETS:
+        _copy_secret(target, ssm, f"{path}/{app.name}", f"{path}/{name}")
+    if app.credentials:
+        renamed = replace(renamed, credentials=renamed.credentials_parameter)
+    write_entry(target, renamed)
+    _delete(ssm, f"{REGISTRY_PATH}/{app.name}")
+    moved = [_move(target, incident, name) for incident in target.incidents.every(app.name)]
+    for path in SECRETS:
+        _delete(ssm, f"{path}/{app.name}")
+    return len(moved)
+
+
+def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:
+    try:
+        value = ssm.get_parameter(Name=old, WithDecryption=True)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return
+    key = target.output("DataKeyArn")
+    ssm.put_parameter(Name=new, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
+
+
+def _move(target: Target, incident: Incident, app: str) -> None:
+    """The same incident under the app's new name. It is never NEW, so that nothing starts by it."""
+    dynamodb = target.session.resource("dynamodb")
+    table = dynamodb.Table(target.output("IncidentsTable"))
+    moved = f"{app}-{incident.fingerprint}"
+    item = table.get_item(Key={"incident_id": incident.incident_id}, ConsistentRead=True)["Item"]
+    # Counted on from what was counted (see functions/core/recorder.py): else it would seem to stand still.
+    dynamodb.Table(target.output("DeliveriesTable")).put_item(
+        Item={
+            "delivery_id": f"count#{moved}#0",
+            "occurrences": item.get("occurrences", 0),
+            "ttl": item.get("ttl", 0),
+        }
+    )
+    table.put_item(Item=item | {"incident_id": moved, "app": app})
+    table.delete_item(Key={"incident_id": incident.incident_id})

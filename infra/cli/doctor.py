@@ -1,0 +1,82 @@
+"""`doctor`: what is wrong with a deployment and its apps, and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from functions.core.app import App
+from infra import apps
+from infra.cli import options
+from infra.cli.connect import connect
+from infra.cli.console import out, plain, print_document
+from infra.doctor import app as of_app
+from infra.doctor import forge as of_forge
+from infra.doctor import stack as of_stack
+from infra.doctor.checks import Finding, examine
+from infra.doctor.seen import SeenApp, SeenStack
+from infra.errors import UserError
+from infra.target import Target
+
+
+def doctor(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[APP]", help="Only this app.", autocompletion=options.complete_app),
+    ] = None,
+    local: options.Local = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find what is wrong with the deployment and its apps, and say the command that mends it.
+
+    It looks with your own rights, also at the forge, and changes nothing.
+    """
+    target = connect(local)
+    findings = []
+    for finding in look(target, name):
+        findings.append(finding)
+        if not as_json:
+            _tell(finding)
+    faults = [finding for finding in findings if not finding.passed]
+    if as_json:
+        print_document("doctor/1", {"app": name, "findings": [asdict(finding) for finding in findings]})
+    elif not faults:
+        out.print(plain(f"{len(findings)} checks, nothing found.", "green"))
+    if faults:
+        raise UserError(f"{len(faults)} of {len(findings)} checks found something", faults[0].mend)
+
+
+def look(target: Target, name: str | None) -> Iterator[Finding]:
+    """The deployment's findings, unless one app is asked about; then those of each app, and of its forge."""
+    if name:
+        yield from _of_app(target, apps.find(target, name))
+        return
+    yield from examine(of_stack.CHECKS, SeenStack(target))
+    for app in target.registry.apps():
+        yield from _of_app(target, app)
+
+
+def _of_app(target: Target, app: App) -> Iterator[Finding]:
+    seen = SeenApp(target, app)
+    # The embedded run's mails go to its inbox and nobody confirms them; its forge protects no branch.
+    left_out = (of_app.approver_never_confirmed, of_forge.branch_is_not_protected) if target.local else ()
+    yield from _named(app, examine([c for c in of_app.CHECKS if c not in left_out], seen))
+    if not seen.token_problem:
+        at_forge = of_forge.look(app, seen.token, target.flag)
+        yield from _named(app, examine([c for c in of_forge.CHECKS if c not in left_out], at_forge))
+
+
+def _named(app: App, findings: Iterator[Finding]) -> Iterator[Finding]:
+    for found in findings:
+        yield Finding(f"{app.name}: {found.check}", found.passed, found.detail, found.mend)
+
+
+def _tell(finding: Finding) -> None:
+    if finding.passed:
+        out.print(plain("✔ ", "green") + plain(f"not: {finding.check}", "dim"), soft_wrap=True)
+        return
+    out.print(plain("✘ ", "bold red") + plain(f"{finding.check}: {finding.detail}"), soft_wrap=True)
+    out.print(plain(f"  {finding.mend}", "cyan"), soft_wrap=True)

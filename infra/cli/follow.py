@@ -1,0 +1,59 @@
+"""Following a heal: each state as it is left, until there is nothing more to wait for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from functions.core.incident import Incident, Status
+from infra.cli.console import duration, out, plain, status_text
+from infra.cli.history import Visit, read_history
+from infra.target import Target
+
+_POLL_SECONDS = 1.0
+
+Shown = set[tuple[str, datetime]]
+
+
+def following(
+    target: Target,
+    incident: Incident,
+    until: Callable[[Incident], bool],
+    *,
+    quiet: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Incident:
+    """Print what happens from now on, until `until` says so of the incident; the incident then.
+
+    What is over already is printed first. quiet: print nothing. Ctrl-C raises KeyboardInterrupt, as ever:
+    the heal itself does not notice.
+    """
+    shown: Shown = set()
+    told: Status | None = None
+    while True:
+        incident = target.incidents.get(incident.incident_id)
+        if not quiet:
+            if incident.execution_arn:
+                _print_new(read_history(target, incident)[1], shown)
+            if incident.status is not told:
+                out.print(Text("  ") + status_text(incident.status))
+                told = incident.status
+        if until(incident):
+            return incident
+        sleep(_POLL_SECONDS)
+
+
+def _print_new(visits: list[Visit], shown: Shown) -> None:
+    for visit in visits:
+        key = (visit.state, visit.entered)
+        if visit.outcome != "running" and visit.kind != "Choice" and key not in shown:
+            shown.add(key)
+            mark = Text("✔ ", "green") if visit.outcome == "done" else Text("✘ ", "bold red")
+            took = duration(visit.seconds(datetime.now(UTC)))
+            line = mark + plain(f"{visit.entered:%H:%M:%S}  {visit.state}  {took}")
+            if visit.error:
+                line += plain(f"  {visit.error}: {visit.cause}", "dim")
+            out.print(line, soft_wrap=True)

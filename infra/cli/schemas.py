@@ -1,0 +1,167 @@
+"""The shapes of what commands print with `--json`, as JSON Schema (draft 7); `selfheal schema` prints them.
+
+A name ends in its version, which is raised when a field goes or changes its meaning. Fields may be added
+within a version, so readers ignore those that they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+FLAG: Schema = {"type": "boolean"}
+ANY: Schema = {"type": "object"}
+BY_STATUS: Schema = {"type": "object", "additionalProperties": COUNT, "description": "incidents per status"}
+
+
+def several(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def maybe(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(description: str = "", **fields: Schema) -> Schema:
+    """An object that has at least these fields."""
+    found: Schema = {"type": "object", "required": sorted(fields), "properties": fields}
+    return found | ({"description": description} if description else {})
+
+
+LISTED = record(
+    incident_id=TEXT,
+    app=TEXT,
+    status=TEXT,
+    error_class=TEXT,
+    error_type=TEXT,
+    title=TEXT,
+    place={**TEXT, "description": "file and function of the app's innermost frame"},
+    occurrences=COUNT,
+    first_seen={**TEXT, "description": "ISO 8601 in UTC"},
+    last_seen=TEXT,
+    generation=COUNT,
+    execution_arn=TEXT,
+    attempts=COUNT,
+    cost_usd=NUMBER,
+    pull_request_url=TEXT,
+    reason=TEXT,
+    next_action=TEXT,
+)
+INCIDENT: Schema = LISTED | {
+    "properties": LISTED["properties"]
+    | {"sample": {**TEXT, "description": "log text of one occurrence, redacted"}, "frames": several(ANY)},
+    "required": [*LISTED["required"], "frames", "sample"],
+}
+ANSWER = record(
+    "model: as it was asked for; answered_by: what really answered; cost_usd: what that cost",
+    model=TEXT,
+    answered_by=TEXT,
+    note=TEXT,
+    cost_usd=NUMBER,
+    list_price_usd=NUMBER,
+)
+CHANGED = record(incident_id=TEXT, status=TEXT, generation=COUNT)
+STARTED_OVER: dict[str, Schema] = {
+    "dry_run": FLAG,
+    "chosen": several(TEXT),
+    "changed": several(CHANGED),
+    "missed": {**several(TEXT), "description": "ids that changed in the meantime and were left alone"},
+}
+APP = record(
+    app=TEXT,
+    broken={**TEXT, "description": "what is wrong with its entry, empty where nothing is"},
+    mode=TEXT,
+    paused=FLAG,
+    repository=TEXT,
+    log_groups=several(TEXT),
+    open=COUNT,
+    incidents=COUNT,
+)
+FINDING = record(
+    check=TEXT, passed=FLAG, detail=TEXT, mend={**TEXT, "description": "the command that mends it"}
+)
+
+SHAPES: dict[str, dict[str, Schema]] = {
+    "incidents/1": {
+        "total": {**COUNT, "description": "how many match"},
+        "shown": {**COUNT, "description": "how many of them are in `incidents`"},
+        "by_status": BY_STATUS,
+        "incidents": several(LISTED),
+    },
+    "show/1": {
+        "incident": INCIDENT,
+        "source": maybe(ANY),
+        "answer": maybe(ANSWER),
+        "next": several(record(why=TEXT, command=TEXT)),
+        "proposal": maybe(ANY),
+        "patch": maybe(TEXT),
+        "evidence": maybe(ANY),
+        "decisions": several(ANY),
+    },
+    "history/1": {
+        "execution_arn": TEXT,
+        "status": TEXT,
+        "redrive_count": COUNT,
+        "started": TEXT,
+        "stopped": maybe(TEXT),
+        "states": several(ANY),
+    },
+    "decision/1": {"standing": TEXT, "approval": maybe(ANY)},
+    "redrive/1": {
+        "dry_run": FLAG,
+        "heals": several(
+            record(incident_id=TEXT, execution_arn=TEXT, state=TEXT, error=TEXT, redriven=FLAG, why_not=TEXT)
+        ),
+    },
+    "retry/1": STARTED_OVER,
+    "clear/1": STARTED_OVER,
+    "requeue/1": {
+        "detections": COUNT,
+        "heals": COUNT,
+        "failure_reports": COUNT,
+        "failed_again": several(TEXT),
+    },
+    "prompt/1": {
+        "attempt": COUNT,
+        "model": TEXT,
+        "tokens": COUNT,
+        "parts": several(ANY),
+        "system": TEXT,
+        "user": TEXT,
+        "sent_later": several(ANY),
+    },
+    "apps/1": {"apps": several(APP)},
+    "app/1": {"app": TEXT, "entry": {**ANY, "description": "as in Parameter Store"}, "by_status": BY_STATUS},
+    "paused/1": {"app": TEXT, "paused": FLAG},
+    "renamed/1": {"app": TEXT, "was": TEXT, "incidents": COUNT},
+    "removed/1": {"app": TEXT, "removed": several(TEXT)},
+    "stopped/1": {"stopped": FLAG, "under_way": several(TEXT)},
+    "started/1": {
+        "was_stopped": FLAG,
+        "resumed": several(TEXT),
+        "ended": several(TEXT),
+        "held": several(TEXT),
+    },
+    "doctor/1": {"app": maybe(TEXT), "findings": several(FINDING)},
+    "smoke/1": {"checks": several(record(name=TEXT, passed=FLAG, detail=TEXT))},
+    "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},
+    "explain/1": {"errors": several(ANY)},
+    "try/1": {
+        "outcome": TEXT,
+        "reason": TEXT,
+        "frames": several(ANY),
+        "diff": TEXT,
+        "evidence": several(ANY),
+    },
+}
+"""Name → fields beside `schema`, which every document has and which is its name."""
+
+
+def schema(name: str) -> Schema:
+    """The JSON Schema of a document. Raises KeyError."""
+    fields = {"schema": {"const": name}} | SHAPES[name]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": name, **record(**fields)}

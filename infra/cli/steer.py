@@ -1,0 +1,92 @@
+"""`stop` and `start`: all healing of a deployment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from functions.core.incident import Incident, Status
+from functions.core.switch import Switch
+from functions.report_failure.failure import STOPPED
+from infra.cli import options
+from infra.cli.connect import connect
+from infra.cli.console import out, plain, print_document
+from infra.cli.decide import identity
+from infra.cli.redrive import redrive_all
+from infra.names import SWITCH_PARAMETER
+from infra.target import Target
+
+_HELD = "healing was stopped"
+"""How the reason of what was held back begins (see `functions.core.switch`)."""
+
+
+def switch(target: Target) -> Switch:
+    """The switch of a deployment."""
+    return Switch(SWITCH_PARAMETER, target.session.client("ssm"))
+
+
+def stop(
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; whoever wonders is told.")] = "",
+    local: options.Local = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Stop all healing, of all apps. Errors are recorded all the same; nothing is lost.
+
+    Heals that are under way end at their next step, and `selfheal start` resumes them there. Whatever waits
+    for a decision goes on waiting; what is approved is committed once healing goes on.
+    """
+    target = connect(local)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    switch(target).stop(identity(target), now, reason)
+    under_way = [i.incident_id for i in target.incidents.every() if i.status in (Status.NEW, Status.HEALING)]
+    if as_json:
+        print_document("stopped/1", {"stopped": True, "under_way": under_way})
+        return
+    out.print(plain("All healing is stopped: no step of any heal begins any more.", "yellow"))
+    if under_way:
+        out.print(plain(f"{len(under_way)} heals are under way; each ends at its next step."))
+    out.print(plain(f"Go on with: selfheal start{target.flag}"))
+
+
+def start(
+    no_resume: Annotated[
+        bool, typer.Option("--no-resume", help="Leave the heals that were ended where they are.")
+    ] = False,
+    local: options.Local = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let healing go on, and resume the heals that `selfheal stop` ended, each where it was."""
+    target = connect(local)
+    was_stopped = switch(target).start()
+    incidents = target.incidents.every()
+    ended = [i for i in incidents if i.status is Status.FAILED and i.reason.startswith("Stopped before ")]
+    resumed = [] if no_resume else [c for c, did in redrive_all(target, ended, error=STOPPED) if did]
+    held = [i for i in incidents if i.status is Status.SUPPRESSED and i.reason.startswith(_HELD)]
+    if as_json:
+        print_document(
+            "started/1",
+            {
+                "was_stopped": was_stopped,
+                "resumed": [candidate.incident.incident_id for candidate in resumed],
+                "ended": _ids(ended),
+                "held": _ids(held),
+            },
+        )
+        return
+    out.print(plain("Healing goes on." if was_stopped else "Healing was not stopped.", "green"))
+    for candidate in resumed:
+        out.print(plain(f"✔ {candidate.incident.incident_id}  resumes at {candidate.state}"), soft_wrap=True)
+    if no_resume and ended:
+        out.print(plain(f"{len(ended)} heals were ended: selfheal redrive --failed{target.flag}"))
+    if held:
+        again = f"selfheal retry --status SUPPRESSED --search '{_HELD}'{target.flag}"
+        out.print(
+            plain(f"{len(held)} errors were recorded in the meantime. They are healed when they are seen")
+        )
+        out.print(plain(f"again, or now: {again}"))
+
+
+def _ids(incidents: list[Incident]) -> list[str]:
+    return [incident.incident_id for incident in incidents]

@@ -1,0 +1,236 @@
+"""What may be wrong with an app's entry, and with what it names in the AWS account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from functions.core.app import App
+from functions.core.incident import ErrorClass
+from infra.doctor.checks import Check, Fault
+from infra.subscription import FILTER_NAME, FILTER_PATTERN
+
+_MOST_FILTERS = 2
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A subscription filter of a log group."""
+
+    name: str
+    destination: str
+    pattern: str
+
+
+class AppSeen(Protocol):
+    """What the checks below look at."""
+
+    @property
+    def app(self) -> App: ...
+    @property
+    def flag(self) -> str: ...
+    @property
+    def detect_errors(self) -> str:
+        """ARN that log groups are to be subscribed to."""
+
+    @property
+    def filters(self) -> Mapping[str, Sequence[Filter] | None]:
+        """The app's log groups and their filters; None for a group that does not exist."""
+
+    @property
+    def claimed_by_others(self) -> Mapping[str, str]: ...
+    @property
+    def token_problem(self) -> str:
+        """Why its token cannot be used, "" where it can, or there is none."""
+
+    @property
+    def model_notes(self) -> Sequence[str]: ...
+    @property
+    def pythons(self) -> Sequence[str]: ...
+    @property
+    def project_exists(self) -> bool:
+        """Its CodeBuild project; true where it names none."""
+
+    @property
+    def unconfirmed(self) -> Sequence[str]:
+        """Approvers with a mail address who have not confirmed that they want mails."""
+
+    @property
+    def missing_identities(self) -> Sequence[str]:
+        """Approvers that are IAM users or roles of this account and do not exist."""
+
+
+def app_is_paused(seen: AppSeen) -> Fault | None:
+    """Its errors are recorded, and none is healed."""
+    name = seen.app.name
+    return Fault(f"{name} is paused", f"selfheal apps resume {name}{seen.flag}") if seen.app.paused else None
+
+
+def log_group_is_gone(seen: AppSeen) -> Fault | None:
+    """It does not exist in this account and region."""
+    for group, filters in seen.filters.items():
+        if filters is None:
+            return Fault(
+                f"log group {group} does not exist here",
+                f"selfheal configure {seen.app.name} --log-group GROUP{seen.flag}",
+            )
+    return None
+
+
+def log_group_has_no_room(seen: AppSeen) -> Fault | None:
+    """Its two subscription filters are others'."""
+    for group, filters in seen.filters.items():
+        names = [one.name for one in filters or ()]
+        if FILTER_NAME not in names and len(names) >= _MOST_FILTERS:
+            return Fault(
+                f"log group {group} has two filters already: {', '.join(names)}",
+                f"aws logs delete-subscription-filter --log-group-name {group} --filter-name {names[0]}",
+            )
+    return None
+
+
+def log_group_is_not_subscribed(seen: AppSeen) -> Fault | None:
+    """Its errors reach nobody: there is no filter of ours, or it leads elsewhere."""
+    for group, filters in seen.filters.items():
+        own = [one for one in filters or () if one.name == FILTER_NAME]
+        if filters is None or (not own and len(filters) >= _MOST_FILTERS):
+            continue
+        if not own or own[0].destination != seen.detect_errors:
+            where = f"leads to {own[0].destination}" if own else "has no subscription of ours"
+            return Fault(f"log group {group} {where}", f"selfheal configure {seen.app.name}{seen.flag}")
+    return None
+
+
+def subscription_is_older_than_this_command(seen: AppSeen) -> Fault | None:
+    """Its filter lets through what an earlier version took for errors."""
+    for group, filters in seen.filters.items():
+        if any(one.name == FILTER_NAME and one.pattern != FILTER_PATTERN for one in filters or ()):
+            return Fault(
+                f"the filter of {group} is of another version",
+                f"selfheal configure {seen.app.name}{seen.flag}",
+            )
+    return None
+
+
+def log_group_is_claimed_twice(seen: AppSeen) -> Fault | None:
+    """Two apps claim it; which one gets an error is chance."""
+    for group, other in seen.claimed_by_others.items():
+        return Fault(f"log group {group} belongs to {other}, too", f"selfheal apps remove {other}{seen.flag}")
+    return None
+
+
+def there_is_no_token(seen: AppSeen) -> Fault | None:
+    """Without one a private repository cannot be read, and no pull request can be opened."""
+    if seen.app.credentials:
+        return None
+    return Fault(
+        f"{seen.app.name} has no token for {seen.app.host}",
+        f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}",
+    )
+
+
+def token_cannot_be_used(seen: AppSeen) -> Fault | None:
+    """It is gone, or is for another host."""
+    if not seen.token_problem:
+        return None
+    return Fault(seen.token_problem, f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}")
+
+
+def model_cannot_be_asked(seen: AppSeen) -> Fault | None:
+    """It is not enabled, legacy, not in the region, lacks the maker's form, or its price is unknown."""
+    notes = "; ".join(seen.model_notes)
+    return Fault(notes, f"selfheal configure {seen.app.name} --model MODEL{seen.flag}") if notes else None
+
+
+def interpreter_is_missing(seen: AppSeen) -> Fault | None:
+    """The Python that the entry names is none on which tests run."""
+    if not seen.app.python or seen.app.python in seen.pythons:
+        return None
+    return Fault(
+        f"Python {seen.app.python} is none of {', '.join(seen.pythons)}",
+        f"selfheal configure {seen.app.name} --python {seen.pythons[-1]}{seen.flag}",
+    )
+
+
+def build_project_is_missing(seen: AppSeen) -> Fault | None:
+    """Its tests run in a CodeBuild project that does not exist."""
+    if seen.project_exists:
+        return None
+    return Fault(
+        f"there is no CodeBuild project {seen.app.codebuild_project}",
+        f"selfheal configure {seen.app.name} --set codebuild_project={seen.flag}",
+    )
+
+
+def budget_is_nothing(seen: AppSeen) -> Fault | None:
+    """No model may be asked: each heal ends with that."""
+    if seen.app.daily_budget_usd > 0:
+        return None
+    return Fault(
+        "its daily budget is 0", f"selfheal configure {seen.app.name} --set daily_budget_usd=10{seen.flag}"
+    )
+
+
+def class_does_not_exist(seen: AppSeen) -> Fault | None:
+    """`heal_classes` names what is no class of errors."""
+    wrong = [name for name in seen.app.heal_classes if name not in list(ErrorClass)]
+    if not wrong:
+        return None
+    return Fault(
+        f"{', '.join(wrong)}: there is no such class of errors",
+        f"selfheal configure {seen.app.name} --set 'heal_classes=[\"code\"]'{seen.flag}",
+    )
+
+
+def approver_never_confirmed(seen: AppSeen) -> Fault | None:
+    """A person who gets no mails never has a link, and so can never decide."""
+    if not seen.unconfirmed:
+        return None
+    return Fault(
+        f"not confirmed: {', '.join(seen.unconfirmed)}; AWS sends them the question again with this, and they"
+        " follow its link",
+        f"selfheal configure {seen.app.name}{seen.flag}",
+    )
+
+
+def approver_cannot_press_buttons(seen: AppSeen) -> Fault | None:
+    """Slack users decide with buttons, which need the signing secret of the Slack app."""
+    slack = [one for one in seen.app.approvers if one.startswith("slack:")]
+    if not slack or seen.app.slack_buttons:
+        return None
+    return Fault(
+        f"{', '.join(slack)} can never decide: questions in Slack have no buttons",
+        f"selfheal configure {seen.app.name} --slack-signing-secret-file FILE{seen.flag}",
+    )
+
+
+def approver_does_not_exist(seen: AppSeen) -> Fault | None:
+    """An IAM user or role that is not there can never decide."""
+    if not seen.missing_identities:
+        return None
+    return Fault(
+        f"{', '.join(seen.missing_identities)} can never decide: there is no such user or role",
+        f"selfheal configure {seen.app.name} --file FILE{seen.flag}",
+    )
+
+
+CHECKS: tuple[Check[AppSeen], ...] = (
+    app_is_paused,
+    log_group_is_gone,
+    log_group_has_no_room,
+    log_group_is_not_subscribed,
+    subscription_is_older_than_this_command,
+    log_group_is_claimed_twice,
+    there_is_no_token,
+    token_cannot_be_used,
+    model_cannot_be_asked,
+    interpreter_is_missing,
+    build_project_is_missing,
+    budget_is_nothing,
+    class_does_not_exist,
+    approver_never_confirmed,
+    approver_cannot_press_buttons,
+    approver_does_not_exist,
+)

@@ -1,0 +1,52 @@
+"""What a check is, and how checks are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.errors import SelfHealError
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and the command (or, where there is none, the deed) that mends it."""
+
+    detail: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one check. mend: "" where nothing is to be mended."""
+
+    check: str
+    passed: bool
+    detail: str = ""
+    mend: str = ""
+
+
+Check = Callable[[Seen], Fault | None]
+"""Its name says what it finds, its docstring what that means."""
+
+
+def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[Finding]:
+    """Run each check. One that may not look says so, and is no reason to give up the others."""
+    for check in checks:
+        name = check.__name__.replace("_", " ")
+        try:
+            fault = check(seen)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            yield Finding(
+                name, False, f"could not look: {code} at {error.operation_name}", "selfheal policy operator"
+            )
+        except (BotoCoreError, SelfHealError) as error:
+            yield Finding(name, False, f"could not look: {error}", "mend what it says, and ask again")
+        else:
+            yield Finding(name, not fault, fault.detail if fault else "", fault.mend if fault else "")

@@ -1,0 +1,190 @@
+"""What may be wrong at the forge: whether the app's token may do what a heal does there, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from functions.core.app import App
+from functions.core.archive import DEFAULT_LIMITS
+from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
+from functions.core.forge import connect, forge_errors
+from infra.doctor.checks import Check, Fault
+
+Found = TypeVar("Found")
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeSeen:
+    """What the forge says of an app's repository. unreachable, refused, hidden: the message of that failure,
+    "" where there was none; what lies behind a failure is then unknown."""
+
+    app: App
+    flag: str = ""
+    unreachable: str = ""
+    refused: str = ""
+    hidden: str = ""
+    may_push: bool = True
+    administers: bool = False
+    archived: bool = False
+    kilobytes: int = 0
+    has_branch: bool = True
+    protected: bool = True
+    has_revision: bool = True
+    strangers: Sequence[str] = ()
+    """Reviewers who are no collaborators."""
+
+
+def look(app: App, token: str, flag: str) -> ForgeSeen:
+    """Ask the forge; nothing is changed there."""
+    try:
+        with forge_errors(app):
+            return _seen(connect(app, token), app, flag)
+    except ForgeUnavailable as error:
+        return ForgeSeen(app, flag, unreachable=str(error))
+    except ForgeAccessDenied as error:
+        return ForgeSeen(app, flag, refused=str(error))
+    except RepositoryNotFound as error:
+        return ForgeSeen(app, flag, hidden=str(error))
+
+
+def _seen(repository: Repository, app: App, flag: str) -> ForgeSeen:
+    permissions = repository.permissions
+    branch = _unless_missing(lambda: repository.get_branch(app.branch))
+    revision = app.revision or app.branch
+    return ForgeSeen(
+        app,
+        flag,
+        may_push=bool(permissions and permissions.push),
+        administers=bool(permissions and permissions.admin),
+        archived=bool(repository.archived),
+        kilobytes=int(repository.size or 0),
+        has_branch=branch is not None,
+        protected=bool(branch and branch.protected),
+        # Made without a request; its message needs one.
+        has_revision=_unless_missing(lambda: repository.get_commit(revision).commit.message) is not None,
+        strangers=tuple(name for name in app.reviewers if not repository.has_in_collaborators(name)),
+    )
+
+
+def _unless_missing(ask: Callable[[], Found]) -> Found | None:
+    from github import GithubException
+
+    try:
+        return ask()
+    except GithubException as error:
+        if error.status in (404, 422):
+            return None
+        raise
+
+
+def forge_cannot_be_reached(seen: ForgeSeen) -> Fault | None:
+    """From here; the functions ask from Lambda."""
+    if not seen.unreachable:
+        return None
+    return Fault(seen.unreachable, f"curl --head {seen.app.forge_api}")
+
+
+def token_is_refused(seen: ForgeSeen) -> Fault | None:
+    """It is expired, revoked, or lacks rights."""
+    return Fault(seen.refused, _renew(seen)) if seen.refused else None
+
+
+def repository_is_hidden(seen: ForgeSeen) -> Fault | None:
+    """It does not exist, or the token cannot see it."""
+    return Fault(seen.hidden, _renew(seen)) if seen.hidden else None
+
+
+def token_is_too_weak(seen: ForgeSeen) -> Fault | None:
+    """It may not push, so that nothing that is approved can be committed."""
+    if seen.may_push:
+        return None
+    return Fault("the token may not push (needs: contents and pull requests, write)", _renew(seen))
+
+
+def token_is_too_strong(seen: ForgeSeen) -> Fault | None:
+    """It may change settings of the repository, such as who must review: more than a heal needs."""
+    if not seen.administers:
+        return None
+    return Fault("the token administers the repository; contents and pull requests suffice", _renew(seen))
+
+
+def repository_is_archived(seen: ForgeSeen) -> Fault | None:
+    """Nothing can be pushed to it."""
+    if not seen.archived:
+        return None
+    return Fault(f"{seen.app.slug} is archived", f"gh repo unarchive {seen.app.slug}")
+
+
+def repository_is_too_large(seen: ForgeSeen) -> Fault | None:
+    """Its history alone is larger than the source tree that a heal may read."""
+    most = DEFAULT_LIMITS.bytes // 1024
+    if seen.kilobytes <= most:
+        return None
+    return Fault(
+        f"{seen.app.slug} has {seen.kilobytes // 1024} MiB; a source tree may have {most // 1024} MiB",
+        f"selfheal try PATH --log FILE --app entry-of-{seen.app.name}.json",
+    )
+
+
+def branch_is_missing(seen: ForgeSeen) -> Fault | None:
+    """Pull requests have nowhere to go."""
+    if seen.has_branch:
+        return None
+    return Fault(
+        f"{seen.app.slug} has no branch {seen.app.branch}",
+        f"selfheal configure {seen.app.name} --branch BRANCH{seen.flag}",
+    )
+
+
+def branch_is_not_protected(seen: ForgeSeen) -> Fault | None:
+    """Whoever has the token, and the token itself, can push to it without a review."""
+    if seen.protected or not seen.has_branch:
+        return None
+    rules = f"repos/{seen.app.slug}/branches/{seen.app.branch}/protection"
+    return Fault(
+        f"{seen.app.branch} can be pushed to without a review", f"gh api -X PUT {rules} --input FILE"
+    )
+
+
+def revision_is_unknown(seen: ForgeSeen) -> Fault | None:
+    """The revision that the entry names is not there."""
+    if seen.has_revision or not seen.app.revision:
+        return None
+    return Fault(
+        f"{seen.app.slug} has no commit {seen.app.revision}",
+        f"selfheal configure {seen.app.name} --set revision=COMMIT{seen.flag}",
+    )
+
+
+def reviewer_is_a_stranger(seen: ForgeSeen) -> Fault | None:
+    """The forge asks only collaborators for reviews."""
+    if not seen.strangers:
+        return None
+    return Fault(
+        f"no collaborators: {', '.join(seen.strangers)}",
+        f"gh api -X PUT repos/{seen.app.slug}/collaborators/{seen.strangers[0]}",
+    )
+
+
+def _renew(seen: ForgeSeen) -> str:
+    return f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}"
+
+
+CHECKS: tuple[Check[ForgeSeen], ...] = (
+    forge_cannot_be_reached,
+    token_is_refused,
+    repository_is_hidden,
+    token_is_too_weak,
+    token_is_too_strong,
+    repository_is_archived,
+    repository_is_too_large,
+    branch_is_missing,
+    branch_is_not_protected,
+    revision_is_unknown,
+    reviewer_is_a_stranger,
+)

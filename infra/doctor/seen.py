@@ -1,0 +1,220 @@
+"""Looking at a deployment and an app in AWS, each thing when a check asks for it. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+
+from functions.core.app import App
+from functions.core.approvers import with_links
+from functions.core.errors import AppInvalid, PermanentError
+from functions.core.names import function_name
+from functions.core.switch import Switch
+from functions.harness.interpreters import VERSIONS
+from infra.catalog import FUNCTIONS
+from infra.doctor.app import Filter
+from infra.model_check import notes_on_models
+from infra.names import LINK_KEY_PARAMETER, STACK_NAME, SWITCH_PARAMETER
+from infra.registration import claimed_by_others
+from infra.target import OUTPUTS, Target
+
+_QUEUES = {
+    "log deliveries": "FailedDetectionsUrl",
+    "heals": "UnstartedHealsUrl",
+    "failure reports": "UnreportedFailuresUrl",
+}
+_PIPE = "self-heal-workflow"
+
+
+@dataclass(frozen=True)
+class SeenStack:
+    """A deployment; `infra.doctor.stack.StackSeen` says what each thing is."""
+
+    target: Target
+
+    @property
+    def flag(self) -> str:
+        return self.target.flag
+
+    def _client(self, service: str) -> Any:
+        return self.target.session.client(service)  # type: ignore[call-overload]  # any service
+
+    @cached_property
+    def _stack(self) -> Any:
+        return self._client("cloudformation").describe_stacks(StackName=STACK_NAME)
+
+    @property
+    def status(self) -> str:
+        return str(self._stack["Stacks"][0]["StackStatus"])
+
+    @property
+    def skew_seconds(self) -> float:
+        answered = self._stack["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if not answered:
+            return 0.0
+        return (datetime.now(UTC) - parsedate_to_datetime(answered)).total_seconds()
+
+    @property
+    def missing_outputs(self) -> Sequence[str]:
+        return [name for name in OUTPUTS if name not in self.target.outputs]
+
+    @property
+    def topic_arn(self) -> str:
+        return self.target.output("TopicArn")
+
+    @property
+    def subscribers(self) -> Mapping[str, int]:
+        found = self._client("sns").get_topic_attributes(TopicArn=self.topic_arn)["Attributes"]
+        return {
+            "confirmed": int(found.get("SubscriptionsConfirmed", 0)),
+            "pending": int(found.get("SubscriptionsPending", 0)),
+        }
+
+    @property
+    def has_link_key(self) -> bool:
+        ssm = self._client("ssm")
+        try:
+            ssm.get_parameter(Name=LINK_KEY_PARAMETER)  # encrypted, as it stays
+        except ssm.exceptions.ParameterNotFound:
+            return False
+        return True
+
+    @property
+    def stopped(self) -> str:
+        return Switch(SWITCH_PARAMETER, self._client("ssm")).stopped()
+
+    @property
+    def queued(self) -> Mapping[str, int]:
+        name = "ApproximateNumberOfMessages"
+        sqs = self._client("sqs")
+        urls = {what: self.target.output(output) for what, output in _QUEUES.items()}
+        return {
+            what: int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+            for what, url in urls.items()
+        }
+
+    @property
+    def pipe_state(self) -> str:
+        return str(self._client("pipes").describe_pipe(Name=_PIPE)["CurrentState"])
+
+    @property
+    def rule_states(self) -> Mapping[str, str]:
+        machine = self.target.output("StateMachineArn")
+        rules = self._client("events").list_rules(NamePrefix=STACK_NAME)["Rules"]
+        return {rule["Name"]: rule["State"] for rule in rules if machine in rule.get("EventPattern", "")}
+
+    @property
+    def concurrency(self) -> int:
+        limit = self._client("lambda").get_account_settings()["AccountLimit"]
+        return int(limit["ConcurrentExecutions"])
+
+    @property
+    def sleeping(self) -> Sequence[str]:
+        client = self._client("lambda")
+        names = [function_name(spec.folder) for spec in FUNCTIONS]
+        states = {name: client.get_function_configuration(FunctionName=name).get("State") for name in names}
+        return [name for name, state in states.items() if state not in ("Active", None)]
+
+    @cached_property
+    def apps(self) -> Mapping[str, str]:
+        entries = self.target.registry.entries()
+        return {name: str(found) if isinstance(found, AppInvalid) else "" for name, found in entries.items()}
+
+
+@dataclass(frozen=True)
+class SeenApp:
+    """An app in its deployment; `infra.doctor.app.AppSeen` says what each thing is."""
+
+    target: Target
+    app: App
+
+    @property
+    def flag(self) -> str:
+        return self.target.flag
+
+    def _client(self, service: str) -> Any:
+        return self.target.session.client(service)  # type: ignore[call-overload]  # any service
+
+    @property
+    def detect_errors(self) -> str:
+        return self.target.output("DetectErrorsArn")
+
+    @cached_property
+    def filters(self) -> Mapping[str, Sequence[Filter] | None]:
+        return {group: self._filters(group) for group in self.app.log_groups}
+
+    def _filters(self, group: str) -> Sequence[Filter] | None:
+        logs = self._client("logs")
+        try:
+            rows = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        return [Filter(row["filterName"], row["destinationArn"], row["filterPattern"]) for row in rows]
+
+    @property
+    def claimed_by_others(self) -> Mapping[str, str]:
+        return claimed_by_others(self.target, self.app.name, self.app.log_groups)
+
+    @cached_property
+    def token(self) -> str:
+        """The app's token; "" without one. Raises PermanentError for one that cannot be used."""
+        return self.target.registry.credentials(self.app)
+
+    @property
+    def token_problem(self) -> str:
+        try:
+            self.token  # noqa: B018 - read for what it raises
+        except PermanentError as error:
+            return str(error)
+        return ""
+
+    @property
+    def model_notes(self) -> Sequence[str]:
+        # The embedded run has one model, whatever it is called.
+        return [] if self.target.local else notes_on_models(self.target.session, self.app)
+
+    @property
+    def pythons(self) -> Sequence[str]:
+        return VERSIONS
+
+    @property
+    def project_exists(self) -> bool:
+        name = self.app.codebuild_project
+        return not name or bool(self._client("codebuild").batch_get_projects(names=[name])["projects"])
+
+    @property
+    def unconfirmed(self) -> Sequence[str]:
+        wanted = {one for one in with_links(self.app.approvers) if "@" in one}
+        if not wanted:
+            return []
+        pages = self._client("sns").get_paginator("list_subscriptions_by_topic")
+        rows = [
+            row
+            for page in pages.paginate(TopicArn=self.target.output("PersonalTopicArn"))
+            for row in page["Subscriptions"]
+        ]
+        confirmed = {row["Endpoint"] for row in rows if row["SubscriptionArn"].startswith("arn:")}
+        return sorted(wanted - confirmed)
+
+    @property
+    def missing_identities(self) -> Sequence[str]:
+        account = self._client("sts").get_caller_identity()["Account"]
+        iam = self._client("iam")
+        looks = {
+            "user": lambda name: iam.get_user(UserName=name),
+            "role": lambda name: iam.get_role(RoleName=name),
+        }
+        missing = []
+        for arn in self.app.approvers:
+            kind, _, path = arn.rpartition(":")[2].partition("/")
+            # Another account's cannot be looked at from here.
+            if arn.startswith("arn:") and f":{account}:" in arn and kind in looks:
+                try:
+                    looks[kind](path.rpartition("/")[2])
+                except iam.exceptions.NoSuchEntityException:
+                    missing.append(arn)
+        return missing

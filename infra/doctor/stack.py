@@ -1,0 +1,190 @@
+"""What may be wrong with the stack itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from infra.doctor.checks import Check, Fault
+
+DEPLOY = 'cdk deploy --app ".venv/bin/python infra/app.py"'
+_LEAST_CONCURRENCY = 200
+"""Lambda's reservations here, and the 100 that it keeps unreserved, fit into an account with so many."""
+_SKEW_SECONDS = 300
+"""AWS refuses requests that are signed more than five minutes off.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+
+
+class StackSeen(Protocol):
+    """What the checks below look at."""
+
+    @property
+    def flag(self) -> str: ...
+    @property
+    def status(self) -> str:
+        """CloudFormation's."""
+
+    @property
+    def missing_outputs(self) -> Sequence[str]:
+        """Outputs that this version of the command reads and the stack does not have."""
+
+    @property
+    def topic_arn(self) -> str: ...
+    @property
+    def subscribers(self) -> Mapping[str, int]:
+        """`confirmed` and `pending` subscriptions of the team's topic."""
+
+    @property
+    def has_link_key(self) -> bool: ...
+    @property
+    def stopped(self) -> str:
+        """Who stopped all healing, "" where nobody did."""
+
+    @property
+    def queued(self) -> Mapping[str, int]:
+        """Messages in each failure queue."""
+
+    @property
+    def pipe_state(self) -> str: ...
+    @property
+    def rule_states(self) -> Mapping[str, str]:
+        """The stack's rules: name → ENABLED or DISABLED."""
+
+    @property
+    def concurrency(self) -> int:
+        """The account's limit of Lambda executions at once."""
+
+    @property
+    def sleeping(self) -> Sequence[str]:
+        """Functions of ours that are not Active."""
+
+    @property
+    def skew_seconds(self) -> float:
+        """How far this machine's clock is from AWS's."""
+
+    @property
+    def apps(self) -> Mapping[str, str]:
+        """Registered apps: name → what is wrong with the entry, "" where nothing is."""
+
+
+def stack_is_half_deployed(seen: StackSeen) -> Fault | None:
+    """The last deployment failed, or is still under way."""
+    if seen.status.endswith("_COMPLETE") and "ROLLBACK" not in seen.status:
+        return None
+    return Fault(f"the stack is {seen.status}", DEPLOY)
+
+
+def stack_is_older_than_this_command(seen: StackSeen) -> Fault | None:
+    """Commands ask for outputs that it does not have."""
+    missing = ", ".join(seen.missing_outputs)
+    return Fault(f"the stack has no output {missing}", DEPLOY) if missing else None
+
+
+def nobody_is_told(seen: StackSeen) -> Fault | None:
+    """No confirmed subscription of the team's topic."""
+    if seen.subscribers["confirmed"]:
+        return None
+    pending = seen.subscribers["pending"]
+    detail = f"{pending} subscriptions wait to be confirmed" if pending else "the topic has no subscription"
+    return Fault(
+        detail,
+        f"aws sns subscribe --topic-arn {seen.topic_arn} --protocol email --notification-endpoint ADDRESS",
+    )
+
+
+def links_cannot_be_signed(seen: StackSeen) -> Fault | None:
+    """The key that signs approval links does not exist; registering any app makes it."""
+    if seen.has_link_key:
+        return None
+    name = next(iter(seen.apps), "NAME")
+    return Fault("there is no key that signs approval links", f"selfheal configure {name}{seen.flag}")
+
+
+def healing_is_stopped(seen: StackSeen) -> Fault | None:
+    """Somebody threw the switch."""
+    return Fault(seen.stopped, f"selfheal start{seen.flag}") if seen.stopped else None
+
+
+def something_lies_in_a_failure_queue(seen: StackSeen) -> Fault | None:
+    """Deliveries, heals or failure reports that could not be processed."""
+    queued = {name: count for name, count in seen.queued.items() if count}
+    if not queued:
+        return None
+    return Fault(
+        ", ".join(f"{count} in {name}" for name, count in queued.items()), f"selfheal requeue{seen.flag}"
+    )
+
+
+def heals_are_not_started(seen: StackSeen) -> Fault | None:
+    """The pipe from the incidents' stream does not run."""
+    if seen.pipe_state == "RUNNING":
+        return None
+    return Fault(f"the pipe is {seen.pipe_state}", "aws pipes start-pipe --name self-heal-workflow")
+
+
+def failures_are_not_reported(seen: StackSeen) -> Fault | None:
+    """A rule of the stack is disabled."""
+    for name, state in seen.rule_states.items():
+        if state != "ENABLED":
+            return Fault(f"the rule {name} is {state}", f"aws events enable-rule --name {name}")
+    return None
+
+
+def account_has_too_little_concurrency(seen: StackSeen) -> Fault | None:
+    """A new account may run few functions at once; then reservations and storms starve everything."""
+    if seen.concurrency >= _LEAST_CONCURRENCY:
+        return None
+    return Fault(
+        f"the account may run {seen.concurrency} functions at once; {_LEAST_CONCURRENCY} are needed",
+        "aws service-quotas request-service-quota-increase --service-code lambda"
+        " --quota-code L-B99A9384 --desired-value 1000",
+    )
+
+
+def functions_are_asleep(seen: StackSeen) -> Fault | None:
+    """Functions that are not Active refuse their first calls."""
+    if not seen.sleeping:
+        return None
+    return Fault(f"not active: {', '.join(seen.sleeping)}", f"selfheal smoke{seen.flag}")
+
+
+def clock_is_wrong(seen: StackSeen) -> Fault | None:
+    """This machine's clock is so far off that AWS refuses what it signs."""
+    if abs(seen.skew_seconds) < _SKEW_SECONDS:
+        return None
+    return Fault(f"this machine's clock is {seen.skew_seconds:.0f} s off", "sudo timedatectl set-ntp true")
+
+
+def no_app_is_registered(seen: StackSeen) -> Fault | None:
+    """Nothing is watched."""
+    if seen.apps:
+        return None
+    return Fault(
+        "no app is registered",
+        f"selfheal configure NAME --log-group GROUP --repository URL --token-file -{seen.flag}",
+    )
+
+
+def entries_are_broken(seen: StackSeen) -> Fault | None:
+    """An entry that breaks a rule: errors of its app are not even recorded."""
+    for name, why in seen.apps.items():
+        if why:
+            return Fault(f"{name}: {why}", f"selfheal configure {name} --file FILE{seen.flag}")
+    return None
+
+
+CHECKS: tuple[Check[StackSeen], ...] = (
+    stack_is_half_deployed,
+    stack_is_older_than_this_command,
+    clock_is_wrong,
+    healing_is_stopped,
+    nobody_is_told,
+    links_cannot_be_signed,
+    something_lies_in_a_failure_queue,
+    heals_are_not_started,
+    failures_are_not_reported,
+    account_has_too_little_concurrency,
+    functions_are_asleep,
+    no_app_is_registered,
+    entries_are_broken,
+)

@@ -1,0 +1,192 @@
+"""The subset of GitLab's REST API (v4) that a heal drives a merge request by.
+
+The same repositories and pull requests as behind the other API, in GitLab's words: the title and the body of
+its refusals, its states, and a project's path as one percent-encoded segment.
+https://docs.gitlab.com/api/merge_requests/ and https://docs.gitlab.com/api/repositories/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from werkzeug import Request, Response
+
+from infra.local.forge.access import Caller
+from infra.local.forge.pulls import Pulls, Refused
+from infra.local.forge.store import Pull, Repository, Store
+
+BASE_PATH = "/api/v4"
+
+Json = dict[str, Any]
+_STATES = {"open": "opened", "closed": "closed", "merged": "merged"}
+_PROJECT = re.compile(rf"{BASE_PATH}/projects/([^/]+)(/.*)?")
+_NUMBER = re.compile(r"/merge_requests/(\d{1,9})")
+
+
+class GitLabApi:
+    """Answers every request below BASE_PATH."""
+
+    def __init__(self, store: Store, pulls: Pulls) -> None:
+        self._store = store
+        self._pulls = pulls
+        self._views: Mapping[tuple[str, str], Callable[[Request, Repository], Response]] = {
+            ("GET", "/merge_requests"): self._list,
+            ("POST", "/merge_requests"): self._open,
+            ("GET", "/repository/merge_base"): self._merge_base,
+            ("GET", "/repository/compare"): self._compare,
+        }
+
+    def answer(self, request: Request, caller: Caller) -> Response:
+        """Answer one request; what GitLab would refuse becomes its error answer."""
+        try:
+            return self._dispatch(request, caller)
+        except Refused as refused:
+            said = [str(e["message"]) for e in refused.errors if "message" in e] or refused.message
+            return _json({"message": said}, status=refused.status)
+
+    def _dispatch(self, request: Request, caller: Caller) -> Response:
+        if caller is Caller.IMPOSTOR:
+            raise Refused(401, "401 Unauthorized")
+        # The path as it was sent: a decoded one could not tell the project's slashes from the others.
+        sent = str(request.environ.get("RAW_URI") or request.path).partition("?")[0]
+        if request.method == "GET" and sent == f"{BASE_PATH}/users":
+            return self._users(request)
+        found = _PROJECT.fullmatch(sent)
+        if found is None:
+            raise Refused(404, "404 Not Found")
+        repository = self._repository(unquote(found[1]), caller)
+        if caller is Caller.ANONYMOUS and request.method != "GET":
+            raise Refused(401, "401 Unauthorized")
+        path = found[2] or ""
+        if number := _NUMBER.fullmatch(path):
+            return self._one(request, repository, int(number[1]))
+        view = self._views.get((request.method, path))
+        if view is None:
+            raise Refused(404, "404 Not Found")
+        return view(request, repository)
+
+    def _repository(self, slug: str, caller: Caller) -> Repository:
+        try:
+            repository = self._pulls.repository(slug)
+        except Refused:
+            raise Refused(404, "404 Project Not Found") from None
+        if caller is Caller.ANONYMOUS and repository.private:
+            raise Refused(404, "404 Project Not Found")
+        return repository
+
+    def _users(self, request: Request) -> Response:
+        name = request.args.get("username", "")
+        people = {person for one in self._store.all() for person in (one.owner, *one.collaborators)}
+        return _json([_user(name)] if name in people else [])
+
+    def _list(self, request: Request, repository: Repository) -> Response:
+        asked = {key: request.args.get(key, "") for key in ("source_branch", "target_branch", "state")}
+        chosen = [
+            pull
+            for pull in repository.pulls
+            if asked["source_branch"] in ("", pull.head)
+            and asked["target_branch"] in ("", pull.base)
+            and asked["state"] in ("", "all", _STATES[pull.shown_state])
+        ]
+        if request.args.get("sort", "desc") == "desc":
+            chosen.reverse()
+        size = min(max(request.args.get("per_page", 20, type=int), 1), 100)
+        return _json([self._merge_request(request, repository, pull) for pull in chosen[:size]])
+
+    def _open(self, request: Request, repository: Repository) -> Response:
+        data = _body(request)
+        head, base = str(data.get("source_branch", "")), str(data.get("target_branch", ""))
+        for pull in repository.pulls:
+            if (pull.state, pull.head, pull.base) == ("open", head, base):
+                said = f"Another open merge request already exists for this source branch: !{pull.number}"
+                raise Refused(409, said)
+        pull = self._pulls.open(
+            repository.slug,
+            title=str(data.get("title", "")),
+            body=str(data.get("description") or ""),
+            head=head,
+            base=base,
+            author=Caller.BOT.value,
+        )
+        return _json(self._merge_request(request, repository, pull), status=201)
+
+    def _one(self, request: Request, repository: Repository, number: int) -> Response:
+        pull = repository.pull(number)
+        if pull is None:
+            raise Refused(404, "404 Not Found")
+        if request.method == "PUT":
+            data = _body(request)
+            wanted = [
+                name
+                for name in (*repository.collaborators, repository.owner)
+                if _user(name)["id"] in data.get("reviewer_ids", ())
+            ]
+            pull = self._pulls.request_review(repository.slug, number, wanted)
+        elif request.method != "GET":
+            raise Refused(405, "405 Method Not Allowed")
+        return _json(self._merge_request(request, repository, pull))
+
+    def _merge_base(self, request: Request, repository: Repository) -> Response:
+        git = self._store.git(repository.slug)
+        names = request.args.getlist("refs[]")
+        commits = [git.commit_named(name) for name in names]
+        missing = [name for name, sha in zip(names, commits, strict=True) if sha is None]
+        if missing or len(commits) < 2:
+            raise Refused(400, f"Could not find ref: {', '.join(missing)}")
+        base = git.merge_base(str(commits[0]), str(commits[1]))
+        if base is None:
+            raise Refused(404, "404 Merge Base Not Found")
+        return _json({"id": base, "short_id": base[:8]})
+
+    def _compare(self, request: Request, repository: Repository) -> Response:
+        git = self._store.git(repository.slug)
+        ends = [git.commit_named(request.args.get(key, "")) for key in ("from", "to")]
+        if None in ends:
+            raise Refused(404, "404 Not Found")
+        commits = git.commits(str(ends[1]), without=str(ends[0]))
+        rows = [{"id": one.sha, "title": one.subject, "created_at": one.date} for one in reversed(commits)]
+        return _json({"commit": rows[-1] if rows else None, "commits": rows, "compare_same_ref": not rows})
+
+    def _merge_request(self, request: Request, repository: Repository, pull: Pull) -> Json:
+        page = f"{request.host_url}{repository.slug}/-/merge_requests/{pull.number}"
+        return {
+            "id": pull.number,
+            "iid": pull.number,
+            "title": pull.title,
+            "description": pull.body,
+            "state": _STATES[pull.shown_state],
+            "source_branch": pull.head,
+            "target_branch": pull.base,
+            "sha": pull.head_sha,
+            "merge_commit_sha": pull.merge_commit_sha or None,
+            "squash_commit_sha": None,
+            "web_url": page,
+            "author": _user(pull.author),
+            "reviewers": [_user(name) for name in pull.reviewers],
+            "draft": False,
+            "created_at": pull.created_at,
+            "updated_at": pull.updated_at,
+        }
+
+
+def _user(name: str) -> Json:
+    # GitLab's ids are numbers; ours only have to be steady.
+    return {"id": int.from_bytes(name.encode()) % 2**31, "username": name, "name": name}
+
+
+def _body(request: Request) -> Json:
+    try:
+        data = json.loads(request.get_data() or b"{}")
+    except ValueError:
+        raise Refused(400, "400 Bad Request") from None
+    if not isinstance(data, dict):
+        raise Refused(400, "400 Bad Request")
+    return data
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(json.dumps(value), status=status, content_type="application/json")

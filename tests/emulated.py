@@ -1,0 +1,37 @@
+"""AWS as moto emulates it, and a context as the Lambda runtime passes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from moto import mock_aws
+from moto.kms.utils import generate_private_key
+
+_pair = cache(generate_private_key)
+
+
+@contextmanager
+def emulated(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS as moto emulates it, with credentials that are good for nothing else."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        patch.setenv(name, "testing")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    patch.delenv("AWS_PROFILE", raising=False)
+    # moto makes an RSA pair for every key, for those that have none, too: most of what a key costs.
+    patch.setattr("moto.kms.models.generate_private_key", _pair)
+    with mock_aws():
+        yield
+
+
+@dataclass(frozen=True)
+class LambdaContext:
+    """What the Lambda runtime passes as second argument, as far as Powertools reads it."""
+
+    function_name: str = "self-heal-step"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:self-heal-step"
+    aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"

@@ -1,0 +1,101 @@
+"""Harmful patches, each a right fix and something that must not pass, and what becomes of them.
+
+`tests/data/harm`: `repositories.json` (files, log, right fix, its test), and patches, a line each: name,
+repository, kind, edits (path, old, new) and files (path, text) beside the fix, a test in place of the fix's.
+`given.jsonl` was there before the rules; `own.jsonl` was written before them, too, and only counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from functions.core.archive import Member
+from functions.core.facts import Facts
+from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.propose_patch.repository import Repository
+from functions.validate_patch.tree import File, Tree
+from functions.validate_patch.validate import Validation, examine, validate
+from infra.local.runner import LocalRunner
+from infra.trial.log import read_log
+from infra.trial.source import NO_COMMIT, LocalSource
+from infra.trial.trial import app_for
+
+DATA = Path(__file__).parent / "data" / "harm"
+NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
+"""Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """One patch. files: beside the fix's own."""
+
+    name: str
+    repository: str
+    kind: str
+    edits: tuple[tuple[str, str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    test: tuple[str, str] | None = None
+
+
+@cache
+def repositories() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((DATA / "repositories.json").read_text())
+    return found
+
+
+@cache
+def patches(name: str) -> tuple[Harm, ...]:
+    """The collection `given` or `own`."""
+    return tuple(_harm(json.loads(line)) for line in (DATA / f"{name}.jsonl").read_text().splitlines())
+
+
+def right(repository: str) -> Harm:
+    """The right fix alone."""
+    return Harm("the right fix alone", repository, "right")
+
+
+def judged(harm: Harm) -> Validation:
+    """All gates."""
+    tree, proposal, facts = case(harm)
+    return validate(tree, proposal, facts, "0" * 40, LocalRunner())
+
+
+def read(harm: Harm) -> tuple[str, ...]:
+    """What the gates that only read say."""
+    gates = examine(*case(harm)).gates
+    return tuple(f"{gate.gate}: {finding}" for gate in gates for finding in gate.findings)
+
+
+def _harm(row: Mapping[str, Any]) -> Harm:
+    return Harm(
+        row["name"],
+        row["repository"],
+        row["kind"],
+        tuple((path, old, new) for path, old, new in row["edits"]),
+        tuple((path, text) for path, text in row["files"]),
+        tuple(row["test"]) if row["test"] else None,
+    )
+
+
+def case(harm: Harm) -> tuple[Tree, Proposal, Facts]:
+    """What is put to the gates."""
+    repository = repositories()[harm.repository]
+    files: dict[str, str] = repository["files"]
+    after = dict(files)
+    for path, old, new in (*repository["fix"], *harm.edits):
+        assert after[path].count(old) == 1, (harm.name, path, old)
+        after[path] = after[path].replace(old, new)
+    edits = [Edit(path, files[path], text) for path, text in after.items() if text != files[path]]
+    edits += [Edit(path, "", text) for path, text in harm.files]
+    test = RegressionTest(*(harm.test or repository["test"]))
+    members = tuple(Member(path, text.encode()) for path, text in files.items())
+    app = app_for(LocalSource(DATA, members, NO_COMMIT, ""))
+    incident = read_log(repository["log"], Repository(members), app).incident
+    tree = {path: File(text.encode()) for path, text in files.items()}
+    proposal = Proposal("The input can be nothing.", "Refuse it", "As said.", tuple(edits), 0.9, test)
+    return tree, proposal, Facts(incident, app)

@@ -1,0 +1,206 @@
+"""`apps`, `stop` and `start`: what becomes of an app, and of all healing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from functions.core.app import App
+from functions.core.errors import AppInvalid
+from functions.core.incident import Status
+from functions.core.modes import Mode
+from functions.core.recorder import Recorder
+from infra import apps as managing
+from infra.errors import UserError
+from infra.names import REGISTRY_PATH, SWITCH_PARAMETER
+from infra.registration import register as registering
+from infra.subscription import FILTER_NAME
+from infra.target import Target
+from tests.unit.cli.conftest import Selfheal
+from tests.unit.core.test_incidents import SIGHTING
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+@pytest.fixture
+def target(incidents_table: Table, deliveries_table: Table) -> Target:
+    """A stack as far as registering an app needs it, and the app `orders` in it."""
+    function = boto3.client("lambda")
+    role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    detect = function.create_function(
+        FunctionName="detect", Role=role, Runtime="python3.12", Handler="x.y", Code={"ZipFile": b"x"}
+    )["FunctionArn"]
+    target = Target(
+        boto3.Session(),
+        {
+            "IncidentsTable": incidents_table.name,
+            "DeliveriesTable": deliveries_table.name,
+            "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+            "DetectErrorsArn": detect,
+            "PersonalTopicArn": boto3.client("sns").create_topic(Name="personal")["TopicArn"],
+        },
+    )
+    for group in ("/aws/lambda/orders", "/aws/lambda/more"):
+        boto3.client("logs").create_log_group(logGroupName=group)
+    registering(target, APP, "s3cret", webhooks="slack https://hooks.slack.com/services/T/B/x")
+    return target
+
+
+APP = App(
+    name="orders",
+    log_groups=("/aws/lambda/orders",),
+    repository="https://github.com/shop/orders.git",
+    approvers=("ana@example.com",),
+)
+
+
+def parameters() -> set[str]:
+    rows = boto3.client("ssm").describe_parameters()["Parameters"]
+    return {row["Name"] for row in rows} - {"/self-heal/link-key"}
+
+
+def subscribed(group: str = "/aws/lambda/orders") -> list[str]:
+    found = boto3.client("logs").describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    return [row["filterName"] for row in found]
+
+
+def test_an_app_goes_with_all_that_is_its_own_and_its_incidents_stay(
+    target: Target, put: Callable[..., str], selfheal: Selfheal
+) -> None:
+    name = put(status="PR_OPEN")
+    assert parameters() == {
+        *("/self-heal/apps/orders", "/self-heal/credentials/orders", "/self-heal/webhooks/orders")
+    }
+    assert subscribed() == [FILTER_NAME]
+
+    ran = selfheal("apps", "remove", "orders", "--yes")
+
+    assert ran.exit_code == 0, ran.text
+    assert parameters() == set()
+    assert subscribed() == []
+    assert boto3.client("sns").list_subscriptions()["Subscriptions"] == []
+    assert target.incidents.get(name).status is Status.PR_OPEN
+    again = selfheal("apps", "remove", "orders", "--yes")
+    assert (again.exit_code, "no app 'orders'" in again.text) == (2, True)
+
+
+def test_two_apps_cannot_claim_one_log_group_and_what_is_claimed_no_more_is_left_alone(
+    target: Target,
+) -> None:
+    other = replace(APP, name="billing", approvers=())
+    with pytest.raises(UserError, match="belongs to app orders already"):
+        registering(target, other)
+    assert "/self-heal/apps/billing" not in parameters()
+
+    registering(target, replace(APP, log_groups=("/aws/lambda/more",)))
+
+    assert (subscribed(), subscribed("/aws/lambda/more")) == ([], [FILTER_NAME])
+    registering(target, other)
+    assert subscribed() == [FILTER_NAME]
+
+
+def test_an_app_is_renamed_with_its_secrets_and_its_incidents_which_are_counted_on(
+    target: Target, recorder: Recorder, selfheal: Selfheal
+) -> None:
+    incident = recorder.record(SIGHTING).incident
+    refused = selfheal("apps", "rename", "orders", "shop", "--yes")
+    assert (refused.exit_code, "under way" in refused.text) == (1, True)
+    target.incidents.transition(incident.incident_id, Status.NEW, status=str(Status.ABSTAINED))
+
+    ran = selfheal("apps", "rename", "orders", "shop", "--yes")
+
+    assert ran.exit_code == 0, ran.text
+    assert parameters() == {f"/self-heal/{kind}/shop" for kind in ("apps", "credentials", "webhooks")}
+    renamed = managing.find(target, "shop")
+    assert target.registry.credentials(renamed) == "s3cret"
+    (moved,) = target.incidents.every()
+    assert (moved.incident_id, moved.status) == ("shop-v1-abc", Status.ABSTAINED)
+    later = replace(
+        SIGHTING, app="shop", delivery_id=b"later", last_seen="2026-11-21T10:00:00.000+00:00", count=2
+    )
+    assert recorder.record(later).incident.occurrences == SIGHTING.count + 2
+
+
+def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
+    target: Target, put: Callable[..., str], selfheal: Selfheal
+) -> None:
+    assert selfheal("apps", "pause", "orders").exit_code == 0
+    assert managing.find(target, "orders").paused
+    put(status="SUPPRESSED", reason="orders is paused")
+    put(2, status="SUPPRESSED")
+    shown = selfheal("apps", "list", "--json").document
+    assert shown["apps"] == [shown["apps"][0] | {"app": "orders", "paused": True, "incidents": 2, "open": 0}]
+
+    resumed = selfheal("apps", "resume", "orders")
+
+    assert not managing.find(target, "orders").paused
+    assert "1 were recorded" in resumed.text
+    assert "selfheal retry --app orders --status SUPPRESSED --search paused" in resumed.text
+    assert selfheal("apps", "show", "ordres").exit_code == 2
+
+
+def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(
+    target: Target, selfheal: Selfheal
+) -> None:
+    boto3.client("ssm").put_parameter(Name=f"{REGISTRY_PATH}/broken", Value="{", Type="String")
+    assert "not JSON" in selfheal("apps", "list").text
+    assert "selfheal apps remove broken" in selfheal("apps", "show", "broken").text
+    assert selfheal("apps", "remove", "broken", "--yes").exit_code == 0
+    assert parameters() >= {"/self-heal/apps/orders"}
+    assert f"{REGISTRY_PATH}/broken" not in parameters()
+
+
+def test_stop_names_who_and_start_lets_healing_go_on(
+    target: Target, put: Callable[..., str], selfheal: Selfheal
+) -> None:
+    going_on = put(status="HEALING")
+    stopped = selfheal("stop", "-m", "a bad model", "--json").document
+    assert (stopped["stopped"], stopped["under_way"]) == (True, [going_on])
+    value = boto3.client("ssm").get_parameter(Name=SWITCH_PARAMETER)["Parameter"]["Value"]
+    assert json.loads(value)["reason"] == "a bad model"
+    put(2, status="SUPPRESSED", reason="healing was stopped by ana at 2026-11-20T10:00 UTC")
+
+    started = selfheal("start")
+
+    assert started.exit_code == 0
+    assert "Healing goes on" in started.text
+    assert "selfheal retry --status SUPPRESSED --search 'healing was stopped'" in started.text
+    assert SWITCH_PARAMETER not in parameters()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"mode": "heal"}, "'mode' must be one of observe, diagnose, propose, pull-request"),
+        ({"class_modes": {"codes": "propose"}}, "'codes' is no class"),
+        ({"class_modes": {"code": "all"}}, "'code' must be one of"),
+        ({"max_heals_at_once": 0}, "'max_heals_at_once' must be from 1 to 50"),
+        ({"min_occurrences": 0}, "'min_occurrences' must be from 1"),
+    ],
+)
+def test_an_entry_that_steers_into_nowhere_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(AppInvalid, match=said):
+        App.from_json("orders", APP.to_json() | fields)
+
+
+def test_each_mode_has_a_next_one_but_the_highest() -> None:
+    assert [mode.next_higher for mode in Mode] == [Mode.DIAGNOSE, Mode.PROPOSE, Mode.PULL_REQUEST, None]
+
+
+def test_any_field_of_an_entry_can_be_set(target: Target, selfheal: Selfheal) -> None:
+    ran = selfheal(
+        *("configure", "orders", "--set", "mode=propose", "--set", 'heal_classes=["code","timeout"]'),
+        *("--set", "daily_budget_usd=20", "--set", "python=3.12"),
+    )
+    assert ran.exit_code == 0, ran.text
+    app = managing.find(target, "orders")
+    assert (app.mode, app.heal_classes, app.daily_budget_usd, app.python) == (
+        *("propose", ("code", "timeout"), 20, "3.12"),
+    )
+    assert selfheal("configure", "orders", "--set", "mode").exit_code == 2

@@ -1,0 +1,188 @@
+"""What programs rely on: exit codes, the shapes of documents, and help that says all it has to say."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from functions.core.incident import Incident, Status
+from infra.cli import listing, main, options
+from infra.cli.report import Report, render
+from infra.cli.schemas import SHAPES, schema
+from infra.cli.selection import Filter, select
+from infra.errors import Exit, UserError
+from tests.unit.cli.conftest import Selfheal
+
+ROOT = Path(__file__).parents[3]
+MANUAL = (ROOT / ".github" / "OPERATING.md").read_text()
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in (group or typer.main.get_command(main.app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+EVERY = dict(commands())
+
+
+def test_the_manual_and_the_help_have_the_one_table_of_exit_codes() -> None:
+    table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", MANUAL, re.M))
+    assert table == {str(code.value): code.meaning for code in Exit}
+    shown = " ".join(CliRunner().invoke(main.app, ["--help"], env={"COLUMNS": "200"}).stdout.split())
+    for code in Exit:
+        assert f"{code.value}: {code.meaning.replace('`', '')}" in shown
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(UserError("no"), Exit.NO), (UserError("what?", exit_code=Exit.USAGE), Exit.USAGE)],
+)
+def test_what_goes_wrong_ends_with_its_code_and_never_with_a_traceback(
+    raised: Exception, expected: Exit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise raised
+
+    monkeypatch.setattr(main, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == expected
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_help_says_every_word_of_every_option(path: tuple[str, ...]) -> None:
+    """Rich takes `[main]` for markup and drops it."""
+    result = CliRunner().invoke(main.app, [*path, "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
+    shown = re.sub(r"[\s│`]+", " ", result.stdout)
+    for parameter in EVERY[path].params:
+        text = re.sub(r"[\s`]+", " ", getattr(parameter, "help", None) or "").strip()
+        assert getattr(parameter, "hidden", False) or text in shown, (parameter.name, text)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_the_same_option_is_called_the_same_everywhere(path: tuple[str, ...]) -> None:
+    names = {option for parameter in EVERY[path].params for option in parameter.opts}
+    source = inspect.getsource(EVERY[path].callback)
+    assert ("connect(local)" in source) <= ("--local" in names), "what acts on a deployment can act on both"
+    assert ("print_document" in source) <= ("--json" in names)
+
+
+INCIDENT = Incident(
+    *("orders-v1-1", "v1-1", "orders", Status.AWAITING_APPROVAL, "KeyError", "KeyError: 'NZ'"), attempts=1
+)
+OUTCOME = {"model": "claude", "model_note": "", "cost_usd": 0.1}
+DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "incidents/1": lambda: listing.to_json(select([INCIDENT], Filter())),
+    "show/1": lambda: Report(INCIDENT, None, None, None, outcome=OUTCOME).to_json(),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_has_the_shape_that_is_told(name: str) -> None:
+    document = json.loads(json.dumps({"schema": name, **DOCUMENTS[name]()}))
+    fastjsonschema.compile(schema(name))(document)
+    for field in SHAPES[name]:
+        broken = {key: value for key, value in document.items() if key != field}
+        with pytest.raises(fastjsonschema.JsonSchemaException):
+            fastjsonschema.compile(schema(name))(broken)
+
+
+def test_every_shape_is_a_schema_and_every_document_names_a_known_one() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "infra" / "cli").glob("*.py"))
+    used = set(
+        re.findall(r'"([a-z]+/\d+)"', sources.replace((ROOT / "infra/cli/schemas.py").read_text(), ""))
+    )
+    assert used == set(SHAPES)
+    for name in SHAPES:
+        fastjsonschema.compile(schema(name))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("incidents", "--json"),
+        ("retry", "--status", "ABSTAINED", "--json"),
+        ("clear", "--status", "ABSTAINED", "--json"),
+        ("redrive", "--failed", "--json"),
+        ("apps", "list", "--json"),
+        ("apps", "show", "orders", "--json"),
+        ("apps", "pause", "orders", "--json"),
+        ("apps", "resume", "orders", "--json"),
+        ("stop", "--json"),
+        ("start", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_command_prints_has_the_shape_that_it_names(
+    arguments: tuple[str, ...],
+    put: Callable[..., str],
+    register: Callable[..., None],
+    selfheal: Selfheal,
+) -> None:
+    register("orders")
+    put(status="ABSTAINED")
+    document = selfheal(*arguments).document
+    fastjsonschema.compile(schema(document["schema"]))(document)
+
+
+def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_cannot_look(
+    put: Callable[..., str], register: Callable[..., None], target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("orders")
+    name = put()
+    monkeypatch.setattr(options, "_target", lambda context: target)
+    context: Any = None
+    assert options.complete_incident(context, "ord") == [name]
+    assert options.complete_app(context, "o") == ["orders"]
+    assert options._complete_status("fa") == ["FAILED"]
+
+    def unreachable(context: Any) -> Any:
+        raise UserError("no stack")
+
+    monkeypatch.setattr(options, "_target", unreachable)
+    assert options.complete_incident(context, "ord") == []
+
+
+def shown(report: Report) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render(report))
+    return " ".join(capture.get().split())
+
+
+def test_show_has_the_traceback_and_says_who_really_answered_for_how_much() -> None:
+    incident = replace(INCIDENT, sample="Traceback (most recent call last):\n  KeyError: 'NZ'", cost_usd=0.1)
+    text = shown(Report(incident, None, None, None, outcome=OUTCOME))
+    assert "Traceback (most recent call last): KeyError: 'NZ'" in text
+    assert "answered by claude" in text
+    assert "$0.1000" in text
+    assert "selfheal approve orders-v1-1 --wait" in text
+
+    rules = shown(
+        Report(incident, None, None, None, outcome=OUTCOME, answered_by="built-in rules", costs_nothing=True)
+    )
+    assert "answered by built-in rules (asked as claude)" in rules
+    assert "cost nothing; counted as $0.1000" in rules
+
+
+def test_a_long_traceback_is_never_cut_in_silence() -> None:
+    lines = [f"line {number}" for number in range(200)]
+    text = shown(Report(replace(INCIDENT, sample="\n".join(lines)), None, None, None))
+    assert "line 0 " in text
+    assert "line 199" in text
+    assert "120 lines are left out here; all of them: selfheal show orders-v1-1 --json" in text

@@ -1,0 +1,175 @@
+"""What every adapter of the forge port does, on a forge that is really there and speaks its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.core.app import App
+from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
+from functions.core.forge.connect import connect
+from functions.core.forge.github import GitHub
+from functions.core.forge.gitlab import GitLab
+from functions.core.forge.port import Comparison, Forge, State
+from infra.local.forge import Outage
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Hosted
+
+BRANCH = "self-heal/orders-v1-abc"
+
+
+@pytest.fixture(params=["GitHub", "GitLab"])
+def app(hosted: Hosted, request: pytest.FixtureRequest) -> App:
+    apis = {"GitHub": hosted.forge.api_url, "GitLab": hosted.forge.gitlab_api_url}
+    return replace(hosted.app, forge_api=apis[request.param])
+
+
+@pytest.fixture
+def forge(hosted: Hosted, app: App) -> Forge:
+    return connect(app, hosted.token)
+
+
+def test_opened_found_and_got_are_the_same(hosted: Hosted, forge: Forge) -> None:
+    commit = hosted.branch(BRANCH)
+    assert forge.find(BRANCH, "main") is None
+    opened = forge.open(BRANCH, "main", "Fix", "why")
+    assert (opened.branch, opened.base, opened.head_sha, opened.state) == (BRANCH, "main", commit, State.OPEN)
+    assert forge.find(BRANCH, "main") == opened == forge.get(opened.number)
+    assert forge.number(opened.url) == opened.number
+    (pull,) = hosted.pulls()
+    assert (pull.title, pull.body) == ("Fix", "why")
+
+
+def test_another_s_branch_is_not_found(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(f"{BRANCH}-2")
+    forge.open(f"{BRANCH}-2", "main", "Fix", "why")
+    assert forge.find(BRANCH, "main") is None
+    assert forge.find(f"{BRANCH}-2", "release") is None
+
+
+def test_one_that_is_open_already_is_not_opened_again(hosted: Hosted, forge: Forge) -> None:
+    """Another run was faster, between the look and the request."""
+    hosted.branch(BRANCH)
+    assert forge.open(BRANCH, "main", "Fix", "why") == forge.open(BRANCH, "main", "Fix again", "why")
+    assert len(hosted.pulls()) == 1
+
+
+def test_of_several_the_newest_is_found(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH)
+    first = forge.open(BRANCH, "main", "Fix", "why")
+    hosted.github.get_pull(first.number).edit(state="closed")
+    assert forge.find(BRANCH, "main") == replace(first, state=State.CLOSED)
+    second = forge.open(BRANCH, "main", "Fix", "why")
+    assert forge.find(BRANCH, "main") == second != first
+
+
+def test_a_merged_one_names_what_it_put_on_its_branch(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH)
+    opened = forge.open(BRANCH, "main", "Fix", "why")
+    assert opened.merge_sha == ""
+    hosted.github.get_pull(opened.number).merge()
+    merged = forge.get(opened.number)
+    assert (merged.state, merged.merge_sha) == (State.MERGED, hosted.git("rev-parse", "main"))
+
+
+@pytest.mark.parametrize("missing", ["head", "base"])
+def test_without_its_branches_none_is_opened(hosted: Hosted, forge: Forge, missing: str) -> None:
+    hosted.branch(BRANCH)
+    head, base = ("gone", "main") if missing == "head" else (BRANCH, "gone")
+    with pytest.raises(ForgeRefused):
+        forge.open(head, base, "Fix", "why")
+
+
+def test_reviewers_are_asked_and_a_stranger_is_told(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH)
+    opened = forge.open(BRANCH, "main", "Fix", "why")
+    assert not forge.ask_reviewers(opened, ["nobody-of-this-name"])
+    assert forge.ask_reviewers(opened, ["reviewer"])
+    assert [user.login for user in hosted.pulls()[0].requested_reviewers] == ["reviewer"]
+
+
+def test_two_commits_are_compared_by_whatever_names_them(hosted: Hosted, forge: Forge) -> None:
+    first = hosted.branch(BRANCH, "a.txt")
+    second = hosted.branch(BRANCH, "b.txt", on=first)
+    later = hosted.branch("main", "c.txt")
+    hosted.git("tag", "v1", hosted.base_sha)
+    assert forge.compare("main", BRANCH) == Comparison(hosted.base_sha, 2)
+    assert forge.compare("main", first) == Comparison(hosted.base_sha, 1)
+    assert forge.compare(second, first) == Comparison(first, 0)
+    assert forge.compare("v1", later) == Comparison(hosted.base_sha, 1)
+    assert forge.compare(later, "v1") == Comparison(hosted.base_sha, 0)
+
+
+@pytest.mark.parametrize("name", ["gone", "0" * 40, "main~0", "--all", "refs/heads/main^{tree}"])
+def test_what_is_no_commit_is_not_there(hosted: Hosted, forge: Forge, name: str) -> None:
+    with pytest.raises(RepositoryNotFound):
+        forge.compare("main", name)
+    with pytest.raises(RepositoryNotFound):
+        forge.compare(name, "main")
+
+
+def test_histories_with_nothing_in_common_cannot_be_compared(hosted: Hosted, forge: Forge) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    tree = hosted.git("rev-parse", f"{hosted.base_sha}^{{tree}}")
+    other = hosted.git(*identity, "commit-tree", tree, "-m", "another beginning")
+    with pytest.raises(RepositoryNotFound):
+        forge.compare("main", other)
+
+
+CALLS: dict[str, Callable[[Forge], object]] = {
+    "find": lambda forge: forge.find(BRANCH, "main"),
+    "open": lambda forge: forge.open(BRANCH, "main", "Fix", "why"),
+    "get": lambda forge: forge.get(1),
+    "compare": lambda forge: forge.compare("main", BRANCH),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+class TestTrouble:
+    """Each failure has its own name, whatever was asked."""
+
+    def test_credentials_that_are_refused(self, hosted: Hosted, app: App, call: str) -> None:
+        with pytest.raises(ForgeAccessDenied, match="/self-heal/credentials/orders"):
+            CALLS[call](connect(app, "wrong"))
+
+    def test_a_repository_that_is_not_there(self, hosted: Hosted, app: App, call: str) -> None:
+        gone = replace(app, repository=f"{hosted.forge.url}/shop/nothing.git")
+        with pytest.raises(RepositoryNotFound, match="shop/nothing"):
+            CALLS[call](connect(gone, hosted.token))
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_a_forge_in_trouble(self, hosted: Hosted, forge: Forge, call: str, status: int) -> None:
+        hosted.forge.outage = Outage(status)
+        with pytest.raises(ForgeUnavailable):
+            CALLS[call](forge)
+
+    def test_a_forge_that_is_down(self, hosted: Hosted, forge: Forge, call: str) -> None:
+        hosted.forge.stop()
+        with pytest.raises(ForgeUnavailable, match="not reachable"):
+            CALLS[call](forge)
+
+
+@pytest.mark.parametrize(
+    ("repository", "forge_api", "adapter"),
+    [
+        ("https://github.com/shop/orders", None, GitHub),
+        ("https://ghe.shop.example/shop/orders", None, GitHub),
+        ("https://gitlab.com/shop/backend/orders", None, GitLab),
+        ("https://git.shop.example/shop/orders", "https://git.shop.example/api/v4", GitLab),
+        ("https://git.shop.example/shop/orders", "https://git.shop.example/api/v4/", GitLab),
+    ],
+)
+def test_the_entry_chooses_the_adapter(repository: str, forge_api: str | None, adapter: type) -> None:
+    entry = {"log_groups": ["g"], "repository": repository} | ({"forge_api": forge_api} if forge_api else {})
+    assert type(connect(App.from_json("orders", entry), "token")) is adapter
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://forge/x/pull/<script>", "pull/x/1", "https://f/pull/1/files", "x/9"]
+)
+def test_what_is_no_pull_request_s_page_has_no_number(forge: Forge, url: str) -> None:
+    assert forge.number(url) is None
