@@ -1,7 +1,7 @@
 """The patches that ValidatePatch is measured on: right ones and wrong ones, in three sets.
 
-Half of the sample repositories' patches, chosen by a hash of the name, is looked at while principles are written;
-the other half is only counted. Of the repositories in other authors' styles, half is looked at as well.
+Half of the sample repositories' patches, chosen by a hash of the name, is looked at while principles are
+written; the other half is only counted. Of the repositories in other authors' styles, half is looked at, too.
 """
 
 from __future__ import annotations

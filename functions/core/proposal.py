@@ -60,8 +60,8 @@ PROPOSE_SCHEMA: dict[str, Any] = {
         "justifications": {
             "type": "array",
             "maxItems": 5,
-            "description": "Only in answer to a question about an earlier patch: lines of the repository, as it is,"
-            " that state what the patched code gives.",
+            "description": "Only in answer to a question about an earlier patch: lines of the repository"
+            " as it is that state what the patched code gives.",
             "items": {
                 "type": "object",
                 "additionalProperties": False,

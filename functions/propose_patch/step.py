@@ -124,8 +124,8 @@ def _attempt(
 
 
 def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:
-    """The patch before this attempt, if all that was against it is a question: a model that has nothing better
-    leaves it to people to answer."""
+    """The patch before this attempt, if all that was against it is a question: a model that has nothing
+    better leaves it to people to answer."""
     before = heal.attempt - 1
     if before < 1 or not artifacts.find_json(heal.attempt_key(QUESTIONS, before)):
         return None

@@ -19,7 +19,7 @@ Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
-    """The incident's own input first, then calls like it, what changed, what is still refused, what still works.
+    """The incident's own input first, then calls like it, what changed, what is still refused, what works.
 
     Calls of the function that failed come before those of its callers, short ones before long ones.
     """

@@ -1,4 +1,4 @@
-"""The gates that a patch goes through, as one list: the README, the command and the page name them from it."""
+"""The gates that a patch goes through, as one list: the README's table is made of it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ APPLIES = Gate(
 IN_LANE = Gate(
     "in_lane",
     How.READS,
-    "all files are in the repository, among the app's paths, few and textual; never CI, infrastructure, lock or "
-    "dependency files",
+    "all files are in the repository, among the app's paths, few and textual; never CI, infrastructure, lock"
+    " or dependency files",
     ("applies",),
 )
 PARSES = Gate("parses", How.READS, "on the app's Python version, without new undefined names", ("in_lane",))
@@ -49,8 +49,8 @@ FORMATTING = Gate("formatting", How.READS, "nothing but what the fix changes", (
 REPRODUCES = Gate(
     "reproduces",
     How.RUNS,
-    "a regression test fails before the patch as the incident did, passes after it, three times each, and fails"
-    " on a mutant of the patch. Without one, a bounded search looks for an input",
+    "a regression test fails before the patch as the incident did, passes after it, three times each, and"
+    " fails on a mutant of the patch. Without one, a bounded search looks for an input",
     ("capabilities", "formatting"),
 )
 BREAKS_NOTHING = Gate(

@@ -58,8 +58,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(heal: Heal, artifacts: Artifacts, result: Validation, tries: int) -> dict[str, Any]:
-    """tries: how many attempts are left. A question goes back to the model while there is one, once in a heal;
-    then it goes to people."""
+    """tries: how many attempts are left. A question goes back to the model while there is one, once in a
+    heal; then it goes to people."""
     evidence = result.evidence
     patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
     evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())

@@ -37,7 +37,7 @@ def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateRe
         finding = redact(shown.verdict.objection)
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)
     if shown.toothless:
-        why = "the regression test passes on every mutant of the patch too, so it proves nothing of what it gives"
+        why = "the regression test passes on every mutant of the patch too, so it proves nothing"
         return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), runs, seconds)
     where = candidate.places[-1].function if candidate.places else "the reported place"
     detail = (

@@ -1,5 +1,5 @@
-"""What stands beside the buttons: what the repository's own settings, and what could not be installed, take out
-of the proof, and where data newly goes, said as what it is."""
+"""What stands beside the buttons: what the repository's own settings, and what could not be installed, take
+out of the proof, and where data newly goes, said as what it is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from functions.validate_patch.capabilities import leaks
 
 
 def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ...]:
-    """One sentence for each principle that is switched off, one for tests that are replaced or narrowed, one for
-    what is not installed as the repository asks for it, and one for each place at which data goes where it
-    did not go.
+    """One sentence for each principle that is switched off, one for tests that are replaced or narrowed, one
+    for what is not installed as the repository asks for it, and one for each place at which data goes where
+    it did not go.
 
     accepted: principle that is switched off → what it objects to, "" for nothing.
     """

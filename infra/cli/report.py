@@ -267,8 +267,8 @@ def _first_of_all(evidence: Evidence) -> Iterator[RenderableType]:
 
 
 def evidence_table(evidence: Evidence) -> RenderableType:
-    """What people have to judge, the behaviour table, a row per gate; below it, how the decisive runs ended and
-    what could not be proven."""
+    """What people have to judge, the behaviour table, a row per gate; below it, how the decisive runs
+    ended and what could not be proven."""
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for column in ("gate", "result", "detail"):
         table.add_column(column, style="dim" if column == "gate" else "")

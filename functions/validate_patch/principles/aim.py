@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
 from functions.validate_patch.syntax_tree import functions_of, names_in
 from functions.validate_patch.tree import Tree
 
@@ -199,8 +199,30 @@ def _dump(module: ast.Module) -> str:
     return ast.dump(copy)
 
 
+_MEAN = "def other():\n    return 1\n\n\ndef mean(values):\n    return sum(values) / len(values)\n"
+_EXAMPLES = (
+    Example(
+        _MEAN,
+        _MEAN.replace("return sum", "if not values:\n        return 0\n    return sum"),
+        "ZeroDivisionError: division by zero",
+    ),
+    Example(
+        _MEAN,
+        _MEAN.replace("return 1", "return 2").replace("len(values)", "len(values or [0])"),
+        "ZeroDivisionError: division by zero",
+        objects=Kind.REFUSE,
+    ),
+    Example(
+        _MEAN,
+        _MEAN.replace("def mean", "# mended\ndef mean"),
+        "ZeroDivisionError: division by zero",
+        objects=Kind.REFUSE,
+    ),
+)
+
 AIMS_AT_THE_INCIDENT = Principle(
     "aims",
     "Something on the way of the failing calls changes, and nothing else.",
     judge,
+    _EXAMPLES,
 )

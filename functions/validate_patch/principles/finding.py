@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from functions.harness.experiment import Proof
@@ -34,9 +34,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A file before and after a patch, and what calls of it give: shown to people, and run by the tests."""
+
+    before: str
+    after: str
+    error: str
+    """What a call of the last function raises in its last line, as `Type: message`."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Calls that fail so → what they give after the patch."""
+    worked: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Calls that worked → what they gave before the patch, and after it."""
+    objects: Kind | None = None
+    path: str = "app.py"
+
+
+@dataclass(frozen=True, slots=True)
 class Principle:
     """A principle."""
 
     name: str
     sentence: str
     judge: Callable[[Candidate, Proof], Iterator[Finding]]
+    examples: tuple[Example, ...]
+    """Good and bad."""

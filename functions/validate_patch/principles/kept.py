@@ -1,4 +1,4 @@
-"""Tests are the repository's: those as fetched ran on the patched code; what the patch takes from them is asked."""
+"""Tests are the repository's: those as fetched ran on the patched code, and none is to require less."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
 from functions.validate_patch.syntax_tree import dotted, functions_of
 
 _SKIPPING = frozenset(
@@ -83,8 +83,18 @@ def _checks(module: ast.Module) -> Iterator[tuple[str, int]]:
                 yield ast.unparse(node), node.lineno
 
 
+_TEST = "def test_total():\n    assert total([1]) == 1\n"
+_EXAMPLES = (
+    Example(_TEST, f"{_TEST}    assert total([]) == 0\n", "TypeError: no", path="test_app.py"),
+    Example(_TEST, _TEST.replace(" == 1", ""), "TypeError: no", objects=Kind.QUESTION, path="test_app.py"),
+    Example(
+        _TEST, _TEST.replace("test_", "check_"), "TypeError: no", objects=Kind.REFUSE, path="test_app.py"
+    ),
+)
+
 TESTS_ARE_THE_REPOSITORYS = Principle(
     "tests_kept",
     "The tests as fetched pass on the patched code, and none requires less than before.",
     judge,
+    _EXAMPLES,
 )

@@ -1,4 +1,4 @@
-"""Results of calls, which come as source text: their values, the parts of these, and what a call was given."""
+"""Results of calls, which come as source text: their values, parts of these, and what a call was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No error becomes unseen: a new handler raises again, translates, or goes on with a result that is stated."""
+"""No error becomes unseen: a new handler raises again, translates, or goes on with what is stated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
 from functions.validate_patch.principles.results import leaves
 from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.syntax_tree import dotted, module_constants
@@ -316,8 +316,25 @@ def _imports(module: ast.Module) -> dict[str, str]:
     }
 
 
+_PARSE = "def amount(text):\n    return int(text)\n"
+_EXAMPLES = (
+    Example(
+        _PARSE,
+        "def amount(text):\n    try:\n        return int(text)\n    except ValueError as error:\n"
+        '        raise LookupError(f"no amount: {text}") from error\n',
+        "ValueError: invalid literal for int() with base 10: 'x'",
+    ),
+    Example(
+        _PARSE,
+        "def amount(text):\n    try:\n        return int(text)\n    except Exception:\n        return 0\n",
+        "ValueError: invalid literal for int() with base 10: 'x'",
+        objects=Kind.REFUSE,
+    ),
+)
+
 NO_ERROR_UNSEEN = Principle(
     "error_seen",
-    "A new handler raises again, translates, or goes on with a result that is stated; no check is switched off.",
+    "A new handler raises again, translates, or goes on with what is stated; no check is switched off.",
     judge,
+    _EXAMPLES,
 )

@@ -1,7 +1,7 @@
 """What the tree as fetched states: where it says what is to be given when something is missing or malformed.
 
     declaration     the return type allows None; a parameter, field or `.get` of this name has this default
-    documentation   the function's docstring or comments, or a sentence elsewhere that names the subject in full
+    documentation   the function's docstring or comments, or a sentence elsewhere that names the subject
     a constant      that the code names, and that is named for the case or for the subject
     a test          that asserts this value of this function
     convention      another function of the file, declared alike, gives the same for an empty or missing input
@@ -25,18 +25,21 @@ from functions.validate_patch.syntax_tree import Function, dotted, functions_of,
 
 _ABSENCE = re.compile(
     r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
-    r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no|may be|can be"
-    r"|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out|at most|at least|never|only|up to|any other)"
+    r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no"
+    r"|may be|can be|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out|at most|at least|never|only"
+    r"|up to|any other)"
 )
 _ABSENT = re.compile(
     r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
 )
 _LEFT_OUT = re.compile(
-    r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*|do(?:es)? not count|only)\b"
+    r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*"
+    r"|do(?:es)? not count|only)\b"
 )
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
 _CASE = re.compile(
-    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out|where|for)\b",
+    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out"
+    r"|where|for)\b",
     re.IGNORECASE,
 )
 _RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
@@ -47,7 +50,7 @@ _PROMISED = re.compile(
 )
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
-"""A sentence with a number, or with a value in quotes beside the subject, gives another value than nothing."""
+"""A sentence with a number, or with a value in quotes beside the subject, gives another value."""
 _DOCUMENTS = (".md", ".rst", ".txt")
 _GENERIC = frozenset(
     {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
@@ -108,7 +111,7 @@ class Sources:
 
     @cached_property
     def promised(self) -> tuple[tuple[Any, ...], str]:
-        """Values that the function's docstring or comments give for a missing case, and the sentence that does."""
+        """Values that the docstring or comments give for a missing case, and the sentence that does."""
         constants = module_constants(self.module) if self.module is not None else {}
         for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", "\n\n".join(self._own_text)):
             sentence = " ".join(sentence.split())
@@ -153,13 +156,16 @@ class Sources:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """What is missing: keys that the message quotes, and keys and attributes that the failing line reads; of
-        a line that reads none, its names, and the function's parameters."""
+        """What is missing: keys that the message quotes, and keys and attributes that the failing line reads;
+        of a line that reads none, its names, and the function's parameters."""
         nodes = list(ast.walk(self._line))
         methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
-        found |= {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-        found |= set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
+        texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        quoted = set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
+        if quoted & texts:
+            return _telling(quoted & texts) | _telling({self.function})
+        found |= texts | quoted
         keys = _telling(found)
         if not keys & set(re.findall(r"\w+", self.place.code)):
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
@@ -276,7 +282,7 @@ class Sources:
         return False
 
     def _convention(self, value: Any) -> bool:
-        """Whether another function of the file, of the same input, gives this where that is empty or missing."""
+        """Whether another function of the file gives this where the same input is empty or missing."""
         note = ast.dump(self.node.returns) if self.node is not None and self.node.returns is not None else ""
         for other in functions_of(self.module).values() if self.module is not None else ():
             declared = ast.dump(other.returns) if other.returns is not None else ""
@@ -405,9 +411,9 @@ def _defaults(module: ast.Module) -> Iterator[tuple[str, Any]]:
             given = ((argument.arg, _literal(default)) for argument, default in pairs)
             yield from ((name, value) for name, value in given if value is not None)  # None: it was not given
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            if any("default" in dotted(target).lower() for target in node.targets):
-                pairs_of = zip(node.value.keys, node.value.values, strict=True)
-                yield from ((str(k.value), _literal(v)) for k, v in pairs_of if isinstance(k, ast.Constant))
+            named = any("default" in dotted(target).lower() for target in node.targets)
+            entries = zip(node.value.keys, node.value.values, strict=True) if named else ()
+            yield from ((str(k.value), _literal(v)) for k, v in entries if isinstance(k, ast.Constant))
 
 
 def _field_default(value: ast.expr) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from functions.harness.experiment import Proof
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, Place, parsed
 from functions.validate_patch.principles.added import additions
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
@@ -134,7 +134,7 @@ class _Judged:
         return alike > len(here) * _OFTEN if is_nothing(value) else alike > 0
 
     def _names_of(self, value: Any) -> list[str]:
-        """Names that the patch adds of constants with this value, and keys of tables under which it stands."""
+        """Names of constants with this value that the patch adds, and keys of tables where it stands."""
         found = []
         wanted = {item.name for item in self.added if item.name}
         for path, file in self._candidate.before.items():
@@ -177,7 +177,8 @@ class _Judged:
             yield self._question(other[0], f"its docstring says: {sentence}", other)
         elif not self.answers and self.raises:
             call, now = self.raises[0]
-            text = f"{call['call']} failed, and raises {now['raised']['type']} after the patch; its docstring says: "
+            error = now["raised"]["type"]
+            text = f"{call['call']} failed, and raises {error} after the patch; its docstring says: "
             yield Finding(
                 Kind.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
             )
@@ -197,7 +198,7 @@ class _Judged:
             return
         for item in self.added:
             if item.name in _CHANCE:
-                text = f"what the patch gives depends on `{item.name}`, and nothing in the repository says that it does"
+                text = f"what the patch gives depends on `{item.name}`; nothing in the repository says so"
                 yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
 
     def texts_of_none(self) -> Iterator[Finding]:
@@ -340,7 +341,8 @@ class _Judged:
         """A number that is stated nowhere, in what is reckoned."""
         for item in self.added:
             number = isinstance(item.value, int | float) and not isinstance(item.value, bool)
-            if not number or not item.reckoned or abs(item.value) <= _SMALL and item.value == int(item.value):
+            small = number and abs(item.value) <= _SMALL and item.value == int(item.value)
+            if not number or not item.reckoned or small:
                 continue
             refuses = self.refusals and 400 <= item.value < 600  # a status
             if refuses or re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
@@ -364,10 +366,10 @@ class _Judged:
             return
         code = self._place.code
         for item in self.added:
-            if isinstance(item.value, str) and item.value in quoted and item.value not in code:
-                if not self.sources.of(item.value):
-                    text = f"the patch names {item.value!r}, the value of the reported call; others fail as it did"
-                    yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
+            reported = isinstance(item.value, str) and item.value in quoted and item.value not in code
+            if reported and not self.sources.of(item.value):
+                text = f"the patch names {item.value!r}, the value of the reported call, and no other"
+                yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
 
     def unseen(self) -> Iterator[Finding]:
         """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
@@ -375,7 +377,8 @@ class _Judged:
         constants = (item for item in results if not item.name and not self._stated(item.value))
         unstated = next(constants, None)
         brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
-        text = f"no call that fails as the incident did could be made up, so what the patch gives then{brings} was not seen"
+        seen = f"so what the patch gives then{brings} was not seen"
+        text = f"no call that fails as the incident did could be made up, {seen}"
         line = f"{unstated.path}:{unstated.line}" if unstated else self.where
         yield Finding(Kind.QUESTION, redact(text), line)
 
@@ -443,8 +446,52 @@ def _text(value: Any) -> str:
     return value.text if isinstance(value, Unwritten) else repr(value)[:120]
 
 
+_RATES = """RATES = {"DE": 4.9, "FR": 6.5}
+DEFAULT_RATE = 19.5
+
+
+def rate(country):
+    return RATES[country]
+"""
+_FAILS = "KeyError: 'NZ'"
+_WORKS = {'rate("DE")': ("4.9", "4.9"), 'rate("FR")': ("6.5", "6.5")}
+_EXAMPLES = (
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, DEFAULT_RATE)"),
+        _FAILS,
+        {'rate("NZ")': "19.5", 'rate("x")': "19.5"},
+        _WORKS,
+    ),
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, 7.5)"),
+        _FAILS,
+        {'rate("NZ")': "7.5", 'rate("x")': "7.5"},
+        _WORKS,
+        Kind.QUESTION,
+    ),
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, max(RATES.values()))"),
+        _FAILS,
+        {'rate("NZ")': "6.5", 'rate("x")': "6.5"},
+        _WORKS,
+        Kind.QUESTION,
+    ),
+    Example(
+        "def dial(phone):\n    return phone.strip()\n",
+        "def dial(phone):\n    return str(phone).strip()\n",
+        "AttributeError: 'NoneType' object has no attribute 'strip'",
+        {"dial(None)": '"None"'},
+        {'dial(" 1")': ('"1"', '"1"')},
+        Kind.REFUSE,
+    ),
+)
+
 RESULT_IS_STATED = Principle(
     "result_stated",
-    "What a call that failed now gives is stated by the repository, or depends on the call as other results do.",
+    "What a call that failed now gives is stated by the repository, or depends on the call as others do.",
     judge,
+    _EXAMPLES,
 )

@@ -10,7 +10,7 @@ from functions.core.redaction import redact
 from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.pieces import Piece, added
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
 
 _SHOWN = 5
 
@@ -55,7 +55,7 @@ def _changed_inputs(calls: Calls) -> Iterator[Finding]:
         return
     for call, now in calls.mended:
         if now.get("left") and "value" in now:
-            text = f"{call['call']} changes what it is given, to {now['left']}; calls that worked leave it as it is"
+            text = f"{call['call']} changes what it is given, to {now['left']}; calls that worked do not"
             yield Finding(Kind.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
 
 
@@ -73,8 +73,28 @@ def _where(piece: Piece) -> str:
     return f"{piece.path}:{piece.span[0]}"
 
 
+_LABEL = 'def label(number):\n    return "N" + number\n'
+_EXAMPLES = (
+    Example(
+        _LABEL,
+        'def label(number):\n    return f"N{number}"\n',
+        'TypeError: can only concatenate str (not "int") to str',
+        {"label(1)": '"N1"'},
+        {'label("1")': ('"N1"', '"N1"')},
+    ),
+    Example(
+        _LABEL,
+        'def label(number):\n    return f"N-{number}"\n',
+        'TypeError: can only concatenate str (not "int") to str',
+        {"label(1)": '"N-1"'},
+        {'label("1")': ('"N1"', '"N-1"')},
+        Kind.REFUSE,
+    ),
+)
+
 WHAT_WORKED_STAYS = Principle(
     "worked_stays",
     "Calls that had a result, and calls that were refused on purpose, end as before the patch.",
     judge,
+    _EXAMPLES,
 )
