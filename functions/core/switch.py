@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -28,7 +29,7 @@ class Switch:
 
     @property
     def _ssm(self) -> SSMClient:
-        return self._client or boto3.client("ssm")
+        return self._client or _client()
 
     def stopped(self) -> str:
         """Who stopped all healing, when and why, as one clause; "" while it is not stopped.
@@ -62,6 +63,12 @@ class Switch:
         except ssm.exceptions.ParameterNotFound:
             return False
         return True
+
+
+@cache
+def _client() -> SSMClient:
+    """One for as long as a function is warm: making it takes longer than the question."""
+    return boto3.client("ssm")
 
 
 def refuse_when_stopped(settings: Settings) -> None:

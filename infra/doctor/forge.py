@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS
 from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
-from functions.core.forge import connect, forge_errors
+from functions.core.forge.connect import connect
 from infra.doctor.checks import Check, Fault
-
-Found = TypeVar("Found")
-
-if TYPE_CHECKING:
-    from github.Repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +36,14 @@ class ForgeSeen:
 def look(app: App, token: str, flag: str) -> ForgeSeen:
     """Ask the forge; nothing is changed there."""
     try:
-        with forge_errors(app):
-            return _seen(connect(app, token), app, flag)
+        found = connect(app, token).survey(app.branch, app.revision or app.branch, app.reviewers)
     except ForgeUnavailable as error:
         return ForgeSeen(app, flag, unreachable=str(error))
     except ForgeAccessDenied as error:
         return ForgeSeen(app, flag, refused=str(error))
     except RepositoryNotFound as error:
         return ForgeSeen(app, flag, hidden=str(error))
-
-
-def _seen(repository: Repository, app: App, flag: str) -> ForgeSeen:
-    permissions = repository.permissions
-    branch = _unless_missing(lambda: repository.get_branch(app.branch))
-    revision = app.revision or app.branch
-    return ForgeSeen(
-        app,
-        flag,
-        may_push=bool(permissions and permissions.push),
-        administers=bool(permissions and permissions.admin),
-        archived=bool(repository.archived),
-        kilobytes=int(repository.size or 0),
-        has_branch=branch is not None,
-        protected=bool(branch and branch.protected),
-        # Made without a request; its message needs one.
-        has_revision=_unless_missing(lambda: repository.get_commit(revision).commit.message) is not None,
-        strangers=tuple(name for name in app.reviewers if not repository.has_in_collaborators(name)),
-    )
-
-
-def _unless_missing(ask: Callable[[], Found]) -> Found | None:
-    from github import GithubException
-
-    try:
-        return ask()
-    except GithubException as error:
-        if error.status in (404, 422):
-            return None
-        raise
+    return ForgeSeen(app, flag, **{one.name: getattr(found, one.name) for one in fields(found)})
 
 
 def forge_cannot_be_reached(seen: ForgeSeen) -> Fault | None:

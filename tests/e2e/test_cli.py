@@ -49,12 +49,8 @@ def test_an_operator_s_day(world: World, selfheal: Callable[..., Any]) -> None:
     assert [row["incident_id"] for row in listed["incidents"]] == [failed.incident_id]
     dry = json.loads(selfheal("redrive", "--failed", "--app", app.name, "--dry-run", "--json").stdout)
     assert [(row["state"], row["why_not"]) for row in dry["heals"]] == [("FetchSource", "")]
-    assert (
-        json.loads(
-            selfheal("redrive", "--failed", "--app", app.name, "--state", "CommitPatch", "--json").stdout
-        )["heals"]
-        == []
-    )
+    elsewhere = selfheal("redrive", "--failed", "--app", app.name, "--state", "CommitPatch", "--json")
+    assert json.loads(elsewhere.stdout)["heals"] == []
     history = selfheal("history", failed.incident_id)
     assert "FetchSource" in history.stdout
     assert "selfheal redrive" in history.stdout

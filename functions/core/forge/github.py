@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
-from functions.core.forge.port import Comparison, PullRequest, State
+from functions.core.forge.port import Comparison, PullRequest, State, Survey
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
 
     from functions.core.app import App
+
+Found = TypeVar("Found")
 
 _TIMEOUT_SECONDS = 20
 _PAGE = re.compile(r"/pull/([0-9]{1,9})$")
@@ -69,6 +71,24 @@ class GitHub:
             found = self._repository.compare(one, other)
             return Comparison(found.merge_base_commit.sha, found.ahead_by)
 
+    def survey(self, branch: str, revision: str, people: Sequence[str]) -> Survey:
+        with self._errors():
+            repository = self._repository.complete()
+            permissions = repository.permissions
+            found = _unless_missing(lambda: repository.get_branch(branch))
+            # Made without a request; its message needs one.
+            known = _unless_missing(lambda: repository.get_commit(revision).commit.message)
+            return Survey(
+                may_push=bool(permissions and permissions.push),
+                administers=bool(permissions and permissions.admin),
+                archived=bool(repository.archived),
+                kilobytes=int(repository.size or 0),
+                has_branch=found is not None,
+                protected=bool(found and found.protected),
+                has_revision=known is not None,
+                strangers=tuple(name for name in people if not repository.has_in_collaborators(name)),
+            )
+
     @cached_property
     def _repository(self) -> Repository:
         from github import Auth, Github
@@ -111,6 +131,17 @@ class GitHub:
             raise ForgeRefused(f"{where}: refused ({error.status}): {_said(error.data)}") from error
         except requests.RequestException as error:
             raise ForgeUnavailable(f"{where}: not reachable ({type(error).__name__})") from error
+
+
+def _unless_missing(ask: Callable[[], Found]) -> Found | None:
+    from github import GithubException
+
+    try:
+        return ask()
+    except GithubException as error:
+        if error.status in (404, 422):
+            return None
+        raise
 
 
 def _pull(pull: Pull) -> PullRequest:

@@ -6,13 +6,13 @@ What it calls a merge request is a pull request here; its numbers are those with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
-from functions.core.forge.port import Comparison, PullRequest, State
+from functions.core.forge.port import Comparison, PullRequest, State, Survey
 
 if TYPE_CHECKING:
     from gitlab.v4.objects import Project
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 API_PATH = "/api/v4"
 _TIMEOUT_SECONDS = 20
 _PAGE = re.compile(r"/-/merge_requests/([0-9]{1,9})$")
+# https://docs.gitlab.com/api/access_requests/, "Valid access levels"
+_DEVELOPER, _MAINTAINER = 30, 40
 # A merge request is `locked` while GitLab merges it.
 _STATES = {"opened": State.OPEN, "locked": State.OPEN, "merged": State.MERGED, "closed": State.CLOSED}
 
@@ -89,6 +91,24 @@ class GitLab:
             found: Any = self._project.repository_compare(one, other)
             return Comparison(base["id"], len(found["commits"]))
 
+    def survey(self, branch: str, revision: str, people: Sequence[str]) -> Survey:
+        with self._errors():
+            project: Any = self._client.projects.get(self._app.slug)
+            granted = (project.permissions or {}).values()
+            level = max((one["access_level"] for one in granted if one), default=0)
+            found: Any = _unless_missing(lambda: project.branches.get(branch))
+            members = {name for name in people if project.members_all.list(query=name, get_all=False)}
+            return Survey(
+                may_push=level >= _DEVELOPER,
+                administers=level >= _MAINTAINER,
+                archived=bool(project.archived),
+                kilobytes=getattr(project, "statistics", {}).get("repository_size", 0) // 1024,
+                has_branch=found is not None,
+                protected=bool(found and found.protected),
+                has_revision=_unless_missing(lambda: project.commits.get(revision)) is not None,
+                strangers=tuple(name for name in people if name not in members),
+            )
+
     @cached_property
     def _client(self) -> Any:
         from gitlab import Gitlab
@@ -135,6 +155,17 @@ class GitLab:
             raise ForgeRefused(f"{where}: refused ({status}): {said}") from error
         except requests.RequestException as error:
             raise ForgeUnavailable(f"{where}: not reachable ({type(error).__name__})") from error
+
+
+def _unless_missing(ask: Callable[[], Any]) -> Any:
+    from gitlab.exceptions import GitlabGetError
+
+    try:
+        return ask()
+    except GitlabGetError as error:
+        if error.response_code == 404:
+            return None
+        raise
 
 
 def _pull(found: dict[str, Any]) -> PullRequest:

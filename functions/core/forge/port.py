@@ -46,6 +46,24 @@ class Comparison:
     ahead: int
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a forge says of a repository, and of what the token may do there.
+
+    kilobytes: with its history, 0 where that is not told; protected: whether the branch cannot be pushed to
+    without more; strangers: those among the people asked for whom the forge does not ask for reviews here.
+    """
+
+    may_push: bool
+    administers: bool
+    archived: bool
+    kilobytes: int
+    has_branch: bool
+    protected: bool
+    has_revision: bool
+    strangers: tuple[str, ...]
+
+
 class Forge(Protocol):
     """One repository of a forge."""
 
@@ -67,3 +85,6 @@ class Forge(Protocol):
 
     def compare(self, one: str, other: str) -> Comparison:
         """Compare two commits or branches. Raises RepositoryNotFound where one of them is not there."""
+
+    def survey(self, branch: str, revision: str, people: Sequence[str]) -> Survey:
+        """Look at the repository, for who set it up; nothing is changed."""

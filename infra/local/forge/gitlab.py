@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +25,7 @@ BASE_PATH = "/api/v4"
 Json = dict[str, Any]
 _STATES = {"open": "opened", "closed": "closed", "merged": "merged"}
 _PROJECT = re.compile(rf"{BASE_PATH}/projects/([^/]+)(/.*)?")
+_NAMED = re.compile(r"/repository/(branches|commits)/([^/]+)")
 _NUMBER = re.compile(r"/merge_requests/(\d{1,9})")
 
 
@@ -38,6 +40,8 @@ class GitLabApi:
             ("POST", "/merge_requests"): self._open,
             ("GET", "/repository/merge_base"): self._merge_base,
             ("GET", "/repository/compare"): self._compare,
+            ("GET", ""): self._project,
+            ("GET", "/members/all"): self._members,
         }
 
     def answer(self, request: Request, caller: Caller) -> Response:
@@ -62,6 +66,8 @@ class GitLabApi:
         if caller is Caller.ANONYMOUS and request.method != "GET":
             raise Refused(401, "401 Unauthorized")
         path = found[2] or ""
+        if named := _NAMED.fullmatch(path):
+            return self._named(repository, named[1], unquote(named[2]))
         if number := _NUMBER.fullmatch(path):
             return self._one(request, repository, int(number[1]))
         view = self._views.get((request.method, path))
@@ -69,7 +75,10 @@ class GitLabApi:
             raise Refused(404, "404 Not Found")
         return view(request, repository)
 
-    def _repository(self, slug: str, caller: Caller) -> Repository:
+    def _repository(self, name: str, caller: Caller) -> Repository:
+        """By its path, or by the number that answers call it by."""
+        slugs = (one.slug for one in self._store.all()) if name.isdecimal() else ()
+        slug = next((slug for slug in slugs if str(_id(slug)) == name), name)
         try:
             repository = self._pulls.repository(slug)
         except Refused:
@@ -77,6 +86,30 @@ class GitLabApi:
         if caller is Caller.ANONYMOUS and repository.private:
             raise Refused(404, "404 Project Not Found")
         return repository
+
+    def _project(self, request: Request, repository: Repository) -> Response:
+        access = {"project_access": {"access_level": 30, "notification_level": 3}, "group_access": None}
+        return _json(
+            {
+                "id": _id(repository.slug),
+                "path_with_namespace": repository.slug,
+                "archived": False,
+                "permissions": access,
+                "web_url": f"{request.host_url}{repository.slug}",
+            }
+        )
+
+    def _members(self, request: Request, repository: Repository) -> Response:
+        name = request.args.get("query", "")
+        return _json([_user(one) for one in (*repository.collaborators, repository.owner) if one == name])
+
+    def _named(self, repository: Repository, kind: str, name: str) -> Response:
+        git = self._store.git(repository.slug)
+        sha = git.branch(name) if kind == "branches" else git.commit_named(name)
+        if sha is None:
+            raise Refused(404, f"404 {'Branch' if kind == 'branches' else 'Commit'} Not Found")
+        commit = {"id": sha, "short_id": sha[:8]}
+        return _json(commit if kind == "commits" else {"name": name, "protected": False, "commit": commit})
 
     def _users(self, request: Request) -> Response:
         name = request.args.get("username", "")
@@ -173,9 +206,13 @@ class GitLabApi:
         }
 
 
-def _user(name: str) -> Json:
+def _id(name: str) -> int:
     # GitLab's ids are numbers; ours only have to be steady.
-    return {"id": int.from_bytes(name.encode()) % 2**31, "username": name, "name": name}
+    return zlib.crc32(name.encode())
+
+
+def _user(name: str) -> Json:
+    return {"id": _id(name), "username": name, "name": name}
 
 
 def _body(request: Request) -> Json:

@@ -58,7 +58,7 @@ class Forge:
         """Set by tests, while it runs, to have it answer like a host in trouble."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store)
-        self._apis = {
+        self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
             rest.BASE_PATH: rest.Rest(self._store, self._pulls),
             gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
         }

@@ -117,21 +117,21 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     inbox: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Six kilobytes of forged tracebacks are 60 errors, and not 60 heals."""
+    """Three kilobytes of forged tracebacks are 30 errors, and not 30 heals."""
     now = 1_800_000_000
     monkeypatch.setattr(time, "time", lambda: now)
     monkeypatch.setenv("HEALS_AT_ONCE", "100")
-    forged = [f"orders-v1-{n}" for n in range(60)]
-    for number in range(60):
+    forged = [f"orders-v1-{n}" for n in range(30)]
+    for number in range(30):
         put(table, number)
 
     answers = [claim(lambda_context, f"arn:{name}", name) for name in forged]
     again = claim(lambda_context, "arn:orders-v1-0", "orders-v1-0")
 
-    assert [a["claimed"] for a in answers] == [True] * 20 + [False] * 40
+    assert [a["claimed"] for a in answers] == [True] * 20 + [False] * 10
     assert again["claimed"], "a retry counts once"
     assert all(a["held_back"] for a in answers[20:])
-    held = table.get_item(Key={"incident_id": "orders-v1-50"})["Item"]
+    held = table.get_item(Key={"incident_id": "orders-v1-25"})["Item"]
     assert (held["status"], held["held_until"]) == ("SUPPRESSED", (now // 3600 + 1) * 3600)
     (mail,) = inbox()
     assert "20 heals of orders began within this hour" in mail
@@ -139,13 +139,13 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
 
     at = "2027-01-15T08:00:01+00:00"
     sighting = Sighting(
-        "orders", "v1-50", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, at, at, "", "", b"1", True
+        "orders", "v1-25", "KeyError", "t", ErrorClass.CODE, "", "", "", (), 1, at, at, "", "", b"1", True
     )
     assert recorder.record(sighting).incident.status is Status.SUPPRESSED
     monkeypatch.setattr(time, "time", lambda: now + 3600)
     assert recorder.record(replace(sighting, delivery_id=b"2")).incident.status is Status.NEW
     assert recorder.record(replace(sighting, delivery_id=b"3")).incident.generation == 1
-    assert claim(lambda_context, "arn:later", "orders-v1-50")["claimed"]
+    assert claim(lambda_context, "arn:later", "orders-v1-25")["claimed"]
 
 
 def test_an_incident_that_is_gone_is_named(table: Table, lambda_context: Any) -> None:

@@ -120,11 +120,21 @@ def test_histories_with_nothing_in_common_cannot_be_compared(hosted: Hosted, for
         forge.compare("main", other)
 
 
+def test_a_repository_is_looked_at_for_who_set_it_up(hosted: Hosted, forge: Forge) -> None:
+    seen = forge.survey("main", hosted.base_sha, ["reviewer", "nobody-of-this-name"])
+    assert (seen.may_push, seen.administers, seen.archived) == (True, False, False)
+    assert (seen.has_branch, seen.protected, seen.has_revision) == (True, False, True)
+    assert seen.strangers == ("nobody-of-this-name",)
+    gone = forge.survey("gone", "0" * 40, [])
+    assert (gone.has_branch, gone.has_revision) == (False, False)
+
+
 CALLS: dict[str, Callable[[Forge], object]] = {
     "find": lambda forge: forge.find(BRANCH, "main"),
     "open": lambda forge: forge.open(BRANCH, "main", "Fix", "why"),
     "get": lambda forge: forge.get(1),
     "compare": lambda forge: forge.compare("main", BRANCH),
+    "survey": lambda forge: forge.survey("main", "main", ["reviewer"]),
 }
 
 
