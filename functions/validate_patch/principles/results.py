@@ -33,7 +33,7 @@ def value_of(shown: str) -> Any:
             return {k.arg: value_of(ast.unparse(k.value)) for k in node.keywords}  # type: ignore[attr-defined] # a call
         return ast.literal_eval(node)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return Unwritten(shown)
+        return Unwritten(re.sub(r"\b[a-z_]+\.(?=[A-Za-z]+\()", "", shown))
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -90,6 +90,8 @@ def given(call: str) -> list[Any]:
                 found.append(ast.literal_eval(node))
             except (ValueError, TypeError):
                 continue
+        elif isinstance(node, ast.Call) and node is not tree.body:
+            found.append(Unwritten(ast.unparse(node)))
     return found
 
 

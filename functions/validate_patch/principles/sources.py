@@ -36,6 +36,7 @@ _LEFT_OUT = re.compile(
     r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*"
     r"|do(?:es)? not count|only)\b"
 )
+_PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
 _CASE = re.compile(
     r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out"
@@ -51,6 +52,11 @@ _PROMISED = re.compile(
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
 """A sentence with a number, or with a value in quotes beside the subject, gives another value."""
+_FILLING = frozenset(
+    {"that", "with", "without", "from", "where", "when", "what", "thi", "have", "then", "none"}
+)
+_SAME_WORDS = 2
+"""Words in common by which a sentence is of what a docstring is of."""
 _DOCUMENTS = (".md", ".rst", ".txt")
 _GENERIC = frozenset(
     {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
@@ -103,8 +109,10 @@ class Sources:
             optional = is_nothing(value) and _ABSENT.search(sentence) and not _VALUE.search(sentence)
             if _says(sentence, words) or optional:
                 return sentence
-        if is_nothing(value) and (found := self._left_out()) and not isinstance(value, str):
-            return found
+        if is_nothing(value) and not isinstance(value, str):
+            spoken = (*self._own, *self._others, *self._of_input)
+            if passed := next((s for s in spoken if _PASSED_OVER.search(s)), ""):
+                return passed
         if is_nothing(value) and (self._asserted(value) or self._convention(value)):
             return "the code gives it elsewhere for the same case"
         return ""
@@ -246,7 +254,12 @@ class Sources:
     @cached_property
     def _others(self) -> tuple[str, ...]:
         """Sentences elsewhere that name what is missing."""
-        return tuple(sentence for sentence in self._elsewhere if _names(sentence, self.keys))
+        own = _content(" ".join(self._own[:1]))
+        return tuple(
+            sentence
+            for sentence in self._elsewhere
+            if _names(sentence, self.keys) or len(own & _content(sentence)) >= _SAME_WORDS
+        )
 
     @cached_property
     def _of_input(self) -> tuple[str, ...]:
@@ -315,6 +328,11 @@ def _calls_with_nothing(node: ast.expr, function: str) -> bool:
     """Whether an expression calls the function with something that is missing or empty."""
     text = ast.unparse(node)
     return f"{function}(" in text and bool(re.search(r"None|\[\]|\{\}|''|\(\)", text))
+
+
+def _content(sentence: str) -> set[str]:
+    """The words of a sentence that tell what it is about, in the singular."""
+    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", sentence)} - _FILLING
 
 
 def _names(sentence: str, keys: frozenset[str]) -> bool:

@@ -34,7 +34,7 @@ from functions.validate_patch.syntax_tree import functions_of, module_constants
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
-_CHANCE = frozenset({"now", "today", "utcnow", "time", "random", "choice", "uuid4", "randint", "token_hex"})
+_CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
 _PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
 _OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
 _SMALL = 2
@@ -67,6 +67,7 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
             judged.borrowed(),
             judged.echoed(),
             judged.shortened(),
+            judged.passed_over(),
             judged.figures(),
             judged.by_chance(),
         )
@@ -76,6 +77,9 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
     yield from itertools.islice(findings, 1)
+
+
+_NOTHING = ast.Module([], [])
 
 
 class _Judged:
@@ -153,7 +157,19 @@ class _Judged:
                     ]
                     if name in wanted and "default" in name.lower():
                         found += [name for v in node.values if same(_value(v), value)]
-        return found
+        named = [name for key in found for name in self._constants_of(key)]
+        return [*found, *named]
+
+    def _constants_of(self, key: str) -> list[str]:
+        """Names that the patch adds of constants with this text: the key under which a value stands."""
+        wanted = {item.name for item in self.added if item.name}
+        return [
+            name
+            for path, file in self._candidate.before.items()
+            if path.endswith(".py") and any(name.encode() in file.data for name in wanted)
+            for name, node in module_constants(parsed(self._candidate.before, path) or _NOTHING).items()
+            if name in wanted and same(_value(node), key)
+        ]
 
     def _stated(self, value: Any) -> str:
         return self.sources.of(value, self._names_of(value))
@@ -205,17 +221,11 @@ class _Judged:
         """`str(None)` and its like, which then goes on as if it were data."""
         if not _NONE.search(self._message.replace("NoneType", "None")):
             return
-        for answer in self.answers:
-            for leaf in leaves(answer.value):
-                if (
-                    isinstance(leaf, str)
-                    and _NONE.search(leaf)
-                    and not _NONE.search(
-                        " ".join(text for text in given(answer.call) if isinstance(text, str))
-                    )
-                ):
-                    text = f"{answer.call[:160]} gives {leaf!r} after the patch: None has become text"
-                    yield Finding(Kind.REFUSE, redact(text), self.where, (redact(answer.call),))
+        held = [answer for answer in self.answers if _holds_none(answer)]
+        if held and 2 * len(held) >= len(self.answers):
+            call = held[0].call
+            text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
+            yield Finding(Kind.REFUSE, redact(text), self.where, (redact(call),))
 
     def fixed(self) -> Iterator[Finding]:
         """Nothing, or a constant, in place of a result."""
@@ -226,7 +236,9 @@ class _Judged:
                 alike = [
                     a for a in self.answers if any(p == path and same(part, x) for p, x in placed(a.value))
                 ]
-                if 3 * len(alike) < len(self.answers) or not self._is_invented(answer, path, part):
+                words = isinstance(part, str) and self._holds(path, part, given(answer.call))
+                few = 3 * len(alike) < len(self.answers) and not words
+                if few or not self._is_invented(answer, path, part):
                     continue
                 said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
                 if not said or self._speaks_of_blanks_alone(said, answer):
@@ -247,7 +259,10 @@ class _Judged:
         item = "*" in path or (path and not is_nothing(part))
         if item and any(same(part, other) for other in given(answer.call)):
             return False
-        if is_nothing(part) or constant:
+        counted = (
+            bool(path) and isinstance(part, int | float) and not any(same(part, c) for c in self._constants)
+        )
+        if constant or (is_nothing(part) and not counted):
             return True
         if any(same(part, other) for other in given(answer.call)):
             return False
@@ -273,7 +288,9 @@ class _Judged:
         alike = all(same(answer.value, a.value) for a in self.answers)
         usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
         held = all(any(same(a.value, other) for other in given(a.call)) for a in self.answers)
-        return len(inputs) > 1 and alike and not usual and (not held or is_nothing(answer.value))
+        chosen = any(same(answer.value, c) for c in self._constants) or bool(self._names_of(answer.value))
+        known = chosen or is_nothing(answer.value) or isinstance(answer.value, str | Unwritten)
+        return len(inputs) > 1 and alike and not usual and known and (not held or is_nothing(answer.value))
 
     def _holds(self, path: Path, text: str, inputs: Sequence[Any]) -> bool:
         """Whether a text holds words that the patch adds, which no text that worked holds."""
@@ -336,6 +353,27 @@ class _Judged:
         for answer in self.answers:
             if _lengths(answer) == 1 and not self.sources.leaving_out():
                 yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
+
+    def passed_over(self) -> Iterator[Finding]:
+        """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
+        old, new = (
+            parsed(tree, self._place.path) for tree in (self._candidate.before, self._candidate.after)
+        )
+        if old is None or new is None or self.sources.leaving_out():
+            return
+        name = self.sources.function
+        was, now = (
+            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
+            for module in (old, new)
+        )
+        if (
+            was
+            and now
+            and _leaves(now[-1]) > _leaves(was[-1])
+            and not isinstance(now[-1].body[-1], ast.Raise)
+        ):
+            text = "the patch passes over what failed, and nothing in the repository says that it may"
+            yield Finding(Kind.QUESTION, text, self.where)
 
     def figures(self) -> Iterator[Finding]:
         """A number that is stated nowhere, in what is reckoned."""
@@ -405,6 +443,21 @@ def _all(value: Any) -> Iterator[Any]:
     yield from leaves(value)
 
 
+def _holds_none(answer: Answer) -> bool:
+    """Whether a result has the word None in a text, which no text has that the call is given."""
+    inputs = " ".join(text for text in given(answer.call) if isinstance(text, str))
+    texts = [leaf for leaf in leaves(answer.value) if isinstance(leaf, str)]
+    return not _NONE.search(inputs) and any(_NONE.search(text) for text in texts)
+
+
+def _leaves(function: ast.AST) -> int:
+    """How often a loop is left, or goes on early, and how many conditions comprehensions have."""
+    nodes = list(ast.walk(function))
+    return sum(isinstance(node, ast.Continue | ast.Break) for node in nodes) + sum(
+        len(node.ifs) for node in nodes if isinstance(node, ast.comprehension)
+    )
+
+
 def _only_given(answer: Answer) -> bool:
     """Whether a result is made of nothing but what the call is given."""
     inputs = given(answer.call)
@@ -413,7 +466,7 @@ def _only_given(answer: Answer) -> bool:
 
 def _echoes(answer: Answer) -> bool:
     value = answer.value
-    if is_nothing(value) or isinstance(value, bool | Unwritten):
+    if is_nothing(value) or isinstance(value, bool):
         return False
     inputs = given(answer.call)
     held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)

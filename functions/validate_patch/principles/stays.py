@@ -11,6 +11,7 @@ from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.pieces import Piece, added
 from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.results import is_nothing, value_of
 
 _SHOWN = 5
 
@@ -21,7 +22,10 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     if calls is None:
         return
     for now, was in calls.differing[:_SHOWN]:
-        yield Finding(Kind.REFUSE, _differs(now, was), calls=(redact(str(now["call"])),))
+        # A result for nothing that becomes a result for what is missing may be meant.
+        empty = is_nothing(value_of(str(was.get("shown"))))
+        kind = Kind.QUESTION if empty else Kind.REFUSE
+        yield Finding(kind, _differs(now, was), calls=(redact(str(now["call"])),))
     yield from list(_let_through(calls))[:1]
     yield from list(_changed_inputs(calls))[:1]
     if calls.whole:
@@ -54,7 +58,8 @@ def _changed_inputs(calls: Calls) -> Iterator[Finding]:
     if not calls.worked or any(was.get("left") for _, was in calls.worked):
         return
     for call, now in calls.mended:
-        if now.get("left") and "value" in now:
+        of_an_object = ")." in str(call["call"])  # whose methods may change it
+        if now.get("left") and "value" in now and not of_an_object:
             text = f"{call['call']} changes what it is given, to {now['left']}; calls that worked do not"
             yield Finding(Kind.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
 
