@@ -17,6 +17,7 @@ from functions.validate_patch import handler as handler_module
 from functions.validate_patch import lanes as lanes_module
 from functions.validate_patch import told
 from functions.validate_patch import validate as validate_module
+from functions.validate_patch.order import TIMES
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Examined, examine
 from tests.emulated import LambdaContext, emulated
@@ -64,7 +65,7 @@ def worker_ends(report: dict[str, Any]) -> None:
 def swapped(report: dict[str, Any]) -> None:
     """What came before is told as what came after."""
     rows = report["outcomes"]
-    rows[0], rows[1] = rows[1], rows[0]
+    rows[0], rows[TIMES] = rows[TIMES], rows[0]
 
 
 def second_worker_story(report: dict[str, Any]) -> None:
