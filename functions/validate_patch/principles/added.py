@@ -60,6 +60,10 @@ def _parts(module: ast.Module) -> Iterator[tuple[ast.expr, bool]]:
     waiting: list[tuple[ast.AST, bool]] = [(module, False)]
     while waiting:
         node, reckoned = waiting.pop()
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            number = node.operand.value if isinstance(node.operand, ast.Constant) else None
+            if isinstance(number, int | float):
+                node = ast.copy_location(ast.Constant(-number), node)
         if isinstance(node, ast.Constant):
             yield node, reckoned
             continue

@@ -85,7 +85,7 @@ def given(call: str) -> list[Any]:
         return []
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant | ast.List | ast.Dict | ast.Tuple):
+        if isinstance(node, ast.Constant | ast.UnaryOp | ast.List | ast.Dict | ast.Tuple):
             try:
                 found.append(ast.literal_eval(node))
             except (ValueError, TypeError):

@@ -106,7 +106,12 @@ class Sources:
             if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
                 return sentence
         for sentence in self._others:
-            optional = is_nothing(value) and _ABSENT.search(sentence) and not _VALUE.search(sentence)
+            optional = (
+                value is not None
+                and is_nothing(value)
+                and _ABSENT.search(sentence)
+                and not _VALUE.search(sentence)
+            )
             if _says(sentence, words) or optional:
                 return sentence
         if is_nothing(value) and not isinstance(value, str):

@@ -96,6 +96,7 @@ class _Judged:
             pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
         ]
         pairs = direct or inner or list(mended)
+        self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
         answers = [Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)]
         self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
         self.refusals = len(answers) - len(self.answers)
@@ -115,7 +116,7 @@ class _Judged:
         ]
 
     def _made_of_additions(self, call: str) -> bool:
-        texts = [c for c in self._constants if isinstance(c, str) and len(c) > 1]
+        texts = [c for c in self._constants if isinstance(c, str) and c]
         return any(same(text, value) for text in texts for value in given(call))
 
     @property
@@ -221,8 +222,9 @@ class _Judged:
         """`str(None)` and its like, which then goes on as if it were data."""
         if not _NONE.search(self._message.replace("NoneType", "None")):
             return
-        held = [answer for answer in self.answers if _holds_none(answer)]
-        if held and 2 * len(held) >= len(self.answers):
+        exact = [answer for answer in self.answers if answer.call in self._exact]
+        held = [answer for answer in exact if _holds_none(answer)]
+        if held and 2 * len(held) >= len(exact):
             call = held[0].call
             text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
             yield Finding(Kind.REFUSE, redact(text), self.where, (redact(call),))
@@ -466,7 +468,7 @@ def _only_given(answer: Answer) -> bool:
 
 def _echoes(answer: Answer) -> bool:
     value = answer.value
-    if is_nothing(value) or isinstance(value, bool):
+    if is_nothing(value):
         return False
     inputs = given(answer.call)
     held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
