@@ -258,8 +258,8 @@ def _tested(
     for run, outcomes in ((old, fails), (new, passes)):
         for _ in range(asked["times"]):
             outcomes.append((yield run))
-    read = [[test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes)]
-    verdict = reproduction.judge(asked["incident"], own, *read, known=asked["known"])
+    was, now = ([test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes))
+    verdict = reproduction.judge(asked["incident"], own, was, now, known=asked["known"])
     return Reproduction(tests, tuple(fails), tuple(passes), verdict)
 
 
@@ -378,10 +378,7 @@ _MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 40, 20, 60
 def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Calls that failed as the incident did, those that are it exactly first, each once."""
     known: dict[str, dict[str, Any]] = {}
-    for call in surveyed:
-        if call.get("likeness"):
-            known.setdefault(str(call["call"]), call)
-    for call in found:
+    for call in (*(line for line in surveyed if line.get("likeness")), *found):
         known.setdefault(str(call["call"]), dict(call))
     exact = [call for call in known.values() if call.get("exact")]
     alike = [call for call in known.values() if not call.get("exact")]

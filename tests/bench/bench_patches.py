@@ -103,7 +103,7 @@ def _judged(case: Case, kept: Path | None) -> Verdict:
     result = _validated(case, kept)
     evidence = result.evidence
     said = "refused" if not evidence.accepted else "accepted"
-    if said == "accepted" and getattr(evidence, "questions", ()):
+    if said == "accepted" and evidence.questions:
         said = "questioned"
     reached = not any(g.gate == RUNNING[0] and "earlier gate" in g.detail for g in evidence.gates)
     return Verdict(case, said, result.reason, result.proven, reached, time.monotonic() - started)

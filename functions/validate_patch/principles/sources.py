@@ -380,21 +380,19 @@ def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
     if isinstance(value, bool):
         return [*found, *(("true", "on") if value else ("false", "off"))]
     if isinstance(value, int | float):
-        words = {0: ("zero", "nothing", "free"), 1: ("one", "first", "starts at 1")}.get(value, ())
-        return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *words]
+        return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *_IN_WORDS.get(float(value), ())]
     if isinstance(value, str) and value:
         return [*found, f"[`'\"]+{re.escape(value.lower())}[`'\"]+"]
     if is_nothing(value):
-        kind = {str: "text", list: "list", dict: "dict", tuple: "tuple"}.get(type(value), "")
-        return [
-            *found,
-            "empty",
-            "nothing",
-            "blank",
-            f"no {kind}",
-            *({str: ('""', "''"), list: (r"\[\]",)}.get(type(value), ())),
-        ]
+        return [*found, "empty", "nothing", "blank", *_OF_KIND.get(type(value).__name__, ())]
     return found
+
+
+_IN_WORDS: dict[float, tuple[str, ...]] = {
+    0.0: ("zero", "nothing", "free"),
+    1.0: ("one", "first", "starts at 1"),
+}
+_OF_KIND: dict[str, tuple[str, ...]] = {"str": ('""', "''", "no text"), "list": (r"\[\]", "no list")}
 
 
 def _sentences(text: str) -> list[str]:
