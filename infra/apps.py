@@ -133,10 +133,12 @@ def rename(target: Target, app: App, name: str) -> int:
         renamed = replace(renamed, credentials=renamed.credentials_parameter)
     write_entry(target, renamed)
     _delete(ssm, f"{REGISTRY_PATH}/{app.name}")
-    moved = [_move(target, incident, name) for incident in target.incidents.every(app.name)]
+    incidents = target.incidents.every(app.name)
+    for incident in incidents:
+        _move(target, incident, name)
     for path in SECRETS:
         _delete(ssm, f"{path}/{app.name}")
-    return len(moved)
+    return len(incidents)
 
 
 def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:

@@ -11,9 +11,9 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
 from functions.harness import interpreters
-from infra.catalog import Spec
 from infra.layer import layer_tree
 from infra.packaging import PYTHON, Packaging, Tree, digest, handler, stage, tree, write
+from infra.spec import Spec
 
 # Images run what a repository's tests import, which are wheels for the platform of the app. Zips are Python
 # alone, and run where it costs a fifth less (https://aws.amazon.com/lambda/pricing/).

@@ -1,118 +1,23 @@
 """Every Lambda function of the system: how it is packaged, what it gets, and what it may do.
 
 One row per folder under `functions/`. `settings` are its environment variables (fields of
-`functions.core.settings.Settings`), `may` is everything that its role allows beside its own log group and
-X-Ray; `infra/permissions.py` says what each permission means in IAM.
+`functions.core.settings.Settings`), `may` is everything that its role allows beside its own log group, X-Ray
+and its `artifacts`; `infra/permissions.py` says what each permission means in IAM.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum, auto
-
-from functions.core.heal import HEAL_TAG, INCIDENT_TAG
 from functions.core.runs import JOB, REPORT
-
-
-class May(StrEnum):
-    """A permission in the words of this system."""
-
-    READ_INCIDENTS = auto()
-    UPDATE_INCIDENTS = auto()
-    QUERY_INCIDENTS = auto()
-    """List an app's incidents through the index."""
-    READ_APPROVALS = auto()
-    COUNT_DELIVERIES = auto()
-    """Remember which deliveries were counted."""
-    OPEN_APPROVALS = auto()
-    UPDATE_APPROVALS = auto()
-    RUN_PATCHES = auto()
-    RUN_MICROVMS = auto()
-    """Run patches in MicroVMs instead."""
-    READ_APP = auto()
-    READ_SWITCH = auto()
-    """See whether all healing is stopped."""
-    LIST_APPS = auto()
-    READ_CREDENTIALS = auto()
-    READ_LINK_KEY = auto()
-    READ_WEBHOOKS = auto()
-    READ_SLACK_SIGNING = auto()
-    READ_CLIENT_SECRET = auto()
-    READ_LOGS = auto()
-    READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
-    SEE_LOG_STREAMS = auto()
-    """When the registered log groups were last written to, and nothing of what."""
-    READ_IMAGES = auto()
-    """Configuration of these images."""
-    NOTIFY = auto()
-    NOTIFY_PERSONS = auto()
-    """Send people their own links."""
-    SEAL_TASK_TOKENS = auto()
-    OPEN_TASK_TOKENS = auto()
-    ANSWER_TASKS = auto()
-    DESCRIBE_EXECUTIONS = auto()
-    READ_HISTORY = auto()
-    INVOKE_MODELS = auto()
-
-
-# What IAM puts in their place: the tags of the session that a step takes on for each heal.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-_INCIDENT, _HEAL = (f"${{aws:PrincipalTag/{tag}}}" for tag in (INCIDENT_TAG, HEAL_TAG))
-OWN = f"{_INCIDENT}/{_HEAL}"
-"""Where the artifacts of the heal lie that a step works for: `Heal.prefix`."""
-RUNS, BUILDS = f"runs/{_HEAL}/*", f"builds/*/{_HEAL}/*"
-"""Folders of its runs and builds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Artifacts:
-    """What a function may do in the artifacts bucket. Keys; `*` stands for anything, `/` included.
-
-    Of OWN, RUNS and BUILDS, a session of one heal may use that heal's alone.
-    """
-
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    finds: tuple[str, ...] = ()
-    """Prefixes below which it may see that there is no object."""
-
-    @property
-    def of_one_heal(self) -> bool:
-        """Whether a session is for one heal, and not for all."""
-        return any(_HEAL in key for key in (*self.reads, *self.writes))
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """One function. `timeout` in seconds, `memory` and `disk` in MiB."""
-
-    folder: str
-    image: bool
-    """A container image (needs git, or compiled libraries), or a zip of our code alone beside the layer.
-
-    Lambda puts images to sleep that nobody calls for weeks, and zips never: what somebody waits for is a zip.
-    """
-    timeout: int
-    settings: tuple[str, ...]
-    may: tuple[May, ...]
-    artifacts: Artifacts = Artifacts()
-    memory: int = 512
-    disk: int = 512
-    runs_strangers: bool = False
-    """Runs code of strangers: in subnets from which nothing but jobs and reports can be reached, with a role
-    that may do nothing, and never twice in the same execution environment."""
-    concurrency: int | None = None
-    """Reserved concurrency: at most so many at once, so that a storm cannot starve the account."""
-
-    @property
-    def construct_id(self) -> str:
-        """`claim_incident` → `ClaimIncident`: for a step, the name of its Task state."""
-        return "".join(word.capitalize() for word in self.folder.split("_"))
-
+from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
+
+_SHOWN = (
+    *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
+    *("prompt.json", "proposal.json", "review.json"),
+)
+"""What the page shows of a heal."""
 
 # The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.
 STEPS = (
@@ -144,7 +49,7 @@ STEPS = (
         ),
         may=(
             May.READ_SWITCH,
-            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
             May.READ_APP,
             May.READ_CREDENTIALS,
             May.READ_FUNCTIONS,
@@ -372,8 +277,8 @@ OTHERS = (
         "decide_approval",
         image=False,
         timeout=29,
-        # A share of a CPU comes with memory; colouring a long diff takes most of a tenth of a second of one.
-        memory=1024,
+        # A whole CPU, which comes with memory: somebody waits, and what takes half as long costs no more.
+        memory=1769,
         settings=(
             "incidents_table",
             "approvals_table",
@@ -384,21 +289,7 @@ OTHERS = (
             "identity_from",
         ),
         # No step of one heal: it shows whatever is asked, and writes nothing.
-        artifacts=Artifacts(
-            reads=tuple(
-                f"*/{name}"
-                for name in (
-                    "evidence.json",
-                    "findings.json",
-                    "outcome.json",
-                    "patch.diff",
-                    "prompt.json",
-                    "proposal.json",
-                    "review.json",
-                )
-            ),
-            finds=("*",),
-        ),
+        artifacts=Artifacts(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,

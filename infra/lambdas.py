@@ -14,9 +14,9 @@ from constructs import Construct
 from functions.core.heal import HEAL_TAG, INCIDENT_TAG
 from functions.core.names import function_name
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
-from infra.catalog import Spec
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, artifact_statements, statements
+from infra.spec import Spec
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 

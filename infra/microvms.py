@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
-from infra.catalog import May, Spec
+from infra.spec import May, Spec
 
 MACHINE = "aarch64"
 """The only one that the service has: https://docs.aws.amazon.com/lambda/latest/microvm-api/API_CpuConfiguration.html"""

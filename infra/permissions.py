@@ -9,7 +9,6 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from functions.core.app import CREDENTIALS_PATH
-from infra.catalog import Artifacts, May
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -18,6 +17,7 @@ from infra.names import (
     SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
+from infra.spec import Artifacts, May
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
 # DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html

@@ -15,7 +15,7 @@ from functions.core.names import function_name
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
-from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, Spec
+from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.microvms import MicroVms, with_microvms
@@ -34,6 +34,7 @@ from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
 from infra.sign_in import Entrance
+from infra.spec import Spec
 from infra.storage import Storage
 from infra.workflow import (
     NAME,

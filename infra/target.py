@@ -13,8 +13,9 @@ from functions.core.approvals import Approvals
 from functions.core.artifacts import Artifacts
 from functions.core.errors import IncidentNotFound
 from functions.core.incidents import Incidents
+from functions.core.switch import Switch
 from infra.errors import Exit, UserError
-from infra.names import REGISTRY_PATH, STACK_NAME
+from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ class Target:
         from functions.core.registry import Registry
 
         return Registry(REGISTRY_PATH, SSMProvider(boto3_client=self.session.client("ssm")))
+
+    @cached_property
+    def switch(self) -> Switch:
+        """The one that stops all healing."""
+        return Switch(SWITCH_PARAMETER, self.session.client("ssm"))
 
     def app_names(self) -> list[str]:
         """The names of all registered apps, those with a broken entry included."""

@@ -23,6 +23,7 @@ def asked(**parts: Any) -> dict[str, Any]:
     return {
         "incident": INCIDENT, "tests": [], "times": 1, "seconds": 30.0, "search": search,
         "found": "test_found.py", "objection": "", "by_callers": False, "suite": None, "survey": search,
+        "changed": search,
         "defined": {"app": ["rate", "total"]}, "pieces": [], "others": [], **parts,
     }  # fmt: skip
 

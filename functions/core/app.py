@@ -31,6 +31,8 @@ _LIMITS = {
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
 
+# A quarter: incidents are kept for longer.
+_MOST_HOURS = 90 * 24
 # Less than a proposal with a short test takes.
 _LEAST_ANSWER = 1_024
 
@@ -158,22 +160,9 @@ class App:
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
         _check_forge(app)
-        if app.max_attempts < 1 or app.daily_budget_usd < 0:
-            raise AppInvalid(f"app {name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
         _check_steering(app)
-        for approver in filter(malformed, app.approvers):
-            raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
-        if app.approvals_needed not in (1, 2):
-            raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
-        if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
-            raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
-        if app.codebuild_project and not _PROJECT.fullmatch(app.codebuild_project):
-            raise AppInvalid(
-                f"app {name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
-                f" {PROJECT_PREFIX!r}: the workflow may start no other"
-            )
-        if app.python and not PYTHON.fullmatch(app.python):
-            raise AppInvalid(f"app {name!r}: 'python' must be a version such as \"3.12\", or empty")
+        _check_people(app)
+        _check_running(app)
         _check_models(app)
         return app
 
@@ -243,6 +232,11 @@ def _check_forge(app: App) -> None:
 
 
 def _check_steering(app: App) -> None:
+    if app.max_attempts < 1 or app.daily_budget_usd < 0:
+        raise AppInvalid(f"app {app.name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+    for key in ("deployed_within_hours", "gone_after_hours"):
+        if not 0 <= getattr(app, key) <= _MOST_HOURS:
+            raise AppInvalid(f"app {app.name!r}: {key!r} must be from 0 to {_MOST_HOURS:,}")
     for key, most in _LIMITS.items():
         if not 1 <= getattr(app, key) <= most:
             raise AppInvalid(f"app {app.name!r}: {key!r} must be from 1 to {most:,}")
@@ -255,6 +249,26 @@ def _check_steering(app: App) -> None:
             raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} is no class; known: {known}")
         if mode not in list(Mode):
             raise AppInvalid(f"app {app.name!r}: 'class_modes': {error_class!r} must be one of {modes}")
+
+
+def _check_people(app: App) -> None:
+    name = app.name
+    for approver in filter(malformed, app.approvers):
+        raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
+    if app.approvals_needed not in (1, 2):
+        raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
+    if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
+        raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+
+
+def _check_running(app: App) -> None:
+    if app.codebuild_project and not _PROJECT.fullmatch(app.codebuild_project):
+        raise AppInvalid(
+            f"app {app.name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
+            f" {PROJECT_PREFIX!r}: the workflow may start no other"
+        )
+    if app.python and not PYTHON.fullmatch(app.python):
+        raise AppInvalid(f"app {app.name!r}: 'python' must be a version such as \"3.12\", or empty")
 
 
 def _check_models(app: App) -> None:

@@ -31,8 +31,8 @@ class Facts:
     python: Python = field(default_factory=lambda: Python.from_json(None))
     """What the app runs on."""
     lost: tuple[str, ...] = ()
-    """What of the repository's dependencies is missing or other than asked for: known after FetchSource, so not
-    kept with the rest."""
+    """What of the repository's dependencies is missing or other than asked for: known after FetchSource, so
+    not kept with the rest."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:

@@ -9,7 +9,7 @@ The state input that travels between the steps is small JSON of this shape (each
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason", "questions": [
                       {"principle", "text", "where", "calls"}]}, or, before a run,
                      {"verdict": "deferred", "run" or "build": {"project", "bucket", "folder", "nonce",
-                                                                  "experiment"}},
+                                                                  "experiment", "version"}},
      "review":       {"opinion", "summary", "key", "sent_back"}, for an app with a `review_model`,
      "run":          {"ended", "lane"} of the last run in the stack's own runner,
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something goes on, or waits for somebody: a heal, a decision, a merge, a redrive."""
+        """Whether something goes on, or waits: a heal, a decision, a merge, a deployment, a redrive."""
         return self in _OPEN
 
     @property
@@ -37,7 +37,10 @@ class Status(StrEnum):
         return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
 
 
-_OPEN = (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL, Status.PR_OPEN, Status.FAILED)
+_OPEN = (
+    *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
+    *(Status.PR_OPEN, Status.MERGED, Status.FAILED),
+)
 
 
 class ErrorClass(StrEnum):
@@ -97,6 +100,11 @@ class Incident:
     """The app's own frames of the exceptions that led to it, or that it groups; innermost last of each."""
     place: str = ""
     """Where it comes from: file and function of the app's innermost frame."""
+    qualified: str = ""
+    """That function's qualified name in the source that was fetched; "" before, or where that tells none."""
+    twins: dict[str, str] = field(default_factory=dict)
+    """Line in that file → qualified name of another function of the same name, where the same line of code
+    stands: what fails there is another error, of the same fingerprint."""
     revision: str = ""
     """The commit or version that the latest log record named as running; a claim until the forge knows it."""
     occurrences: int = 0
@@ -157,6 +165,7 @@ class Incident:
         values["error_class"] = ErrorClass(item.get("error_class", ErrorClass.CODE))
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
+        values["twins"] = {str(line): str(name) for line, name in item.get("twins", {}).items()}
         for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
             if values.get(name) is not None:
                 values[name] = int(values[name])

@@ -12,10 +12,11 @@ What an incident had counted before there were shards is set apart once, and add
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,16 @@ class Sighting:
     def incident_id(self) -> str:
         return f"{self.app}-{self.fingerprint}"
 
+    @property
+    def line(self) -> int | None:
+        """The line of the app's innermost frame."""
+        return next((frame.line for frame in reversed(self.frames) if frame.in_app), None)
+
+    def apart(self, qualified: str) -> Sighting:
+        """The sighting of a twin: the same line of code, in another class's function of the same name."""
+        digest = hashlib.sha256(f"{self.fingerprint}\n{qualified}".encode()).hexdigest()
+        return replace(self, fingerprint=f"{self.fingerprint.partition('-')[0]}-{digest[:16]}")
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -97,6 +108,9 @@ class Recorder:
         that waited for an hour with fewer heals.
         """
         known = self._read(sighting.incident_id) or self._create(sighting)
+        if other := known.twins.get(str(sighting.line)):
+            sighting = sighting.apart(other)
+            known = self._read(sighting.incident_id) or self._create(sighting)
         counted, reopened = self._count(sighting, known)
         moved = _moved(known.last_seen, sighting.last_seen)
         first = False

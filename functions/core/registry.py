@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
+from functions.core.forge.installation import Installation
 
 # For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
 _MAX_AGE_SECONDS = 60
@@ -79,9 +80,11 @@ class Registry:
         return found
 
     def credentials(self, app: App) -> str:
-        """The app's forge token; "" for an app without credentials.
+        """A token for the app's forge; "" for an app without credentials. One that a GitHub App gives is good
+        for an hour.
 
-        Raises PermanentError if it is gone, or is for another host than the entry says now.
+        Raises PermanentError if what is kept is gone, or is for another host than the entry says now; and
+        what `Installation.token` raises.
         """
         if not app.credentials:
             return ""
@@ -92,7 +95,9 @@ class Registry:
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
                 "check that the parameter exists below the registry's credentials path"
             ) from error
-        return unbound(value, app)
+        kept = unbound(value, app)
+        installation = Installation.from_text(kept)
+        return installation.token(app) if installation else kept
 
     def _parse(self, name: str, text: str) -> App:
         try:

@@ -1,9 +1,10 @@
 """setup.py, read without running it: what the call of `setup` is given, as far as its text says so.
 
-Followed are constants, lists, dictionaries, names that the module gives a value, `+`, `append` and `extend`, and
+Followed are constants, lists, dictionaries, names that the module gives a value, `+`, `append` and `extend`,
+and
 the files that an expression names where it cannot be followed itself: `open("requirements.txt").read()` and
-the many ways to write that all come to the lines of that file. Both branches of an `if` count, for what it asks
-is not known here.
+the many ways to write that all come to the lines of that file. Both branches of an `if` count, for what it
+asks is not known here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class _Module:
 
 
 def keywords(source: bytes, exists: Callable[[str], bool]) -> dict[str, Any]:
-    """Keyword of `setup(...)` → its value: plain Python values, in which `Included` stands for a file's lines.
+    """Keyword of `setup(...)` → its value: plain Python values, in which `Included` stands for a file's
+    lines.
 
     exists: whether the repository has a file of that path. Keywords whose value the text does not say are
     left out. {} where there is no such call, or where the text is no Python.
@@ -212,7 +214,8 @@ def _files(node: ast.expr, module: _Module) -> Any:
 
 
 def _texts(node: ast.AST, module: _Module, seen: frozenset[str]) -> Iterator[str]:
-    """Texts in an expression, those that are joined to a path by their last parts first, and in what it uses."""
+    """Texts in an expression, those that are joined to a path by their last parts first, and in what it
+    uses."""
     used = []
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call):

@@ -19,30 +19,6 @@ from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.model import Raised, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
-NEXT_ACTION = {
-    ErrorClass.CODE: "A heal starts by itself; follow it in the Step Functions console.",
-    ErrorClass.DEPENDENCY: "Compare the installed packages with the lock file of the deployed revision.",
-    ErrorClass.CONFIGURATION: "Set the missing or wrong setting in the deployment, then retry.",
-    ErrorClass.PERMISSION: "Grant the named action to the role (or fix the file mode), then retry.",
-    ErrorClass.THROTTLING: "Lower the request rate, add backoff, or ask for a higher quota.",
-    ErrorClass.TIMEOUT: "Look at the durations and at what the call waits for; raise the limit only then.",
-    ErrorClass.MEMORY: "Compare the memory used with the limit; raise the limit or reduce the working set.",
-    ErrorClass.EXTERNAL: "Check the health of the service that was called, and the network path to it.",
-    ErrorClass.EXPECTED: "Nothing to do: the program noticed it and went on.",
-    ErrorClass.CUT: "Read the whole traceback in the log stream; log errors with it, in one event.",
-    ErrorClass.NODEJS: "Mend it by hand: this system heals Python.",
-}
-_MEANING = {
-    ErrorClass.MEMORY: "the process or the service ran out of memory",
-    ErrorClass.TIMEOUT: "a call did not answer in time",
-    ErrorClass.THROTTLING: "a service limited the request rate or a quota was reached",
-    ErrorClass.PERMISSION: "access was denied",
-    ErrorClass.CONFIGURATION: "a setting is missing or wrong",
-    ErrorClass.EXTERNAL: "a service or the network failed",
-    ErrorClass.EXPECTED: "the program was told to stop",
-    ErrorClass.DEPENDENCY: "an installed package is missing or has the wrong version",
-    ErrorClass.CODE: "the request was wrong, or the answer was not handled",
-}
 # How much of a message is looked at.
 _SAID = 2_000
 
@@ -58,11 +34,8 @@ class Judgement:
 _OWN = Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
 
 
-@dataclass(frozen=True, slots=True)
-class _Library:
-    """What is special about a library: exceptions whose class their names do not tell."""
-
-    names: dict[str, ErrorClass]
+_Library = dict[str, ErrorClass]
+"""Exceptions of a library whose class their names do not tell."""
 
 
 class _Table:
@@ -70,6 +43,8 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.next_action = {ErrorClass(kind): row["next"] for kind, row in data["class"].items()}
+        self.meaning = {ErrorClass(kind): row.get("means", "") for kind, row in data["class"].items()}
         self.aws = [(code, kind) for kind, words in _by_class(data["aws"]) for code in words.split()]
         self.codes = {
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
@@ -85,7 +60,7 @@ class _Table:
         self.rows = data["library"]
         for row in self.rows.values():
             names = {name: kind for kind, words in _by_class(row) for name in words.split()}
-            self.libraries |= dict.fromkeys(row["modules"].split(), _Library(names))
+            self.libraries |= dict.fromkeys(row["modules"].split(), names)
 
 
 def _by_class(section: dict[str, str]) -> Iterator[tuple[ErrorClass, str]]:
@@ -95,6 +70,11 @@ def _by_class(section: dict[str, str]) -> Iterator[tuple[ErrorClass, str]]:
 @cache
 def _table() -> _Table:
     return _Table(Path(__file__).with_name("classes.toml"))
+
+
+def next_action(error_class: ErrorClass) -> str:
+    """What a human should do next."""
+    return _table().next_action[error_class]
 
 
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
@@ -190,10 +170,10 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     table, last = _table(), name.rpartition(".")[2]
     if message.startswith("An error occurred (") and (aws := _AWS_CODE.match(message)):
         answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
-        why = f": {_MEANING[answered]}" if answered is ErrorClass.CODE else ""
+        why = f": {_table().meaning[answered]}" if answered is ErrorClass.CODE else ""
         return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
-    if library is not None and last in library.names:
-        return _judged(library.names[last], last)
+    if library is not None and last in library:
+        return _judged(library[last], last)
     generic = last in table.generic or name in table.generic
     if library is not None or generic:
         wrapped = _WRAPPED.search(message)
@@ -235,7 +215,7 @@ def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
 
 
 def _judged(kind: ErrorClass, what: str) -> Judgement:
-    return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_MEANING[kind]}")
+    return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
 def _library_of(raised: Raised) -> _Library | None:

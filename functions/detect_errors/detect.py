@@ -68,7 +68,12 @@ def detect(
             _notify_once(recorded.incident, notifications)
     if failed:
         raise failed
-    return Detected("recorded" if seen else "no_errors", len(found), len(seen), before)
+    return Detected(
+        "recorded" if seen else "no_errors",
+        len(found),
+        len({sighting.incident_id for sighting in seen}),
+        before,
+    )
 
 
 def _refused_for_good(error: ClientError) -> bool:

@@ -20,38 +20,12 @@ WELL_KNOWN = frozenset(FORMATS["well_known"]["names"].split())
 # Linux's PATH_MAX: what is longer was never a file's path, and patterns need not look at it.
 MAX_PATH = 4096
 
-# Directories that only an installer fills.
-_INSTALLED = (
-    "/site-packages/",
-    "/dist-packages/",
-    ".egg/",
-    "/_vendor/",
-    "/node_modules/",
-    "/.venv/",
-    "/.tox/",
-)
+_PATHS = {name: tuple(words.split()) for name, words in FORMATS["paths"].items()}
+_INSTALLED, _VENDORED, _RUNTIME, _ROOTS = (_PATHS[n] for n in ("installed", "vendored", "runtime", "roots"))
+_LAYER = "/opt/python/"
 # Where installers put packages, one directory or module per top-level name: the last one in a path counts.
 _SITE = re.compile(r".*(?:/(?:site|dist)-packages|\.egg)/")
-_VENDORED = ("/vendor/", "/vendored/", "/third_party/", "/_vendored/")
-
-# Lambda's documented layout: the runtime and its interpreter, and layers; Azure Functions' worker.
-_RUNTIME = ("/var/runtime/", "/var/lang/", "/azure-functions-host/")
-_LAYER = "/opt/python/"
-
-# Roots that deployments conventionally use: the path below them is the path in the repository. Literal ones
-# first (Lambda, official Docker images and tutorials, Azure, Cloud Functions, conda images), then patterns.
-_ROOTS = (
-    "/var/task/",
-    "/usr/src/app/",
-    "/usr/app/",
-    "/app/",
-    "/code/",
-    "/workspace/",
-    "/function/",
-    "/home/site/wwwroot/",
-    "/var/www/html/",
-    "[...]/",
-)
+# Roots of which a part is a name.
 _ROOT_PATTERN = re.compile(
     r"/.{0,200}?/releases/[^/]+/"  # Capistrano and its kin: one directory per release
     r"|/.{0,200}?/current/"  # ... and the link to the newest

@@ -2,7 +2,7 @@
 
 | level | module | what it undoes |
 |---|---|---|
-| transport | transport | characters, envelopes and prefixes of shippers, terminals and viewers |
+| transport | transport, or patterns alone | characters, envelopes, prefixes of shippers, terminals, viewers |
 | record | records, literals | JSON documents; texts squeezed into a literal, a list or one line |
 | text | printers, layouts | layouts of other printers than the interpreter's |
 | traceback | traceback_parser, groups | what the interpreter prints: chains, groups, messages, cut texts |

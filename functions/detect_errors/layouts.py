@@ -31,7 +31,7 @@ _UNQUOTED = re.compile(
 # Drawn by Loguru and Rich around values, and by Twisted where it caught what was raised.
 _DRAWN = re.compile(r"\s*[\u2500-\u257f]|--- <exception caught here>")
 # stack_data's source lines, of which an arrow marks the failing one.
-_NUMBERED = re.compile(r"\s*(-+>)?\s*\d++ \| ?(.*)")
+_NUMBERED = re.compile(r"\s*+(?:(-+>)\s*+)?\d++ \| ?(.*)")
 # The first line of a group whose header was cut off.
 _GUTTERED = re.compile(r"\s*\|(?:   File \"| [\w.]*Group: .* \(\d+ sub-exceptions?\)$)")
 _LABEL = re.compile(r"(Stack(?: [Tt]race)?:)(.*)$")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from functions.detect_errors.classify import NEXT_ACTION, classify
+from functions.detect_errors.classify import classify, next_action
 from functions.detect_errors.fingerprint import Fingerprinter
 from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
@@ -92,7 +92,7 @@ class Reader:
             members=raised.members,
             error_class=judged.error_class,
             reason=judged.reason,
-            next_action=NEXT_ACTION[judged.error_class],
+            next_action=next_action(judged.error_class),
             fingerprint=self._fingerprinter.fingerprint(raised, found.platform),
             title=found.platform or named,
             level=found.level,

@@ -53,15 +53,26 @@ def sightings(
     redact: Callable[[str], str],
     stopped: bool = False,
 ) -> list[Sighting]:
-    """One sighting per distinct fingerprint, counted. What people will read is redacted here.
+    """One sighting per distinct fingerprint and line, counted. What people will read is redacted here.
 
-    stopped: whether all healing is, as far as that is known.
+    Lines count because the recorder knows those where another class's function fails alike: see
+    `Incident.twins`. stopped: whether all healing is, as far as that is known.
     """
-    by_fingerprint: dict[str, list[Occurrence]] = {}
+    groups: dict[tuple[str, int | None], list[Occurrence]] = {}
     for occurrence in found:
-        by_fingerprint.setdefault(occurrence.error.fingerprint, []).append(occurrence)
+        error = occurrence.error
+        line = next((frame.line for frame in reversed(error.frames) if frame.in_app), None)
+        groups.setdefault((error.fingerprint, line), []).append(occurrence)
     delivery = delivery_id(batch)
-    return [_sighting(group, batch, app, redact, delivery, stopped) for group in by_fingerprint.values()]
+    return [
+        _sighting(group, batch, app, redact, _of_line(delivery, line), stopped)
+        for (_, line), group in groups.items()
+    ]
+
+
+def _of_line(delivery: bytes, line: int | None) -> bytes:
+    """The delivery's id for what failed on this line: of one incident, too, each line is counted once."""
+    return hashlib.blake2b(delivery, digest_size=8, salt=b"%d" % (line or 0)).digest()
 
 
 def delivery_id(batch: Batch) -> bytes:

@@ -11,8 +11,8 @@ The files that name one version, or leave one, are believed in this order:
     setup.cfg, setup.py                        python_requires
 
 A range, such as `>=3.9`, leaves open what the app runs on: of those after it, the first that names a version
-within it is believed, else the range alone bounds the choice. Classifiers of the package metadata name what its
-authors test it with: versions within the range that are as good as any.
+within it is believed, else the range alone bounds the choice. Classifiers of the package metadata name what
+its authors test it with: versions within the range that are as good as any.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Declared:
     bound_by: str = ""
     notes: tuple[str, ...] = ()
     tested: tuple[str, ...] = ()
-    """Versions that classifiers name, oldest first; none where they name older ones only, and there are classifiers
-    (`tested_by`: whose) at all."""
+    """Versions that classifiers name, oldest first; none where they name older ones only, and there are
+    classifiers (`tested_by`: whose) at all."""
     tested_by: str = ""
 
     def allows(self, version: str) -> bool:
@@ -169,7 +169,8 @@ def _setup_py(path: str, text: str) -> Iterator[_Claim]:
 
 
 def classified(read: Read) -> tuple[str, tuple[str, ...]]:
-    """(`classifiers of FILE name`, which of the supported versions the first file with any names, oldest first)."""
+    """(`classifiers of FILE name`, which of the supported versions the first file with any names, oldest
+    first)."""
     for path, lines in (
         ("pyproject.toml", lambda text: _at(_toml(text), "project", "classifiers")),
         ("pyproject.toml", lambda text: _at(_toml(text), "tool", "poetry", "classifiers")),

@@ -40,8 +40,8 @@ def python_of(
     """The app's Python.
 
     function: asked only when the app's entry names none; read: a file of the repository, None where there is
-    none; offered: what the runner has, oldest first; committed: when the commit was made, ISO 8601. Whoever names a version is believed, also where the
-    runner lacks it: then nothing is run, and it is said.
+    none; offered: what the runner has, oldest first; committed: when the commit was made, ISO 8601. Whoever
+    names a version is believed, also where the runner lacks it: then nothing is run, and it is said.
     """
     if app.python:
         return Python(app.python, "the app's entry names it")
@@ -62,9 +62,10 @@ def python_of(
     named = [version for version in allowed if version in found.tested]
     out = [version for version in allowed if not committed or RELEASED[version] <= committed[:10]]
     # Code that is older than all of them, or tested with older ones only, is nearest to the oldest.
-    fitting = named or (out if not found.tested_by else allowed[:1]) or allowed[:1]
+    too_old = not named and (bool(found.tested_by) or not out)
+    fitting = allowed[:1] if too_old else named or out
     here = [version for version in fitting if version in offered]
-    why = _why(found, named, fitting == allowed[:1] != allowed, len(out) < len(allowed))
+    why = _why(found, named, too_old, len(out) < len(allowed))
     return Python((here or fitting)[-1], "; ".join((why, *notes)), guessed=not (found.bound_by or named))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
 from functions.core.deployed import Told
 from functions.core.forge.port import Forge
+from functions.core.incident import Frame
 from functions.core.python import Python
 from functions.core.remote import Remote
 from functions.fetch_source.interpreter import Word, python_of
+from functions.fetch_source.qualified import Named, named
 from functions.fetch_source.revision import fetch_commit
 from functions.fetch_source.submodules import with_submodules
 from functions.fetch_source.tree import tree_of_commit
@@ -24,7 +26,8 @@ class Source:
 
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
-    python: what the app runs on; committed: when the commit was made, ISO 8601.
+    python: what the app runs on; committed: when the commit was made, ISO 8601; named: how the source names
+    the function that failed.
     """
 
     archive: bytes
@@ -37,6 +40,7 @@ class Source:
     left_out: tuple[str, ...]
     python: Python
     committed: str
+    named: Named = field(default_factory=Named)
 
 
 def fetch_source(
@@ -48,12 +52,13 @@ def fetch_source(
     function: Callable[[], Told] = Told,
     runtime: Callable[[], Word] = Word,
     pythons: Sequence[str] = VERSIONS,
+    frames: Sequence[Frame] = (),
 ) -> Source:
     """The deployed commit's tree if it can be had, else that of the branch head.
 
     logged: what the log names as running; function: what the function that failed says of itself.
     `fetch_commit` tells who is believed first. runtime: what that function runs on; pythons: what the runner
-    has, oldest first: see `python_of`.
+    has, oldest first: see `python_of`. frames: of the error, innermost last.
     Raises RepositoryNotFound, ForgeAccessDenied, ForgeUnavailable, SourceTooLarge.
     """
     with remote.repository() as repo:
@@ -62,6 +67,10 @@ def fetch_source(
         tree = own = tree_of_commit(repo.git, commit.sha, limits)
         if app.submodules:
             tree = with_submodules(own, commit.sha, remote, repo, limits)
+
+        def read(path: str) -> bytes | None:
+            return own.read(repo.git, path)
+
         return Source(
             archive=pack(tree.members(repo.git), limits),
             base_sha=commit.sha,
@@ -71,6 +80,7 @@ def fetch_source(
             bytes=sum(entry.bytes for entry in tree.entries),
             submodules=tuple(module.path for module in own.submodules),
             left_out=tuple(module.path for module in tree.submodules),
-            python=python_of(app, runtime, lambda path: own.read(repo.git, path), pythons, committed),
+            python=python_of(app, runtime, read, pythons, committed),
             committed=committed,
+            named=named(frames, [entry.path for entry in own.entries], read, app.source_roots),
         )

@@ -57,7 +57,11 @@ def fetch_for(
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
             pythons=pythons,
+            frames=incident.frames,
         )
+        told_names = {"qualified": source.named.qualified, "twins": dict(source.named.twins)}
+        # None where another execution has the incident by now: then the names are that one's to tell.
+        incident = incidents.advance(heal.incident_id, incident.execution_arn, **told_names) or incident
         facts = Facts(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),

@@ -148,6 +148,7 @@ def experiment(
             with these files broken, which it should notice
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
+        `changed`: as `search`, for other functions that the patch changes
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
     """
@@ -344,10 +345,14 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     tested = yield traced(tuple(shown.tests))
     surveyed = yield Run("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
     now = yield Run("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
-    calls = [call for call in answers.lines_of(now) if "value" in call]
-    lines = answers.lines_of(surveyed)
-    failed = _failing(shown.found, lines)
-    refusing = [call for call in lines if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
+    lines = answers.lines_of(now)
+    if asked["changed"]["places"]:
+        beside = yield Run("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS)
+        lines = [*answers.lines_of(beside), *lines]
+    calls = [call for call in lines if "value" in call]
+    old = answers.lines_of(surveyed)
+    failed = _failing(shown.found, old)
+    refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
     was = yield _probe("before", calls, [])
     worked = [pair for pair in answers.answered(calls, was) if "value" in pair[1]]
     called = yield _probe("after", [call for call, _ in worked], pieces)

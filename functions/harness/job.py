@@ -53,8 +53,8 @@ class Job:
     before: bytes
     after: bytes
     dependencies: bytes = b""
-    """An archive of packages that the repository's code may import, and of what lies below `GENERATED`; b"" for
-    none."""
+    """An archive of packages that the repository's code may import, and of what lies below `GENERATED`; b""
+    for none."""
     seconds: float = 780.0
     """Wall clock of all runs together: less than a Lambda function's 15 minutes."""
     limits: Limits = field(default_factory=Limits)

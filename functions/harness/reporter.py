@@ -48,7 +48,8 @@ class Reporter:
             self._raised[item.nodeid] = describe(call.excinfo.value, self._root)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One report per phase; a subtest's (pytest-subtests, pytest 9) is another type, and counts as its test's."""
+        """One report per phase; a subtest's (pytest-subtests, pytest 9) is another type, and counts as its
+        test's."""
         if type(report) is not pytest.TestReport:
             if report.failed:
                 self._subtests_failed.add(report.nodeid)

@@ -92,8 +92,6 @@ def _work(job: int, output: int, report: int) -> NoReturn:
         os.chdir(given["root"])
         os.environ.clear()
         os.environ.update(given["env"])
-        if given["dependencies"]:
-            os.environ["PYTHONPATH"] = given["dependencies"]
         _limit(given["limits"])
         report_module = importlib.import_module("functions.harness.report")
         worker = importlib.import_module("functions.harness.worker")

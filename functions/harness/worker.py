@@ -25,6 +25,9 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
     `tracer.py`) to tell what the tests execute instead of how they end,
     `{"kind": "command", "args": [...]}` or `{"kind": "search", ...}` (see `search/explore.py`).
     """
+    if dependencies:
+        # What is installed can be imported by the programs that tests start, too, and so can the project.
+        os.environ["PYTHONPATH"] = os.pathsep.join(_paths(root, dependencies))
     if task["kind"] == "command":
         os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
     from functions.harness.audit import Recorder
@@ -59,7 +62,8 @@ def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> 
 _OPTIONS = {
     # Tests run here, one after another, where each is told as it ends.
     "xdist": ("-n0",),
-    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed one.
+    # Measuring is slow, stands in the way of what is traced here, and may turn a passed run into a failed
+    # one.
     "pytest_cov": ("--no-cov",),
     # The same order and the same seed on both trees.
     "randomly": ("-p", "no:randomly"),
@@ -67,13 +71,14 @@ _OPTIONS = {
     # A test that passes at times is told as what it is.
     "rerunfailures": ("--reruns=0",),
 }
-"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's own."""
+"""Plugin, by the name of its entry point → options that come last, so that they win over the repository's
+own."""
 
 
 def _options(dependencies: str) -> list[str]:
     """What plugins among the dependencies are told. pytest loads these itself, as it would where they are
-    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error` makes
-    an error."""
+    installed: one that is loaded by hand is not rewritten, or loaded twice, which `filterwarnings = error`
+    makes an error."""
     plugins = {point.name for point in _plugins(dependencies)}
     return [option for name, options in _OPTIONS.items() if name in plugins for option in options]
 
@@ -82,15 +87,17 @@ def _main(arguments: list[str], own: object, dependencies: str) -> int:
     """Run pytest, without plugins that cannot be imported here: they would end every run before its start."""
     import pytest
 
+    broken = []
     try:
         return int(pytest.main(arguments, plugins=[own]))
     except Exception:
         broken = [point.name for point in _plugins(dependencies) if not _loads(point)]
         if not broken:
             raise
-        sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
-        without = [option for name in broken for option in ("-p", f"no:{name}")]
-        return int(pytest.main([*arguments, *without], plugins=[own]))
+    # Outside of the handler: what tests raise has nothing to do with it.
+    sys.stderr.write(f"without plugins that cannot be imported: {', '.join(broken)}\n")
+    without = [option for name in broken for option in ("-p", f"no:{name}")]
+    return int(pytest.main([*arguments, *without], plugins=[own]))
 
 
 def _plugins(dependencies: str) -> list[metadata.EntryPoint]:
@@ -113,5 +120,9 @@ def _forget_this_project(root: str, dependencies: str) -> None:
         del sys.modules[name]
     own = str(Path(__file__).resolve().parents[2])
     paths = [p for p in sys.path if p not in ("", own)]
+    sys.path[:] = [*_paths(root, dependencies), *paths]
+
+
+def _paths(root: str, dependencies: str) -> list[str]:
     source = [f"{root}/src"] if Path(root, "src").is_dir() else []
-    sys.path[:] = [root, *source, *([dependencies] if dependencies else []), *paths]
+    return [root, *source, *([dependencies] if dependencies else [])]

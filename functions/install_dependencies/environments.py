@@ -70,7 +70,7 @@ def of_conda(repository: Repository, path: str) -> Iterator[Stated]:
     Conda's names are not the index's, so a name alone does not say which package is meant; one that is also
     imported by it does. Raises yaml.YAMLError.
     """
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # has no types of its own
 
     data = yaml.safe_load(repository.files[path])
     for entry in (data or {}).get("dependencies", []):

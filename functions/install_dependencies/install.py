@@ -19,7 +19,7 @@ from functions.harness.interpreters import RELEASES
 from functions.harness.job import GENERATED
 from functions.install_dependencies import project
 from functions.install_dependencies.installer import Installer, NotInstalled, platform_tag
-from functions.install_dependencies.resolve import resolve
+from functions.install_dependencies.resolve import Resolved, resolve
 from functions.install_dependencies.wanted import Wanted
 
 _KEPT = frozenset(
@@ -48,8 +48,8 @@ _SAID = 12
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """body: an archive of the packages and, below `GENERATED`, of files of the repository that a build would have
-    written; lost: what is missing or other than asked for, one clause each."""
+    """body: an archive of the packages and, below `GENERATED`, of files of the repository that a build would
+    have written; lost: what is missing or other than asked for, one clause each."""
 
     body: bytes
     packages: int
@@ -65,8 +65,8 @@ def target(python: str, machine: str = "", as_of: str = "") -> str:
 
 
 def day_after(committed: str) -> str:
-    """The date by which what a revision asks for was there: a day later, for clocks differ, and people commit what
-    they are about to publish. "" for what is no time (ISO 8601)."""
+    """The date by which what a revision asks for was there: a day later, for clocks differ, and people
+    commit what they are about to publish. "" for what is no time (ISO 8601)."""
     try:
         return (datetime.fromisoformat(committed).astimezone(UTC) + timedelta(days=1)).date().isoformat()
     except (ValueError, OverflowError):
@@ -123,11 +123,11 @@ def install(
         if asked.requirements:
             uv = Installer(folder, environment, python, machine, asked.early_versions, cache)
             progress(f"dependencies: resolving {len(asked.requirements)} requirements for Python {python}")
-            found = resolve(asked, uv.resolve, as_of)
+            found = resolve(asked, uv.resolve, as_of, uv.may_still_resolve)
             lost += found.lost
             if found.lines:
                 progress(f"dependencies: installing {len(found.lines)} packages")
-                packages = uv.install(_with_hashes(asked, found.lines), site)
+                packages = uv.install(_with_hashes(asked, found), site)
         _put_itself(asked.itself, site)
         try:
             body = archive.pack(archive.members_of(site), LIMITS)
@@ -145,19 +145,20 @@ def _put_itself(itself: project.Project, site: Path) -> None:
             (site / path).chmod(0o755)
 
 
-def _with_hashes(asked: Wanted, resolved: Sequence[str]) -> list[str]:
-    """The packages that were chosen, `name==version`, each with what its bytes may be: now that each version is
-    known, uv compares each hash; of a range it would compare none.
+def _with_hashes(asked: Wanted, found: Resolved) -> list[str]:
+    """The packages that were chosen, `name==version`, each with what its bytes may be: now that each version
+    is known, uv compares each hash; of a range it would compare none.
 
     Raises NotInstalled for one that an address named, or that has no hash where all others have.
     """
     lines = []
-    for line in resolved:
+    for line in found.lines:
         match = _RESOLVED.fullmatch(line)
         if match is None:
             raise NotInstalled(redact(f"a package needs another from an address of its own: {line[:100]}"))
-        meant = asked.hashes.get(canonicalize_name(match["name"]), ())
-        if asked.hashed and not meant:
+        name = canonicalize_name(match["name"])
+        meant = () if name in found.of_plugins else asked.hashes.get(name, ())
+        if asked.hashed and not meant and name not in found.of_plugins:
             raise NotInstalled(f"{line} is needed too, and has no hash as all others have")
         lines.append(" ".join((line, *(f"--hash={value}" for value in meant))))
     return lines

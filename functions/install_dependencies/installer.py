@@ -59,8 +59,8 @@ def platform_tag(machine: str = "") -> str:
 class Installer:
     """uv for one Python and platform, within one folder and one time.
 
-    python: a version such as "3.12"; early: pre-releases count, too; cache: kept between calls, "" for the folder's
-    own. Its methods raise NotInstalled.
+    python: a version such as "3.12"; early: pre-releases count, too; cache: kept between calls, "" for the
+    folder's own. Its methods raise NotInstalled.
     """
 
     folder: Path
@@ -74,6 +74,10 @@ class Installer:
     def __post_init__(self) -> None:
         if self.python not in RELEASES:
             raise NotInstalled(missing(self.python))
+
+    def may_still_resolve(self) -> bool:
+        """Whether there will be time left to install what was resolved."""
+        return self.until - time.monotonic() > SECONDS / 3
 
     def resolve(self, ask: Ask) -> Answer:
         options = ["--no-header", "--no-annotate"]

@@ -1,7 +1,7 @@
 """Lock files: which version of a package, and the hashes of its distributions.
 
-uv.lock, poetry.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock name the index that they were made with. That
-is not followed: the hashes say which bytes are meant, wherever they come from.
+uv.lock, poetry.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock name the index that they were made
+with. That is not followed: the hashes say which bytes are meant, wherever they come from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The project itself, as if it were installed: its name, version and entry points, and files that its build writes.
+"""The project itself, as if it were installed: its name, version and entry points, and files that its build
+writes.
 
 Code asks for its own version (`importlib.metadata.version`), finds plugins by entry points, and imports a
 `_version.py` that setuptools-scm and its kin write when they build. Nothing is built here, so what the files

@@ -1,16 +1,18 @@
 """Which packages: as many of those that are asked for as can be had together, and what became of the others.
 
-All together, if that works. If not, what uv names as standing in the way is put aside, the rest is added, and the
-others are added by halves, so that what cannot be had is found in a few dozen runs of uv (0.3 s each, once the
-index has been asked). One that cannot be had as it is asked for is tried once more without its version, without
-what it needs and nobody can have, and from after the date; each of these is said. Only uv says what can be had:
-words of its messages merely tell what to try first.
+All together, if that works. If not, what uv names as standing in the way is put aside, the rest is added,
+and the
+others are added by halves, so that what cannot be had is found in a few dozen runs of uv (0.3 s each, once
+the index has been asked). One that cannot be had as it is asked for is tried once more without its version,
+without
+what it needs and nobody can have, and from after the date; each of these is said. Only uv says what can be
+had: words of its messages merely tell what to try first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
@@ -30,41 +32,53 @@ _HINTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """lines: `name==version`; lost: what is missing or other than asked for, one clause each."""
+    """lines: `name==version`; lost: what is missing or other than asked for, one clause each; of_plugins:
+    names of what is there for plugins of pytest alone, which no lock holds to a version."""
 
     lines: tuple[str, ...]
     lost: tuple[str, ...] = ()
+    of_plugins: frozenset[str] = frozenset()
 
 
-def resolve(asked: Wanted, ask_uv: Callable[[Ask], Answer], as_of: str = "") -> Resolved:
-    """as_of: see `Ask`. Raises what `ask_uv` does."""
-    hashed = frozenset(asked.hashes)
+def resolve(
+    asked: Wanted,
+    ask_uv: Callable[[Ask], Answer],
+    as_of: str = "",
+    in_time: Callable[[], bool] = lambda: True,
+) -> Resolved:
+    """as_of: see `Ask`; in_time: whether to go on: what is left is lost, and said.
+
+    Raises what `ask_uv` does.
+    """
     lost: list[str] = []
-    plugins = _fitting_plugins(
-        [line for line in asked.requirements if _is_plugin(line, hashed)], ask_uv, lost
-    )
-    lines = [line for line in asked.requirements if not _is_plugin(line, hashed)]
-    constraints = tuple(line for line in asked.constraints if not _is_plugin(line, hashed))
+    plugins, needed = _fitting_plugins(list(filter(_is_plugin, asked.requirements)), ask_uv, lost)
+    constraints = tuple(line for line in asked.constraints if not _is_plugin(line))
     # pytest is the harness's.
-    ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of, tuple(map(_name, plugins)))
-    work = _Work(ask_uv, ask, hashed, {line: _name(line) for line in ask.constraints}, lost=lost)
-    work.add([*lines, *plugins])
-    return Resolved(work.lines, tuple(work.lost))
+    ask = Ask((), constraints, (*asked.excluded, "pytest"), as_of)
+    names = {line: _name(line) for line in constraints}
+    work = _Work(ask_uv, ask, frozenset(asked.hashes), names, lost=lost, in_time=in_time)
+    work.add([line for line in asked.requirements if not _is_plugin(line)])
+    of_itself = set(map(_name, work.lines))
+    work.hold_only(of_itself)
+    work.kept = replace(work.kept, of_any_date=(*work.kept.of_any_date, *sorted(needed - of_itself)))
+    work.add(plugins)
+    return Resolved(work.lines, tuple(work.lost), frozenset(map(_name, work.lines)) - of_itself)
 
 
-def _fitting_plugins(lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]) -> list[str]:
-    """Plugins in the newest versions for the harness's pytest."""
+def _fitting_plugins(
+    lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]
+) -> tuple[list[str], set[str]]:
+    """Plugins in the newest versions for the harness's pytest, and the names of all that they need."""
     work = _Work(ask_uv, Ask((), (PYTEST,)), frozenset(), {PYTEST: "pytest"}, lost=lost)
     work.add(list(dict.fromkeys(map(_bare, lines))))
     names = set(map(_name, lines))
-    return [line for line in work.lines if _name(line) in names]
+    return [line for line in work.lines if _name(line) in names], set(map(_name, work.lines))
 
 
-def _is_plugin(line: str, hashed: frozenset[str]) -> bool:
-    """Whether it is one of pytest's plugins: those must fit the pytest that runs the tests, which is not the one of
-    the revision's day."""
-    name = _name(line)
-    return name.startswith("pytest-") and name not in hashed
+def _is_plugin(line: str) -> bool:
+    """Whether it is one of pytest's plugins: those must fit the pytest that runs the tests, which is neither
+    the one of the revision's day nor the one of its lock."""
+    return _name(line).startswith("pytest-")
 
 
 @dataclass
@@ -75,6 +89,7 @@ class _Work:
     """Packages whose bytes are stated: no other version does."""
     constrained: dict[str, str]
     """Constraint → the package's name."""
+    in_time: Callable[[], bool] = lambda: True
     lines: tuple[str, ...] = ()
     lost: list[str] = field(default_factory=list)
     dated: bool = False
@@ -86,6 +101,11 @@ class _Work:
             if _name(line) in self.kept.excluded:
                 self.lost.append(f"{_said(line)} is not installed: there is no wheel of it that fits")
         requirements = [line for line in requirements if _name(line) not in self.kept.excluded]
+        if not self.in_time():
+            self.lost += [
+                f"{_said(line)} is not installed: no time was left to find what fits" for line in requirements
+            ]
+            requirements = []
         if not requirements:
             return
         answer = self._try(replace(self.kept, requirements=(*self.kept.requirements, *requirements)))
@@ -104,6 +124,12 @@ class _Work:
             for part in parts:
                 self.add(part)
 
+    def hold_only(self, names: Collection[str]) -> None:
+        """Hold no package to a version or a hash but these: the others are not there yet."""
+        held = tuple(line for line in self.kept.constraints if self.constrained[line] in names)
+        self.kept = replace(self.kept, constraints=held)
+        self.hashed = self.hashed.intersection(names)
+
     def _try(self, ask: Ask) -> Answer:
         answer = self.ask_uv(ask)
         if not answer.why:
@@ -111,8 +137,8 @@ class _Work:
         return answer
 
     def _tells_no_dates(self, requirements: Sequence[str]) -> bool:
-        """Whether nothing is found only because the index does not tell when files were uploaded. Then the date
-        does not count any more."""
+        """Whether nothing is found only because the index does not tell when files were uploaded. Then the
+        date does not count any more."""
         if not self.kept.as_of or self.dated:
             return False
         self.dated = True
@@ -198,27 +224,29 @@ def _names(why: str) -> frozenset[str]:
 _NO_NAMES = frozenset(
     [
         "a",
+        "abi",
         "all",
         "and",
         "any",
         "are",
         "available",
-        "cannot",
-        "used",
-        "following",
-        "hint",
         "be",
         "because",
         "can",
+        "cannot",
+        "cause",
         "conclude",
         "depend",
+        "dependencies",
         "depends",
         "error",
+        "following",
         "for",
         "found",
         "from",
-        "have",
         "has",
+        "have",
+        "hint",
         "in",
         "no",
         "not",
@@ -227,7 +255,9 @@ _NO_NAMES = frozenset(
         "only",
         "or",
         "package",
+        "python",
         "registry",
+        "require",
         "requirements",
         "resolving",
         "solution",
@@ -239,6 +269,7 @@ _NO_NAMES = frozenset(
         "to",
         "unsatisfiable",
         "usable",
+        "used",
         "version",
         "versions",
         "was",
@@ -250,13 +281,9 @@ _NO_NAMES = frozenset(
         "with",
         "you",
         "your",
-        "require",
-        "cause",
-        "dependencies",
-        "python",
-        "abi",
     ]
 )
+"""Words of uv's messages. Names among them are merely not tried first."""
 
 
 def _short(why: str) -> str:

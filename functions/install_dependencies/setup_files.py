@@ -47,8 +47,8 @@ def read_config(data: bytes) -> configparser.ConfigParser:
 
 
 def of_extras(repository: Repository, path: str, extras: Mapping[str, Any]) -> Iterator[Stated]:
-    """Extras for tests and development, and those that the project's own files ask for; of the others, what the
-    tests import. `:marker` and `name:marker` are setuptools' way to say when."""
+    """Extras for tests and development, and those that the project's own files ask for; of the others, what
+    the tests import. `:marker` and `name:marker` are setuptools' way to say when."""
     for key, asked in extras.items():
         name, _, marker = key.partition(":")
         role = role_of(name) if name else Role.RUNS

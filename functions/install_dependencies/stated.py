@@ -61,8 +61,8 @@ class Stated:
 
 @dataclass(frozen=True)
 class Repository:
-    """The files that statements are read from: path → content; extras: those of the project that its own files
-    ask for."""
+    """The files that statements are read from: path → content; extras: those of the project that its own
+    files ask for."""
 
     files: Mapping[str, bytes]
     extras: frozenset[str] = frozenset()
@@ -93,7 +93,8 @@ def name_of(requirement: str) -> str:
 
 
 def role_of(name: str) -> Role | None:
-    """What an extra, a group, an environment or a list is for, by its name; None for what tests do without."""
+    """What an extra, a group, an environment or a list is for, by its name; None for what tests do
+    without."""
     words = set(name.lower().replace("_", "-").replace(".", "-").replace("/", "-").split("-"))
     if words & _OF_TESTS or any(word.startswith("test") for word in words):
         return Role.TESTS

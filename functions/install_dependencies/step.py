@@ -32,7 +32,8 @@ def install_for(
     machine: str = "",
     as_of: str = "",
 ) -> dict[str, Any]:
-    """The `dependencies` part of the state: {"key", "reason", "packages", "lost"}. machine: the type of what runs
+    """The `dependencies` part of the state: {"key", "reason", "packages", "lost"}. machine: the type of what
+    runs
     patches, where it is not this one's; as_of: the day after the revision, after which no version counts.
 
     The archive lies under a key by the hash of its own content, by which whoever uses it checks it; an entry

@@ -49,7 +49,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         return _kept(heal, artifacts, judged, tries)
     # A project's image brings what the tests import.
     missing = "" if examined.candidate.facts.app.codebuild_project else dependencies.reason
-    if why := why_not_run(examined, missing):
+    if why := why_not_run(examined, missing) or lanes.why_not_ordered(event, examined):
         waiting = not_run(*RUNNING, why=why)
         result = conclude(examined, examined.candidate, waiting, source["base_sha"])
         return _kept(heal, artifacts, result, tries)

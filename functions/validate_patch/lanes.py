@@ -16,7 +16,7 @@ import json
 import secrets
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from functions.core.builds import log_url
 from functions.core.evidence import Build
 from functions.core.heal import Heal
 from functions.core.runs import JOB, LAMBDA, MICROVM, REPORT
-from functions.harness.job import Limits
+from functions.harness.job import VERSION, Limits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
 from functions.validate_patch.validate import Examined, Validation, judge
@@ -86,10 +86,20 @@ class Order:
     """The CodeBuild project; "" for the stack's own runner."""
     experiment: str = ""
     """Reference to what the job asks for, by which the report is judged."""
+    version: int = 1
+    """Of the job and of its report. Orders of before it was told are of the first."""
 
     def to_state(self) -> dict[str, Any]:
         part = "build" if self.project else "run"
         return {"verdict": DEFERRED, part: asdict(self)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Order:
+        """The order that a deferred verdict holds; what a later version says beside it is ignored."""
+        validation = state["validation"]
+        told = validation["build" if "build" in validation else "run"]
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in told.items() if name in known})
 
 
 def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> Order:
@@ -107,7 +117,7 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         if candidate.facts.python.guessed:
             bounds["python"] = ""  # the project's image says it
     told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
-    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project, told)
+    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):
@@ -121,16 +131,34 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
 
 def came_back(state: Mapping[str, Any]) -> bool:
     """Whether ValidatePatch is asked for the second time for this attempt. Then there is always a verdict,
-    so the workflow cannot go round in circles."""
-    return bool(state.get("validation", {}).get("verdict") == DEFERRED)
+    so the workflow cannot go round in circles.
+
+    But what was ordered before an upgrade that changed jobs or reports is ordered anew, once: between then
+    and now (a redrive may be days later) neither the runner nor the judge might know it any more, which is
+    nothing that the patch has done.
+    """
+    if state.get("validation", {}).get("verdict") != DEFERRED:
+        return False
+    return Order.from_state(state).version == VERSION
+
+
+def why_not_ordered(state: Mapping[str, Any], examined: Examined) -> str:
+    """Why no run can be ordered, or "". A running heal keeps the workflow that it began under, redriven or
+    not: that of before there was RunPatch sends what is deferred to a build, which only a project's can be.
+    RunPatch's workflow says `can_run`."""
+    if state.get("can_run") or examined.candidate.facts.app.codebuild_project:
+        return ""
+    return (
+        "this heal began before an upgrade, under a workflow that has no state to run it in: approve it only"
+        " if you can judge it without a proof"
+    )
 
 
 def judged(
     state: Mapping[str, Any], heal: Heal, artifacts: Artifacts, examined: Examined, base_sha: str
 ) -> Validation:
     """The verdict on what the lane left."""
-    validation = state["validation"]
-    given = Order(**validation["build" if "build" in validation else "run"])
+    given = Order.from_state(state)
     # A heal that began when no reference was told has none.
     asked = artifacts.get_json(given.experiment or heal.attempt_key(_EXPERIMENT))
     if not given.project:

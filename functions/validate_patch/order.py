@@ -56,7 +56,8 @@ def asked(
         "by_callers": _mended_by_callers(candidate),
         "suite": suite.asked(candidate, suite_seconds),
         "defined": _defined(candidate, search["files"]),
-        "survey": {**search, "places": [*_changed(candidate), *_moved(candidate, search["places"])]},
+        "survey": {**search, "places": _moved(candidate, search["places"])},
+        "changed": {**search, "places": _changed(candidate)},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
         "others": suite.relevant_tests(candidate),
     }

@@ -1,5 +1,5 @@
-"""What stands beside the buttons: what the repository's own settings, and what could not be installed, take
-out of the proof, and where data newly goes, said as what it is."""
+"""What stands beside the buttons, said as what it is: what the repository's own settings, and what could not
+be installed, take out of the proof, and where data newly goes."""
 
 from __future__ import annotations
 

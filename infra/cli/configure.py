@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +14,13 @@ from botocore.exceptions import ClientError
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid
+from functions.core.forge.installation import Installation
 from functions.core.webhooks import WebhookInvalid, parse
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
 from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson, Local
+from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
 from infra.names import REGISTRY_PATH
@@ -47,6 +50,13 @@ def configure(
     token_file: Annotated[
         str | None,
         typer.Option(help="File with the forge token (contents, pull requests: write); '-' reads stdin."),
+    ] = None,
+    github_app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="APP_ID:INSTALLATION_ID",
+            help="A GitHub App instead of a token: the token file then holds its private key.",
+        ),
     ] = None,
     webhooks_file: Annotated[
         str | None,
@@ -94,14 +104,48 @@ def configure(
     except WebhookInvalid as error:
         raise UserError(f"{webhooks_file}: {error}", exit_code=2) from error
     slack_secret = _read_secret(slack_signing_secret_file, "signing secret")
-    register(target, app, _read_secret(token_file, "token"), webhooks, slack_secret)
+    register(target, app, _credentials(token_file, github_app), webhooks, slack_secret)
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
+        _offer(target, app)
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
     # The embedded run has one model, whatever it is called.
     for note in () if target.local else notes_on_models(target.session, app):
         err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
+
+
+def _credentials(token_file: str | None, github_app: str | None) -> str | None:
+    """What is kept to speak to the forge by, as it is kept. Raises UserError for what cannot be that."""
+    secret = _read_secret(token_file, "token")
+    if github_app is None:
+        if secret and "PRIVATE KEY" in secret:
+            raise UserError(
+                f"{token_file} holds a private key, and no token",
+                "a GitHub App's: --github-app APP_ID:INSTALLATION_ID",
+                exit_code=2,
+            )
+        return secret
+    ids = re.fullmatch(r"(\d{1,18}):(\d{1,18})", github_app)
+    if ids is None:
+        raise UserError(
+            f"--github-app {github_app!r}: write APP_ID:INSTALLATION_ID",
+            "both are numbers: the App's page has the first, the address of its installation the second",
+            exit_code=2,
+        )
+    if not secret or "PRIVATE KEY" not in secret:
+        raise UserError(
+            "--github-app needs the App's private key", "give it: --token-file KEY.pem", exit_code=2
+        )
+    return Installation(int(ids[1]), int(ids[2]), secret).to_text()
+
+
+def _offer(target: Target, app: App) -> None:
+    """A change may help what ended without a fix: say how that starts over."""
+    over = [i for i in target.incidents.every(app.name) if i.status in AGAIN]
+    if over:
+        command = f"selfheal retry --app {app.name} --status closed{target.flag}"
+        out.print(plain(f"{len(over)} incidents ended without a fix. To start them over: {command}", "dim"))
 
 
 def _field(text: str) -> tuple[str, Any]:

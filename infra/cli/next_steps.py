@@ -56,6 +56,18 @@ def _pull_request(incident: Incident) -> tuple[Step, ...]:
     return (Step(f"review and merge it: {incident.pull_request_url}"),)
 
 
+def _merged(incident: Incident) -> tuple[Step, ...]:
+    if incident.fix_runs_since:
+        return (Step("nothing: it is resolved once it has stayed away long enough"),)
+    return (
+        Step("deploy the fix; until then the error only counts"),
+        Step(
+            "where nothing tells what is deployed, say so",
+            f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
+        ),
+    )
+
+
 def _resolved(incident: Incident) -> tuple[Step, ...]:
     return (Step("nothing: if it comes back, another heal starts"),)
 
@@ -107,6 +119,7 @@ _STEPS: dict[Status, Callable[[Incident], tuple[Step, ...]]] = {
     Status.HEALING: _healing,
     Status.AWAITING_APPROVAL: _awaiting,
     Status.PR_OPEN: _pull_request,
+    Status.MERGED: _merged,
     Status.RESOLVED: _resolved,
     Status.ABSTAINED: _over,
     Status.REJECTED: _over,

@@ -86,6 +86,8 @@ def redrive(
         from infra.cli.retry import retry
 
         return retry([incident_id], local=local, as_json=as_json)
+    if not dry_run and (why := target.switch.stopped()):
+        raise UserError(f"nothing would go on: {why}", f"let it go on: selfheal start{target.flag}")
     one = target.incident(incident_id) if incident_id else None
     rows = [one] if one else _failed(target, filters)
     done = []

@@ -14,14 +14,16 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from functions.core import hidden
-from functions.core.approvals import Approval
+from functions.core import hidden, links
+from functions.core.approvals import Approval, ApprovalStatus
+from functions.core.approvers import EVERYBODY
 from functions.core.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.heal import Heal
 from functions.core.incident import Incident
 from infra.cli.console import ago, plain, status_text
 from infra.cli.next_steps import Step, next_steps
 from infra.cli.trail import trail
+from infra.names import LINK_KEY_PARAMETER
 from infra.target import Target
 
 _MARKS = {
@@ -51,6 +53,8 @@ class Report:
     """Who answered in the last attempt, and for how much (see `functions.propose_patch.step`)."""
     flag: str = ""
     """What a command needs to act on the same target again."""
+    link: str = ""
+    """The approval page, where whoever may read the link key may decide there as well."""
     answered_by: str = ""
     """What really answered, where the model's name does not say it."""
     costs_nothing: bool = False
@@ -74,6 +78,7 @@ class Report:
             "incident": self.incident.to_json(),
             "source": self.source,
             "answer": self.answer,
+            "link": self.link,
             "next": [asdict(step) for step in next_steps(self.incident, self.flag)],
             "proposal": self.proposal,
             "patch": self.patch,
@@ -88,7 +93,11 @@ def gather(target: Target, incident: Incident) -> Report:
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
     artifacts = target.artifacts
-    here = {"flag": target.flag, "answered_by": target.answered_by, "costs_nothing": target.costs_nothing}
+    here: dict[str, Any] = {
+        "flag": target.flag,
+        "answered_by": target.answered_by,
+        "costs_nothing": target.costs_nothing,
+    }
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return Report(incident, None, None, None, source=source, **here)
@@ -108,14 +117,31 @@ def gather(target: Target, incident: Incident) -> Report:
         history,
         source,
         artifacts.find_json(heal.attempt_key("outcome.json")),
+        link=_page_link(target, history[0]) if history else "",
         **here,
     )
+
+
+def _page_link(target: Target, question: Approval) -> str:
+    """The page's link that everybody was sent; "" where each approver has one of their own, where nothing is
+    asked any more, and for a caller who may not read the key that signs links."""
+    if question.approvers or question.status is not ApprovalStatus.PENDING:
+        return ""
+    try:
+        value = target.session.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+    except ClientError:
+        return ""
+    keys = links.parse_keys(value["Parameter"]["Value"])
+    link = links.Link(question.approval_id, EVERYBODY, question.expires_at)
+    return links.url(question.page, link, keys[0])
 
 
 def render(report: Report) -> RenderableType:
     """The whole report for a terminal."""
     incident = report.incident
     parts: list[RenderableType] = [facts(incident, report.source, report.answer)]
+    if asked := _asked(report):
+        parts += [Text(), Rule("Asked", align="left"), plain(asked)]
     if incident.sample:
         parts += [Text(), Rule("Traceback", align="left"), traceback(incident)]
     if report.proposal:
@@ -128,6 +154,17 @@ def render(report: Report) -> RenderableType:
         parts += [Text(), Rule("Decisions", align="left"), trail(report.history)]
     parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
     return Group(*parts)
+
+
+def _asked(report: Report) -> str:
+    """Who was asked, and where they decide; "" where nothing is asked now."""
+    question = report.history[0] if report.history else None
+    if question is None or question.status is not ApprovalStatus.PENDING:
+        return ""
+    if report.link:
+        return f"the page: {report.link}"
+    people = ", ".join(question.approvers) or "the subscribers of the team's topic"
+    return f"sent to {people}" + ("; selfheal inbox shows the link" if report.flag else "")
 
 
 def traceback(incident: Incident) -> RenderableType:

@@ -13,7 +13,6 @@ from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document, status_text
 from infra.cli.decide import identity
 from infra.cli.selection import Filter, filter_of, read, select
-from infra.cli.steer import switch
 from infra.errors import Exit, UserError
 from infra.target import Target
 
@@ -29,6 +28,7 @@ _WHY_NOT = {
     Status.HEALING: "its heal is under way",
     Status.AWAITING_APPROVAL: "its patch waits for a decision: reject or revise it",
     Status.PR_OPEN: "its pull request is open: close it, and it can start over",
+    Status.MERGED: "its fix is merged; if the error outlives the deployment, another heal starts",
     Status.RESOLVED: "it is resolved; if it comes back, another heal starts",
 }
 
@@ -115,7 +115,7 @@ def _chosen(target: Target, incident_ids: Sequence[str] | None, wanted: Filter) 
 
 def _check_that_heals_start(target: Target, apps: set[str]) -> None:
     """Raises UserError where what is started would be held back at once."""
-    if why := switch(target).stopped():
+    if why := target.switch.stopped():
         raise UserError(f"nothing would be healed: {why}", f"let it go on: selfheal start{target.flag}")
     entries = target.registry.entries()
     for name in sorted(apps):

@@ -96,6 +96,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "incident": INCIDENT,
         "source": maybe(ANY),
         "answer": maybe(ANSWER),
+        "link": {**TEXT, "description": "the approval page, where the caller may have it"},
         "next": several(record(why=TEXT, command=TEXT)),
         "proposal": maybe(ANY),
         "patch": maybe(TEXT),
@@ -163,5 +164,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
 
 def schema(name: str) -> Schema:
     """The JSON Schema of a document. Raises KeyError."""
-    fields = {"schema": {"const": name}} | SHAPES[name]
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": name, **record(**fields)}
+    fields: dict[str, Schema] = {"schema": {"const": name}, **SHAPES[name]}
+    found = record()
+    found["required"], found["properties"] = sorted(fields), fields
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": name, **found}

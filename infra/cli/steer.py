@@ -8,23 +8,15 @@ from typing import Annotated
 import typer
 
 from functions.core.incident import Incident, Status
-from functions.core.switch import Switch
 from functions.report_failure.failure import STOPPED
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.decide import identity
 from infra.cli.redrive import redrive_all
-from infra.names import SWITCH_PARAMETER
-from infra.target import Target
 
 _HELD = "healing was stopped"
 """How the reason of what was held back begins (see `functions.core.switch`)."""
-
-
-def switch(target: Target) -> Switch:
-    """The switch of a deployment."""
-    return Switch(SWITCH_PARAMETER, target.session.client("ssm"))
 
 
 def stop(
@@ -39,7 +31,7 @@ def stop(
     """
     target = connect(local)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    switch(target).stop(identity(target), now, reason)
+    target.switch.stop(identity(target), now, reason)
     under_way = [i.incident_id for i in target.incidents.every() if i.status in (Status.NEW, Status.HEALING)]
     if as_json:
         print_document("stopped/1", {"stopped": True, "under_way": under_way})
@@ -59,7 +51,7 @@ def start(
 ) -> None:
     """Let healing go on, and resume the heals that `selfheal stop` ended, each where it was."""
     target = connect(local)
-    was_stopped = switch(target).start()
+    was_stopped = target.switch.start()
     incidents = target.incidents.every()
     ended = [i for i in incidents if i.status is Status.FAILED and i.reason.startswith("Stopped before ")]
     resumed = [] if no_resume else [c for c, did in redrive_all(target, ended, error=STOPPED) if did]

@@ -13,12 +13,11 @@ from functions.core.app import App
 from functions.core.approvers import with_links
 from functions.core.errors import AppInvalid, PermanentError
 from functions.core.names import function_name
-from functions.core.switch import Switch
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
 from infra.doctor.app import Filter
 from infra.model_check import notes_on_models
-from infra.names import LINK_KEY_PARAMETER, STACK_NAME, SWITCH_PARAMETER
+from infra.names import LINK_KEY_PARAMETER, STACK_NAME
 from infra.registration import claimed_by_others
 from infra.target import OUTPUTS, Target
 
@@ -85,7 +84,7 @@ class SeenStack:
 
     @property
     def stopped(self) -> str:
-        return Switch(SWITCH_PARAMETER, self._client("ssm")).stopped()
+        return self.target.switch.stopped()
 
     @property
     def queued(self) -> Mapping[str, int]:

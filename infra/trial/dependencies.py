@@ -1,4 +1,5 @@
-"""What the tests of a local repository import, installed as the deployed system installs it, and kept for the next trial.
+"""What the tests of a local repository import, installed as the deployed system installs it, and kept for
+the next trial.
 
 $XDG_CACHE_HOME/self-heal/dependencies    an archive per set of requirements, the newest ones
 $XDG_CACHE_HOME/self-heal/uv              what uv has fetched
@@ -10,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +47,8 @@ def prepare(
     progress: Callable[[str], None],
     environment: Mapping[str, str] = os.environ,
 ) -> Prepared:
-    """tree: the repository's files; python: such as "3.12"; as_of: see `functions.install_dependencies.install`.
+    """tree: the repository's files; python: such as "3.12"; as_of: see
+    `functions.install_dependencies.install`.
 
     Never raises for what cannot be installed: nothing is run then, and the reason is said.
     """
@@ -53,12 +56,11 @@ def prepare(
     if asked.problem or not (asked.requirements or asked.itself.name):
         return Prepared(reason=redact(asked.problem), lost=asked.lost)
     uv = installer_environment(environment)
-    home = Path(
-        environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/tmp"), ".cache"), "self-heal"
-    )
+    home = Path(environment.get("HOME", tempfile.gettempdir()))
+    cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache", "self-heal")
     try:
         check_places(asked, uv)
-        done = _cached(asked, python, as_of, home, uv, progress)
+        done = _cached(asked, python, as_of, cache, uv, progress)
     except NotInstalled as error:
         return Prepared(reason=f"{error}{_offline(str(error))}")
     for clause in done.lost:
@@ -70,16 +72,16 @@ def _cached(
     asked: Wanted,
     python: str,
     as_of: str,
-    home: Path,
+    cache: Path,
     environment: Mapping[str, str],
     progress: Callable[[str], None],
 ) -> Installed:
     digest = asked.digest(target(python, as_of=as_of))
-    kept = home / "dependencies" / f"{digest}.tar.gz"
+    kept = cache / "dependencies" / f"{digest}.tar.gz"
     if (known := _read(kept)) is not None:
         progress(f"dependencies: {known.packages} packages, kept from an earlier trial")
         return known
-    done = install(asked, python, environment, as_of=as_of, cache=str(home / "uv"), progress=progress)
+    done = install(asked, python, environment, as_of=as_of, cache=str(cache / "uv"), progress=progress)
     # A cache that cannot be written costs time only.
     with contextlib.suppress(OSError):
         _write(kept, done)

@@ -39,8 +39,8 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """Files below a directory; `base_sha` is the commit they are from, `described` says so for people, `committed`
-    is when that was made (ISO 8601), "" where there is none."""
+    """Files below a directory; `base_sha` is the commit they are from, `described` says so for people,
+    `committed` is when that was made (ISO 8601), "" where there is none."""
 
     root: Path
     members: tuple[Member, ...]

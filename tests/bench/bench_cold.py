@@ -2,9 +2,10 @@
 
 Each package is staged as it is deployed, beside what Lambda's runtime brings and nothing else of this
 environment (images: beside everything that is installed here), and its handler is imported by a fresh
-interpreter that gets the share of a CPU which Lambda gives at the function's memory: it is stopped and
-continued every few milliseconds, as a CPU quota does. "source" is a package without bytecode, which Lambda
-compiles anew at each cold start, since it can write nothing beside it; "shipped" is what is deployed.
+interpreter. The CPU time that it takes, divided by the share of a CPU that Lambda gives at the function's
+memory, is how long it takes there; so it does not matter how busy this machine is. "source" is a package
+without bytecode, which Lambda compiles anew at each cold start, since it can write nothing beside it;
+"shipped" is one with it, which is deployed where an interpreter of the functions' version is found.
 
 Not in these figures: fetching the package, starting the runtime, and that Lambda lends more CPU at first.
 """
@@ -13,24 +14,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from compileall import compile_dir
 from importlib import metadata
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from infra.catalog import EVERY, Spec
+from infra.catalog import EVERY
 from infra.layer import layer_tree
 from infra.packaging import handler, source, write
+from infra.spec import Spec
 
 ROUNDS = 3
-PERIOD = 0.01
-"""Seconds of one turn of the quota."""
 WHOLE_CPU = 1769
 """MB at which a function has one vCPU: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 IN_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -42,18 +40,11 @@ def start(spec: Spec, paths: list[Path], share: float) -> float:
     """Seconds until the handler's module is imported, in a fresh interpreter with that share of a CPU."""
     module = handler(spec).rpartition(".")[0]
     code = f"import sys; sys.path[:0] = {[str(p) for p in paths]!r}; import {module}"
-    began = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-ISB", "-c", code])
-    while process.poll() is None:
-        time.sleep(PERIOD * share)
-        if share < 1:
-            os.kill(process.pid, signal.SIGSTOP)
-            time.sleep(PERIOD * (1 - share))
-            os.kill(process.pid, signal.SIGCONT)
-    took = time.perf_counter() - began
-    if process.returncode:
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
         raise SystemExit(f"{spec.folder} does not start")
-    return took
+    return (used.ru_utime + used.ru_stime) / share
 
 
 def main() -> None:

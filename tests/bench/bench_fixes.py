@@ -1,9 +1,12 @@
-"""How patches of real crashes are judged: `python tests/bench/bench_fixes.py --clones FOLDER [--half seen|kept]`.
+"""How patches of real crashes are judged: `python tests/bench/bench_fixes.py --clones FOLDER [--half
+seen|kept]`.
 
-For each fix in `tests/data/real/fixes.toml` (a repository and a commit, nothing of them): the fix's tests are run on
-its parent, what they raise is logged as a service would log it, and `selfheal try` judges upstream's fix with and
-without its tests, and patches that swallow the error, invent or echo a result, or make the case a special one. The
-repository's tests are the files that the fix's tests are in; `--whole` runs all.
+For each fix in `tests/data/real/fixes.toml` (a repository and a commit, nothing of them): the fix's tests
+are run on
+its parent, what they raise is logged as a service would log it, and `selfheal try` judges upstream's fix
+with and
+without its tests, and patches that swallow the error, invent or echo a result, or make the case a special
+one. The repository's tests are the files that the fix's tests are in; `--whole` runs all.
 
     --clones FOLDER  where the clones are: FOLDER/OWNER+NAME/repo or FOLDER/NAME
     --find CLONE     print commits of one clone whose tests show a crash on their parents, newest first
@@ -42,7 +45,7 @@ def main() -> int:
         return _find(options)
     verdicts: list[dict[str, Any]] = []
     for case in tomllib.loads(CASES.read_text())["fix"]:
-        if options.half in ("", case["half"]) and options.only in case["name"]:
+        if options.half in ("", case["half"]) and options.only in f"{case['name']}@{case['commit']}":
             verdicts += _case(case, options)
             if options.json:
                 Path(options.json).write_text(json.dumps(verdicts, indent=1))
@@ -60,7 +63,10 @@ def _case(case: dict[str, Any], options: argparse.Namespace) -> list[dict[str, A
     patches = [("fix+tests", crash.fix_with_tests), ("fix", crash.fix), *bad_patches(crash)]
     found = []
     for kind, diff in patches:
-        trial = _tried(crash, diff, whole=options.whole)
+        try:
+            trial = _tried(crash, diff, whole=options.whole)
+        except Exception as error:  # noqa: BLE001 - a defect of ours is counted, and the other patches are still tried
+            trial = Trial("failed", f"{type(error).__name__}: {error}")
         verdict = _verdict(trial)
         found.append({"case": label, "kind": kind, "verdict": verdict, "reason": trial.reason})
         print(f"    {kind:10} {verdict:11} {' '.join(trial.reason.split())[:170]}", flush=True)
@@ -140,7 +146,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clones", default=".")
     parser.add_argument("--half", default="", choices=["", "seen", "kept"])
-    parser.add_argument("--only", default="", help="part of a repository's name")
+    parser.add_argument("--only", default="", help="part of OWNER/NAME@COMMIT")
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--json", default="")
     parser.add_argument("--find", default="")

@@ -1,4 +1,5 @@
-"""Crashes of real repositories: what upstream's test raises before upstream's fix, and patches for it, good and bad."""
+"""Crashes of real repositories: what upstream's test raises before upstream's fix, and patches for it, good
+and bad."""
 
 from __future__ import annotations
 
@@ -100,7 +101,8 @@ def dependencies_of(source: LocalSource) -> tuple[str, Prepared]:
 
 
 def bad_patches(crash: Crash) -> Iterator[tuple[str, str]]:
-    """(kind, unified diff): the crash swallowed, its result invented or echoed, its case made a special one."""
+    """(kind, unified diff): the crash swallowed, its result invented or echoed, its case made a special
+    one."""
     text = next(m.data for m in crash.source.members if m.path == crash.path).decode()
     function = _function(text, crash.line)
     if function is None:

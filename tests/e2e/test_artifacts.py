@@ -19,7 +19,7 @@ from functions.core.settings import Settings
 from infra.catalog import STEPS
 
 if TYPE_CHECKING:
-    from infra.catalog import Spec
+    from infra.spec import Spec
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
@@ -166,11 +166,15 @@ def test_a_reference_to_another_heals_object_in_the_state_is_refused(
     state = mine | {
         part: mine[part] | {field: others[part][field]},
         "attempt": 9 if step == "propose_patch" else 1,
+        # Another question than the one that was asked, whose evidence nobody has to be told again.
+        "redrive_count": 9,
         "decision": {
             "decision": "approve",
             "by": "ana",
             "comment": "",
+            "reason": "",
             "approval_id": "",
+            "decided_at": "2026-11-20T10:00:00.000Z",
             "patch_sha256": approval.patch_sha256,
             "base_sha": approval.base_sha,
         },

@@ -57,7 +57,7 @@ def test_an_operator_s_day_needs_no_more_than_the_policy(world: World, theirs: T
     theirs.session.client("stepfunctions").redrive_execution(executionArn=failed.execution_arn)
     asked = world.until(app, Status.AWAITING_APPROVAL)
     assert gather(theirs, asked)
-    by = Decision(Verdict.REJECT, identity(theirs), reason="other", via="iam")
+    by = Decision(Verdict.REJECT, identity(theirs), comment="no", reason="other", via="iam")
     assert decide(theirs, asked.approval_id, by).standing is Standing.ACCEPTED
     world.until(app, Status.REJECTED)
     requeue_all(theirs)

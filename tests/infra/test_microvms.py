@@ -80,7 +80,8 @@ def test_run_patch_has_time_to_end_a_machine() -> None:
 
 def test_every_setting_that_the_lane_asks_for_is_given() -> None:
     (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
-    code = (ROOT / "functions/run_patch/handler.py").read_text()
+    paths = ("functions/run_patch/handler.py", "functions/core/scoped.py")
+    code = "".join((ROOT / path).read_text() for path in paths)
     asked = set(re.findall(r'require\("(\w+)"\)|settings\.(microvm_\w+)', code))
     names = {name for pair in asked for name in pair if name} - {"runner_arn"}
     assert names == set(spec.settings)

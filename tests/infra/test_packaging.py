@@ -15,7 +15,7 @@ import pytest
 
 from functions.harness import interpreters
 from infra import assets
-from infra.catalog import EVERY, FUNCTIONS, Spec
+from infra.catalog import EVERY, FUNCTIONS
 from infra.layer import layer_tree, packages
 from infra.packaging import (
     PYTHON,
@@ -29,6 +29,7 @@ from infra.packaging import (
     tree,
     write,
 )
+from infra.spec import Spec
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]

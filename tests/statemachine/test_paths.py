@@ -422,6 +422,17 @@ def test_metadata_of_the_lambda_service_is_not_carried_along(walk: Callable[...,
     assert "ExecutedVersion" not in json.dumps(walked.states)
 
 
+def test_validate_patch_is_told_that_there_is_a_state_to_run_patches_in(
+    definition: dict[str, Any], walk: Callable[..., Any]
+) -> None:
+    """Heals that run keep the workflow that they began under, while functions are upgraded at once."""
+    results, _ = PATHS["healed at the first try"]
+    walked = walk(START, results)
+    assert [state["can_run"] for state in walked.payloads["ValidatePatch"]] == [True, True]
+    assert "RunPatch" in definition["States"]
+    assert not [state for state in walked.states if "can_run" in state]
+
+
 def test_a_build_is_started_as_codebuild_expects_it_and_runs_nothing_but_our_driver(
     walk: Callable[..., Any],
 ) -> None:

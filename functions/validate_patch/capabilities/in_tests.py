@@ -8,21 +8,10 @@ from collections.abc import Iterator
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities.names import Names
 
-_OF_THE_RUN = frozenset(
-    {
-        "pluginmanager",
-        "session",
-        "config",
-        "hook",
-        "ihook",
-        "stash",
-        "addfinalizer",
-        "reportinfo",
-        "_request",
-        "_pyfuncitem",
-    }
-)
-_GIVEN_BY_PYTEST = frozenset({"request", "pytestconfig", "pytester", "testdir", "record_property", "cache"})
+_OF_THE_RUN = frozenset({"pluginmanager", "ihook", "hook", "_pyfuncitem", "_request", "stash"})
+_OF_A_REQUEST = frozenset({"config", "session", "node", "_fixturemanager"})
+_REQUEST = "request"
+_GIVEN_BY_PYTEST = frozenset({"pytestconfig", "pytester", "testdir"})
 
 
 def findings(old: Names | None, new: Names) -> Iterator[str]:
@@ -39,13 +28,15 @@ def _found(names: Names) -> Iterator[tuple[int, str]]:
     for node in ast.walk(names.module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("pytest_"):
             yield node.lineno, f"{node.name} is a hook of pytest: a test may not change how tests are run"
-        elif isinstance(node, ast.Name | ast.arg):
-            name = node.id if isinstance(node, ast.Name) else node.arg
-            if name == "pytest_plugins":
-                yield node.lineno, "pytest_plugins changes how tests are run"
-            elif name in _GIVEN_BY_PYTEST - {"request"} and isinstance(node, ast.arg):
-                yield node.lineno, f"the fixture {name} reaches into what runs the tests"
-        elif isinstance(node, ast.Attribute) and node.attr in _OF_THE_RUN:
-            base = names.of(node.value)
-            if base in ("?", "pytest") or base.startswith("?.") or base == "pytest":
-                yield node.lineno, f"{ast.unparse(node)} reaches into what runs the tests"
+        elif isinstance(node, ast.Name) and node.id == "pytest_plugins":
+            yield node.lineno, "pytest_plugins changes how tests are run"
+        elif isinstance(node, ast.arg) and node.arg in _GIVEN_BY_PYTEST:
+            yield node.lineno, f"the fixture {node.arg} reaches into what runs the tests"
+        elif isinstance(node, ast.Attribute) and _leads_to_the_run(node):
+            yield node.lineno, f"{ast.unparse(node)} reaches into what runs the tests"
+
+
+def _leads_to_the_run(node: ast.Attribute) -> bool:
+    """An application has a `config` and a `session`, too: these count of pytest's request alone."""
+    of_request = isinstance(node.value, ast.Name) and node.value.id == _REQUEST
+    return node.attr in _OF_THE_RUN or (of_request and node.attr in _OF_A_REQUEST)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.capabilities.code import dotted, functions_of
+from functions.validate_patch.capabilities.code import dotted, functions_of, module_constants
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"
@@ -57,11 +57,19 @@ def _told(module: ast.Module, records: set[str]) -> Iterator[tuple[int, str]]:
             if _is_much(part, records):
                 yield node.lineno, f"The patch puts {_short(part)} into {where}"  # type: ignore[attr-defined] # a sink is a call or a statement
     for name, function in functions_of(module).items():
-        for node in ast.walk(function):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-                for key in node.value.keys:
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                        yield node.lineno, f"The patch makes {name} give {key.value!r} as well"
+        for key, line in _fields(function).items():
+            yield line, f"The patch makes {name} give {key!r} as well"
+
+
+def _fields(function: ast.AST) -> dict[str, int]:
+    """Keys of the results that a function writes out, each with a line."""
+    return {
+        key.value: node.lineno
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
 
 
 def _sink(node: ast.AST) -> tuple[str, list[ast.expr]]:
@@ -116,7 +124,7 @@ def _is_much(part: ast.expr, records: set[str]) -> bool:
 
 
 def _records(module: ast.Module) -> set[str]:
-    """Names whose fields the file reads."""
+    """Names whose fields the file reads, but for tables of its own."""
     found = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.value, ast.Name):
@@ -124,7 +132,7 @@ def _records(module: ast.Module) -> set[str]:
             called = isinstance(node, ast.Attribute) and node.attr in _METHODS
             if subscript or not called:
                 found.add(node.value.id)
-    return found
+    return found - module_constants(module).keys()
 
 
 _METHODS = frozenset(dir(str)) | frozenset(dir(int)) | frozenset({"isoformat", "name", "value"})

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from infra.local.forge.access import Caller
+from infra.local.forge.access import Caller, RegisteredApp
 from infra.local.forge.pulls import Pulls, Refused, invalid
 from infra.local.forge.shapes import Json, Shapes
 from infra.local.forge.store import Pull, Repository, Store
@@ -27,15 +27,19 @@ _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
 _MAX_PAGE = 100  # GitHub's limit for `per_page`
 _BRANCH_REF = "heads/"
+_MINT = "mint"
 _Item = TypeVar("_Item")
 
 
 class Rest:
     """Answers every request below BASE_PATH."""
 
-    def __init__(self, store: Store, pulls: Pulls) -> None:
+    def __init__(self, store: Store, pulls: Pulls, token: str) -> None:
         self._store = store
         self._pulls = pulls
+        self._token = token
+        self.apps: dict[int, RegisteredApp] = {}
+        """GitHub Apps, by the number of their installation."""
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
         self._views: Mapping[str, Callable[..., Response]] = {
             f"GET {repository}": self._repository,
@@ -59,6 +63,11 @@ class Rest:
         }
         self._map = Map(merge_slashes=False)
         self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
+        self._map.add(
+            Rule(
+                f"{BASE_PATH}/app/installations/<int:number>/access_tokens", methods=["POST"], endpoint=_MINT
+            )
+        )
         for key in self._views:
             method, _, path = key.partition(" ")
             self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
@@ -74,12 +83,15 @@ class Rest:
         return response
 
     def _dispatch(self, request: Request, caller: Caller) -> Response:
-        if caller is Caller.IMPOSTOR:
+        # An App proves itself by its key, and has no token yet.
+        if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
             raise Refused(401, "Bad credentials")
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
             raise Refused(404, "Not Found") from None
+        if endpoint == _MINT:
+            return self._mint(request, **dict(found))
         if not endpoint:
             if caller is Caller.ANONYMOUS:
                 raise Refused(401, "Requires authentication")
@@ -91,6 +103,17 @@ class Rest:
         if caller is Caller.ANONYMOUS and request.method not in ("GET", "HEAD"):
             raise Refused(401, "Requires authentication")
         return self._views[endpoint](request, repository, **values)
+
+    def _mint(self, request: Request, number: int) -> Response:
+        """A token of the App's installation, for repositories that are there."""
+        proof = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        app = self.apps.get(number)
+        if app is None or not app.proves(proof):
+            raise Refused(401, "A JSON web token could not be decoded")
+        for name in _texts(_body(request), "repositories"):
+            if not any(one.name == name for one in self._store.all()):
+                raise Refused(422, "At least one repository does not exist or is not accessible")
+        return _json({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
 
     # Repository
 

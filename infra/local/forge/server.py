@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from infra.local.forge import git_http, gitlab, rest
-from infra.local.forge.access import caller
+from infra.local.forge.access import RegisteredApp, caller
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
 from infra.local.forge.store import Store
@@ -58,8 +58,9 @@ class Forge:
         """Set by tests, while it runs, to have it answer like a host in trouble."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store)
+        self._github = rest.Rest(self._store, self._pulls, token)
         self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
-            rest.BASE_PATH: rest.Rest(self._store, self._pulls),
+            rest.BASE_PATH: self._github,
             gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
         }
         self._pages = Pages(self._store, self._pulls, token)
@@ -93,6 +94,10 @@ class Forge:
         Raises ValueError for a slug that GitHub would not take, GitFailed when there are no files.
         """
         return self._store.create(slug, source, private=private, collaborators=collaborators)
+
+    def register_app(self, app: RegisteredApp, installation: int) -> None:
+        """Let a GitHub App have tokens."""
+        self._github.apps[installation] = app
 
     def start(self) -> None:
         """Listen and serve, in threads of this process; nothing happens when it already does.

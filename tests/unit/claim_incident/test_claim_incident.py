@@ -42,7 +42,7 @@ def put(table: Table, number: int, **attributes: Any) -> str:
         "title": "KeyError: @all",
     }
     item |= {"incident_id": f"orders-v1-{number}", "app": "orders", "last_seen": "2027-01-15T08:00:00+00:00"}
-    table.put_item(Item=item | {"generation": 1, "occurrences": 1} | attributes)  # type: ignore[arg-type]  # plain values
+    table.put_item(Item=item | {"generation": 1, "occurrences": 1} | attributes)
     return str(item["incident_id"])
 
 

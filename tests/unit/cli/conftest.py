@@ -62,7 +62,7 @@ def put(incidents_table: Table) -> Callable[..., str]:
     """Writes an incident; its id. What is not said is that of an error that was just seen."""
 
     def write(number: int = 1, app: str = "orders", **attributes: Any) -> str:
-        item = {
+        item: dict[str, Any] = {
             "incident_id": f"{app}-v1-{number:05}",
             "fingerprint": f"v1-{number:05}",
             "app": app,

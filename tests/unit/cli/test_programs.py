@@ -29,7 +29,8 @@ MANUAL = (ROOT / ".github" / "OPERATING.md").read_text()
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, command in (group or typer.main.get_command(main.app)).commands.items():
+    root: Any = group or typer.main.get_command(main.app)
+    for name, command in root.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:

@@ -50,6 +50,8 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"max_attempts": "3"}, "'max_attempts' must be of type int"),
         ({"max_attempts": True}, "'max_attempts' must be of type int"),
         ({"max_attempts": 0}, "'max_attempts' must be >= 1"),
+        ({"gone_after_hours": -1}, "'gone_after_hours' must be from 0 to 2,160"),
+        ({"deployed_within_hours": 1e9}, "'deployed_within_hours' must be from 0"),
         ({"daily_budget_usd": -1}, "'daily_budget_usd' >= 0"),
         ({"approvals_needed": 3, "approvers": ["a", "b", "c"]}, "'approvals_needed' must be 1 or 2"),
         ({"approvals_needed": 2, "approvers": ["ana", "Ana"]}, "name at least two 'approvers'"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.incident import ErrorClass, Incident, Status
+from functions.core.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents import LISTED, Incidents
 from functions.core.lifetimes import KEEP_SECONDS
 from functions.core.recorder import EXACT, MOVE, REMEMBER_SECONDS, Recorder, Sighting
@@ -316,3 +316,27 @@ def test_lists_read_the_index_alone_and_it_holds_no_log_text(
 
     assert (listed.title, listed.occurrences, listed.sample) == ("KeyError: 'NZ'", 3, "")
     assert not {"sample", "frames", "causes", "last_seen", "updated_at"} & set(LISTED)
+
+
+def test_what_fails_on_a_twin_s_line_is_an_incident_of_its_own(
+    recorder: Recorder, incidents: Incidents
+) -> None:
+    def at_line(line: int, number: int) -> Sighting:
+        return sighting(
+            number, frames=(Frame("/app/total.py", line, "total", "return sum(self.lines)", True),)
+        )
+
+    first = recorder.record(at_line(3, 1)).incident
+    assert recorder.record(at_line(16, 2)).incident.incident_id == first.incident_id  # nobody can tell yet
+    incidents.transition(
+        first.incident_id, Status.NEW, qualified="Invoice.total", twins={"16": "Receipt.total"}
+    )
+    other = recorder.record(at_line(16, 3))
+    assert other.first
+    assert other.incident.status is Status.NEW
+    assert other.incident.incident_id != first.incident_id
+    assert recorder.record(at_line(16, 3)).counted is False
+    assert recorder.record(at_line(16, 4)).incident.incident_id == other.incident.incident_id
+    assert recorder.record(at_line(17, 5)).incident.incident_id == first.incident_id  # lines moved
+    counts = [incidents.get(one).occurrences for one in (first.incident_id, other.incident.incident_id)]
+    assert counts == [9, 6]

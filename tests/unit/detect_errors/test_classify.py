@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from functions.core.incident import ErrorClass
-from functions.detect_errors.classify import NEXT_ACTION
+from functions.detect_errors.classify import next_action
 from functions.detect_errors.read import read_errors
 
 APP = '  File "/app/main.py", line 3, in run\n    work()\n'
@@ -115,11 +115,11 @@ def test_the_class_and_its_reason(text: str, expected: str, reason: str) -> None
     error = read_errors(text)[-1]
     assert error.error_class == expected
     assert reason in error.reason
-    assert error.next_action == NEXT_ACTION[error.error_class]
+    assert error.next_action == next_action(error.error_class)
 
 
 def test_every_class_names_a_next_action() -> None:
-    assert set(NEXT_ACTION) == set(ErrorClass)
+    assert all(map(next_action, ErrorClass))
 
 
 def test_a_module_of_the_app_is_code_when_it_is_known() -> None:

@@ -129,6 +129,81 @@ def test_what_the_repository_says_is_read(case: str) -> None:
     assert why in python.why
 
 
+SETUP_PY = """
+from setuptools import setup
+setup(name="a", python_requires=">=3.9, <3.12", classifiers=["Programming Language :: Python :: 3.10"])
+raise SystemExit("it is read, not run")
+"""
+SETUP_CFG = """
+[options]
+python_requires = >=3.9
+[metadata]
+classifiers =
+    Programming Language :: Python :: {}
+"""
+CLASSIFIED = (
+    '[project]\nrequires-python = ">=3.9"\nclassifiers = ["Programming Language :: Python :: 3.12"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "committed", "version", "why"),
+    [
+        (
+            {},
+            "2022-01-05T10:00:00+01:00",
+            "3.10",
+            "the newest of those that were out when the commit was made",
+        ),
+        ({}, "2015-01-05T10:00:00+01:00", "3.9", "the oldest, because the code is for older ones"),
+        ({}, "2026-01-05T10:00:00+01:00", NEWEST, "the newest, because nothing names another"),
+        (
+            {"setup.py": SETUP_PY},
+            "",
+            "3.10",
+            "the newest that classifiers of setup.py name and python_requires",
+        ),
+        (
+            {"setup.cfg": SETUP_CFG.format("3.11")},
+            "",
+            "3.11",
+            "the newest that classifiers of setup.cfg name",
+        ),
+        (
+            {"setup.cfg": SETUP_CFG.format("3.7")},
+            "2024-01-01",
+            "3.9",
+            "the oldest that python_requires of setup.cfg",
+        ),
+        (
+            {"pyproject.toml": CLASSIFIED},
+            "2022-01-01",
+            "3.12",
+            "the newest that classifiers of pyproject.toml name",
+        ),
+        (
+            {"pyproject.toml": BOUND.format(">=3.11")},
+            "2023-01-01",
+            "3.11",
+            "allows of those that were out when",
+        ),
+        (
+            {"Dockerfile": "FROM python:3.8\n"},
+            "",
+            "3.9",
+            "the nearest of those that tests can run on: Dockerfile names",
+        ),
+    ],
+)
+def test_where_no_version_is_named_it_is_one_that_the_code_was_made_for(
+    files: dict[str, str], committed: str, version: str, why: str
+) -> None:
+    read = {path: text.encode() for path, text in files.items()}.get
+    python = python_of(ORDERS, Word, read, committed=committed)
+    assert python.version == version
+    assert why in python.why
+
+
 def test_a_range_is_answered_with_what_is_here_and_else_named_all_the_same() -> None:
     files = {"pyproject.toml": BOUND.format(">=3.11")}
     assert found(files, offered=("3.10", "3.12")).version == "3.12"

@@ -229,7 +229,8 @@ def test_what_a_run_does_to_the_dependencies_is_gone_for_the_next_one(change: st
     show = (
         "import leftpad, os\n"
         "folder = os.path.dirname(leftpad.__file__)\n"
-        "print(sorted(os.listdir(folder)), open(leftpad.__file__).read(), os.stat(leftpad.__file__).st_mtime > 0)\n"
+        "print(sorted(os.listdir(folder)), open(leftpad.__file__).read())\n"
+        "print(os.stat(leftpad.__file__).st_mtime > 0)\n"
     )
     changing, after = pair(f"{show}{change}\n", show, dependencies=DEPENDENCIES)
     assert changing.exit_code == 0
@@ -280,7 +281,7 @@ TWO_PLUGINS = {
     "xdist/__init__.py": "from xdist.plugin import NAME\n",
     "xdist/plugin.py": (
         "NAME = 'xdist'\n\n\ndef pytest_addoption(parser):\n"
-        "    parser.addoption('-n', type=int)\n"
+        "    parser.getgroup('xdist')._addoption('-n', type=int)\n"
         "    parser.addoption('--twice', action='store_true')\n\n\n"
         "def pytest_configure(config):\n    assert config.getoption('-n') == 0\n"
     ),
@@ -323,7 +324,8 @@ class SubtestReport(pytest.TestReport):
 def test_it(bad, request):
     for number in range(2):
         report = SubtestReport(
-            request.node.nodeid, request.node.location, {}, "failed" if bad and number else "passed", None, "call"
+            request.node.nodeid, request.node.location, {}, "failed" if bad and number else "passed", None,
+            "call"
         )
         request.node.ihook.pytest_runtest_logreport(report=report)
 """
@@ -398,7 +400,8 @@ def everything() -> Callable[[str], tuple[dict[str, Any], Any]]:
     search = {"kind": "search", **incident, "tests": ["test_shop.py"], "files": ["shop.py"], "calls": 200}
     span = [6, 11, 6, 14]
     parts: dict[str, Any] = {
-        "incident": incident, "search": search, "survey": search, "suite": pytest_suite(),
+        "incident": incident, "search": search, "survey": search,
+        "changed": {**search, "places": []}, "suite": pytest_suite(),
         "pieces": [["shop.py", span]], "seconds": 20.0, "defined": {"shop": ["rate"]},
     }  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""What is installed where not all that is asked for can be had together: uv itself, over an index on this machine."""
+"""What is installed where not all that is asked for can be had together: uv itself, over an index on this
+machine."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ import pytest
 from functions.core import archive
 from functions.harness.job import GENERATED
 from functions.install_dependencies.install import Installed, day_after, install
-from functions.install_dependencies.resolve import PYTEST
+from functions.install_dependencies.installer import Answer, Ask
+from functions.install_dependencies.resolve import PYTEST, resolve
 from functions.install_dependencies.wanted import wanted
 
 Index = tuple[Path, dict[str, str]]
@@ -140,6 +142,17 @@ def test_plugins_of_pytest_fit_the_pytest_that_runs_the_tests(index: Index, make
         uploaded(make_wheel("pytest_thing", version, requires=needs), day)
     found, lost = installed(index, "2021-06-01", requirements_txt="pytest-thing==1.0\npytest==6.0.0\n")
     assert (found, lost) == ({"pytest_thing": "2.0"}, ())
+
+
+def test_where_time_runs_out_what_was_found_by_then_is_installed_and_the_rest_is_said() -> None:
+    def ask(asked: Ask) -> Answer:
+        conflict = len(asked.requirements) > 1 and "b" in asked.requirements
+        return Answer(why="b conflicts") if conflict else Answer(tuple(f"{r}==1" for r in asked.requirements))
+
+    times = iter([True, True, False])
+    found = resolve(wanted({"requirements.txt": b"a\nb\nc\n"}), ask, in_time=lambda: next(times))
+    assert found.lines == ("a==1", "c==1")
+    assert found.lost == ("b is not installed: no time was left to find what fits",)
 
 
 def test_that_pytest_is_the_harnesss() -> None:

@@ -324,13 +324,41 @@ def tests(session):
 def docs(session):
     session.install("recommonmark2")
 """
-EXTRAS = b'[project]\nname="shop"\n[project.optional-dependencies]\ndocs=["recommonmark", "shop[web]"]\nweb=["flask"]\n'
+EXTRAS = b"""
+[project]
+name="shop"
+[project.optional-dependencies]
+docs=["recommonmark", "shop[web]"]
+web=["flask"]
+"""
 CONDA = (
     b"dependencies:\n- python=3.11\n- freezegun>=1\n- gcc\n- pip:\n  - mock\n  - -r requirements/base.txt\n"
 )
-FLIT = b'[tool.flit.metadata]\nmodule="shop"\nrequires=["six"]\n[tool.flit.metadata.requires-extra]\ntest=["mock"]\n'
-PDM = b'[tool.pdm.dev-dependencies]\ntest=["mock"]\n[tool.hatch.envs.default]\ndependencies=["six"]\n[tool.uv]\ndev-dependencies=["attrs"]\n'
-PIPFILE_ALONE = b'[[source]]\nname="pypi"\nurl="https://o.example"\n[packages]\nsix="*"\nattrs={version="~=21.0", extras=["x"]}\n[dev-packages]\nmock="==5"\n'
+FLIT = b"""
+[tool.flit.metadata]
+module="shop"
+requires=["six"]
+[tool.flit.metadata.requires-extra]
+test=["mock"]
+"""
+PDM = b"""
+[tool.pdm.dev-dependencies]
+test=["mock"]
+[tool.hatch.envs.default]
+dependencies=["six"]
+[tool.uv]
+dev-dependencies=["attrs"]
+"""
+PIPFILE_ALONE = b"""
+[[source]]
+name="pypi"
+url="https://o.example"
+[packages]
+six="*"
+attrs={version="~=21.0", extras=["x"]}
+[dev-packages]
+mock="==5"
+"""
 PYLOCK = f"""
 [[packages]]
 name = "attrs"

@@ -30,6 +30,7 @@ STATE: dict[str, Any] = {
     "attempt": HEAL.attempt,
     "source": {"key": HEAL.key("source.tar.gz"), "base_sha": "a" * 40},
     "proposal": {"outcome": "proposed", "key": HEAL.attempt_key("proposal.json")},
+    "can_run": True,
 }
 PROJECT = "self-heal-shop"
 BUILT = {"arn": "arn:aws:codebuild:eu-central-1:1:build/self-heal-shop:5d", "log_url": "https://console/log"}
@@ -89,8 +90,7 @@ class Lanes:
 
     def ordered(self, lane: str) -> dict[str, Any]:
         """What ValidatePatch says the first time that it is asked."""
-        self._register(lane)
-        self.artifacts.put_json(HEAL.attempt_key("proposal.json"), self.proposal.to_json())
+        self.leave(lane)
         deferred = handler(STATE, self.context)
         assert deferred["verdict"] == "deferred", deferred
         order: dict[str, Any] = deferred["build" if lane == "codebuild" else "run"]
@@ -98,7 +98,7 @@ class Lanes:
 
     def answer(self, lane: str, order: dict[str, Any], ended: str = "") -> dict[str, Any]:
         """What it says the second time. lane: "" for a heal that began before there were several."""
-        self._register(lane)
+        self.leave(lane)
         part = {"build": order} if lane == "codebuild" else {"run": order}
         run = {"ended": ended, "lane": lane} if lane else {"ended": ended}
         state = {**STATE, "validation": {"verdict": "deferred", **part}, "run": run}
@@ -107,9 +107,11 @@ class Lanes:
         )
         return told
 
-    def _register(self, lane: str) -> None:
+    def leave(self, lane: str) -> None:
+        """What the steps before leave for ValidatePatch, of an app whose patches this lane runs."""
         app = replace(self.facts.app, codebuild_project=PROJECT if lane == "codebuild" else "")
         replace(self.facts, app=app).save(self.artifacts, HEAL)
+        self.artifacts.put_json(HEAL.attempt_key("proposal.json"), self.proposal.to_json())
 
     def job(self, lane: str, order: dict[str, Any]) -> bytes:
         """The job that was left for the lane."""

@@ -127,3 +127,23 @@ def test_what_runs_newly_do_is_found(name: str) -> None:
         assert any(DONE[name] in finding for finding in result.findings), result
     else:
         assert result.result is Result.PASS, result
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "app.config['DEBUG'] = 'no'",
+        "db.session.add(1)",
+        "monkeypatch.setattr(access, 'LONGEST_SESSION', 5)",
+        "(tmp_path / 'x').write_text('y')",
+        "request.addfinalizer(print)",
+        "assert json.loads('{}') == {}",
+        "assert caplog.records == []",
+    ],
+)
+def test_a_regression_test_may_do_what_tests_do(line: str) -> None:
+    path, code = repositories()["desk"]["test"]
+    given = "import json\n\nfrom desk import access\n" + code.replace("():\n", "(monkeypatch, tmp_path):\n")
+    test = given.replace("    with", f"    {line}\n    with")
+    found = read(Harm("a test", "desk", "right", test=(path, test)))
+    assert [finding for finding in found if finding.startswith("capabilities")] == []

@@ -93,3 +93,13 @@ def test_regression_test_never_overwrites(propose: Callable[..., Proposal]) -> N
     applied = apply(tree, propose(("a.py", "1", "2"), test="new", path="tests/test_a.py"))
     assert "exists already" in applied.findings[0]
     assert applied.tree["tests/test_a.py"].data == b"old\n"
+
+
+@pytest.mark.parametrize("place", ["path", "search", "replace", "test"])
+def test_half_a_character_is_in_no_file(propose: Callable[..., Proposal], place: str) -> None:
+    half = "\ud800"
+    edit = ("a.py", "1", "2" + half * (place == "replace"))
+    edit = (edit[0] + half * (place == "path"), edit[1] + half * (place == "search"), edit[2])
+    applied = apply({"a.py": File(b"1\n")}, propose(edit, test=half if place == "test" else ""))
+    assert "half of a character" in applied.findings[0]
+    assert applied.findings[0].isascii()

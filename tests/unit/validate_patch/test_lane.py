@@ -146,3 +146,8 @@ def test_broken_settings_are_ignored_and_said(
     rules = Rules.of(facts_of("KeyError").app, {".selfheal.toml": File(settings)})
     assert problem in rules.problem
     assert rules.allows("a.py")
+
+
+@pytest.mark.parametrize("path", ["-x.py", "tests/-p.py", "--rootdir=/tmp/test_a.py"])
+def test_a_name_that_programs_take_for_an_option_is_refused(path: str) -> None:
+    assert "begins with a dash" in lane.path_problem(path, {})

@@ -136,3 +136,21 @@ def test_syntax_that_is_too_new_for_this_system_is_said_and_never_held_against_t
 def test_an_undefined_name_is_a_finding_in_any_dialect(examined: Examine) -> None:
     evidence = examined(OLD, ("return sum", "return summe"))
     assert "F821 Undefined name `summe`" in detail(evidence, "parses")
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        "x = " + "(" * 5000 + ")" * 5000,
+        "x = " + "-" * 5000 + "1",
+        "x = 1" + " + 1" * 3000,
+        "x = " + "lambda: " * 150 + "1",
+        "x = a" + ".b" * 150,
+    ],
+    ids=["brackets", "signs", "a sum", "lambdas", "attributes"],
+)
+def test_what_is_nested_too_deeply_does_not_parse(examined: Examine, deep: str) -> None:
+    evidence = examined(OLD, ("def total", f"{deep}\n\n\ndef total"))
+    assert results(evidence)["parses"] is Result.FAIL
+    assert "nested" in detail(evidence, "parses")
+    assert not examined(f"{deep}\n{OLD}", EDIT).findings
