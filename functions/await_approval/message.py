@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.core.announcement import CONFIDENCE, Fix, moment, shortened, times
@@ -60,13 +61,19 @@ def compose(
 
 def _proof(evidence: Evidence) -> str:
     warned = "".join(f"\n{_wrap(f'But: {inert_line(sentence)}')}" for sentence in evidence.warnings)
-    if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
-    missing = "\n".join(
+    asked = _listed(f"{evidence.proof}:", [question.said for question in evidence.questions])
+    missing = _listed("NOT fully proven:", evidence.not_proven)
+    told = "\n".join(filter(None, (asked, missing)))
+    return f"{told or evidence.proof + '.'}{warned}"
+
+
+def _listed(heading: str, sentences: Sequence[str]) -> str:
+    """A heading and a list; "" without sentences."""
+    lines = [
         textwrap.fill(inert_line(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
-        for sentence in evidence.not_proven
-    )
-    return f"NOT fully proven:\n{missing}{warned}"
+        for sentence in sentences
+    ]
+    return "\n".join([heading, *lines]) if lines else ""
 
 
 def _way_in(link: str, recipient: str, until: str) -> list[str]:

@@ -104,9 +104,11 @@ def shortened(cause: str) -> str:
 
 def _proof(evidence: Evidence) -> str:
     warned = "".join(f" But: {sentence}" for sentence in evidence.warnings)
-    if not evidence.not_proven:
-        return f"Proven: all {len(evidence.gates)} checks ran and passed.{warned}"
-    return "NOT fully proven: " + " ".join(f"- {sentence}" for sentence in evidence.not_proven) + warned
+    asked = "".join(f"{inert_line(question.said)} " for question in evidence.questions)
+    asked = f"To be judged by people: {asked}" if asked else ""
+    if evidence.not_proven:
+        return asked + "NOT fully proven: " + " ".join(f"- {s}" for s in evidence.not_proven) + warned
+    return f"{asked or evidence.proof + '.'}{warned}"
 
 
 def _minute(timestamp: str) -> str:

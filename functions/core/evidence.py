@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -16,6 +17,8 @@ class Result(StrEnum):
     PASS = "pass"  # noqa: S105 - the word, not a password
     FAIL = "fail"
     NOT_RUN = "not_run"
+    QUESTION = "question"
+    """Nothing in the repository says whether it is right: whoever approves is asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,65 @@ def _cut(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What nothing in the repository answers: people have to."""
+
+    principle: str
+    """The gate that asks."""
+    text: str
+    """In plain words; redacted."""
+    where: str = ""
+    """`path:line`, or ""."""
+    calls: tuple[str, ...] = ()
+    """Calls that show it, as source text."""
+
+    @property
+    def said(self) -> str:
+        return f"{self.text} ({self.where})" if self.where else self.text
+
+    def to_state(self) -> dict[str, Any]:
+        """The same, short enough for the workflow's state."""
+        calls = [call[:200] for call in self.calls[:2]]
+        return {
+            "principle": self.principle,
+            "text": self.text[:500],
+            "where": self.where[:200],
+            "calls": calls,
+        }
+
+
+BEHAVIOUR = {
+    "incident": "fails as reported",
+    "like it": "fails like it",
+    "changed": "worked, and changed",
+    "refused": "refused on purpose",
+    "worked": "worked, and stays",
+}
+"""Why a row is in the behaviour table → in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One row of the behaviour table: what a call did before the patch, and does after it."""
+
+    call: str
+    before: str
+    after: str
+    why: str
+    """A key of `BEHAVIOUR`."""
+    imports: tuple[tuple[str, str], ...] = ()
+    """Module ("" for `import name`) and name, of what the call uses."""
+
+    @property
+    def command(self) -> str:
+        """Makes the call again, in a checkout of the repository."""
+        lines = [
+            f"from {module} import {name}" if module else f"import {name}" for module, name in self.imports
+        ]
+        return f"python -c {shlex.quote('; '.join([*lines, f'print(repr({self.call}))']))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """The CodeBuild build in which the tests ran, instead of the sandbox."""
 
@@ -82,6 +144,10 @@ class Evidence:
     each."""
     python: Python | None = None
     """The app's Python, on which the tests ran; None in evidence of before it was looked for."""
+    questions: tuple[Question, ...] = ()
+    """What whoever approves has to answer, first of all."""
+    behaviour: tuple[Behaviour, ...] = ()
+    """What the runs showed: call, before, after."""
 
     @property
     def accepted(self) -> bool:
@@ -102,6 +168,15 @@ class Evidence:
         """What could not be proven, one sentence per gate that did not run."""
         return tuple(f"{gate.gate}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN)
 
+    @property
+    def proof(self) -> str:
+        """What is proven, as one heading: never that all is well where something is asked or not proven."""
+        if self.questions:
+            return "People have to judge"
+        return (
+            "NOT fully proven" if self.not_proven else f"Proven: all {len(self.gates)} checks ran and passed"
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "gates": [asdict(gate) for gate in self.gates],
@@ -111,6 +186,8 @@ class Evidence:
             "build": asdict(self.build) if self.build else None,
             "warnings": list(self.warnings),
             "python": self.python.to_json() if self.python else None,
+            "questions": [asdict(question) for question in self.questions],
+            "behaviour": [asdict(row) for row in self.behaviour],
         }
 
     @classmethod
@@ -123,7 +200,18 @@ class Evidence:
             build=Build(**data["build"]) if data.get("build") else None,
             warnings=tuple(data.get("warnings", ())),
             python=Python.from_json(data["python"]) if data.get("python") else None,
+            questions=tuple(_question(row) for row in data.get("questions", ())),
+            behaviour=tuple(_behaviour(row) for row in data.get("behaviour", ())),
         )
+
+
+def _question(row: dict[str, Any]) -> Question:
+    return Question(row["principle"], row["text"], row.get("where", ""), tuple(row.get("calls", ())))
+
+
+def _behaviour(row: dict[str, Any]) -> Behaviour:
+    imports = tuple((str(module), str(name)) for module, name in row.get("imports", ()))
+    return Behaviour(row["call"], row["before"], row["after"], row["why"], imports)
 
 
 def _gates(rows: Sequence[dict[str, Any]]) -> tuple[GateResult, ...]:

@@ -6,7 +6,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}, "committed"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
-     "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason"}, or, before a run,
+     "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason", "questions": [
+                      {"principle", "text", "where", "calls"}]}, or, before a run,
                      {"verdict": "deferred", "run" or "build": {"project", "bucket", "folder", "nonce",
                                                                   "experiment", "version"}},
      "review":       {"opinion", "summary", "key", "sent_back"}, for an app with a `review_model`,
@@ -25,6 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+QUESTIONS = "questions.json"
+"""Artifact of the attempt whose questions went back to the model."""
 INCIDENT_TAG, HEAL_TAG = "incident", "heal"
 """Tags of the session in which a step uses the artifacts of its heal: see functions/core/scoped.py."""
 

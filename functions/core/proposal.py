@@ -57,6 +57,22 @@ PROPOSE_SCHEMA: dict[str, Any] = {
             },
         },
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "justifications": {
+            "type": "array",
+            "maxItems": 5,
+            "description": "Only in answer to a question about an earlier patch: lines of the repository"
+            " as it is that state what the patched code gives.",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["path", "line", "says"],
+                "properties": {
+                    "path": {**_TEXT, "maxLength": 400},
+                    "line": {"type": "integer", "minimum": 1},
+                    "says": {**_TEXT, "maxLength": 400, "description": "The words at that line, exactly."},
+                },
+            },
+        },
     },
 }
 
@@ -99,6 +115,16 @@ def whole(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Justification:
+    """A place of the repository that, so the model says, states what the patched code gives."""
+
+    path: str
+    line: int
+    says: str
+    """The words that stand there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What the model proposes. `confidence` is the model's own claim, 0 to 1."""
 
@@ -108,6 +134,7 @@ class Proposal:
     edits: tuple[Edit, ...]
     confidence: float
     regression_test: RegressionTest | None = None
+    justifications: tuple[Justification, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -120,12 +147,15 @@ class Proposal:
             edits=tuple(Edit(**edit) for edit in data["edits"]),
             confidence=float(data["confidence"]),
             regression_test=RegressionTest(**test) if test else None,
+            justifications=tuple(Justification(**row) for row in data.get("justifications", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         if data["regression_test"] is None:
             del data["regression_test"]
+        if not data["justifications"]:
+            del data["justifications"]
         return data
 
 

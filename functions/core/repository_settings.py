@@ -5,7 +5,7 @@
     python        = "3.12"
     test_command  = ["python", "-m", "pytest", "tests/unit"]
     allowed_paths = ["src/**/*.py", "tests/**/*.py"]
-    accept        = {invented_default = "prices of unknown products are zero by contract"}
+    accept        = {result_stated = "prices of unknown products are zero by contract"}
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RepositorySettings:
     test_command: tuple[str, ...] = ()
     allowed_paths: tuple[str, ...] | None = None
     accept: Mapping[str, str] = field(default_factory=dict)
-    """Rule name → the reason recorded for accepting its findings."""
+    """Principle → the reason recorded for accepting its findings."""
     problem: str = ""
     """Why the settings could not be read; they are then ignored, and it is said."""
 

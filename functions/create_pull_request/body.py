@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.core.evidence import Build, Evidence, GateResult, Result
+from functions.core.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.incident import Incident
 from functions.core.markdown import code, fenced, prose
 from functions.core.proposal import Proposal
@@ -14,7 +14,12 @@ from functions.core.review import SAID, Review
 _SAMPLE_LIMIT = 6_000
 _RUN_LIMIT = 3_000
 
-_MARKS = {Result.PASS: "✔ pass", Result.FAIL: "✘ **fail**", Result.NOT_RUN: "○ **not run**"}
+_MARKS = {
+    Result.PASS: "✔ pass",
+    Result.FAIL: "✘ **fail**",
+    Result.NOT_RUN: "○ **not run**",
+    Result.QUESTION: "? **question**",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ def render(
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
+        *_questions(evidence),
+        *_behaviour(evidence),
         "### Root cause",
         prose(proposal.root_cause),
         "### What changes",
@@ -70,6 +77,28 @@ def render(
         *([f"Why that base: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _questions(evidence: Evidence) -> list[str]:
+    if not evidence.questions:
+        return []
+    lines = [f"- {prose(question.said)}" for question in evidence.questions]
+    told = "Nothing in the repository answers this; whoever approved was asked:"
+    return ["### To be judged by people", f"{told}\n\n" + "\n".join(lines)]
+
+
+def _behaviour(evidence: Evidence) -> list[str]:
+    """The behaviour table, and how to see each row oneself."""
+    if not evidence.behaviour:
+        return []
+    rows = [
+        f"| {code(row.call)} | {code(row.before)} | {code(row.after)} | {BEHAVIOUR[row.why]} |"
+        for row in evidence.behaviour
+    ]
+    table = "\n".join(("| call | before | after | |", "|---|---|---|---|", *rows))
+    commands = "\n".join(row.command for row in evidence.behaviour)
+    again = f"<details><summary>See it yourself</summary>\n\n{fenced(commands, 'sh')}\n\n</details>"
+    return ["### Behaviour", table, again]
 
 
 def _seen(incident: Incident) -> str:

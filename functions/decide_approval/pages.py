@@ -19,7 +19,7 @@ from functions.core.approvals import Approval
 from functions.core.approvers import person
 from functions.core.console import execution_url, log_stream_url
 from functions.core.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
-from functions.core.evidence import GateResult
+from functions.core.evidence import BEHAVIOUR, GateResult
 from functions.core.incident import Incident
 from functions.decide_approval import diff, traceback
 from functions.decide_approval.case import Case
@@ -159,6 +159,7 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, eve
         incident=incident,
         proposal=case.proposal,
         evidence=evidence,
+        behaviour=BEHAVIOUR,
         message=_message(incident),
         files=diff.parse(case.patch),
         hidden=hidden.characters(case.patch),

@@ -59,6 +59,10 @@ class Reproduction:
     """Why there is no test to judge; "" when there is one."""
     refuted: bool = False
     """Whether a call that failed as the incident did still fails."""
+    found: Sequence[Mapping[str, Any]] = ()
+    """Calls that the search found to fail as the incident did, or like it."""
+    toothless: bool = False
+    """Whether the test passes on every mutant of the patch as well."""
 
 
 @dataclass
@@ -69,8 +73,10 @@ class Calls:
     """Calls that had a result before: as they are now, and as they were."""
     mended: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
     """Calls that failed as the incident did, and what they do now."""
+    refused: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    """Calls that the code refused on purpose before: as they are now, and as they were."""
     differing: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
-    """Of `worked`, those whose result changed, each time that they were called again."""
+    """Of `worked`, those whose result, or what they leave of their arguments, changed each time again."""
     left: frozenset[int]
     """Numbers of the pieces of the patch that nothing executed."""
     whole: bool
@@ -130,11 +136,16 @@ def experiment(
         `times`: runs of a regression test on each tree, and `seconds` that each may take
         `search`: a task for `search/explore.py`, run where the patch brings no test
         `found`: where a test that is found goes, and `objection`: why it may not, or ""
+        `known`: test file of the patch → names of tests in it that are as fetched: what fails alike on both
+            trees there is not the patch's fault
+        `mutants`: patched files with the value of the patch taken away: `[{path: text}]`; a regression test
+            that passes on all of them proves nothing
         `by_callers`: whether the patch leaves the failing function and changes a caller of it
-        `suite`: None, or `{"task", "plain", "seconds", "left_out"}`: the repository's tests, on the patched
-            tree without those that the patch adds; `plain` is run instead when pytest does not know the
-            options of `task`. A command has `broken` besides, `{path: text}`: where it succeeds on both
-            trees, it is run once more with these files broken, which it should notice
+        `suite`: None, or `{"task", "plain", "seconds", "left_out", "fetched"}`: the repository's tests, on
+            the patched tree without those that the patch adds (`left_out`) and with those that it changes as
+            they were (`fetched`); `plain` is run instead when pytest does not know the options of `task`. A
+            command has `broken` besides, `{path: text}`: where it succeeds on both trees, it is run once more
+            with these files broken, which it should notice
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
         `changed`: as `search`, for other functions that the patch changes
@@ -209,6 +220,7 @@ def suite_options() -> tuple[str, ...]:
 def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> Steps:
     if asked["tests"]:
         proof.reproduction = yield from _tested(asked, own, dict.fromkeys(asked["tests"]))
+        yield from _bitten(asked, proof.reproduction)
         return
     proof.reproduction = yield from _searched(asked, own, skip=0)
     if proof.reproduction.reason and len(asked["incident"]["places"]) > 1:
@@ -216,6 +228,20 @@ def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> S
         outer = yield from _searched(asked, own, skip=1)
         if not outer.reason:
             proof.reproduction = outer
+
+
+def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
+    """See whether the test fails on a mutant of the patch; the first that it fails on is enough."""
+    if not shown.verdict.names or not asked["mutants"]:
+        return
+    written = {path: text for path, text in shown.tests.items() if text is not None}
+    for mutant in asked["mutants"]:
+        added = {**written, **mutant}
+        outcome = yield Run("after", task_of(shown.tests), asked["seconds"], (), added)
+        results = test_runs.read(outcome).results
+        if any(results.get(name) != "passed" for name in shown.verdict.names):
+            return
+    shown.toothless = True
 
 
 def _tested(
@@ -233,8 +259,8 @@ def _tested(
     for run, outcomes in ((old, fails), (new, passes)):
         for _ in range(asked["times"]):
             outcomes.append((yield run))
-    read = [[test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes)]
-    verdict = reproduction.judge(asked["incident"], own, *read)
+    was, now = ([test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes))
+    verdict = reproduction.judge(asked["incident"], own, was, now, known=asked["known"])
     return Reproduction(tests, tuple(fails), tuple(passes), verdict)
 
 
@@ -264,6 +290,7 @@ def _searched(
         code = regression.code_of(incident, asked["defined"], call, answer)
         tested = yield from _tested(asked, own, {asked["found"]: code})
         if tested.verdict.names:
+            tested.found = found
             return tested
         # A test that was written here and does not hold says nothing about the patch.
         result = Reproduction(reason=f"no stable regression test was found ({tested.verdict.objection})")
@@ -299,12 +326,11 @@ def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
         task, plain = suite["plain"], True
         before = yield Run("before", task, suite["seconds"])
     # Tests that the patch adds speak for themselves only: beside others they could speak for these.
-    after = yield Run("after", task, suite["seconds"], left_out=tuple(suite["left_out"]))
+    left_out, fetched = tuple(suite["left_out"]), tuple(suite["fetched"])
+    after = yield Run("after", task, suite["seconds"], fetched, left_out=left_out)
     proof.suite, proof.plain = (before, after), plain
     if suite.get("broken") and before.exit_code == after.exit_code == 0:
-        proof.broken = yield Run(
-            "after", task, suite["seconds"], (), suite["broken"], tuple(suite["left_out"])
-        )
+        proof.broken = yield Run("after", task, suite["seconds"], fetched, suite["broken"], left_out)
 
 
 def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps:
@@ -324,13 +350,16 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
         beside = yield Run("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS)
         lines = [*answers.lines_of(beside), *lines]
     calls = [call for call in lines if "value" in call]
-    failed = [call for call in answers.lines_of(surveyed) if call.get("exact")]
+    old = answers.lines_of(surveyed)
+    failed = _failing(shown.found, old)
+    refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
     was = yield _probe("before", calls, [])
     worked = [pair for pair in answers.answered(calls, was) if "value" in pair[1]]
     called = yield _probe("after", [call for call, _ in worked], pieces)
     mended = yield _probe("after", failed, pieces)
+    refused = yield _probe("after", refusing, pieces)
     left = answers.pieces(tested, "executable")
-    for outcome in (tested, called, mended):
+    for outcome in (tested, called, mended, refused):
         left -= answers.pieces(outcome, "executed")
     others = [path for path in asked["others"] if path not in shown.tests]
     if left and others:
@@ -338,7 +367,27 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     differing = yield from _differing(worked)
     # What was stopped, or ended itself, does not say what it would have executed.
     whole = all(answers.ended(outcome) for outcome in (tested, called, mended))
-    proof.calls = Calls(worked, answers.answered(failed, mended), differing, frozenset(left), whole)
+    proof.calls = Calls(
+        worked,
+        answers.answered(failed, mended),
+        [(now, was) for was, now in answers.answered(refusing, refused)],
+        differing,
+        frozenset(left),
+        whole,
+    )
+
+
+_MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 40, 20, 60
+
+
+def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls that failed as the incident did, those that are it exactly first, each once."""
+    known: dict[str, dict[str, Any]] = {}
+    for call in (*(line for line in surveyed if line.get("likeness")), *found):
+        known.setdefault(str(call["call"]), dict(call))
+    exact = [call for call in known.values() if call.get("exact")]
+    alike = [call for call in known.values() if not call.get("exact")]
+    return [*exact[:_MOST_FAILING], *alike[:_MOST_ALIKE]]
 
 
 _SURVEY = {"survey": True, "calls": 300}
@@ -351,9 +400,7 @@ def _differing(
 
     What differs is called again, twice on each tree: only what is the same each time counts.
     """
-    different = [pair for pair in worked if not answers.equal(pair[1]["shown"], pair[0]["shown"])][
-        :_DIFFERING
-    ]
+    different = [pair for pair in worked if not _same(*pair)][:_DIFFERING]
     if not different:
         return []
     again = list(itertools.chain.from_iterable((call, call) for call, _ in different))
@@ -362,16 +409,20 @@ def _differing(
     return [
         (call, was)
         for number, (call, was) in enumerate(different)
-        if old[2 * number : 2 * number + 2] == [was["shown"]] * 2
-        and new[2 * number : 2 * number + 2] == [call["shown"]] * 2
+        if old[2 * number : 2 * number + 2] == [(was["shown"], was.get("left"))] * 2
+        and new[2 * number : 2 * number + 2] == [(call["shown"], call.get("left"))] * 2
     ]
 
 
+def _same(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+    return answers.equal(was["shown"], now["shown"]) and was.get("left") == now.get("left")
+
+
 def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
-    """What each call gave, None where it gave nothing."""
+    """What each call gave, and left of its arguments; None where it gave nothing."""
     found: list[Any] = [None] * len(calls)
     for number, answer in answers.numbered(calls, outcome).items():
-        found[number] = answer.get("shown")
+        found[number] = (answer.get("shown"), answer.get("left"))
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from functions.harness.test_runs import Raised, TestRun, same_type
@@ -20,15 +21,20 @@ class Verdict:
 
 
 def judge(
-    incident: Mapping[str, Any], own: frozenset[str], fails: Sequence[TestRun], passes: Sequence[TestRun]
+    incident: Mapping[str, Any],
+    own: frozenset[str],
+    fails: Sequence[TestRun],
+    passes: Sequence[TestRun],
+    known: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
     """fails, passes: the runs before and after the patch. own: the repository's own files that are no
-    tests."""
+    tests. known: test file → names of tests in it that the patch leaves as they were."""
     for tree, runs in (("after", passes), ("before", fails)):
         problem = next((run.problem for run in runs if run.problem), "")
         if problem:
             return Verdict((), f"the regression test's run {tree} the patch does not count: {problem}")
-    objection = _after(passes)
+    alike = {name for name in fails[0].results if _is_alike(name, known, fails[0], passes[0])}
+    objection = _after(passes, alike)
     if objection:
         return objection
     wanted = [name for name, result in passes[0].results.items() if result == "passed"]
@@ -53,7 +59,18 @@ def is_incident(incident: Mapping[str, Any], own: frozenset[str], raised: Raised
     return bool(frames) and frames[-1] == (place["path"], place["function"])
 
 
-def _after(passes: Sequence[TestRun]) -> Verdict | None:
+def _is_alike(name: str, known: Mapping[str, Sequence[str]], was: TestRun, now: TestRun) -> bool:
+    """Whether an old test failed before the patch already, and does so in the same way after it."""
+    path, _, inner = name.partition("::")
+    old = inner.rpartition("::")[2].partition("[")[0] in known.get(path, ())
+    if not old or not was.results.get(name) == now.results.get(name) == "failed":
+        return False
+    one, other = was.raised.get(name), now.raised.get(name)
+    return one is not None and other is not None and one.type == other.type
+
+
+def _after(passes: Sequence[TestRun], alike: Collection[str]) -> Verdict | None:
+    """alike: tests that fail for a reason that the patch has nothing to do with."""
     first = passes[0]
     if first.uncollected:
         raised = first.raised[first.uncollected[0]]
@@ -63,7 +80,7 @@ def _after(passes: Sequence[TestRun]) -> Verdict | None:
         return Verdict((), "no test was found in the regression test's file")
     if any(run.results != first.results for run in passes):
         return Verdict((), "the regression test is flaky: its result changes from run to run after the patch")
-    bad = [name for name, result in first.results.items() if result == "failed"]
+    bad = [name for name, result in first.results.items() if result == "failed" and name not in alike]
     if bad:
         raised = first.raised.get(bad[0], Raised("no exception", "", ()))
         text = f"{bad[0]} still fails after the patch: {raised.type}: {_line(raised.message)}"

@@ -11,7 +11,7 @@ from functions.core.adapted import Adapted, Counts
 from functions.core.app import App
 from functions.core.artifacts import Artifacts
 from functions.core.failover import Asked, first_to_answer
-from functions.core.heal import Heal
+from functions.core.heal import QUESTIONS, Heal
 from functions.core.incident import Incident, Status
 from functions.core.incidents import Incidents
 from functions.core.journal import Journal
@@ -115,10 +115,21 @@ def _attempt(
     except OverBudget as error:
         return _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
     result = asked.answer.result
+    if isinstance(result, Abstention):
+        result = _standing(heal, artifacts) or result
     if isinstance(result, Proposal):
         result = unreadable([edit.path for edit in result.edits], repository, python) or result
     outcome = _finish(heal, artifacts, result, journal, asked.answer.violations)
     return outcome | {"model": asked.model, "model_note": model_note(asked, adapted)}
+
+
+def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:
+    """The patch before this attempt, if all that was against it is a question: a model that has nothing
+    better leaves it to people to answer."""
+    before = heal.attempt - 1
+    if before < 1 or not artifacts.find_json(heal.attempt_key(QUESTIONS, before)):
+        return None
+    return Proposal.from_json(artifacts.get_json(heal.attempt_key(PROPOSAL, before)))
 
 
 def _ask(

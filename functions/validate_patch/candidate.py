@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from functions.core.facts import Facts
 from functions.core.incident import Frame
@@ -58,11 +58,15 @@ def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> 
 
 
 def parsed(tree: Tree, path: str) -> ast.Module | None:
-    """The syntax tree of a file, or None when it is missing or does not parse."""
+    """The syntax tree of a file, or None when it is missing or does not parse. Whoever changes it, copies it:
+    each text is parsed once."""
     file = tree.get(path)
-    if file is None:
-        return None
+    return None if file is None else _parsed(file.data)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: bytes) -> ast.Module | None:
     try:
-        return ast.parse(file.data)
+        return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

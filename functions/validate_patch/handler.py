@@ -15,7 +15,7 @@ from functions.core.artifacts import Artifacts
 from functions.core.dependencies import Dependencies
 from functions.core.edge import step
 from functions.core.facts import Facts
-from functions.core.heal import Heal
+from functions.core.heal import QUESTIONS, Heal
 from functions.core.proposal import Proposal
 from functions.core.scoped import artifacts_of
 from functions.core.settings import Settings
@@ -43,28 +43,45 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
     examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
+    tries = int(event.get("attempts_allowed", 0)) - heal.attempt
     if lanes.came_back(event):
-        return _kept(heal, artifacts, lanes.judged(event, heal, artifacts, examined, source["base_sha"]))
+        judged = lanes.judged(event, heal, artifacts, examined, source["base_sha"])
+        return _kept(heal, artifacts, judged, tries)
     # A project's image brings what the tests import.
     missing = "" if examined.candidate.facts.app.codebuild_project else dependencies.reason
     if why := why_not_run(examined, missing) or lanes.why_not_ordered(event, examined):
         waiting = not_run(*RUNNING, why=why)
-        return _kept(heal, artifacts, conclude(examined, examined.candidate, waiting, source["base_sha"]))
+        result = conclude(examined, examined.candidate, waiting, source["base_sha"])
+        return _kept(heal, artifacts, result, tries)
     packages = dependencies.archive(artifacts) if dependencies.key else b""
     return lanes.ordered(heal, artifacts, examined, packages).to_state()
 
 
-def _kept(heal: Heal, artifacts: Artifacts, result: Validation) -> dict[str, Any]:
+def _kept(heal: Heal, artifacts: Artifacts, result: Validation, tries: int) -> dict[str, Any]:
+    """tries: how many attempts are left. A question goes back to the model while there is one, once in a
+    heal; then it goes to people."""
     evidence = result.evidence
     patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
     evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
-    artifacts.put_json(heal.attempt_key("findings.json"), {"findings": list(evidence.findings)})
+    findings = list(evidence.findings)
+    verdict = "accepted" if evidence.accepted else "rejected"
+    if evidence.accepted and evidence.questions and tries > 0 and not _asked_before(heal, artifacts):
+        verdict = "questioned"
+        findings = [f"question: {question.said}" for question in evidence.questions]
+        artifacts.put_json(heal.attempt_key(QUESTIONS), findings)
+    artifacts.put_json(heal.attempt_key("findings.json"), {"findings": findings})
     return {
-        "verdict": "accepted" if evidence.accepted else "rejected",
+        "verdict": verdict,
         "patch_key": patch_key,
         "patch_sha256": evidence.patch_sha256,
         "evidence_key": evidence_key,
         "reason": result.reason,
         "proven": result.proven,
-        "findings": len(evidence.findings),
+        "findings": len(findings),
+        "questions": [question.to_state() for question in evidence.questions],
     }
+
+
+def _asked_before(heal: Heal, artifacts: Artifacts) -> bool:
+    numbers = range(1, heal.attempt)
+    return any(artifacts.find_json(heal.attempt_key(QUESTIONS, number)) for number in numbers)

@@ -18,8 +18,9 @@ from functions.harness.regression import word
 from functions.harness.search.targets import module_name
 from functions.validate_patch import lane, suite
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.honest.view import functions_of
+from functions.validate_patch.mutants import mutants
 from functions.validate_patch.pieces import added
+from functions.validate_patch.syntax_tree import functions_of
 from functions.validate_patch.tree import EXECUTABLE, SYMLINK, File, Tree, changes_between
 
 TIMES = 3
@@ -50,6 +51,8 @@ def asked(
         "search": search,
         "found": found,
         "objection": _objection(candidate, found),
+        "known": _known(candidate),
+        "mutants": mutants(candidate),
         "by_callers": _mended_by_callers(candidate),
         "suite": suite.asked(candidate, suite_seconds),
         "defined": _defined(candidate, search["files"]),
@@ -88,6 +91,20 @@ def tests_in(candidate: Candidate) -> tuple[str, ...]:
         for change in candidate.python_changes
         if change.after is not None and is_test(change.path) and not change.path.endswith("conftest.py")
     )
+
+
+def _known(candidate: Candidate) -> dict[str, list[str]]:
+    """Test file that the patch changes → names of the tests in it that it leaves as they were."""
+    found = {}
+    for path in tests_in(candidate):
+        old, new = (parsed(tree, path) for tree in (candidate.before, candidate.after))
+        if old is not None and new is not None:
+            was = {name: ast.dump(node) for name, node in functions_of(old).items()}
+            now = functions_of(new).items()
+            found[path] = sorted(
+                name.rpartition(".")[2] for name, node in now if was.get(name) == ast.dump(node)
+            )
+    return found
 
 
 def with_tests(candidate: Candidate, tests: Iterable[tuple[str, str]]) -> Candidate:

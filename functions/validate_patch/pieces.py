@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functions.harness.names import is_test
 from functions.harness.tracer import Range
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.honest.values import is_false
+from functions.validate_patch.syntax_tree import is_false
 
 # What ends a block in another way than by its last statement.
 _LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue

@@ -36,6 +36,9 @@ def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateRe
     if not shown.verdict.names:
         finding = redact(shown.verdict.objection)
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)
+    if shown.toothless:
+        why = "the regression test passes on every mutant of the patch too, so it proves nothing"
+        return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), runs, seconds)
     where = candidate.places[-1].function if candidate.places else "the reported place"
     detail = (
         f"{', '.join(shown.verdict.names)}: fails before the patch with"

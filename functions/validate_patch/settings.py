@@ -4,20 +4,23 @@ be installed, take out of the proof, and where data newly goes."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from functions.core.redaction import redact
-from functions.validate_patch import honest, suite
+from functions.validate_patch import suite
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import leaks
 
 
-def warnings(candidate: Candidate) -> tuple[str, ...]:
-    """One sentence for each rule that is switched off, one for tests that are replaced or narrowed, one for
-    what is not installed as the repository asks for it, and one for each place at which data goes where it
-    did not go."""
-    found = (*_switched_off(candidate), *_tests(candidate), *_lost(candidate), *leaks.warnings(candidate))
+def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence for each principle that is switched off, one for tests that are replaced or narrowed, one
+    for what is not installed as the repository asks for it, and one for each place at which data goes where
+    it did not go.
+
+    accepted: principle that is switched off → what it objects to, "" for nothing.
+    """
+    switched_off = _switched_off(candidate, accepted)
+    found = (*switched_off, *_tests(candidate), *_lost(candidate), *leaks.warnings(candidate))
     return tuple(map(redact, found))
 
 
@@ -26,14 +29,10 @@ def _lost(candidate: Candidate) -> Iterator[str]:
         yield f"Not all that the tests need is installed as the repository says: {'; '.join(lost)}."
 
 
-def _switched_off(candidate: Candidate) -> Iterator[str]:
-    accepted = candidate.rules.accepted
-    if not accepted:
-        return
-    strict = replace(candidate, rules=replace(candidate.rules, accepted={}))
-    objections = {text.partition(":")[0]: text for text in reversed(honest.findings(strict))}
-    for name, reason in sorted(accepted.items()):
-        objects = f"it objects to this patch ({objections[name]})" if name in objections else ""
+def _switched_off(candidate: Candidate, accepted: Mapping[str, str]) -> Iterator[str]:
+    for name, reason in sorted(candidate.rules.accepted.items()):
+        objection = accepted.get(name, "")
+        objects = f"it objects to this patch ({objection})" if objection else ""
         said = objects or "it has nothing to object to this patch"
         yield f"The repository switches the rule {name} off, because {reason!r}; {said}."
 

@@ -51,6 +51,7 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
             "plain": None,
             "seconds": seconds,
             "left_out": _new_tests(candidate),
+            "fetched": _changed_tests(candidate),
             "broken": dict.fromkeys(changed, _BROKEN),
         }
     if not command and not any(
@@ -59,12 +60,23 @@ def asked(candidate: Candidate, seconds: float) -> dict[str, Any] | None:
         return None
     task = {"kind": "pytest", "args": [*OPTIONS, *arguments], "first": relevant_tests(candidate)}
     plain = {**task, "args": [*OPTIONS, *PLAIN, *arguments]}
-    return {"task": task, "plain": plain, "seconds": seconds, "left_out": _new_tests(candidate)}
+    return {
+        "task": task,
+        "plain": plain,
+        "seconds": seconds,
+        "left_out": _new_tests(candidate),
+        "fetched": _changed_tests(candidate),
+    }
 
 
 def _new_tests(candidate: Candidate) -> list[str]:
     """Test files that the patch adds. What they show is the reproduction's matter."""
     return [change.path for change in candidate.changes if change.before is None and is_test(change.path)]
+
+
+def _changed_tests(candidate: Candidate) -> list[str]:
+    """Test files that the patch changes or removes: they run as they were fetched."""
+    return [change.path for change in candidate.changes if change.before is not None and is_test(change.path)]
 
 
 def result(candidate: Candidate, told: Told) -> GateResult:

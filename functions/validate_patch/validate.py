@@ -14,15 +14,15 @@ from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.core.redaction import redact
-from functions.harness.experiment import NONSENSE, NotBelieved, names_in
+from functions.harness.experiment import NONSENSE, NotBelieved, Proof, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
+    behaviour,
     capabilities,
     edits,
     effects,
-    extra,
     formatting,
-    honest,
+    gates,
     lane,
     order,
     reproduce,
@@ -33,6 +33,7 @@ from functions.validate_patch import (
 )
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import patch_of
+from functions.validate_patch.judging import Judged, judged
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import EXECUTABLE, REGULAR, SYMLINK, File, Tree, changes_between
 
@@ -56,6 +57,9 @@ class Validation:
         """One line: the first objection, or what was and was not proven."""
         if not self.evidence.accepted:
             return self.evidence.findings[0]
+        asked = [question.text for question in self.evidence.questions]
+        if asked:
+            return "accepted, with questions: " + "; ".join(asked)
         if self.evidence.not_proven:
             return "accepted; not proven: " + "; ".join(self.evidence.not_proven)
         return "accepted: every gate passed"
@@ -93,11 +97,14 @@ def validate(
 
 def why_not_run(examined: Examined, not_installed: str) -> str:
     """Why there is no use in running anything, or ""."""
-    if not examined.passed or formatting.findings(examined.candidate):
-        return "an earlier gate failed"
+    if not examined.passed:
+        return _EARLIER
     if not_installed:
         return f"the repository's dependencies are not installed: {not_installed}"
     return ""
+
+
+_EARLIER = "an earlier gate failed"
 
 
 def judge(
@@ -112,36 +119,36 @@ def judge(
     candidate = examined.candidate
     try:
         report = told.read(ran, nonce, asked, names_in(candidate.before))
-        extended, running = _drawn(candidate, report)
+        extended, running, found = _drawn(candidate, report)
     except told.NotRun as error:
         running = not_run(*RUNNING, why=f"{error} ({ran.where})")
         return conclude(examined, candidate, running, base_sha, build)
     except NotBelieved as error:
         finding = redact(f"{error}; a patch must leave its tests' process alone ({ran.where})")
-        failed = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in RUNNING[:2]]
-        running = [*failed, *not_run(*RUNNING[2:], why="an earlier gate failed")]
+        running = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in RUNNING]
         return conclude(examined, candidate, running, base_sha, build)
     ran_at_all = next((number for number, gate in enumerate(running) if gate.runs), None)
     if ran_at_all is not None:
         said = f"{running[ran_at_all].detail} ({ran.where}; Python {report.python})"
         running[ran_at_all] = replace(running[ran_at_all], detail=said)
-    return conclude(examined, extended, running, base_sha, build)
+    return conclude(examined, extended, running, base_sha, build, found)
 
 
-def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[GateResult]]:
+def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[GateResult], Judged]:
     """The gates' results, and the candidate with a test that was found. Raises NotBelieved: what runs report
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        effect = effects.result(extended, report)
-        return extended, [reproduced, suite.result(candidate, report), extra.result(extended, report), effect]
+        running = [reproduced, suite.result(candidate, report), effects.result(extended, report)]
+        found = judged(candidate, report.proof)
+        return extended, running, replace(found, behaviour=behaviour.rows(candidate, report.proof.calls))
     except NONSENSE as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A candidate, and the results of the gates that only read it: the first five."""
+    """A candidate, and the results of the gates that only read it."""
 
     candidate: Candidate
     gates: tuple[GateResult, ...]
@@ -173,71 +180,69 @@ def conclude(
     running: Iterable[GateResult],
     base_sha: str,
     build: Build | None = None,
+    found: Judged | None = None,
 ) -> Validation:
-    """The evidence of all gates, and the patch. `candidate` has a test more when one was found."""
-    gates = [*examined.gates, *running]
+    """The evidence of all gates, and the patch. `candidate` has a test more when one was found.
+
+    found: what the principles say to the results; None where nothing was run, so that they have to do with
+    what can be read.
+    """
+    running = list(running)
+    if found is None:
+        failed = not examined.passed or any(gate.result is Result.FAIL for gate in running)
+        found = Judged(tuple(not_run(*JUDGED, why=_EARLIER))) if failed else judged(candidate, Proof())
     applies, in_lane = examined.gates[:2]
-    if in_lane.result is Result.PASS:
-        gates.append(_timed("formatting", formatting.findings, candidate, "only what the fix changes"))
-    else:
-        gates += not_run("formatting", why="an earlier gate failed")
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
     facts = candidate.facts
-    warnings = settings.warnings(candidate) if in_lane.result is Result.PASS else ()
+    warnings = settings.warnings(candidate, found.accepted) if in_lane.result is Result.PASS else ()
     evidence = Evidence(
-        tuple(map(bounded, gates)), digest, base_sha, facts.base_reason, build, warnings, facts.python
+        tuple(map(bounded, (*examined.gates, *running, *found.gates))),
+        digest,
+        base_sha,
+        facts.base_reason,
+        build,
+        warnings,
+        facts.python,
+        found.questions,
+        found.behaviour,
     )
     return Validation(evidence, patch)
 
 
-_READING: tuple[tuple[str, Callable[[Candidate], tuple[str, ...]], str], ...] = (
-    ("honest", honest.findings, "no rule against hiding the error objects"),
-    (
-        capabilities.GATE,
-        capabilities.findings,
-        "no secret, and no capability that the code did not use before",
-    ),
-)
-"""Gates that read syntax trees; they do not depend on each other."""
-
-
-RUNNING = (reproduce.GATE, suite.GATE, extra.GATE, effects.GATE)
+RUNNING = tuple(gate.name for gate in gates.RUNNING)
 """Gates that run strangers' code."""
-GATES = ("applies", "in_lane", "parses", *(name for name, _, _ in _READING), *RUNNING, "formatting")
+JUDGED = tuple(gate.name for gate in gates.JUDGED)
+"""Gates that judge what the runs showed."""
+GATES = tuple(gate.name for gate in gates.GATES)
 """All of them, in the order of the evidence."""
+_READ = GATES[1:5]
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
-    """Gates 2 to 5, which read but run nothing. The first two guard those after them."""
+    """The gates after the first that read but run nothing: each guards those after it."""
     if not may_run:
-        return not_run(*GATES[1:5], why="an earlier gate failed")
-    detail = "all files are ones that a patch may touch" + _remark("in_lane", candidate.rules)
+        return not_run(*_READ, why=_EARLIER)
+    problem = candidate.rules.problem
+    remark = f"; the repository's settings are ignored: {problem}" if problem else ""
+    detail = "all files are ones that a patch may touch" + remark
     in_lane = _timed("in_lane", lane.findings, candidate, detail)
     if in_lane.result is not Result.PASS:
-        return [in_lane, *not_run(*GATES[2:5], why="an earlier gate failed")]
+        return [in_lane, *not_run(*_READ[1:], why=_EARLIER)]
     started = time.monotonic()
     checked = syntax.check(candidate)
+    formatted = _timed("formatting", formatting.findings, candidate, "only what the fix changes")
     if checked.unread and not checked.findings:
         # What these files are like is not known, so it is no finding; whoever approves has to read them.
-        return [in_lane, *not_run(*GATES[2:5], why="; ".join(checked.unread))]
+        return [in_lane, *not_run(*_READ[1:3], why="; ".join(checked.unread)), formatted]
     parses = _gate(
         "parses", checked.findings, "every changed file parses and has no new undefined name", started
     )
     if parses.result is not Result.PASS:
-        return [in_lane, parses, *not_run(*GATES[3:5], why="an earlier gate failed")]
-    read = (_timed(name, f, candidate, text + _remark(name, candidate.rules)) for name, f, text in _READING)
-    return [in_lane, parses, *read]
-
-
-def _remark(gate: str, rules: Rules) -> str:
-    """What the repository's own settings have to do with a gate's result."""
-    if gate == "in_lane" and rules.problem:
-        return f"; the repository's settings are ignored: {rules.problem}"
-    if gate == "honest" and rules.accepted:
-        accepted = "; ".join(f"{name}: {reason}" for name, reason in sorted(rules.accepted.items()))
-        return f"; accepted by the repository's settings: {accepted}"
-    return ""
+        return [in_lane, parses, *not_run(capabilities.GATE, why=_EARLIER), formatted]
+    detail = "no secret, and no capability that the code did not use before"
+    reached = _timed(capabilities.GATE, capabilities.findings, candidate, detail)
+    return [in_lane, parses, reached, formatted]
 
 
 def _timed(

@@ -17,7 +17,7 @@ from rich.text import Text
 from functions.core import hidden, links
 from functions.core.approvals import Approval, ApprovalStatus
 from functions.core.approvers import EVERYBODY
-from functions.core.evidence import Evidence, Result
+from functions.core.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.heal import Heal
 from functions.core.incident import Incident
 from infra.cli.console import ago, plain, status_text
@@ -30,6 +30,7 @@ _MARKS = {
     Result.PASS: Text("✔ pass", style="green"),
     Result.FAIL: Text("✘ fail", style="bold red"),
     Result.NOT_RUN: Text("○ not run", style="bold yellow"),
+    Result.QUESTION: Text("? question", style="bold yellow"),
 }
 
 # Of a traceback that is longer, so many lines of either end are shown.
@@ -286,14 +287,31 @@ def _disguises(patch: str) -> Iterator[str]:
         yield f"Words whose letters come from several alphabets: {', '.join(words[:20])}"
 
 
+def _first_of_all(evidence: Evidence) -> Iterator[RenderableType]:
+    """What people have to judge, and what the runs showed."""
+    if evidence.questions:
+        lines = Text("\n").join(plain(f"• {question.said}") for question in evidence.questions)
+        yield Panel(lines, title="To be judged by you", border_style="yellow", title_align="left")
+        yield Text()
+    if evidence.behaviour:
+        table = Table(box=None, padding=(0, 2), pad_edge=False)
+        for column in ("call", "before", "after", ""):
+            table.add_column(column, overflow="fold", style="" if column else "dim")
+        for row in evidence.behaviour:
+            table.add_row(plain(row.call), plain(row.before), plain(row.after), BEHAVIOUR[row.why])
+        yield table
+        yield Text()
+
+
 def evidence_table(evidence: Evidence) -> RenderableType:
-    """A row per gate; below it, how the decisive runs ended and what could not be proven."""
+    """What people have to judge, the behaviour table, a row per gate; below it, how the decisive runs
+    ended and what could not be proven."""
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for column in ("gate", "result", "detail"):
         table.add_column(column, style="dim" if column == "gate" else "")
     for gate in evidence.gates:
         table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [*_first_of_all(evidence), table]
     if build := evidence.build:
         parts += [
             Text(),

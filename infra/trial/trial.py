@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -87,6 +87,19 @@ class Trial:
             "evidence": [
                 {"gate": gate.gate, "result": str(gate.result), "detail": gate.detail}
                 for gate in (self.evidence.gates if self.evidence else ())
+            ],
+            "questions": [
+                asdict(question) for question in (self.evidence.questions if self.evidence else ())
+            ],
+            "behaviour": [
+                {
+                    "call": row.call,
+                    "before": row.before,
+                    "after": row.after,
+                    "why": row.why,
+                    "command": row.command,
+                }
+                for row in (self.evidence.behaviour if self.evidence else ())
             ],
             "seconds": round(self.seconds, 3),
         }
@@ -249,6 +262,7 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
     if trial.context and (too_new := unreadable([trial.context.parts[0].path], desk.repository, desk.python)):
         return replace(trial, reason=_said(too_new))
     earlier: list[EarlierAttempt] = []
+    standing: Trial | None = None
     budget = _Free()
 
     def keep(fitted: Fitted) -> None:
@@ -260,6 +274,8 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
         make = request_maker(model_id, Options.of(desk.app))
         answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep, Journal(), model_id)
         if isinstance(answer.result, Abstention):
+            if standing is not None:
+                return standing
             reason = _said(answer.result)
             if trial.outcome == "rejected":
                 # What the gates found against the attempt before is the better reason; both are said.
@@ -272,11 +288,19 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
             continue
         validation = desk.validate(answer.result)
         trial = _validated(trial, validation)
+        asks = validation.evidence.questions
+        if trial.outcome == "accepted" and asks and standing is None and number < desk.app.max_attempts:
+            # Once, the model is asked; then people are.
+            standing = trial
+            desk.progress(f"attempt {number} raises a question: {asks[0].text}")
+            found = tuple(f"question: {question.said}" for question in asks)
+            earlier.append(EarlierAttempt(number, answer.result.to_json(), found))
+            continue
         if trial.outcome == "accepted":
             break
         desk.progress(f"attempt {number} was rejected: {trial.reason}")
         earlier.append(EarlierAttempt(number, answer.result.to_json(), validation.evidence.findings))
-    return trial
+    return trial if trial.outcome == "accepted" else standing or trial
 
 
 def _validated(trial: Trial, validation: Validation) -> Trial:

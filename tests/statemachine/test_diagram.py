@@ -20,5 +20,5 @@ def test_every_state_and_every_label_is_drawn(definition: dict[str, Any]) -> Non
     picture = mermaid(definition)
 
     assert all(name in picture for name in definition["States"])
-    assert '  IsValid -- "rejected, tries left" --> ProposePatch\n' in picture
+    assert '  IsValid -- "rejected or asked back, tries left" --> ProposePatch\n' in picture
     assert '  Healed(["Healed"])\n' in picture

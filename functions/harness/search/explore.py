@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 from functions.harness.report import describe, frames_of, write_line
+from functions.harness.search.calls import taken_apart
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Classes,
@@ -35,6 +36,8 @@ from functions.harness.search.values import STANDARD, New, Value, names_used, re
 from functions.harness.tracer import Tracer
 
 _CALL_SECONDS = 0.5
+_DEPTH = 2
+"""Of objects in objects that are shown by their attributes."""
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
@@ -51,10 +54,11 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
 
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
-    `{"probe": [{"call", "imports"}]}`: each answer is `{"value"}` or `{"raised", "deliberate"}`.
+    `{"probe": [{"call", "imports"}]}`: each answer is `{"value", "shown"}` or `{"raised", "deliberate"}`, and
+    `"left"` where the call changed its arguments or its object: what they are then.
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
     `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer,
-    `"function"`, and, where it fails as the incident did, `"exact": true`.
+    `"function"`, and its `"likeness"` to the incident (see `_Incident.likeness`), `"exact"` where that is 2.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _stop)
@@ -111,10 +115,10 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     classes = classes_of(Path(root), task["files"])
     for target in targets_of(Path(root), task["places"]):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
-            value, error = _outcome(call)
-            exact = error is not None and incident.likeness(error) == 2
-            answer = {"function": target.function.name, "exact": exact, **_answer(value, error, root)}
-            write_line(report, {**call, **answer})
+            value, error, _ = _outcome(call)
+            how = incident.likeness(error) if error is not None else 0
+            known = {"function": target.function.name, "exact": how == 2, "likeness": how}
+            write_line(report, {**call, **known, **_answer(value, error, root)})
 
 
 class _Incident:
@@ -158,13 +162,14 @@ def _calls(target: Target, classes: Classes, task: dict[str, Any], root: Path) -
     pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
     pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
-    read = shapes(target)
+    read = shapes(target, root)
     shaped: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.required()})
     whole = replace(classes, whole=True)
     everything: _Base = ([], {a.arg: whole.of_annotation(a, read.get(a.arg)) for a in target.parameters()})
     bases = [*examples[:20], _positional(target, shaped), everything]
     receivers = [*_receivers(target, classes, task, root), *classes.constructors(target)]
     receivers += [full for full in whole.constructors(target) if full not in receivers]
+    pool += [key for key in _keys_in(receivers[:4]) if key not in pool]
     seen = set()
     for receiver, arguments, keywords in _plans(bases, receivers or [None], pool):
         call = _source(target, receiver, arguments, keywords, classes)
@@ -291,6 +296,18 @@ def _literals(code: ast.AST, limit: int) -> list[Value]:
     return found[:limit]
 
 
+def _keys_in(value: Value) -> Iterator[str]:
+    """Keys of what objects are made of: their methods take such names."""
+    if isinstance(value, New):
+        yield from _keys_in([*value.positional, *value.arguments.values()])
+    elif isinstance(value, dict):
+        yield from value
+        yield from _keys_in(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _keys_in(inner)
+
+
 def _data_of(target: Target, root: Path) -> ast.Module:
     """The assignments at module level of the target's file: tables that its functions look things up in."""
     module = ast.parse((root / target.path).read_bytes())
@@ -298,24 +315,41 @@ def _data_of(target: Target, root: Path) -> ast.Module:
     return ast.Module(body=list(kept), type_ignores=[])
 
 
-def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None]:
-    """Run one call with fresh inputs: its value, or what it raised."""
+def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
+    """Run one call with fresh inputs: its value, or what it raised, and what it left of them if it changed
+    them."""
     signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
+    given: dict[str, Any] = {}
     try:
         scope: dict[str, Any] = {}
         for module, name in call["imports"]:
             scope[name] = (
                 getattr(importlib.import_module(module), name) if module else importlib.import_module(name)
             )
-        return eval(call["call"], scope), None  # noqa: S307 - text that this search wrote, in the sandbox
-    except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is the result
-        return None, error
+        code, parts = taken_apart(call["call"])
+        given = {name: eval(text, scope) for name, text in parts.items()}  # noqa: S307 - as below
+        before = _inputs(given)
+        value, error = eval(code, {**scope, **given}), None  # noqa: S307 - text that this search wrote, in the sandbox
+    except BaseException as raised:  # noqa: BLE001 - whatever a stranger's code raises is the result
+        value, error, before = None, raised, locals().get("before", "")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    after = _inputs(given)
+    return value, error, after if after != before else ""
+
+
+def _inputs(given: dict[str, Any]) -> str:
+    """What is in the arguments, and in the object that a method is called on."""
+    shown = []
+    for value in given.values():
+        kept = getattr(value, "__dict__", None)
+        shown.append(_shown(kept if isinstance(kept, dict) else value))
+    return ", ".join(filter(None, shown))[:400]
 
 
 def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
-    return _answer(*_outcome(call), root)
+    value, error, left = _outcome(call)
+    return {**_answer(value, error, root), **({"left": left} if left else {})}
 
 
 def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
@@ -340,7 +374,7 @@ def _plain(value: Value) -> bool:
     return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
 
 
-def _shown(value: Value) -> str:
+def _shown(value: Value, depth: int = 0) -> str:
     """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
     try:
         if isinstance(value, (set, frozenset)):
@@ -348,9 +382,19 @@ def _shown(value: Value) -> str:
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
         plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
         text = render(plain) if _plain(plain) else repr(value)
+        if " at 0x" in text and depth < _DEPTH and kind is None:
+            return _made_of(value, depth)
     except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
         return ""
     return "" if " at 0x" in text or text.startswith("<") else text
+
+
+def _made_of(value: Value, depth: int) -> str:
+    """An object that does not say what it is, as a call with its attributes."""
+    kept = {name: _shown(inner, depth + 1) for name, inner in vars(value).items()}
+    if not all(kept.values()) or callable(value):
+        return ""
+    return f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in kept.items())})"
 
 
 def _quiet() -> None:

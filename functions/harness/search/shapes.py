@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Union
 
-from functions.harness.search.values import New, Value
+from functions.harness.search.values import BUILTINS, Builtin, New, Value
+
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 _TEXT_METHODS = frozenset(
     {
@@ -48,11 +52,25 @@ class Shape:
     text: bool = False
     number: bool = False
     mapping: bool = False
+    called: bool = False
+
+    def merge(self, other: Shape) -> None:
+        """Take in what is read from the same value elsewhere."""
+        for mine, theirs in ((self.keys, other.keys), (self.attributes, other.attributes)):
+            for name, shape in theirs.items():
+                mine.setdefault(name, Shape()).merge(shape)
+        if other.element is not None:
+            self.element = self.element or Shape()
+            self.element.merge(other.element)
+        for flag in ("text", "number", "mapping", "called"):
+            setattr(self, flag, getattr(self, flag) or getattr(other, flag))
 
     def example(self, depth: int = 0) -> Value:
         """A value of this shape."""
         if depth > _DEPTH:
             return None
+        if self.called:
+            return Builtin("int")
         if self.keys or self.mapping:
             return {key: shape.example(depth + 1) for key, shape in self.keys.items()}
         if self.attributes:
@@ -64,9 +82,13 @@ class Shape:
 
 
 class _Reader(ast.NodeVisitor):
-    """Collects the shapes of a function's parameters, following assignments and loops."""
+    """Collects the shapes of a function's parameters, following assignments, loops and calls.
 
-    def __init__(self, parameters: list[str]) -> None:
+    functions: those of the same file, which a parameter may be handed on to.
+    """
+
+    def __init__(self, parameters: list[str], functions: Mapping[str, Function] | None = None) -> None:
+        self._functions = functions or {}
         self.shapes = {name: Shape() for name in parameters}
         self.known: dict[str, Shape] = dict(self.shapes)
 
@@ -108,7 +130,22 @@ class _Reader(ast.NodeVisitor):
             for inner in (node.func.value, *node.args, *(k.value for k in node.keywords)):
                 self.visit(inner)
             return
+        if isinstance(node.func, ast.Name):
+            self._hand_on(node, node.func.id)
         self.generic_visit(node)
+
+    def _hand_on(self, node: ast.Call, name: str) -> None:
+        if name in self.known:
+            self.known[name].called = True
+        callee = self._functions.get(name)
+        if callee is None:
+            return
+        # Without the functions, so that two that call each other come to an end.
+        inner = shapes_of(callee)
+        for argument, parameter in zip(node.args, callee.args.args):
+            shape = self.shape_of(argument)
+            if shape is not None and parameter.arg in inner:
+                shape.merge(inner[parameter.arg])
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self.shape_of(node)
@@ -173,11 +210,11 @@ class _Reader(ast.NodeVisitor):
     visit_DictComp = _comprehension  # noqa: N815 - ast.NodeVisitor's naming
 
 
-def shapes_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Shape]:
-    """Parameter → shape, for all but `self` and `cls` and starred ones."""
+def shapes_of(function: Function, functions: Mapping[str, Function] | None = None) -> dict[str, Shape]:
+    """Parameter → shape, for all but `self` and `cls` and starred ones. functions: see `_Reader`."""
     arguments = function.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    reader = _Reader([name for name in names if name not in ("self", "cls")])
+    reader = _Reader([name for name in names if name not in ("self", "cls")], functions)
     for statement in function.body:
         reader.visit(statement)
     return reader.shapes
@@ -229,6 +266,8 @@ def literal(
     inner = depth + 1
     if isinstance(node, ast.Constant):
         return node.value
+    if isinstance(node, ast.Name) and node.id in BUILTINS and node.id not in bound:
+        return Builtin(node.id)
     if isinstance(node, ast.Name) and node.id in bound:
         return literal(bound[node.id], {k: v for k, v in bound.items() if k != node.id}, classes, inner)
     if isinstance(node, (ast.List, ast.Tuple)):
@@ -241,6 +280,12 @@ def literal(
         value = literal(node.operand, bound, classes, inner)
         if isinstance(value, (int, float)):
             return -value
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "dumps") and node.args:
+        value = literal(node.args[0], bound, classes, inner)
+        try:
+            return json.dumps(value)
+        except TypeError as error:
+            raise ValueError("what is no JSON") from error
     if isinstance(node, ast.Call) and _last_name(node.func) in classes:
         positional = tuple(literal(a, bound, classes, inner) for a in node.args)
         keywords = {k.arg: literal(k.value, bound, classes, inner) for k in node.keywords if k.arg}

@@ -6,13 +6,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
-from functions.harness.search.shapes import Shape, attributes_of, shapes_of
+from functions.harness.search.shapes import Function, Shape, attributes_of, shapes_of
 from functions.harness.search.values import SAMPLES, STANDARD, Member, New, Value
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 # Annotation → a value of that type.
 _TYPES: dict[str, Value] = {
@@ -197,5 +196,8 @@ def classes_of(root: Path, paths: list[str]) -> Classes:
     return Classes(known)
 
 
-def shapes(target: Target) -> dict[str, Shape]:
-    return shapes_of(target.function)
+def shapes(target: Target, root: Path) -> dict[str, Shape]:
+    """Parameter → shape, with what the functions of the same file read that it is handed on to."""
+    module = ast.parse((root / target.path).read_bytes())
+    functions = {node.name: node for node in module.body if isinstance(node, FUNCTIONS)}
+    return shapes_of(target.function, functions)

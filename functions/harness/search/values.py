@@ -31,6 +31,15 @@ class Member:
     name: str
 
 
+@dataclass(frozen=True)
+class Builtin:
+    """A builtin type, given as a function: `int`."""
+
+    name: str
+
+
+BUILTINS = ("int", "str", "float", "bool", "list", "dict")
+
 STANDARD = {
     "SimpleNamespace": "types",
     "date": "datetime",
@@ -61,6 +70,8 @@ def render(value: Value) -> str:
         return f"{value.name}({', '.join(parts)})"
     if isinstance(value, Member):
         return f"{value.owner}.{value.name}"
+    if isinstance(value, Builtin):
+        return value.name
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_literal(k)}: {render(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):

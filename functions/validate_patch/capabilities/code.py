@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.honest.view import Function, dotted, functions_of, module_constants
+from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
 
 __all__ = ["Function", "dotted", "functions_of", "guards", "module_constants"]
 

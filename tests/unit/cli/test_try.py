@@ -167,7 +167,7 @@ def test_a_diff_with_its_test_is_judged_by_that_test(bench: Bench) -> None:
     ("answer", "outcome", "gate", "reason"),
     [
         (FIX + TEST.replace("== 0", "== 1"), "rejected", {"reproduces": "fail"}, "reproduces: "),
-        (SILENT + TEST, "rejected", {"honest": "fail"}, "honest: "),
+        (SILENT + TEST, "rejected", {"error_seen": "fail"}, "error_seen: "),
         (FIX.replace("average(orders)", "mean(orders)"), "rejected", {"applies": "fail"}, "does not apply"),
         (FIX.replace("shop/", "../shop/"), "rejected", {"applies": "fail"}, "does not apply"),
         (FIX.replace("b/shop/reports.py", "/dev/null"), "rejected", {"applies": "fail"}, "deletes a file"),

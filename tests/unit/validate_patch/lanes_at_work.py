@@ -147,5 +147,5 @@ def proven(evidence: Evidence) -> bool:
     """Whether any gate that runs code of strangers passed."""
     return any(
         gate(evidence, name).result is Result.PASS
-        for name in ("reproduces", "breaks_nothing", "nothing_extra")
+        for name in ("reproduces", "breaks_nothing", "worked_stays")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,16 @@ from functions.core.archive import Member, pack, read
 from functions.core.artifacts import Artifacts, reference
 from functions.core.dependencies import archive_key
 from functions.core.evidence import Evidence
+from functions.core.facts import Facts
 from functions.core.proposal import Proposal
 from functions.harness.job import Job
 from functions.harness.runner import Runner
+from functions.validate_patch.gates import GATES
 from functions.validate_patch.handler import handler
 from tests.unit.validate_patch.lanes_at_work import HEAL, STATE, proof
 
 RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
+SILENCED = 'try:\n        return "ORD-" + order["number"]\n    except Exception:\n        return ""'
 Healed = Callable[..., dict[str, Any]]
 
 
@@ -60,24 +64,14 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
         "reason": "accepted: every gate passed",
         "proven": True,
         "findings": 0,
+        "questions": [],
     }
     assert b"+++ b/tests/test_selfheal_1f3c.py\n" in patch
     evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
     assert evidence.accepted
     assert (evidence.patch_sha256, evidence.base_sha) == (answer["patch_sha256"], "a" * 40)
     names = [gate.gate for gate in evidence.gates]
-    assert names == [
-        "applies",
-        "in_lane",
-        "parses",
-        "honest",
-        "capabilities",
-        "reproduces",
-        "breaks_nothing",
-        "nothing_extra",
-        "does_nothing_else",
-        "formatting",
-    ]
+    assert names == [gate.name for gate in GATES]
     assert artifacts.get_json(HEAL.attempt_key("findings.json")) == {"findings": []}
 
     assert proof(healed()) == proof(answer), "another run gives the same"
@@ -85,18 +79,52 @@ def test_accepted_patch_leaves_its_bytes_and_the_evidence(
 
 
 def test_rejected_patch_leaves_its_findings_for_the_next_attempt(
-    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed
 ) -> None:
-    silenced = propose(("shop/reports.py", 'return "ORD-" + order["number"]', 'return ""'))
+    silenced = propose(("shop/reports.py", '    return "ORD-" + order["number"]', f"    {SILENCED}"))
     artifacts.put_json(HEAL.attempt_key("proposal.json"), silenced.to_json())
 
-    answer = handler(STATE, lambda_context)
+    answer = healed()
 
-    assert (answer["verdict"], answer["proven"]) == ("rejected", False)
+    assert answer["verdict"] == "rejected"
     findings = artifacts.get_json(HEAL.attempt_key("findings.json"))["findings"]
     assert len(findings) == answer["findings"] > 0
     assert answer["reason"] == findings[0]
-    assert findings[0].startswith("honest: silent_return: shop/reports.py:33: ")
+    assert any(text.startswith("error_seen: shop/reports.py:35: `except Exception`") for text in findings)
+
+
+def test_a_question_goes_back_to_the_model_once_and_then_to_people(
+    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed, incidents: dict[str, Facts]
+) -> None:
+    incidents["rate"].save(artifacts, HEAL)
+    invented = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
+
+    def asked(attempt: int, allowed: int) -> dict[str, Any]:
+        heal = replace(HEAL, attempt=attempt)
+        artifacts.put_json(heal.attempt_key("proposal.json"), invented.to_json())
+        proposal = {"key": heal.attempt_key("proposal.json"), "outcome": "proposed"}
+        return healed(attempt=attempt, attempts_allowed=allowed, proposal=proposal)
+
+    first = asked(1, 3)
+    assert (first["verdict"], first["findings"]) == ("questioned", 1)
+    (question,) = first["questions"]
+    assert question["principle"] == "result_stated"
+    assert "gives 7.5 after the patch" in question["text"]
+    (finding,) = artifacts.get_json(HEAL.attempt_key("findings.json"))["findings"]
+    assert finding.startswith("question: ")
+    assert asked(1, 3)["verdict"] == "questioned", "a second run gives the same"
+    second = asked(2, 3)
+    assert (second["verdict"], len(second["questions"])) == ("accepted", 1)
+    assert second["reason"].startswith("accepted, with questions: ")
+
+
+def test_where_no_try_is_left_people_are_asked_at_once(
+    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed, incidents: dict[str, Facts]
+) -> None:
+    incidents["rate"].save(artifacts, HEAL)
+    invented = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), invented.to_json())
+    assert healed(attempts_allowed=1)["verdict"] == "accepted"
 
 
 def test_patch_that_does_not_apply_has_no_hash(
@@ -137,8 +165,8 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
 def test_what_reading_disproves_is_not_run(
     artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
 ) -> None:
-    silenced = propose(("shop/reports.py", 'return "ORD-" + order["number"]', 'return ""'))
-    artifacts.put_json(HEAL.attempt_key("proposal.json"), silenced.to_json())
+    reaching = propose(("shop/reports.py", 'return "ORD-"', 'return __import__("os").getcwd() + "ORD-"'))
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), reaching.to_json())
     assert handler(STATE, lambda_context)["verdict"] == "rejected"
     assert [key for key in _keys(artifacts) if key.startswith(("runs/", "builds/"))] == []
 

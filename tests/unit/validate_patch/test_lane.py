@@ -137,7 +137,7 @@ def test_amounts_are_bounded(findings: Findings) -> None:
     [
         (b"not toml [", "cannot be read"),
         (b"allowed_paths = 'src'", "must be a list of strings"),
-        (b"[accept]\ninvented_default = ''", "a reason"),
+        (b"[accept]\nresult_stated = ''", "a reason"),
     ],
 )
 def test_broken_settings_are_ignored_and_said(

@@ -76,7 +76,7 @@ def test_syntax_that_the_apps_python_does_not_have_is_a_finding(examined: Examin
     evidence = examined(OLD, ("def total", f"{SYNTAX[syntax]}\n\ndef total"), python=older)
     assert results(evidence)["parses"] is Result.FAIL
     assert f"on Python {older}" in detail(evidence, "parses")
-    assert results(evidence)["honest"] is results(evidence)["capabilities"] is Result.NOT_RUN
+    assert results(evidence)["capabilities"] is Result.NOT_RUN
 
 
 @pytest.mark.parametrize("syntax", READABLE)
@@ -84,7 +84,7 @@ def test_syntax_that_was_there_before_is_not_held_against_a_patch(examined: Exam
     older = VERSIONS[VERSIONS.index(syntax) - 1]
     evidence = examined(f"{SYNTAX[syntax]}\n\n{OLD}", CHANGE, python=older)
     assert evidence.accepted
-    assert results(evidence)["honest"] is Result.PASS, "it can be read here, so it is"
+    assert results(evidence)["capabilities"] is Result.PASS, "it can be read here, so it is"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_syntax_that_was_there_before_is_not_held_against_a_patch(examined: Exam
 def test_what_did_not_parse_before_is_no_finding_and_no_pass_either(examined: Examine, broken: str) -> None:
     evidence = examined(f"{broken}{OLD}", CHANGE)
     assert evidence.accepted
-    for gate in ("parses", "honest", "capabilities"):
+    for gate in ("parses", "capabilities"):
         assert results(evidence)[gate] is Result.NOT_RUN
         assert "does not parse, without the patch as with it: make it parse first" in detail(evidence, gate)
 
@@ -126,7 +126,7 @@ def test_syntax_that_is_too_new_for_this_system_is_said_and_never_held_against_t
         "in a new file": lambda: examined("", ("", new), python=syntax),
     }[where]()
     assert evidence.accepted
-    for gate in ("parses", "honest", "capabilities"):
+    for gate in ("parses", "capabilities"):
         assert results(evidence)[gate] is Result.NOT_RUN
         said = detail(evidence, gate)
         assert f"for Python {ENGINE}, which runs this system; the app's Python {syntax}" in said

@@ -10,7 +10,7 @@ import pytest
 
 from functions.core.evidence import GateResult, Result
 from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.proposal import Justification, Proposal
 from functions.core.python import Python
 from functions.harness.interpreters import available
 from functions.harness.job import Job
@@ -86,7 +86,8 @@ def test_nothing_is_run_when_the_dependencies_could_not_be_installed(
     assert (result.evidence.accepted, result.proven) == (True, False)
     told = {gate.gate: gate.detail for gate in result.evidence.gates if gate.result is Result.NOT_RUN}
     expected = "not run: the repository's dependencies are not installed: no wheel for a"
-    assert told == dict.fromkeys(RUNNING, expected)
+    assert {name: told[name] for name in RUNNING} == dict.fromkeys(RUNNING, expected)
+    assert gate(result, "result_stated").result is Result.QUESTION, "nobody saw what it gives"
 
 
 def test_repository_without_tests_is_not_called_unbroken(shop: Tree, check: Check) -> None:
@@ -219,15 +220,15 @@ def test_apps_own_test_command(
     )
 
 
-def test_accepted_rule_needs_a_reason_that_the_evidence_shows(shop: Tree, check: Check) -> None:
-    assert not check(shop, "rate", INVENTED).evidence.accepted
-    settings = b'[accept]\ninvented_default = "unknown countries are free"\n'
+def test_a_principle_that_is_switched_off_needs_a_reason_and_is_said(shop: Tree, check: Check) -> None:
+    asked = check(shop, "rate", INVENTED)
+    assert gate(asked, "result_stated").result is Result.QUESTION
+    settings = b'[accept]\nresult_stated = "unknown countries are free"\n'
     result = check({**shop, ".selfheal.toml": File(settings)}, "rate", INVENTED)
-    assert gate(result, "honest").result is Result.PASS
-    assert "invented_default: unknown countries are free" in gate(result, "honest").detail
+    assert gate(result, "result_stated").result is Result.PASS
     (warning,) = result.evidence.warnings
-    assert warning.startswith("The repository switches the rule invented_default off, because 'unknown")
-    assert "it objects to this patch (invented_default: shop/" in warning
+    assert warning.startswith("The repository switches the rule result_stated off, because 'unknown")
+    assert 'it objects to this patch (rate_for("NZ") failed, and gives 0 after the patch' in warning
 
 
 @pytest.mark.parametrize(
@@ -285,14 +286,77 @@ def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) 
     assert gate(check(tree, "label", edit), "capabilities").result is Result.PASS
 
 
-def test_what_only_raises_may_be_left_unrun_and_is_said(shop: Tree, check: Check) -> None:
+def test_what_only_raises_may_be_left_unrun(shop: Tree, check: Check) -> None:
     path, old, new = FORMAT
     line = f"    return {old}"
     guarded = f'    if "number" not in order:\n        raise LookupError(order)\n    return {new}'
     result = check(shop, "label", (path, line, guarded))
     assert result.evidence.accepted, result.reason
-    assert "nothing runs what only raises" in gate(result, "nothing_extra").detail
-    assert "raise LookupError(order)" in gate(result, "nothing_extra").detail
+    assert gate(result, "worked_stays").result is Result.PASS, result.reason
+
+
+def test_the_behaviour_table_begins_with_the_incident_and_each_row_can_be_made_again(
+    shop: Tree, check: Check
+) -> None:
+    refusing = (
+        "shop/pricing.py",
+        "    return RATES[country]",
+        "    if country not in RATES:\n        raise UnknownCountry(country)\n    return RATES[country]",
+    )
+    rows = check(shop, "rate", refusing).evidence.behaviour
+    first = rows[0]
+    assert (first.call, first.why) == ('rate_for("NZ")', "incident")
+    assert (first.before, first.after) == ("KeyError: 'NZ'", "UnknownCountry: NZ")
+    assert first.command == """python -c 'from shop.pricing import rate_for; print(repr(rate_for("NZ")))'"""
+    assert {row.why for row in rows} == {"incident", "like it", "refused", "worked"}
+
+
+@pytest.mark.parametrize(
+    ("says", "line", "result"),
+    [
+        ("A missing discount means 5", 5, Result.QUESTION),
+        ("Notes are optional.", 6, Result.QUESTION),
+        ("unlisted countries cost 7.5", 8, Result.PASS),
+        ("unlisted countries cost 7.5", 7000, Result.QUESTION),
+    ],
+    ids=["nothing of the kind is there", "it says something else", "it says so", "the line is not there"],
+)
+def test_a_question_is_answered_by_a_line_of_the_repository_that_says_so(
+    shop: Tree,
+    runner: Runner,
+    incidents: dict[str, Facts],
+    propose: Callable[..., Proposal],
+    says: str,
+    line: int,
+    result: Result,
+) -> None:
+    readme = shop["README.md"].data.rstrip() + b"\n\nUnlike others,\nunlisted countries cost 7.5\n"
+    tree = {**shop, "README.md": File(readme)}
+    proposal = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
+    given = replace(proposal, justifications=(Justification("README.md", line, says),))
+    judged = validate(tree, given, incidents["rate"], "0" * 40, runner)
+    assert gate(judged, "result_stated").result is result, judged.reason
+
+
+def test_a_test_that_passes_on_every_mutant_of_the_patch_proves_nothing(shop: Tree, check: Check) -> None:
+    test = (
+        "from shop import reports\n\n\ndef test():\n    assert type(reports.label({'number': 1})).__name__\n"
+    )
+    reproduces = gate(check(shop, "label", FORMAT, test=test), "reproduces")
+    assert reproduces.result is Result.NOT_RUN
+    assert "passes on every mutant of the patch" in reproduces.detail
+
+
+def test_the_tests_as_fetched_run_on_the_patched_code(shop: Tree, check: Check) -> None:
+    """A patch that bends a test to what it does breaks the test as it was."""
+    bent = (
+        "tests/test_shop.py",
+        'assert pricing.rate_for("DE") == 4.9',
+        'assert pricing.rate_for("DE") == 5',
+    )
+    result = check(shop, "rate", ("shop/pricing.py", '"DE": 4.9', '"DE": 5, "NZ": 19.5'), bent)
+    assert gate(result, "breaks_nothing").result is Result.FAIL
+    assert gate(result, "tests_kept").result is Result.QUESTION
 
 
 def test_a_result_that_changes_by_chance_is_not_held_against_the_patch(shop: Tree, check: Check) -> None:
@@ -301,4 +365,4 @@ def test_a_result_that_changes_by_chance_is_not_held_against_the_patch(shop: Tre
     test = "from shop import reports\n\n\ndef test():\n    reports.label({'number': 1})\n"
     edit = ("shop/reports.py", 'order["number"]', 'str(order["number"])')
     result = check(tree, "label", edit, test=test)
-    assert gate(result, "nothing_extra").result is Result.PASS, result.reason
+    assert gate(result, "worked_stays").result is Result.PASS, result.reason

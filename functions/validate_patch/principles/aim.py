@@ -1,4 +1,4 @@
-"""Rules on aim: a patch changes code, and only code that has to do with the incident."""
+"""It aims at the incident: something on the way of the failing calls changes, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import ast
 import re
 from collections.abc import Iterator
 
+from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.honest.view import functions_of, names_in
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.syntax_tree import functions_of, names_in
 from functions.validate_patch.tree import Tree
 
 
-def no_fix(candidate: Candidate) -> Iterator[str]:
-    """The patch changes nothing but comments, layout, or tests."""
-    if any(not change.path.endswith(".py") for change in candidate.changes):
+def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
+    """What does not change what failed, and what changes besides."""
+    reason = _no_fix(candidate)
+    if reason:
+        yield Finding(Kind.REFUSE, reason)
         return
+    yield from (Finding(Kind.REFUSE, text, where) for where, text in _unrelated(candidate))
+
+
+def _no_fix(candidate: Candidate) -> str:
+    """Why the error stays: nothing changes but comments, layout, tests, or code that has no part in it."""
+    if any(not change.path.endswith(".py") for change in candidate.changes):
+        return ""
     code = [change for change in candidate.python_changes if not is_test(change.path)]
     pairs = [(parsed(candidate.before, c.path), parsed(candidate.after, c.path)) for c in code]
     if not any(new is not None and (old is None or _dump(old) != _dump(new)) for old, new in pairs):
-        yield "the patch changes no code outside of tests, so the error stays"
-    elif candidate.places and not _touches(_reached(candidate) | _owners(candidate), pairs):
+        return "the patch changes no code outside of tests, so the error stays"
+    if candidate.places and not _touches(_reached(candidate) | _owners(candidate), pairs):
         where = candidate.places[-1].function
-        yield f"the patch changes nothing that {where} or its callers use, so the error stays"
+        return f"the patch changes nothing that {where} or its callers use, so the error stays"
+    return ""
 
 
 def _owners(candidate: Candidate) -> set[str]:
@@ -59,7 +71,7 @@ def _imports(module: ast.Module) -> dict[str, str]:
     }
 
 
-def unrelated(candidate: Candidate) -> Iterator[str]:
+def _unrelated(candidate: Candidate) -> Iterator[tuple[str, str]]:
     """Changed definitions that neither the functions in the traceback nor what they use have to do with."""
     if not candidate.places:
         return
@@ -69,20 +81,16 @@ def unrelated(candidate: Candidate) -> Iterator[str]:
         before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
         if before is None or after is None or is_test(change.path):
             continue
-        old, new = _definitions(before), _definitions(after)
+        old, new, methods = _definitions(before), _definitions(after), functions_of(before)
         for name, text in old.items():
             last = name.rpartition(".")[2]
             top, dot, _ = name.partition(".")
             # Of a class that is used, what is not named counts only where the language itself calls it.
-            methods = functions_of(before)
             held = top in classes and (not dot or name not in methods or last.startswith("__"))
-            if new.get(name) == text or last in reached or held:
-                continue
-            verb = "changes" if name in new else "removes"
-            yield (
-                f"{change.path}: {verb} {name}, which the functions in the traceback do not use; "
-                "change only what the incident needs"
-            )
+            if new.get(name) != text and last not in reached and not held:
+                verb = "changes" if name in new else "removes"
+                said = f"it {verb} {name}, which the functions in the traceback do not use"
+                yield change.path, f"{said}; change only what the incident needs"
 
 
 def _reached(candidate: Candidate) -> set[str]:
@@ -189,3 +197,32 @@ def _dump(module: ast.Module) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[int(ast.get_docstring(node) is not None) :] or [ast.Pass()]
     return ast.dump(copy)
+
+
+_MEAN = "def other():\n    return 1\n\n\ndef mean(values):\n    return sum(values) / len(values)\n"
+_EXAMPLES = (
+    Example(
+        _MEAN,
+        _MEAN.replace("return sum", "if not values:\n        return 0\n    return sum"),
+        "ZeroDivisionError: division by zero",
+    ),
+    Example(
+        _MEAN,
+        _MEAN.replace("return 1", "return 2").replace("len(values)", "len(values or [0])"),
+        "ZeroDivisionError: division by zero",
+        objects=Kind.REFUSE,
+    ),
+    Example(
+        _MEAN,
+        _MEAN.replace("def mean", "# mended\ndef mean"),
+        "ZeroDivisionError: division by zero",
+        objects=Kind.REFUSE,
+    ),
+)
+
+AIMS_AT_THE_INCIDENT = Principle(
+    "aims",
+    "Something on the way of the failing calls changes, and nothing else.",
+    judge,
+    _EXAMPLES,
+)

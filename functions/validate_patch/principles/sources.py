@@ -1,0 +1,452 @@
+"""What the tree as fetched states: where it says what is to be given when something is missing or malformed.
+
+    declaration     the return type allows None; a parameter, field or `.get` of this name has this default
+    documentation   the function's docstring or comments, or a sentence elsewhere that names the subject
+    a constant      that the code names, and that is named for the case or for the subject
+    a test          that asserts this value of this function
+    convention      another function of the file, declared alike, gives the same for an empty or missing input
+
+A patch cannot vouch for itself: nothing of the patched tree is read here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.principles.results import Unwritten, is_nothing, same
+from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
+
+_ABSENCE = re.compile(
+    r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
+    r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no"
+    r"|may be|can be|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out|at most|at least|never|only"
+    r"|up to|any other)"
+)
+_ABSENT = re.compile(
+    r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
+)
+_LEFT_OUT = re.compile(
+    r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*"
+    r"|do(?:es)? not count|only)\b"
+)
+_PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
+_KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
+_CASE = re.compile(
+    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out"
+    r"|where|for)\b",
+    re.IGNORECASE,
+)
+_RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
+_PROMISED = re.compile(
+    r"(?P<none>\b(?:None|null)\b)|(?P<zero>\bzero\b)|(?P<empty>\bempty\b)|(?P<pair>\(-?\d+, -?\d+\))"
+    r"|(?P<number>(?<![\w.(])-?\d+(?:\.\d+)?(?= (?:for|if|when|where|in)\b))"
+    r"|(?P<text>\"[^\"]*\"|(?<!\w)'[^']*')(?= (?:for|if|when|where|in)\b)|(?P<name>\b[A-Z][A-Z0-9_]+\b)"
+)
+_DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
+_VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
+"""A sentence with a number, or with a value in quotes beside the subject, gives another value."""
+_FILLING = frozenset(
+    {"that", "with", "without", "from", "where", "when", "what", "thi", "have", "then", "none"}
+)
+_SAME_WORDS = 2
+"""Words in common by which a sentence is of what a docstring is of."""
+_DOCUMENTS = (".md", ".rst", ".txt")
+_GENERIC = frozenset(
+    {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
+    | {
+        "obj",
+        "len",
+        "str",
+        "int",
+        "float",
+        "name",
+        "names",
+        "text",
+        "number",
+        "list",
+        "dict",
+        "sum",
+        "max",
+        "min",
+    }
+    | {"none", "return", "path", "file", "type", "record", "records", "event", "body", "for", "and", "not"}
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the tree says about one function, and about what it failed to find."""
+
+    candidate: Candidate
+    place: Place
+    """The function that failed."""
+    message: str
+    """The incident's, which quotes what is missing."""
+
+    def of(self, value: Any, named: Sequence[str] = ()) -> str:
+        """What states that this value is given in the case that failed; "" where nothing does.
+
+        named: names of constants in the code, or of keys in its tables, that have this value.
+        """
+        if value is None and self._may_be_none:
+            return f"{self.function} is declared to return None"
+        if found := self._constant(named):
+            return f"{found} is what the code names for it"
+        if self._default(value):
+            return "the same default is given elsewhere"
+        words = spellings(value, named)
+        for sentence in self._own:
+            if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
+                return sentence
+        for sentence in self._others:
+            optional = (
+                value is not None
+                and is_nothing(value)
+                and _ABSENT.search(sentence)
+                and not _VALUE.search(sentence)
+            )
+            if _says(sentence, words) or optional:
+                return sentence
+        if is_nothing(value) and not isinstance(value, str):
+            spoken = (*self._own, *self._others, *self._of_input)
+            if passed := next((s for s in spoken if _PASSED_OVER.search(s)), ""):
+                return passed
+        if is_nothing(value) and (self._asserted(value) or self._convention(value)):
+            return "the code gives it elsewhere for the same case"
+        return ""
+
+    @cached_property
+    def promised(self) -> tuple[tuple[Any, ...], str]:
+        """Values that the docstring or comments give for a missing case, and the sentence that does."""
+        constants = module_constants(self.module) if self.module is not None else {}
+        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", "\n\n".join(self._own_text)):
+            sentence = " ".join(sentence.split())
+            if _CASE.search(sentence) and not _RAISES.search(sentence):
+                found = [v for match in _PROMISED.finditer(sentence) for v in _promises(match, constants)]
+                if found:
+                    return tuple(found), sentence
+        return (), ""
+
+    def leaving_out(self) -> str:
+        """What states that the case may be passed over."""
+        return self._left_out()
+
+    def speaks_of(self, what: re.Pattern[str]) -> bool:
+        """Whether the documentation of the function, or of the subject, uses such a word."""
+        return any(what.search(sentence) for sentence in (*self._own, *self._others))
+
+    def keeping(self) -> str:
+        """What states that the input is given back."""
+        return next((s for s in (*self._own, *self._others) if _KEPT.search(s)), "")
+
+    def _left_out(self) -> str:
+        return next((s for s in (*self._own, *self._others, *self._of_input) if _LEFT_OUT.search(s)), "")
+
+    @property
+    def function(self) -> str:
+        return self.node.name if self.node is not None else self.place.function
+
+    @cached_property
+    def module(self) -> ast.Module | None:
+        return parsed(self.candidate.before, self.place.path)
+
+    @cached_property
+    def node(self) -> Function | None:
+        """The function that failed; of a lambda or comprehension, the one around it."""
+        holding = [
+            function
+            for function in (functions_of(self.module).values() if self.module is not None else ())
+            if function.lineno <= self.place.line <= (function.end_lineno or 0)
+        ]
+        return holding[-1] if holding else None
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """What is missing: keys that the message quotes, and keys and attributes that the failing line reads;
+        of a line that reads none, its names, and the function's parameters."""
+        nodes = list(ast.walk(self._line))
+        methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
+        texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        quoted = set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
+        if quoted & texts:
+            return _telling(quoted & texts) | _telling({self.function})
+        found |= texts | quoted
+        keys = _telling(found)
+        if not keys & set(re.findall(r"\w+", self.place.code)):
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+            keys |= _telling(names) | self._parameters
+        return keys | _telling({self.function})
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        arguments = ast.walk(self.node.args) if self.node is not None else ()
+        names = {a.arg for a in arguments if isinstance(a, ast.arg)}
+        return frozenset(name for name in names if len(name) > 2) - {"self", "cls"}
+
+    @property
+    def _line(self) -> ast.AST:
+        """The statement that failed, as far as its line tells."""
+        for text in (self.place.code, f"{self.place.code} pass", self.place.code.partition("return ")[2]):
+            try:
+                return ast.parse(text)
+            except SyntaxError:
+                continue
+        return ast.Module([], [])
+
+    @cached_property
+    def _may_be_none(self) -> bool:
+        note = (
+            ast.unparse(self.node.returns) if self.node is not None and self.node.returns is not None else ""
+        )
+        return note != "None" and bool(re.search(r"\bOptional\[|\bNone\b", note))
+
+    def _constant(self, named: Sequence[str]) -> str:
+        """A constant that the tree has, named for the case or for the subject."""
+        subject = {part for key in self.keys for part in _parts(key)}
+        for name in named:
+            if name.lower() in ("default", "other", "else"):
+                return name
+            known = bool(re.fullmatch(r"[A-Z][A-Z0-9_]*", name)) or name.isupper()
+            if known and (_DEFAULT_NAME.search(name) or set(_parts(name)) & subject) and self._has(name):
+                return name
+        return ""
+
+    def _has(self, name: str) -> bool:
+        wanted = name.encode()
+        return any(
+            wanted in file.data and name in module_constants(module)
+            for path, file in self.candidate.before.items()
+            if path.endswith(".py") and (module := parsed(self.candidate.before, path)) is not None
+        )
+
+    def _default(self, value: Any) -> bool:
+        """Whether a parameter, a field, a `.get` or a table of defaults gives this value for a key."""
+        for path, file in self.candidate.before.items():
+            if not path.endswith(".py") or not any(key.encode() in file.data for key in self.keys):
+                continue
+            module = parsed(self.candidate.before, path)
+            if module is not None and any(
+                key in self.keys and same(default, value) for key, default in _defaults(module)
+            ):
+                return True
+        return False
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """Sentences of the function's docstring, and of the comments in it and right before it."""
+        return tuple(sentence for text in self._own_text for sentence in _sentences(text))
+
+    @cached_property
+    def _own_text(self) -> tuple[str, ...]:
+        if self.node is None:
+            return ()
+        lines = self.candidate.before[self.place.path].data.decode(errors="replace").split("\n")
+        first = self.node.lineno - 1
+        while first > 0 and lines[first - 1].strip().startswith(("#", "@")):
+            first -= 1
+        code = lines[first : self.node.end_lineno]
+        comments = "\n".join(found[1] for line in code if (found := re.search(r"#[ ]?(.*)", line)))
+        return ast.get_docstring(self.node) or "", comments
+
+    @cached_property
+    def _others(self) -> tuple[str, ...]:
+        """Sentences elsewhere that name what is missing."""
+        own = _content(" ".join(self._own[:1]))
+        return tuple(
+            sentence
+            for sentence in self._elsewhere
+            if _names(sentence, self.keys) or len(own & _content(sentence)) >= _SAME_WORDS
+        )
+
+    @cached_property
+    def _of_input(self) -> tuple[str, ...]:
+        """Sentences elsewhere that name a parameter."""
+        return tuple(sentence for sentence in self._elsewhere if _names(sentence, self._parameters))
+
+    @cached_property
+    def _elsewhere(self) -> tuple[str, ...]:
+        """Sentences of documents, and of the file's comments and docstrings of modules and classes."""
+        found: list[str] = []
+        for path, file in self.candidate.before.items():
+            if path.endswith(_DOCUMENTS):
+                found += _sentences(file.data.decode(errors="replace"))
+            elif path == self.place.path:
+                text = file.data.decode(errors="replace")
+                found += _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
+                for node in ast.walk(self.module) if self.module is not None else ():
+                    if isinstance(node, ast.Module | ast.ClassDef):
+                        found += _sentences(ast.get_docstring(node) or "")
+        return tuple(found)
+
+    def _asserted(self, value: Any) -> bool:
+        """Whether a test asserts this value of the function where something is missing or empty."""
+        for path, file in self.candidate.before.items():
+            if not (is_test(path) and path.endswith(".py") and self.function.encode() in file.data):
+                continue
+            module = parsed(self.candidate.before, path)
+            for node in ast.walk(module) if module is not None else ():
+                if not isinstance(node, ast.Compare) or not _calls_with_nothing(node.left, self.function):
+                    continue
+                if any(same(_literal(side), value) for side in node.comparators):
+                    return True
+        return False
+
+    def _convention(self, value: Any) -> bool:
+        """Whether another function of the file gives this where the same input is empty or missing."""
+        note = ast.dump(self.node.returns) if self.node is not None and self.node.returns is not None else ""
+        for other in functions_of(self.module).values() if self.module is not None else ():
+            declared = ast.dump(other.returns) if other.returns is not None else ""
+            names = {a.arg for a in ast.walk(other.args) if isinstance(a, ast.arg)}
+            if other is self.node or declared != note or not names & self._parameters:
+                continue
+            for node in ast.walk(other):
+                given: ast.expr | None = None
+                if isinstance(node, ast.If) and len(node.body) == 1 and isinstance(node.body[0], ast.Return):
+                    given = node.body[0].value or ast.Constant(None)
+                elif isinstance(node, ast.IfExp):
+                    given = node.orelse
+                if given is not None and _tests_emptiness(node) and same(_literal(given), value):
+                    return True
+        return False
+
+
+def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]:
+    kind, text = match.lastgroup, match[0]
+    if kind == "empty":
+        return ["", [], {}, ()]
+    if kind == "name":
+        return [_literal(constants[text])] if text in constants else []
+    if kind in ("text", "pair"):
+        return [_literal(ast.parse(text, mode="eval").body)]
+    return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
+
+
+def _calls_with_nothing(node: ast.expr, function: str) -> bool:
+    """Whether an expression calls the function with something that is missing or empty."""
+    text = ast.unparse(node)
+    return f"{function}(" in text and bool(re.search(r"None|\[\]|\{\}|''|\(\)", text))
+
+
+def _content(sentence: str) -> set[str]:
+    """The words of a sentence that tell what it is about, in the singular."""
+    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", sentence)} - _FILLING
+
+
+def _names(sentence: str, keys: frozenset[str]) -> bool:
+    """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
+    for key in keys:
+        words = re.escape(key.lower()).replace("_", "[_ ]")
+        if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
+            return True
+    return False
+
+
+def _tests_emptiness(node: ast.AST) -> bool:
+    """`if not x`, `if x is None`, `x if x else`."""
+    test = getattr(node, "test", None)
+    if isinstance(test, ast.UnaryOp):
+        return isinstance(test.op, ast.Not)
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        return is_nothing(_literal(test.comparators[0]))
+    return isinstance(test, ast.Name | ast.Attribute)
+
+
+def _says(sentence: str, words: Sequence[str]) -> bool:
+    """Whether a sentence speaks of an absence, and spells a value besides."""
+    for word in words:
+        for found in re.finditer(rf"(?<![\w.`'\"-]){word}(?![\w-])", sentence):
+            rest = sentence[: found.start()] + " " + sentence[found.end() :]
+            if _ABSENCE.search(rest) or re.match(
+                r"[`'\"]?\s+(?:for|if|when|where|in case)\b", sentence[found.end() :]
+            ):
+                return True
+    return False
+
+
+def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
+    """Patterns of how documentation writes a value, or a constant's name."""
+    found = [re.escape(name.lower()).replace("_", "[_ ]") for name in named if len(name) > 2]
+    found = [f"[`'\"]?(?:\\w+\\.)?{word}[`'\"]?" for word in found]
+    if value is None:
+        return [*found, "`?(?:none|null)`?", "nothing", "(?:stays?|becomes?|remains?) missing"]
+    if isinstance(value, bool):
+        return [*found, *(("true", "on") if value else ("false", "off"))]
+    if isinstance(value, int | float):
+        return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *_IN_WORDS.get(float(value), ())]
+    if isinstance(value, str) and value:
+        return [*found, f"[`'\"]+{re.escape(value.lower())}[`'\"]+"]
+    if is_nothing(value):
+        return [*found, "empty", "nothing", "blank", *_OF_KIND.get(type(value).__name__, ())]
+    return found
+
+
+_IN_WORDS: dict[float, tuple[str, ...]] = {
+    0.0: ("zero", "nothing", "free"),
+    1.0: ("one", "first", "starts at 1"),
+}
+_OF_KIND: dict[str, tuple[str, ...]] = {"str": ('""', "''", "no text"), "list": (r"\[\]", "no list")}
+
+
+def _sentences(text: str) -> list[str]:
+    """Sentences, and rows of tables and lists, in lower case."""
+    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n\s*[-*|]", text.lower())
+    return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+def _telling(names: set[str]) -> frozenset[str]:
+    return frozenset(name for name in names if len(name) > 2 and name.lower() not in _GENERIC)
+
+
+def _parts(name: str) -> list[str]:
+    return [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return Unwritten(ast.unparse(node))
+
+
+def _defaults(module: ast.Module) -> Iterator[tuple[str, Any]]:
+    """(name, value) pairs that a file declares as defaults."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2:
+            key = node.args[0]
+            if node.func.attr in ("get", "pop", "setdefault") and isinstance(key, ast.Constant):
+                yield str(key.value), _literal(node.args[1])
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield from ((node.target.id, value) for value in _field_default(node.value))
+        elif isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            pairs = list(zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True))
+            pairs += [(a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None]
+            given = ((argument.arg, _literal(default)) for argument, default in pairs)
+            yield from ((name, value) for name, value in given if value is not None)  # None: it was not given
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            named = any("default" in dotted(target).lower() for target in node.targets)
+            entries = zip(node.value.keys, node.value.values, strict=True) if named else ()
+            yield from ((str(k.value), _literal(v)) for k, v in entries if isinstance(k, ast.Constant))
+
+
+def _field_default(value: ast.expr) -> Iterator[Any]:
+    """The default in `= 3`, `= field(default=3)` or `= Field(3)`; factories give their empty value."""
+    if not isinstance(value, ast.Call):
+        yield _literal(value)
+        return
+    empty: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0}
+    for keyword in value.keywords:
+        if keyword.arg == "default":
+            yield _literal(keyword.value)
+        elif keyword.arg in ("default_factory", "factory") and ast.unparse(keyword.value) in empty:
+            yield empty[ast.unparse(keyword.value)]
+    if value.args:
+        yield _literal(value.args[0])

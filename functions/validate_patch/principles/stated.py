@@ -1,0 +1,552 @@
+"""The result is stated: what a call that failed now gives is what the repository says it should."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from functions.core.redaction import redact
+from functions.harness.experiment import Proof
+from functions.harness.test_runs import same_type
+from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.principles.added import additions
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.results import (
+    Path,
+    Unwritten,
+    function_in,
+    given,
+    is_nothing,
+    leaves,
+    placed,
+    same,
+    says_what_is_wrong,
+    shown_of,
+    value_of,
+)
+from functions.validate_patch.principles.sources import Sources, spellings
+from functions.validate_patch.syntax_tree import functions_of, module_constants
+
+_NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
+_BLANK = re.compile(r"\b(?:blank|empty)\b")
+_CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
+_PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
+_OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
+_SMALL = 2
+"""Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call that failed gives after the patch."""
+
+    call: str
+    value: Any
+
+
+def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
+    """At most one finding of each kind of result."""
+    if not candidate.places:
+        return
+    judged = _Judged(candidate, proof)
+    if not judged.answers and not judged.raises and not judged.refusals:
+        yield from judged.unseen()
+        return
+    yield from _first(judged.texts_of_none())
+    yield from _first(
+        itertools.chain(
+            judged.promised(),
+            judged.let_through(),
+            judged.fixed(),
+            judged.borrowed(),
+            judged.echoed(),
+            judged.shortened(),
+            judged.passed_over(),
+            judged.figures(),
+            judged.by_chance(),
+        )
+    )
+    yield from _first(judged.special())
+
+
+def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
+    yield from itertools.islice(findings, 1)
+
+
+_NOTHING = ast.Module([], [])
+
+
+class _Judged:
+    def __init__(self, candidate: Candidate, proof: Proof) -> None:
+        self._candidate = candidate
+        incident = candidate.facts.incident
+        self._message = incident.title.partition(": ")[2]
+        self._place = _changed_place(candidate)
+        self.sources = Sources(candidate, self._place, self._message)
+        self.added = additions(candidate)
+        mended = proof.calls.mended if proof.calls is not None else ()
+        direct = [pair for pair in mended if function_in(str(pair[0]["call"])) == self.sources.function]
+        inner = [
+            pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
+        ]
+        pairs = direct or inner or list(mended)
+        self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
+        answers = [Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)]
+        self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
+        self.refusals = len(answers) - len(self.answers)
+        self.raises = [
+            (call, now)
+            for call, now in pairs
+            if "raised" in now and not same_type(incident.error_type, now["raised"]["type"])
+        ]
+        worked = proof.calls.worked if proof.calls is not None else ()
+        same_function = {function_in(answer.call) for answer in self.answers}
+        self.worked = [
+            Answer(str(now["call"]), value_of(shown_of(was)))
+            for now, was in worked
+            if shown_of(was) and function_in(str(now["call"])) in same_function
+            # An input that is made of what the patch adds says nothing of what is usual.
+            if not self._made_of_additions(str(now["call"]))
+        ]
+
+    def _made_of_additions(self, call: str) -> bool:
+        texts = [c for c in self._constants if isinstance(c, str) and c]
+        return any(same(text, value) for text in texts for value in given(call))
+
+    @property
+    def where(self) -> str:
+        after = parsed(self._candidate.after, self._place.path)
+        name = self.sources.function
+        nodes = functions_of(after).items() if after is not None else ()
+        line = next((n.lineno for key, n in nodes if key.rpartition(".")[2] == name), self._place.line)
+        return f"{self._place.path}:{line}"
+
+    @cached_property
+    def _usual(self) -> list[tuple[Path, Any]]:
+        """What calls that worked give, part by part."""
+        return [part for answer in self.worked for part in placed(answer.value)]
+
+    def _is_usual(self, path: Path, value: Any) -> bool:
+        """Whether calls that worked give this at this place; of nothing, many have to."""
+        here = [other for where, other in self._usual if where == path]
+        alike = sum(same(value, other) for other in here)
+        return alike > len(here) * _OFTEN if is_nothing(value) else alike > 0
+
+    def _names_of(self, value: Any) -> list[str]:
+        """Names of constants with this value that the patch adds, and keys of tables where it stands."""
+        found = []
+        wanted = {item.name for item in self.added if item.name}
+        for path, file in self._candidate.before.items():
+            if not path.endswith(".py") or not any(name.encode() in file.data for name in wanted | {"{"}):
+                continue
+            module = parsed(self._candidate.before, path)
+            constants = module_constants(module) if module is not None else {}
+            for name, node in constants.items():
+                if name in wanted and same(_value(node), value):
+                    found.append(name)
+                if isinstance(node, ast.Dict) and path == self._place.path:
+                    found += [
+                        key
+                        for k, v in zip(node.keys, node.values, strict=True)
+                        if k is not None and same(_value(v), value) and (key := _key_name(k))
+                    ]
+                    if name in wanted and "default" in name.lower():
+                        found += [name for v in node.values if same(_value(v), value)]
+        named = [name for key in found for name in self._constants_of(key)]
+        return [*found, *named]
+
+    def _constants_of(self, key: str) -> list[str]:
+        """Names that the patch adds of constants with this text: the key under which a value stands."""
+        wanted = {item.name for item in self.added if item.name}
+        return [
+            name
+            for path, file in self._candidate.before.items()
+            if path.endswith(".py") and any(name.encode() in file.data for name in wanted)
+            for name, node in module_constants(parsed(self._candidate.before, path) or _NOTHING).items()
+            if name in wanted and same(_value(node), key)
+        ]
+
+    def _stated(self, value: Any) -> str:
+        return self.sources.of(value, self._names_of(value))
+
+    def _question(self, answer: Answer, text: str, answers: Sequence[Answer] = ()) -> Finding:
+        calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
+        said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
+        words = [w for part in _all(answer.value) for w in spellings(part, self._names_of(part))]
+        return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
+
+    def promised(self) -> Iterator[Finding]:
+        """Something else than the docstring gives for the case, or an error where it gives a value."""
+        values, sentence = self.sources.promised
+        if not values:
+            return
+        several = len({repr(answer.value) for answer in self.answers}) > _FEW
+        if several and not all(map(_only_given, self.answers)):
+            return  # it depends on the input: the sentence speaks of another case
+        other = [a for a in self.answers if not any(same(p, v) for p in _all(a.value) for v in values)]
+        if 2 * len(other) > len(self.answers):
+            yield self._question(other[0], f"its docstring says: {sentence}", other)
+        elif not self.answers and self.raises:
+            call, now = self.raises[0]
+            error = now["raised"]["type"]
+            text = f"{call['call']} failed, and raises {error} after the patch; its docstring says: "
+            yield Finding(
+                Kind.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
+            )
+
+    def let_through(self) -> Iterator[Finding]:
+        """A result for what the code refused on purpose."""
+        inner = self._candidate.places[-1]
+        if inner.code.startswith(("raise ", "assert ")):
+            for answer in self.answers:
+                if function_in(answer.call) == inner.function:
+                    text = f"the code refused it on purpose (`{inner.code[:80]}`)"
+                    yield self._question(answer, text)
+
+    def by_chance(self) -> Iterator[Finding]:
+        """A result that hangs on the clock, or on chance, which nobody spoke of."""
+        if self.sources.speaks_of(_PRESENT):
+            return
+        for item in self.added:
+            if item.name in _CHANCE:
+                text = f"what the patch gives depends on `{item.name}`; nothing in the repository says so"
+                yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+
+    def texts_of_none(self) -> Iterator[Finding]:
+        """`str(None)` and its like, which then goes on as if it were data."""
+        if not _NONE.search(self._message.replace("NoneType", "None")):
+            return
+        exact = [answer for answer in self.answers if answer.call in self._exact]
+        held = [answer for answer in exact if _holds_none(answer)]
+        if held and 2 * len(held) >= len(exact):
+            call = held[0].call
+            text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
+            yield Finding(Kind.REFUSE, redact(text), self.where, (redact(call),))
+
+    def fixed(self) -> Iterator[Finding]:
+        """Nothing, or a constant, in place of a result."""
+        for answer in self.answers:
+            for path, part in placed(answer.value):
+                if isinstance(part, list | dict | tuple | set) and part:
+                    continue
+                alike = [
+                    a for a in self.answers if any(p == path and same(part, x) for p, x in placed(a.value))
+                ]
+                words = isinstance(part, str) and self._holds(path, part, given(answer.call))
+                few = 3 * len(alike) < len(self.answers) and not words
+                if few or not self._is_invented(answer, path, part):
+                    continue
+                said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
+                if not said or self._speaks_of_blanks_alone(said, answer):
+                    nothing = "nothing in the repository states that this is its result then"
+                    yield self._question(answer, nothing, alike)
+
+    def _speaks_of_blanks_alone(self, sentence: str, answer: Answer) -> bool:
+        """Whether a sentence lets blank input be left out, and this one is not blank."""
+        texts = [text for text in given(answer.call) if isinstance(text, str)]
+        spoken = _BLANK.search(sentence) and re.search(r"\b(?:skip|ignor|left out)", sentence)
+        return bool(spoken) and bool(texts) and all(text.strip() for text in texts)
+
+    def _is_invented(self, answer: Answer, path: Path, part: Any) -> bool:
+        """Whether a part of a result comes from no input and is not what such calls give."""
+        constant = not path and self._constant_here(answer)
+        if self._is_usual(path, part) and not constant:
+            return False
+        item = "*" in path or (path and not is_nothing(part))
+        if item and any(same(part, other) for other in given(answer.call)):
+            return False
+        counted = (
+            bool(path) and isinstance(part, int | float) and not any(same(part, c) for c in self._constants)
+        )
+        if constant or (is_nothing(part) and not counted):
+            return True
+        if any(same(part, other) for other in given(answer.call)):
+            return False
+        constants = [c for c in self._constants if c is not None]
+        return any(same(part, c) for c in constants) or (
+            isinstance(part, str) and self._holds(path, part, given(answer.call))
+        )
+
+    @cached_property
+    def _constants(self) -> list[Any]:
+        return [item.value for item in self.added if not item.name]
+
+    def _parts_stated(self, part: Any) -> bool:
+        """Whether what is constant in a text is stated."""
+        if not isinstance(part, str):
+            return False
+        held = [c for c in self._constants if isinstance(c, str) and c and c in part and c != part]
+        return bool(held) and all(self._stated(constant) for constant in held)
+
+    def _constant_here(self, answer: Answer) -> bool:
+        """Whether every failing call gives this, whatever it is given, and not every call does."""
+        inputs = {repr(given(a.call)) for a in self.answers}
+        alike = all(same(answer.value, a.value) for a in self.answers)
+        usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
+        held = all(any(same(a.value, other) for other in given(a.call)) for a in self.answers)
+        chosen = any(same(answer.value, c) for c in self._constants) or bool(self._names_of(answer.value))
+        known = chosen or is_nothing(answer.value) or isinstance(answer.value, str | Unwritten)
+        return len(inputs) > 1 and alike and not usual and known and (not held or is_nothing(answer.value))
+
+    def _holds(self, path: Path, text: str, inputs: Sequence[Any]) -> bool:
+        """Whether a text holds words that the patch adds, which no text that worked holds."""
+        seen = [v.lower() for p, v in self._usual if p == path and isinstance(v, str)]
+        seen += [v.lower() for v in inputs if isinstance(v, str)]
+        words = [c.lower() for c in self._constants if isinstance(c, str) and c.strip()]
+        return any(word in text.lower() and not any(word in other for other in seen) for word in words)
+
+    def borrowed(self) -> Iterator[Finding]:
+        """The value of another key of a table."""
+        for answer in self.answers:
+            for table, key in self._tables:
+                if key is None or not same(answer.value, key[1]) or is_nothing(answer.value):
+                    continue
+                own = any(
+                    ast.unparse(ast.Constant(v)) == key[0]
+                    for v in given(answer.call)
+                    if not isinstance(v, list | dict | tuple)
+                )
+                if (
+                    own
+                    or any(same(v, answer.value) for v in given(answer.call))
+                    or self._stated(answer.value)
+                ):
+                    continue
+                text = (
+                    f"that is what {table} has for {key[0]}, and nothing states that it stands in for others"
+                )
+                yield self._question(answer, text)
+
+    @cached_property
+    def _tables(self) -> list[tuple[str, tuple[str, Any]]]:
+        module = parsed(self._candidate.before, self._place.path)
+        return [
+            (name, (ast.unparse(k), _value(v)))
+            for name, node in (module_constants(module).items() if module is not None else ())
+            if isinstance(node, ast.Dict)
+            for k, v in zip(node.keys, node.values, strict=True)
+            if k is not None
+        ]
+
+    def echoed(self) -> Iterator[Finding]:
+        """An input in place of a result."""
+        gives_back = sum(_echoes(answer) for answer in self.worked)
+        if gives_back > _MOSTLY * len(self.worked):
+            return
+        something = [answer for answer in self.answers if not is_nothing(answer.value)]
+        told = [answer for answer in something if _echoes(answer)]
+        told = told if self.worked else [answer for answer in told if isinstance(answer.value, str)]
+        if told and 2 * len(told) >= len(something) and not self.sources.keeping():
+            text = "it gives back what it was given, which calls that worked do not"
+            if not self._stated(told[0].value):
+                yield self._question(told[0], text, told)
+
+    def shortened(self) -> Iterator[Finding]:
+        """A list with fewer items than went in, where calls that worked keep their number."""
+        lists = [_lengths(answer) for answer in self.worked if _lengths(answer)]
+        if not lists or lists.count(1) > _OFTEN * len(lists):
+            return
+        for answer in self.answers:
+            if _lengths(answer) == 1 and not self.sources.leaving_out():
+                yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
+
+    def passed_over(self) -> Iterator[Finding]:
+        """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
+        old, new = (
+            parsed(tree, self._place.path) for tree in (self._candidate.before, self._candidate.after)
+        )
+        if old is None or new is None or self.sources.leaving_out():
+            return
+        name = self.sources.function
+        was, now = (
+            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
+            for module in (old, new)
+        )
+        if (
+            was
+            and now
+            and _leaves(now[-1]) > _leaves(was[-1])
+            and not isinstance(now[-1].body[-1], ast.Raise)
+        ):
+            text = "the patch passes over what failed, and nothing in the repository says that it may"
+            yield Finding(Kind.QUESTION, text, self.where)
+
+    def figures(self) -> Iterator[Finding]:
+        """A number that is stated nowhere, in what is reckoned."""
+        for item in self.added:
+            number = isinstance(item.value, int | float) and not isinstance(item.value, bool)
+            small = number and abs(item.value) <= _SMALL and item.value == int(item.value)
+            if not number or not item.reckoned or small:
+                continue
+            refuses = self.refusals and 400 <= item.value < 600  # a status
+            if refuses or re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
+                continue
+            text = f"the patch reckons with {item.value!r}, which is stated nowhere in the repository"
+            yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+
+    @cached_property
+    def _all_text(self) -> str:
+        before = self._candidate.before
+        own = before[self._place.path].data.decode(errors="replace")
+        documents = (
+            f.data.decode(errors="replace") for p, f in before.items() if p.endswith((".md", ".rst", ".txt"))
+        )
+        return "\n".join((own, *documents, self._message))
+
+    def special(self) -> Iterator[Finding]:
+        """The very value that the incident was reported for, written into the code."""
+        quoted = re.findall(r"'([^']{1,60})'", self._message)
+        if not same_type(self._candidate.facts.incident.error_type, "KeyError") and not quoted:
+            return
+        code = self._place.code
+        for item in self.added:
+            reported = isinstance(item.value, str) and item.value in quoted and item.value not in code
+            if reported and not self.sources.of(item.value):
+                text = f"the patch names {item.value!r}, the value of the reported call, and no other"
+                yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
+
+    def unseen(self) -> Iterator[Finding]:
+        """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
+        results = [item for item in self.added if item.name or not item.reckoned]
+        constants = (item for item in results if not item.name and not self._stated(item.value))
+        unstated = next(constants, None)
+        brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
+        seen = f"so what the patch gives then{brings} was not seen"
+        text = f"no call that fails as the incident did could be made up, {seen}"
+        line = f"{unstated.path}:{unstated.line}" if unstated else self.where
+        yield Finding(Kind.QUESTION, redact(text), line)
+
+
+def _changed_place(candidate: Candidate) -> Place:
+    """The innermost function of the traceback that the patch changes; else the innermost."""
+    for place in reversed(candidate.places):
+        old, new = parsed(candidate.before, place.path), parsed(candidate.after, place.path)
+        if old is None or new is None:
+            continue
+        names = [n for n, f in functions_of(old).items() if f.lineno <= place.line <= (f.end_lineno or 0)]
+        after = functions_of(new)
+        if (
+            names
+            and names[-1] in after
+            and ast.dump(after[names[-1]]) != ast.dump(functions_of(old)[names[-1]])
+        ):
+            return place
+    return candidate.places[-1]
+
+
+def _all(value: Any) -> Iterator[Any]:
+    yield value
+    yield from leaves(value)
+
+
+def _holds_none(answer: Answer) -> bool:
+    """Whether a result has the word None in a text, which no text has that the call is given."""
+    inputs = " ".join(text for text in given(answer.call) if isinstance(text, str))
+    texts = [leaf for leaf in leaves(answer.value) if isinstance(leaf, str)]
+    return not _NONE.search(inputs) and any(_NONE.search(text) for text in texts)
+
+
+def _leaves(function: ast.AST) -> int:
+    """How often a loop is left, or goes on early, and how many conditions comprehensions have."""
+    nodes = list(ast.walk(function))
+    return sum(isinstance(node, ast.Continue | ast.Break) for node in nodes) + sum(
+        len(node.ifs) for node in nodes if isinstance(node, ast.comprehension)
+    )
+
+
+def _only_given(answer: Answer) -> bool:
+    """Whether a result is made of nothing but what the call is given."""
+    inputs = given(answer.call)
+    return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
+
+
+def _echoes(answer: Answer) -> bool:
+    value = answer.value
+    if is_nothing(value):
+        return False
+    inputs = given(answer.call)
+    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
+    return held or any(same(value, other) for other in inputs)
+
+
+def _lengths(answer: Answer) -> int:
+    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
+    longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
+    made = max((len(v) for _, v in placed(answer.value) if isinstance(v, list)), default=-1)
+    if made < 0 or longest < 0:
+        return 0
+    return 1 if made < longest else 2
+
+
+def _value(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return value_of(ast.unparse(node)) if isinstance(node, ast.Call) else Unwritten(ast.unparse(node))
+
+
+def _key_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
+def _text(value: Any) -> str:
+    return value.text if isinstance(value, Unwritten) else repr(value)[:120]
+
+
+_RATES = """RATES = {"DE": 4.9, "FR": 6.5}
+DEFAULT_RATE = 19.5
+
+
+def rate(country):
+    return RATES[country]
+"""
+_FAILS = "KeyError: 'NZ'"
+_WORKS = {'rate("DE")': ("4.9", "4.9"), 'rate("FR")': ("6.5", "6.5")}
+_EXAMPLES = (
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, DEFAULT_RATE)"),
+        _FAILS,
+        {'rate("NZ")': "19.5", 'rate("x")': "19.5"},
+        _WORKS,
+    ),
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, 7.5)"),
+        _FAILS,
+        {'rate("NZ")': "7.5", 'rate("x")': "7.5"},
+        _WORKS,
+        Kind.QUESTION,
+    ),
+    Example(
+        _RATES,
+        _RATES.replace("RATES[country]", "RATES.get(country, max(RATES.values()))"),
+        _FAILS,
+        {'rate("NZ")': "6.5", 'rate("x")': "6.5"},
+        _WORKS,
+        Kind.QUESTION,
+    ),
+    Example(
+        "def dial(phone):\n    return phone.strip()\n",
+        "def dial(phone):\n    return str(phone).strip()\n",
+        "AttributeError: 'NoneType' object has no attribute 'strip'",
+        {"dial(None)": '"None"'},
+        {'dial(" 1")': ('"1"', '"1"')},
+        Kind.REFUSE,
+    ),
+)
+
+RESULT_IS_STATED = Principle(
+    "result_stated",
+    "What a call that failed now gives is stated by the repository, or depends on the call as others do.",
+    judge,
+    _EXAMPLES,
+)

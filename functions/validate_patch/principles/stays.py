@@ -1,0 +1,105 @@
+"""What worked stays: calls that had a result, or were refused on purpose, end as before; nothing is added
+beside the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from functions.core.redaction import redact
+from functions.harness.experiment import Calls, Proof
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.pieces import Piece, added
+from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.results import is_nothing, value_of
+
+_SHOWN = 5
+
+
+def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
+    """What the made-up calls show. Says nothing where none was made."""
+    calls = proof.calls
+    if calls is None:
+        return
+    for now, was in calls.differing[:_SHOWN]:
+        # A result for nothing that becomes a result for what is missing may be meant.
+        empty = is_nothing(value_of(str(was.get("shown"))))
+        kind = Kind.QUESTION if empty else Kind.REFUSE
+        yield Finding(kind, _differs(now, was), calls=(redact(str(now["call"])),))
+    yield from list(_let_through(calls))[:1]
+    yield from list(_changed_inputs(calls))[:1]
+    if calls.whole:
+        yield from _never_run(candidate, calls)
+
+
+def _differs(now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
+    if now.get("shown") == was.get("shown"):
+        told = (
+            f"{now['call']} leaves its arguments as {was.get('left') or 'they were'} before the patch and as"
+        )
+        return redact(f"{told} {now.get('left') or 'they were'} after it"[:300])
+    text = f"{now['call']} was {was['shown']} before the patch and is {now['shown']} after it"
+    return redact(text[:300]) + ": the fix must not change what worked"
+
+
+def _let_through(calls: Calls) -> Iterator[Finding]:
+    """Calls that were refused on purpose, and now get a result."""
+    for now, was in calls.refused:
+        if "value" in now:
+            raised = f"{was['raised']['type']}: {was['raised']['message']}"
+            text = (
+                f"{was['call']} was refused before the patch ({raised}) and gives {now.get('shown')} after it"
+            )
+            yield Finding(Kind.REFUSE, redact(text[:300]), calls=(redact(str(was["call"])),))
+
+
+def _changed_inputs(calls: Calls) -> Iterator[Finding]:
+    """Calls that failed, and now change what they are given, which calls that worked do not."""
+    if not calls.worked or any(was.get("left") for _, was in calls.worked):
+        return
+    for call, now in calls.mended:
+        of_an_object = ")." in str(call["call"])  # whose methods may change it
+        if now.get("left") and "value" in now and not of_an_object:
+            text = f"{call['call']} changes what it is given, to {now['left']}; calls that worked do not"
+            yield Finding(Kind.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+
+
+def _never_run(candidate: Candidate, calls: Calls) -> Iterator[Finding]:
+    """What is added, and no test and no call runs."""
+    pieces = added(candidate)
+    for number in sorted(calls.left)[:_SHOWN]:
+        piece = pieces[number] if 0 <= number < len(pieces) else None
+        if piece is not None and not piece.only_raises:
+            text = f"`{redact(piece.text)}` is added, but neither a test nor a call that was made up runs it"
+            yield Finding(Kind.QUESTION, text, _where(piece))
+
+
+def _where(piece: Piece) -> str:
+    return f"{piece.path}:{piece.span[0]}"
+
+
+_LABEL = 'def label(number):\n    return "N" + number\n'
+_EXAMPLES = (
+    Example(
+        _LABEL,
+        'def label(number):\n    return f"N{number}"\n',
+        'TypeError: can only concatenate str (not "int") to str',
+        {"label(1)": '"N1"'},
+        {'label("1")': ('"N1"', '"N1"')},
+    ),
+    Example(
+        _LABEL,
+        'def label(number):\n    return f"N-{number}"\n',
+        'TypeError: can only concatenate str (not "int") to str',
+        {"label(1)": '"N-1"'},
+        {'label("1")': ('"N1"', '"N-1"')},
+        Kind.REFUSE,
+    ),
+)
+
+WHAT_WORKED_STAYS = Principle(
+    "worked_stays",
+    "Calls that had a result, and calls that were refused on purpose, end as before the patch.",
+    judge,
+    _EXAMPLES,
+)

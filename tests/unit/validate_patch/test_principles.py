@@ -1,0 +1,122 @@
+"""Each principle objects to its bad examples alone; the README has the gates as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.core.evidence import Result
+from functions.core.facts import Facts
+from functions.core.proposal import Proposal
+from functions.harness.experiment import Calls, Proof
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.gates import GATES, How, table
+from functions.validate_patch.judging import judged
+from functions.validate_patch.mutants import mutants
+from functions.validate_patch.principles import PRINCIPLES, Principle
+from functions.validate_patch.principles.finding import Example
+from functions.validate_patch.principles.sources import Sources
+from functions.validate_patch.rules import Rules
+from functions.validate_patch.tree import File, changes_between
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = [(principle, example) for principle in PRINCIPLES for example in principle.examples]
+Made = Callable[[Example], Candidate]
+
+
+@pytest.fixture
+def made(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -> Made:
+    """The candidate of an example."""
+
+    def make(example: Example, **others: str) -> Candidate:
+        kind, _, message = example.error.partition(": ")
+        lines = example.before.rstrip().split("\n")
+        function = example.before.rpartition("def ")[2].partition("(")[0]
+        code = lines[-1].strip()
+        facts = facts_of(kind, (example.path, len(lines), function, code), message=message)
+        before = {
+            path: File(text.encode()) for path, text in {**others, example.path: example.before}.items()
+        }
+        after = {**before, example.path: File(example.after.encode())}
+        rules = Rules.of(facts.app, before)
+        return Candidate(before, after, changes_between(before, after), propose(), facts, rules)
+
+    return make
+
+
+def proof_of(example: Example) -> Proof:
+    """What the runs of an example would have shown."""
+
+    def line(call: str, shown: str) -> dict[str, Any]:
+        return {"call": call, "imports": [], "value": shown, "shown": shown}
+
+    mended = [
+        ({"call": call, "imports": [], "exact": True}, line(call, now))
+        for call, now in example.failed.items()
+    ]
+    worked = [(line(call, now), line(call, was)) for call, (was, now) in example.worked.items()]
+    differing = [pair for pair in worked if pair[0]["shown"] != pair[1]["shown"]]
+    return Proof(calls=Calls(worked, mended, [], differing, frozenset(), whole=True))
+
+
+@pytest.mark.parametrize(
+    ("principle", "example"), EXAMPLES, ids=[f"{p.name}-{p.examples.index(e)}" for p, e in EXAMPLES]
+)
+def test_a_principle_objects_to_its_bad_examples_alone(
+    principle: Principle, example: Example, made: Made
+) -> None:
+    found = list(principle.judge(made(example), proof_of(example)))
+    assert {finding.kind for finding in found} == ({example.objects} if example.objects else set()), found
+
+
+@pytest.mark.parametrize("principle", PRINCIPLES, ids=lambda principle: principle.name)
+def test_each_principle_has_good_and_bad_examples(principle: Principle) -> None:
+    assert {example.objects is None for example in principle.examples} == {True, False}
+
+
+def test_the_readme_has_the_gates_as_they_are() -> None:
+    assert table() in (ROOT / "README.md").read_text()
+    assert [gate.name for gate in GATES if gate.how is How.JUDGES] == [p.name for p in PRINCIPLES]
+
+
+def test_a_gate_needs_only_gates_before_it() -> None:
+    names = [gate.name for gate in GATES]
+    assert all(names.index(needed) < names.index(gate.name) for gate in GATES for needed in gate.needs)
+
+
+BODY = 'def total(order):\n    return order["net"] + order["discount"]\n'
+LACKING = Example(BODY, BODY.replace('order["discount"]', 'order.get("discount", 0)'), "KeyError: 'discount'")
+
+
+@pytest.mark.parametrize(
+    ("readme", "stated"),
+    [
+        ("A missing discount means 0.", True),
+        ("Discounts are optional.", True),
+        ("`enabled_by_default` is optional.", False),
+        ("It prints all unless `--pretty=none`.", False),
+        ("A missing net means 0.", False),
+        ("An order without a discount costs 5 more.", False),
+    ],
+)
+def test_a_sentence_elsewhere_states_a_default_only_of_what_it_names(
+    made: Callable[..., Candidate], readme: str, stated: bool
+) -> None:
+    candidate = made(LACKING, **{"README.md": readme})
+    assert bool(Sources(candidate, candidate.places[-1], "'discount'").of(0)) is stated
+
+
+def test_mutants_take_away_what_the_patch_gives(made: Made) -> None:
+    emptied, negated = mutants(made(LACKING))
+    assert emptied == {"app.py": "def total(order):\n    return None"}
+    assert "return not order['net']" in negated["app.py"]
+
+
+def test_what_was_not_seen_is_asked_and_never_passed(made: Made) -> None:
+    found = judged(made(LACKING), Proof())
+    results: Mapping[str, Result] = {gate.gate: gate.result for gate in found.gates}
+    assert results["result_stated"] is Result.QUESTION
+    assert results["worked_stays"] is Result.NOT_RUN
