@@ -11,6 +11,7 @@ from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approvals import Approvals
 from functions.core.edge import step
+from functions.core.forge.installation import token_of
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.proposal import Proposal
@@ -42,5 +43,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     incident = incidents.get(heal.incident_id)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
-    remote = Remote.of(app, registry.credentials(app))
+    remote = Remote.of(app, token_of(registry, app))
     return commit(remote, patch, approved, incident.branch_name, message).to_json()

@@ -9,7 +9,6 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from functions.core.app import App
 from functions.core.errors import AppInvalid, AppNotRegistered, PermanentError
-from functions.core.forge.installation import Installation
 
 # For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
 _MAX_AGE_SECONDS = 60
@@ -80,11 +79,9 @@ class Registry:
         return found
 
     def credentials(self, app: App) -> str:
-        """A token for the app's forge; "" for an app without credentials. One that a GitHub App gives is good
-        for an hour.
+        """What is kept to speak to the app's forge by; "" for an app without credentials.
 
-        Raises PermanentError if what is kept is gone, or is for another host than the entry says now; and
-        what `Installation.token` raises.
+        Raises PermanentError if it is gone, or is for another host than the entry says now.
         """
         if not app.credentials:
             return ""
@@ -95,9 +92,7 @@ class Registry:
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
                 "check that the parameter exists below the registry's credentials path"
             ) from error
-        kept = unbound(value, app)
-        installation = Installation.from_text(kept)
-        return installation.token(app) if installation else kept
+        return unbound(value, app)
 
     def _parse(self, name: str, text: str) -> App:
         try:

@@ -9,6 +9,7 @@ import boto3
 from functions.core.edge import step
 from functions.core.evidence import Evidence
 from functions.core.forge.connect import connect
+from functions.core.forge.installation import token_of
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.inert import inert_line
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     )
     return to_state(
         open_pull_request(
-            connect(app, registry.credentials(app)),
+            connect(app, token_of(registry, app)),
             app,
             Approved(event["commit"]["branch"], event["commit"]["sha"], decision["base_sha"]),
             title=inert_line(proposal.title) or "Fix a crash",

@@ -10,6 +10,7 @@ from functions.core.artifacts import Artifacts
 from functions.core.deployed import told_by_function
 from functions.core.facts import Facts
 from functions.core.forge.connect import connect
+from functions.core.forge.installation import token_of
 from functions.core.heal import Heal
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
@@ -48,7 +49,7 @@ def fetch_for(
     if done is None:
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
-        token = registry.credentials(app)
+        token = token_of(registry, app)
         source = fetch_source(
             app,
             Remote.of(app, token),

@@ -14,7 +14,8 @@ from functions.core.dependencies import Dependencies, archive_key
 from functions.core.lifetimes import REUSE_DAYS
 from functions.core.python import Python
 from functions.core.redaction import redact
-from functions.install_dependencies.install import NotInstalled, check_places, install, target
+from functions.install_dependencies.install import check_places, install, target
+from functions.install_dependencies.installer import NotInstalled
 from functions.install_dependencies.wanted import Wanted, wanted
 
 

@@ -12,6 +12,7 @@ from functions.core.app import App
 from functions.core.edge import step
 from functions.core.errors import ForgeUnavailable
 from functions.core.forge.connect import connect
+from functions.core.forge.installation import token_of
 from functions.core.incidents import Incidents
 from functions.core.registry import Registry
 from functions.core.settings import Settings
@@ -34,7 +35,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     registry = Registry(settings.require("registry_path"))
 
     def forge_of(app: App) -> Forge:
-        return connect(app, registry.credentials(app))
+        return connect(app, token_of(registry, app))
 
     service = RunningService(boto3.client("lambda"), boto3.client("logs"))
     tracked = track(registry.apps(), incidents, forge_of, service, datetime.now(UTC))

@@ -12,6 +12,7 @@ from typing import Any
 from functions.core.app import App
 from functions.core.approvers import with_links
 from functions.core.errors import AppInvalid, PermanentError
+from functions.core.forge.installation import token_of
 from functions.core.names import function_name
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
@@ -161,7 +162,7 @@ class SeenApp:
     @cached_property
     def token(self) -> str:
         """The app's token; "" without one. Raises PermanentError for one that cannot be used."""
-        return self.target.registry.credentials(self.app)
+        return token_of(self.target.registry, self.app)
 
     @property
     def token_problem(self) -> str:

@@ -19,12 +19,12 @@ from pathlib import Path
 from functions.core.redaction import redact
 from functions.install_dependencies.install import (
     Installed,
-    NotInstalled,
     check_places,
     install,
     installer_environment,
     target,
 )
+from functions.install_dependencies.installer import NotInstalled
 from functions.install_dependencies.wanted import Wanted, wanted
 
 _KEPT = 20

@@ -15,6 +15,7 @@ from functions.core.errors import ForgeAccessDenied, ForgeUnavailable
 
 if TYPE_CHECKING:
     from functions.core.app import App
+    from functions.core.registry import Registry
 
 PERMISSIONS = {"contents": "write", "pull_requests": "write"}
 _TIMEOUT_SECONDS = 20
@@ -39,7 +40,7 @@ class Installation:
         """One text, to be kept as a secret."""
         return f"app={self.app_id} installation={self.installation_id}\n{self.private_key.strip()}\n"
 
-    def token(self, app: App) -> str:
+    def mint(self, app: App) -> str:
         """A new token for the app's repository. Raises ForgeAccessDenied or ForgeUnavailable."""
         import requests
         from github import Auth
@@ -75,3 +76,12 @@ class Installation:
                 " not revoked, then redrive"
             )
         return str(answer.json()["token"])
+
+
+def token_of(registry: Registry, app: App) -> str:
+    """A token for the app's forge: the one that is kept, or one that its GitHub App gives; "" for an app
+    without credentials. Raises what `Registry.credentials` and `Installation.mint` do.
+    """
+    kept = registry.credentials(app)
+    installation = Installation.from_text(kept)
+    return installation.mint(app) if installation else kept

@@ -23,7 +23,7 @@ class RegisteredApp:
             claims = jwt.decode(proof, self.public_key, algorithms=["RS256"], issuer=str(self.app_id))
         except jwt.InvalidTokenError:
             return False
-        return claims["exp"] - claims["iat"] <= 600
+        return int(claims["exp"]) - int(claims["iat"]) <= 600
 
 
 class Caller(Enum):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from functions.core.errors import ForgeAccessDenied, ForgeUnavailable
 from functions.core.forge.connect import connect
-from functions.core.forge.installation import Installation
+from functions.core.forge.installation import Installation, token_of
 from functions.core.registry import Registry, bound
 from infra.local.forge import Outage
 from infra.local.forge.access import RegisteredApp
@@ -57,7 +57,7 @@ def test_the_registry_hands_out_a_token_that_the_forge_takes(installed: Hosted, 
     app = installed.app
     value = bound(INSTALLATION.to_text(), app)
     boto3.client("ssm").put_parameter(Name=app.credentials_parameter, Value=value, Type="SecureString")
-    token = Registry("/self-heal/apps", SSMProvider()).credentials(app)
+    token = token_of(Registry("/self-heal/apps", SSMProvider()), app)
     assert PRIVATE.splitlines()[1] not in token
     assert connect(app, token).compare("main", "main").ahead == 0
 
@@ -67,12 +67,12 @@ def test_the_registry_hands_out_a_token_that_the_forge_takes(installed: Hosted, 
 )
 def test_another_app_s_proof_is_refused_and_named(installed: Hosted, wrong: Installation) -> None:
     with pytest.raises(ForgeAccessDenied, match=f"App {wrong.app_id}, installation {wrong.installation_id}"):
-        wrong.token(installed.app)
+        wrong.mint(installed.app)
 
 
 def test_a_key_that_is_none_is_said_with_what_to_do(installed: Hosted) -> None:
     with pytest.raises(ForgeAccessDenied, match="--github-app 7:42 --token-file"):
-        Installation(7, 42, "-----BEGIN RSA PRIVATE KEY-----\nnonsense\n-----END RSA PRIVATE KEY-----").token(
+        Installation(7, 42, "-----BEGIN RSA PRIVATE KEY-----\nnonsense\n-----END RSA PRIVATE KEY-----").mint(
             installed.app
         )
 
@@ -80,13 +80,13 @@ def test_a_key_that_is_none_is_said_with_what_to_do(installed: Hosted) -> None:
 def test_a_repository_that_it_is_not_installed_for_is_named(installed: Hosted) -> None:
     elsewhere = replace(installed.app, repository=f"{installed.forge.url}/shop/payroll.git")
     with pytest.raises(ForgeAccessDenied, match="no token for shop/payroll"):
-        INSTALLATION.token(elsewhere)
+        INSTALLATION.mint(elsewhere)
 
 
 def test_a_forge_in_trouble_is_worth_a_retry(installed: Hosted) -> None:
     installed.forge.outage = Outage(503)
     with pytest.raises(ForgeUnavailable, match="503"):
-        INSTALLATION.token(installed.app)
+        INSTALLATION.mint(installed.app)
     installed.forge.stop()
     with pytest.raises(ForgeUnavailable, match="not reachable"):
-        INSTALLATION.token(installed.app)
+        INSTALLATION.mint(installed.app)
