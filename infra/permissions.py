@@ -137,9 +137,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"],
             )
         ],
-        # An environment holds secrets, so only one of ours has this; any function may be registered without a
-        # change of the stack. The runtime and the environment are told by the same call, so no condition can
-        # ask for the tag without which that one leaves the environment alone.
+        # An environment holds secrets, so two of ours alone have this; any function may be registered without
+        # a change of the stack. The runtime and the environment are told by the same call, so no condition
+        # can ask for the tag without which these leave the environment alone.
         May.READ_FUNCTIONS: [
             (
                 ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],

@@ -43,8 +43,8 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        self.next_action = {ErrorClass(kind): row["next"] for kind, row in data["class"].items()}
-        self.meaning = {ErrorClass(kind): row.get("means", "") for kind, row in data["class"].items()}
+        self.next_action = {ErrorClass(kind): str(row["next"]) for kind, row in data["class"].items()}
+        self.meaning = {ErrorClass(kind): str(row.get("means", "")) for kind, row in data["class"].items()}
         self.aws = [(code, kind) for kind, words in _by_class(data["aws"]) for code in words.split()]
         self.codes = {
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}

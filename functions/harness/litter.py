@@ -8,18 +8,25 @@ import os
 import shutil
 from pathlib import Path
 
+_SHARED = Path("/dev/shm")  # noqa: S108 - what all may write, and so what is looked at
 _IPC_RMID = 0
 """<linux/ipc.h>"""
 _KINDS = {"shm": "shmctl", "msg": "msgctl", "sem": "semctl"}
 
 
 class Litter:
-    """Remembers what is there, and removes what came since: files in `folders`, and System V IPC objects."""
+    """Remembers what is there, and removes what came since: files in `temporary`, and where nobody else works
+    on this machine, shared memory and System V IPC objects, too.
 
-    def __init__(self, *folders: Path) -> None:
-        self._folders = [folder for folder in folders if folder.is_dir()]
+    Whoever has a folder of its own for temporary files shares the machine: what comes elsewhere may be
+    somebody else's.
+    """
+
+    def __init__(self, temporary: Path, alone: bool) -> None:
+        self._alone = alone
+        self._folders = [folder for folder in (temporary, *((_SHARED,) if alone else ())) if folder.is_dir()]
         self._files = self._found()
-        self._objects = _objects()
+        self._objects = _objects() if alone else set()
 
     def keep(self, folder: Path) -> None:
         """The driver's own: this folder, and what is in it now."""
@@ -34,7 +41,7 @@ class Litter:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink()
-        for kind, number in _objects() - self._objects:
+        for kind, number in (_objects() if self._alone else set()) - self._objects:
             _remove(kind, number)
 
     def _found(self) -> set[Path]:

@@ -101,10 +101,9 @@ class _Work:
             if _name(line) in self.kept.excluded:
                 self.lost.append(f"{_said(line)} is not installed: there is no wheel of it that fits")
         requirements = [line for line in requirements if _name(line) not in self.kept.excluded]
-        if not self.in_time():
-            self.lost += [
-                f"{_said(line)} is not installed: no time was left to find what fits" for line in requirements
-            ]
+        if requirements and not self.in_time():
+            late = "is not installed: no time was left to find what fits"
+            self.lost += [f"{_said(line)} {late}" for line in requirements]
             requirements = []
         if not requirements:
             return

@@ -53,8 +53,8 @@ def check(candidate: Candidate) -> Checked:
     if not changes:
         return Checked()
     if deep := [(change, problem) for change in changes if (problem := _too_deep(change.after))]:
-        new = tuple(f"{change.path}: {problem}" for change, problem in deep if not _too_deep(change.before))
-        return Checked(new, tuple(f"{change.path}: {problem}" for change, problem in deep))
+        by_patch = tuple(f"{c.path}: {problem}" for c, problem in deep if not _too_deep(c.before))
+        return Checked(by_patch, tuple(f"{c.path}: {problem}" for c, problem in deep))
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         trees = {"before": candidate.before, "after": candidate.after}
         paths = [change.path for change in changes]

@@ -14,7 +14,7 @@ from functions.core.approvals import Verdict
 from functions.core.decisions import Decision, Standing
 from functions.core.incident import Status
 from infra.cli.decide import decide, identity
-from infra.cli.look import read_history
+from infra.cli.history import read_history
 from infra.cli.report import gather
 from infra.cli.requeue import requeue_all
 from infra.policies import operator

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow by what it asks for, so that a contributor's quick run can do without."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "aws" in item.fixturenames:
+            item.add_marker("moto")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def models_are_read_once() -> Iterator[None]:
     """moto forgets boto3's session with each test, and each session reads the services' models anew: a

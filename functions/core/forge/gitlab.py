@@ -113,8 +113,15 @@ class GitLab:
     def _client(self) -> Any:
         from gitlab import Gitlab
 
-        # Retrying is the workflow's business, where it is visible. The library itself refuses redirects.
-        return Gitlab(
+        class AsksOnce(Gitlab):
+            """Retrying is the workflow's business, where it is visible: told to come later (429), the library
+            would sleep up to 102 seconds, or as long as the answer says."""
+
+            def http_request(self, *given: Any, **options: Any) -> Any:
+                return super().http_request(*given, **options | {"obey_rate_limit": False})
+
+        # The library itself refuses redirects.
+        return AsksOnce(
             self._app.forge_api.removesuffix(API_PATH),
             private_token=self._token or None,
             timeout=_TIMEOUT_SECONDS,

@@ -17,6 +17,12 @@ from typer.testing import CliRunner, Result
 from infra.cli.try_ import try_
 from infra.errors import UserError
 
+
+@pytest.fixture(autouse=True)
+def a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 SHOP = Path(__file__).parents[2] / "data" / "validate" / "shop"
 AVERAGE = 'return sum(order["amount"] for order in orders) / len(orders)'
 LOG = f"""\

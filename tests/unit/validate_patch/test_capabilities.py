@@ -12,7 +12,7 @@ import secrets
 import pytest
 
 from functions.core.evidence import Result
-from functions.harness.experiment import names_in
+from functions.harness.experiment import NotBelieved, names_in
 from functions.validate_patch import effects, order, told
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.leaks import warnings
@@ -119,7 +119,7 @@ def test_what_runs_newly_do_is_found(name: str) -> None:
     ran = LocalRunner().run(order.job_of(candidate, asked, nonce))
     try:
         result = effects.result(candidate, told.read(ran, nonce, asked, names_in(candidate.before)))
-    except told.NotBelieved:
+    except NotBelieved:
         assert name == "the report is written by its number"  # it broke the story, which is as good
         return
     if name in DONE:
