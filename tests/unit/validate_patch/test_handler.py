@@ -110,7 +110,7 @@ def test_a_question_goes_back_to_the_model_once_and_then_to_people(
     (question,) = first["questions"]
     assert question["principle"] == "result_stated"
     assert "gives 7.5 after the patch" in question["text"]
-    (finding,) = artifacts.get_json(HEAL.attempt_key("findings.json"))["findings"]
+    (finding,) = artifacts.get_json(HEAL.attempt_key("findings.json", 1))["findings"]
     assert finding.startswith("question: ")
     assert asked(1, 3)["verdict"] == "questioned", "a second run gives the same"
     second = asked(2, 3)
