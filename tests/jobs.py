@@ -23,7 +23,7 @@ def asked(**parts: Any) -> dict[str, Any]:
     return {
         "incident": INCIDENT, "tests": [], "times": 1, "seconds": 30.0, "search": search,
         "found": "test_found.py", "objection": "", "by_callers": False, "suite": None, "survey": search,
-        "changed": search,
+        "changed": search, "mutants": [], "known": {},
         "defined": {"app": ["rate", "total"]}, "pieces": [], "others": [], **parts,
     }  # fmt: skip
 
@@ -38,6 +38,7 @@ def command(
         "plain": None,
         "seconds": seconds,
         "left_out": [],
+        "fetched": [],
         "broken": dict(broken or {}),
     }
 
@@ -45,7 +46,7 @@ def command(
 def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:
     """The `suite` part: pytest, once on each tree."""
     task = {"kind": "pytest", "args": [*OPTIONS, *arguments]}
-    return {"task": task, "plain": None, "seconds": seconds, "left_out": []}
+    return {"task": task, "plain": None, "seconds": seconds, "left_out": [], "fetched": []}
 
 
 def tree(files: Mapping[str, str], links: Mapping[str, str] | None = None) -> bytes:

@@ -55,7 +55,7 @@ def judged(given: dict[str, Any], *outcomes: Outcome, cut: bool = False, pytest:
 REGRESSION = asked(incident=HAPPENED, tests=["test_shop.py"], times=2)
 SUITE = asked(suite=command("true"))
 SEARCHED = asked(incident=HAPPENED)
-CALLS = [ENDED] * 6
+CALLS = [ENDED] * 7
 
 
 def test_a_regression_test_runs_first_without_the_patch_and_has_the_patchs_file_there() -> None:
@@ -144,7 +144,7 @@ def test_what_does_not_reproduce_the_incident_is_no_proof(outcomes: list[Outcome
     assert proof.calls is None
 
 
-@pytest.mark.parametrize("left", range(10))
+@pytest.mark.parametrize("left", range(4 + len(CALLS)))
 def test_a_report_that_leaves_a_run_out_is_not_believed_unless_time_was_up(left: int) -> None:
     outcomes = [FAILED, FAILED, PASSED, PASSED, *CALLS][:left]
     with pytest.raises(NotBelieved, match="leaves out a run"):
