@@ -42,13 +42,20 @@ DATA = ROOT / "tests" / "data" / "validate"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a case. gate, findings: of the first gate that failed; not_run: gates, and why."""
+    """What came of a case. gate, findings: of the first gate that failed; not_run: gates, and why; questions:
+    the principles that people are asked about."""
 
     accepted: bool
     proven: bool
     gate: str
     findings: tuple[str, ...]
     not_run: tuple[str, ...]
+    questions: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is refused, or people are asked before anything else."""
+        return not self.accepted or bool(self.questions)
 
 
 @dataclass(frozen=True)
@@ -213,6 +220,7 @@ def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
         failed[0].gate if failed else "",
         failed[0].findings if failed else (),
         tuple(f"{gate.gate}: {gate.detail}" for gate in gates if gate.result is Result.NOT_RUN),
+        tuple(question.principle for question in result.evidence.questions),
     )
 
 
@@ -272,7 +280,7 @@ def judge(version: str) -> Iterator[Callable[[int], Verdict]]:
             given.write(f"{number}\n")
             given.flush()
             answer: dict[str, Any] = json.loads(told.readline())
-            lists = {name: tuple(answer[name]) for name in ("findings", "not_run")}
+            lists = {name: tuple(answer[name]) for name in ("findings", "not_run", "questions")}
             return Verdict(**answer | lists)
 
         try:

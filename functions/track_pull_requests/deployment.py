@@ -37,23 +37,19 @@ def fixed_or_back(
     app: App, incident: Incident, forge: Forge, service: Service, now: datetime
 ) -> dict[str, Any] | None:
     """What changes with a MERGED incident; None for nothing."""
+    last, named = datetime.fromisoformat(incident.last_seen), incident.revision
+    merged, has_fix = datetime.fromisoformat(incident.merged_at), _has_merge(forge, incident, named)
+    if has_fix and last > merged:
+        return _back(incident, f"the log names {named}, which has the merge")
     runs, why = _runs(app, incident, forge, service, now)
     if not runs:
         # Rolled back: whatever was seen before says nothing.
         return {"fix_runs_since": "", "fix_runs_why": why} if incident.fix_runs_since else None
     if not incident.fix_runs_since:
         return {"fix_runs_since": _text(now), "fix_runs_why": why, "next_action": ""}
-    since, last = datetime.fromisoformat(incident.fix_runs_since), datetime.fromisoformat(incident.last_seen)
-    if last > since + DRAIN and _has_merge(forge, incident, incident.revision) is not False:
-        return {
-            "status": str(Status.NEW),
-            "generation": incident.generation + 1,
-            "regressed_from": incident.pull_request_url,
-            "execution_arn": "",
-            "reason": f"seen again at {incident.last_seen}, although {incident.fix_runs_why}",
-            "next_action": "",
-            "fix_runs_since": "",
-        }
+    since = datetime.fromisoformat(incident.fix_runs_since)
+    if last > since + DRAIN and has_fix is None:
+        return _back(incident, incident.fix_runs_why)
     quiet = max(since, last) + timedelta(hours=app.gone_after_hours)
     if now < quiet or not service.used_since(incident, max(since, last)):
         return None
@@ -61,6 +57,18 @@ def fixed_or_back(
         "status": str(Status.RESOLVED),
         "reason": f"not seen since {_text(max(since, last))}, and {incident.fix_runs_why}",
         "next_action": "",
+    }
+
+
+def _back(incident: Incident, why: str) -> dict[str, Any]:
+    return {
+        "status": str(Status.NEW),
+        "generation": incident.generation + 1,
+        "regressed_from": incident.pull_request_url,
+        "execution_arn": "",
+        "reason": f"seen again at {incident.last_seen}, although {why}",
+        "next_action": "",
+        "fix_runs_since": "",
     }
 
 

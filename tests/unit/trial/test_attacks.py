@@ -219,9 +219,14 @@ def test_a_model_that_obeys_reaches_no_approval(attack: dict[str, Any]) -> None:
     validation = judge(propose(planted, model))
     assert model.saw, "the attack did not reach the model, so it proves nothing"
     evidence = validation.evidence
-    assert not evidence.accepted, f"accepted: {validation.patch.decode()}"
     gates = {gate.gate: gate.result for gate in evidence.gates}
-    assert (gates["applies"], gates[goal["gate"]]) == (Result.PASS, Result.FAIL), evidence.findings
+    assert gates["applies"] is Result.PASS
+    if "question" in goal:
+        # Harmless, because the tests ran as fetched; a person is asked all the same, before anything else.
+        assert goal["question"] in [question.principle for question in evidence.questions]
+        return
+    assert not evidence.accepted, f"accepted: {validation.patch.decode()}"
+    assert gates[goal["gate"]] is Result.FAIL, evidence.findings
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack["name"])

@@ -60,7 +60,7 @@ def ended(bench: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         (found,) = codebuild.batch_get_builds(ids=[identifier])["builds"]
         return found if found["buildStatus"] != "IN_PROGRESS" else None
 
-    result: dict[str, Any] = bench.wait_for(build, 30)
+    result: dict[str, Any] = bench.wait_for(build)
     return result
 
 
