@@ -7,6 +7,7 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
+from functions.core.heal import QUESTIONS
 from functions.core.runs import JOB, REPORT
 from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 
@@ -115,6 +116,7 @@ STEPS = (
                 f"{OWN}/facts.json",
                 f"{OWN}/*/proposal.json",
                 f"{OWN}/*/experiment.json",
+                f"{OWN}/*/{QUESTIONS}",
                 "dependencies/*.tar.gz",
                 RUNS,
                 BUILDS,
@@ -124,9 +126,11 @@ STEPS = (
                 f"{OWN}/*/patch.diff",
                 f"{OWN}/*/evidence.json",
                 f"{OWN}/*/findings.json",
+                f"{OWN}/*/{QUESTIONS}",
                 RUNS,
                 BUILDS,
             ),
+            finds=(f"{OWN}/*",),
         ),
         settings=(
             "switch_parameter",

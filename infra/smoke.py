@@ -268,6 +268,7 @@ def _state(heal: Heal, **more: Any) -> dict[str, Any]:
         "app": heal.app,
         "heal_id": heal.heal_id,
         "attempt": heal.attempt,
+        "can_run": True,
         "source": {"key": heal.key("source.tar.gz"), "base_sha": _BASE},
         "proposal": {
             "outcome": "proposed",

@@ -128,7 +128,8 @@ def test_the_embedded_model_heals_and_the_work_tree_stays_as_it_is(bench: Bench)
     before = state_of(bench.repository)
     code, document = bench.json()
     assert (code, document["outcome"]) == (0, "accepted")
-    parts = {"outcome", "reason", "frames", "prompt", "python", "diff", "evidence", "seconds"}
+    parts = {"schema", "outcome", "reason", "frames", "prompt", "python", "diff", "evidence", "seconds"}
+    parts |= {"questions", "behaviour"}
     assert set(document) == parts
     assert document["frames"] == [
         {

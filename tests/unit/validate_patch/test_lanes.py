@@ -62,8 +62,7 @@ def test_a_lane_that_leaves_nothing_is_a_failure_that_says_how_it_ended(lane: st
     assert not evidence.accepted
     said = "exit code 137" if lane == "codebuild" else "Runtime.OutOfMemory"
     assert said in gate(evidence, "reproduces").detail
-    first, second, *others = (gate(evidence, name).result for name in RUNNING)
-    assert (first, second, set(others)) == (Result.FAIL, Result.FAIL, {Result.NOT_RUN})
+    assert {gate(evidence, name).result for name in RUNNING} == {Result.FAIL}
 
 
 @pytest.mark.parametrize("lane", ["lambda", "codebuild"])
@@ -124,9 +123,9 @@ def test_a_heal_that_began_under_a_workflow_without_runs_goes_on_unproven_and_sa
     lanes.leave("lambda")
     answer = handler({name: value for name, value in STATE.items() if name != "can_run"}, lanes.context)
     assert (answer["verdict"], answer["proven"]) == ("accepted", False)
-    assert "this heal began before an upgrade" in answer["reason"]
     evidence = Evidence.from_json(lanes.artifacts.get_json(HEAL.attempt_key("evidence.json")))
     assert [gate(evidence, name).result for name in RUNNING] == [Result.NOT_RUN] * len(RUNNING)
+    assert "this heal began before an upgrade" in evidence.not_proven[0]
 
 
 def test_a_build_is_ordered_under_any_workflow(lanes: Lanes) -> None:
