@@ -103,7 +103,7 @@ up: $(READY) ## Start the embedded run and leave it running
 down: $(READY) ## End exactly what `make up` started
 	@$(BIN)/selfheal down
 
-bench: $(READY) ## Print the benchmarks' figures
+bench: $(READY) $(ASL)/.ready ## Print the benchmarks' figures
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
