@@ -159,6 +159,13 @@ def _above(out: list[Line], start: int) -> int | None:
     return None
 
 
+def _goes_on_behind(text: str, airy: bool, after_frame: bool) -> bool:
+    """Whether a stack goes on with this line behind blank ones. airy: it has had blank lines before."""
+    if _FRAME.match(text):
+        return True
+    return airy and (after_frame or text.startswith("  ") or _is_exception(text))
+
+
 def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -> int:
     """Copy a stack's lines, indented as by the interpreter; returns the index of the first line behind it.
 
@@ -173,15 +180,9 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
             break
         if not text:
             following = _next_text(lines, index)
-            if following is None:
+            if following is None or not _goes_on_behind(lines[following][1], airy, after_frame):
                 break
-            behind = lines[following][1]
-            is_frame = _FRAME.match(behind) is not None
-            if not is_frame and not (
-                airy and (after_frame or behind.startswith("  ") or _is_exception(behind))
-            ):
-                break
-            airy = airy or is_frame
+            airy = airy or _FRAME.match(lines[following][1]) is not None
             index = following
             continue
         if (frame := _FRAME.match(line)) is not None:
