@@ -1,1 +1,1 @@
-"""The edge to AWS that handlers share: settings, telemetry, addresses in the console, the handlers' wrapper."""
+"""The edge to AWS that handlers share: settings, telemetry, console addresses, the handlers' wrapper."""
