@@ -27,7 +27,7 @@ _DEPTH = 3
 
 
 @dataclass(frozen=True)
-class SearchTarget:
+class Callee:
     """A function, or a method of a class, at module level."""
 
     path: str
@@ -132,7 +132,7 @@ class Classes:
             return _TYPES[head]
         return shape.example() if shape is not None else "x"
 
-    def constructors(self, target: SearchTarget) -> list[Value]:
+    def constructors(self, target: Callee) -> list[Value]:
         """How to make the object that a method is called on."""
         return [] if target.owner is None else [self.example(target.owner.name)]
 
@@ -151,7 +151,7 @@ def _constructor(node: ast.ClassDef, *, whole: bool = False) -> list[ast.arg]:
     """
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            target = SearchTarget("", statement, node)
+            target = Callee("", statement, node)
             return target.parameters() if whole else target.required()
     return [
         ast.arg(arg=s.target.id, annotation=s.annotation)
@@ -166,7 +166,7 @@ def module_name(path: str) -> str:
     return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[SearchTarget]:
+def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Callee]:
     """Callable functions of the traceback, innermost first; nested ones are reached through their callers."""
     seen = set()
     for place in reversed(places):
@@ -179,7 +179,7 @@ def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[SearchTarge
                 )
                 if isinstance(inner, FUNCTIONS) and holds and (place["path"], inner.lineno) not in seen:
                     seen.add((place["path"], inner.lineno))
-                    yield SearchTarget(place["path"], inner, owner)
+                    yield Callee(place["path"], inner, owner)
 
 
 def classes_of(root: Path, paths: list[str]) -> Classes:
@@ -196,7 +196,7 @@ def classes_of(root: Path, paths: list[str]) -> Classes:
     return Classes(known)
 
 
-def shapes(target: SearchTarget, root: Path) -> dict[str, Shape]:
+def shapes(target: Callee, root: Path) -> dict[str, Shape]:
     """Parameter → shape, with what the functions of the same file read that it is handed on to."""
     module = ast.parse((root / target.path).read_bytes())
     functions = {node.name: node for node in module.body if isinstance(node, FUNCTIONS)}
