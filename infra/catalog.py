@@ -7,16 +7,15 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
-from functions.core.workflow.heal import QUESTIONS
-from functions.core.workflow.runs import JOB, REPORT
+from functions.core.workflow.artifacts import Artifact
 from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 _SHOWN = (
-    *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
-    *("prompt.json", "proposal.json", "review.json"),
+    *(Artifact.EVIDENCE, Artifact.FINDINGS, Artifact.OUTCOME, Artifact.PATCH),
+    *(Artifact.PROMPT, Artifact.PROPOSAL, Artifact.REVIEW),
 )
 """What the page shows of a heal."""
 
@@ -36,8 +35,8 @@ STEPS = (
         memory=1024,
         disk=2048,
         artifacts=ArtifactAccess(
-            reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
+            reads=(f"{OWN}/{Artifact.SOURCE_TOLD}",),
+            writes=(f"{OWN}/{Artifact.SOURCE}", f"{OWN}/{Artifact.SOURCE_TOLD}", f"{OWN}/{Artifact.CONTEXT}"),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -66,7 +65,7 @@ STEPS = (
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
         # Shared between heals: what is read from there is checked against its name.
         artifacts=ArtifactAccess(
-            reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
+            reads=(f"{OWN}/{Artifact.SOURCE}", f"{OWN}/{Artifact.CONTEXT}", "dependencies/*.json"),
             writes=("dependencies/*",),
             finds=("dependencies/*",),
         ),
@@ -81,12 +80,12 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
-                f"{OWN}/*/prompt.json",
-                f"{OWN}/*/answer.json",
-                f"{OWN}/*/proposal.json",
-                f"{OWN}/*/findings.json",
-                f"{OWN}/*/outcome.json",
-                f"{OWN}/refused.json",
+                f"{OWN}/*/{Artifact.PROMPT}",
+                f"{OWN}/*/{Artifact.ANSWER}",
+                f"{OWN}/*/{Artifact.PROPOSAL}",
+                f"{OWN}/*/{Artifact.FINDINGS}",
+                f"{OWN}/*/{Artifact.OUTCOME}",
+                f"{OWN}/{Artifact.REFUSED}",
             ),
             finds=(f"{OWN}/*",),
         ),
@@ -112,21 +111,21 @@ STEPS = (
         memory=2048,
         artifacts=ArtifactAccess(
             reads=(
-                f"{OWN}/source.tar.gz",
-                f"{OWN}/facts.json",
-                f"{OWN}/*/proposal.json",
-                f"{OWN}/*/experiment.json",
-                f"{OWN}/*/{QUESTIONS}",
+                f"{OWN}/{Artifact.SOURCE}",
+                f"{OWN}/{Artifact.CONTEXT}",
+                f"{OWN}/*/{Artifact.PROPOSAL}",
+                f"{OWN}/*/{Artifact.EXPERIMENT}",
+                f"{OWN}/*/{Artifact.QUESTIONS}",
                 "dependencies/*.tar.gz",
                 RUNS,
                 BUILDS,
             ),
             writes=(
-                f"{OWN}/*/experiment.json",
-                f"{OWN}/*/patch.diff",
-                f"{OWN}/*/evidence.json",
-                f"{OWN}/*/findings.json",
-                f"{OWN}/*/{QUESTIONS}",
+                f"{OWN}/*/{Artifact.EXPERIMENT}",
+                f"{OWN}/*/{Artifact.PATCH}",
+                f"{OWN}/*/{Artifact.EVIDENCE}",
+                f"{OWN}/*/{Artifact.FINDINGS}",
+                f"{OWN}/*/{Artifact.QUESTIONS}",
                 RUNS,
                 BUILDS,
             ),
@@ -148,7 +147,10 @@ STEPS = (
         memory=256,
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
-        artifacts=ArtifactAccess(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
+        artifacts=ArtifactAccess(
+            reads=(f"{RUNS}/{Artifact.JOB}", f"{RUNS}/{Artifact.REPORT}"),
+            writes=(f"{RUNS}/{Artifact.REPORT}",),
+        ),
         may=(
             May.READ_SWITCH,
             May.RUN_PATCHES,
@@ -161,10 +163,10 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
-                f"{OWN}/*/review.json",
-                f"{OWN}/*/review_answer.json",
-                f"{OWN}/*/findings.json",
-                f"{OWN}/refused.json",
+                f"{OWN}/*/{Artifact.REVIEW}",
+                f"{OWN}/*/{Artifact.REVIEW_ANSWER}",
+                f"{OWN}/*/{Artifact.FINDINGS}",
+                f"{OWN}/{Artifact.REFUSED}",
             ),
             finds=(f"{OWN}/*",),
         ),
@@ -202,7 +204,7 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/{Artifact.EVIDENCE}", f"{OWN}/*/{Artifact.PATCH}")),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
@@ -231,7 +233,7 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/*/{Artifact.PROPOSAL}")),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
@@ -246,7 +248,11 @@ STEPS = (
             "registry_path",
         ),
         artifacts=ArtifactAccess(
-            reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
+            reads=(
+                f"{OWN}/*/{Artifact.PROPOSAL}",
+                f"{OWN}/*/{Artifact.EVIDENCE}",
+                f"{OWN}/*/{Artifact.REVIEW}",
+            )
         ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
     ),
@@ -334,7 +340,9 @@ OTHERS = (
             "webhooks_path",
             "approval_url",
         ),
-        artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
+        artifacts=ArtifactAccess(
+            reads=("*/{Artifact.EVIDENCE}", "*/{Artifact.PATCH}", "*/{Artifact.PROPOSAL}")
+        ),
         may=(
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,

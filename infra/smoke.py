@@ -24,6 +24,7 @@ from functions.core.apps.app import App
 from functions.core.aws.names import PING, function_name
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.source import archive
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.errors import SelfHealError
 from functions.core.workflow.evidence import Evidence, Result
 from functions.core.workflow.heal import Heal
@@ -234,7 +235,7 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
     )
     members = {"probe.py": SOURCE, "tests/__init__.py": "", "tests/test_walls.py": WALLS}
     source = archive.pack([archive.Member(path, text.encode()) for path, text in members.items()])
-    target.artifacts.put(heal.key("source.tar.gz"), source, "application/gzip")
+    target.artifacts.put(heal.key(Artifact.SOURCE), source, "application/gzip")
     ValidationContext(incident, app).save(target.artifacts, heal)
     proposal = Proposal.from_json(
         {
@@ -246,7 +247,7 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
             "confidence": 1.0,
         }
     )
-    target.artifacts.put_json(heal.attempt_key("proposal.json"), proposal.to_json())
+    target.artifacts.put_json(heal.attempt_key(Artifact.PROPOSAL), proposal.to_json())
     answer = _invoke(target, "validate_patch", _state(heal))
     if "run" in answer:
         run = _invoke(target, "run_patch", _state(heal, validation=answer))
@@ -269,10 +270,10 @@ def _state(heal: Heal, **more: Any) -> dict[str, Any]:
         "heal_id": heal.heal_id,
         "attempt": heal.attempt,
         "can_run": True,
-        "source": {"key": heal.key("source.tar.gz"), "base_sha": _BASE},
+        "source": {"key": heal.key(Artifact.SOURCE), "base_sha": _BASE},
         "proposal": {
             "outcome": "proposed",
-            "key": heal.attempt_key("proposal.json"),
+            "key": heal.attempt_key(Artifact.PROPOSAL),
             "title": "Take the last item",
             "reason": "The index is one too high.",
             "confidence": 1.0,
@@ -285,11 +286,11 @@ def _question(target: Target, heal: Heal, by: str) -> str:
     """AwaitApproval asks with a token that no task waits for; the answer is recorded, and finds nobody."""
     execution = _start(target, heal)
     target.incidents.transition(heal.incident_id, Status.HEALING, execution_arn=execution)
-    evidence = Evidence.from_json(target.artifacts.get_json(heal.attempt_key("evidence.json")))
+    evidence = Evidence.from_json(target.artifacts.get_json(heal.attempt_key(Artifact.EVIDENCE)))
     validation = {
         "patch_sha256": evidence.patch_sha256,
-        "patch_key": heal.attempt_key("patch.diff"),
-        "evidence_key": heal.attempt_key("evidence.json"),
+        "patch_key": heal.attempt_key(Artifact.PATCH),
+        "evidence_key": heal.attempt_key(Artifact.EVIDENCE),
     }
     asked = {"task_token": "smoke", "execution_arn": execution, "redrive_count": 0}
     _invoke(target, "await_approval", _state(heal, validation=validation, **asked))

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import boto3
 
-from functions.core.approval.approvals import Approvals
-from functions.core.incidents.table import Incidents
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import IncidentNotFound
-from functions.core.workflow.switch import Switch
 from infra.errors import Exit, UserError
 from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
-    from functions.core.apps.registry import Registry
     from functions.core.incidents.incident import Incident
 
 
@@ -31,17 +26,41 @@ OUTPUTS = (
 """The stack outputs that commands read."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A deployed stack and how to reach it; `outputs` are the stack's CloudFormation outputs."""
+_SETTINGS = {
+    "incidents_table": "IncidentsTable",
+    "deliveries_table": "DeliveriesTable",
+    "approvals_table": "ApprovalsTable",
+    "artifacts_bucket": "ArtifactsBucket",
+    "topic_arn": "TopicArn",
+    "personal_topic_arn": "PersonalTopicArn",
+    "approval_url": "ApprovalUrl",
+    "token_key_arn": "TokenKeyArn",
+}
+"""Setting of the functions → the output that says the same."""
 
-    session: boto3.Session
-    outputs: dict[str, str]
-    local: bool = False
-    answered_by: str = ""
-    """What really answers as every model, where that is not the model of the name: the embedded run's."""
-    costs_nothing: bool = False
-    """Whether what really answers is free."""
+
+class Target(Deployment):
+    """A deployed stack and how to reach it; `outputs` are the stack's CloudFormation outputs.
+
+    answered_by: what really answers as every model, where that is not the model of the name: the embedded
+    run's; costs_nothing: whether what really answers is free.
+    """
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        outputs: dict[str, str],
+        local: bool = False,
+        answered_by: str = "",
+        costs_nothing: bool = False,
+    ) -> None:
+        super().__init__(
+            Settings(registry_path=REGISTRY_PATH, switch_parameter=SWITCH_PARAMETER), session=session
+        )
+        self.outputs = outputs
+        self.local = local
+        self.answered_by = answered_by
+        self.costs_nothing = costs_nothing
 
     @property
     def flag(self) -> str:
@@ -58,31 +77,10 @@ class Target:
             )
         return self.outputs[name]
 
-    @cached_property
-    def incidents(self) -> Incidents:
-        return Incidents(self.session.resource("dynamodb").Table(self.output("IncidentsTable")))
-
-    @cached_property
-    def approvals(self) -> Approvals:
-        return Approvals(self.session.resource("dynamodb").Table(self.output("ApprovalsTable")))
-
-    @cached_property
-    def artifacts(self) -> Artifacts:
-        return Artifacts(self.session.client("s3"), self.output("ArtifactsBucket"))
-
-    @cached_property
-    def registry(self) -> Registry:
-        # Late: it loads Powertools, which most commands do without.
-        from aws_lambda_powertools.utilities.parameters import SSMProvider
-
-        from functions.core.apps.registry import Registry
-
-        return Registry(REGISTRY_PATH, SSMProvider(boto3_client=self.session.client("ssm")))
-
-    @cached_property
-    def switch(self) -> Switch:
-        """The one that stops all healing."""
-        return Switch(SWITCH_PARAMETER, self.session.client("ssm"))
+    def setting(self, name: str) -> str:
+        """From the stack's outputs, as `output`, where it is one of those."""
+        found = _SETTINGS.get(name)
+        return self.output(found) if found else super().setting(name)
 
     def app_names(self) -> list[str]:
         """The names of all registered apps, those with a broken entry included."""

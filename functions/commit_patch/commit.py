@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from functions.core.workflow.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
+from functions.core.workflow.state import CommitState
 
 if TYPE_CHECKING:
     from git import Repo
@@ -34,17 +35,6 @@ class Approved:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """The commit on the forge, as the next steps need it."""
-
-    branch: str
-    sha: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def check(patch: bytes, validated_sha256: str, base_sha: str, approved: Approved) -> None:
     """Raises ApprovalMismatch unless patch and base are the approved ones, byte for byte."""
     actual = hashlib.sha256(patch).hexdigest()
@@ -59,7 +49,7 @@ def check(patch: bytes, validated_sha256: str, base_sha: str, approved: Approved
         )
 
 
-def commit(remote: Remote, patch: bytes, approved: Approved, branch: str, message: str) -> Commit:
+def commit(remote: Remote, patch: bytes, approved: Approved, branch: str, message: str) -> CommitState:
     """Commit `patch` on its base and push the branch; the same again if it is there already.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
@@ -74,7 +64,7 @@ def commit(remote: Remote, patch: bytes, approved: Approved, branch: str, messag
             )
         sha = _commit(repo, base, patch, approved, message)
         _push(remote, repo, sha, branch)
-        return Commit(branch, sha)
+        return CommitState(branch, sha)
 
 
 def _commit(repo: Repo, base: str, patch: bytes, approved: Approved, message: str) -> str:

@@ -7,40 +7,37 @@ with the task token, has no record: it counts where whoever may answer the task 
 
 from __future__ import annotations
 
-from typing import Any
-
 from functions.commit_patch.commit import Approved
 from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.approvers import may_decide, person
 from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.state import HealState
 
 _SAME = ("patch_sha256", "patch_key", "evidence_key")
 
 
-def sent_by_hand(state: dict[str, Any]) -> Approved:
+def sent_by_hand(state: HealState) -> Approved:
     """What was approved by a decision that names no record. Raises ApprovalMismatch where the app says who
     decides, or how many must.
     """
-    if state.get("callback_decides") is not True:
+    if not state.callback_decides:
         raise ApprovalMismatch("nobody's approval is on record, and the app needs one; nothing was committed")
-    decision = state["decision"]
-    return Approved(decision["patch_sha256"], decision["base_sha"], decision["decided_at"], decision["by"])
+    decision = state.decision
+    return Approved(decision.patch_sha256, decision.base_sha, decision.decided_at, decision.by)
 
 
-def confirmed(approval: Approval | None, state: dict[str, Any]) -> Approved:
+def confirmed(approval: Approval | None, state: HealState) -> Approved:
     """What was approved. Raises ApprovalMismatch for anything but a sufficient approval of this very
     state.
     """
     if approval is None:
-        raise ApprovalMismatch(
-            f"there is no approval {state['decision']['approval_id']!r}; nothing was committed"
-        )
-    differing = [name for name in _SAME if getattr(approval, name) != state["validation"][name]]
-    if (approval.incident_id, approval.heal_id) != (state["incident_id"], state["heal_id"]):
+        raise ApprovalMismatch(f"there is no approval {state.decision.approval_id!r}; nothing was committed")
+    differing = [name for name in _SAME if getattr(approval, name) != getattr(state.validation, name)]
+    if (approval.incident_id, approval.heal_id) != (state.incident_id, state.heal_id):
         differing.append("incident")
-    if approval.base_sha != state["source"]["base_sha"]:
+    if approval.base_sha != state.source.base_sha:
         differing.append("base_sha")
-    if approval.proposal_key != state["proposal"]["key"]:
+    if approval.proposal_key != state.proposal.key:
         differing.append("proposal_key")
     if differing:
         raise ApprovalMismatch(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import SAID, Review
+from functions.core.workflow.state import DecisionState
 from functions.create_pull_request.markdown import code, fenced, prose
 
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
@@ -22,21 +21,11 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """Who approved which bytes."""
-
-    by: str
-    comment: str
-    patch_sha256: str
-    base_sha: str
-
-
 def render(
     incident: Incident,
     proposal: Proposal,
     evidence: Evidence,
-    approval: Approval,
+    approval: DecisionState,
     review: Review | None = None,
 ) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from functions.core.apps.app import App
 from functions.core.forge.port import Forge, PullRequest, State
@@ -17,7 +16,7 @@ from functions.core.workflow.errors import ApprovalMismatch, BranchConflict
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
+class ApprovedCommit:
     """The heal's branch, its one commit, and the base on which that was approved."""
 
     branch: str
@@ -26,7 +25,7 @@ class Approved:
 
 
 def open_pull_request(
-    forge: Forge, app: App, approved: Approved, *, title: str, body: str, warn: Callable[[str], None]
+    forge: Forge, app: App, approved: ApprovedCommit, *, title: str, body: str, warn: Callable[[str], None]
 ) -> PullRequest:
     """Open the pull request for the approved commit, or return the one that exists.
 
@@ -52,7 +51,7 @@ def open_pull_request(
     return found
 
 
-def _check_content(forge: Forge, app: App, approved: Approved) -> None:
+def _check_content(forge: Forge, app: App, approved: ApprovedCommit) -> None:
     parted = forge.compare(app.branch, approved.commit_sha)
     if (parted.merge_base, parted.ahead) != (approved.base_sha, 1):
         raise ApprovalMismatch(
@@ -60,8 +59,3 @@ def _check_content(forge: Forge, app: App, approved: Approved) -> None:
             f" and approved was one since {approved.base_sha}: that base is no longer on {app.branch!r}."
             " Put it back there and redrive, or start this heal over"
         )
-
-
-def to_state(pull: PullRequest) -> dict[str, Any]:
-    """The `pull_request` part of the state."""
-    return {"number": pull.number, "url": pull.url}

@@ -12,7 +12,7 @@ from typing import Any
 from functions.core.approval.approvals import Approval, Approvals, Verdict
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.table import Incidents
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.errors import ArtifactChanged
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
@@ -74,13 +74,13 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
         proposal = pool.submit(artifacts.get_json, approval.proposal_key)
         evidence = pool.submit(artifacts.get_json, approval.evidence_key)
         patch = pool.submit(artifacts.get, approval.patch_key)
-        outcome = pool.submit(of_attempt, "outcome.json", approval.attempt)
-        prompt = pool.submit(of_attempt, "prompt.json", approval.attempt)
+        outcome = pool.submit(of_attempt, Artifact.OUTCOME, approval.attempt)
+        prompt = pool.submit(of_attempt, Artifact.PROMPT, approval.attempt)
         review = pool.submit(read_review, artifacts, approval.review_key)
         history = pool.submit(approvals.history, approval.previous_id)
         numbers = range(1, approval.attempt)
-        proposals = pool.map(of_attempt, repeat("proposal.json"), numbers)
-        findings = pool.map(of_attempt, repeat("findings.json"), numbers)
+        proposals = pool.map(of_attempt, repeat(Artifact.PROPOSAL), numbers)
+        findings = pool.map(of_attempt, repeat(Artifact.FINDINGS), numbers)
         body = patch.result()
         if hashlib.sha256(body).hexdigest() != approval.patch_sha256:
             raise ArtifactChanged(f"{approval.patch_key} is not the patch that was asked about")

@@ -14,27 +14,27 @@ All addresses within pages are relative: the page may lie below a path, and does
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qs
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.core.approval import links
-from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.approvers import may_decide, person
-from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.approval.decisions import Decision, DecisionInvalid, Standing
 from functions.core.approval.identity import LINK, NoIdentity
-from functions.core.approval.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
-from functions.core.apps.registry import Registry
+from functions.core.approval.links import Link, LinkExpired, LinkInvalid, Purpose
+from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
 from functions.core.aws.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.core.incidents.incident import Status
-from functions.core.incidents.table import Incidents
-from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ArtifactChanged
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
@@ -43,6 +43,7 @@ from functions.decide_approval.overview import overview, visible_apps
 from functions.decide_approval.pages import FormInput, Notice
 from functions.decide_approval.request import decider, source_address
 from functions.decide_approval.slack_interactions import MOST_TRIES, SlackInteractions
+from functions.decide_approval.slack_reply import Replies
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
@@ -54,18 +55,14 @@ _LARGEST_FORM = 64 * 1024
 Page = Response[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
-    """Everything that the page needs."""
+def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """A request (payload format 2.0) → its response."""
+    return _resolver(deployment).resolve(event, LambdaContext())
 
-    approvals: Approvals
-    incidents: Incidents
-    artifacts: Artifacts
-    decisions: Decisions
-    keys: LinkKeys
-    registry: Registry
-    identity_from: str = LINK
-    """Who decides: `link`, the link's recipient; or the claim that names whoever is signed in."""
+
+@cache
+def _resolver(deployment: Deployment) -> LambdaFunctionUrlResolver:
+    return build(deployment)
 
 
 class _Closed(Exception):
@@ -76,30 +73,30 @@ class _Closed(Exception):
         self.notice = notice
 
 
-def build(office: Callable[[], Office], clicks: Callable[[], SlackInteractions]) -> LambdaFunctionUrlResolver:
-    """The resolver. `office` and `clicks` are asked per request that needs them: static files need no AWS."""
+def build(deployment: Deployment, replies: Replies | None = None) -> LambdaFunctionUrlResolver:
+    """The resolver. The deployment is asked for what a request needs: static files need no AWS."""
     app = LambdaFunctionUrlResolver()
-    desk = _Desk(app, office)
+    pages_ = _Pages(app, deployment)
 
     @app.route("/a/<approval_id>", method=["GET", "HEAD"])
     def show(approval_id: str) -> Page:
-        return desk.show(approval_id)
+        return pages_.show(approval_id)
 
     @app.post("/a/<approval_id>")
     def decide(approval_id: str) -> Page:
-        return desk.decide(approval_id)
+        return pages_.decide(approval_id)
 
     @app.route("/a/<approval_id>/progress", method=["GET", "HEAD"])
     def follow(approval_id: str) -> Page:
-        return desk.follow(approval_id)
+        return pages_.follow(approval_id)
 
     @app.route("/list/<home>", method=["GET", "HEAD"])
     def everything(home: str) -> Page:
-        return desk.everything(home)
+        return pages_.everything(home)
 
     @app.route("/list", method=["GET", "HEAD"])
     def mine() -> Page:
-        return desk.mine()
+        return pages_.mine()
 
     @app.route("/static/<name>", method=["GET", "HEAD"])
     def static(name: str) -> Page:
@@ -111,31 +108,31 @@ def build(office: Callable[[], Office], clicks: Callable[[], SlackInteractions])
 
     @app.post("/slack")
     def slack() -> Page:
-        status, text = clicks().take(app.current_event.raw_event)
+        status, text = SlackInteractions(deployment, replies or Replies()).take(app.current_event.raw_event)
         return Response(status, "text/plain", text, headers={**SECURITY_HEADERS, **NEVER_KEPT})
 
     @app.not_found
     def not_found(_: NotFoundError) -> Page:
-        return desk.html(pages.NOT_FOUND.status, pages.notice(pages.NOT_FOUND, desk.depth))
+        return pages_.html(pages.NOT_FOUND.status, pages.notice(pages.NOT_FOUND, pages_.depth))
 
     def closed(error: _Closed) -> Page:
-        return desk.html(error.notice.status, pages.notice(error.notice, desk.depth))
+        return pages_.html(error.notice.status, pages.notice(error.notice, pages_.depth))
 
     def broken(error: Exception) -> Page:
         logger().error("the page failed", exc_info=error)
-        return desk.html(pages.BROKEN.status, pages.notice(pages.BROKEN, desk.depth))
+        return pages_.html(pages.BROKEN.status, pages.notice(pages.BROKEN, pages_.depth))
 
     app.exception_handler(_Closed)(closed)
     app.exception_handler(Exception)(broken)
     return app
 
 
-class _Desk:
+class _Pages:
     """Handles one request at a time: Lambda never gives a process two at once."""
 
-    def __init__(self, app: LambdaFunctionUrlResolver, office: Callable[[], Office]) -> None:
+    def __init__(self, app: LambdaFunctionUrlResolver, deployment: Deployment) -> None:
         self._app = app
-        self._office = office
+        self._deployment = deployment
 
     @property
     def depth(self) -> int:
@@ -150,11 +147,11 @@ class _Desk:
     def decide(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
         form = self._form()
-        approval = self._office().approvals.get(approval_id)
+        approval = self._deployment.approvals.get(approval_id)
         if approval is None:
             raise _Closed(pages.GONE)
         self._from_our_page(link, approval, form.get("form", ""))
-        if not self._office().approvals.try_once(approval_id, MOST_TRIES):
+        if not self._deployment.approvals.try_once(approval_id, MOST_TRIES):
             raise _Closed(pages.TOO_MANY)
         try:
             verdict = Verdict(form.get("decision", ""))
@@ -165,11 +162,11 @@ class _Desk:
             by=link.recipient,
             comment=form.get("comment", ""),
             reason=form.get("reason", ""),
-            source_ip=source_address(self._app.current_event.raw_event, self._office().identity_from),
-            via="link" if self._office().identity_from == LINK else "sign_in",
+            source_ip=source_address(self._app.current_event.raw_event, self._deployment.identity_from),
+            via="link" if self._deployment.identity_from == LINK else "sign_in",
         )
         try:
-            answer = self._office().decisions.decide(approval_id, decision)
+            answer = self._deployment.decisions.decide(approval_id, decision)
         except DecisionInvalid as error:
             draft = FormInput(str(verdict), decision.comment, decision.reason, str(error))
             return self._approval_page(
@@ -185,12 +182,12 @@ class _Desk:
 
     def follow(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.FOLLOW)
-        office = self._office()
-        approval = office.approvals.get(approval_id)
+        deployment = self._deployment
+        approval = deployment.approvals.get(approval_id)
         if approval is None or not approval.decided:
             raise _Closed(pages.GONE)
-        approval = office.decisions.standing(approval).approval or approval
-        incident = office.incidents.get(approval.incident_id)
+        approval = deployment.decisions.standing(approval).approval or approval
+        incident = deployment.incidents.get(approval.incident_id)
         found = progress(approval, incident, datetime.now(UTC))
         # A header rather than an element, and a link that stops it: pages that reload themselves without a
         # way out shut people out (WCAG 2.2.1, 2.2.2).
@@ -207,20 +204,20 @@ class _Desk:
 
     def mine(self) -> Page:
         """Without a link, so only for whoever is signed in."""
-        if self._office().identity_from == LINK:
+        if self._deployment.identity_from == LINK:
             raise NotFoundError
         return self._list(self._who(""), "")
 
     def _list(self, reader: str, home: str) -> Page:
-        office, key = self._office(), self._keys()[0]
-        apps = visible_apps(office.registry.apps(), reader, home)
+        deployment, key = self._deployment, self._keys()[0]
+        apps = visible_apps(deployment.registry.apps(), reader, home)
 
         def link_to(approval: Approval) -> str:
             base = "../" * self.depth
             return links.url(base, Link(approval.approval_id, reader, approval.expires_at), key)
 
-        found = overview(apps, reader, office.incidents, office.approvals, link_to)
-        signed_in = office.identity_from != LINK
+        found = overview(apps, reader, deployment.incidents, deployment.approvals, link_to)
+        signed_in = deployment.identity_from != LINK
         return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth, signed_in=signed_in))
 
     def _list_of(self, recipient: str, home: str) -> str:
@@ -239,7 +236,7 @@ class _Desk:
         )
 
     def _keys(self) -> tuple[bytes, ...]:
-        return self._office().keys.all()
+        return self._deployment.link_keys.all()
 
     def _query(self, name: str) -> str:
         return (self._app.current_event.query_string_parameters or {}).get(name, "")
@@ -256,17 +253,17 @@ class _Desk:
 
     def _who(self, recipient: str) -> str:
         try:
-            return decider(self._app.current_event.raw_event, recipient, self._office().identity_from)
+            return decider(self._app.current_event.raw_event, recipient, self._deployment.identity_from)
         except NoIdentity as error:
             raise _Closed(pages.nobody(str(error))) from error
 
     def _open(self, approval_id: str, link: Link) -> Approval:
         """The approval, if it is open for a decision by the link's recipient."""
-        office = self._office()
-        approval = office.approvals.get(approval_id)
+        deployment = self._deployment
+        approval = deployment.approvals.get(approval_id)
         if approval is None:
             raise _Closed(pages.GONE)
-        answer = office.decisions.standing(approval)
+        answer = deployment.decisions.standing(approval)
         if answer.standing is not Standing.ACCEPTED or answer.approval is None:
             raise _Closed(pages.closed(answer.standing, answer.approval))
         if not may_decide(link.recipient, answer.approval.approvers):
@@ -276,9 +273,9 @@ class _Desk:
         return answer.approval
 
     def _approval_page(self, status: int, link: Link, approval: Approval, draft: FormInput) -> Page:
-        office = self._office()
+        deployment = self._deployment
         try:
-            case = load(approval, office.approvals, office.incidents, office.artifacts)
+            case = load(approval, deployment.approvals, deployment.incidents, deployment.artifacts)
         except ArtifactChanged as error:
             logger().error("what would be shown differs from what was proven", exc_info=error)
             raise _Closed(pages.CHANGED) from error

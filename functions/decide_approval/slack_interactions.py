@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.core.approval import links
-from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.approvers import may_decide
-from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
-from functions.core.approval.links import Link, LinkKeys
+from functions.core.approval.decisions import Decision, DecisionInvalid, Standing
+from functions.core.approval.links import Link
+from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
-from functions.core.notify.signing_secrets import SigningSecrets
 from functions.core.notify.slack import Button
 from functions.decide_approval.slack_reply import Replies, only_for_them, settled
 from functions.decide_approval.slack_request import Click, NotSlack, read
@@ -31,10 +31,7 @@ _OTHER_PATCH = "Nothing was decided: this message does not show the patch that i
 class SlackInteractions:
     """Everything that a click needs."""
 
-    approvals: Approvals
-    decisions: Decisions
-    keys: LinkKeys
-    secrets: SigningSecrets
+    deployment: Deployment
     replies: Replies
 
     def take(self, event: Mapping[str, Any]) -> tuple[int, str]:
@@ -45,7 +42,11 @@ class SlackInteractions:
         """
         try:
             click = read(
-                _body(event), event.get("headers") or {}, self.keys.all(), self.secrets.of, time.time()
+                _body(event),
+                event.get("headers") or {},
+                self.deployment.link_keys.all(),
+                self.deployment.signing_secrets.of,
+                time.time(),
             )
         except NotSlack as error:
             logger().warning("no click of Slack's", extra={"why": str(error)})
@@ -57,7 +58,7 @@ class SlackInteractions:
 
     def _answer(self, click: Click) -> dict[str, Any] | None:
         """What the channel is told; None for a click that means nothing, such as the one on a link."""
-        approval = self.approvals.get(click.ticket.approval_id)
+        approval = self.deployment.approvals.get(click.ticket.approval_id)
         if approval is None:
             return settled(click, Standing.NOT_FOUND, None)
         if (approval.app, approval.patch_sha256) != (click.ticket.app, click.ticket.patch_sha256):
@@ -73,10 +74,10 @@ class SlackInteractions:
         return None
 
     def _decide(self, click: Click, decision: Decision) -> dict[str, Any]:
-        if not self.approvals.try_once(click.ticket.approval_id, MOST_TRIES):
+        if not self.deployment.approvals.try_once(click.ticket.approval_id, MOST_TRIES):
             return only_for_them(_TOO_MANY)
         try:
-            answer = self.decisions.decide(click.ticket.approval_id, decision)
+            answer = self.deployment.decisions.decide(click.ticket.approval_id, decision)
         except DecisionInvalid as error:
             return only_for_them(f"Nothing was decided. {error}")
         if answer.standing is Standing.NOT_ALLOWED:
@@ -87,11 +88,11 @@ class SlackInteractions:
         """A link that is theirs alone: only they see it, and it records them as who decided."""
         if not may_decide(click.by, approval.approvers):
             return only_for_them(_NOT_ALLOWED)
-        now = self.decisions.standing(approval)
+        now = self.deployment.decisions.standing(approval)
         if now.standing is not Standing.ACCEPTED:
             return settled(click, now.standing, now.approval)
         link = Link(approval.approval_id, _recipient(click.by), approval.expires_at)
-        address = links.url(approval.page, link, self.keys.all()[0])
+        address = links.url(approval.page, link, self.deployment.link_keys.all()[0])
         return only_for_them(f"<{address}|Read the evidence and decide>. The link is yours alone.")
 
 

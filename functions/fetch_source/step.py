@@ -2,70 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from functions.core.apps.deployed import told_by_function
-from functions.core.apps.registry import Registry
+from functions.core.aws.deployment import Deployment
 from functions.core.forge.connect import connect
 from functions.core.forge.git_remote import Remote
-from functions.core.forge.installation import token_of
-from functions.core.incidents.table import Incidents
-from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.heal import Heal
+from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.state import HealState, SourceState
 from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
-from functions.harness.interpreters import VERSIONS
-
-if TYPE_CHECKING:
-    from mypy_boto3_ecr import ECRClient
-    from mypy_boto3_lambda import LambdaClient
-
-ARCHIVE, METADATA = "source.tar.gz", "source.json"
 
 
-def fetch_for(
-    heal: Heal,
-    artifacts: Artifacts,
-    incidents: Incidents,
-    registry: Registry,
-    lambda_: LambdaClient,
-    ecr: Callable[[str], ECRClient],
-    pythons: Sequence[str] = VERSIONS,
-) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python", "committed"}.
-
-    ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
-
-    Writes `source.tar.gz`, the validation context, and last `source.json`: while that is there, the heal
+def run(state: HealState, deployment: Deployment) -> SourceState:
+    """Writes `source.tar.gz`, the validation context, and last `source.json`: while that is there, the heal
     keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
     """
-    done = artifacts.find_json(heal.key(METADATA))
+    heal = state.heal
+    artifacts = deployment.artifacts_of(heal)
+    done = artifacts.find_json(heal.key(Artifact.SOURCE_TOLD))
     if done is None:
-        app = registry.app(heal.app)
-        incident = incidents.get(heal.incident_id)
-        token = token_of(registry, app)
+        app = deployment.registry.app(heal.app)
+        incident = deployment.incidents.get(heal.incident_id)
+        token = deployment.token_of(app)
+        functions, image = deployment.session.client("lambda"), partial(python_of_uri, client=deployment.ecr)
         source = fetch_source(
             app,
             Remote.of(app, token),
             connect(app, token),
             logged=incident.revision,
-            function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
-            runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
-            pythons=pythons,
+            function=partial(told_by_function, functions, incident, app.revision_from_environment),
+            runtime=partial(runtime_of_function, functions, incident, image),
+            pythons=deployment.setting("pythons").split(),
             frames=incident.frames,
         )
         told_names = {"qualified": source.named.qualified, "twins": dict(source.named.twins)}
         # None where another execution has the incident by now: then the names are that one's to tell.
-        incident = incidents.advance(heal.incident_id, incident.execution_arn, **told_names) or incident
+        told = deployment.incidents.advance(heal.incident_id, incident.execution_arn, **told_names)
+        incident = told or incident
         context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
-            "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
+            "key": artifacts.put(heal.key(Artifact.SOURCE), source.archive, "application/gzip"),
             "facts": context.save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
@@ -76,6 +57,5 @@ def fetch_for(
             "python": source.python.to_json(),
             "committed": source.committed,
         }
-        artifacts.put_json(heal.key(METADATA), done)
-    told = ("key", "facts", "base_sha", "revision_from", "python", "committed")
-    return {name: done[name] for name in told if name in done}
+        artifacts.put_json(heal.key(Artifact.SOURCE_TOLD), done)
+    return SourceState.from_json(done)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from functions.core.apps.app import App
+from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.core.model.adapted import Adapted, Counts
@@ -19,79 +21,57 @@ from functions.core.model.requests import RequestOptions
 from functions.core.source import archive, engine
 from functions.core.source.python import Python
 from functions.core.untrusted.redaction import redact
-from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.artifacts import Artifact, Artifacts
+from functions.core.workflow.heal import Heal
 from functions.core.workflow.proposal import Abstention, Proposal
 from functions.core.workflow.review import spent_usd
+from functions.core.workflow.state import HealState, ProposalState
 from functions.propose_patch.ask import ModelAnswer, request_for
 from functions.propose_patch.context import Context
 from functions.propose_patch.fit import Fitted, PromptParts, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import SourceTree
 
-PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
-    "proposal.json",
-    "findings.json",
-    "prompt.json",
-    "answer.json",
-    "outcome.json",
-)
-REFUSED = "refused.json"
-"""Of the heal: which parameters which models refused."""
-
-
 _OTHERS_READ, _OTHERS_SHOWN = 200, 3
 _NOTE_LIMIT = 1_000
 
 
-def propose(
-    heal: Heal,
-    source_key: str,
-    python: Python,
-    comment: str,
-    app: App,
-    artifacts: Artifacts,
-    incidents: Incidents,
-    model: Counts,
-    budget: Commits,
-) -> dict[str, Any]:
-    """The `proposal` part of the state: {"outcome", "key", "title", "reason", "next_action", "confidence",
-    "input_tokens", "output_tokens", "cost_usd", "model", "model_note"}; outcome is "proposed", "abstained" or
-    "invalid"; model_note says why it was not the app's own model, or what that one was asked without.
-
-    Answers are written before they are judged, and `outcome.json` last: nothing is paid for twice.
-    Raises IncidentNotFound and what the model raises.
+def run(state: HealState, deployment: Deployment) -> ProposalState:
+    """One attempt. Answers are written before they are judged, and `outcome.json` last: nothing is paid for
+    twice. Raises IncidentNotFound and what the model raises.
     """
+    heal, incidents = state.heal, deployment.incidents
+    app = deployment.registry.app(heal.app)
+    artifacts, model = deployment.artifacts_of(heal), deployment.model(app)
     incident = incidents.get(heal.incident_id)
-    outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
+    outcome = artifacts.find_json(heal.attempt_key(Artifact.OUTCOME))
     if outcome is None:
+        app = replace(app, model=app.model_in(model.region))
         others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
-        outcome = _attempt(heal, source_key, python, comment, app, incident, others, artifacts, model, budget)
-        artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
+        outcome = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app)).to_state()
+        artifacts.put_json(heal.attempt_key(Artifact.OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
-    return outcome
+    return ProposalState.from_json(outcome)
 
 
 def _attempt(
-    heal: Heal,
-    source_key: str,
-    python: Python,
-    comment: str,
+    state: HealState,
     app: App,
     incident: Incident,
     others: Sequence[Incident],
     artifacts: Artifacts,
     model: Counts,
     budget: Commits,
-) -> dict[str, Any]:
-    repository = SourceTree(archive.read(artifacts.get(source_key)))
+) -> ProposalState:
+    heal, python = state.heal, state.source.python
+    repository = SourceTree(archive.read(artifacts.get(state.source.key)))
     draft = PromptParts(
         heal.heal_id,
         incident,
         repository,
         app.source_roots,
         _earlier(heal, artifacts),
-        comment,
+        state.comment,
         others,
         python.version,
     )
@@ -101,14 +81,14 @@ def _attempt(
     if abstention := unreadable([context.parts[0].path], repository, python):
         return _finish(heal, artifacts, abstention)
     journal = Journal(
-        artifacts.find_json(heal.attempt_key(ANSWER)),
-        lambda said: artifacts.put_json(heal.attempt_key(ANSWER), said),
+        artifacts.find_json(heal.attempt_key(Artifact.ANSWER)),
+        lambda said: artifacts.put_json(heal.attempt_key(Artifact.ANSWER), said),
         Prices(app.prices),
     )
     adapted = Adapted(
         model,
-        artifacts.find_json(heal.key(REFUSED)),
-        lambda refused: artifacts.put_json(heal.key(REFUSED), refused),
+        artifacts.find_json(heal.key(Artifact.REFUSED)),
+        lambda refused: artifacts.put_json(heal.key(Artifact.REFUSED), refused),
     )
     try:
         asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
@@ -120,16 +100,16 @@ def _attempt(
     if isinstance(result, Proposal):
         result = unreadable([edit.path for edit in result.edits], repository, python) or result
     outcome = _finish(heal, artifacts, result, journal, asked.answer.violations)
-    return outcome | {"model": asked.model, "model_note": model_note(asked, adapted)}
+    return replace(outcome, model=asked.model, model_note=model_note(asked, adapted))
 
 
 def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:
     """The patch before this attempt, if all that was against it is a question: a model that has nothing
     better leaves it to people to answer."""
     before = heal.attempt - 1
-    if before < 1 or not artifacts.find_json(heal.attempt_key(QUESTIONS, before)):
+    if before < 1 or not artifacts.find_json(heal.attempt_key(Artifact.QUESTIONS, before)):
         return None
-    return Proposal.from_json(artifacts.get_json(heal.attempt_key(PROPOSAL, before)))
+    return Proposal.from_json(artifacts.get_json(heal.attempt_key(Artifact.PROPOSAL, before)))
 
 
 def _ask(
@@ -144,7 +124,7 @@ def _ask(
     """The answer of the app's model, or else of its fallbacks in their order."""
 
     def keep(fitted: Fitted) -> None:
-        artifacts.put_json(heal.attempt_key(PROMPT), fitted.to_json())
+        artifacts.put_json(heal.attempt_key(Artifact.PROMPT), fitted.to_json())
 
     def ask(name: str) -> ModelAnswer:
         window = window_of(name, app.context_window, app.answer_tokens)
@@ -172,54 +152,48 @@ def _finish(
     result: Proposal | Abstention | None,
     journal: Journal | None = None,
     violations: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> ProposalState:
     usage = journal.usage if journal else Usage()
-    outcome: dict[str, Any] = {
-        "outcome": "invalid",
-        "key": "",
-        "title": "",
-        "reason": "",
-        "next_action": "",
-        "confidence": 0.0,
-        "input_tokens": usage.prompt,
-        "output_tokens": usage.output,
-        "cost_usd": round(journal.cost_usd, 6) if journal else 0.0,
-        "model": "",
-        "model_note": "",
-    }
+    outcome = ProposalState(
+        outcome="invalid",
+        confidence=0.0,
+        input_tokens=usage.prompt,
+        output_tokens=usage.output,
+        cost_usd=round(journal.cost_usd, 6) if journal else 0.0,
+    )
     if result is None:
         violations = [redact(violation) for violation in violations]
         artifacts.put_json(
-            heal.attempt_key(FINDINGS), {"findings": [f"answer: {violation}" for violation in violations]}
+            heal.attempt_key(Artifact.FINDINGS),
+            {"findings": [f"answer: {violation}" for violation in violations]},
         )
-        return outcome | {
-            "reason": f"The model's answer could not be used: {'; '.join(violations)}.",
-            "next_action": "Look at the attempt's prompt and answer; repair by hand, or use another model.",
-        }
-    key = artifacts.put_json(heal.attempt_key(PROPOSAL), result.to_json())
+        return replace(
+            outcome,
+            reason=f"The model's answer could not be used: {'; '.join(violations)}.",
+            next_action="Look at the attempt's prompt and answer; repair by hand, or use another model.",
+        )
+    key = artifacts.put_json(heal.attempt_key(Artifact.PROPOSAL), result.to_json())
     if isinstance(result, Abstention):
         reason = redact(f"{result.abstention_class}: {result.reason}")
-        return outcome | {
-            "outcome": "abstained",
-            "key": key,
-            "reason": reason[:2000],
-            "next_action": redact(result.next_action)[:2000],
-        }
-    return outcome | {
-        "outcome": "proposed",
-        "key": key,
-        "title": redact(result.title),
-        "reason": redact(result.root_cause)[:2000],
-        "confidence": result.confidence,
-    }
+        return replace(
+            outcome, outcome="abstained", key=key, reason=reason, next_action=redact(result.next_action)
+        )
+    return replace(
+        outcome,
+        outcome="proposed",
+        key=key,
+        title=redact(result.title),
+        reason=redact(result.root_cause),
+        confidence=result.confidence,
+    )
 
 
 def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
     """The attempts before this one, oldest first, with what the gates found against them."""
     attempts = []
     for number in range(1, heal.attempt):
-        proposal = artifacts.find_json(heal.attempt_key(PROPOSAL, number))
-        findings = artifacts.find_json(heal.attempt_key(FINDINGS, number)) or {"findings": []}
+        proposal = artifacts.find_json(heal.attempt_key(Artifact.PROPOSAL, number))
+        findings = artifacts.find_json(heal.attempt_key(Artifact.FINDINGS, number)) or {"findings": []}
         if proposal is not None or findings["findings"]:
             attempts.append(EarlierAttempt(number, proposal, tuple(findings["findings"])))
     return attempts

@@ -14,6 +14,7 @@ from functions.core.aws.console import execution_url
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
+from functions.core.workflow.state import DecisionState, HealState, OutcomeState
 
 
 class Ending(StrEnum):
@@ -69,12 +70,9 @@ class Outcome:
         # An abstention after a regression must not erase the pull request of the fix before it.
         return {name: value for name, value in found.items() if value or name in _ALWAYS}
 
-    def to_json(self, incident_id: str) -> dict[str, Any]:
+    def to_state(self, incident_id: str) -> OutcomeState:
         """The task's result."""
-        result = {"outcome": str(self.ending), "incident_id": incident_id, "reason": self.reason}
-        if self.pull_request_url:
-            result["pull_request_url"] = self.pull_request_url
-        return result
+        return OutcomeState(str(self.ending), incident_id, self.reason, self.pull_request_url or None)
 
 
 _PROVEN = {
@@ -83,83 +81,78 @@ _PROVEN = {
 }
 
 
-def determine(state: dict[str, Any]) -> Outcome:
-    """The outcome of a heal with this state (see functions/core/workflow/heal.py)."""
-    if pull_request := state.get("pull_request"):
+def determine(state: HealState) -> Outcome:
+    """The outcome of a heal with this state."""
+    if state.pull_request.url:
         return Outcome(
             Ending.HEALED,
             next_action="Review and merge the pull request.",
-            branch=state["commit"]["branch"],
-            pull_request_url=pull_request["url"],
+            branch=state.commit.branch,
+            pull_request_url=state.pull_request.url,
         )
-    decision = state.get("decision") or {}
-    if decision.get("decision") == Verdict.REJECT:
+    if state.decision.decision == Verdict.REJECT:
         return Outcome(
             Ending.REJECTED,
-            reason=_rejection(decision),
+            reason=_rejection(state.decision),
             next_action="Nothing more happens by itself; a recurrence is counted on this incident. To start"
-            f" over: selfheal retry {state['incident_id']}",
+            f" over: selfheal retry {state.incident_id}",
         )
     return _as_far_as_it_goes(state) or _abstention(state)
 
 
-def _as_far_as_it_goes(state: dict[str, Any]) -> Outcome | None:
+def _as_far_as_it_goes(state: HealState) -> Outcome | None:
     """The end of a heal whose app's mode goes no further; None for one that ended by itself."""
-    proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
-    if state.get("mode") == Mode.DIAGNOSE and proposal.get("outcome") == "proposed":
+    proposal, validation = state.proposal, state.validation
+    if state.mode == Mode.DIAGNOSE and proposal.outcome == "proposed":
         return Outcome(
             Ending.DIAGNOSED,
-            reason=f"Root cause: {proposal['reason']}",
+            reason=f"Root cause: {proposal.reason}",
             next_action=_raise_mode(state, Mode.PROPOSE),
-            higher_mode=f"{Mode.PROPOSE} would have put this to the gates: {proposal['title']}",
+            higher_mode=f"{Mode.PROPOSE} would have put this to the gates: {proposal.title}",
         )
-    if state.get("mode") == Mode.PROPOSE and validation.get("verdict") == "accepted":
-        proven = _PROVEN[bool(validation.get("proven"))].split(":")[0]
+    if state.mode == Mode.PROPOSE and validation.verdict == "accepted":
+        proven = _PROVEN[validation.proven].split(":")[0]
         return Outcome(
             Ending.PROPOSED,
-            reason=f"{proposal['title']}. Root cause: {proposal['reason']}",
-            next_action=f"Read it: selfheal show {state['incident_id']}. "
+            reason=f"{proposal.title}. Root cause: {proposal.reason}",
+            next_action=f"Read it: selfheal show {state.incident_id}. "
             + _raise_mode(state, Mode.PULL_REQUEST),
-            base_sha=str(state["source"]["base_sha"]),
-            patch_sha256=str(validation["patch_sha256"]),
+            base_sha=state.source.base_sha,
+            patch_sha256=validation.patch_sha256,
             higher_mode=f"{Mode.PULL_REQUEST} would have asked people about this patch ({proven})",
         )
     return None
 
 
-def _raise_mode(state: dict[str, Any], mode: Mode) -> str:
+def _raise_mode(state: HealState, mode: Mode) -> str:
     return (
-        f"To go further: selfheal configure {state['app']} --set mode={mode}, then:"
-        f" selfheal retry {state['incident_id']}"
+        f"To go further: selfheal configure {state.app} --set mode={mode}, then:"
+        f" selfheal retry {state.incident_id}"
     )
 
 
-def _rejection(decision: dict[str, Any]) -> str:
-    reason = str(decision.get("reason") or "")
-    label = REJECT_REASONS.get(reason, reason) or "no reason given"
-    comment = str(decision.get("comment") or "")
-    return f"Rejected by {decision['by']}: {label}" + (f" ({comment})" if comment else "")
+def _rejection(decision: DecisionState) -> str:
+    label = REJECT_REASONS.get(decision.reason, decision.reason) or "no reason given"
+    return f"Rejected by {decision.by}: {label}" + (f" ({decision.comment})" if decision.comment else "")
 
 
-def _abstention(state: dict[str, Any]) -> Outcome:
-    proposal = state.get("proposal") or {}
-    outcome = proposal.get("outcome")
-    if outcome == "abstained":
+def _abstention(state: HealState) -> Outcome:
+    proposal = state.proposal
+    if proposal.outcome == "abstained":
         return Outcome(
             Ending.ABSTAINED,
-            reason=str(proposal.get("reason") or "The model abstained without a reason."),
-            next_action=str(proposal.get("next_action") or "Look at the incident and fix it by hand."),
+            reason=proposal.reason or "The model abstained without a reason.",
+            next_action=proposal.next_action or "Look at the incident and fix it by hand.",
         )
-    attempt = int(state.get("attempt", 0))
-    tries = "the one attempt" if attempt == 1 else f"any of {attempt} attempts"
+    tries = "the one attempt" if state.attempt == 1 else f"any of {state.attempt} attempts"
     # The last step that spoke: an invalid answer never reached validation, whose finding would be older.
-    last = proposal if outcome == "invalid" else (state.get("validation") or {})
-    finding = str(last.get("reason") or "no finding was recorded")
+    last = proposal.reason if proposal.outcome == "invalid" else state.validation.reason
+    finding = last or "no finding was recorded"
     return Outcome(
         Ending.ABSTAINED,
         reason=f"No patch could be proven in {tries}. The last finding: {finding}",
-        next_action=f"Read the evidence: selfheal show {state['incident_id']}. Fix it by hand, or change what"
-        f" it needs and start over: selfheal retry {state['incident_id']}",
+        next_action=f"Read the evidence: selfheal show {state.incident_id}. Fix it by hand, or change what"
+        f" it needs and start over: selfheal retry {state.incident_id}",
     )
 
 
@@ -187,18 +180,18 @@ def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
     return f"[{incident.app}] {subject}: {incident.title}", "\n".join(lines) + "\n"
 
 
-def announce(incident: Incident, outcome: Outcome, state: dict[str, Any]) -> Post:
+def announce(incident: Incident, outcome: Outcome, state: HealState) -> Post:
     """The same for the app's channels, with what is known of the proposal that it ended with."""
-    proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
+    confidence = state.proposal.confidence
     facts = [("Why", outcome.reason)]
     if outcome.ending is not Ending.ABSTAINED:
         facts += [
-            ("Fix", str(proposal.get("title") or "")),
-            (CONFIDENCE, f"{float(proposal['confidence']):.0%}" if "confidence" in proposal else ""),
-            ("Evidence", _PROVEN[bool(validation.get("proven"))]),
+            ("Fix", state.proposal.title),
+            (CONFIDENCE, "" if confidence is None else f"{confidence:.0%}"),
+            ("Evidence", _PROVEN[state.validation.proven]),
         ]
     if outcome.ending is Ending.HEALED:
-        facts.append(("Approved by", str((state.get("decision") or {}).get("by") or "")))
+        facts.append(("Approved by", state.decision.by))
     facts.append(("Next", outcome.next_action))
     # What the forge answered is data: anything but a web address is no link.
     is_open = outcome.pull_request_url.startswith(("https://", "http://"))

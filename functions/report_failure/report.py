@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.core.aws.console import execution_url
+from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident
-from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
-from functions.core.notify.webhooks import Post, Webhooks
+from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import IncidentNotFound
 from functions.core.workflow.lifetimes import redrivable_until
 from functions.report_failure.failure import STOPPED, Failure, explain, failed_step, latest
 
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
-
 _CURE = "Mend the cause, then go on from"
 # Newest first: the state that failed was entered a retry or two before the end.
 _HISTORY_EVENTS = 100
 
 
-def report(
-    event: dict[str, Any],
-    states: SFNClient,
-    incidents: Incidents,
-    notifications: Notifications,
-    webhooks: Webhooks,
-) -> Incident | None:
+def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """A "Step Functions Execution Status Change" event → {"incident_id", "status"}: null if not reported."""
+    incident = report(event, deployment)
+    return {
+        "incident_id": incident.incident_id if incident else None,
+        "status": str(incident.status) if incident else None,
+    }
+
+
+def report(event: dict[str, Any], deployment: Deployment) -> Incident | None:
     """Handle one event. The incident afterwards; None when there was nothing (more) to report.
 
     Raises IncidentNotFound when the incident is gone, and what AWS raises: EventBridge then delivers again.
     """
+    states = deployment.step_functions
     announced = Failure.from_event(event)
     if announced is None:
         return None
@@ -55,7 +55,7 @@ def report(
     )
     step = failed_step(dict(entry) for entry in history["events"])
     goes_on = "selfheal start" if failure.error == STOPPED else f"selfheal redrive {failure.incident_id}"
-    incident = incidents.fail(
+    incident = deployment.incidents.fail(
         failure.incident_id,
         failure.execution_arn,
         failure.event_id,
@@ -64,8 +64,8 @@ def report(
         redrivable_until(_stopped(description)),
     )
     if incident is not None:
-        notifications.send(*_tell(incident, failure, step))
-        webhooks.post(incident.app, _announce(incident, failure, step))
+        deployment.notifications.send(*_tell(incident, failure, step))
+        deployment.webhooks.post(incident.app, _announce(incident, failure, step))
     return incident
 
 

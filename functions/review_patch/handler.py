@@ -2,39 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import boto3
-
-from functions.core.apps.registry import Registry
 from functions.core.aws.edge import step
-from functions.core.aws.settings import Settings
-from functions.core.incidents.table import Incidents
-from functions.core.model.bedrock import Bedrock, client_config
-from functions.core.model.budget import Budget
-from functions.core.workflow.heal import Heal
-from functions.core.workflow.scoped import artifacts_of
-from functions.core.workflow.switch import refuse_when_stopped
-from functions.review_patch.step import review_patch
+from functions.review_patch.step import run
 
-
-@step
-def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input with an accepted `validation` → the state's `review`."""
-    settings = Settings.from_environment()
-    refuse_when_stopped(settings)
-    heal = Heal.from_state(event)
-    app = Registry(settings.require("registry_path")).app(heal.app)
-    table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))
-    return review_patch(
-        heal,
-        event["validation"]["patch_key"],
-        event["validation"]["evidence_key"],
-        app,
-        artifacts_of(heal, settings),
-        Incidents(table),
-        Bedrock(
-            boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
-        ),
-        Budget(table, app.name, app.daily_budget_usd),
-    )
+handler = step(run)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from functions.core.apps.app import App
+from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
 from functions.core.model.adapted import Adapted, Counts
@@ -19,52 +20,40 @@ from functions.core.model.limits import window_of
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions, request_of
 from functions.core.untrusted.redaction import redact
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
-from functions.core.workflow.review import REVIEW, Opinion, Review, find_review, spent_usd
+from functions.core.workflow.review import Opinion, Review, find_review, spent_usd
+from functions.core.workflow.state import HealState, ReviewState
 from functions.review_patch.prompt import SCHEMA, TOOL, sections_for, system_for
 
-FINDINGS, ANSWER, REFUSED = "findings.json", "review_answer.json", "refused.json"
 _DESCRIPTION = "Say what you think of the patch."
 _REPAIRS = 1
 
 
-def review_patch(
-    heal: Heal,
-    patch_key: str,
-    evidence_key: str,
-    app: App,
-    artifacts: Artifacts,
-    incidents: Incidents,
-    model: Counts,
-    budget: Commits,
-) -> dict[str, Any]:
-    """The `review` part of the state: {"opinion", "summary", "key", "sent_back"}.
-
-    An objection goes back to the first model once in a heal, as a finding; the next one stands beside the
+def run(state: HealState, deployment: Deployment) -> ReviewState:
+    """An objection goes back to the first model once in a heal, as a finding; the next one stands beside the
     question. A model that cannot be asked has no opinion, and says why: nobody waits for it. Raises
     IncidentNotFound, ModelThrottled and ModelUnavailable.
     """
+    heal, incidents = state.heal, deployment.incidents
+    artifacts = deployment.artifacts_of(heal)
     review = find_review(artifacts, heal)
     if review is None:
-        evidence = Evidence.from_json(artifacts.get_json(evidence_key))
-        patch = artifacts.get(patch_key).decode(errors="replace")
+        app = deployment.registry.app(heal.app)
+        evidence = Evidence.from_json(artifacts.get_json(state.validation.evidence_key))
+        patch = artifacts.get(state.validation.patch_key).decode(errors="replace")
+        model, budget = deployment.model(app), deployment.budget(app)
         review = _reviewed(heal, app, patch, evidence, artifacts, incidents, model, budget)
         if review.opinion is Opinion.OBJECTS and not _objected_before(heal, artifacts):
             review = replace(review, sent_back=True)
             found = [*evidence.findings, *(f"second opinion: {reason}" for reason in review.reasons)]
-            artifacts.put_json(heal.attempt_key(FINDINGS), {"findings": found})
+            artifacts.put_json(heal.attempt_key(Artifact.FINDINGS), {"findings": found})
     # Also where it was there: the same bytes again, to have their reference.
-    key = artifacts.put_json(heal.attempt_key(REVIEW), review.to_json())
+    key = artifacts.put_json(heal.attempt_key(Artifact.REVIEW), review.to_json())
     _record_cost(heal, artifacts, incidents)
-    return {
-        "opinion": str(review.opinion),
-        "summary": review.summary[:1000],
-        "key": key,
-        "sent_back": review.sent_back,
-    }
+    return ReviewState(str(review.opinion), review.summary, key, review.sent_back)
 
 
 def _reviewed(
@@ -78,14 +67,14 @@ def _reviewed(
     budget: Commits,
 ) -> Review:
     journal = Journal(
-        artifacts.find_json(heal.attempt_key(ANSWER)),
-        lambda said: artifacts.put_json(heal.attempt_key(ANSWER), said),
+        artifacts.find_json(heal.attempt_key(Artifact.REVIEW_ANSWER)),
+        lambda said: artifacts.put_json(heal.attempt_key(Artifact.REVIEW_ANSWER), said),
         Prices(app.prices),
     )
     adapted = Adapted(
         model,
-        artifacts.find_json(heal.key(REFUSED)),
-        lambda refused: artifacts.put_json(heal.key(REFUSED), refused),
+        artifacts.find_json(heal.key(Artifact.REFUSED)),
+        lambda refused: artifacts.put_json(heal.key(Artifact.REFUSED), refused),
     )
     window = window_of(app.review_model, app.context_window, app.answer_tokens)
 

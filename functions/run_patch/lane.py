@@ -10,8 +10,8 @@ from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.errors import RunnerUnavailable
-from functions.core.workflow.runs import JOB, REPORT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,7 +40,7 @@ def signing(region: str, endpoint: str | None) -> Config:
 
 def reported(s3: S3Client, bucket: str, folder: str) -> bool:
     """Whether a report was left: the object is there before the run, and empty."""
-    return bool(s3.head_object(Bucket=bucket, Key=f"{folder}/{REPORT}")["ContentLength"])
+    return bool(s3.head_object(Bucket=bucket, Key=f"{folder}/{Artifact.REPORT}")["ContentLength"])
 
 
 class Lane(Protocol):
@@ -67,7 +67,7 @@ def addresses(s3: S3Client, bucket: str, folder: str) -> dict[str, str]:
             method, Params={"Bucket": bucket, "Key": f"{folder}/{name}"}, ExpiresIn=ADDRESS_SECONDS
         )
 
-    return {"job": signed("get_object", JOB), "report": signed("put_object", REPORT)}
+    return {"job": signed("get_object", Artifact.JOB), "report": signed("put_object", Artifact.REPORT)}
 
 
 def code_of(error: ClientError) -> str:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.errors import RunnerUnavailable
-from functions.core.workflow.runs import MICROVM, REPORT
+from functions.core.workflow.runs import MICROVM
 from functions.run_patch.lane import NO_ANSWER, addresses, code_of, reported, starting
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MicroVms:
         """See `Lane`."""
         deadline = self.clock() + WAIT_SECONDS
         # What an earlier run of this job left late would end this one before it began.
-        self.s3.put_object(Bucket=bucket, Key=f"{folder}/{REPORT}", Body=b"")
+        self.s3.put_object(Bucket=bucket, Key=f"{folder}/{Artifact.REPORT}", Body=b"")
         identifier = self._start(pack(addresses(self.s3, bucket, folder)), heal_id)
         try:
             return self._wait(identifier, bucket, folder, deadline)

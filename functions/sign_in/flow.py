@@ -13,15 +13,19 @@ https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth, https://www.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 from functions.core.approval.identity import NoIdentity, identity
+from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
 from functions.core.aws.web import NEVER_KEPT, SECURITY_HEADERS
+from functions.core.workflow.errors import PermanentError
 from functions.sign_in import pages
 from functions.sign_in.cookies import SESSION, Pending, dropped, fits, session
 from functions.sign_in.id_token import checked
@@ -76,7 +80,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class RelyingParty:
     """The provider, our base address (ends in `/`), and the claim that names a person."""
 
     provider: Provider
@@ -109,9 +113,28 @@ class _Stopped(Exception):
         self.notice = notice
 
 
-def answer(request: Request, entrance: Entrance, now: float) -> Response:
+def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """A request (payload format 2.0) → its response."""
+    return answer(Request.from_event(event), _party(deployment), time.time()).to_json()
+
+
+@cache
+def _party(deployment: Deployment) -> RelyingParty:
+    setting = deployment.setting
+    provider = Provider(setting("oidc_issuer"), setting("oidc_client_id"), lambda: _secret(deployment))
+    return RelyingParty(provider, deployment.page, deployment.identity_from)
+
+
+def _secret(deployment: Deployment) -> str:
+    try:
+        return deployment.client_secret()
+    except PermanentError as error:
+        raise Unusable(str(error)) from error
+
+
+def answer(request: Request, party: RelyingParty, now: float) -> Response:
     """Answer any request; whatever goes wrong at the provider becomes a page."""
-    routes: dict[str, Callable[[Request, Entrance, float], Response]] = {
+    routes: dict[str, Callable[[Request, RelyingParty, float], Response]] = {
         "/sign-in": _start,
         "/sign-in/callback": _finish,
         "/sign-in/ended": _ended,
@@ -120,7 +143,7 @@ def answer(request: Request, entrance: Entrance, now: float) -> Response:
     }
     route = routes.get(request.path, _not_found)
     try:
-        return route(request, entrance, now)
+        return route(request, party, now)
     except (Unreachable, Unusable) as error:
         return _failed(error, _wanted(request))
 
@@ -130,11 +153,11 @@ def ours(to: str) -> str:
     return to if _OURS.fullmatch(to) and not to.startswith(("/sign-in", "/sign-out")) else HOME
 
 
-def _start(request: Request, entrance: Entrance, now: float) -> Response:
+def _start(request: Request, party: RelyingParty, now: float) -> Response:
     pending = Pending.new(_wanted(request))
-    location = entrance.provider.authorization_url(
-        redirect_uri=entrance.redirect_uri,
-        scope=entrance.scope,
+    location = party.provider.authorization_url(
+        redirect_uri=party.redirect_uri,
+        scope=party.scope,
         state=pending.state,
         nonce=pending.nonce,
         verifier=pending.verifier,
@@ -143,7 +166,7 @@ def _start(request: Request, entrance: Entrance, now: float) -> Response:
     return Response(303, location=location, cookies=(*Pending.stale(request.cookies), pending.cookie()))
 
 
-def _finish(request: Request, entrance: Entrance, now: float) -> Response:
+def _finish(request: Request, party: RelyingParty, now: float) -> Response:
     # State first: whoever did not start here gets the same page whatever else the address says.
     pending = Pending.find(request.cookies, request.query.get("state", ""))
     if pending is None:
@@ -152,21 +175,21 @@ def _finish(request: Request, entrance: Entrance, now: float) -> Response:
     try:
         if "code" not in request.query:
             raise _Stopped(pages.refused(request.query.get("error", "")))
-        token = _token(request.query["code"], pending, entrance, now)
+        token = _token(request.query["code"], pending, party, now)
     except _Stopped as stopped:
         return _page(stopped.notice, to, (done,))
     except (Unreachable, Unusable) as error:
         return _failed(error, to, (done,))
-    return Response(303, location=entrance.at(to), cookies=(done, token))
+    return Response(303, location=party.at(to), cookies=(done, token))
 
 
-def _token(code: str, pending: Pending, entrance: Entrance, now: float) -> str:
+def _token(code: str, pending: Pending, party: RelyingParty, now: float) -> str:
     """The Set-Cookie line of a new session. Raises _Stopped, Unreachable, Unusable."""
-    provider = entrance.provider
-    token = provider.exchange(code, pending.verifier, entrance.redirect_uri, now)
+    provider = party.provider
+    token = provider.exchange(code, pending.verifier, party.redirect_uri, now)
     claims = checked(token, provider.issuer, provider.client_id, pending.nonce, now)
     try:
-        identity(claims, entrance.identity_from)
+        identity(claims, party.identity_from)
     except NoIdentity as error:
         raise _Stopped(pages.nobody(str(error))) from error
     line = session(token, int(claims["exp"] - now))
@@ -176,20 +199,20 @@ def _token(code: str, pending: Pending, entrance: Entrance, now: float) -> str:
     return line
 
 
-def _ended(request: Request, _: Entrance, __: float) -> Response:
+def _ended(request: Request, _: RelyingParty, __: float) -> Response:
     return _page(pages.ENDED, _wanted(request))
 
 
-def _sign_out(_: Request, __: Entrance, ___: float) -> Response:
+def _sign_out(_: Request, __: RelyingParty, ___: float) -> Response:
     return _page(pages.SIGNED_OUT, HOME, (dropped(SESSION),))
 
 
-def _style(_: Request, __: Entrance, ___: float) -> Response:
+def _style(_: Request, __: RelyingParty, ___: float) -> Response:
     sheet = Path(__file__).with_name("style.css").read_text("utf-8")
     return Response(200, sheet, content_type="text/css; charset=utf-8")
 
 
-def _not_found(_: Request, __: Entrance, ___: float) -> Response:
+def _not_found(_: Request, __: RelyingParty, ___: float) -> Response:
     return _page(pages.NOT_FOUND, HOME)
 
 

@@ -8,14 +8,16 @@ PR_OPEN ── merged ──▶ MERGED ── deployed, and the error stays away
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from functions.core.aws.deployment import Deployment
 from functions.core.forge.port import Forge, State
 from functions.core.incidents.incident import Incident, Status
-from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.errors import ForgeUnavailable, SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
+from functions.track_pull_requests.service import RunningService
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App
@@ -33,6 +35,19 @@ class Tracked:
     regressed: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+
+
+def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """Any event → incident ids by what became of them, as in `Tracked`.
+
+    Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
+    """
+    service = RunningService(deployment.session.client("lambda"), deployment.session.client("logs"))
+    apps, incidents = deployment.registry.apps(), deployment.incidents
+    tracked = track(apps, incidents, deployment.forge, service, datetime.now(UTC))
+    if tracked.failures:
+        raise ForgeUnavailable("; ".join(tracked.failures))
+    return asdict(tracked)
 
 
 def track(

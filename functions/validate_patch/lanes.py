@@ -15,27 +15,22 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.builds import log_url
 from functions.core.workflow.evidence import Build
 from functions.core.workflow.heal import Heal
-from functions.core.workflow.runs import JOB, LAMBDA, MICROVM, REPORT
+from functions.core.workflow.runs import LAMBDA, MICROVM
+from functions.core.workflow.state import HealState, RunOrder, ValidationState
 from functions.harness.job import VERSION, RunLimits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
 from functions.validate_patch.validate import Examined, Validation, judge
 
-DEFERRED = "deferred"
-"""The verdict before a run: the gates that read passed, the others follow from what is run."""
-
 _NO_PYTHON = "127"
 """What a shell tells when it does not find a command."""
-_EXPERIMENT = "experiment.json"
 _REPORT, _EXIT = "results/report.json", "results/exit"
 
 BUILD_SECONDS = 7.5 * 3600
@@ -73,37 +68,9 @@ _HARNESS = Path(order.__file__).resolve().parents[1] / "harness"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class RunOrder:
-    """What the workflow starts a run with: the `run` or `build` part of a deferred verdict."""
-
-    folder: str
-    """Key prefix of this run's own, with a part that nobody can guess."""
-    nonce: str
-    """Must come back in the report."""
-    bucket: str = ""
-    project: str = ""
-    """The CodeBuild project; "" for the stack's own runner."""
-    experiment: str = ""
-    """Reference to what the job asks for, by which the report is judged."""
-    version: int = 1
-    """Of the job and of its report. Orders of before it was told are of the first."""
-
-    def to_state(self) -> dict[str, Any]:
-        part = "build" if self.project else "run"
-        return {"verdict": DEFERRED, part: asdict(self)}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> RunOrder:
-        """The order that a deferred verdict holds; what a later version says beside it is ignored."""
-        validation = state["validation"]
-        told = validation["build" if "build" in validation else "run"]
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in told.items() if name in known})
-
-
-def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> RunOrder:
-    """Leave what the lane needs. A second run leaves another order; only the last one is followed."""
+def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> ValidationState:
+    """Leave what the lane needs: a deferred verdict. A second run leaves another order; only the last one is
+    followed."""
     candidate = examined.candidate
     project = candidate.context.app.codebuild_project
     place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
@@ -116,7 +83,7 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         bounds |= _BUILD_BOUNDS
         if candidate.context.python.guessed:
             bounds["python"] = ""  # the project's image says it
-    told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
+    told = artifacts.put_json(heal.attempt_key(Artifact.EXPERIMENT), asked)
     given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
@@ -124,12 +91,13 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
             artifacts.put(f"{folder}/{name}", b"")
         artifacts.put(f"{folder}/source.zip", bundle(job), "application/zip")
     else:
-        artifacts.put(f"{folder}/{REPORT}", b"")
-        artifacts.put(f"{folder}/{JOB}", job, "application/zip")
-    return given
+        artifacts.put(f"{folder}/{Artifact.REPORT}", b"")
+        artifacts.put(f"{folder}/{Artifact.JOB}", job, "application/zip")
+    run, build = (None, given) if project else (given, None)
+    return ValidationState(verdict=ValidationState.DEFERRED, run=run, build=build)
 
 
-def came_back(state: Mapping[str, Any]) -> bool:
+def came_back(state: HealState) -> bool:
     """Whether ValidatePatch is asked for the second time for this attempt. Then there is always a verdict,
     so the workflow cannot go round in circles.
 
@@ -137,16 +105,15 @@ def came_back(state: Mapping[str, Any]) -> bool:
     and now (a redrive may be days later) neither the runner nor the judge might know it any more, which is
     nothing that the patch has done.
     """
-    if state.get("validation", {}).get("verdict") != DEFERRED:
-        return False
-    return RunOrder.from_state(state).version == VERSION
+    validation = state.validation
+    return validation.verdict == validation.DEFERRED and validation.order.version == VERSION
 
 
-def why_not_ordered(state: Mapping[str, Any], examined: Examined) -> str:
+def why_not_ordered(state: HealState, examined: Examined) -> str:
     """Why no run can be ordered, or "". A running heal keeps the workflow that it began under, redriven or
     not: that of before there was RunPatch sends what is deferred to a build, which only a project's can be.
     RunPatch's workflow says `can_run`."""
-    if state.get("can_run") or examined.candidate.context.app.codebuild_project:
+    if state.can_run or examined.candidate.context.app.codebuild_project:
         return ""
     return (
         "this heal began before an upgrade, under a workflow that has no state to run it in: approve it only"
@@ -154,20 +121,16 @@ def why_not_ordered(state: Mapping[str, Any], examined: Examined) -> str:
     )
 
 
-def judged(
-    state: Mapping[str, Any], heal: Heal, artifacts: Artifacts, examined: Examined, base_sha: str
-) -> Validation:
+def judged(state: HealState, artifacts: Artifacts, examined: Examined) -> Validation:
     """The verdict on what the lane left."""
-    given = RunOrder.from_state(state)
+    given, base_sha = state.validation.order, state.source.base_sha
     # A heal that began when no reference was told has none.
-    asked = artifacts.get_json(given.experiment or heal.attempt_key(_EXPERIMENT))
+    asked = artifacts.get_json(given.experiment or state.heal.attempt_key(Artifact.EXPERIMENT))
     if not given.project:
-        report = artifacts.get_at_most(f"{given.folder}/{REPORT}", MOST_BYTES)
-        run = state.get("run", {})
-        # A heal that began before there was another lane names none.
-        ran = Ran(report, _HELD[run.get("lane", LAMBDA)], str(run.get("ended", "")))
+        report = artifacts.get_at_most(f"{given.folder}/{Artifact.REPORT}", MOST_BYTES)
+        ran = Ran(report, _HELD[state.run.lane], state.run.ended)
         return judge(examined, ran, given.nonce, asked, base_sha)
-    build = Build(given.project, state["build"]["arn"], log_url(state["build"]["log_url"]))
+    build = Build(given.project, state.build.arn, log_url(state.build.log_url))
     report = artifacts.get_at_most(f"{given.folder}/{_REPORT}", MOST_BYTES)
     ended = artifacts.get_at_most(f"{given.folder}/{_EXIT}", MOST_BYTES) or b""
     return judge(examined, _built(given.project, report, ended), given.nonce, asked, base_sha, build)

@@ -9,6 +9,7 @@ import typer
 from rich.rule import Rule
 from rich.table import Table
 
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
@@ -30,14 +31,14 @@ def prompt(
     last = max(incident.attempts, 1)
     heal_id = incident.execution_arn.rsplit(":", 1)[-1]
     heal = Heal(incident.incident_id, incident.app, heal_id, attempt or last)
-    sent = target.artifacts.find_json(heal.attempt_key("prompt.json")) if heal_id else None
+    sent = target.artifacts.find_json(heal.attempt_key(Artifact.PROMPT)) if heal_id else None
     if sent is None:
         asked = f"attempt {heal.attempt} of " if heal_id else ""
         raise UserError(
             f"{asked}{incident.incident_id}: nothing was sent to a model",
             f"see what became of it with: selfheal history {incident.incident_id}{target.flag}",
         )
-    answer = target.artifacts.find_json(heal.attempt_key("answer.json")) or {"conversations": []}
+    answer = target.artifacts.find_json(heal.attempt_key(Artifact.ANSWER)) or {"conversations": []}
     later = [message for said in answer["conversations"] for message in said["sent"]]
     document = {"attempt": heal.attempt, **sent, "sent_later": later}
     if as_json:

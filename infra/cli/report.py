@@ -19,6 +19,7 @@ from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
@@ -99,25 +100,25 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
         "answered_by": target.answered_by,
         "costs_nothing": target.costs_nothing,
     }
-    source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
+    source = artifacts.find_json(heal.key(Artifact.SOURCE_TOLD)) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return IncidentReport(incident, None, None, None, source=source, **here)
     history = tuple(target.approvals.history(incident.approval_id))
     # What was asked about is shown by its hashes: it is that, or an error.
     asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
-    evidence = artifacts.find_json(asked.evidence_key if asked else heal.attempt_key("evidence.json"))
+    evidence = artifacts.find_json(asked.evidence_key if asked else heal.attempt_key(Artifact.EVIDENCE))
     try:
-        patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key("patch.diff"))
+        patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key(Artifact.PATCH))
     except ClientError:
         patch = None
     return IncidentReport(
         incident,
-        artifacts.find_json(asked.proposal_key if asked else heal.attempt_key("proposal.json")),
+        artifacts.find_json(asked.proposal_key if asked else heal.attempt_key(Artifact.PROPOSAL)),
         patch,
         Evidence.from_json(evidence) if evidence else None,
         history,
         source,
-        artifacts.find_json(heal.attempt_key("outcome.json")),
+        artifacts.find_json(heal.attempt_key(Artifact.OUTCOME)),
         link=_page_link(target, history[0]) if history else "",
         **here,
     )

@@ -11,8 +11,8 @@ import pytest
 from botocore.validate import ParamValidator
 
 from functions.core.approval.approvals import Verdict
+from functions.core.workflow.state import ValidationState
 from functions.record_outcome.outcome import Ending
-from functions.validate_patch.lanes import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions
 from tests.statemachine.conftest import ENTERED
 
@@ -472,6 +472,6 @@ def test_verdicts_and_endings_are_those_of_the_code(definition: dict[str, Any]) 
         conditions = [rule["Condition"] for rule in definition["States"][state]["Choices"]]
         return {text.split("'")[1] for text in conditions if "'" in text}
 
-    assert compared("IsValid") >= {DEFERRED_VERDICT}
+    assert compared("IsValid") >= {ValidationState.DEFERRED}
     assert compared("IsApproved") <= set(Verdict)
     assert compared("WhichOutcome") <= set(Ending)

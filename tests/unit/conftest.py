@@ -25,6 +25,7 @@ from functions.core.approval.decisions import Decisions
 from functions.core.approval.task_tokens import TaskTokens
 from functions.core.apps.app import App
 from functions.core.aws import telemetry
+from functions.core.aws.deployment import deployment
 from functions.core.incidents.table import LISTED, Incidents
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import Artifacts
@@ -180,6 +181,13 @@ def telemetry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"test-{uuid.uuid4()}")
     for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
         made.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def deployment_of_its_own() -> Iterator[None]:
+    """A function keeps what it made for as long as it is warm: here, for one test."""
+    yield
+    deployment.cache_clear()
 
 
 @pytest.fixture

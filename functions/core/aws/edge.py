@@ -1,14 +1,20 @@
-"""The AWS edge that every handler shares: log context, tracing, metrics, and one log line per outcome."""
+"""The AWS edge that every handler shares: log context, tracing, metrics, and one log line per outcome.
+
+step(run)    of a Task: `run(state, deployment)` → its part of the state
+event(run)   of what AWS starts otherwise: `run(event, deployment)` → a result as JSON
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache, wraps
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
+from functions.core.aws.deployment import Deployment, deployment
 from functions.core.aws.names import PING
 from functions.core.aws.telemetry import logger, metrics, tracer
+from functions.core.workflow.state import HealState
 
 # Parts of the state input that make a log line findable. Nothing else of an event or a result is ever logged:
 # the rest may hold source, prompts, or what a stranger wrote.
@@ -16,20 +22,38 @@ _IDS = ("incident_id", "app", "heal_id", "attempt")
 _OUTCOMES = ("outcome", "verdict", "claimed", "revision_from", "decision")
 
 
-def step(
-    function: Callable[[dict[str, Any]], dict[str, Any]],
-) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """Make a Lambda handler of a function from event to result.
+class _Part(Protocol):
+    def to_state(self) -> dict[str, Any]: ...
 
-        @step
-        def handler(event: dict[str, Any]) -> dict[str, Any]: ...
 
-    An exception is counted, logged by its class name, and raised again as it is: Step Functions matches the
-    bare class name. Nothing happens at import; logger, tracer and metrics are made at the first invocation.
-    A PING is answered here and reaches nothing.
+Event = dict[str, Any]
+Handler = Callable[[Event, Any], Event]
+
+
+def step(run: Callable[[HealState, Deployment], _Part], *, even_stopped: bool = False) -> Handler:
+    """The Lambda handler of a Task. While all healing is stopped it raises HealingStopped, before anything is
+    done; even_stopped: of a step that only writes down what has happened."""
+
+    def asked(event: Event) -> Event:
+        if not even_stopped:
+            deployment().switch.check()
+        return run(HealState.from_json(event), deployment()).to_state()
+
+    return _handler(asked)
+
+
+def event(run: Callable[[Event, Deployment], Event]) -> Handler:
+    """The Lambda handler of a function that a service of AWS calls."""
+    return _handler(lambda event: run(event, deployment()))
+
+
+def _handler(function: Callable[[Event], Event]) -> Handler:
+    """An exception is counted, logged by its class name, and raised again as it is: Step Functions matches
+    the bare class name. Nothing happens at import; logger, tracer and metrics are made at the first
+    invocation. A PING is answered here and reaches nothing.
     """
 
-    def observed(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def observed(event: Event, context: Any) -> Event:
         ids = {name: event[name] for name in _IDS if name in event}
         logger().append_keys(**ids)
         started = time.monotonic()
@@ -45,14 +69,13 @@ def step(
         return result
 
     @cache
-    def instrumented() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    def instrumented() -> Handler:
         # What a step returns or is given never goes into a trace.
         traced = tracer().capture_lambda_handler(observed, capture_response=False)
         counted = metrics().log_metrics(traced)
         return logger().inject_lambda_context(counted, clear_state=True)
 
-    @wraps(function)
-    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def handler(event: Event, context: Any) -> Event:
         if event == PING:
             return {"outcome": "awake"}
         return instrumented()(event, context)

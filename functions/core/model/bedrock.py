@@ -58,6 +58,11 @@ class Bedrock:
     def __init__(self, client: BedrockRuntimeClient) -> None:
         self._client = client
 
+    @property
+    def region(self) -> str:
+        """Whose models these are."""
+        return self._client.meta.region_name
+
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, ModelNotFound, PromptTooLong,
         ParameterRefused or ModelRequestInvalid.

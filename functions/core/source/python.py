@@ -23,11 +23,6 @@ class Python:
         """Read what `to_json` gave; what was written before interpreters were looked for has none."""
         return cls(data["version"], data["why"], bool(data.get("guessed"))) if data else cls(*_BEFORE)
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Read from the state input of a step after FetchSource."""
-        return cls.from_json(state["source"].get("python"))
-
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -20,6 +21,36 @@ if TYPE_CHECKING:
 
 
 _DIGEST, _VERSION = "@sha256:", "?versionId="
+
+
+class Artifact(StrEnum):
+    """What a heal leaves, by name: the first four once, JOB and REPORT for each run in a folder of its own,
+    all others for each attempt."""
+
+    SOURCE = "source.tar.gz"
+    SOURCE_TOLD = "source.json"
+    """What FetchSource told of it: while that is there, the heal keeps the commit that it began with."""
+    CONTEXT = "facts.json"
+    """The validation context."""
+    REFUSED = "refused.json"
+    """Which parameters which models refused."""
+    PROMPT = "prompt.json"
+    ANSWER = "answer.json"
+    """All that was sent to models and answered by them."""
+    PROPOSAL = "proposal.json"
+    FINDINGS = "findings.json"
+    """What the gates, or people, object to."""
+    OUTCOME = "outcome.json"
+    """What ProposePatch told of the attempt."""
+    EXPERIMENT = "experiment.json"
+    PATCH = "patch.diff"
+    EVIDENCE = "evidence.json"
+    QUESTIONS = "questions.json"
+    """Of the attempt whose questions went back to the model."""
+    REVIEW = "review.json"
+    REVIEW_ANSWER = "review_answer.json"
+    JOB = "job.zip"
+    REPORT = "report.json"
 
 
 def reference(key: str, body: bytes) -> str:

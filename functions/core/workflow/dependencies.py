@@ -4,43 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any, Self
 
 from functions.core.source.archive import ArchiveLimits
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ArchiveUnsafe
+from functions.core.workflow.state import DependenciesState
 
 LIMITS = ArchiveLimits(members=40_000, bytes=400 * 1024 * 1024)
 """How much may be installed: what ValidatePatch can unpack within seconds, and hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """The `dependencies` part of the state."""
-
-    key: str = ""
-    """The environment's archive in the artifacts bucket, named by its content; "" when there is none."""
-    reason: str = ""
-    """Why what the repository asks for was not installed; "" when it was, or it asks for nothing."""
-    packages: int = 0
-    lost: tuple[str, ...] = ()
-    """What is missing of it, or other than asked for, one clause each."""
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """Read from the state input; an execution of before this step was there has none."""
-        told = state.get("dependencies", {})
-        return cls(**{**told, "lost": tuple(told.get("lost", ()))})
-
-    def archive(self, artifacts: Artifacts) -> bytes:
-        """The archive, which heals share. Raises ArchiveUnsafe unless it is what its name says."""
-        body = artifacts.get(self.key)
-        if self.key != archive_key(hashlib.sha256(body).hexdigest()):
-            raise ArchiveUnsafe(
-                f"the dependencies at {self.key} are not what was installed; delete them, and start over"
-            )
-        return body
+def environment_of(dependencies: DependenciesState, artifacts: Artifacts) -> bytes:
+    """The archive that heals share; b"" without one. Raises ArchiveUnsafe unless it is what its name says."""
+    if not dependencies.key:
+        return b""
+    body = artifacts.get(dependencies.key)
+    if dependencies.key != archive_key(hashlib.sha256(body).hexdigest()):
+        raise ArchiveUnsafe(
+            f"the dependencies at {dependencies.key} are not what was installed; delete them, and start over"
+        )
+    return body
 
 
 def archive_key(sha256: str) -> str:

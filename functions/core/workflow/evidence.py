@@ -77,16 +77,6 @@ class Question:
     def said(self) -> str:
         return f"{self.text} ({self.where})" if self.where else self.text
 
-    def to_state(self) -> dict[str, Any]:
-        """The same, short enough for the workflow's state."""
-        calls = [call[:200] for call in self.calls[:2]]
-        return {
-            "principle": self.principle,
-            "text": self.text[:500],
-            "where": self.where[:200],
-            "calls": calls,
-        }
-
 
 BEHAVIOUR = {
     "incident": "fails as reported",

@@ -8,11 +8,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.heal import Heal
-
-REVIEW = "review.json"
-"""Of an attempt."""
 
 
 class Opinion(StrEnum):
@@ -75,13 +72,13 @@ def read_review(artifacts: Artifacts, reference: str) -> Review | None:
 
 def find_review(artifacts: Artifacts, heal: Heal, attempt: int | None = None) -> Review | None:
     """What ReviewPatch left of an attempt (this one unless another is named); None where nobody reviewed."""
-    data = artifacts.find_json(heal.attempt_key(REVIEW, attempt))
+    data = artifacts.find_json(heal.attempt_key(Artifact.REVIEW, attempt))
     return Review.from_json(data) if data else None
 
 
 def spent_usd(artifacts: Artifacts, heal: Heal) -> float:
     """What the attempts up to this one have cost, reviews included, as they have recorded it."""
     numbers = range(1, heal.attempt + 1)
-    names = ("outcome.json", REVIEW)
+    names = (Artifact.OUTCOME, Artifact.REVIEW)
     records = (artifacts.find_json(heal.attempt_key(name, number)) for number in numbers for name in names)
     return sum(float(record["cost_usd"]) for record in records if record)

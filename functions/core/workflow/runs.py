@@ -1,12 +1,7 @@
-"""Where a job and its report lie in a run's folder, and how RunPatch's lanes are called in the state.
-
-RunPatch signs these two addresses and no other.
-"""
+"""How RunPatch's lanes are called in the state, and which errors of a runner are not the patch's."""
 
 from __future__ import annotations
 
-JOB = "job.zip"
-REPORT = "report.json"
 NOTHING_RAN = frozenset(
     {
         "JobUnreachable",

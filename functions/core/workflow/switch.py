@@ -8,12 +8,8 @@ the same.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
-from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import HealingStopped
 
 if TYPE_CHECKING:
@@ -23,13 +19,9 @@ if TYPE_CHECKING:
 class Switch:
     """Reads and throws the switch. `parameter`: its name; "" where a deployment has none."""
 
-    def __init__(self, parameter: str, client: SSMClient | None = None) -> None:
+    def __init__(self, parameter: str, client: SSMClient) -> None:
         self._parameter = parameter
         self._client = client
-
-    @property
-    def _ssm(self) -> SSMClient:
-        return self._client or _client()
 
     def stopped(self) -> str:
         """Who stopped all healing, when and why, as one clause; "" while it is not stopped.
@@ -38,7 +30,7 @@ class Switch:
         """
         if not self._parameter:
             return ""
-        ssm = self._ssm
+        ssm = self._client
         try:
             value = ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"]
         except ssm.exceptions.ParameterNotFound:
@@ -53,27 +45,16 @@ class Switch:
     def stop(self, by: str, at: str, reason: str = "") -> None:
         """Stop all healing. Stopping again says the newer reason."""
         value = json.dumps({"by": by, "at": at, "reason": reason})
-        self._ssm.put_parameter(Name=self._parameter, Value=value, Type="String", Overwrite=True)
+        self._client.put_parameter(Name=self._parameter, Value=value, Type="String", Overwrite=True)
 
     def start(self) -> bool:
         """Let healing go on; False if it was not stopped."""
-        ssm = self._ssm
+        ssm = self._client
         try:
             ssm.delete_parameter(Name=self._parameter)
         except ssm.exceptions.ParameterNotFound:
             return False
         return True
-
-
-@cache
-def _client() -> SSMClient:
-    """One for as long as a function is warm: making it takes longer than the question."""
-    return boto3.client("ssm")
-
-
-def refuse_when_stopped(settings: Settings) -> None:
-    """What every step that does anything does first. Raises HealingStopped."""
-    Switch(settings.switch_parameter).check()
 
 
 def _clause(value: str) -> str:

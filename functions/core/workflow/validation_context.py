@@ -12,10 +12,8 @@ from typing import Any, Self
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.source.python import Python
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.heal import Heal
-
-_NAME = "facts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class ValidationContext:
 
         An execution that began when none was told has none. Raises ArtifactChanged.
         """
-        data: dict[str, Any] = artifacts.get_json(reference or heal.key(_NAME))
+        data: dict[str, Any] = artifacts.get_json(reference or heal.key(Artifact.CONTEXT))
         return cls(
             incident=Incident.from_item(data["incident"]),
             app=App.from_json(heal.app, data["app"]),
@@ -58,4 +56,4 @@ class ValidationContext:
             "submodules": list(self.submodules),
             "python": self.python.to_json(),
         }
-        return artifacts.put_json(heal.key(_NAME), data)
+        return artifacts.put_json(heal.key(Artifact.CONTEXT), data)

@@ -13,12 +13,6 @@ from functions.await_approval import handler as module
 from functions.core.workflow.errors import PermanentError
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    for cached in (module._settings, module._link_keys, module._registry):
-        cached.cache_clear()
-
-
 def test_the_handler_asks_for_as_long_as_the_setting_says(
     scene: Any, inbox: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.state import HealState
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 ANA_BY_IAM = f"arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_1/{ANA}"
@@ -48,10 +49,10 @@ STATE: dict[str, Any] = {
 
 
 def test_what_was_approved_is_what_the_record_says() -> None:
-    approved = confirmed(APPROVED, STATE)
+    approved = confirmed(APPROVED, HealState.from_json(STATE))
     assert (approved.patch_sha256, approved.base_sha, approved.by) == ("p" * 64, "b" * 40, ANA)
     two = replace(APPROVED, approvals_needed=2, first_by=BEN)
-    assert confirmed(two, STATE).by == f"{BEN} and {ANA}"
+    assert confirmed(two, HealState.from_json(STATE)).by == f"{BEN} and {ANA}"
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,12 @@ def test_what_was_approved_is_what_the_record_says() -> None:
 )
 def test_anything_else_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ApprovalMismatch, match=said):
-        confirmed(replace(APPROVED, **changes), STATE)
+        confirmed(replace(APPROVED, **changes), HealState.from_json(STATE))
 
 
 def test_an_approval_that_is_not_there_is_refused() -> None:
     with pytest.raises(ApprovalMismatch, match="there is no approval 'a'"):
-        confirmed(None, STATE)
+        confirmed(None, HealState.from_json(STATE))
 
 
 BY_HAND = STATE | {
@@ -96,11 +97,11 @@ BY_HAND = STATE | {
 
 
 def test_a_decision_sent_by_hand_counts_where_whoever_may_answer_the_task_decides() -> None:
-    approved = sent_by_hand(BY_HAND)
+    approved = sent_by_hand(HealState.from_json(BY_HAND))
     assert (approved.patch_sha256, approved.base_sha, approved.by) == ("p" * 64, "b" * 40, ANA)
 
 
 @pytest.mark.parametrize("decides", [False, None, "true"])
 def test_a_decision_without_a_record_is_refused_where_the_app_says_who_decides(decides: Any) -> None:
     with pytest.raises(ApprovalMismatch, match="nobody's approval is on record"):
-        sent_by_hand(BY_HAND | {"callback_decides": decides})
+        sent_by_hand(HealState.from_json(BY_HAND | {"callback_decides": decides}))

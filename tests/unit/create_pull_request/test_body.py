@@ -11,7 +11,8 @@ from functions.core.source.python import Python
 from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.workflow.proposal import Edit, Proposal
 from functions.core.workflow.review import Opinion, Review
-from functions.create_pull_request.body import Approval, render
+from functions.core.workflow.state import DecisionState
+from functions.create_pull_request.body import render
 
 INCIDENT = Incident(
     incident_id="orders-v1-abc",
@@ -44,7 +45,7 @@ EVIDENCE = Evidence(
         GateResult("regression_tests", Result.NOT_RUN, "not run: no tests found"),
     )
 )
-APPROVAL = Approval("arn:aws:iam::1:user/ada", "", "ab" * 32, "cd" * 20)
+APPROVAL = DecisionState(by="arn:aws:iam::1:user/ada", patch_sha256="ab" * 32, base_sha="cd" * 20)
 
 
 def test_the_body_says_what_broke_what_was_proven_and_what_not() -> None:

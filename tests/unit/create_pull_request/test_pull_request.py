@@ -17,7 +17,7 @@ from functions.core.workflow.errors import (
     ForgeUnavailable,
     RepositoryNotFound,
 )
-from functions.create_pull_request.pull_request import Approved, open_pull_request
+from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def warnings() -> list[str]:
 def opener(hosted: Hosted, warnings: list[str]) -> Opener:
     def call(commit: str, base: str = "", token: str = hosted.token, **changes: Any) -> PullRequest:
         app = replace(hosted.app, **changes)
-        approved = Approved(BRANCH, commit, base or hosted.base_sha)
+        approved = ApprovedCommit(BRANCH, commit, base or hosted.base_sha)
         return open_pull_request(
             connect(app, token), app, approved, title="Fix", body="why", warn=warnings.append
         )

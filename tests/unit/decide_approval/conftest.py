@@ -20,11 +20,9 @@ from functions.core.approval import links
 from functions.core.approval.approvals import Approval
 from functions.core.approval.identity import LINK
 from functions.core.approval.links import Link
-from functions.core.apps.registry import Registry
-from functions.core.notify.signing_secrets import SigningSecrets
-from functions.decide_approval.routes import Office, build
-from functions.decide_approval.slack_interactions import SlackInteractions
+from functions.decide_approval.routes import build
 from functions.decide_approval.slack_reply import SLACK, Replies
+from tests.fakes.deployments import around
 
 EVERYTHING_ABOUT_THE_INCIDENT = ("KeyError", "NZ", "orders", "shipping", "rate_for", "Refuse unknown")
 
@@ -79,28 +77,11 @@ class Browser:
     """Asks the resolver as a function URL would; addresses are relative to the page's base."""
 
     def __init__(self, scene: Any, identity_from: str = LINK, slack: str = SLACK) -> None:
-        class Keys:
-            def all(self) -> tuple[bytes, ...]:
-                return tuple(scene.keys)
-
-        keys: Any = Keys()
         # A provider makes a session of its own, which takes a tenth of a second.
         ssm = SSMProvider(boto3_client=boto3.client("ssm"))
-        registry = Registry("/self-heal/apps", ssm)
-        office = Office(
-            scene.approvals,
-            scene.incidents,
-            scene.artifacts,
-            scene.decisions,
-            keys,
-            registry,
-            identity_from=identity_from,
-        )
         self.authorizer: dict[str, Any] | None = None
         """What the gateway's authorizer adds to the request's context."""
-        secrets = SigningSecrets("/self-heal/slack-signing", ssm)
-        clicks = SlackInteractions(scene.approvals, scene.decisions, keys, secrets, Replies(slack))
-        self._resolver = build(lambda: office, lambda: clicks)
+        self._resolver = build(around(scene, identity_from, parameters=ssm), Replies(slack))
         self._keys = scene.keys
 
     def link(self, approval: Approval, recipient: str = "ana", expires_at: int | None = None) -> str:

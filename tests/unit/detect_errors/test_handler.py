@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ Invoke = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.MonkeyPatch) -> str:
     """The function's environment; returns the queue that receives notifications."""
     entry = {
         "log_groups": [GROUP],
@@ -74,19 +74,7 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
     monkeypatch.setenv("DELIVERIES_TABLE", deliveries_table.name)
     monkeypatch.setenv("REGISTRY_PATH", "/self-heal/apps")
     monkeypatch.setenv("TOPIC_ARN", arn)
-    caches = (
-        edge._share,
-        edge._settings,
-        edge._registry,
-        edge._recorder,
-        edge._aliases,
-        edge._notifications,
-    )
-    for cached in caches:
-        cached.cache_clear()
-    yield queue
-    for cached in caches:
-        cached.cache_clear()
+    return queue
 
 
 @pytest.fixture

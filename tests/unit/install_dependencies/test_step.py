@@ -20,10 +20,11 @@ from functions.core.source import archive
 from functions.core.source.archive import Member
 from functions.core.source.python import Python
 from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.dependencies import Dependencies, archive_key
+from functions.core.workflow.dependencies import archive_key, environment_of
 from functions.core.workflow.errors import ArchiveUnsafe
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.lifetimes import REUSE_DAYS
+from functions.core.workflow.state import DependenciesState
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
@@ -70,12 +71,12 @@ def test_wheels_and_what_they_need_are_installed_once(
 
     done = install_for(artifacts, source, HERE, index[1])
 
-    assert (done["packages"], done["reason"]) == (2, "")
+    assert (done.packages, done.reason) == (2, "")
     target = tmp_path / "unpacked"
     target.mkdir()
-    archive.unpack(artifacts.get(done["key"]), target)
+    archive.unpack(artifacts.get(done.key), target)
     assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
-    assert done["key"] == archive_key(hashlib.sha256(artifacts.get(done["key"])).hexdigest())
+    assert done.key == archive_key(hashlib.sha256(artifacts.get(done.key)).hexdigest())
     without_index = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/"}
     assert install_for(artifacts, source, HERE, without_index) == done, "kept from the first time"
 
@@ -96,18 +97,18 @@ def test_what_was_installed_long_ago_is_installed_again_before_it_expires(
     later = time.time() + REUSE_DAYS * 24 * 3600 + 1
     monkeypatch.setattr("functions.install_dependencies.step.time.time", lambda: later)
 
-    assert install_for(artifacts, source, HERE, index[1])["key"] != old["key"]
+    assert install_for(artifacts, source, HERE, index[1]).key != old.key
 
 
 def test_an_archive_that_was_replaced_is_not_used(artifacts: Artifacts) -> None:
-    whole = Dependencies(archive_key(hashlib.sha256(b"whole").hexdigest()))
+    whole = DependenciesState(archive_key(hashlib.sha256(b"whole").hexdigest()))
     artifacts.put(whole.key, b"whole")
-    assert whole.archive(artifacts) == b"whole"
+    assert environment_of(whole, artifacts) == b"whole"
 
     artifacts.put(whole.key, b"replaced")
 
     with pytest.raises(ArchiveUnsafe, match="are not what was installed"):
-        whole.archive(artifacts)
+        environment_of(whole, artifacts)
 
 
 def test_a_source_distribution_is_never_built(
@@ -128,8 +129,8 @@ def test_a_source_distribution_is_never_built(
 
     done = install_for(artifacts, fetched(requirements_txt="evil\n"), HERE, index[1])
 
-    assert (done["packages"], done["reason"]) == (0, "")
-    (said,) = done["lost"]
+    assert (done.packages, done.reason) == (0, "")
+    (said,) = done.lost
     assert said.startswith("evil is not installed: ")
     assert "no usable wheels" in said
     assert not ran.exists()
@@ -141,16 +142,16 @@ def test_what_failed_is_tried_again_by_the_next_heal(
     source = fetched(requirements_txt="later\n")
     make_wheel("later", "1")
     closed = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/", "UV_HTTP_RETRIES": "0"}
-    assert "127.0.0.1:9" in install_for(artifacts, source, HERE, closed)["reason"]
-    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
+    assert "127.0.0.1:9" in install_for(artifacts, source, HERE, closed).reason
+    assert install_for(artifacts, source, HERE, index[1]).packages == 1
 
 
 def test_a_requirement_by_address_is_left_out_without_a_call(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
     done = install_for(artifacts, fetched(requirements_txt="a @ http://127.0.0.1:9/a.whl\n"), HERE, {})
-    assert (done["key"], done["reason"]) == ("", "")
-    assert "no plain name" in done["lost"][0]
+    assert (done.key, done.reason) == ("", "")
+    assert "no plain name" in done.lost[0]
 
 
 LINUX = "manylinux_2_28_x86_64"
@@ -179,10 +180,10 @@ def test_wheels_are_chosen_for_the_apps_own_python_and_the_runners_platform(
     source = fetched(requirements_txt=asked)
     done = install_for(artifacts, source, Python(version, "the app's entry names it"), index[1])
 
-    assert (done["packages"], done["reason"]) == (3, "")
+    assert (done.packages, done.reason) == (3, "")
     target = tmp_path / "unpacked"
     target.mkdir()
-    archive.unpack(artifacts.get(done["key"]), target)
+    archive.unpack(artifacts.get(done.key), target)
     assert (target / "fast.py").read_text() == f"BUILT = {version!r}"
 
 
@@ -217,7 +218,7 @@ def test_wheels_are_those_of_another_machine_where_patches_run_on_one(
         done = install_for(artifacts, source, Python("3.12", ""), index[1], machine)
         target = tmp_path / built
         target.mkdir()
-        archive.unpack(artifacts.get(done["key"]), target)
+        archive.unpack(artifacts.get(done.key), target)
         assert (target / "fast.py").read_text() == f"BUILT = {built!r}"
 
 
@@ -225,9 +226,9 @@ def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
     done = install_for(artifacts, fetched(requirements_txt="first\n"), Python("2.7", ""), {"HOME": "/tmp"})
-    assert (done["key"], done["packages"]) == ("", 0)
-    assert done["reason"].startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
-    assert done["reason"].endswith("name it in the app's entry ('python')")
+    assert (done.key, done.packages) == ("", 0)
+    assert done.reason.startswith("Python 2.7 is none that tests can run on, which are 3.9 to 3.14: ")
+    assert done.reason.endswith("name it in the app's entry ('python')")
 
 
 def test_a_configuration_in_a_folder_above_says_nothing(
@@ -242,7 +243,7 @@ def test_a_configuration_in_a_folder_above_says_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "uv.toml").write_text("no-index = true\n")
     source = fetched(requirements_txt="first\n")
-    assert install_for(artifacts, source, HERE, index[1])["packages"] == 1
+    assert install_for(artifacts, source, HERE, index[1]).packages == 1
 
 
 def test_the_machines_own_configuration_says_where_packages_come_from(
@@ -254,7 +255,7 @@ def test_the_machines_own_configuration_says_where_packages_come_from(
     configuration = f'[[index]]\nurl = "{index[1]["UV_DEFAULT_INDEX"]}"\ndefault = true\n'
     (tmp_path / ".config" / "uv" / "uv.toml").write_text(configuration)
     source = fetched(requirements_txt="first\n")
-    assert install_for(artifacts, source, HERE, environment)["packages"] == 1
+    assert install_for(artifacts, source, HERE, environment).packages == 1
 
 
 BACKEND = """
@@ -299,8 +300,8 @@ def test_an_option_behind_a_requirement_builds_nothing(
 
     done = install_for(artifacts, fetched(requirements_txt=f"{line}\n"), HERE, index[1])
 
-    assert done["packages"] == 0
-    assert "no plain name and version" in done["lost"][0]
+    assert done.packages == 0
+    assert "no plain name and version" in done.lost[0]
     assert not ran.exists()
 
 
@@ -317,9 +318,9 @@ def test_a_package_that_needs_another_from_an_address_is_not_installed(
     first = install_for(artifacts, fetched(requirements_txt="first\n"), HERE, index[1])
     second = install_for(artifacts, fetched(requirements_txt="second\n"), HERE, index[1])
 
-    assert (first["packages"], second["packages"]) == (0, 0)
-    assert "`evil` was included as a URL dependency" in first["lost"][0]
-    assert "`other` was included as a URL dependency" in second["lost"][0]
+    assert (first.packages, second.packages) == (0, 0)
+    assert "`evil` was included as a URL dependency" in first.lost[0]
+    assert "`other` was included as a URL dependency" in second.lost[0]
     assert not ran.exists()
 
 
@@ -332,7 +333,7 @@ def test_hashes_are_kept_to(
     right = f"first==1.0 --hash=sha256:{meant}\n"
 
     def reason(text: str) -> str:
-        return str(install_for(artifacts, fetched(requirements_txt=text), HERE, index[1])["reason"])
+        return install_for(artifacts, fetched(requirements_txt=text), HERE, index[1]).reason
 
     assert reason(f"{right}second --hash=sha256:{second}\n") == ""
     wrong = f"first==1.0 --hash=sha256:{'0' * 64}\nsecond --hash=sha256:{second}\n"
@@ -355,9 +356,9 @@ def test_an_index_of_the_repositorys_own_is_followed_only_if_it_is_the_operators
         artifacts, fetched(requirements_txt=f"--index-url {ours.rstrip('/')}\nfirst\n"), HERE, index[1]
     )
 
-    assert foreign["reason"].startswith("the repository's files say where packages come from")
-    assert "hunter2" not in foreign["reason"]
-    assert (same["packages"], same["reason"]) == (1, "")
+    assert foreign.reason.startswith("the repository's files say where packages come from")
+    assert "hunter2" not in foreign.reason
+    assert (same.packages, same.reason) == (1, "")
 
 
 def test_uv_gets_where_packages_come_from_and_no_credentials() -> None:

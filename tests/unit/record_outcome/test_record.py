@@ -11,10 +11,12 @@ import pytest
 from functions.core.incidents.incident import Status
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.state import HealState
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
-from functions.record_outcome.record import record
+from functions.record_outcome.step import run
 from tests.channel import Channel
+from tests.fakes.deployments import around
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 BASE = {"incident_id": "orders-v1-abc", "app": "orders", "heal_id": "heal-1", "execution_arn": EXECUTION}
@@ -97,16 +99,23 @@ REVISED_THEN_NOTHING = {**NOT_VALID, "decision": {"decision": "revise", "by": "a
 def test_the_state_determines_the_outcome(
     state: dict[str, Any], ending: str, status: Status, reason: str, next_action: str
 ) -> None:
-    outcome = determine(state)
-    assert outcome.to_json("orders-v1-abc")["outcome"] == ending
+    outcome = determine(HealState.from_json(state))
+    assert outcome.to_state("orders-v1-abc").outcome == ending
     assert outcome.attributes["status"] == status
     assert reason in outcome.reason
     assert next_action in outcome.next_action
 
 
+Recorded = Callable[[dict[str, Any]], dict[str, Any]]
+
+
 @pytest.fixture
-def notifications(inbox: Any) -> Notifications:
-    return Notifications(boto3.client("sns"), boto3.client("sns").list_topics()["Topics"][0]["TopicArn"])
+def recorded(scene: Any, inbox: Any, webhooks: Webhooks) -> Recorded:
+    """What the step answers to a state."""
+    topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
+    notifications = Notifications(boto3.client("sns"), topic)
+    deployment = around(scene, notifications=notifications, webhooks=webhooks)
+    return lambda state: run(HealState.from_json(state), deployment).to_state()
 
 
 @pytest.mark.parametrize(
@@ -119,15 +128,14 @@ def notifications(inbox: Any) -> Notifications:
 )
 def test_the_incident_and_the_team_learn_it(
     scene: Any,
-    notifications: Notifications,
-    webhooks: Webhooks,
+    recorded: Recorded,
     inbox: Callable[[], list[dict[str, Any]]],
     state: dict[str, Any],
     subject: str,
 ) -> None:
-    result = record(state, scene.incidents, notifications, webhooks)
+    result = recorded(state)
     incident, (message,) = scene.incidents.get("orders-v1-abc"), inbox()
-    assert incident.status == determine(state).attributes["status"]
+    assert incident.status == determine(HealState.from_json(state)).attributes["status"]
     assert incident.reason == result["reason"]
     assert message["Subject"] == subject
     assert incident.pull_request_url == result.get("pull_request_url", "")
@@ -162,15 +170,14 @@ def test_the_incident_and_the_team_learn_it(
 )
 def test_the_channels_learn_it_once(
     scene: Any,
-    notifications: Notifications,
-    webhooks: Webhooks,
+    recorded: Recorded,
     channel: Channel,
     state: dict[str, Any],
     said: tuple[str, ...],
     link: str,
 ) -> None:
     for _ in range(2):
-        record(state, scene.incidents, notifications, webhooks)
+        recorded(state)
     assert len(channel.posted) == 2, "Slack and Teams, each once"
     for text in channel.texts:
         for words in ("KeyError: 'NZ'", *said):
@@ -180,45 +187,41 @@ def test_the_channels_learn_it_once(
     assert slack["blocks"][-1]["text"]["text"].startswith(f"<{link}")
 
 
-def test_channels_that_fail_do_not_fail_the_heal(
-    scene: Any, notifications: Notifications, webhooks: Webhooks, channel: Channel
-) -> None:
+def test_channels_that_fail_do_not_fail_the_heal(scene: Any, recorded: Recorded, channel: Channel) -> None:
     channel.status = 500
-    assert record(HEALED, scene.incidents, notifications, webhooks)["outcome"] == "healed"
+    assert recorded(HEALED)["outcome"] == "healed"
     assert scene.incidents.get("orders-v1-abc").status is Status.PR_OPEN
 
 
 def test_a_second_run_changes_and_tells_nothing(
-    scene: Any, notifications: Notifications, webhooks: Webhooks, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    first = record(HEALED, scene.incidents, notifications, webhooks)
+    first = recorded(HEALED)
     scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, status=str(Status.RESOLVED))
     inbox()
-    assert record(HEALED, scene.incidents, notifications, webhooks) == first
+    assert recorded(HEALED) == first
     assert scene.incidents.get("orders-v1-abc").status is Status.RESOLVED
     assert inbox() == []
 
 
 def test_an_execution_that_does_not_own_the_incident_records_nothing(
-    scene: Any, notifications: Notifications, webhooks: Webhooks, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    record({**HEALED, "execution_arn": "arn:other"}, scene.incidents, notifications, webhooks)
+    recorded({**HEALED, "execution_arn": "arn:other"})
     assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
     assert inbox() == []
 
 
-def test_an_abstention_keeps_the_pull_request_of_the_fix_before(
-    scene: Any, notifications: Notifications, webhooks: Webhooks
-) -> None:
+def test_an_abstention_keeps_the_pull_request_of_the_fix_before(scene: Any, recorded: Recorded) -> None:
     scene.incidents.advance(
         "orders-v1-abc", EXECUTION, pull_request_url="https://github.com/shop/orders/pull/1"
     )
-    record(ABSTAINED, scene.incidents, notifications, webhooks)
+    recorded(ABSTAINED)
     assert scene.incidents.get("orders-v1-abc").pull_request_url.endswith("/pull/1")
 
 
 def test_the_handler_returns_what_the_last_choice_reads(
-    scene: Any, notifications: Notifications, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Any, inbox: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INCIDENTS_TABLE", "incidents")
     monkeypatch.setenv("WEBHOOKS_PATH", "/self-heal/webhooks")

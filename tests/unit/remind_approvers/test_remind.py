@@ -11,27 +11,21 @@ import pytest
 
 from functions.core.approval import links
 from functions.core.apps.app import App
+from functions.core.aws.deployment import Deployment
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
-from functions.remind_approvers.remind import Desk, remind
+from functions.remind_approvers.remind import remind
 from tests.channel import Channel
+from tests.fakes.deployments import around
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 APPS = [App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git")]
 
 
 @pytest.fixture
-def desk(scene: Any, inbox: Any, webhooks: Webhooks) -> Desk:
+def desk(scene: Any, inbox: Any, webhooks: Webhooks) -> Deployment:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
-    return Desk(
-        incidents=scene.incidents,
-        approvals=scene.approvals,
-        artifacts=scene.artifacts,
-        notifications=Notifications(boto3.client("sns"), topic, topic),
-        webhooks=webhooks,
-        keys=scene.keys,
-        page="https://page.example/",
-    )
+    return around(scene, notifications=Notifications(boto3.client("sns"), topic, topic), webhooks=webhooks)
 
 
 def asked(scene: Any, *, hours_ago: int, hours_left: int, **changes: Any) -> Any:
@@ -50,14 +44,14 @@ def asked(scene: Any, *, hours_ago: int, hours_left: int, **changes: Any) -> Any
     ("ago", "left", "due"), [(1, 167, False), (125, 43, False), (127, 41, True), (167, 1, True)]
 )
 def test_people_are_reminded_in_the_last_quarter(
-    scene: Any, desk: Desk, inbox: Any, ago: int, left: int, due: bool
+    scene: Any, desk: Deployment, inbox: Any, ago: int, left: int, due: bool
 ) -> None:
     asked(scene, hours_ago=ago, hours_left=left)
     assert bool(remind(APPS, desk, time.time())) is due
     assert len(inbox()) == due
 
 
-def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Desk, inbox: Any) -> None:
+def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Deployment, inbox: Any) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     assert remind(APPS, desk, time.time()) == (approval.incident_id,)
     assert remind(APPS, desk, time.time()) == ()
@@ -69,7 +63,7 @@ def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Desk, in
 
 @pytest.mark.parametrize("approvers", [(), (ANA,)], ids=["anybody", "named"])
 def test_channels_are_reminded_once_with_the_evidence(
-    scene: Any, desk: Desk, channel: Channel, approvers: tuple[str, ...]
+    scene: Any, desk: Deployment, channel: Channel, approvers: tuple[str, ...]
 ) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10, approvers=approvers)
     for _ in range(2):
@@ -92,7 +86,7 @@ def test_channels_are_reminded_once_with_the_evidence(
     ids=["all", "who-has-not-approved", "who-has-a-mailbox"],
 )
 def test_those_are_reminded_who_can_still_decide(
-    scene: Any, desk: Desk, inbox: Any, changes: dict[str, Any], told: set[str]
+    scene: Any, desk: Deployment, inbox: Any, changes: dict[str, Any], told: set[str]
 ) -> None:
     asked(scene, hours_ago=90, hours_left=10, **changes)
     remind(APPS, desk, time.time())
@@ -100,7 +94,7 @@ def test_those_are_reminded_who_can_still_decide(
 
 
 @pytest.mark.parametrize("move", ["supersede", "expire"])
-def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Desk, inbox: Any, move: str) -> None:
+def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Deployment, inbox: Any, move: str) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     getattr(scene.approvals, move)(approval.approval_id)
     assert remind(APPS, desk, time.time()) == ()

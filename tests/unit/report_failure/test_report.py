@@ -17,6 +17,7 @@ from functions.core.workflow.errors import IncidentNotFound
 from functions.report_failure.failure import Failure, explain, failed_step
 from functions.report_failure.report import report
 from tests.channel import Channel
+from tests.fakes.deployments import around
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:self-heal"
@@ -83,7 +84,13 @@ class Bench:
         self.answers.add_response("get_execution_history", {"events": events}, expected)
 
     def handle(self, arrived: dict[str, Any]) -> Any:
-        return report(arrived, self.client, self._scene.incidents, self._notifications, self._webhooks)
+        deployment = around(
+            self._scene,
+            step_functions=self.client,
+            notifications=self._notifications,
+            webhooks=self._webhooks,
+        )
+        return report(arrived, deployment)
 
 
 @pytest.fixture

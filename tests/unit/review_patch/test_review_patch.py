@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from functions.core.apps.app import App
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.model.budget import Commitment, OverBudget
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ModelNotFound, ModelThrottled
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.review import Opinion, find_review
-from functions.review_patch.step import review_patch
+from functions.core.workflow.state import HealState, ValidationState
+from functions.review_patch.step import run
 from infra.local.model.server import complete
 from infra.trial.model import Chat
 
@@ -71,6 +75,16 @@ def says(opinion: str, *reasons: str) -> dict[str, Any]:
     return {"opinion": opinion, "reasons": list(reasons) or ["Because."], "would_check": ["NZ orders"]}
 
 
+@dataclass
+class Registered:
+    """A registry of one app."""
+
+    only: App
+
+    def app(self, name: str) -> App:
+        return self.only
+
+
 @pytest.fixture
 def bench(incidents_table: Table) -> Bench:
     return Bench(incidents_table)
@@ -104,8 +118,19 @@ class Bench:
         self.artifacts.put_json(heal.attempt_key("evidence.json"), EVIDENCE)
         self.artifacts.put_json(heal.attempt_key("proposal.json"), PROPOSAL)
         self.artifacts.put_json(heal.attempt_key("outcome.json"), {"cost_usd": 0.01})
-        keys = (heal.attempt_key("patch.diff"), heal.attempt_key("evidence.json"))
-        return review_patch(heal, *keys, app, self.artifacts, self.incidents, model, purse or Purse())
+        validation = ValidationState(
+            patch_key=heal.attempt_key("patch.diff"), evidence_key=heal.attempt_key("evidence.json")
+        )
+        deployment = Deployment(
+            Settings(),
+            registry=Registered(app),
+            incidents=self.incidents,
+            artifacts_of=lambda heal: self.artifacts,
+            model=lambda app: model,
+            budget=lambda app: purse or Purse(),
+        )
+        state = HealState("orders-f", "orders", "h1", attempt, validation=validation)
+        return run(state, deployment).to_state()
 
     def heal(self, attempt: int = 1) -> Heal:
         return Heal("orders-f", "orders", "h1", attempt)

@@ -1,4 +1,4 @@
-"""A browser at the entrance, and a real provider that it is sent to."""
+"""A browser at the party, and a real provider that it is sent to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import urllib3
 
-from functions.sign_in.flow import Entrance, Request, answer
+from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider
 from tests.oidc import CLIENT_ID, OidcProvider, new_key
 
@@ -24,7 +24,7 @@ ANA = "ana@shop.example"
 class Visitor:
     """Asks as CloudFront passes it on; keeps cookies as browsers do, and goes to the provider and back."""
 
-    entrance: Entrance
+    party: RelyingParty
     cookies: dict[str, str] = field(default_factory=dict)
 
     def get(self, address: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Visitor:
             "queryStringParameters": dict(parse_qsl(parts.query)),
             "cookies": [f"{name}={value}" for name, value in self.cookies.items()],
         }
-        response = answer(Request.from_event(event), self.entrance, time.time()).to_json()
+        response = answer(Request.from_event(event), self.party, time.time()).to_json()
         for line in response["cookies"]:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies.pop(name, None)
@@ -69,10 +69,10 @@ def provider(rsa_key: Any) -> Iterator[OidcProvider]:
 
 
 @pytest.fixture
-def entrance(provider: OidcProvider) -> Entrance:
-    return Entrance(Provider(provider.url, CLIENT_ID, lambda: provider.secret), BASE, "email")
+def party(provider: OidcProvider) -> RelyingParty:
+    return RelyingParty(Provider(provider.url, CLIENT_ID, lambda: provider.secret), BASE, "email")
 
 
 @pytest.fixture
-def visitor(entrance: Entrance) -> Visitor:
-    return Visitor(entrance)
+def visitor(party: RelyingParty) -> Visitor:
+    return Visitor(party)

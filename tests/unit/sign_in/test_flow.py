@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.core.aws.web import SECURITY_HEADERS
-from functions.sign_in.flow import Entrance, Request, answer
+from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider, Unusable
 from tests.oidc import CLIENT_ID
 
@@ -47,7 +47,7 @@ def test_a_session_ends_with_its_token(visitor: Any, provider: Any, life: int) -
 
 def test_the_provider_is_asked_for_no_more_than_the_claim_needs(provider: Any, visitor: Any) -> None:
     for claim, scope in (("email", "openid email"), ("sub", "openid"), ("upn", "openid profile")):
-        visitor.entrance = Entrance(visitor.entrance.provider, BASE, claim)
+        visitor.party = RelyingParty(visitor.party.provider, BASE, claim)
         address = urlsplit(visitor.get("/sign-in")["headers"]["Location"])
         asked = {name: values[0] for name, values in parse_qs(address.query).items()}
         assert f"{address.scheme}://{address.netloc}{address.path}" == f"{provider.url}/authorize"
@@ -241,20 +241,20 @@ def test_a_provider_that_fails_is_unreachable(visitor: Any, provider: Any, statu
 
 def test_a_provider_that_is_gone_is_unreachable(visitor: Any) -> None:
     closed = Provider("http://127.0.0.1:1", CLIENT_ID, lambda: "")
-    visitor.entrance = Entrance(closed, BASE, "email")
+    visitor.party = RelyingParty(closed, BASE, "email")
     assert "does not answer" in visitor.get("/sign-in")["body"]
 
 
 class Visiting:
-    """The same browser at an entrance that knows nothing of the provider yet."""
+    """The same browser at an party that knows nothing of the provider yet."""
 
     def __init__(self, visitor: Any) -> None:
         self._visitor = visitor
 
     def fresh(self, secret: str = "") -> Any:
-        known = self._visitor.entrance.provider
+        known = self._visitor.party.provider
         provider = Provider(known.issuer, known.client_id, lambda: secret)
-        return type(self._visitor)(Entrance(provider, BASE, "email"))
+        return type(self._visitor)(RelyingParty(provider, BASE, "email"))
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_client_with_a_secret_proves_itself_where_the_provider_wants_it(
     visitor: Any, provider: Any, place: str, given: str, status: int
 ) -> None:
     provider.secret, provider.secret_in = "s3cret:/+ %", place
-    visitor.entrance = Visiting(visitor).fresh(given).entrance
+    visitor.party = Visiting(visitor).fresh(given).party
     assert visitor.sign_in()["statusCode"] == status
 
 
@@ -294,8 +294,8 @@ def test_a_secret_that_cannot_be_read_is_the_operator_s_affair(visitor: Any) -> 
     def unreadable() -> str:
         raise Unusable("no permission")
 
-    known = visitor.entrance.provider
-    visitor.entrance = Entrance(Provider(known.issuer, CLIENT_ID, unreadable), BASE, "email")
+    known = visitor.party.provider
+    visitor.party = RelyingParty(Provider(known.issuer, CLIENT_ID, unreadable), BASE, "email")
     assert "Signing in does not work" in visitor.sign_in()["body"]
 
 
@@ -338,22 +338,22 @@ texts = st.text(max_size=60) | st.sampled_from(["/list", "//x", "abc", "a" * 43]
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_asked_has_an_answer_and_lets_nobody_in(
-    entrance: Any, path: str, query: dict[str, str], cookies: list[tuple[str, str]]
+    party: Any, path: str, query: dict[str, str], cookies: list[tuple[str, str]]
 ) -> None:
     event = {
         "rawPath": path,
         "queryStringParameters": query,
         "cookies": [f"{name}={value}" for name, value in cookies],
     }
-    response = answer(Request.from_event(event), entrance, time.time()).to_json()
+    response = answer(Request.from_event(event), party, time.time()).to_json()
     assert response["statusCode"] in (200, 303, 400, 401, 404)
-    assert response["headers"].get("Location", entrance.provider.issuer).startswith(entrance.provider.issuer)
+    assert response["headers"].get("Location", party.provider.issuer).startswith(party.provider.issuer)
     assert not [line for line in response["cookies"] if re.match("__Host-session=[^;]", line)]
     assert not [line for line in response["cookies"] if "\n" in line or "\r" in line]
 
 
 def test_the_provider_s_description_is_read_again_after_an_hour(visitor: Any, provider: Any) -> None:
-    known = visitor.entrance.provider
+    known = visitor.party.provider
 
     def location(now: float) -> str:
         return str(

@@ -18,8 +18,6 @@ PARAMETER = "/self-heal/sign-in-client-secret"
 
 @pytest.fixture(autouse=True)
 def fresh(provider: Any, aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for cached in (module._settings, module._entrance, module._parameters):
-        cached.cache_clear()
     environment = {
         "APPROVAL_URL": "https://d111.cloudfront.example/",
         "CLIENT_SECRET_PARAMETER": PARAMETER,

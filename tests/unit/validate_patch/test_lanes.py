@@ -17,11 +17,12 @@ import pytest
 from functions.core.source.archive import Member, pack, read
 from functions.core.workflow.errors import ArtifactChanged
 from functions.core.workflow.evidence import Build, Evidence, Result
+from functions.core.workflow.state import HealState, RunOrder
 from functions.harness.job import VERSION, Job
 from functions.validate_patch import lanes as lanes_module
 from functions.validate_patch import order
 from functions.validate_patch.handler import handler
-from functions.validate_patch.lanes import BUILDSPEC, RunOrder, bundle
+from functions.validate_patch.lanes import BUILDSPEC, bundle
 from functions.validate_patch.validate import RUNNING
 from tests.unit.validate_patch.lanes_at_work import (
     BUILT,
@@ -115,7 +116,7 @@ def test_what_was_ordered_before_jobs_changed_is_ordered_anew_and_not_held_again
 def test_an_order_of_before_versions_were_told_is_of_the_first_and_what_is_unknown_is_ignored() -> None:
     order = {"folder": "runs/x", "nonce": "n", "bucket": "b", "project": "", "experiment": "", "more": 1}
     state = {"validation": {"verdict": "deferred", "run": order}}
-    assert RunOrder.from_state(state) == RunOrder("runs/x", "n", "b", version=1)
+    assert HealState.from_json(state).validation.order == RunOrder("runs/x", "n", "b", version=1)
 
 
 def test_a_heal_that_began_under_a_workflow_without_runs_goes_on_unproven_and_says_why(lanes: Lanes) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.core.aws.edge import step
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.edge import event
 from functions.core.aws.names import PING
 from functions.core.workflow.errors import ForgeUnavailable
 from infra.catalog import FUNCTIONS, SIGN_IN
@@ -29,8 +30,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_result_passes_through_with_one_log_line_and_one_metric(
     lambda_context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @step
-    def handler(event: dict[str, Any]) -> dict[str, Any]:
+    @event
+    def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
         return {"outcome": "proposed", "title": "secret title", "seen": event["attempt"]}
 
     assert handler(STATE, lambda_context) == {"outcome": "proposed", "title": "secret title", "seen": 2}
@@ -48,8 +49,8 @@ def test_result_passes_through_with_one_log_line_and_one_metric(
 def test_an_exception_reaches_the_runtime_as_its_own_class(
     lambda_context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @step
-    def handler(event: dict[str, Any]) -> dict[str, Any]:
+    @event
+    def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
         raise ForgeUnavailable("the forge said: hunter2")
 
     with pytest.raises(ForgeUnavailable) as raised:
@@ -65,8 +66,8 @@ def test_an_exception_reaches_the_runtime_as_its_own_class(
 def test_one_invocation_leaves_nothing_in_the_next_ones_log(
     lambda_context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @step
-    def handler(event: dict[str, Any]) -> dict[str, Any]:
+    @event
+    def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
         return {}
 
     handler(STATE, lambda_context)
@@ -90,8 +91,8 @@ def test_every_function_answers_a_ping_and_does_nothing(
 
 
 def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> None:
-    @step
-    def handler(event: dict[str, Any]) -> dict[str, Any]:
+    @event
+    def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
         return {"outcome": "handled"}
 
     request = {"version": "2.0", "body": json.dumps(PING), **PING}

@@ -1,0 +1,151 @@
+"""Puts the question: opens the approval, closes the one before, marks the incident, tells the approvers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from functions.await_approval.message import compose
+from functions.core.approval import links
+from functions.core.approval.announcement import Fix, Page, announce
+from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus, Verdict
+from functions.core.approval.approvers import EVERYBODY, may_decide, person, with_links
+from functions.core.approval.identity import LINK
+from functions.core.apps.app import App
+from functions.core.aws.deployment import Deployment
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.errors import PermanentError
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.state import HealState
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """For the log only: the task's result is what a human decides."""
+
+    status: str
+    expires_at: int
+
+    def to_state(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run(state: HealState, deployment: Deployment) -> Asked:
+    approval = ask(state, deployment, int(time.time()) + int(deployment.setting("approval_ttl_seconds")))
+    return Asked(str(approval.status), approval.expires_at)
+
+
+def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
+    """Ask, or, in a repeated run of the step, make sure that it was asked.
+
+    Returns the approval in force. Raises PermanentError when another execution owns the incident, and
+    whatever AWS raises: the workflow then fails the task.
+    """
+    heal, keys = state.heal, deployment.link_keys.all()
+    incident = deployment.incidents.get(heal.incident_id)
+    if incident.execution_arn != state.execution_arn:
+        raise _not_ours(heal)
+    app = deployment.registry.app(heal.app)
+    approval_id = links.derive_approval_id(keys[0], state.execution_arn, heal.attempt, state.redrive_count)
+    previous_id = incident.approval_id if incident.approval_id != approval_id else ""
+    approval = deployment.approvals.open(
+        Approval(
+            approval_id=approval_id,
+            incident_id=heal.incident_id,
+            app=heal.app,
+            heal_id=heal.heal_id,
+            execution_arn=state.execution_arn,
+            attempt=heal.attempt,
+            redrive_count=state.redrive_count,
+            patch_sha256=state.validation.patch_sha256,
+            base_sha=state.source.base_sha,
+            patch_key=state.validation.patch_key,
+            evidence_key=state.validation.evidence_key,
+            proposal_key=state.proposal.key,
+            source_key=state.source.key,
+            dependencies_key=state.dependencies.key,
+            review_key=state.review.key,
+            expires_at=expires_at,
+            repository=app.repository,
+            page=deployment.page,
+            previous_id=previous_id,
+            approvers=app.approvers,
+            approvals_needed=app.approvals_needed,
+            change_authors=_change_authors(deployment.approvals, previous_id, heal),
+            token=deployment.tokens.seal(state.task_token, approval_id),
+        )
+    )
+    if previous_id:
+        deployment.approvals.supersede(previous_id)
+    owned = deployment.incidents.advance(
+        heal.incident_id,
+        state.execution_arn,
+        status=str(Status.AWAITING_APPROVAL),
+        approval_id=approval_id,
+        base_sha=state.source.base_sha,
+        patch_sha256=state.validation.patch_sha256,
+        attempts=heal.attempt,
+    )
+    if owned is None:
+        raise _not_ours(heal)
+    if approval.status is ApprovalStatus.PENDING:
+        _tell(approval, owned, _fix(state), app, deployment)
+    elif approval.status is ApprovalStatus.DECIDED:
+        # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
+        return deployment.decisions.deliver(approval)
+    return approval
+
+
+def _fix(state: HealState) -> Fix:
+    proposal = state.proposal
+    return Fix(proposal.title, proposal.reason, proposal.confidence or 0.0, state.review.summary)
+
+
+def _not_ours(heal: Heal) -> PermanentError:
+    return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
+
+
+def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple[str, ...]:
+    """Who asked for changes earlier in this heal, in order, each once."""
+    asked = (
+        person(old.by)
+        for old in reversed(approvals.history(previous_id))
+        if old.heal_id == heal.heal_id and old.decision == Verdict.REVISE
+    )
+    return tuple(dict.fromkeys(asked))
+
+
+def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment: Deployment) -> None:
+    artifacts = deployment.artifacts_of(
+        Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
+    )
+    evidence = Evidence.from_json(artifacts.get_json(approval.evidence_key))
+    key = deployment.link_keys.all()[0]
+    for recipient in with_links(approval.approvers) or (EVERYBODY,):
+        link = links.Link(approval.approval_id, recipient, approval.expires_at)
+        # Where only IAM identities may decide, a link would be of no use to anybody.
+        usable = may_decide(recipient, approval.approvers)
+        message = compose(
+            incident,
+            fix,
+            evidence,
+            link=links.url(deployment.page, link, key) if usable else "",
+            recipient=recipient,
+            expires_at=approval.expires_at,
+            redriven=approval.redrive_count > 0,
+            signed_in=deployment.identity_from != LINK,
+        )
+        deployment.notifications.send(message.subject, message.text, recipient)
+    channels = announce(
+        approval,
+        incident,
+        fix,
+        evidence,
+        app=app,
+        patch=artifacts.get(approval.patch_key),
+        page=Page(deployment.page, key),
+        headline=f"{incident.app}: approve a fix? {incident.title}",
+    )
+    deployment.webhooks.post(incident.app, channels)

@@ -1,0 +1,26 @@
+"""CommitPatch within a heal: what people approved, and nothing else."""
+
+from __future__ import annotations
+
+from functions.commit_patch.commit import check, commit
+from functions.commit_patch.message import commit_message
+from functions.commit_patch.record import confirmed, sent_by_hand
+from functions.core.aws.deployment import Deployment
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.state import CommitState, HealState
+
+
+def run(state: HealState, deployment: Deployment) -> CommitState:
+    """Raises ApprovalMismatch, and what `commit` raises."""
+    artifacts = deployment.artifacts_of(state.heal)
+    approval_id = state.decision.approval_id
+    record = deployment.approvals.get(approval_id) if approval_id else None
+    approved = confirmed(record, state) if approval_id else sent_by_hand(state)
+    patch = artifacts.get(state.validation.patch_key)
+    check(patch, state.validation.patch_sha256, state.source.base_sha, approved)
+
+    app = deployment.registry.app(state.app)
+    incident = deployment.incidents.get(state.incident_id)
+    proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
+    message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
+    return commit(deployment.remote(app), patch, approved, incident.branch_name, message)

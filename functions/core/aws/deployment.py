@@ -1,0 +1,223 @@
+"""What this deployment gives whoever works in it: tables, bucket, registry, forges, models.
+
+A function has what its environment and its role allow, and asks for nothing before it needs it; what was made
+once is kept while the function is warm. Tests put theirs in its place: `Deployment(settings, incidents=…)`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from functions.core.aws.settings import Settings
+from functions.core.workflow.errors import PermanentError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SSMProvider
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from functions.core.approval.approvals import Approvals
+    from functions.core.approval.decisions import Decisions
+    from functions.core.approval.links import LinkKeys
+    from functions.core.approval.task_tokens import TaskTokens
+    from functions.core.apps.app import App
+    from functions.core.apps.registry import Registry
+    from functions.core.forge.git_remote import Remote
+    from functions.core.forge.port import Forge
+    from functions.core.incidents.table import Incidents
+    from functions.core.model.bedrock import Bedrock
+    from functions.core.model.budget import Budget
+    from functions.core.notify.notifications import Notifications
+    from functions.core.notify.signing_secrets import SigningSecrets
+    from functions.core.notify.webhooks import Webhooks
+    from functions.core.workflow.artifacts import Artifacts
+    from functions.core.workflow.heal import Heal
+    from functions.core.workflow.switch import Switch
+
+
+class Deployment:
+    """Modules are imported with what they make, so that a function starts with no more than it uses."""
+
+    def __init__(self, settings: Settings | None = None, **instead: Any) -> None:
+        """settings: the environment's, unless given; instead: what takes the place of a property."""
+        self._settings = settings or Settings.from_environment()
+        vars(self).update(instead)
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def setting(self, name: str) -> str:
+        """Raises PermanentError when the stack did not set it."""
+        return self.settings.require(name)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """For programs that a step starts."""
+        return os.environ
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        return boto3.Session()
+
+    @cached_property
+    def parameters(self) -> SSMProvider:
+        from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+        return SSMProvider(boto3_client=self.session.client("ssm"))
+
+    def table(self, setting: str) -> Table:
+        return self._dynamodb.Table(self.setting(setting))
+
+    @cached_property
+    def _dynamodb(self) -> DynamoDBServiceResource:
+        return self.session.resource("dynamodb")
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        from functions.core.incidents.table import Incidents
+
+        return Incidents(self.table("incidents_table"))
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        from functions.core.approval.approvals import Approvals
+
+        return Approvals(self.table("approvals_table"))
+
+    @cached_property
+    def registry(self) -> Registry:
+        from functions.core.apps.registry import Registry
+
+        return Registry(self.setting("registry_path"), self.parameters)
+
+    @cached_property
+    def switch(self) -> Switch:
+        """The one that stops all healing."""
+        from functions.core.workflow.switch import Switch
+
+        return Switch(self.settings.switch_parameter, self.session.client("ssm"))
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """The whole bucket, for those whose own role may use it: page, reminders, command line."""
+        from functions.core.workflow.artifacts import Artifacts
+
+        return Artifacts(self.session.client("s3"), self.setting("artifacts_bucket"))
+
+    def artifacts_of(self, heal: Heal) -> Artifacts:
+        """The artifacts of one heal, for a step. Raises what STS raises."""
+        from functions.core.workflow.scoped import artifacts_of
+
+        return artifacts_of(heal, self.settings)
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        from functions.core.notify.notifications import Notifications
+
+        topic, personal = self.setting("topic_arn"), self.settings.personal_topic_arn
+        return Notifications(self.session.client("sns"), topic, personal)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        from functions.core.notify.webhooks import Webhooks
+
+        return Webhooks(self.setting("webhooks_path"), self.parameters)
+
+    @cached_property
+    def signing_secrets(self) -> SigningSecrets:
+        from functions.core.notify.signing_secrets import SigningSecrets
+
+        return SigningSecrets(self.setting("slack_signing_path"), self.parameters)
+
+    def client_secret(self) -> str:
+        """The OpenID Connect client's, "" for a public one, which has PKCE alone. A rotated one is
+        seen within five minutes. Raises PermanentError."""
+        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+        name = self.setting("client_secret_parameter")
+        try:
+            return str(self.parameters.get(name, decrypt=True, max_age=300))
+        except GetParameterError as error:
+            if "ParameterNotFound" in str(error):
+                return ""
+            raise PermanentError(f"cannot read the client secret from parameter {name!r}") from error
+
+    @cached_property
+    def link_keys(self) -> LinkKeys:
+        from functions.core.approval.links import LinkKeys
+
+        return LinkKeys(self.setting("link_key_parameter"), self.parameters)
+
+    @cached_property
+    def tokens(self) -> TaskTokens:
+        """Whoever only opens them needs no key: the ciphertext names it."""
+        from functions.core.approval.task_tokens import TaskTokens
+
+        return TaskTokens(self.session.client("kms"), self.settings.token_key_arn)
+
+    @cached_property
+    def step_functions(self) -> SFNClient:
+        return self.session.client("stepfunctions")
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        from functions.core.approval.decisions import Decisions
+
+        return Decisions(self.approvals, self.incidents, self.tokens, self.step_functions)
+
+    @property
+    def page(self) -> str:
+        """Base address of the approval page, ending in `/`."""
+        return self.setting("approval_url")
+
+    @property
+    def identity_from(self) -> str:
+        """Who decides on the page: see `core.approval.identity`."""
+        return self.setting("identity_from")
+
+    def ecr(self, region: str) -> ECRClient:
+        return self.session.client("ecr", region_name=region)
+
+    def token_of(self, app: App) -> str:
+        """A token for the app's forge, "" without credentials. Raises what `installation.token_of` does."""
+        from functions.core.forge.installation import token_of
+
+        return token_of(self.registry, app)
+
+    def forge(self, app: App) -> Forge:
+        """The app's repository on its forge. Raises as `token_of` does."""
+        from functions.core.forge.connect import connect
+
+        return connect(app, self.token_of(app))
+
+    def remote(self, app: App) -> Remote:
+        """The app's repository, by git. Raises as `token_of` does."""
+        from functions.core.forge.git_remote import Remote
+
+        return Remote.of(app, self.token_of(app))
+
+    def model(self, app: App) -> Bedrock:
+        """What answers as the app's models."""
+        from functions.core.model.bedrock import Bedrock, client_config
+
+        region = app.model_region or None
+        return Bedrock(self.session.client("bedrock-runtime", region_name=region, config=client_config()))
+
+    def budget(self, app: App) -> Budget:
+        """What the app may spend on models today."""
+        from functions.core.model.budget import Budget
+
+        return Budget(self.table("incidents_table"), app.name, app.daily_budget_usd)
+
+
+@cache
+def deployment() -> Deployment:
+    """This function's own, for as long as it is warm."""
+    return Deployment()

@@ -1,0 +1,36 @@
+"""CreatePullRequest within a heal: the approved commit, with everything that a reviewer needs."""
+
+from __future__ import annotations
+
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.telemetry import logger
+from functions.core.untrusted.inert import inert_line
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.review import read_review
+from functions.core.workflow.state import HealState, PullRequestState
+from functions.create_pull_request.body import render
+from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
+
+
+def run(state: HealState, deployment: Deployment) -> PullRequestState:
+    """Raises what `open_pull_request` raises."""
+    artifacts, decision = deployment.artifacts_of(state.heal), state.decision
+    app = deployment.registry.app(state.app)
+    proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
+    body = render(
+        deployment.incidents.get(state.incident_id),
+        proposal,
+        Evidence.from_json(artifacts.get_json(state.validation.evidence_key)),
+        decision,
+        read_review(artifacts, state.review.key),
+    )
+    pull = open_pull_request(
+        deployment.forge(app),
+        app,
+        ApprovedCommit(state.commit.branch, state.commit.sha, decision.base_sha),
+        title=inert_line(proposal.title) or "Fix a crash",
+        body=body,
+        warn=logger().warning,
+    )
+    return PullRequestState(pull.number, pull.url)

@@ -1,0 +1,71 @@
+"""DetectErrors on what a subscription delivered: whose it is, and within that app's share of the function."""
+
+from __future__ import annotations
+
+import time
+from functools import cache, lru_cache
+from typing import Any
+
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.names import is_own_log_group
+from functions.core.aws.telemetry import logger
+from functions.detect_errors.aliases import Aliases
+from functions.detect_errors.detect import detect
+from functions.detect_errors.events import decode_batch
+from functions.detect_errors.fingerprint import VERSION
+from functions.detect_errors.migration import identify
+from functions.detect_errors.recorder import Recorder
+from functions.detect_errors.share import Share, SharedLogs
+
+_LOOK_SECONDS = 30
+
+
+def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """{"awslogs": {"data": ...}} → {"outcome", "errors", "incidents"}.
+
+    Raises on anything that a retry may mend, and AppStorms for an app that sends more than its share. The
+    same batch again counts nothing twice.
+    """
+    # What a stranger may have packed is bounded in unpacking.
+    batch = decode_batch(event["awslogs"]["data"])
+    if batch is None:
+        return {"outcome": "control_message", "errors": 0, "incidents": 0}
+    if is_own_log_group(batch.log_group):
+        logger().error("refused: this system must not watch itself", extra={"log_group": batch.log_group})
+        return {"outcome": "own_log_group", "errors": 0, "incidents": 0}
+    app = deployment.registry.app_of_log_group(batch.log_group)
+    if app is None:
+        logger().warning(
+            "no app has this log group; register it or remove its subscription filter",
+            extra={"log_group": batch.log_group},
+        )
+        return {"outcome": "unregistered", "errors": 0, "incidents": 0}
+    share, recorder = _share(deployment), _recorder(deployment)
+    with share.of(app.name):
+        logs = SharedLogs(_logs(deployment), share, app.name)
+        incidents = deployment.table("incidents_table")
+        aliases = Aliases(incidents, f"v{VERSION}").of(app.name, identify(app))
+        stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
+        return detect(batch, app, recorder, deployment.notifications, logs, aliases, stopped).to_json()
+
+
+# Kept while the function is warm: an error storm must not build clients for every batch.
+@cache
+def _share(deployment: Deployment) -> Share:
+    return Share(time.monotonic)
+
+
+@cache
+def _recorder(deployment: Deployment) -> Recorder:
+    return Recorder(deployment.table("incidents_table"), deployment.table("deliveries_table"))
+
+
+@cache
+def _logs(deployment: Deployment) -> Any:
+    return deployment.session.client("logs")
+
+
+@lru_cache(maxsize=1)
+def _is_stopped(deployment: Deployment, period: int) -> bool:
+    """Looked at once in a period: it spares executions that would end at once, and decides nothing."""
+    return bool(deployment.switch.stopped())
