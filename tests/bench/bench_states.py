@@ -7,8 +7,8 @@ state of each path of `tests/statemachine/test_paths.py` as TestState does, with
 holds output and next state against the walk here. Needs Python 3.13, which that interpreter is written for,
 and what `make .venv/asl/.ready` installs.
 
-What it cannot do is left out, and counted: CodeBuild's integration is none of its own, and its TestState does not
-end where a state waits.
+What it cannot do is left out, and counted: CodeBuild's integration is none of its own, and its TestState
+does not end where a state waits.
 """
 
 from __future__ import annotations

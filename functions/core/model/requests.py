@@ -20,8 +20,8 @@ _METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.-]")
 _METADATA_LENGTH = 256
 
 # What not every endpoint takes in a schema; it is checked here anyway. Sources: Anthropic, "Structured
-# outputs", JSON Schema limitations (tools that are `strict`); llama.cpp makes a grammar of the schema, in which
-# it allows 2,000 repetitions (MAX_REPETITION_THRESHOLD in llama-grammar.cpp): with more, its Python server dies.
+# outputs", JSON Schema limitations (tools that are `strict`); llama.cpp makes a grammar of it, with at
+# most 2,000 repetitions (MAX_REPETITION_THRESHOLD in llama-grammar.cpp): at more, its Python server dies.
 _BOUNDS = frozenset({"minLength", "maxLength", "minimum", "maximum", "maxItems"})
 
 Tools = Mapping[str, tuple[str, dict[str, Any]]]
