@@ -109,7 +109,7 @@ class DependenciesState(_Part):
     reason: str = _text()
     """Why what the repository asks for was not installed; "" when it was, or it asks for nothing."""
     packages: int = 0
-    lost: tuple[str, ...] = _texts(30, SHORT)
+    lost: tuple[str, ...] = _texts(30, 300)
     """What is missing of it, or other than asked for, one clause each."""
 
 
@@ -187,7 +187,7 @@ class ValidationState(_Part):
     proven: bool = False
     """Whether every check ran and passed."""
     findings: int = 0
-    questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 20})
+    questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 12})
     run: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
     build: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
 
