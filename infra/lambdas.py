@@ -12,8 +12,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions.core.heal import HEAL_TAG, INCIDENT_TAG
-from functions.core.names import function_name
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
+from infra.names import Names
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, artifact_statements, statements
 from infra.spec import Spec
@@ -49,9 +49,17 @@ class FunctionFactory:
     """
 
     def __init__(
-        self, stack: Stack, resources: Resources, network: IsolatedNetwork, package: Package, *, reserve: bool
+        self,
+        stack: Stack,
+        names: Names,
+        resources: Resources,
+        network: IsolatedNetwork,
+        package: Package,
+        *,
+        reserve: bool,
     ) -> None:
         self._stack = stack
+        self._names = names
         self._resources = resources
         self._network = network
         self._package = package
@@ -61,7 +69,7 @@ class FunctionFactory:
     def build(self, spec: Spec, settings: Mapping[str, str]) -> Deployed:
         """One function. `settings` has a value for at least every setting that the function uses."""
         scope = Construct(self._stack, spec.construct_id)
-        name = function_name(spec.folder)
+        name = self._names.function(spec.folder)
         log_group = logs.LogGroup(
             scope,
             "Logs",

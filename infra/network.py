@@ -9,14 +9,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
 
-from functions.core.names import FUNCTION_PREFIX
-
 
 class IsolatedNetwork(Construct):
     """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder.
 
     bucket_domain_name: of the bucket in its region, by which jobs and reports are addressed. The VPC's
-    resolver answers for no other name.
+    resolver answers for no other name. prefix: of the deployment's names.
     """
 
     def __init__(
@@ -27,8 +25,10 @@ class IsolatedNetwork(Construct):
         bucket_arn: str,
         bucket_domain_name: str,
         availability_zones: Sequence[str],
+        prefix: str,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._prefix = prefix
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -69,7 +69,7 @@ class IsolatedNetwork(Construct):
         """
 
         def names(construct_id: str, *domains: str) -> str:
-            name = f"{FUNCTION_PREFIX}sandbox-{construct_id.lower()}"
+            name = f"{self._prefix}sandbox-{construct_id.lower()}"
             found = resolver.CfnFirewallDomainList(self, construct_id, name=name, domains=list(domains))
             return found.attr_id
 
@@ -77,7 +77,7 @@ class IsolatedNetwork(Construct):
         rules = resolver.CfnFirewallRuleGroup(
             self,
             "Names",
-            name=f"{FUNCTION_PREFIX}sandbox",
+            name=f"{self._prefix}sandbox",
             firewall_rules=[
                 rule(
                     action="ALLOW",
@@ -97,7 +97,7 @@ class IsolatedNetwork(Construct):
         resolver.CfnFirewallRuleGroupAssociation(
             self,
             "NamesInVpc",
-            name=f"{FUNCTION_PREFIX}sandbox",
+            name=f"{self._prefix}sandbox",
             firewall_rule_group_id=rules.attr_id,
             vpc_id=self.vpc.vpc_id,
             priority=101,

@@ -11,11 +11,11 @@ from constructs import Construct
 
 from functions.core.telemetry import NAMESPACE
 from infra.lambdas import Deployed
+from infra.names import Names
 from infra.storage import Storage
-from infra.workflow import NAME, Workflow
+from infra.workflow import Workflow
 
 PERIOD = Duration.minutes(5)
-DASHBOARD = "self-heal"
 
 
 class Observability(Construct):
@@ -29,8 +29,10 @@ class Observability(Construct):
         storage: Storage,
         workflow: Workflow,
         functions: Mapping[str, Deployed],
+        names: Names,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._names = names
         self._action = actions.SnsAction(storage.topic)
         executions = {
             "ExecutionsFailed": workflow.state_machine.metric_failed(period=PERIOD),
@@ -49,7 +51,7 @@ class Observability(Construct):
         pipe = cloudwatch.Metric(
             namespace="AWS/EventBridge/Pipes",
             metric_name="ExecutionFailed",
-            dimensions_map={"PipeName": NAME},
+            dimensions_map={"PipeName": names.workflow},
             period=PERIOD,
             statistic="Sum",
         )
@@ -113,7 +115,7 @@ class Observability(Construct):
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=DASHBOARD,
+            dashboard_name=self._names.dashboard,
             widgets=[
                 [
                     cloudwatch.GraphWidget(

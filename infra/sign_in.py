@@ -28,14 +28,12 @@ _RATE, _BURST = 20, 40
 class Entrance(Construct):
     """The way in. Functions are put behind it by `lead_to`, once they exist: they need its address."""
 
-    def __init__(self, scope: Construct, construct_id: str, sign_in: SignIn) -> None:
+    def __init__(self, scope: Construct, construct_id: str, sign_in: SignIn, prefix: str) -> None:
         super().__init__(scope, construct_id)
         self._tokens = authorizers.HttpJwtAuthorizer(
-            "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name="self-heal-sign-in"
+            "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name=f"{prefix}sign-in"
         )
-        self._api = apigateway.HttpApi(
-            self, "Api", api_name="self-heal-approvals", create_default_stage=False
-        )
+        self._api = apigateway.HttpApi(self, "Api", api_name=f"{prefix}approvals", create_default_stage=False)
         apigateway.HttpStage(
             self,
             "Stage",

@@ -11,6 +11,7 @@ from typing import Any
 from aws_cdk import App
 
 from infra.microvms import MicroVms
+from infra.names import Names
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import Options, SelfHealingCode
@@ -58,6 +59,10 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(filter(None, (item.strip() for item in found)))
 
 
+def _stage(name: str, value: Any) -> Names:
+    return Names(_text(name, value))
+
+
 def _text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -99,10 +104,12 @@ def _microvm(name: str, value: Any) -> MicroVms:
 
 
 _READ: dict[str, Callable[[str, Any], Any]] = {
+    "stage": _stage,
     "packaging": _packaging,
     "log_groups": _names,
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
+    "heals_at_once": _whole,
     "availability_zones": _names,
     "pythons": _names,
     "build_image": _text,

@@ -29,9 +29,6 @@ from infra.packaging import ROOT
 from infra.permissions import key_statement
 
 DEFINITION = ROOT / "statemachine" / "self_heal.asl.json"
-NAME = "self-heal-workflow"
-"""State machine and pipe have fixed names: functions and policies name them before they exist."""
-
 TRACK_MINUTES = 15
 REMIND_MINUTES = 30
 
@@ -99,6 +96,8 @@ class Workflow(Construct):
         functions: Mapping[str, Deployed],
         approval_hours: int,
         data_key: kms.Key,
+        *,
+        name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "states"))
@@ -113,7 +112,7 @@ class Workflow(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=NAME,
+            state_machine_name=name,
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_string(definition_text(approval_hours)),
             definition_substitutions=substitutions(functions, data_key),
@@ -121,7 +120,7 @@ class Workflow(Construct):
                 destination=logs.LogGroup(
                     self,
                     "Logs",
-                    log_group_name=f"/aws/vendedlogs/states/{NAME}",
+                    log_group_name=f"/aws/vendedlogs/states/{name}",
                     retention=LOG_RETENTION,
                     removal_policy=RemovalPolicy.DESTROY,
                 ),
@@ -146,6 +145,7 @@ class StartHeals(Construct):
         key: kms.Key,
         state_machine: sfn.StateMachine,
         dead_letters: sqs.Queue,
+        name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -173,7 +173,7 @@ class StartHeals(Construct):
         pipe = pipes.CfnPipe(
             self,
             "Pipe",
-            name=NAME,
+            name=name,
             description="Starts a heal for each incident that becomes NEW",
             role_arn=role.role_arn,
             source=stream_arn,

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.core.incident import Status
-from functions.core.names import function_name
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, Local
@@ -61,7 +60,7 @@ def requeue(local: Local = False, as_json: AsJson = False) -> None:
 def requeue_all(target: Target) -> Requeued:
     """Empty the three queues as far as that succeeds now."""
     failed: list[str] = []
-    report_failure = f"{function_name('report_failure')}:live"
+    report_failure = f"{target.names.function('report_failure')}:live"
     detections = _drain(
         target,
         target.output("FailedDetectionsUrl"),

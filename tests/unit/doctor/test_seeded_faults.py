@@ -18,13 +18,14 @@ from infra.doctor import stack as of_stack
 from infra.doctor.app import Filter
 from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
-from infra.subscription import FILTER_NAME, FILTER_PATTERN
+from infra.names import DEFAULT
+from infra.subscription import FILTER_PATTERN
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
 
 DETECT = "arn:aws:lambda:us-east-1:111122223333:function:self-heal-detect-errors:live"
 GROUP = "/aws/lambda/orders"
-OURS = Filter(FILTER_NAME, DETECT, FILTER_PATTERN)
+OURS = Filter(DEFAULT.filter, DETECT, FILTER_PATTERN)
 APP = App(
     name="orders",
     log_groups=(GROUP,),
@@ -81,7 +82,7 @@ def group(*filters: Filter) -> Seen:
 
 
 FORGE = ForgeSeen(APP)
-STALE = Filter(FILTER_NAME, DETECT + "-old", FILTER_PATTERN)
+STALE = Filter(DEFAULT.filter, DETECT + "-old", FILTER_PATTERN)
 OTHERS = (Filter("a", "arn:a", ""), Filter("b", "arn:b", ""))
 
 SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
