@@ -1,4 +1,4 @@
-"""A second deployment beside the first: deployed by the CDK's own command, used, and removed without a trace."""
+"""A second deployment beside the first: deployed by the CDK, used, and removed without a trace."""
 
 from __future__ import annotations
 
