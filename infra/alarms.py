@@ -265,7 +265,7 @@ ALARMS: tuple[Alarm, ...] = (
             "",
             ("ConcurrentExecutions",),
             percent,
-            f"Lambda uses {percent} % of what this account may run at once; at 100 %, all of its functions suffer",
+            f"Lambda runs {percent} % of what this account may at once; at 100 %, all functions suffer",
             "selfheal incidents --status HEALING",
             statistic="Maximum",
             section="AccountConcurrency",

@@ -33,17 +33,17 @@ class Entrance(Construct):
         self._tokens = authorizers.HttpJwtAuthorizer(
             "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name=f"{prefix}sign-in"
         )
-        self._api = apigateway.HttpApi(self, "Api", api_name=f"{prefix}approvals", create_default_stage=False)
+        self.api = apigateway.HttpApi(self, "Api", api_name=f"{prefix}approvals", create_default_stage=False)
         apigateway.HttpStage(
             self,
             "Stage",
-            http_api=self._api,
+            http_api=self.api,
             stage_name="$default",
             auto_deploy=True,
             throttle=apigateway.ThrottleSettings(rate_limit=_RATE, burst_limit=_BURST),
         )
         stack = Stack.of(self)
-        host = f"{self._api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        host = f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -79,16 +79,16 @@ class Entrance(Construct):
         entered = integrations.HttpLambdaIntegration("SignIn", sign_in.alias)
         nobody = apigateway.HttpNoneAuthorizer()
         for path in ("/sign-in", "/sign-in/{page}", "/sign-out"):
-            self._api.add_routes(
+            self.api.add_routes(
                 path=path, methods=[apigateway.HttpMethod.GET], integration=entered, authorizer=nobody
             )
-        self._api.add_routes(
+        self.api.add_routes(
             path="/slack", methods=[apigateway.HttpMethod.POST], integration=shown, authorizer=nobody
         )
         apigateway.HttpRoute(
             self,
             "Everything",
-            http_api=self._api,
+            http_api=self.api,
             route_key=apigateway.HttpRouteKey.DEFAULT,
             integration=shown,
             authorizer=self._tokens,

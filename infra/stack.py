@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aws_cdk import ArnFormat, CfnOutput, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from functions.core.identity import LINK
@@ -15,12 +16,13 @@ from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
+from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.microvms import MicroVms, with_microvms
 from infra.names import DEFAULT, TAG, Names
 from infra.network import IsolatedNetwork
-from infra.observability import Observability
+from infra.observability import Alarms, Parts
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
@@ -134,16 +136,18 @@ class SelfHealingCode(Stack):
             dead_letters=storage.unstarted_heals,
             name=names.workflow,
         )
-        ReportFailures(
+        reporting = ReportFailures(
             self,
             "ReportFailures",
             state_machine=workflow.state_machine,
             report_failure=functions["report_failure"].alias,
             dead_letters=storage.unreported_failures,
         )
+        schedules = scheduler.CfnScheduleGroup(self, "Schedules", name=names.dashboard)
         OnSchedule(
             self,
             "Tracking",
+            group=schedules,
             function=functions["track_pull_requests"].alias,
             minutes=TRACK_MINUTES,
             description="Looks whether pull requests were merged or closed",
@@ -151,11 +155,12 @@ class SelfHealingCode(Stack):
         OnSchedule(
             self,
             "Reminding",
+            group=schedules,
             function=functions["remind_approvers"].alias,
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
-        KeepAwake(self, "KeepAwake", functions)
+        KeepAwake(self, "KeepAwake", functions, schedules)
         Detection(
             self,
             "Detection",
@@ -165,9 +170,12 @@ class SelfHealingCode(Stack):
         )
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
-        Observability(
-            self, "Observability", storage=storage, workflow=workflow, functions=functions, names=names
+        parts = Parts(
+            storage, workflow, functions, schedules, reporting.rule, self.entrance and self.entrance.api
         )
+        Alarms(self, "Alarms", parts=parts, names=names)
+        Dashboard(self, "Dashboard", parts=parts, names=names)
+        Looks(self, "Looks", parts=parts, names=names)
         self._outputs(functions, workflow)
 
     def _functions(self, factory: FunctionFactory, options: Options) -> dict[str, Deployed]:
@@ -203,8 +211,9 @@ class SelfHealingCode(Stack):
         by_folder: dict[str, Spec] = {spec.folder: spec for spec in FUNCTIONS}
         page = factory.build(by_folder.pop("decide_approval"), settings)
         entered = {}
+        self.entrance: Entrance | None = None
         if options.sign_in:
-            entrance = Entrance(self, "Entrance", options.sign_in, self._names.prefix)
+            self.entrance = entrance = Entrance(self, "Entrance", options.sign_in, self._names.prefix)
             settings |= {
                 "approval_url": entrance.url,
                 "oidc_issuer": options.sign_in.issuer,

@@ -104,6 +104,16 @@ class Storage(Construct):
         # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         self.unstarted_heals = self._queue("UnstartedHeals")
         self.unreported_failures = self._queue("UnreportedFailures")
+        self.queues = {
+            "FailedDetections": self.failed_detections,
+            "UnstartedHeals": self.unstarted_heals,
+            "UnreportedFailures": self.unreported_failures,
+        }
+        self.tables = {
+            "Incidents": self.incidents,
+            "Deliveries": self.deliveries,
+            "Approvals": self.approvals,
+        }
 
     def _table(
         self, construct_id: str, key: str, stream: dynamodb.StreamViewType | None = None

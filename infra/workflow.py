@@ -230,7 +230,7 @@ class ReportFailures(Construct):
         dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
-        rule = events.Rule(
+        self.rule = events.Rule(
             self,
             "Rule",
             description="Heals that failed, timed out or were aborted",
@@ -243,7 +243,7 @@ class ReportFailures(Construct):
                 },
             ),
         )
-        rule.add_target(
+        self.rule.add_target(
             targets.LambdaFunction(
                 report_failure,
                 dead_letter_queue=dead_letters,
@@ -257,7 +257,14 @@ class OnSchedule(Construct):
     """Invokes a function every so many minutes."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, function: lambda_.Alias, minutes: int, description: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lambda_.Alias,
+        minutes: int,
+        description: str,
+        group: scheduler.CfnScheduleGroup,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -273,6 +280,7 @@ class OnSchedule(Construct):
             self,
             "Schedule",
             description=description,
+            group_name=group.ref,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE", maximum_window_in_minutes=5
             ),
@@ -297,7 +305,13 @@ class KeepAwake(Construct):
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
     """
 
-    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        functions: Mapping[str, Deployed],
+        group: scheduler.CfnScheduleGroup,
+    ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
         # An invocation of the runner names a tenant, which no schedule can: RunPatch passes its ping on.
@@ -309,6 +323,7 @@ class KeepAwake(Construct):
                 self,
                 deployed.spec.construct_id,
                 description=f"Keeps {deployed.spec.folder} from falling asleep",
+                group_name=group.ref,
                 flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                     mode="FLEXIBLE", maximum_window_in_minutes=60
                 ),

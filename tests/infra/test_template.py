@@ -418,26 +418,6 @@ def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
 # Seeing it
 
 
-def test_whatever_is_lost_or_fails_raises_an_alarm(image_template: Any) -> None:
-    alarms = image_template.of_type("AWS::CloudWatch::Alarm").values()
-    policies = image_template.of_type("AWS::SNS::TopicPolicy")
-    (topic,) = [policy["Topics"] for name, policy in policies.items() if "Notifications" in name]
-    watched = {
-        (alarm["MetricName"], str(d["Value"]).split(":")[-1]) for alarm in alarms for d in alarm["Dimensions"]
-    }
-    queues = {f"{name}.QueueName" for name in image_template.of_type("AWS::SQS::Queue")}
-
-    assert {name for metric, name in watched if metric == "ApproximateNumberOfMessagesVisible"} == queues
-    for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
-        assert (metric, "self-heal-workflow") in watched
-    for folder in ("detect-errors", "decide-approval", "report-failure", "track-pull-requests"):
-        assert ("Errors", f"self-heal-{folder}") in watched
-    assert ("Throttles", "self-heal-detect-errors") in watched
-    assert ("ExecutionFailed", "self-heal-workflow") in watched
-    assert all(alarm["AlarmActions"] == topic for alarm in alarms)
-    assert all(alarm["TreatMissingData"] == "notBreaching" for alarm in alarms)
-
-
 def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> None:
     body = json.loads(only(image_template.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
 

@@ -13,7 +13,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
-    dns_firewall DNS Firewall's resources in a template, which filter nothing
+    declared     resources in a template that do nothing here: DNS Firewall, composite alarms, saved queries
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
 
@@ -21,7 +21,7 @@ from infra.local.gaps import (
     authorization,
     bedrock,
     codebuild,
-    dns_firewall,
+    declared,
     http_apis,
     logs,
     pipes,
@@ -46,7 +46,7 @@ def fill() -> None:
         http_apis,
         authorization,
         bedrock,
-        dns_firewall,
+        declared,
         codebuild,
     ):
         gap.fill()
