@@ -13,6 +13,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
+    bucket_tags  tags that a template gives a bucket
     declared     resources in a template that do nothing here: DNS Firewall, composite alarms, saved queries
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
@@ -20,6 +21,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
 from infra.local.gaps import (
     authorization,
     bedrock,
+    bucket_tags,
     codebuild,
     declared,
     http_apis,
@@ -46,6 +48,7 @@ def fill() -> None:
         http_apis,
         authorization,
         bedrock,
+        bucket_tags,
         declared,
         codebuild,
     ):

@@ -49,10 +49,34 @@ TYPES = {
 """How each is known, and what can be asked of it."""
 
 
+_DEEDS = ("create", "update", "delete")
+
+
 def fill() -> None:
     handlers = service("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     for kind, made in TYPES.items():
         handlers[kind] = {"create": _creating(made), "update": _update, "delete": _delete}
+    _without_mathematics(handlers["AWS::CloudWatch::Alarm"])
+
+
+def _without_mathematics(handler: dict[str, Any]) -> None:
+    """MiniStack's alarms are on one metric; one that computes with several is kept by its name."""
+    kept = _named("AlarmName", "cloudwatch alarm:")
+    create, update, delete = (handler[deed] for deed in _DEEDS)
+
+    def made(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        return kept(properties) if "Metrics" in properties else create(logical_id, properties, stack_name)
+
+    def changed(physical_id: str, old: Properties, new: Properties, stack_name: str, *known: str) -> Any:
+        if "Metrics" in new:
+            return kept(new)
+        return update(physical_id, old, new, stack_name, *known)
+
+    def gone(physical_id: str, properties: Properties) -> None:
+        if "Metrics" not in properties:
+            delete(physical_id, properties)
+
+    handler.update(zip(_DEEDS, (made, changed, gone), strict=True))
 
 
 def _creating(made: Callable[[Properties], tuple[str, dict[str, str]]]) -> Any:

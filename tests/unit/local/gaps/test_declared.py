@@ -1,4 +1,4 @@
-"""Templates with Route 53's DNS Firewall."""
+"""Templates with resources that do nothing on this machine."""
 
 from __future__ import annotations
 
@@ -10,39 +10,72 @@ from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.embedded
 
+DOMAINS = {"Type": "AWS::Route53Resolver::FirewallDomainList", "Properties": {"Domains": ["*"]}}
+BLOCK = {"Action": "BLOCK", "FirewallDomainListId": {"Fn::GetAtt": ["Names", "Id"]}, "Priority": 1}
+RULES = {"Type": "AWS::Route53Resolver::FirewallRuleGroup", "Properties": {"FirewallRules": [BLOCK]}}
+PLACED = {
+    "Type": "AWS::Route53Resolver::FirewallRuleGroupAssociation",
+    "Properties": {"FirewallRuleGroupId": {"Fn::GetAtt": ["Rules", "Id"]}, "VpcId": "vpc-1", "Priority": 101},
+}
+METRIC = {"Namespace": "AWS/Lambda", "MetricName": "Errors"}
+SUM = {"Id": "m", "MetricStat": {"Metric": METRIC, "Period": 300, "Stat": "Sum"}, "ReturnData": False}
+COMPUTED = {
+    "Type": "AWS::CloudWatch::Alarm",
+    "Properties": {
+        "AlarmName": "computed",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1,
+        "Metrics": [SUM, {"Id": "e", "Expression": "m + 1", "ReturnData": True}],
+        "Threshold": 1,
+    },
+}
+COMPOSITE = {
+    "Type": "AWS::CloudWatch::CompositeAlarm",
+    "Properties": {
+        "AlarmName": "composite",
+        "AlarmRule": {"Fn::Join": ["", ["ALARM(", {"Fn::GetAtt": ["Computed", "Arn"]}, ")"]]},
+    },
+}
+QUERY = {"Type": "AWS::Logs::QueryDefinition", "Properties": {"Name": "q", "QueryString": "fields @message"}}
+GROUP = {"Type": "AWS::XRay::Group", "Properties": {"GroupName": "failures", "FilterExpression": "fault"}}
+RESOURCES: dict[str, Any] = {
+    "Names": DOMAINS,
+    "Rules": RULES,
+    "Placed": PLACED,
+    "Computed": COMPUTED,
+    "Composite": COMPOSITE,
+    "Query": QUERY,
+    "Group": GROUP,
+}
 
-def template(*domains: str) -> str:
-    names = {"Type": "AWS::Route53Resolver::FirewallDomainList", "Properties": {"Domains": domains}}
-    block = {"Action": "BLOCK", "FirewallDomainListId": {"Fn::GetAtt": ["Names", "Id"]}, "Priority": 1}
-    rules = {"Type": "AWS::Route53Resolver::FirewallRuleGroup", "Properties": {"FirewallRules": [block]}}
-    placed = {
-        "Type": "AWS::Route53Resolver::FirewallRuleGroupAssociation",
-        "Properties": {
-            "FirewallRuleGroupId": {"Fn::GetAtt": ["Rules", "Id"]},
-            "VpcId": "vpc-1",
-            "Priority": 101,
-        },
-    }
-    return json.dumps({"Resources": {"Names": names, "Rules": rules, "Placed": placed}})
+
+def template(*names: str) -> str:
+    return json.dumps({"Resources": {name: RESOURCES[name] for name in names}})
 
 
-def test_ministack_refuses_them(ministack: Any, unique: str) -> None:
-    with pytest.raises(ClientError, match="FirewallRuleGroup"):
-        ministack.client("cloudformation").create_stack(StackName=unique, TemplateBody=template("*"))
+@pytest.mark.parametrize("name", ["Names", "Computed", "Query", "Group"])
+def test_ministack_refuses_them(name: str, ministack: Any, unique: str) -> None:
+    formation = ministack.client("cloudformation")
+    try:
+        formation.create_stack(StackName=unique, TemplateBody=template(name), OnFailure="DO_NOTHING")
+    except ClientError as error:
+        assert RESOURCES[name]["Type"] in str(error)
+        return
+    formation.get_waiter("stack_exists").wait(StackName=unique)
+    with pytest.raises(Exception, match="terminal failure"):
+        formation.get_waiter("stack_create_complete").wait(StackName=unique, WaiterConfig={"Delay": 1})
 
 
 def test_they_come_change_and_go_with_their_stack(aws: Any, unique: str) -> None:
     formation = aws.client("cloudformation")
 
-    formation.create_stack(StackName=unique, TemplateBody=template("*"))
+    formation.create_stack(StackName=unique, TemplateBody=template(*RESOURCES))
     formation.get_waiter("stack_create_complete").wait(StackName=unique, WaiterConfig={"Delay": 1})
-    kinds = {
-        row["ResourceType"]
-        for row in formation.list_stack_resources(StackName=unique)["StackResourceSummaries"]
-    }
-    assert len(kinds) == 3
+    found = formation.list_stack_resources(StackName=unique)["StackResourceSummaries"]
+    assert len({row["ResourceType"] for row in found}) == len(RESOURCES)
 
-    formation.update_stack(StackName=unique, TemplateBody=template("*", "example.com"))
+    changed = template(*RESOURCES).replace('"*"', '"example.com"').replace("m + 1", "m + 2")
+    formation.update_stack(StackName=unique, TemplateBody=changed)
     formation.get_waiter("stack_update_complete").wait(StackName=unique, WaiterConfig={"Delay": 1})
 
     formation.delete_stack(StackName=unique)
