@@ -108,24 +108,13 @@ def _functions() -> Iterator[Alarm]:
 
 def _queues() -> Iterator[Alarm]:
     visible, age = ("ApproximateNumberOfMessagesVisible",), ("ApproximateAgeOfOldestMessage",)
-    for key, means, many in (
-        ("FailedDetections", "log deliveries that detect_errors gave up on", 100),
-        ("UnstartedHeals", "incidents whose heal never started", 100),
-        ("UnreportedFailures", "failures that nobody was told of", 100),
+    for key, means in (
+        ("FailedDetections", "log deliveries that detect_errors gave up on"),
+        ("UnstartedHeals", "incidents whose heal never started"),
+        ("UnreportedFailures", "failures that nobody was told of"),
     ):
         answer = "selfheal requeue"
         yield Alarm(key, Watched.QUEUE, key, visible, 1, f"there are {means}", answer, statistic="Maximum")
-        yield Alarm(
-            f"{key}Many",
-            Watched.QUEUE,
-            key,
-            visible,
-            many,
-            f"there are {many} or more {means}",
-            answer,
-            statistic="Maximum",
-            section=key,
-        )
         yield Alarm(
             f"{key}Old",
             Watched.QUEUE,
@@ -138,6 +127,17 @@ def _queues() -> Iterator[Alarm]:
             statistic="Maximum",
             section=key,
         )
+    yield Alarm(
+        "FailedDetectionsMany",
+        Watched.QUEUE,
+        "FailedDetections",
+        visible,
+        100,
+        "a hundred log deliveries or more could not be counted",
+        "selfheal requeue",
+        statistic="Maximum",
+        section="FailedDetections",
+    )
 
 
 ALARMS: tuple[Alarm, ...] = (
@@ -148,7 +148,7 @@ ALARMS: tuple[Alarm, ...] = (
             f"{key}Throttled",
             Watched.TABLE,
             key,
-            ("ReadThrottleEvents", "WriteThrottleEvents"),
+            ("WriteThrottleEvents",),
             10,
             f"DynamoDB refuses requests to the table {key}",
             "selfheal incidents --sort occurrences",

@@ -8,7 +8,6 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_xray as xray
 from constructs import Construct
 
-from functions.core.telemetry import NAMESPACE
 from infra.names import Names
 from infra.observability import Parts
 
@@ -71,7 +70,7 @@ class Dashboard(Construct):
 
         def ours(metric: str, service: str, statistic: str, label: str) -> cloudwatch.Metric:
             return cloudwatch.Metric(
-                namespace=NAMESPACE,
+                namespace=names.stack,
                 metric_name=metric,
                 dimensions_map={"service": service},
                 period=period,
@@ -80,7 +79,7 @@ class Dashboard(Construct):
             )
 
         def outcomes(service: str) -> cloudwatch.MathExpression:
-            schema = f'{{{NAMESPACE},service,outcome}} service="{service}"'
+            schema = f'{{{names.stack},service,outcome}} service="{service}"'
             expression = f"SEARCH('{schema}', 'Sum', {period.to_seconds()})"
             return cloudwatch.MathExpression(expression=expression, label="", period=period)
 

@@ -107,7 +107,7 @@ class FunctionFactory:
             # Tracing would be a right, and a daemon beside code of strangers.
             tracing=lambda_.Tracing.DISABLED if spec.runs_strangers else lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=spec.concurrency if self._reserve else None,
-            environment=None if spec.runs_strangers else _environment(spec, settings),
+            environment=None if spec.runs_strangers else _environment(spec, self._names, settings),
             vpc=self._network.vpc if spec.runs_strangers else None,
             security_groups=[self._network.security_group] if spec.runs_strangers else None,
             tenancy_config=lambda_.TenancyConfig.PER_TENANT if spec.runs_strangers else None,
@@ -171,8 +171,9 @@ class FunctionFactory:
         )
 
 
-def _environment(spec: Spec, settings: Mapping[str, str]) -> dict[str, str]:
+def _environment(spec: Spec, names: Names, settings: Mapping[str, str]) -> dict[str, str]:
     return {
+        "POWERTOOLS_METRICS_NAMESPACE": names.stack,
         "POWERTOOLS_SERVICE_NAME": spec.folder,
         **{key.upper(): settings[key] for key in spec.settings},
     }

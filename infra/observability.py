@@ -14,7 +14,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from functions.core.telemetry import NAMESPACE
 from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite, Watched
 from infra.lambdas import Deployed
 from infra.names import Names
@@ -164,7 +163,7 @@ class Alarms(Construct):
             case Watched.RULE:
                 return "AWS/Events", {"RuleName": parts.failure_rule.rule_name}
             case _:
-                return NAMESPACE, {"service": alarm.key}
+                return self._names.stack, {"service": alarm.key}
 
 
 def _share_of_quota(alarm: Alarm, period: Duration) -> cloudwatch.MathExpression:

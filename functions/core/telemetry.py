@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
+from aws_lambda_powertools import Logger, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
-
-NAMESPACE = "SelfHealingCode"
 
 
 @cache
@@ -25,42 +23,30 @@ def tracer() -> Tracer:
     return Tracer(service=_service())
 
 
-@cache
-def metrics() -> Metrics:
-    """CloudWatch metrics in embedded metric format: no API call on the hot path."""
-    return Metrics(namespace=NAMESPACE, service=_service())
-
-
-def measure(name: str, unit: MetricUnit, value: float, ids: Mapping[str, Any]) -> None:
-    """One number of this function, by its name alone: alarms are on it.
+def measure(name: str, unit: MetricUnit, value: float, ids: Mapping[str, Any], **dimensions: str) -> None:
+    """One number, in embedded metric format: a log line, and no API call on the hot path.
 
     ids: what it is of. They are properties, which logs can be searched by, and never dimensions: each value
     of a dimension is a metric of its own, which is paid for, and there is no end of incidents.
     """
-    with single_metric(name, unit, value, NAMESPACE, default_dimensions={"service": _service()}) as metric:
-        _describe(metric, ids)
+    by = {"service": _service(), **dimensions}
+    with single_metric(name, unit, value, namespace=_namespace(), default_dimensions=by) as metric:
+        for key, value_of in _known(ids).items():
+            metric.add_metadata(key=key, value=value_of)
 
 
 def mark(**facts: Any) -> None:
-    """Tell X-Ray, and the invocation's own metric, what it is about.
-
-    Traces can be searched by `annotation.incident_id = "..."`.
-    """
-    _describe(metrics(), facts)
+    """Tell X-Ray what the invocation is about: `annotation.incident_id = "..."` finds its trace."""
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
     facts["deployment"] = name.removesuffix("-" + _service().replace("_", "-"))
-    if "incident_id" in facts:
-        facts["fingerprint"] = _fingerprint(facts["incident_id"])
-    for key, value in facts.items():
+    for key, value in _known(facts).items():
         tracer().put_annotation(key, value if isinstance(value, bool | int | float) else str(value))
 
 
-def _describe(metric: Any, facts: Mapping[str, Any]) -> None:
-    for key, value in facts.items():
-        if key not in ("outcome", "error"):  # its dimensions
-            metric.add_metadata(key=key, value=value)
-    if "incident_id" in facts:
-        metric.add_metadata(key="fingerprint", value=_fingerprint(facts["incident_id"]))
+def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    if "incident_id" not in facts:
+        return dict(facts)
+    return {**facts, "fingerprint": _fingerprint(facts["incident_id"])}
 
 
 def _fingerprint(incident_id: str) -> str:
@@ -70,3 +56,8 @@ def _fingerprint(incident_id: str) -> str:
 
 def _service() -> str:
     return os.environ.get("POWERTOOLS_SERVICE_NAME", "self-heal")
+
+
+def _namespace() -> str:
+    """Of the deployment's metrics: several stages must not ring each other's alarms."""
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "self-heal")

@@ -10,6 +10,7 @@ from functions.core.errors import SelfHealError
 from infra.cli import apps, decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
+from infra.cli.cost import cost
 from infra.cli.deploy import deploy, destroy
 from infra.cli.doctor import doctor
 from infra.cli.explain import explain
@@ -51,6 +52,7 @@ app.command(rich_help_panel=DECIDE)(redrive)
 app.command(rich_help_panel=DECIDE)(retry)
 app.command(rich_help_panel=DECIDE)(clear)
 app.command(rich_help_panel=DECIDE)(requeue)
+app.command(rich_help_panel=STEER)(cost)
 app.command(rich_help_panel=STEER)(deploy)
 app.command(rich_help_panel=STEER)(destroy)
 app.command(rich_help_panel=STEER)(configure)

@@ -87,10 +87,8 @@ def account_is_not_bootstrapped(seen: Before) -> Fault | None:
     version = seen.bootstrap_version
     if version >= _LEAST_BOOTSTRAP:
         return None
-    detail = (
-        f"its version is {version}" if version else f"{seen.account} is not bootstrapped in {seen.region}"
-    )
-    return Fault(detail, "selfheal deploy --bootstrap")
+    what = f"has version {version}" if version else "is not bootstrapped"
+    return Fault(f"account {seen.account} {what} in {seen.region}", "selfheal deploy --bootstrap")
 
 
 def docker_does_not_run(seen: Before) -> Fault | None:

@@ -11,9 +11,9 @@ import pytest
 
 from functions.core import errors
 from functions.core.proposal import ABSTENTION_CLASSES
-from functions.core.telemetry import NAMESPACE
 from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite
 from infra.dashboard import QUERIES
+from infra.names import DEFAULT
 
 RUNBOOK = Path(__file__).parents[2] / ".github" / "RUNBOOK.md"
 EVERY: tuple[Alarm | Composite, ...] = (*ALARMS, BAND, *COMPOSITES)
@@ -112,9 +112,9 @@ def test_the_page_the_account_the_spend_and_the_questions_are_watched(image_temp
     assert names >= {
         ("AWS/Lambda", "Url5xxCount"),
         ("AWS/Usage", "ResourceCount"),
-        (NAMESPACE, "ModelSpend"),
-        (NAMESPACE, "OldestQuestionShare"),
-        (NAMESPACE, "Errors"),
+        (DEFAULT.stack, "ModelSpend"),
+        (DEFAULT.stack, "OldestQuestionShare"),
+        (DEFAULT.stack, "Errors"),
     }
 
 

@@ -221,7 +221,10 @@ def test_everything_invokes_an_alias(image_template: Any) -> None:
 @pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
 def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template: Any) -> None:
     environment = image_template.function(folder)["Environment"]["Variables"]
-    known = {name.upper() for name in Settings.__dataclass_fields__} | {"POWERTOOLS_SERVICE_NAME"}
+    known = {name.upper() for name in Settings.__dataclass_fields__} | {
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "POWERTOOLS_SERVICE_NAME",
+    }
 
     assert set(environment) <= known
     assert environment["POWERTOOLS_SERVICE_NAME"] == folder

@@ -48,6 +48,7 @@ class Stack:
     has_link_key: bool = True
     stopped: str = ""
     queued: dict[str, int] = field(default_factory=lambda: {"heals": 0})
+    pipe: str = DEFAULT.workflow
     pipe_state: str = "RUNNING"
     rule_states: dict[str, str] = field(default_factory=lambda: {"SelfHealingCode-Rule": "ENABLED"})
     concurrency: int = 1000
@@ -62,6 +63,7 @@ class Seen:
 
     app: App = APP
     flag: str = ""
+    filter_name: str = DEFAULT.filter
     detect_errors: str = DETECT
     filters: dict[str, list[Filter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
     claimed_by_others: dict[str, str] = field(default_factory=dict)
