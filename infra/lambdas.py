@@ -17,8 +17,7 @@ from infra.names import Names
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, artifact_statements, statements
 from infra.spec import Spec
-
-LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+from infra.storage import LOG_RETENTION
 
 # Actions that Lambda itself needs to place a function in a VPC; they do not support narrower resources.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions

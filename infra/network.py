@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
+
+from infra.storage import LOG_RETENTION
 
 
 class IsolatedNetwork(Construct):
@@ -60,6 +64,22 @@ class IsolatedNetwork(Construct):
         )
         self.security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 gateway endpoint")
         self._answer_for(bucket_domain_name)
+        self._log_what_is_refused()
+
+    def _log_what_is_refused(self) -> None:
+        """Whatever tried to leave: on a good day there is nothing."""
+        group = logs.LogGroup(
+            self,
+            "Flows",
+            log_group_name=f"/aws/vpc/{self._prefix}sandbox",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.vpc.add_flow_log(
+            "Refused",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+        )
 
     def _answer_for(self, domain_name: str) -> None:
         """Have the VPC's resolver answer for one name alone.

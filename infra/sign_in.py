@@ -6,18 +6,22 @@ but headers; so a function at CloudFront's edge (viewer_request.js) turns the on
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import cast
 
-from aws_cdk import Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.lambdas import Deployed
 from infra.provider import SignIn
+from infra.storage import LOG_RETENTION
 
 VIEWER_REQUEST = Path(__file__).with_name("viewer_request.js")
 
@@ -34,7 +38,7 @@ class Entrance(Construct):
             "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name=f"{prefix}sign-in"
         )
         self.api = apigateway.HttpApi(self, "Api", api_name=f"{prefix}approvals", create_default_stage=False)
-        apigateway.HttpStage(
+        stage = apigateway.HttpStage(
             self,
             "Stage",
             http_api=self.api,
@@ -42,6 +46,7 @@ class Entrance(Construct):
             auto_deploy=True,
             throttle=apigateway.ThrottleSettings(rate_limit=_RATE, burst_limit=_BURST),
         )
+        self._say_who_asked(stage, prefix)
         stack = Stack.of(self)
         host = f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         distribution = cloudfront.Distribution(
@@ -72,6 +77,22 @@ class Entrance(Construct):
         )
         self.url = f"https://{distribution.distribution_domain_name}/"
         """Base address of the page, ending in `/`."""
+
+    def _say_who_asked(self, stage: apigateway.HttpStage, prefix: str) -> None:
+        """A line per request: who and how, and never the address, which holds signed links."""
+        group = logs.LogGroup(
+            self,
+            "Requests",
+            log_group_name=f"/aws/vendedlogs/apis/{prefix}approvals",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        fields = {name: f"$context.{name}" for name in ("requestId", "requestTime", "routeKey", "status")}
+        made = cast(apigateway.CfnStage, stage.node.default_child)
+        made.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=group.log_group_arn,
+            format=json.dumps({**fields, "ip": "$context.identity.sourceIp"}),
+        )
 
     def lead_to(self, page: Deployed, sign_in: Deployed) -> None:
         """Everything needs a token, except to get one, and Slack's clicks, which Slack signs."""

@@ -6,12 +6,15 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from functions.core.incidents import LISTED
+
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 # They outlive the stack, but not a first deployment that fails: what that leaves behind is empty, costs
 # money, and belongs to nobody. Deletion protection of the tables would stop its roll-back half-way, so the

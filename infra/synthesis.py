@@ -29,12 +29,15 @@ FEATURE_FLAGS: dict[str, Any] = {
 }
 
 
-def assemble(output: Path, context: Mapping[str, str], staging: Path) -> Path:
-    """Write the cloud assembly below `output` and return its directory.
+def assemble(
+    output: Path, context: Mapping[str, str], staging: Path, prepare: Callable[[App], None] = lambda app: None
+) -> Path:
+    """Write the cloud assembly below `output`, and return its directory. prepare: is done to the app first.
 
     Raises ValueError for a context value that does not fit its option.
     """
     app = App(analytics_reporting=False, context={**FEATURE_FLAGS, **context}, outdir=str(output))
+    prepare(app)
     SelfHealingCode(app, options_from(app), staging)
     return Path(app.synth().directory)
 

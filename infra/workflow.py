@@ -24,9 +24,10 @@ from functions.core.app import PROJECT_PREFIX
 from functions.core.lifetimes import LONGEST_APPROVAL_HOURS
 from functions.core.names import PING
 from infra.catalog import STEPS
-from infra.lambdas import LOG_RETENTION, Deployed
+from infra.lambdas import Deployed
 from infra.packaging import ROOT
 from infra.permissions import key_statement
+from infra.storage import LOG_RETENTION
 
 DEFINITION = ROOT / "statemachine" / "self_heal.asl.json"
 TRACK_MINUTES = 15

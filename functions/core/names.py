@@ -6,7 +6,9 @@ FUNCTION_PREFIX = "self-heal-"
 """Begins the name of every function of every deployment."""
 
 # Whoever subscribes this system to its own logs gets a loop that pays for itself until somebody notices.
-_OWN_LOG_GROUPS = (f"/aws/lambda/{FUNCTION_PREFIX}", f"/aws/vendedlogs/states/{FUNCTION_PREFIX}")
+_OWN_LOG_GROUPS = tuple(
+    f"/aws/{writer}/{FUNCTION_PREFIX}" for writer in ("lambda", "vendedlogs/apis", "vendedlogs/states", "vpc")
+)
 
 
 def is_own_log_group(log_group: str) -> bool:

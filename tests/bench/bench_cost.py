@@ -104,9 +104,7 @@ def main(heals: int) -> int:
     print(f"log bytes of a heal      {others / heals:.0f}")
     print(f"kept of a heal           {kept:.0f} bytes, compressed as they are")
     found = bill(GUIDANCE)
-    print(
-        f"the Guidance's load      ${found.usd:.2f} a month (models ${found.models_usd:.2f}), theirs ${GUIDANCE_USD}"
-    )
+    print(print(f"the Guidance's load      ${found.usd:.2f} a month, theirs ${GUIDANCE_USD}"))
     for line in found.lines:
         if line.usd >= 0.005:
             print(f"  {line.service:15}{line.what:36}${line.usd:6.2f}")
