@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from functions.core.heal import HEAL_TAG, INCIDENT_TAG
+from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.names import Names
 from infra.network import IsolatedNetwork

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from functions.core.names import FUNCTION_PREFIX
+from functions.core.aws.names import FUNCTION_PREFIX
 
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 

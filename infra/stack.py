@@ -10,8 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from functions.core.identity import LINK
-from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
+from functions.core.approval.identity import LINK
+from functions.core.workflow.lifetimes import APPROVAL_HOURS, artifact_days
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
@@ -19,7 +19,7 @@ from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
-from infra.microvms import MicroVms, with_microvms
+from infra.microvms import MicroVmImage, with_microvms
 from infra.names import DEFAULT, TAG, Names
 from infra.network import IsolatedNetwork
 from infra.observability import Alarms, Parts
@@ -41,7 +41,7 @@ from infra.workflow import (
 
 
 @dataclass(frozen=True)
-class Options:
+class StackOptions:
     """What a deployment may choose, as CDK context values of the same names."""
 
     stage: Names = DEFAULT
@@ -63,7 +63,7 @@ class Options:
     """The Pythons that apps can run on: those of the runner's image, or of this machine."""
     build_image: str = ""
     """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
-    microvm: MicroVms | None = None
+    microvm: MicroVmImage | None = None
     """Where patches run instead of the function `runner`; without it, there."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
@@ -72,7 +72,7 @@ class Options:
 class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
-    def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
+    def __init__(self, scope: Construct, options: StackOptions, staging: Path) -> None:
         self._names = names = options.stage
         super().__init__(
             scope,
@@ -178,7 +178,7 @@ class SelfHealingCode(Stack):
         Looks(self, "Looks", parts=parts, names=names)
         self._outputs(functions, workflow)
 
-    def _functions(self, factory: FunctionFactory, options: Options) -> dict[str, Deployed]:
+    def _functions(self, factory: FunctionFactory, options: StackOptions) -> dict[str, Deployed]:
         """All functions. The page's address is a setting of the function that sends links to it."""
         storage = self.storage
         settings = {

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from functions.core.incidents import LISTED
+from functions.core.incidents.table import LISTED
 
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 

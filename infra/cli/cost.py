@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from functions.core.models import default_model
-from functions.core.prices import LISTED
+from functions.core.model.models import default_model
+from functions.core.model.prices import LISTED
 from infra.cli.connect import region
 from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson

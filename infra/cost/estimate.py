@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.models import foundation_model
-from functions.core.prices import LISTED, Usage
+from functions.core.model.models import foundation_model
+from functions.core.model.prices import LISTED, Usage
 from infra.alarms import ALARMS, BAND, COMPOSITES
 from infra.catalog import FUNCTIONS, RUNNER
 from infra.spec import Spec
@@ -24,7 +24,7 @@ _HERE = Path(__file__).parent
 _HOURS = 730
 _KEYS = 2
 _METRICS = 26
-"""Of our own: an outcome of a function each, and `functions.core.edge`'s measures. A test counts them."""
+"""Of our own: an outcome of a function each, and `functions.core.aws.edge`'s measures. A test counts them."""
 _IMAGES_GB = 1.5
 _KEPT_DAYS = 90
 _FREE_DISK_MB = 512

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision
-from functions.core.incident import Incident, Status
-from functions.core.models import default_model
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision
+from functions.core.incidents.incident import Incident, Status
+from functions.core.model.models import default_model
 from infra.catalog import FUNCTIONS
 from infra.cli.decide import decide, identity
 from infra.cli.history import read_history

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
 from infra.cli.connect import Place
 from infra.local import emulator
 from infra.names import Names

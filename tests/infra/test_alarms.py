@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from functions.core import errors
-from functions.core.proposal import ABSTENTION_CLASSES
+from functions.core.workflow import errors
+from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite
 from infra.dashboard import QUERIES
 from infra.names import DEFAULT

@@ -22,13 +22,13 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, expect
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Status
 from functions.sign_in.cookies import SESSION
 from infra.local import run as embedded
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 from infra.names import DEFAULT
 from infra.synth import synthesise
 from tests.e2e.conftest import TOKEN, ScriptedModel, World
@@ -61,7 +61,7 @@ def world(
     shutil.copytree(synthesise(packaging="zip", context=WITH_SIGN_IN), assembly)
     for path in assembly.glob("*.json"):
         path.write_text(path.read_text().replace(ISSUER, provider.url))
-    forge = Forge(home / "forge", TOKEN)
+    forge = ForgeServer(home / "forge", TOKEN)
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
         outputs = deploy(assembly, DEFAULT.stack, aws)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.names import is_own_log_group
+from functions.core.aws.names import is_own_log_group
 from infra.names import DEFAULT, Names
 
 PROPERTIES = [
