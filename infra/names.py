@@ -38,6 +38,11 @@ class Names:
         return f"SelfHealingCode-{self.stage}" if self.stage else "SelfHealingCode"
 
     @property
+    def flag(self) -> str:
+        """What a suggested command must carry to act on this deployment."""
+        return f" --stage {self.stage}" if self.stage else ""
+
+    @property
     def parameters(self) -> str:
         """Parameter Store path below which all parameters of the deployment lie."""
         return "/" + self.prefix.rstrip("-")

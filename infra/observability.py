@@ -44,7 +44,6 @@ class Alarms(Construct):
         self._parts = parts
         self._names = names
         self._action = actions.SnsAction(parts.storage.topic)
-        self._flag = f" --stage {names.stage}" if names.stage else ""
         present = [alarm for alarm in ALARMS if self._is_there(alarm)]
         made: dict[str, cloudwatch.IAlarm] = {alarm.name: self._alarm(alarm) for alarm in present}
         made[BAND.name] = self._band(BAND)
@@ -56,7 +55,7 @@ class Alarms(Construct):
 
     def _text(self, alarm: Alarm | Composite) -> str:
         """Ends with what answers it."""
-        answer = alarm.answer + (self._flag if alarm.answer.startswith("selfheal") else "")
+        answer = alarm.answer + (self._names.flag if alarm.answer.startswith("selfheal") else "")
         means = alarm.means[0].upper() + alarm.means[1:]
         return f"{means}. {RUNBOOK}, section {alarm.runbook}. {answer}"
 

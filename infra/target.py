@@ -47,8 +47,7 @@ class Target:
     @property
     def flag(self) -> str:
         """What a suggested command must carry to act on this target again."""
-        stage = f" --stage {self.names.stage}" if self.names.stage else ""
-        return (" --local" if self.local else "") + stage
+        return (" --local" if self.local else "") + self.names.flag
 
     def output(self, name: str) -> str:
         """A stack output. Raises UserError when the deployed stack is too old to have it."""

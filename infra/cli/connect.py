@@ -90,10 +90,9 @@ def _deployed(names: Names, here: Place) -> dict[str, str]:
             exit_code=Exit.BROKEN,
         ) from error
     if not outputs:
-        stage = f" --stage {names.stage}" if names.stage else ""
         raise UserError(
             f"there is no stack {names.stack} in {here.session.region_name}",
-            f"deploy it: selfheal deploy{stage}; or check AWS_PROFILE, AWS_REGION and --stage",
+            f"deploy it: selfheal deploy{names.flag}; or check AWS_PROFILE, AWS_REGION and --stage",
             exit_code=Exit.BROKEN,
         )
     return outputs

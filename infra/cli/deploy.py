@@ -9,7 +9,7 @@ import typer
 from infra.cli import options, stages
 from infra.cli.connect import place
 from infra.cli.console import out, plain
-from infra.doctor.checks import Finding, examine
+from infra.doctor.checks import CheckResult, examine
 from infra.errors import Exit, UserError
 from infra.names import Names
 from infra.packaging import Packaging
@@ -79,7 +79,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _check(seen: before.Before) -> None:
     """Raises UserError for the first of what is missing, once all of it is said."""
-    faults: list[Finding] = []
+    faults: list[CheckResult] = []
     for finding in examine(before.CHECKS, seen):
         mark = plain("✔ ", "green") if finding.passed else plain("✘ ", "bold red")
         detail = f": {finding.detail}" if finding.detail else ""
@@ -145,7 +145,7 @@ def destroy(
         out.print(plain(f"left: {arn}", "yellow"), soft_wrap=True)
     out.print(plain(f"{names.stack} is removed.", "green"))
     if left and not data:
-        flag = (" --local" if local else "") + (f" --stage {names.stage}" if names.stage else "")
+        flag = (" --local" if local else "") + names.flag
         out.print(plain(f"To delete what is left: selfheal destroy --data{flag}"))
     if left and data:
         raise UserError(f"{len(left)} resources are left", "delete them by hand: they are listed above")

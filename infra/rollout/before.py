@@ -117,8 +117,9 @@ def stack_cannot_be_changed(seen: Before) -> Fault | None:
             f"{name} is {seen.status}", f"aws cloudformation describe-stack-events --stack-name {name}"
         )
     if seen.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
-        stage = f" --stage {seen.names.stage}" if seen.names.stage else ""
-        return Fault(f"{name} is {seen.status}, and can only be removed", f"selfheal destroy{stage}")
+        return Fault(
+            f"{name} is {seen.status}, and can only be removed", f"selfheal destroy{seen.names.flag}"
+        )
     return None
 
 
