@@ -16,7 +16,7 @@ from infra.names import DEFAULT, Names
 from infra.target import Target
 
 if TYPE_CHECKING:
-    from infra.local.run import Run
+    from infra.local.run import EmbeddedRun
 
 
 def connect(local: bool) -> Target:
@@ -70,7 +70,7 @@ def region() -> str | None:
     return os.environ.get("AWS_REGION") or None
 
 
-def _run() -> Run:
+def _run() -> EmbeddedRun:
     from infra.local.run import find
 
     run = find()

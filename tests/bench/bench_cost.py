@@ -103,12 +103,12 @@ def main(heals: int) -> int:
     others = sum(size for folder, size in bytes_of.items() if folder != "detect_errors")
     print(f"log bytes of a heal      {others / heals:.0f}")
     print(f"kept of a heal           {kept:.0f} bytes, compressed as they are")
-    found = bill(GUIDANCE)
-    print(print(f"the Guidance's load      ${found.usd:.2f} a month, theirs ${GUIDANCE_USD}"))
-    for line in found.lines:
+    month = bill(GUIDANCE)
+    print(print(f"the Guidance's load      ${month.usd:.2f} a month, theirs ${GUIDANCE_USD}"))
+    for line in month.lines:
         if line.usd >= 0.005:
             print(f"  {line.service:15}{line.what:36}${line.usd:6.2f}")
-    return 0 if found.usd <= TARGET_USD else 1
+    return 0 if month.usd <= TARGET_USD else 1
 
 
 if __name__ == "__main__":
