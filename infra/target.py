@@ -11,7 +11,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import IncidentNotFound
 from infra.errors import Exit, UserError
-from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
+from infra.names import DEFAULT, Names
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
@@ -53,26 +53,27 @@ class Target(Deployment):
         local: bool = False,
         answered_by: str = "",
         costs_nothing: bool = False,
+        names: Names = DEFAULT,
     ) -> None:
-        super().__init__(
-            Settings(registry_path=REGISTRY_PATH, switch_parameter=SWITCH_PARAMETER), session=session
-        )
+        settings = Settings(registry_path=names.registry, switch_parameter=names.switch)
+        super().__init__(settings, session=session)
         self.outputs = outputs
         self.local = local
         self.answered_by = answered_by
         self.costs_nothing = costs_nothing
+        self.names = names
 
     @property
     def flag(self) -> str:
         """What a suggested command must carry to act on this target again."""
-        return " --local" if self.local else ""
+        return (" --local" if self.local else "") + self.names.flag
 
     def output(self, name: str) -> str:
         """A stack output. Raises UserError when the deployed stack is too old to have it."""
         if name not in self.outputs:
             raise UserError(
-                f"stack {STACK_NAME} has no output {name}",
-                "deploy the stack again with this version",
+                f"stack {self.names.stack} has no output {name}",
+                f"deploy the stack again with this version: selfheal deploy{self.flag}",
                 exit_code=Exit.BROKEN,
             )
         return self.outputs[name]

@@ -53,7 +53,7 @@ def run(state: HealState, deployment: Deployment) -> ReviewState:
     # Also where it was there: the same bytes again, to have their reference.
     key = artifacts.put_json(heal.attempt_key(Artifact.REVIEW), review.to_json())
     _record_cost(heal, artifacts, incidents)
-    return ReviewState(str(review.opinion), review.summary, key, review.sent_back)
+    return ReviewState(str(review.opinion), review.summary, key, review.sent_back, review.cost_usd)
 
 
 def _reviewed(

@@ -232,6 +232,7 @@ class ReviewState(_Part):
     """Reference to the review; "" where nobody reviewed."""
     sent_back: bool = False
     """Whether its objection goes back to the first model."""
+    cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
