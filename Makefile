@@ -73,6 +73,8 @@ check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/deptry .
+	@$(BIN)/lint-imports --no-cache
 
 types: $(READY)
 	@$(BIN)/mypy

@@ -72,8 +72,7 @@ class _Matcher:
             if at < len(self.text) and self._fits(op, argument, self.text[at]):
                 yield at + 1
         elif op is _c.AT:
-            if self._is_at(argument, at):
-                yield at
+            yield from [at] if self._is_at(argument, at) else []
         elif op is _c.BRANCH:
             for branch in argument[1]:
                 yield from self._sequence(tuple(branch), 0, at)
@@ -82,18 +81,19 @@ class _Matcher:
                 self.groups[argument[0]] = (at, end)
                 yield end
         elif op is _c.GROUPREF:
-            start, end = self.groups.get(argument, (0, 0))
-            if self.text.startswith(self.text[start:end], at):
-                yield at + end - start
+            yield from self._again(argument, at)
         elif op is _c.ATOMIC_GROUP:
             yield from _first(self._sequence(tuple(argument), 0, at))
         elif op in (_c.ASSERT, _c.ASSERT_NOT):
-            direction, item = argument
-            if self._holds(direction, item, at) is (op is _c.ASSERT):
-                yield at
+            yield from [at] if self._holds(*argument, at) is (op is _c.ASSERT) else []
         else:
             least, most, item = argument
             yield from self._repeat(op, least, most, item, at)
+
+    def _again(self, group: Any, at: int) -> Iterator[int]:
+        start, end = self.groups.get(group, (0, 0))
+        if self.text.startswith(self.text[start:end], at):
+            yield at + end - start
 
     def _repeat(self, op: Any, least: int, most: int, item: Any, at: int) -> Iterator[int]:
         inner: Items = tuple(item)

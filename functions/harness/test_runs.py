@@ -88,12 +88,8 @@ def _read(outcome: RunOutcome) -> tuple[tuple[dict[str, str], dict[str, Raised],
             uncollected.append(str(line["collect_error"]))
             raised[uncollected[-1]] = _raised(line["exception"])
         elif "test" in line:
-            name, when, result = str(line["test"]), line["when"], line["outcome"]
-            if when in phases.setdefault(name, {}) or when not in _PHASES:
-                story = f"it reported {name} twice"
-            if result not in _RESULTS:
-                story = f"it reported {name} as something else than passed, failed or skipped"
-            phases[name][when] = str(result)
+            name = str(line["test"])
+            story = _phase(name, line, phases.setdefault(name, {})) or story
             if line["exception"] is not None:
                 raised.setdefault(name, _raised(line["exception"]))
         else:
@@ -106,6 +102,16 @@ def _read(outcome: RunOutcome) -> tuple[tuple[dict[str, str], dict[str, Raised],
     elif _contradicts(outcome.exit_code, set(results.values()), uncollected):
         story = story or "its exit code contradicts its results"
     return (results, raised, tuple(uncollected)), story
+
+
+def _phase(name: str, line: dict[str, Any], phases: dict[str, str]) -> str:
+    """Takes down one phase of a test; what is wrong with how it is reported."""
+    when, result = line["when"], line["outcome"]
+    known = when in phases
+    phases[when] = str(result)
+    if result not in _RESULTS:
+        return f"it reported {name} as something else than passed, failed or skipped"
+    return f"it reported {name} twice" if known or when not in _PHASES else ""
 
 
 def _lines(outcome: RunOutcome) -> list[dict[str, Any]]:

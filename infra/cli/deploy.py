@@ -121,7 +121,7 @@ def destroy(
     """
     names = stages.names()
     here = place(local)
-    deployment = removal.Deployment(here.session, names, here.outputs(names).get("StateMachineArn", ""))
+    deployment = removal.DeployedStack(here.session, names, here.outputs(names).get("StateMachineArn", ""))
     heals, parameters = deployment.under_way(), deployment.parameters()
     apps = [name for name in parameters if name.startswith(f"{names.registry}/")]
     out.print(plain(f"stack {names.stack}: {'exists' if deployment.machine else 'is gone'}"))

@@ -27,7 +27,7 @@ _GONE = ("ResourceNotFoundException", "NoSuchBucket", "NotFoundException", "Vali
 
 
 @dataclass(frozen=True)
-class Deployment:
+class DeployedStack:
     """What is to be removed. machine: ARN of its state machine, "" where the stack is gone."""
 
     session: boto3.Session
@@ -94,7 +94,7 @@ class Deployment:
         return True
 
 
-def disconnect(deployment: Deployment) -> Iterator[str]:
+def disconnect(deployment: DeployedStack) -> Iterator[str]:
     """End what is under way, and take along what the stack does not know of; what was done, in words."""
     states = deployment._client("stepfunctions")
     # Nobody wants to be told that they failed.
@@ -116,7 +116,7 @@ def disconnect(deployment: Deployment) -> Iterator[str]:
     yield from (f"parameter {name}" for name in names)
 
 
-def delete_stack(deployment: Deployment, progress: Callable[[str], None]) -> bool:
+def delete_stack(deployment: DeployedStack, progress: Callable[[str], None]) -> bool:
     """Delete the stack and wait; False if there was none. Raises UserError where CloudFormation cannot."""
     formation = deployment._client("cloudformation")
     name = deployment.names.stack
@@ -148,7 +148,7 @@ def delete_stack(deployment: Deployment, progress: Callable[[str], None]) -> boo
         time.sleep(_POLL_SECONDS)
 
 
-def delete_data(deployment: Deployment) -> Iterator[str]:
+def delete_data(deployment: DeployedStack) -> Iterator[str]:
     """Delete tables, bucket and keys that the stack left; what was done, in words. There is no way back."""
     for arn in deployment.left():
         service, name = arn.split(":")[2], arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1]

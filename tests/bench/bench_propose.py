@@ -44,7 +44,7 @@ from infra.trial.trial import app_for, run_trial
 from tests import crash_corpus
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("werkzeug", "jinja2", "git", "unidiff", "typer", "moto/s3", "moto/stepfunctions", "botocore")
+LIBRARIES = ("werkzeug", "jinja2", "git", "typer", "moto/s3", "moto/stepfunctions", "botocore")
 INCIDENTS = 12
 _NO_FUNCTION = ("<module>", "<lambda>", "<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 SHARE, HEALED, FETCH_SECONDS, FETCH_MIB, IMPORT_SECONDS = 0.35, 0.8, 2.0, 300.0, 0.5

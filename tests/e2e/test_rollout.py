@@ -142,4 +142,4 @@ def test_a_stage_is_deployed_used_and_removed_and_nothing_is_left(
 
     assert inventory(world.client) - before == own, "the services that were watched stay"
     assert before - inventory(world.client) == set(), "so does the other deployment"
-    assert removal.Deployment(world.run.session(), BETA, "").left() == []
+    assert removal.DeployedStack(world.run.session(), BETA, "").left() == []

@@ -121,16 +121,20 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
                 positional = (*value.positional[:i], other, *value.positional[i + 1 :])
                 yield New(value.name, value.arguments, positional)
     elif isinstance(value, (list, tuple)):
-        kind = type(value)
-        yield kind()
-        if len(value) > 1:
-            yield value[:1]
-        if value:
-            yield kind([*value, value[0]])
-        for i, inner in enumerate(value):
-            for other in variants(inner, pool):
-                yield kind([*value[:i], other, *value[i + 1 :]])
+        yield from _of_sequence(value, pool)
     yield from same
+
+
+def _of_sequence(value: list[Value] | tuple[Value, ...], pool: list[Value]) -> Iterator[Value]:
+    kind = type(value)
+    yield kind()
+    if len(value) > 1:
+        yield value[:1]
+    if value:
+        yield kind([*value, value[0]])
+    for i, inner in enumerate(value):
+        for other in variants(inner, pool):
+            yield kind([*value[:i], other, *value[i + 1 :]])
 
 
 def _in_turn(places: dict[str, Value], pool: list[Value]) -> Iterator[tuple[str, Value]]:

@@ -15,7 +15,7 @@ from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.code import Function, functions_of, guards, module_constants
-from functions.validate_patch.capabilities.names import OWN, ModuleIndex, Names
+from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 
 _ROUNDS = 4
 """How many functions may stand between a check and what it rests on."""
@@ -105,7 +105,7 @@ def _users(repository: ModuleIndex, path: str, affected: Mapping[str, str]) -> I
                 yield _dotted(path, name), affected[used]
 
 
-def _used(names: Names | None, part: ast.AST) -> Iterator[str]:
+def _used(names: ResolvedNames | None, part: ast.AST) -> Iterator[str]:
     """What of the repository a piece of code uses, by dotted name; constants of its own module too."""
     if names is None:
         return

@@ -18,7 +18,7 @@ from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import checks, in_tests, shadows, statements, stores
-from functions.validate_patch.capabilities.names import OWN, ModuleIndex, Names
+from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 from functions.validate_patch.capabilities.reach import Reaching, newly
 from functions.validate_patch.capabilities.uses import Use, uses
 from functions.validate_patch.diff import changed_lines
@@ -67,14 +67,14 @@ def _secrets(change: Change) -> Iterator[str]:
                 yield f"secret: {change.path}:{number}: the added line holds a secret ({kind})"
 
 
-def _watched(names: Names | None) -> Iterator[Use]:
+def _watched(names: ResolvedNames | None) -> Iterator[Use]:
     if names is not None:
         yield from uses(names)
         yield from stores.stores(names)
         yield from stores.at_import(names)
 
 
-def _new(old: Names | None, new: Names) -> Iterator[Use]:
+def _new(old: ResolvedNames | None, new: ResolvedNames) -> Iterator[Use]:
     """Uses that the file did not have; one that moved is none."""
     known = Counter(use.key for use in _watched(old))
     for use in _watched(new):
@@ -96,7 +96,7 @@ def _reaching(
             yield f"reach: {path}:{place.line}: {said}, which {place.what}"
 
 
-def _dependencies(names: Names, known: set[str] | frozenset[str]) -> Iterator[str]:
+def _dependencies(names: ResolvedNames, known: set[str] | frozenset[str]) -> Iterator[str]:
     for name, line in names.imports():
         if name not in known:
             yield (

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
-from functions.validate_patch.capabilities.names import Names
+from functions.validate_patch.capabilities.names import ResolvedNames
 
 _OF_THE_RUN = frozenset({"pluginmanager", "ihook", "hook", "_pyfuncitem", "_request", "stash"})
 _OF_A_REQUEST = frozenset({"config", "session", "node", "_fixturemanager"})
@@ -14,7 +14,7 @@ _REQUEST = "request"
 _GIVEN_BY_PYTEST = frozenset({"pytestconfig", "pytester", "testdir"})
 
 
-def findings(old: Names | None, new: Names) -> Iterator[str]:
+def findings(old: ResolvedNames | None, new: ResolvedNames) -> Iterator[str]:
     """New hooks of pytest, plugins, and ways to what runs the tests."""
     if not is_test(new.path):
         return
@@ -24,7 +24,7 @@ def findings(old: Names | None, new: Names) -> Iterator[str]:
             yield f"test_tools: {new.path}:{line}: {text}"
 
 
-def _found(names: Names) -> Iterator[tuple[int, str]]:
+def _found(names: ResolvedNames) -> Iterator[tuple[int, str]]:
     for node in ast.walk(names.module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("pytest_"):
             yield node.lineno, f"{node.name} is a hook of pytest: a test may not change how tests are run"

@@ -25,7 +25,7 @@ class ModuleIndex:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self._paths = {module_name(path): path for path in tree if path.endswith(".py")}
-        self._names: dict[str, Names | None] = {}
+        self._names: dict[str, ResolvedNames | None] = {}
 
     @cached_property
     def tops(self) -> frozenset[str]:
@@ -38,11 +38,11 @@ class ModuleIndex:
         """Whether an own module or package has this name."""
         return dotted in self._paths or any(name.startswith(f"{dotted}.") for name in self._paths)
 
-    def names(self, path: str) -> Names | None:
+    def names(self, path: str) -> ResolvedNames | None:
         """None for a file that is not there or does not parse."""
         if path not in self._names:
             module = parsed(self.tree, path)
-            self._names[path] = Names(module, path, self) if module is not None else None
+            self._names[path] = ResolvedNames(module, path, self) if module is not None else None
         return self._names[path]
 
     def resolved(self, dotted: str, depth: int = 8) -> str:
@@ -63,7 +63,7 @@ class ModuleIndex:
         return f"{OWN}{dotted}"
 
 
-class Names:
+class ResolvedNames:
     """The names of one file."""
 
     def __init__(self, module: ast.Module, path: str, repository: ModuleIndex) -> None:

@@ -14,7 +14,7 @@ from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.code import functions_of
 from functions.validate_patch.capabilities.known import CAPABILITIES
-from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ModuleIndex, Names, is_chained
+from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ModuleIndex, ResolvedNames, is_chained
 from functions.validate_patch.capabilities.uses import reaching_out
 
 _CONVERSIONS = frozenset(
@@ -87,7 +87,7 @@ class Reaching:
             return self._of_body(names, body, depth) if body is not None else ""
         return ""
 
-    def _of_body(self, names: Names, body: ast.AST, depth: int) -> str:
+    def _of_body(self, names: ResolvedNames, body: ast.AST, depth: int) -> str:
         methods = {id(node): name for node, name in names.methods()}
         for node in ast.walk(body):
             if is_chained(node) and isinstance(node, ast.expr):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities.code import Function, functions_of, module_constants
-from functions.validate_patch.capabilities.names import Names
+from functions.validate_patch.capabilities.names import ResolvedNames
 
 _RUN = frozenset(
     {"execute", "executemany", "executescript", "raw", "execute_many", "fetch", "fetchrow", "fetchval"}
@@ -27,7 +27,7 @@ _QUERY = (
 )
 
 
-def findings(old: Names | None, new: Names, failing: set[str]) -> Iterator[str]:
+def findings(old: ResolvedNames | None, new: ResolvedNames, failing: set[str]) -> Iterator[str]:
     """failing: functions of the traceback, whose statements may say something else."""
     if is_test(new.path):
         return
@@ -45,7 +45,7 @@ def findings(old: Names | None, new: Names, failing: set[str]) -> Iterator[str]:
                 yield f"statement: {new.path}:{line}: {name} opens another database"
 
 
-def _statements(names: Names) -> dict[str, list[tuple[int, str | None]]]:
+def _statements(names: ResolvedNames) -> dict[str, list[tuple[int, str | None]]]:
     """Function → line and text of each statement; None for one that is put together."""
     constants = module_constants(names.module)
     found: dict[str, list[tuple[int, str | None]]] = {}

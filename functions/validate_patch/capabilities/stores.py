@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities.code import functions_of
-from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names
+from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames
 from functions.validate_patch.capabilities.uses import Use
 
 _HARMLESS_AT_IMPORT = (
@@ -21,7 +21,7 @@ _HARMLESS_AT_IMPORT = (
 )
 
 
-def stores(names: Names) -> Iterator[Use]:
+def stores(names: ResolvedNames) -> Iterator[Use]:
     """Stores to, and deletions of, attributes and items of what the file imports or defines at its top."""
     known = {*names.aliases, *_at_top(names.module)}
     local = _locals(names.module)
@@ -40,7 +40,7 @@ def stores(names: Names) -> Iterator[Use]:
             )
 
 
-def at_import(names: Names) -> Iterator[Use]:
+def at_import(names: ResolvedNames) -> Iterator[Use]:
     """Statements that do something when the module is imported."""
     if is_test(names.path) and not names.path.endswith("__init__.py"):
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.known import INPUTS, TAMPERING, Capability, capabilities_of
-from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names, is_chained
+from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames, is_chained
 
 _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
@@ -46,7 +46,7 @@ class Use:
     text: str
 
 
-def uses(names: Names) -> Iterator[Use]:
+def uses(names: ResolvedNames) -> Iterator[Use]:
     """Every watched construct of a file."""
     finder = _Finder(names)
     for node in ast.walk(names.module):
@@ -54,7 +54,7 @@ def uses(names: Names) -> Iterator[Use]:
 
 
 class _Finder:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ResolvedNames) -> None:
         self._names = names
         self._test = is_test(names.path)
         self._inner: set[int] = set()

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.core.aws.deployment import deployment
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.detect_errors import handler as edge
@@ -111,7 +112,8 @@ def test_the_cost_of_a_batch_goes_by_its_distinct_errors_and_not_by_its_events(
     def count(params: Any, model: Any, **_: Any) -> None:
         writes[model.name] += 1
 
-    edge._recorder()._incidents.meta.client.meta.events.register("before-call.dynamodb", count)
+    client = deployment().table("incidents_table").meta.client
+    client.meta.events.register("before-call.dynamodb", count)
     result = invoke(*[CRASH.replace("'NZ'", repr(str(n))) for n in range(50)], *[OTHER] * 30)
     assert result == {"outcome": "recorded", "errors": 80, "incidents": 2, "counted_before": 0}
     assert writes == {

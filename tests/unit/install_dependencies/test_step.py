@@ -59,7 +59,7 @@ def test_a_repository_that_asks_for_nothing_costs_one_read(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
     done = install_for(artifacts, fetched(main="x = 1\n"), HERE, {})
-    assert done == {"key": "", "reason": "", "packages": 0, "lost": ()}
+    assert done == DependenciesState()
 
 
 def test_wheels_and_what_they_need_are_installed_once(
