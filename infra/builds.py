@@ -1,7 +1,7 @@
 """A CodeBuild project of the stack's own, for apps whose tests need more than a Lambda but no image of
 theirs.
 
-Its role is the one that the README prints for a project of an app's own: code of strangers runs under it.
+Its role is the one that .github/PROOF.md prints for an app's own project: code of strangers runs under it.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def _files(folder: str) -> dict[str, bytes]:
     return {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for path in found
-        if "__pycache__" not in path.parts
+        if "__pycache__" not in path.parts and path.suffix != ".md"
     }
 
 

@@ -11,5 +11,5 @@ experiment over the recorded outcomes (`experiment.replay`), so that each conclu
 code of strangers ever ran.
 
 Works on Python 3.9 to 3.14 and uses only what AWS Lambda grants: no prctl, no namespaces, no seccomp. What
-holds the code under test is the lane's business: see `infra/local/wall/` and the README.
+holds the code under test is the lane's business: see `infra/local/wall/` and .github/PROOF.md.
 """

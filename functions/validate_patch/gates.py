@@ -1,4 +1,4 @@
-"""The gates that a patch goes through, as one list: the README's table is made of it."""
+"""The gates that a patch goes through, as one list: the table in .github/PROOF.md is made of it."""
 
 from __future__ import annotations
 

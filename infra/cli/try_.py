@@ -74,7 +74,9 @@ def try_(
     except UserError:
         raise
     except AppInvalid as error:
-        raise UserError(f"--app: {error}", "see the table of fields in the README", exit_code=2) from None
+        raise UserError(
+            f"--app: {error}", "see the table of fields in .github/CONFIGURING.md", exit_code=2
+        ) from None
     except Exception as error:  # noqa: BLE001 - a defect of ours must not leave with the exit code of a rejected patch
         trial = _failed(error)
     if as_json:

@@ -1,4 +1,4 @@
-"""Healing an app whose tests run in CodeBuild, under the role that the README gives to its project."""
+"""Healing an app whose tests run in CodeBuild, under the role that .github/PROOF.md gives to its project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.embedded
 
-README = Path(__file__).parents[2] / "README.md"
+PROOF = Path(__file__).parents[2] / ".github/PROOF.md"
 PROJECT = "self-heal-orders"
 TESTS = "from rates import days\n\n\ndef test_days():\n    assert days('NZ') == 14\n"
 REGRESSION = "from rates import rate\n\n\ndef test_rate():\n    assert rate('NZ') == 19.5\n"
@@ -42,8 +42,8 @@ def proposing(replacement: str) -> dict[str, Any]:
 
 
 def create_project(world: World) -> None:
-    """As the README says it."""
-    policy = re.search(r"```json\n(.*?)```", README.read_text(), re.S)
+    """As the page says it."""
+    policy = re.search(r"```json\n(.*?)```", PROOF.read_text(), re.S)
     assert policy
     text = policy[1].replace("BUCKET", world.target.output("ArtifactsBucket"))
     iam = world.client("iam")

@@ -1,6 +1,6 @@
 """What a CodeBuild project's role may do: the code under test could do the same.
 
-Of the role that the README prints for a project of an app's own, and of that of the stack's own project.
+Of the role that .github/PROOF.md prints for an app's own project, and of that of the stack's own project.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from functions.core.apps.app import PROJECT_PREFIX
 
-README = Path(__file__).parents[2] / "README.md"
+PROOF = Path(__file__).parents[2] / ".github/PROOF.md"
 BUCKET = "arn:aws:s3:::artifacts"
 PROJECT = f"{PROJECT_PREFIX}orders"
 OWN = f"{BUCKET}/builds/{PROJECT}/heal-1/1-9f"
@@ -23,11 +23,11 @@ KEY = "arn:aws:kms:eu-central-1:111122223333:key/data"
 THROUGH_S3 = {"kms:viaservice": "s3.eu-central-1.amazonaws.com"}
 
 
-@pytest.fixture(scope="module", params=["of the README", "of the stack's own project"])
+@pytest.fixture(scope="module", params=["of the page", "of the stack's own project"])
 def policy(request: pytest.FixtureRequest, building_template: Any) -> Any:
     """The policy, for a project that is called self-heal-orders."""
-    if request.param == "of the README":
-        (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", README.read_text(), re.S)
+    if request.param == "of the page":
+        (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", PROOF.read_text(), re.S)
         return json.loads(text.replace("BUCKET", "artifacts").replace('"KEY"', json.dumps(KEY)))
     (project,) = building_template.of_type("AWS::CodeBuild::Project").values()
     role = project["ServiceRole"].rsplit("/", 1)[1]

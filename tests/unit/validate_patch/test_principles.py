@@ -1,4 +1,4 @@
-"""Each principle objects to its bad examples alone; the README has the gates as they are."""
+"""Each principle objects to its bad examples alone; the page has the gates as they are."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_each_principle_has_good_and_bad_examples(principle: Principle) -> None:
 
 
 def test_the_readme_has_the_gates_as_they_are() -> None:
-    assert table() in (ROOT / "README.md").read_text()
+    assert table() in (ROOT / ".github/PROOF.md").read_text()
     assert [gate.name for gate in GATES if gate.how is How.JUDGES] == [p.name for p in PRINCIPLES]
 
 
