@@ -35,8 +35,8 @@ def serve(fd: int, code: str, packages: str) -> None:
         sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))]
         sys.path.append(packages)
     _hide()
-    # As `gc.freeze` advises: what is imported here stays for good, so no worker looks through it, each time that
-    # it collects, or copies the pages that this would write to. It takes a third off a short run of pytest.
+    # As the documentation of `gc.freeze` advises: what is imported here stays for good, so no worker looks
+    # through it each time that it collects, or copies the pages that this would write to.
     gc.disable()
     hello = _hello()
     gc.freeze()
