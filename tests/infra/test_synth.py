@@ -147,7 +147,7 @@ def staged(assembly: Path) -> dict[str, bytes]:
 def test_a_relinked_assembly_is_what_cdk_makes_after_a_change_of_the_state_machine(
     first: Path, run: Synthesise, project: Path
 ) -> None:
-    changed = project / "functions" / "core" / "heal.py"
+    changed = project / "functions" / "core" / "workflow" / "heal.py"
     changed.write_text(changed.read_text() + "\n# changed\n")
     relinked = run()
     template, files = comparable(relinked), staged(relinked)

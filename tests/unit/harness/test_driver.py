@@ -444,7 +444,8 @@ def test_there_are_several_pythons_to_run_this_on() -> None:
 def test_nothing_of_a_job_is_left_on_this_machine() -> None:
     before = _left_by_strangers()
     seconds = f"4321{os.getpid()}"  # whoever else runs these tests here has another
-    pair(*[LEAVING.replace("4321", seconds)] * 2)
+    script = LEAVING.replace("4321", seconds)
+    pair(script, script)
     found = [
         entry for entry in Path("/proc").iterdir()
         if entry.name.isdigit() and f"sleep\0{seconds}".encode() in _command_line(entry)
