@@ -43,8 +43,7 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     share, recorder = _share(deployment), _recorder(deployment)
     with share.of(app.name):
         logs = SharedLogs(_logs(deployment), share, app.name)
-        incidents = deployment.table("incidents_table")
-        aliases = Aliases(incidents, f"v{VERSION}").of(app.name, identify(app))
+        aliases = _aliases(deployment).of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
         return detect(batch, app, recorder, deployment.notifications, logs, aliases, stopped).to_json()
 
@@ -58,6 +57,11 @@ def _share(deployment: Deployment) -> Share:
 @cache
 def _recorder(deployment: Deployment) -> Recorder:
     return Recorder(deployment.table("incidents_table"), deployment.table("deliveries_table"))
+
+
+@cache
+def _aliases(deployment: Deployment) -> Aliases:
+    return Aliases(deployment.table("incidents_table"), f"v{VERSION}")
 
 
 @cache

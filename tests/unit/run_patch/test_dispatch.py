@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClient
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
+from functions.core.aws.deployment import Deployment
 from functions.core.aws.names import PING
+from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import RunnerUnavailable
 from functions.core.workflow.runs import NOTHING_RAN
 from functions.run_patch import dispatch
@@ -259,17 +262,17 @@ def test_the_handler_reads_the_order_from_the_state(
 def test_a_ping_goes_on_to_the_runner_in_an_environment_of_its_own(
     aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
 ) -> None:
-    from functions.run_patch.handler import handler
+    from functions.run_patch import handler as module
 
     client = boto3.client("lambda")
-    make = boto3.client
-    monkeypatch.setattr(boto3, "client", lambda name, **o: client if name == "lambda" else make(name, **o))
-    monkeypatch.setenv("RUNNER_ARN", ARN)
+    session: Any = SimpleNamespace(client=lambda name, **options: client)
     expected = {"FunctionName": ARN, "TenantId": ANY, "Payload": json.dumps(PING).encode()}
-    with Stubber(client) as stubber:
-        stubber.add_response("invoke", {"StatusCode": 200, "Payload": io.BytesIO(b"{}")}, expected)
-        assert handler(PING, lambda_context) == {"outcome": "awake"}
-        stubber.assert_no_pending_responses()
-
-        monkeypatch.delenv("RUNNER_ARN")
-        assert handler(PING, lambda_context) == {"outcome": "awake"}, "a stack whose patches run in MicroVMs"
+    for runner in (ARN, ""):  # without one: a stack whose patches run in MicroVMs
+        deployment = Deployment(Settings(runner_arn=runner), session=session)
+        monkeypatch.setattr(module, "deployment", lambda deployment=deployment: deployment)
+        with Stubber(client) as stubber:
+            if runner:
+                answer = {"StatusCode": 200, "Payload": io.BytesIO(b"{}")}
+                stubber.add_response("invoke", answer, expected)
+            assert module.handler(PING, lambda_context) == {"outcome": "awake"}
+            stubber.assert_no_pending_responses()
