@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from functions.core.forge.port import Forge
     from functions.core.incidents.table import Incidents
     from functions.core.model.bedrock import Bedrock
-    from functions.core.model.budget import Budget
+    from functions.core.model.budget import Budgets
     from functions.core.notify.notifications import Notifications
     from functions.core.notify.signing_secrets import SigningSecrets
     from functions.core.notify.webhooks import Webhooks
@@ -210,11 +210,11 @@ class Deployment:
         region = app.model_region or None
         return Bedrock(self.session.client("bedrock-runtime", region_name=region, config=client_config()))
 
-    def budget(self, app: App) -> Budget:
-        """What the app may spend on models today."""
-        from functions.core.model.budget import Budget
+    def budget(self, app: App) -> Budgets:
+        """What the app may spend on models, today and in this month."""
+        from functions.core.model.budget import Budgets
 
-        return Budget(self.table("incidents_table"), app.name, app.daily_budget_usd)
+        return Budgets.of(app, self.table("incidents_table"))
 
 
 @cache
