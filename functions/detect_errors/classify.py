@@ -8,6 +8,7 @@ what its code line does.
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,17 +81,18 @@ def next_action(error_class: ErrorClass) -> str:
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
 _GRPC_CODE = re.compile(r"StatusCode\.([A-Z_]{1,40})|^([A-Z]{4,}_[A-Z_]{4,40}):")
 _STATUS = re.compile(
-    r"(?:\bHTTP(?: Error| status)? |(?:[Ee]rror|[Ss]tatus)(?: code)?[:= ] ?'?|^\(?|Error\(|HTTP )([45]\d\d)\b"
-    r"|\b([45]\d\d) (?:Client|Server) Error"
+    r"(?:(?i:http|error|status|errno|code)(?:[ _](?:error|status|code))?['\"]?[:= ] ?'?|^\(?|Error\()([45]\d\d)\b"
+    r"|\b([45]\d\d) (?:Client |Server |HTTP |Origin )(?:Error|response)"
+    r"|\b([45]\d\d) (?:Bad Gateway|Forbidden|Gateway|Internal Server|Service Un|Too Many|Unauthorized)|\(([45]\d\d)\)$"
 )
 _ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
-_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
+_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|(?:^\(|sqlState=)'(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
 # cause.
 _WRAPPED = re.compile(
     r"^\(([A-Za-z_][\w.]{1,100})\) (?:<class '([\w.]{1,100})'>: )?|(?i:caused by)[ :-]{1,3}([A-Z]\w{2,60})\("
-    r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\("
+    r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\(|\braised (\w{3,60})>"
 )
 _IMPORT_ERRORS = frozenset(
     ("ImportError", "ModuleNotFoundError", "Runtime.ImportModuleError", "ImportModuleError")
@@ -107,6 +109,8 @@ _MODULE = re.compile(
 )
 _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
 _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
+# Modules whose exceptions say of themselves what they are.
+_PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__mp_main__"}
 _READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
@@ -161,7 +165,7 @@ def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
         return None
     if name.rpartition(".")[2] in _IMPORT_ERRORS:
         return _import(raised.message, rules)
-    judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
+    judged = _by_name(name, raised.message[:_SAID], _library_of(raised, rules), 0)
     return None if judged is None or not judged.reason else judged
 
 
@@ -177,7 +181,7 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     generic = last in table.generic or name in table.generic
     if library is not None or generic:
         wrapped = _WRAPPED.search(message)
-        if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[1] or wrapped[3] or wrapped[4]):
+        if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[wrapped.lastindex or 0]):
             rest = message[wrapped.end() :] if wrapped[1] else message.partition(inner)[2]
             library_inside = table.libraries.get(inner.partition(".")[0], library)
             judged = _by_name(inner, rest, library_inside, depth + 1)
@@ -218,16 +222,24 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
     return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
-def _library_of(raised: Raised) -> _Library | None:
+def _library_of(raised: Raised, rules: AppRules) -> _Library | None:
     """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
-    package."""
+    package. One that the table does not know has no names of its own; None for the app's and Python's."""
     libraries = _table().libraries
     top, dot, _ = (raised.type or "").partition(".")
-    if dot:
-        return libraries.get(top)
-    frame = raised.frames[-1] if raised.frames else None
-    match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
-    return libraries.get(match[1]) if match else None
+    if not dot:
+        frame = raised.frames[-1] if raised.frames else None
+        match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
+        return libraries.get(match[1]) if match else None
+    return libraries.get(top) or (None if _is_own(top, raised, rules) else {})
+
+
+def _is_own(module: str, raised: Raised, rules: AppRules) -> bool:
+    """Whether a top-level module is the app's: by name, or because its own frames lie there."""
+    if module in rules.packages or module in _PYTHON:
+        return True
+    places = (frame.file for one in (raised, *raised.chain) for frame in one.frames if frame.in_app)
+    return any(module in re.split(r"[\\/.]", place) for place in places)
 
 
 def _environment(type_name: str, raised: Raised) -> Judgement | None:
