@@ -25,10 +25,10 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def operational() -> list[dict[str, Any]]:
+def operational(name: str) -> list[dict[str, Any]]:
     """Exceptions as libraries raise them: library, the classes that are right, and the text of a crash."""
     found = []
-    for number, line in enumerate((DATA / "operational.tsv").read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate((DATA / f"{name}.tsv").read_text(encoding="utf-8").splitlines()):
         library, classes, last = line.split("\t")
         text = _CRASH + last.replace("\\n", "\n").replace("\\t", "\t") + "\n"
         right = {"class": classes.split("|")}
