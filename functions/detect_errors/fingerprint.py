@@ -3,7 +3,7 @@
 What moves between occurrences of one bug (line numbers, addresses, ids, times, values, deployment
 directories, library and interpreter versions, launchers) is left out; what tells two bugs apart (type,
 function, source line, the app's own causes) is kept. A change of these rules is a new VERSION, because it
-renames every incident; `tests/data/detect_errors/fingerprints_v3.json` pins the results.
+renames every incident; `tests/data/detect_errors/fingerprints_v4.json` pins the results.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, Raised, is_environment
 
-VERSION = 3
+VERSION = 4
 
 # botocore raises a class per error code in newer versions, ClientError in older ones: the code is the type.
 _AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
+# SQLAlchemy's and Django's exceptions name the driver's, which tells more.
+_DRIVER_ERROR = re.compile(r"\([\w.]{0,100}?\b(\w{1,80})\) ")
 # Names that Python itself made aliases of, by the documentation of the built-in exceptions (3.3, 3.10).
 _ALIASES = {
     "IOError": "OSError",
@@ -222,7 +224,9 @@ def _type_name(raised: Raised) -> str:
     name = raised.type or ""
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
         return f"aws:{aws[1]}:{aws[2]}"
-    return _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
+    name = _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
+    driver = _DRIVER_ERROR.match(raised.message)
+    return name if driver is None or driver[1] == name else f"{name}:{driver[1]}"
 
 
 def _type_part(raised: Raised) -> _Part:

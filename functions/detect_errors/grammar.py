@@ -17,7 +17,9 @@ HEADER = "Traceback (most recent call last):"
 BARE_HEADER = HEADER[:-1]
 CAUSE = "The above exception was the direct cause of the following exception:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
-SEPARATOR = re.compile(f"^(?:({CAUSE})|{CONTEXT})[ \\t]*$", re.MULTILINE)
+# Narrow terminals break the sentences.
+_BROKEN = (sentence.replace(" ", r"[ \n]{1,2}") for sentence in (CAUSE, CONTEXT))
+SEPARATOR = re.compile(r"^(?:({})|{})[ \t]*$".format(*_BROKEN), re.MULTILINE)
 
 # Every line of a stack, up to the first that is not indented by two spaces. Nothing follows the repetition,
 # so it never backtracks.
@@ -156,12 +158,12 @@ def telling_type(name: str) -> bool:
 # colon, pydantic's count of errors, Spark's words before the worker's own traceback.
 _ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?:trace|traceback) below\.?$")
 # Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
-# StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM, PyTorch.
+# StatementError, jsonschema, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM, PyTorch.
 _KEYED = re.compile(
     r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
     r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
     r"|: \S|\(Background on this|DB::|Original Traceback \(most recent call last\):"
-    r"|\[(?:SQL|parameters|cached|generated)\b"
+    r"|\[(?:SQL|parameters|cached|generated)\b|Failed validating |On (?:instance|schema)\b"
 )
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
@@ -190,8 +192,7 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
             following = text[line_end + 1 : _line_end(text, line_end + 1)]
             # Spark's JVM prints its own stack below what the worker wrote, which is no part of it.
             if (end == first and following.startswith("\tat ")) or not (
-                following.startswith(_INDENTED)
-                or (following[:1] in ("[", "(", "D") and _KEYED.match(following))
+                following.startswith(_INDENTED) or _KEYED.match(following)
             ):
                 break
         else:
@@ -244,7 +245,8 @@ class _Message:
             return True
         if _CLOSING.match(line):
             return self.depth > 0
-        return announced or bool(_KEYED.match(line)) or (self.listing and behind.startswith("  "))
+        listing = self.listing or self.last.startswith("  ")
+        return announced or bool(_KEYED.match(line)) or (listing and behind.startswith("  "))
 
 
 def _depth(line: str) -> int:

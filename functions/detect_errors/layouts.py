@@ -107,7 +107,7 @@ def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> b
     if last and last[-1].startswith("  ") and exception_line(lines[index][1]) is not None:
         return True
     # PyTorch quotes what its worker raised right below the exception line.
-    return before.startswith(": ") or (before == "Original " and len(last) > 1 and last[0].startswith("  "))
+    return before.startswith((": ", "Original ")) and len(last) > 1 and last[0].startswith("  ")
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
