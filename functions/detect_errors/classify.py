@@ -17,7 +17,7 @@ from pathlib import Path
 
 from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.model import Raised, is_environment
+from functions.detect_errors.model import PrintedException, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 # How much of a message is looked at.
@@ -114,7 +114,7 @@ _PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__mp_mai
 _READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
-def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
+def classify(raised: PrintedException, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
     """Judge one error by what was raised, the level it was logged at, and what the platform said."""
     if platform:
         return _platform(platform)
@@ -139,7 +139,7 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
     return _OWN
 
 
-def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
+def _by_causes(raised: PrintedException, rules: AppRules) -> Judgement | None:
     for cause in reversed(raised.chain):
         # What an exception was raised *from* explains it; what was merely being handled does not.
         if cause.relation != "cause":
@@ -151,11 +151,11 @@ def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
     return None
 
 
-def _in_app(raised: Raised) -> bool:
+def _in_app(raised: PrintedException) -> bool:
     return any(frame.in_app for frame in reversed(raised.frames))
 
 
-def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
+def _by_exception(raised: PrintedException, rules: AppRules) -> Judgement | None:
     name = raised.type or ""
     if name == "Runtime.ExitError":
         return _platform(raised.message)
@@ -222,7 +222,11 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
     return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
+<<<<<<< HEAD
 def _library_of(raised: Raised, rules: AppRules) -> _Library | None:
+=======
+def _library_of(raised: PrintedException) -> _Library | None:
+>>>>>>> main
     """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
     package. One that the table does not know has no names of its own; None for the app's and Python's."""
     libraries = _table().libraries
@@ -242,7 +246,7 @@ def _is_own(module: str, raised: Raised, rules: AppRules) -> bool:
     return any(module in re.split(r"[\\/.]", place) for place in places)
 
 
-def _environment(type_name: str, raised: Raised) -> Judgement | None:
+def _environment(type_name: str, raised: PrintedException) -> Judgement | None:
     """A variable that is not set, whatever the line that reads it looks like."""
     frame = raised.frames[-1] if raised.frames else None
     if frame is None:

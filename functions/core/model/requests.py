@@ -28,7 +28,7 @@ Tools = Mapping[str, tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RequestOptions:
     """What an app has set of its requests. temperature: not sent below 0; effort: "" for the default;
     guardrail: `ID` or `ID:VERSION`, "" for none; an_hour: whether attempts are further apart than a cache
     lives by itself; metadata: marks the call in the invocation log."""
@@ -40,7 +40,7 @@ class Options:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, app: App, heal: Heal | None = None) -> Options:
+    def of(cls, app: App, heal: Heal | None = None) -> RequestOptions:
         marks = {"app": heal.app, "incident": heal.incident_id, "heal": heal.heal_id} if heal else {}
         return cls(
             temperature=app.temperature,
@@ -52,7 +52,7 @@ class Options:
         )
 
 
-DEFAULTS = Options()
+DEFAULTS = RequestOptions()
 """What is sent where an app has set nothing."""
 
 
@@ -61,7 +61,7 @@ def request_of(
     system: str,
     texts: tuple[str, str],
     tools: Tools,
-    options: Options,
+    options: RequestOptions,
     answer_tokens: int,
 ) -> dict[str, Any]:
     """A first request: system text, one message in two halves, tools of which none is forced.

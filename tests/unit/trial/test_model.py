@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.model.sections import Section
+from functions.core.model.sections import PromptSection
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
@@ -26,7 +26,7 @@ from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
 
-PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
 
 
 @dataclass
