@@ -222,11 +222,7 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
     return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
-<<<<<<< HEAD
-def _library_of(raised: Raised, rules: AppRules) -> _Library | None:
-=======
-def _library_of(raised: PrintedException) -> _Library | None:
->>>>>>> main
+def _library_of(raised: PrintedException, rules: AppRules) -> _Library | None:
     """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
     package. One that the table does not know has no names of its own; None for the app's and Python's."""
     libraries = _table().libraries
@@ -238,7 +234,7 @@ def _library_of(raised: PrintedException) -> _Library | None:
     return libraries.get(top) or (None if _is_own(top, raised, rules) else {})
 
 
-def _is_own(module: str, raised: Raised, rules: AppRules) -> bool:
+def _is_own(module: str, raised: PrintedException, rules: AppRules) -> bool:
     """Whether a top-level module is the app's: by name, or because its own frames lie there."""
     if module in rules.packages or module in _PYTHON:
         return True

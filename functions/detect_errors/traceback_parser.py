@@ -249,7 +249,9 @@ class _Scan:
             message = gap[message_start:position].rstrip("\n")
             # Below the source line of a frame that is gone there were frames that count.
             whole = not before.startswith("    ")
-            opened = _Open(PrintedException(named[0], message, frames), offset + start.start(), offset + position)
+            opened = _Open(
+                PrintedException(named[0], message, frames), offset + start.start(), offset + position
+            )
             opened.whole = whole
             self._add(opened)
             self._close()
