@@ -238,8 +238,9 @@ def _is_own(module: str, raised: PrintedException, rules: AppRules) -> bool:
     """Whether a top-level module is the app's: by name, or because its own frames lie there."""
     if module in rules.packages or module in _PYTHON:
         return True
-    places = (frame.file for one in (raised, *raised.chain) for frame in one.frames if frame.in_app)
-    return any(module in re.split(r"[\\/.]", place) for place in places)
+    places = {frame.file for one in (raised, *raised.chain) for frame in one.frames if frame.in_app}
+    parts = (f"/{place}".replace("\\", "/") for place in places)
+    return any(f"/{module}/" in part or f"/{module}." in part for part in parts)
 
 
 def _environment(type_name: str, raised: PrintedException) -> Judgement | None:

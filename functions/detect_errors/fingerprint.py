@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.core.incidents.incident import Frame
+from functions.detect_errors.grammar import Stack
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, PrintedException, is_environment
@@ -60,7 +60,6 @@ _LIBRARY = re.compile(
 )
 _MAX_WORDS = 100
 _LITERAL_LENGTHS = range(3, 81)
-_MAX_REMEMBERED = 1024
 
 _Part = tuple[str, str, str]
 
@@ -69,7 +68,6 @@ _Part = tuple[str, str, str]
 class _Site:
     """What a stack contributes, remembered with it: its parts, and its source lines."""
 
-    frames: tuple[Frame, ...]
     parts: tuple[_Part, ...]
     code: str
     sourced: bool
@@ -78,28 +76,13 @@ class _Site:
 class Fingerprinter:
     """Computes fingerprints under one app's rules."""
 
-    def __init__(
-        self, rules: AppRules, repeats: Callable[[tuple[Frame, ...]], bool] = lambda _: False
-    ) -> None:
-        """repeats: whether frames will come again, so that what they contribute is worth remembering."""
+    def __init__(self, rules: AppRules) -> None:
         self._rules = rules
-        self._repeats = repeats
-        self._sites: dict[int, _Site] = {}
-        self._digests: dict[tuple[str, ...], str] = {}
 
     def fingerprint(self, raised: PrintedException, platform: str = "") -> str:
         """`v<version>-<16 hexadecimal digits>`: safe in object keys, branch names and URLs."""
-        values = tuple([part[1] for part in self._parts(raised, platform)])
-        repeats = self._repeats(raised.frames)
-        if repeats and (known := self._digests.get(values)):
-            return known
-        joined = "\n".join(values).encode("utf-8", "replace")
-        digest = f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
-        if repeats:
-            if len(self._digests) >= _MAX_REMEMBERED:
-                self._digests.clear()
-            self._digests[values] = digest
-        return digest
+        joined = "\n".join([part[1] for part in self._parts(raised, platform)]).encode("utf-8", "replace")
+        return f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
 
     def components(self, raised: PrintedException, platform: str = "") -> tuple[Component, ...]:
         """The same parts, to show."""
@@ -166,21 +149,17 @@ class Fingerprinter:
 
     def _site(self, raised: PrintedException) -> _Site:
         frames = raised.frames
-        # The site keeps its frames alive, so the identity cannot be taken by another tuple.
-        key = id(frames)
-        site = self._sites.get(key)
-        if site is None or site.frames is not frames:
+        site: _Site | None = getattr(frames, "site", None)
+        if site is None:
             site = self._read_site(frames, recursion=_type_name(raised) == "RecursionError")
-            if self._repeats(frames):
-                if len(self._sites) >= _MAX_REMEMBERED:
-                    self._sites.clear()
-                self._sites[key] = site
+            if isinstance(frames, Stack):
+                frames.site = site
         return site
 
     def _read_site(self, frames: tuple[Frame, ...], *, recursion: bool) -> _Site:
         own = [frame for frame in frames if frame.in_app]
         if not own:
-            return _Site(frames, (), "", False)
+            return _Site((), "", False)
         verdict = self._rules.verdict
         paths: list[str | None] = [verdict(frame.file, frame.function).below for frame in own]
         if None in paths:
@@ -200,7 +179,7 @@ class Fingerprinter:
             ("frame", "|".join(entry), "the app's own: path, function, source line") for entry in kept
         )
         code = "\n".join(entry[2] for entry in kept)
-        return _Site(frames, parts, code, bool(code.strip()))
+        return _Site(parts, code, bool(code.strip()))
 
     def _fallback(self, raised: PrintedException) -> list[_Part]:
         """No frame of the app: where in a library it was raised, and what was said."""

@@ -9,6 +9,8 @@ indented by at least two spaces and the exception line starts in column 0.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from functions.core.incidents.incident import Frame
 from functions.detect_errors.in_app import AppRules
@@ -50,58 +52,36 @@ LEVELS = frozenset(("DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRIT
 
 MAX_MESSAGE_LINES = 400
 MAX_REMEMBERED_STACKS = 512
-# Longer stacks are read, but not remembered: the cache's size is bounded in characters, too.
+# What is remembered is bounded in characters, too.
 MAX_REMEMBERED_LENGTH = 20_000
+
+
+class Stack(tuple[Frame, ...]):
+    """The frames of a stack that may come again; `site`: what a fingerprint made of them."""
+
+    site: Any = None
 
 
 class FrameReader:
     """Reads the lines of a stack into frames, each judged by the app's rules.
 
-    In an error storm the stack's text repeats exactly, so the result is remembered by that text; from its
-    second appearance on, because remembering what never comes again costs more than it saves.
+    In an error storm the stack's text repeats exactly, so what it gives is remembered, unless it is long.
     """
 
     def __init__(self, rules: AppRules) -> None:
-        self.rules = rules
-        self._known: dict[str, tuple[Frame, ...]] = {}
-        self._ids: set[int] = set()
-        self._seen: set[int] = set()
-
-    def known(self, stack: str) -> tuple[Frame, ...] | None:
-        """The frames of a stack that was read before."""
-        return self._known.get(stack)
+        self._verdict = rules.verdict
+        self._remembered = lru_cache(MAX_REMEMBERED_STACKS)(lambda stack: Stack(self._read(stack)))
 
     def __call__(self, stack: str) -> tuple[Frame, ...]:
-        frames = self._known.get(stack)
-        if frames is None:
-            verdict, remembered = self.rules.verdict, self.rules.remembered.get
-            read = []
-            for file, line, function, code in FRAME.findall(stack):
-                judged = ("." not in function and remembered(file)) or verdict(file, function)
-                read.append(
-                    Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why)
-                )
-            frames = tuple(read)
-            if len(stack) <= MAX_REMEMBERED_LENGTH:
-                self._remember(stack, frames)
-        return frames
+        read = self._remembered if len(stack) <= MAX_REMEMBERED_LENGTH else self._read
+        return read(stack)
 
-    def remembers(self, frames: tuple[Frame, ...]) -> bool:
-        """Whether these very frames will come again, so that more can be remembered about them."""
-        return id(frames) in self._ids
-
-    def _remember(self, stack: str, frames: tuple[Frame, ...]) -> None:
-        key = hash(stack)
-        if key not in self._seen:
-            if len(self._seen) >= 8 * MAX_REMEMBERED_STACKS:
-                self._seen.clear()
-            self._seen.add(key)
-            return
-        if len(self._known) >= MAX_REMEMBERED_STACKS:
-            self._known.clear()
-            self._ids.clear()
-        self._known[stack] = frames
-        self._ids.add(id(frames))
+    def _read(self, stack: str) -> tuple[Frame, ...]:
+        read = []
+        for file, line, function, code in FRAME.findall(stack):
+            judged = self._verdict(file, function)
+            read.append(Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why))
+        return tuple(read)
 
 
 def exception_line(line: str) -> tuple[str, str] | None:
@@ -215,7 +195,7 @@ class _Message:
         self.last = first
         self.listing = bool(_ANNOUNCES.search(first.rstrip()[-400:]))
         self.open = ""
-        self.depth = _depth(first)
+        self.depth, self.uncounted = 0, [first]
         self.quoting = False
 
     def takes(self, line: str, behind: str) -> bool:
@@ -229,7 +209,7 @@ class _Message:
         self.quoting = (
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
-        self.depth += _depth(line)
+        self.uncounted.append(line)
         self.last = line
         return True
 
@@ -244,6 +224,7 @@ class _Message:
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
         if _CLOSING.match(line):
+            self.depth, self.uncounted = self.depth + sum(map(_depth, self.uncounted)), []
             return self.depth > 0
         listing = self.listing or self.last.startswith("  ")
         return announced or bool(_KEYED.match(line)) or (listing and behind.startswith("  "))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from functions.detect_errors.formats import FORMATS
 
@@ -63,19 +64,12 @@ class AppRules:
         self._roots = tuple(
             sorted((r.replace("\\", "/").rstrip("/") + "/" for r in roots if r.strip("/")), key=len)
         )[::-1]
-        self.remembered: dict[str, InAppDecision] = {}
+        self._judged = lru_cache(MAX_REMEMBERED)(self._judge)
 
     def verdict(self, file: str, function: str | None = None) -> InAppDecision:
         """Judge one frame by its file, as printed, and its function."""
         # Only Cython prints dotted function names, and only there does the function matter.
-        key = f"{file}\n{function}" if function is not None and "." in function else file
-        known = self.remembered.get(key)
-        if known is None:
-            known = self._judge(file, None if key is file else function)
-            if len(self.remembered) >= MAX_REMEMBERED:
-                self.remembered.clear()
-            self.remembered[key] = known
-        return known
+        return self._judged(file[: MAX_PATH + 1], function if function and "." in function else None)
 
     def _judge(self, file: str, function: str | None) -> InAppDecision:
         if len(file) > MAX_PATH:
