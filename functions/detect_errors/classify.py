@@ -51,9 +51,11 @@ class _Table:
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
             for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
         }
-        self.words, self.strong, self.weak = (
-            [(kind, re.compile(pattern)) for kind, pattern in _by_class(section)]
-            for section in (data["word"], data["said"]["strong"], data["said"]["weak"])
+        self.words = [(kind, re.compile(pattern)) for kind, pattern in _by_class(data["word"])]
+        # Phrases start where a word does, also in CamelCase: most places need no look.
+        self.strong, self.weak = (
+            [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
+            for section in (data["said"]["strong"], data["said"]["weak"])
         )
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
@@ -80,12 +82,14 @@ def next_action(error_class: ErrorClass) -> str:
 
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
 _GRPC_CODE = re.compile(r"StatusCode\.([A-Z_]{1,40})|^([A-Z]{4,}_[A-Z_]{4,40}):")
+# These two of a message in lower case.
 _STATUS = re.compile(
-    r"(?:(?i:http|error|status|errno|code)(?:[ _](?:error|status|code))?['\"]?[:= ] ?'?|^\(?|Error\()([45]\d\d)\b"
-    r"|\b([45]\d\d) (?:Client |Server |HTTP |Origin )(?:Error|response)"
-    r"|\b([45]\d\d) (?:Bad Gateway|Forbidden|Gateway|Internal Server|Service Un|Too Many|Unauthorized)|\(([45]\d\d)\)$"
+    r"(?:http|error|status|errno|code)(?:[ _](?:error|status|code))?['\"]?[:= ] ?'?([45]\d\d)\b"
+    r"|^\(?([45]\d\d)\b|error\(([45]\d\d)\b|\b([45]\d\d) (?:client |server |http |origin )(?:error|response)"
+    r"|\b([45]\d\d) (?:bad gateway|forbidden|gateway|internal server|service un|too many|unauthorized)"
+    r"|\(([45]\d\d)\)$"
 )
-_ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
+_ERRNO = re.compile(r"\[errno (-?\d{1,5})\]|\berror (\d{1,5}) connecting|^\((\d{1,3}), ")
 _NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|(?:^\(|sqlState=)'(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
@@ -197,7 +201,8 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     if said is None and library is not None and not generic:
         said = next((kind for kind, words in table.words if words.search(last)), None)
     if said is None and (library is not None or last in _SYSTEM):
-        said = next((kind for kind, phrase in table.weak if phrase.search(message)), None)
+        lowered = message.lower()
+        said = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
     return (
         None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
     )
@@ -205,8 +210,10 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
 
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
     """The class of the first code that a name or a message holds: gRPC's, SQL's, HTTP's, the system's."""
-    for section, pattern in (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO)):
-        match = pattern.search(message)
+    lowered = message.lower()
+    patterns = (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO))
+    for section, pattern in patterns:
+        match = pattern.search(lowered if section in ("http", "errno") else message)
         code = next((group for group in match.groups() if group), "") if match else ""
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
