@@ -38,7 +38,7 @@ _ERROR_LINE = re.compile(
     re.MULTILINE,
 )
 # Names that say what they are, themselves or by their module; loggers have names of several parts, too.
-_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |\w*(?:error|exc)\w*\.[A-Z]")
+_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |(?:error|exc)\w{0,40}+\.[A-Z]")
 _NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
 _JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
 _NODE_FRAME = re.compile(
