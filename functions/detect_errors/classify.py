@@ -51,6 +51,11 @@ class _Table:
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
             for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
         }
+        self.spellings = [
+            (section, re.compile("|".join(data[section]["pattern"])), "lowered" in data[section])
+            for section in ("grpc", "number", "http", "errno")
+        ]
+        self.platform = [(kind, re.compile(said)) for kind, said in _by_class(data["platform"])]
         self.words = [(kind, re.compile(pattern)) for kind, pattern in _by_class(data["word"])]
         # Phrases start where a word does, also in CamelCase: most places need no look.
         self.strong, self.weak = (
@@ -81,16 +86,6 @@ def next_action(error_class: ErrorClass) -> str:
 
 
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
-_GRPC_CODE = re.compile(r"StatusCode\.([A-Z_]{1,40})|^([A-Z]{4,}_[A-Z_]{4,40}):")
-# These two of a message in lower case.
-_STATUS = re.compile(
-    r"(?:http|error|status|errno|code)(?:[ _](?:error|status|code))?['\"]?[:= ] ?'?([45]\d\d)\b"
-    r"|^\(?([45]\d\d)\b|error\(([45]\d\d)\b|\b([45]\d\d) (?:client |server |http |origin )(?:error|response)"
-    r"|\b([45]\d\d) (?:bad gateway|forbidden|gateway|internal server|service un|too many|unauthorized)"
-    r"|\(([45]\d\d)\)$"
-)
-_ERRNO = re.compile(r"\[errno (-?\d{1,5})\]|\berror (\d{1,5}) connecting|^\((\d{1,3}), ")
-_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|(?:^\(|sqlState=)'(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
 # cause.
@@ -115,6 +110,10 @@ _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
 _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
 # Modules whose exceptions say of themselves what they are.
 _PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__mp_main__"}
+_PLATFORM_REASONS = {
+    ErrorClass.DEPENDENCY: "; native code crashed the interpreter",
+    ErrorClass.CODE: "; the process ended itself during the invocation",
+}
 _READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
@@ -211,10 +210,9 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
     """The class of the first code that a name or a message holds: gRPC's, SQL's, HTTP's, the system's."""
     lowered = message.lower()
-    patterns = (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO))
-    for section, pattern in patterns:
-        match = pattern.search(lowered if section in ("http", "errno") else message)
-        code = next((group for group in match.groups() if group), "") if match else ""
+    for section, spelled, low in table.spellings:
+        match = spelled.search(lowered if low else message)
+        code = match[match.lastindex or 0] if match else ""
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
         )
@@ -287,14 +285,7 @@ def _import(message: str, rules: AppRules) -> Judgement:
 def _platform(line: str) -> Judgement:
     if line.startswith(LEFT_OUT):
         return Judgement(ErrorClass.CUT, line)
-    said = f"the platform reported: {line[:200]}"
-    lowered = line.lower()
-    if "timed out" in lowered or "timeout" in lowered or "time limit" in lowered or "harakiri" in lowered:
-        return Judgement(ErrorClass.TIMEOUT, said)
-    if "memory" in lowered or "killed" in lowered:
-        return Judgement(ErrorClass.MEMORY, said)
-    if lowered.startswith("fatal python error"):
-        return Judgement(ErrorClass.DEPENDENCY, f"{said}; native code crashed the interpreter")
-    if "runtime exited" in lowered or "process exited" in lowered:
-        return Judgement(ErrorClass.CODE, f"{said}; the process ended itself during the invocation")
+    kind = next((kind for kind, said in _table().platform if said.search(line)), None)
+    if kind is not None:
+        return Judgement(kind, f"the platform reported: {line[:200]}{_PLATFORM_REASONS.get(kind, '')}")
     return Judgement(ErrorClass.EXPECTED, "logged as an error without a traceback: the program handled it")

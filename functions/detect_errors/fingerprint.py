@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from functions.core.incidents.incident import Frame
+from functions.detect_errors.formats import pattern
 from functions.detect_errors.grammar import Stack
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
@@ -39,16 +40,7 @@ _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 _LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
 _IMPORTS = ("import ", "from ")
 _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
-# What the interpreter itself says of a failing line: the kinds of its operands, the function that it called
-# and the argument, the module. They are names of the program, not values. The sentences are CPython's, 2.7
-# to 3.14.
-_TOLD = re.compile(
-    r"'([A-Za-z_][\w.]{0,80})' object (?:has|is|does|cannot|of|can)"
-    r"|(?:for|between) [^\n']{1,40}'([A-Za-z_][\w.]{0,80})' and '([A-Za-z_][\w.]{0,80})'"
-    r"|^([A-Za-z_][\w.<>]{0,160})\(\) (?:missing|takes|got|argument)"
-    r"|required [a-z -]{1,40}argument: '(\w{1,80})'"
-    r"|No module named '?([\w.]{1,120})|cannot import name '?(\w{1,80})"
-)
+_TOLD = pattern("told")
 _TELLERS = frozenset(("AttributeError", "TypeError", "ImportError", "ModuleNotFoundError"))
 # pydantic: the model, then each field's path in a line of its own, above what is wrong with it.
 _MODEL = re.compile(r"\d validation errors? for ([^\n]{1,120})")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from functions.core.incidents.incident import Frame
+from functions.detect_errors.formats import pattern
 from functions.detect_errors.in_app import AppRules
 
 HEADER = "Traceback (most recent call last):"
@@ -37,16 +38,7 @@ FRAME = re.compile(
 RECORD_SEPARATOR = "\x04"
 """A line that layers put where what follows is another record, whatever it looks like."""
 
-# A line that starts something new, so it cannot belong to the message above it.
-RECORD_START = re.compile(
-    r"\x04|Traceback \(most recent|The above exception was the direct|During handling of the above exc"
-    r"|  \+ Exception Group Traceback|Exception in thread |Exception ignored in|Task exception was never"
-    r"|(?:\[)?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)(?:[\]:\s]|\Z)"
-    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T\s,]|\[?\d\d:\d\d:\d\d[.,\s\]]|\[\d{4}-\d\d-\d\d "
-    r"|(?:START|END|REPORT|XRAY) (?:RequestId|TraceId): |INIT_START |INIT_REPORT |RequestId: [0-9a-f-]{36} "
-    r'|>>> |In \[\d+\]:|\{"|"""|\'\'\'|={20}|-{20}|Logged from file '
-    r"|Call stack:$|Stack \(most recent call last\):"
-)
+RECORD_START = pattern("record_start")
 
 LEVELS = frozenset(("DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"))
 
@@ -134,17 +126,7 @@ def telling_type(name: str) -> bool:
     return last.endswith(_TELLING) or ("." in name and last[:1].isupper())
 
 
-# What a line says that goes on in the next one, though that is not indented: an opened bracket, a list or a
-# colon, pydantic's count of errors, Spark's words before the worker's own traceback.
-_ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?:trace|traceback) below\.?$")
-# Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
-# StatementError, jsonschema, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM, PyTorch.
-_KEYED = re.compile(
-    r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
-    r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
-    r"|: \S|\(Background on this|DB::|Original Traceback \(most recent call last\):"
-    r"|\[(?:SQL|parameters|cached|generated)\b|Failed validating |On (?:instance|schema)\b"
-)
+_ANNOUNCES, _KEYED = pattern("announces"), pattern("keyed")
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
 _CLOSING = re.compile(r"[\])}>]+$")
