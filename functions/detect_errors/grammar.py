@@ -208,7 +208,7 @@ class _Message:
         if _CLOSING.match(line):
             self.depth, self.uncounted = self.depth + sum(map(_depth, self.uncounted)), []
             return self.depth > 0
-        listing = self.listing or self.last.startswith("  ")
+        listing = self.listing or (self.last.startswith("  ") and not _ANNOUNCES.search(line.rstrip()))
         return announced or bool(_KEYED.match(line)) or (listing and behind.startswith("  "))
 
 

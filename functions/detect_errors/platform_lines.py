@@ -38,7 +38,7 @@ _ERROR_LINE = re.compile(
     re.MULTILINE,
 )
 # Names that say what they are, themselves or by their module; loggers have names of several parts, too.
-_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |(?:error|exc)\w{0,40}+\.[A-Z]")
+_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |(?:errors?|exceptions?|err|exc)\.[A-Z]")
 _NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
 _JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
 _NODE_FRAME = re.compile(
@@ -73,8 +73,8 @@ def read_heads(text: str) -> list[Found]:
     """`[ERROR] Type: message` of Lambda's runtime without a header behind it: the rest is in other events."""
     found = []
     header = text.find(HEADER)
-    index = -1
-    while (index := text.find(_HEAD, index + 1)) >= 0:
+    end = 0
+    while (index := text.find(_HEAD, end)) >= 0:
         start = text.rfind("\n", 0, index) + 1
         end = _line_end(text, index)
         if 0 <= header < end:

@@ -32,7 +32,7 @@ _MESSAGE_LINES = 120
 """Lines taken for the sample where each line is an event of its own."""
 
 # What is kept of a stack: a DynamoDB item holds 400 KB, which a stranger who can make a program recurse, or
-# write to its log, could fill. 60 frames and 40 causes of 750 characters, of at most 4 bytes, are below 300 KB.
+# write to its log, could fill. 60 frames and 40 causes of 750 characters of 4 bytes are below 300 KB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _FIRST, _LAST, _LAST_OWN = 10, 40, 10
 _FILE, _FUNCTION, _CODE = 300, 150, 300

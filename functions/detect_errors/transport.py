@@ -24,7 +24,7 @@ _EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
 # More distinct prefixes than this in one text are not told apart: one host has fewer workers.
-_MAX_SOURCES = 16
+_MAX_SOURCES = 64
 _PROBE_LINES = 12
 _MAX_PREFIX = 512
 _RULE_WIDTH = 40
