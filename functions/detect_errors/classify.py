@@ -109,7 +109,7 @@ _MODULE = re.compile(
 _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
 _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
 # Modules whose exceptions say of themselves what they are.
-_PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__mp_main__"}
+_PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__main__", "__mp_main__"}
 _PLATFORM_REASONS = {
     ErrorClass.DEPENDENCY: "; native code crashed the interpreter",
     ErrorClass.CODE: "; the process ended itself during the invocation",
