@@ -65,8 +65,7 @@ class FrameReader:
         self._remembered = lru_cache(MAX_REMEMBERED_STACKS)(lambda stack: Stack(self._read(stack)))
 
     def __call__(self, stack: str) -> tuple[Frame, ...]:
-        read = self._remembered if len(stack) <= MAX_REMEMBERED_LENGTH else self._read
-        return read(stack)
+        return self._remembered(stack) if len(stack) <= MAX_REMEMBERED_LENGTH else self._read(stack)
 
     def _read(self, stack: str) -> tuple[Frame, ...]:
         read = []
