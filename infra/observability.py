@@ -64,6 +64,7 @@ class Observability(Construct):
         for folder in (
             "detect_errors",
             "decide_approval",
+            "take_decision",
             "report_failure",
             "track_pull_requests",
             "remind_approvers",

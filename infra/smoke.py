@@ -20,16 +20,18 @@ from botocore.exceptions import ClientError
 from functions.core import archive
 from functions.core.app import App
 from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Decisions, Standing
+from functions.core.decisions import Standing
 from functions.core.errors import SelfHealError
 from functions.core.evidence import Evidence, Result
 from functions.core.facts import Facts
 from functions.core.heal import Heal
 from functions.core.incident import Frame, Incident, Status
 from functions.core.names import PING, function_name
+from functions.core.orders import Order
 from functions.core.proposal import Proposal
-from functions.core.task_tokens import TaskTokens
 from infra.catalog import FUNCTIONS, SIGN_IN
+from infra.deciding import decide
+from infra.errors import UserError
 from infra.names import REGISTRY_PATH
 from infra.target import Target
 
@@ -112,7 +114,7 @@ def _checked(name: str, probe: Callable[[], str]) -> Check:
     """The check of a probe that returns what it found, and raises where something is wrong."""
     try:
         return Check(name, True, probe())
-    except (AssertionError, ClientError, SelfHealError, KeyError, ValueError) as error:
+    except (AssertionError, ClientError, SelfHealError, UserError, KeyError, ValueError) as error:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
@@ -294,15 +296,7 @@ def _question(target: Target, heal: Heal, by: str) -> str:
     asked = {"task_token": "smoke", "execution_arn": execution, "redrive_count": 0}
     _invoke(target, "await_approval", _state(heal, validation=validation, **asked))
     approval_id = target.incidents.get(heal.incident_id).approval_id
-    decisions = Decisions(
-        target.approvals,
-        target.incidents,
-        TaskTokens(target.session.client("kms")),
-        target.session.client("stepfunctions"),
-    )
-    answer = decisions.decide(
-        approval_id, Decision(Verdict.REJECT, by, reason="other", comment="a test", via="iam")
-    )
+    answer = decide(target, Order(approval_id, evidence.patch_sha256, Verdict.REJECT, "a test", "other"))
     if answer.standing is not Standing.EXPIRED or not answer.approval or answer.approval.by != by:
         raise AssertionError(f"the answer was {answer.standing}")
     return "asked, and the answer was recorded; as it must be, no task waited for it"

@@ -18,10 +18,11 @@ import pytest
 
 from functions.core.app import App
 from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.decisions import Answer, Decision
+from functions.core.decisions import Answer
 from functions.core.incident import Incident, Status
-from infra.cli.decide import decide, identity
+from functions.core.orders import Order
 from infra.cli.history import Visit, read_history
+from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import Forge
 from infra.local.model.server import complete
@@ -185,8 +186,8 @@ class World:
         raise AssertionError(why())
 
     def decide(self, incident: Incident, verdict: Verdict, comment: str = "", reason: str = "") -> Answer:
-        decision = Decision(verdict, identity(self.target), comment, reason, via="iam")
-        return decide(self.target, incident.approval_id, decision)
+        asked = Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason)
+        return decide(self.target, asked)
 
     def approval(self, incident: Incident) -> Approval:
         table = self.target.session.resource("dynamodb").Table(self.target.output("ApprovalsTable"))
