@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from functions.core.callers import sign
-from functions.core.decisions import Answer, DecisionInvalid, Standing
-from functions.core.orders import Order
+from functions.core.approval.callers import sign
+from functions.core.approval.decisions import Answer, DecisionInvalid, Standing
+from functions.core.approval.orders import Order
 from infra.errors import Exit, UserError
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Any
 
 import boto3
 
-from functions.core.approvals import Approvals
-from functions.core.decisions import Decisions
-from functions.core.edge import step
-from functions.core.incidents import Incidents
-from functions.core.settings import Settings
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval.approvals import Approvals
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
 from functions.take_decision.take import Counter
 
 

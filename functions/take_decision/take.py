@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from functions.core.approvals import Approvals
-from functions.core.callers import CallerNotProven, Signed, whose
-from functions.core.decisions import DecisionInvalid, Decisions, Standing
-from functions.core.orders import Order
+from functions.core.approval.approvals import Approvals
+from functions.core.approval.callers import CallerNotProven, Signed, whose
+from functions.core.approval.decisions import DecisionInvalid, Decisions, Standing
+from functions.core.approval.orders import Order
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -33,9 +33,12 @@ class Counter:
         """
         try:
             order = Order.from_json(event)
-            asked = self.approvals.get(order.approval_id)
-            if asked is None:
-                return {"outcome": str(Standing.NOT_FOUND), "by": ""}
+        except ValueError:
+            return {"outcome": REFUSED, "problem": "This is no order of the `selfheal` command's."}
+        asked = self.approvals.get(order.approval_id)
+        if asked is None:
+            return {"outcome": str(Standing.NOT_FOUND), "by": ""}
+        try:
             if order.patch_sha256 != asked.patch_sha256:
                 raise DecisionInvalid("Another patch is asked about than the one that you were shown.")
             account = asked.execution_arn.split(":")[4]
@@ -44,6 +47,4 @@ class Counter:
             answer = self.decisions.decide(order.approval_id, order.by(caller))
         except (CallerNotProven, DecisionInvalid) as error:
             return {"outcome": REFUSED, "problem": str(error)}
-        except ValueError:
-            return {"outcome": REFUSED, "problem": "This is no order of the `selfheal` command's."}
         return {"outcome": str(answer.standing), "by": caller}

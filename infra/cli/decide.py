@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.rule import Rule
 
-from functions.core.approvals import Approval, Verdict
-from functions.core.decisions import REJECT_REASONS, Answer, Standing
-from functions.core.incident import Incident, Status
-from functions.core.orders import Order
+from functions.core.approval.approvals import Approval, Verdict
+from functions.core.approval.decisions import REJECT_REASONS, Answer, Standing
+from functions.core.approval.orders import Order
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following

@@ -17,10 +17,10 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Standing
-from functions.core.incident import Incident, Status
-from functions.core.orders import Order
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Standing
+from functions.core.approval.orders import Order
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.history import read_history
 from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal

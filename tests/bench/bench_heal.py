@@ -11,9 +11,9 @@ import threading
 import time
 from pathlib import Path
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Incident, Status
-from functions.core.orders import Order
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.orders import Order
+from functions.core.incidents.incident import Incident, Status
 from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request

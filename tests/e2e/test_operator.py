@@ -11,11 +11,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.approvals import Verdict
-from functions.core.callers import sign
-from functions.core.decisions import Standing
-from functions.core.incident import Status
-from functions.core.orders import Order
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.callers import sign
+from functions.core.approval.decisions import Standing
+from functions.core.approval.orders import Order
+from functions.core.incidents.incident import Status
 from infra.cli.history import read_history
 from infra.cli.report import gather
 from infra.cli.requeue import requeue_all

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import urllib3
 
-from functions.core import callers
-from functions.core.approvals import ApprovalStatus, Verdict
-from functions.core.callers import MAX_AGE_SECONDS, CallerNotProven, Signed, sign, whose
-from functions.core.orders import Order
+from functions.core.approval import callers
+from functions.core.approval.approvals import ApprovalStatus, Verdict
+from functions.core.approval.callers import MAX_AGE_SECONDS, CallerNotProven, Signed, sign, whose
+from functions.core.approval.orders import Order
 from functions.take_decision.take import Counter
 from tests.sts import ACCOUNT, Sts, running
 
