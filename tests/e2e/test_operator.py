@@ -102,23 +102,24 @@ def test_nobody_who_operates_approves_as_two(world: World, theirs: Target) -> No
     session = theirs.session
     function = session.client("lambda")
     with operating(world, "second") as second:
-        mine = sign(order.purpose, session.get_credentials(), session.client("sts")).to_json()
-        other = second.session.get_credentials().access_key
-        for signed in (
-            {
-                **mine,
-                "authorization": mine["authorization"].replace(session.get_credentials().access_key, other),
-            },
-            {**mine, "authorization": ""},
-        ):
+        (key, others) = (target.session.get_credentials() for target in (theirs, second))
+        assert key
+        assert others
+        mine = sign(order.purpose, key, session.client("sts")).to_json()
+        theirs_named = mine["authorization"].replace(key.access_key, others.access_key)
+        for authorization in (theirs_named, ""):
+            signed = {**mine, "authorization": authorization}
             event = {**order.to_json(), "signed": signed, "by": approvers[1]}
             payload = json.dumps(event).encode()
             told = function.invoke(FunctionName=theirs.output("TakeDecisionArn"), Payload=payload)
             assert json.loads(told["Payload"].read())["outcome"] == "refused"
-        row = {"Key": {"approval_id": asked.approval_id}, "UpdateExpression": "SET first_person = :x"}
         table = session.resource("dynamodb").Table(theirs.output("ApprovalsTable"))
         with pytest.raises(ClientError, match="AccessDenied"):
-            table.update_item(**row, ExpressionAttributeValues={":x": "ben"})
+            table.update_item(
+                Key={"approval_id": asked.approval_id},
+                UpdateExpression="SET first_person = :x",
+                ExpressionAttributeValues={":x": "ben"},
+            )
         with pytest.raises(ClientError, match="AccessDenied"):
             session.client("stepfunctions").send_task_success(taskToken="x" * 20, output="{}")
         with pytest.raises(UserError, match="Another patch"):

@@ -11,7 +11,6 @@ https://googleprojectzero.blogspot.com/2020/10/enter-the-vault-auth-issues-hashi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -87,7 +86,7 @@ def sign(purpose: str, credentials: Credentials, sts: BaseClient) -> Signed:
     """Sign for one purpose, a digest in hexadecimal, to be sent where `sts` sends its requests."""
     request = AWSRequest("GET", _address(sts), headers={PURPOSE: purpose})
     SigV4Auth(credentials.get_frozen_credentials(), "sts", sts.meta.region_name).add_auth(request)
-    headers: Mapping[str, str] = request.headers
+    headers = dict(request.headers.items())
     return Signed(headers["Authorization"], headers["X-Amz-Date"], headers.get("X-Amz-Security-Token", ""))
 
 
@@ -108,7 +107,7 @@ def whose(signed: Signed, purpose: str, account: str, sts: BaseClient, now: date
     model = sts.meta.service_model
     said = create_parser(model.protocol).parse(
         {"status_code": answer.status, "headers": answer.headers, "body": answer.data},
-        model.operation_model("GetCallerIdentity").output_shape,
+        model.operation_model("GetCallerIdentity").output_shape,  # type: ignore[arg-type] # it has one
     )
     if "Arn" not in said:
         raise CallerNotProven(
