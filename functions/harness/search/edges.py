@@ -23,7 +23,7 @@ Constant = Union[int, float, str]
 _LARGEST = 10**30
 _MOST_NUMBERS, _MOST_TEXTS = 14, 10
 _MOST_PARTS, _MOST_ITEMS = 6, 1000
-_MAGNITUDES = (2, 99, 10**4, 10**6 + 1)
+_MAGNITUDES = (2, 99, 10**4)
 _HALVES = ("0.005", "0.015", "0.125", "2.665", "51.50", "10000.995", "99999999.995")
 """Amounts that rounding to cents decides about, some of them only after a tax or a discount."""
 _SIGNS = ("=", "@", "\t", "'", "%", "{", "<")

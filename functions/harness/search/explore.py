@@ -44,9 +44,9 @@ _DEPTH = 2
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
-_MOST_BASES, _MOST_AT_EDGES = 8, 300
-_LONGEST = 400
-"""Characters of a result that are told; of a longer one, its digest."""
+_MOST_BASES, _MOST_AT_EDGES = 8, 200
+_LONGEST, _LARGE = 400, 2000
+"""Characters of a result that are told, of a longer one its digest; items of one that is not taken apart."""
 _ENOUGH = 40
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -391,8 +391,9 @@ def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
 def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
     if error is None:
-        text = render(value) if _plain(value) else ""
-        shown = text or _shown(value)
+        large = isinstance(value, (list, tuple, dict, str)) and len(value) > _LARGE
+        text = render(value) if not large and _plain(value) else ""
+        shown = text or _shown(value, large=large)
         if len(shown) > _LONGEST:
             return {
                 "value": "",
@@ -416,14 +417,14 @@ def _plain(value: Value) -> bool:
     return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
 
 
-def _shown(value: Value, depth: int = 0) -> str:
+def _shown(value: Value, depth: int = 0, *, large: bool = False) -> str:
     """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
     try:
         if isinstance(value, (set, frozenset)):
             value = sorted(value)
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
         plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
-        text = render(plain) if _plain(plain) else repr(value)
+        text = render(plain) if not large and _plain(plain) else repr(value)
         if " at 0x" in text and depth < _DEPTH and kind is None:
             return _made_of(value, depth)
     except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
