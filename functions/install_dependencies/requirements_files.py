@@ -74,7 +74,11 @@ def _of_file(
         if name in ("-r", "--requirement", "-c", "--constraint"):
             inner = posixpath.normpath(posixpath.join(posixpath.dirname(path), value))
             of = kind if name.startswith(("-r", "--r")) else Kind.CONSTRAINT
-            yield from _of_file(repository, inner, seen | {path}, role, of)
+            if inner in repository.files:
+                yield from _of_file(repository, inner, seen | {path}, role, of)
+            else:
+                text = f"{path} includes {value[:100]!r}, which is no file of the repository"
+                yield Stated(Kind.LOST, text, path)
         elif name in ("-e", "--editable"):
             yield Stated(Kind.REQUIREMENT, value, path, role)
         else:
