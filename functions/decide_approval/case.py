@@ -24,7 +24,7 @@ _PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempt:
+class FailedAttempt:
     """A proposal of the same heal that did not get through, and why."""
 
     number: int
@@ -36,7 +36,7 @@ class EarlierAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProposalCost:
     """What the proposal cost: tokens in and out, US dollars."""
 
     model: str
@@ -56,8 +56,8 @@ class Case:
     proposal: Proposal
     evidence: Evidence
     patch: str
-    usage: Usage | None
-    earlier: tuple[EarlierAttempt, ...]
+    usage: ProposalCost | None
+    earlier: tuple[FailedAttempt, ...]
     review: Review | None = None
     """A second opinion on the patch, where the app has somebody asked for it."""
 
@@ -106,8 +106,8 @@ def _asked(old: Approval, heal: Heal) -> bool:
 
 def _earlier(
     number: int, proposal: dict[str, Any], findings: Sequence[str], asked: Approval | None
-) -> EarlierAttempt:
-    return EarlierAttempt(
+) -> FailedAttempt:
+    return FailedAttempt(
         number=number,
         title=str(proposal.get("title") or "An answer that was not a usable patch"),
         findings=tuple(findings),
@@ -116,11 +116,11 @@ def _earlier(
     )
 
 
-def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> Usage | None:
+def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> ProposalCost | None:
     """What ProposePatch noted; None when it noted nothing."""
     if "cost_usd" not in outcome:
         return None
-    return Usage(
+    return ProposalCost(
         model=str(outcome.get("model") or prompt.get("model") or "unknown"),
         note=str(outcome.get("model_note") or ""),
         input_tokens=int(outcome.get("input_tokens", 0)),

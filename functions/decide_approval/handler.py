@@ -19,8 +19,8 @@ from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.notify.signing_secrets import SigningSecrets
 from functions.core.workflow.artifacts import Artifacts
-from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_interactions import SlackInteractions
 from functions.decide_approval.slack_reply import Replies
 
 
@@ -54,9 +54,9 @@ def _office() -> Office:
 
 
 @cache
-def _clicks() -> Clicks:
+def _clicks() -> SlackInteractions:
     office = _office()
-    return Clicks(
+    return SlackInteractions(
         approvals=office.approvals,
         decisions=office.decisions,
         keys=office.keys,
