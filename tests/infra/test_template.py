@@ -235,8 +235,8 @@ def test_settings_are_those_that_the_code_asks_for(folder: str) -> None:
 
     text = handler.read_text()
     # Modules that take the settings ask for some themselves.
-    for name in re.findall(r"^from functions\.core\.(\w+) import", text, re.MULTILINE):
-        if (module := handler.parents[1] / "core" / f"{name}.py").exists():
+    for name in re.findall(r"^from functions\.core\.([\w.]+) import", text, re.MULTILINE):
+        if (module := handler.parents[1].joinpath("core", *name.split(".")).with_suffix(".py")).exists():
             text += module.read_text()
     # What only MicroVMs need is set where there are some (tests/infra/test_microvms.py).
     required = set(re.findall(r"require\(\s*\"(\w+)\"", text)) - {"microvm_connector"}
