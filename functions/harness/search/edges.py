@@ -37,7 +37,7 @@ def constants_in(code: ast.AST) -> list[Constant]:
     for node in ast.walk(code):
         if id(node) in seen:
             continue
-        value = _number(node)
+        value: Constant | None = _number(node)
         if value is not None:
             seen.update(id(inner) for inner in ast.walk(node))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= 40:
@@ -49,7 +49,8 @@ def constants_in(code: ast.AST) -> list[Constant]:
 
 def _number(node: ast.AST) -> Number | None:
     if isinstance(node, ast.Constant):
-        return node.value if type(node.value) in (int, float) else None
+        value = node.value
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _number(node.operand)
         return None if inner is None else -inner

@@ -224,7 +224,7 @@ def _at_edges(bases: list[_Base], receiver: Value, edges: Edges) -> Iterator[_Pl
         if isinstance(place, int):
             yield receiver, [*arguments[:place], other, *arguments[place + 1 :]], keywords
         else:
-            yield receiver, arguments, {**keywords, place: other}
+            yield receiver, arguments, {**keywords, str(place): other}
     for arguments, keywords in bases[:1]:
         yield from ((other, arguments, keywords) for other in edges.beside(receiver))
 
