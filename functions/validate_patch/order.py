@@ -149,6 +149,8 @@ def _search(candidate: Candidate) -> dict[str, Any]:
         "tests": [path for path in python if is_test(path)] + [path for path in python if not is_test(path)],
         "files": [path for path in python if not is_test(path)],
         "calls": CALLS,
+        # Of tests that the patch changes nothing runs beside the calls: it could tell a story of its own.
+        "helpers": [p for p in python if is_test(p) and candidate.after.get(p) == candidate.before[p]],
         "constants": _constants(candidate),
     }
 

@@ -64,9 +64,10 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `"left"` where the call changed its arguments or its object: what they are then. Of a result that is too
     long to be told, there is `"long"`: its digest.
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
-    `{"survey": true, "constants", ...}`, else as for a search: every call of every place is reported, those
-    at the edges that constants draw first, with its answer, `"function"`, and its `"likeness"` to the
-    incident (see `_Incident.likeness`), `"exact"` where that is 2.
+    `{"survey": true, "constants", "helpers", ...}`, else as for a search: every call of every place is
+    reported, those at the edges that constants draw first, with its answer, `"function"`, and its
+    `"likeness"` to the incident (see `_Incident.likeness`), `"exact"` where that is 2. Functions of the tests
+    in `helpers` make inputs, too.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _stop)
@@ -120,7 +121,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
 
 def _survey(task: dict[str, Any], root: str, report: int) -> None:
     incident = _Incident(task, root)
-    classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["tests"]))
+    classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
     for target in targets_of(Path(root), task["places"]):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
             value, error, _ = _outcome(call)

@@ -74,7 +74,14 @@ def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: 
     )
     place = {"path": "pay.py", "function": "pay", "line": 2, "code": ""}
     tests = ["tests/test_pay.py"]
-    task = {"places": [place], "tests": tests, "message": "", "survey": True, "constants": []}
+    task = {
+        "places": [place],
+        "tests": tests,
+        "message": "",
+        "survey": True,
+        "constants": [],
+        "helpers": tests,
+    }
     classes = Classes(classes_of(tmp_path, ["pay.py"]).known, helpers=helpers_of(tmp_path, tests))
     (target,) = targets_of(tmp_path, [place])
 
