@@ -46,7 +46,7 @@ _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
 _LONGEST, _LARGE = 400, 2000
-"""Characters of a result that are told, of a longer one its digest; items of one that is not taken apart."""
+"""Characters of a result that are told, of a longer one its digest; items of one that counts by its ends."""
 _ENOUGH = 40
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -122,12 +122,14 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
 def _survey(task: dict[str, Any], root: str, report: int) -> None:
     incident = _Incident(task, root)
     classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
-    for target in targets_of(Path(root), task["places"]):
-        for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
-            value, error, _ = _outcome(call)
-            how = incident.likeness(error) if error is not None else 0
-            known = {"function": target.function.name, "exact": how == 2, "likeness": how}
-            write_line(report, {**call, **known, **_answer(value, error, root)})
+    targets = targets_of(Path(root), task["places"])
+    streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
+    # In turn: a function whose calls take long does not use up the time of the others.
+    for target, call in in_turn(streams):
+        value, error, _ = _outcome(call)
+        how = incident.likeness(error) if error is not None else 0
+        known = {"function": target.function.name, "exact": how == 2, "likeness": how}
+        write_line(report, {**call, **known, **_answer(value, error, root)})
 
 
 class _Incident:
@@ -392,9 +394,10 @@ def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
 def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
     if error is None:
-        large = isinstance(value, (list, tuple, dict, str)) and len(value) > _LARGE
-        text = render(value) if not large and _plain(value) else ""
-        shown = text or _shown(value, large=large)
+        if isinstance(value, (list, tuple, str)) and len(value) > _LARGE:
+            value = (len(value), value[: _LARGE // 2], value[-_LARGE // 2 :])
+        text = render(value) if _plain(value) else ""
+        shown = text or _shown(value)
         if len(shown) > _LONGEST:
             return {
                 "value": "",
@@ -418,14 +421,14 @@ def _plain(value: Value) -> bool:
     return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
 
 
-def _shown(value: Value, depth: int = 0, *, large: bool = False) -> str:
+def _shown(value: Value, depth: int = 0) -> str:
     """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
     try:
         if isinstance(value, (set, frozenset)):
             value = sorted(value)
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
         plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
-        text = render(plain) if not large and _plain(plain) else repr(value)
+        text = render(plain) if _plain(plain) else repr(value)
         if " at 0x" in text and depth < _DEPTH and kind is None:
             return _made_of(value, depth)
     except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
