@@ -9,11 +9,10 @@ from typing import Any
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.names import is_own_log_group
 from functions.core.aws.telemetry import logger
-from functions.detect_errors.aliases import Aliases
+from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
 from functions.detect_errors.fingerprint import VERSION
-from functions.detect_errors.migration import identify
 from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 
