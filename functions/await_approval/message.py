@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.core.announcement import CONFIDENCE, Fix, moment, shortened, times
+from functions.core.announcement import CONFIDENCE, KEPT_HEADLINE, Fix, moment, shortened, times
+from functions.core.approvals import Approval
 from functions.core.approvers import EVERYBODY
 from functions.core.evidence import Evidence
 from functions.core.incident import Incident
@@ -30,8 +31,7 @@ def compose(
     *,
     link: str,
     recipient: str,
-    expires_at: int,
-    redriven: bool,
+    approval: Approval,
     signed_in: bool,
 ) -> Message:
     """The request for approval. It quotes the error's one-line title, never the log text or the patch.
@@ -39,9 +39,8 @@ def compose(
     `link` is empty where nobody may decide by link; `signed_in`: whoever opens it signs in first.
     """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
-    again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
     lines = [
-        *again,
+        *_again(approval),
         _wrap(f"{incident.app} fails with {inert_line(incident.title)}"),
         _wrap(f"Seen {times(incident)}."),
         "",
@@ -51,12 +50,22 @@ def compose(
         _proof(evidence),
         *([_wrap(f"Second opinion: {shortened(fix.second_opinion)}")] if fix.second_opinion else []),
         "",
-        *_way_in(link, "" if signed_in else recipient, moment(expires_at)),
+        *_way_in(link, "" if signed_in else recipient, moment(approval.expires_at)),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
     ]
     return Message(subject, "\n".join(lines) + "\n")
+
+
+def _again(approval: Approval) -> list[str]:
+    """Why there is another question about the same patch."""
+    if approval.standing:
+        why = inert_line(approval.standing).rstrip(".")
+        return [_wrap(f"{KEPT_HEADLINE} {why}. You can still approve the patch that you know."), ""]
+    if approval.redrive_count:
+        return ["This was asked before; the earlier link no longer works.", ""]
+    return []
 
 
 def _proof(evidence: Evidence) -> str:

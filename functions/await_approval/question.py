@@ -41,6 +41,10 @@ class Question:
     dependencies_key: str
     review_key: str
     fix: Fix
+    patch_attempt: int
+    """Whose patch it is; 0 for that of the heal's own attempt."""
+    standing: str
+    """Why nothing better than that patch could be proven."""
     task_token: str = field(repr=False)
     """Kept out of the representation, which ends up in logs and tracebacks."""
 
@@ -65,6 +69,8 @@ class Question:
                 confidence=float(state["proposal"]["confidence"]),
                 second_opinion=state.get("review", {}).get("summary", ""),
             ),
+            patch_attempt=int(state.get("standing", {}).get("attempt", 0)),
+            standing=str(state.get("standing", {}).get("why", "")),
             task_token=state["task_token"],
         )
 
@@ -121,13 +127,17 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             source_key=question.source_key,
             dependencies_key=question.dependencies_key,
             review_key=question.review_key,
+            patch_attempt=question.patch_attempt,
+            standing=question.standing,
             expires_at=expires_at,
             repository=app.repository,
             page=desk.page,
             previous_id=previous_id,
             approvers=app.approvers,
             approvals_needed=app.approvals_needed,
-            change_authors=_change_authors(desk.approvals, previous_id, heal),
+            change_authors=_change_authors(
+                desk.approvals, previous_id, heal, question.patch_attempt or heal.attempt
+            ),
             token=desk.tokens.seal(question.task_token, approval_id),
         )
     )
@@ -156,12 +166,12 @@ def _not_ours(heal: Heal) -> PermanentError:
     return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
 
 
-def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple[str, ...]:
-    """Who asked for changes earlier in this heal, in order, each once."""
+def _change_authors(approvals: Approvals, previous_id: str, heal: Heal, attempt: int) -> tuple[str, ...]:
+    """Who asked for changes before this attempt of the heal was made, in order, each once."""
     asked = (
         person(old.by)
         for old in reversed(approvals.history(previous_id))
-        if old.heal_id == heal.heal_id and old.decision == Verdict.REVISE
+        if (old.heal_id, old.decision) == (heal.heal_id, Verdict.REVISE) and old.of_attempt < attempt
     )
     return tuple(dict.fromkeys(asked))
 
@@ -178,8 +188,7 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk
             evidence,
             link=links.url(desk.page, link, desk.keys[0]) if usable else "",
             recipient=recipient,
-            expires_at=approval.expires_at,
-            redriven=approval.redrive_count > 0,
+            approval=approval,
             signed_in=desk.identity_from != LINK,
         )
         desk.notifications.send(message.subject, message.text, recipient)

@@ -19,6 +19,7 @@ from functions.core.webhooks import Post
 
 # Characters; whoever wants the rest opens the page.
 _CAUSE_LIMIT = 500
+KEPT_HEADLINE = "Changes were asked for, and nothing better could be proven:"
 CONFIDENCE = "Confidence (the model's own)"
 
 
@@ -62,6 +63,11 @@ def announce(
     return Post(
         headline=headline,
         facts=(
+            *(
+                [("Asked again", f"{KEPT_HEADLINE} {shortened(approval.standing)}")]
+                if approval.standing
+                else []
+            ),
             ("Seen", times(incident)),
             ("Proposed fix", fix.title),
             ("Cause", shortened(fix.root_cause)),

@@ -24,7 +24,7 @@ _PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempt:
+class OtherAttempt:
     """A proposal of the same heal that did not get through, and why."""
 
     number: int
@@ -57,14 +57,15 @@ class Case:
     evidence: Evidence
     patch: str
     usage: Usage | None
-    earlier: tuple[EarlierAttempt, ...]
+    others: tuple[OtherAttempt, ...]
+    """The heal's attempts that are not asked about: before it, or after it and no better."""
     review: Review | None = None
     """A second opinion on the patch, where the app has somebody asked for it."""
 
 
 def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifacts: Artifacts) -> Case:
     """Gather the case. Raises ArtifactChanged, IncidentNotFound, and what AWS raises."""
-    heal = Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
+    heal = Heal(approval.incident_id, approval.app, approval.heal_id, approval.of_attempt)
 
     def of_attempt(name: str, number: int) -> Any:
         return artifacts.find_json(heal.attempt_key(name, number)) or {}
@@ -74,17 +75,17 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
         proposal = pool.submit(artifacts.get_json, approval.proposal_key)
         evidence = pool.submit(artifacts.get_json, approval.evidence_key)
         patch = pool.submit(artifacts.get, approval.patch_key)
-        outcome = pool.submit(of_attempt, "outcome.json", approval.attempt)
-        prompt = pool.submit(of_attempt, "prompt.json", approval.attempt)
+        outcome = pool.submit(of_attempt, "outcome.json", approval.of_attempt)
+        prompt = pool.submit(of_attempt, "prompt.json", approval.of_attempt)
         review = pool.submit(read_review, artifacts, approval.review_key)
         history = pool.submit(approvals.history, approval.previous_id)
-        numbers = range(1, approval.attempt)
+        numbers = [n for n in range(1, approval.attempt + 1) if n != approval.of_attempt]
         proposals = pool.map(of_attempt, repeat("proposal.json"), numbers)
         findings = pool.map(of_attempt, repeat("findings.json"), numbers)
         body = patch.result()
         if hashlib.sha256(body).hexdigest() != approval.patch_sha256:
             raise ArtifactChanged(f"{approval.patch_key} is not the patch that was asked about")
-        asked = {old.attempt: old for old in history.result() if _asked(old, heal)}
+        asked = {old.of_attempt: old for old in history.result() if _asked(old, heal)}
         return Case(
             approval=approval,
             incident=incident.result(),
@@ -93,8 +94,8 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
             patch=body.decode(errors="backslashreplace"),
             usage=_usage(outcome.result(), prompt.result()),
             review=review.result(),
-            earlier=tuple(
-                _earlier(number, before, found.get("findings", ()), asked.get(number))
+            others=tuple(
+                _other(number, before, found.get("findings", ()), asked.get(number))
                 for number, before, found in zip(numbers, proposals, findings, strict=True)
             ),
         )
@@ -104,10 +105,10 @@ def _asked(old: Approval, heal: Heal) -> bool:
     return old.decision == Verdict.REVISE and old.heal_id == heal.heal_id
 
 
-def _earlier(
+def _other(
     number: int, proposal: dict[str, Any], findings: Sequence[str], asked: Approval | None
-) -> EarlierAttempt:
-    return EarlierAttempt(
+) -> OtherAttempt:
+    return OtherAttempt(
         number=number,
         title=str(proposal.get("title") or "An answer that was not a usable patch"),
         findings=tuple(findings),
