@@ -1,14 +1,14 @@
 """Every Lambda function of the system: how it is packaged, what it gets, and what it may do.
 
 One row per folder under `functions/`. `settings` are its environment variables (fields of
-`functions.core.settings.Settings`), `may` is everything that its role allows beside its own log group, X-Ray
+`core.aws.settings.Settings`), `may` is everything that its role allows beside its own log group, X-Ray
 and its `artifacts`; `infra/permissions.py` says what each permission means in IAM.
 """
 
 from __future__ import annotations
 
-from functions.core.heal import QUESTIONS
-from functions.core.runs import JOB, REPORT
+from functions.core.workflow.heal import QUESTIONS
+from functions.core.workflow.runs import JOB, REPORT
 from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
-from functions.core.app import CREDENTIALS_PATH
+from functions.core.apps.app import CREDENTIALS_PATH
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Decisions, Standing
-from functions.core.errors import SelfHealError
-from functions.core.evidence import Evidence, Result
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.incident import Frame, Incident, Status
-from functions.core.names import PING, function_name
-from functions.core.proposal import Proposal
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision, Decisions, Standing
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.app import App
+from functions.core.aws.names import PING, function_name
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source import archive
+from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.evidence import Evidence, Result
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from infra.catalog import FUNCTIONS, SIGN_IN
 from infra.names import REGISTRY_PATH
 from infra.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from functions.core.heal import HEAL_TAG, INCIDENT_TAG
+from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 
 
 class May(StrEnum):

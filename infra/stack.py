@@ -9,9 +9,9 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from functions.core.identity import LINK
-from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
-from functions.core.names import function_name
+from functions.core.approval.identity import LINK
+from functions.core.aws.names import function_name
+from functions.core.workflow.lifetimes import APPROVAL_HOURS, artifact_days
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds

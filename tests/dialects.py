@@ -22,13 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.app import App
-from functions.core.archive import members_of
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import Facts
 from functions.harness.interpreters import available, find
 from functions.harness.names import is_test
 from functions.validate_patch import order

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.archive import Member
-from functions.core.facts import Facts
-from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.source.archive import Member
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import Facts
 from functions.propose_patch.repository import Repository
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, examine, validate

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from functions.core.archive import Kind, Member, pack
+from functions.core.source.archive import Kind, Member, pack
 from functions.harness.job import Job, Limits
 from functions.harness.outcome import Outcome
 

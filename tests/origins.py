@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.archive import Member
-from functions.core.incident import Incident
+from functions.core.incidents.incident import Incident
+from functions.core.source.archive import Member
 from functions.propose_patch.repository import Repository
 from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource

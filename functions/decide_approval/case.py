@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.artifacts import Artifacts
-from functions.core.errors import ArtifactChanged
-from functions.core.evidence import Evidence
-from functions.core.heal import Heal
-from functions.core.incident import Incident
-from functions.core.incidents import Incidents
-from functions.core.proposal import Proposal
-from functions.core.review import Review, read_review
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.incidents.incident import Incident
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.review import Review, read_review
 
 # Each object costs a round trip of 10 to 30 ms; together they must not cost the page's 150 ms.
 _PARALLEL = 8

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core import links
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.approvers import may_decide
-from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
-from functions.core.links import Link, LinkKeys
-from functions.core.signing_secrets import SigningSecrets
-from functions.core.slack import Button
-from functions.core.telemetry import logger
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.approvers import may_decide
+from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.approval.links import Link, LinkKeys
+from functions.core.aws.telemetry import logger
+from functions.core.notify.signing_secrets import SigningSecrets
+from functions.core.notify.slack import Button
 from functions.decide_approval.slack_reply import Replies, only_for_them, settled
 from functions.decide_approval.slack_request import Click, NotSlack, read
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.core.approvals import Approval, ApprovalStatus, Verdict
-from functions.core.decisions import REJECT_REASONS
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.approval.decisions import REJECT_REASONS
+from functions.core.incidents.incident import Incident, Status
 
 # The page follows closely while things usually happen, then patiently, then no more: a forgotten tab must
 # not poll for ever. Seconds.

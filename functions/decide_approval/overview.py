@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals, ApprovalStatus
-from functions.core.approvers import may_decide, person
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
+from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus
+from functions.core.approval.approvers import may_decide, person
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
 
 # Per app: more than anybody reads on one page, and what one query answers.
 _LOOKED_AT = 100

@@ -14,13 +14,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from functions.core import hidden
-from functions.core.approvals import Approval
-from functions.core.approvers import person
-from functions.core.console import execution_url, log_stream_url
-from functions.core.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
-from functions.core.evidence import BEHAVIOUR, GateResult
-from functions.core.incident import Incident
+from functions.core.approval.approvals import Approval
+from functions.core.approval.approvers import person
+from functions.core.approval.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
+from functions.core.aws.console import execution_url, log_stream_url
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
+from functions.core.workflow.evidence import BEHAVIOUR, GateResult
 from functions.decide_approval import diff, traceback
 from functions.decide_approval.case import Case
 from functions.decide_approval.follow import Progress

@@ -23,19 +23,19 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from functions.core import links
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.approvers import may_decide, person
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
-from functions.core.errors import ArtifactChanged
-from functions.core.identity import LINK, NoIdentity
-from functions.core.incident import Status
-from functions.core.incidents import Incidents
-from functions.core.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
-from functions.core.registry import Registry
-from functions.core.telemetry import logger
-from functions.core.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.approvers import may_decide, person
+from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.approval.identity import LINK, NoIdentity
+from functions.core.approval.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
+from functions.core.apps.registry import Registry
+from functions.core.aws.telemetry import logger
+from functions.core.aws.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
+from functions.core.incidents.incident import Status
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ArtifactChanged
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
 from functions.decide_approval.clicks import MOST_TRIES, Clicks

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from functions.core.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.model import Raised, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE

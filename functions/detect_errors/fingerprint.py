@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, Raised, is_environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.core.incident import ErrorClass, Frame
+from functions.core.incidents.incident import ErrorClass, Frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import (
     HEADER,

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.core.deployed import Claim, Told
-from functions.core.errors import RepositoryNotFound
+from functions.core.apps.deployed import Claim, Told
+from functions.core.workflow.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
+    from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
-    from functions.core.remote import Remote
 
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from functions.core.artifacts import Artifacts
-from functions.core.deployed import told_by_function
-from functions.core.facts import Facts
+from functions.core.apps.deployed import told_by_function
+from functions.core.apps.registry import Registry
 from functions.core.forge.connect import connect
+from functions.core.forge.git_remote import Remote
 from functions.core.forge.installation import token_of
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.registry import Registry
-from functions.core.remote import Remote
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.validation_context import Facts
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from functions.core.archive import Limits
-from functions.core.errors import ForgeAccessDenied, RepositoryNotFound
+from functions.core.source.archive import Limits
+from functions.core.workflow.errors import ForgeAccessDenied, RepositoryNotFound
 from functions.fetch_source.tree import CommitTree, Entry, Submodule, tree_of_commit
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.remote import Remote
+    from functions.core.forge.git_remote import Remote
 
 # `git@HOST:PATH` and `ssh://git@HOST:PORT/PATH`, which most forges serve over HTTPS at the same path.
 _SSH = re.compile(r"(?:ssh://)?[\w.-]+@([\w.-]+)(?::\d+/|[:/])(.+)")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.core.archive import DEFAULT_LIMITS, Kind, Limits, Member
+from functions.core.source.archive import DEFAULT_LIMITS, Kind, Limits, Member
 
 if TYPE_CHECKING:
     from git import Git

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from functions.core.edge import step
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.python import Python
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.source.python import Python
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
+from functions.core.workflow.validation_context import Facts
 from functions.install_dependencies.install import day_after, installer_environment
 from functions.install_dependencies.step import install_for, left_to
 

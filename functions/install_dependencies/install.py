@@ -11,10 +11,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from functions.core import archive
-from functions.core.dependencies import LIMITS
-from functions.core.errors import SourceTooLarge
-from functions.core.redaction import redact
+from functions.core.source import archive
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.dependencies import LIMITS
+from functions.core.workflow.errors import SourceTooLarge
 from functions.harness.interpreters import RELEASES
 from functions.harness.job import GENERATED
 from functions.install_dependencies import project

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.interpreters import RELEASES, missing
 
 # Amazon Linux 2023, on which the runner is: https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html

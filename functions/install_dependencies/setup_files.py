@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from functions.core.setup_py import Included, keywords
+from functions.core.source.setup_py import Included, keywords
 from functions.install_dependencies import requirements_files
 from functions.install_dependencies.stated import Kind, Repository, Role, Stated, name_of, role_of
 

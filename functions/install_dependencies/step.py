@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from functions.core import archive
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies, archive_key
-from functions.core.lifetimes import REUSE_DAYS
-from functions.core.python import Python
-from functions.core.redaction import redact
+from functions.core.source import archive
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies, archive_key
+from functions.core.workflow.lifetimes import REUSE_DAYS
 from functions.install_dependencies.install import check_places, install, target
 from functions.install_dependencies.installer import NotInstalled
 from functions.install_dependencies.wanted import Wanted, wanted

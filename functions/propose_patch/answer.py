@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from functions.core.proposal import (
+from functions.core.model.conversation import content_of
+from functions.core.untrusted.redaction import PLACEHOLDER
+from functions.core.workflow.proposal import (
     ABSTAIN_SCHEMA,
     ABSTAIN_TOOL,
     PROPOSE_SCHEMA,
@@ -16,8 +18,6 @@ from functions.core.proposal import (
     Abstention,
     Proposal,
 )
-from functions.core.redaction import PLACEHOLDER
-from functions.core.turns import content_of
 
 SCHEMAS = {PROPOSE_TOOL: PROPOSE_SCHEMA, ABSTAIN_TOOL: ABSTAIN_SCHEMA}
 

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.journal import Talk
-from functions.core.prices import Usage
-from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
-from functions.core.requests import DEFAULTS, Options, request_of, request_tokens
-from functions.core.spend import Commits
-from functions.core.turns import Converses, answer_limit, content_of, repair, sendable, sent_after, worst
-from functions.core.windows import ANSWER_TOKENS, Window
+from functions.core.model.budget import Commits
+from functions.core.model.conversation import (
+    Converses,
+    answer_limit,
+    content_of,
+    repair,
+    sendable,
+    sent_after,
+    worst,
+)
+from functions.core.model.journal import Talk
+from functions.core.model.limits import ANSWER_TOKENS, Window
+from functions.core.model.prices import Usage
+from functions.core.model.requests import DEFAULTS, Options, request_of, request_tokens
+from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
 from functions.propose_patch.answer import SCHEMAS, judge
 from functions.propose_patch.look import MOST_TURNS, TOOLS, Looks
 from functions.propose_patch.prompt import Prompt

@@ -7,11 +7,11 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from functions.core.incident import Frame
-from functions.core.places import Location, locate
-from functions.core.redaction import redact
-from functions.core.requests import estimate_tokens
-from functions.core.windows import SOURCE_TOKENS
+from functions.core.incidents.incident import Frame
+from functions.core.model.limits import SOURCE_TOKENS
+from functions.core.model.requests import estimate_tokens
+from functions.core.source.code_mappings import Location, locate
+from functions.core.untrusted.redaction import redact
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
 from functions.propose_patch.origins import Place, origins

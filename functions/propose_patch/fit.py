@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.core.adapted import Counts
-from functions.core.errors import PromptTooLong
-from functions.core.incident import Incident
-from functions.core.journal import Journal
-from functions.core.requests import estimate_tokens, request_tokens
-from functions.core.sections import nonce_of
-from functions.core.spend import Commits
-from functions.core.windows import Window
+from functions.core.incidents.incident import Incident
+from functions.core.model.adapted import Counts
+from functions.core.model.budget import Commits
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window
+from functions.core.model.requests import estimate_tokens, request_tokens
+from functions.core.model.sections import nonce_of
+from functions.core.workflow.errors import PromptTooLong
 from functions.propose_patch.ask import Answer, ask
 from functions.propose_patch.context import Context, Part, build_context
 from functions.propose_patch.look import Looks

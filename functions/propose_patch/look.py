@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from functions.core.redaction import redact
-from functions.core.sections import section
+from functions.core.model.sections import section
+from functions.core.untrusted.redaction import redact
 from functions.propose_patch import syntax
 from functions.propose_patch.repository import Repository
 

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Iterable
 from functools import cached_property
 
-from functions.core.archive import Kind, Member
-from functions.core.encodings import encoding_of
+from functions.core.source.archive import Kind, Member
+from functions.core.source.encodings import encoding_of
 
 # Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
 _LARGEST_TEXT = 1_000_000

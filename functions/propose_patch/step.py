@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.core import archive, engine
-from functions.core.adapted import Adapted, Counts
-from functions.core.app import App
-from functions.core.artifacts import Artifacts
-from functions.core.failover import Asked, first_to_answer
-from functions.core.heal import QUESTIONS, Heal
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.journal import Journal
-from functions.core.prices import Prices, Usage
-from functions.core.proposal import Abstention, Proposal
-from functions.core.python import Python
-from functions.core.redaction import redact
-from functions.core.requests import Options
-from functions.core.review import spent_usd
-from functions.core.spend import Commits, OverBudget
-from functions.core.windows import Window, window_of
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.budget import Commits, OverBudget
+from functions.core.model.failover import Asked, first_to_answer
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window, window_of
+from functions.core.model.prices import Prices, Usage
+from functions.core.model.requests import Options
+from functions.core.source import archive, engine
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.proposal import Abstention, Proposal
+from functions.core.workflow.review import spent_usd
 from functions.propose_patch.ask import Answer, request_for
 from functions.propose_patch.context import Context
 from functions.propose_patch.fit import Draft, Fitted, ask_fitting

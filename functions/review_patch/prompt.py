@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functions.core.evidence import Evidence, GateResult
-from functions.core.incident import Incident
-from functions.core.redaction import redact
-from functions.core.sections import Section, middle_cut, nonce_of, section
+from functions.core.incidents.incident import Incident
+from functions.core.model.sections import Section, middle_cut, nonce_of, section
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Evidence, GateResult
 
 _TRACEBACK_LIMIT, _PATCH_LIMIT, _RUN_LIMIT = 12_000, 60_000, 1_500
 """Characters."""

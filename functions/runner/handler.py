@@ -14,7 +14,7 @@ from functions.harness.job import BadJob
 from functions.runner.delivery import JobUnreachable, deliver, fetch
 
 PING = {"self-heal": "ping"}
-"""`functions.core.names.PING`: what keeps a function awake. Nothing of the core is here."""
+"""`functions.core.aws.names.PING`: what keeps a function awake. Nothing of the core is here."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from functions.core.identity import NoIdentity, identity
-from functions.core.telemetry import logger
-from functions.core.web import NEVER_KEPT, SECURITY_HEADERS
+from functions.core.approval.identity import NoIdentity, identity
+from functions.core.aws.telemetry import logger
+from functions.core.aws.web import NEVER_KEPT, SECURITY_HEADERS
 from functions.sign_in import pages
 from functions.sign_in.cookies import SESSION, Pending, dropped, fits, session
 from functions.sign_in.id_token import checked

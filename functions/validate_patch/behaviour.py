@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from functions.core.evidence import Behaviour
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Behaviour
 from functions.harness.experiment import Calls
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles.results import function_in

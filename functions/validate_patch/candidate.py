@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from functions.core.facts import Facts
-from functions.core.incident import Frame
-from functions.core.places import locate
-from functions.core.proposal import Proposal
+from functions.core.incidents.incident import Frame
+from functions.core.source.code_mappings import locate
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import Change, Tree
 

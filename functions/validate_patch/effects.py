@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from functions.core.evidence import GateResult, Result
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import GateResult, Result
 from functions.harness import answers
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from functions.core import archive
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies
-from functions.core.edge import step
-from functions.core.facts import Facts
-from functions.core.heal import QUESTIONS, Heal
-from functions.core.proposal import Proposal
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.source import archive
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies
+from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
+from functions.core.workflow.validation_context import Facts
 from functions.validate_patch import lanes
 from functions.validate_patch.validate import (
     RUNNING,

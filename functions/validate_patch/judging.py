@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from functions.core.evidence import Behaviour, GateResult, Question, Result
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Behaviour, GateResult, Question, Result
 from functions.harness.experiment import Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles import PRINCIPLES, Finding, Kind, Principle

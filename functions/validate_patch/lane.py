@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from functions.core import hidden
+from functions.core.untrusted import hidden
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import SYMLINK, Change, Tree

@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from functions.core.artifacts import Artifacts
-from functions.core.builds import log_url
-from functions.core.evidence import Build
-from functions.core.heal import Heal
-from functions.core.runs import JOB, LAMBDA, MICROVM, REPORT
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.builds import log_url
+from functions.core.workflow.evidence import Build
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.runs import JOB, LAMBDA, MICROVM, REPORT
 from functions.harness.job import VERSION, Limits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order

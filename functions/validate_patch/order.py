@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from functions.core import archive
-from functions.core.archive import Kind, Member
+from functions.core.source import archive
+from functions.core.source.archive import Kind, Member
 from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.regression import word

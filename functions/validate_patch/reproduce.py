@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functions.core.evidence import GateResult, Result, Run
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.experiment import Reproduction
 from functions.harness.outcome import Outcome
 from functions.validate_patch.candidate import Candidate

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.validate_patch import suite
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import leaks

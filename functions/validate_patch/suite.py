@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from functions.core.evidence import GateResult, Result, Run
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness import test_runs
 from functions.harness.names import is_test
 from functions.harness.outcome import Outcome

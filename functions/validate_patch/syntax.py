@@ -17,8 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core import engine
-from functions.core.errors import PermanentError
+from functions.core.source import engine
+from functions.core.workflow.errors import PermanentError
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.tree import Change, File, Tree

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness import job as jobs
 from functions.harness.experiment import NotBelieved, Proof, replay
 from functions.harness.outcome import Outcome

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.core.archive import Kind, Member
-from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.redaction import redact
+from functions.core.source.archive import Kind, Member
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, bounded
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.experiment import NONSENSE, NotBelieved, Proof, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (

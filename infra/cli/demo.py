@@ -17,9 +17,9 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Standing
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision, Standing
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.decide import decide, identity
 from infra.cli.history import read_history

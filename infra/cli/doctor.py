@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra import apps
 from infra.cli import options
 from infra.cli.connect import connect

@@ -13,7 +13,7 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from rich.table import Table
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.model import ParsedError, Raised
 from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_document

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.core.decisions import REJECT_REASONS
-from functions.core.incident import Incident, Status
-from functions.core.modes import Mode
+from functions.core.approval.decisions import REJECT_REASONS
+from functions.core.apps.modes import Mode
+from functions.core.incidents.incident import Incident, Status
 
 _REASON = next(iter(REJECT_REASONS))
 

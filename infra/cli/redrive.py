@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from functions.core.incident import Incident, Status
-from functions.core.lifetimes import REDRIVE_DAYS
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
 from infra.cli.connect import connect

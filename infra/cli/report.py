@@ -14,12 +14,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from functions.core import hidden, links
-from functions.core.approvals import Approval, ApprovalStatus
-from functions.core.approvers import EVERYBODY
-from functions.core.evidence import BEHAVIOUR, Evidence, Result
-from functions.core.heal import Heal
-from functions.core.incident import Incident
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.approval.approvers import EVERYBODY
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
+from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
+from functions.core.workflow.heal import Heal
 from infra.cli.console import ago, plain, status_text
 from infra.cli.next_steps import Step, next_steps
 from infra.cli.trail import trail

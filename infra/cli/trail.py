@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from functions.core.approvals import Approval, ApprovalStatus, Verdict
-from functions.core.decisions import REJECT_REASONS
+from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.approval.decisions import REJECT_REASONS
 from infra.cli.console import plain
 
 _DECIDED = {

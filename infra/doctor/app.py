@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from functions.core.app import App
-from functions.core.incident import ErrorClass
+from functions.core.apps.app import App
+from functions.core.incidents.incident import ErrorClass
 from infra.doctor.checks import Check, Fault
 from infra.subscription import FILTER_NAME, FILTER_PATTERN
 

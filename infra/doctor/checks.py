@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.errors import SelfHealError
+from functions.core.workflow.errors import SelfHealError
 
 Seen = TypeVar("Seen")
 

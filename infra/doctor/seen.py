@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-from functions.core.app import App
-from functions.core.approvers import with_links
-from functions.core.errors import AppInvalid, PermanentError
+from functions.core.approval.approvers import with_links
+from functions.core.apps.app import App
+from functions.core.aws.names import function_name
 from functions.core.forge.installation import token_of
-from functions.core.names import function_name
+from functions.core.workflow.errors import AppInvalid, PermanentError
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
 from infra.doctor.app import Filter

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra.errors import UserError
 from infra.local import emulator
 from infra.local.deploy import deploy

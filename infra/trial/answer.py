@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from functions.core.encodings import encoding_of
-from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Edit, Proposal
+from functions.core.source.encodings import encoding_of
+from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Edit, Proposal
 from functions.propose_patch.answer import judge
 from functions.validate_patch.tree import SYMLINK, Tree
 from infra.errors import UserError

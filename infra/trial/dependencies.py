@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.install_dependencies.install import (
     Installed,
     check_places,

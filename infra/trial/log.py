@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from functions.core.app import App
-from functions.core.incident import Incident, Status
-from functions.core.places import locate
-from functions.core.redaction import redact
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.source.code_mappings import locate
+from functions.core.untrusted.redaction import redact
 from functions.detect_errors.in_app import AppRules, Verdict
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import MAX_LENGTH, Reader

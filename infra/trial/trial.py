@@ -13,19 +13,19 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.adapted import Counts
-from functions.core.app import App
-from functions.core.errors import SelfHealError
-from functions.core.evidence import Evidence, GateResult, Result
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident
-from functions.core.journal import Journal
-from functions.core.proposal import Abstention, Proposal
-from functions.core.python import Python
-from functions.core.redaction import redact
-from functions.core.requests import Options
-from functions.core.spend import Commitment
-from functions.core.windows import Window, window_of
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident
+from functions.core.model.adapted import Counts
+from functions.core.model.budget import Commitment
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window, window_of
+from functions.core.model.requests import Options
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.evidence import Evidence, GateResult, Result
+from functions.core.workflow.proposal import Abstention, Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import available
 from functions.harness.runner import Runner

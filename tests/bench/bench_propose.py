@@ -22,12 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.archive import Member, members_of
-from functions.core.incident import Frame, Incident, Status
-from functions.core.models import default_model
-from functions.core.prices import LISTED, Usage
-from functions.core.requests import Options, estimate_tokens, request_tokens
-from functions.core.windows import window_of
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.model.limits import window_of
+from functions.core.model.models import default_model
+from functions.core.model.prices import LISTED, Usage
+from functions.core.model.requests import Options, estimate_tokens, request_tokens
+from functions.core.source.archive import Member, members_of
 from functions.propose_patch import syntax
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.context import build_context
@@ -228,9 +228,9 @@ def _holds(case: crash_corpus.Case, patch: bytes) -> bool:
 
 FETCH = """
 import resource, sys, time
-from functions.core.app import App
+from functions.core.apps.app import App
 from functions.core.forge.connect import connect
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
 from functions.fetch_source.source import fetch_source
 app = App("bench", ("bench",), sys.argv[1])
 started = time.monotonic()

@@ -24,9 +24,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.archive import Member
+from functions.core.apps.app import App
+from functions.core.source import archive
+from functions.core.source.archive import Member
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness import test_runs
 from functions.harness.interpreters import available

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.archive import Member
+from functions.core.apps.app import App
+from functions.core.source import archive
+from functions.core.source.archive import Member
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness import test_runs
 from functions.harness.interpreters import available

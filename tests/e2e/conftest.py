@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.decisions import Answer, Decision
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.decisions import Answer, Decision
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.decide import decide, identity
 from infra.cli.history import Visit, read_history
 from infra.local import run as embedded

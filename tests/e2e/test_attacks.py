@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
 from tests.e2e.conftest import BUGGY, CRASH, tool_call
 

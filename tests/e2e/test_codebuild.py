@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
 from tests.e2e.conftest import BUGGY, tool_call
 
 if TYPE_CHECKING:
-    from functions.core.incident import Incident
+    from functions.core.incidents.incident import Incident
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Standing
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Standing
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.decide import identity
 from infra.cli.demo import verify
 from infra.cli.report import gather

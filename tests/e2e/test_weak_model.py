@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.app import App
-from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.heal import Heal
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, SAMPLE_FUNCTION, request
 from infra.names import REGISTRY_PATH

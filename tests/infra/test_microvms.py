@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.settings import Settings
+from functions.core.aws.settings import Settings
 from functions.harness.job import Job
 from functions.run_patch.microvms import LIFE_SECONDS, WAIT_SECONDS
 from infra.catalog import FUNCTIONS
@@ -80,7 +80,7 @@ def test_run_patch_has_time_to_end_a_machine() -> None:
 
 def test_every_setting_that_the_lane_asks_for_is_given() -> None:
     (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
-    paths = ("functions/run_patch/handler.py", "functions/core/scoped.py")
+    paths = ("functions/run_patch/handler.py", "functions/core/workflow/scoped.py")
     code = "".join((ROOT / path).read_text() for path in paths)
     asked = set(re.findall(r'require\("(\w+)"\)|settings\.(microvm_\w+)', code))
     names = {name for pair in asked for name in pair if name} - {"runner_arn"}

@@ -20,15 +20,15 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
 
-from functions.core import telemetry
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decisions
-from functions.core.incidents import LISTED, Incidents
-from functions.core.recorder import Recorder
-from functions.core.task_tokens import TaskTokens
-from functions.core.webhooks import Webhooks
+from functions.core.approval.approvals import Approval, Approvals
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.app import App
+from functions.core.aws import telemetry
+from functions.core.incidents.table import LISTED, Incidents
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.artifacts import Artifacts
+from functions.detect_errors.recorder import Recorder
 from infra.local.forge import Forge
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, Place, parsed

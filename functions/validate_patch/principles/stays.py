@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.pieces import Piece, added

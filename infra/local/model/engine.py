@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from functions.core.proposal import Abstention, Edit, Proposal
+from functions.core.workflow.proposal import Abstention, Edit, Proposal
 from infra.local.model.edits import NotUnique, to_edits
 from infra.local.model.prompt import Excerpt, Frame, Report, read_report
 from infra.local.model.regression import regression_test

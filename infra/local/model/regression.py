@@ -6,7 +6,7 @@ import ast
 
 import libcst as cst
 
-from functions.core.proposal import RegressionTest
+from functions.core.workflow.proposal import RegressionTest
 from infra.local.model import scope
 from infra.local.model.rule import Candidate, Crash
 

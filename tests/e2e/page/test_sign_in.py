@@ -22,8 +22,8 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, expect
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Status
 from functions.sign_in.cookies import SESSION
 from infra.local import run as embedded
 from infra.local.deploy import deploy

@@ -13,14 +13,14 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from functions.await_approval.question import Desk, Question, ask
-from functions.core import links
-from functions.core.approvals import ApprovalStatus, Verdict
-from functions.core.decisions import Decision
-from functions.core.errors import AppNotRegistered, IncidentNotFound, PermanentError
-from functions.core.incident import Status
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.webhooks import Webhooks
+from functions.core.approval import links
+from functions.core.approval.approvals import ApprovalStatus, Verdict
+from functions.core.approval.decisions import Decision
+from functions.core.apps.registry import Registry
+from functions.core.incidents.incident import Status
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound, PermanentError
 
 EXPIRES = 2_000_000_000
 TOKEN = "AQCEAAAAKgAAAAMAAAAAAAAAAc-the-task-token"

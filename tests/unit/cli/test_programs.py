@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from infra.cli import listing, main, options
 from infra.cli.report import Report, render
 from infra.cli.schemas import SHAPES, schema

@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.report import Report, render
 
 INCIDENT = Incident("orders-1", "1", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")

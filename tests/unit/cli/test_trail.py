@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from functions.core.approvals import Approval, ApprovalStatus
+from functions.core.approval.approvals import Approval, ApprovalStatus
 from infra.cli.trail import trail
 
 ASKED = Approval(

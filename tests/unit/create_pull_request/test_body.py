@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
-from functions.core.evidence import Build, Evidence, GateResult, Result, Run
-from functions.core.incident import Incident, Status
-from functions.core.proposal import Edit, Proposal
-from functions.core.python import Python
-from functions.core.review import Opinion, Review
+from functions.core.incidents.incident import Incident, Status
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, Run
+from functions.core.workflow.proposal import Edit, Proposal
+from functions.core.workflow.review import Opinion, Review
 from functions.create_pull_request.body import Approval, render
 
 INCIDENT = Incident(

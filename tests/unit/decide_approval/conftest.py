@@ -16,12 +16,12 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-from functions.core import links
-from functions.core.approvals import Approval
-from functions.core.identity import LINK
-from functions.core.links import Link
-from functions.core.registry import Registry
-from functions.core.signing_secrets import SigningSecrets
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval
+from functions.core.approval.identity import LINK
+from functions.core.approval.links import Link
+from functions.core.apps.registry import Registry
+from functions.core.notify.signing_secrets import SigningSecrets
 from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
 from functions.decide_approval.slack_reply import SLACK, Replies

@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.switch import Switch
+from functions.core.apps.app import App
+from functions.core.workflow.switch import Switch
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack

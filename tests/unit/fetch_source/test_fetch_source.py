@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.archive import Kind, Limits, Member, read
-from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound, SourceTooLarge
+from functions.core.apps.registry import bound
 from functions.core.forge.connect import connect
-from functions.core.registry import bound
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import Kind, Limits, Member, read
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeUnavailable,
+    RepositoryNotFound,
+    SourceTooLarge,
+)
 from functions.fetch_source.handler import handler
 from functions.fetch_source.source import Source, fetch_source
 from infra.local.forge import Outage

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Limits, read
-from functions.core.errors import SourceTooLarge
 from functions.core.forge.connect import connect
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import Limits, read
+from functions.core.workflow.errors import SourceTooLarge
 from functions.fetch_source.source import Source, fetch_source
 from functions.fetch_source.submodules import same_forge
 

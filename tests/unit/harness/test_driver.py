@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Kind, Member, pack
+from functions.core.source.archive import Kind, Member, pack
 from functions.harness import driver
 from functions.harness import job as jobs
 from functions.harness.driver import Settings

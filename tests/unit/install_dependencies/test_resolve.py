@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core import archive
+from functions.core.source import archive
 from functions.harness.job import GENERATED
 from functions.install_dependencies.install import Installed, day_after, install
 from functions.install_dependencies.installer import Answer, Ask

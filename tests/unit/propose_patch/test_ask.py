@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member
-from functions.core.journal import Journal
-from functions.core.proposal import Abstention, Proposal
-from functions.core.requests import Options, request_tokens
-from functions.core.sections import Section
-from functions.core.spend import Commitment, OverBudget
-from functions.core.windows import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
+from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.journal import Journal
+from functions.core.model.limits import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
+from functions.core.model.requests import Options, request_tokens
+from functions.core.model.sections import Section
+from functions.core.source.archive import Member
+from functions.core.workflow.proposal import Abstention, Proposal
 from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.look import MOST_TURNS, Looks
 from functions.propose_patch.prompt import Prompt

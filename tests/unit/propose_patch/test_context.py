@@ -6,9 +6,9 @@ import textwrap
 
 import pytest
 
-from functions.core.archive import Kind, Member
-from functions.core.incident import Frame
-from functions.core.requests import estimate_tokens
+from functions.core.incidents.incident import Frame
+from functions.core.model.requests import estimate_tokens
+from functions.core.source.archive import Kind, Member
 from functions.propose_patch.context import Context, Part, build_context, map_frames
 from functions.propose_patch.repository import Repository
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Kind, Member
+from functions.core.source.archive import Kind, Member
 from functions.propose_patch.look import Looks
 from functions.propose_patch.repository import Repository
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.deployed import Claim, Told
+from functions.core.apps.app import App
+from functions.core.apps.deployed import Claim, Told
 from functions.core.forge.connect import connect
-from functions.core.incident import ErrorClass, Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.recorder import Recorder, Sighting
+from functions.core.incidents.incident import ErrorClass, Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.detect_errors.recorder import Recorder, Sighting
 from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import Tracked, track
 

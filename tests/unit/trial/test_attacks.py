@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.incident import Incident
-from functions.core.journal import Journal
-from functions.core.proposal import Proposal
-from functions.core.spend import Commitment
-from functions.core.turns import Converses
-from functions.core.windows import window_of
+from functions.core.incidents.incident import Incident
+from functions.core.model.budget import Commitment
+from functions.core.model.conversation import Converses
+from functions.core.model.journal import Journal
+from functions.core.model.limits import window_of
+from functions.core.source.archive import Member
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.propose_patch.ask import Answer, ask, request_for
 from functions.propose_patch.context import build_context
 from functions.propose_patch.look import Looks

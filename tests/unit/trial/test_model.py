@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from functions.core.errors import (
+from functions.core.model.sections import Section
+from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
     PromptTooLong,
 )
-from functions.core.sections import Section
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.prompt import Prompt
 from infra.errors import UserError

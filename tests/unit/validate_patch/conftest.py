@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from functions.core.app import App
-from functions.core.archive import members_of, pack
-from functions.core.artifacts import Artifacts
-from functions.core.engine import ENGINE
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of, pack
+from functions.core.source.engine import ENGINE
+from functions.core.source.python import Python
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import Facts
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree

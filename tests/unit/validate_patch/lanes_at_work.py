@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.artifacts import Artifacts
-from functions.core.evidence import Evidence, GateResult, Result
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.proposal import Proposal
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.evidence import Evidence, GateResult, Result
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.job import Job
 from functions.harness.runner import Ran
 from functions.validate_patch.handler import handler

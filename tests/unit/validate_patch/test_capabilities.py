@@ -11,7 +11,7 @@ import secrets
 
 import pytest
 
-from functions.core.evidence import Result
+from functions.core.workflow.evidence import Result
 from functions.harness.experiment import NotBelieved, names_in
 from functions.validate_patch import effects, order, told
 from functions.validate_patch.capabilities import library

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.validate_patch import formatting
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.rules import Rules

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member, pack, read
-from functions.core.artifacts import Artifacts, reference
-from functions.core.dependencies import archive_key
-from functions.core.evidence import Evidence
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.source.archive import Member, pack, read
+from functions.core.workflow.artifacts import Artifacts, reference
+from functions.core.workflow.dependencies import archive_key
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.job import Job
 from functions.harness.runner import Runner
 from functions.validate_patch.gates import GATES

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.validate_patch import edits, lane
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.rules import Rules

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.archive import Member, pack, read
-from functions.core.errors import ArtifactChanged
-from functions.core.evidence import Build, Evidence, Result
+from functions.core.source.archive import Member, pack, read
+from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.evidence import Build, Evidence, Result
 from functions.harness.job import VERSION, Job
 from functions.validate_patch import lanes as lanes_module
 from functions.validate_patch import order

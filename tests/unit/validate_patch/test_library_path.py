@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.python import Python
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness import driver
 from functions.harness.interpreters import DIRECTORY
 from functions.harness.runner import Ran

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.gates import GATES, How, table

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.engine import ENGINE
-from functions.core.evidence import Evidence, Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.python import Python
+from functions.core.source.engine import ENGINE
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Evidence, Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.interpreters import VERSIONS
 from functions.validate_patch.tree import File
 from functions.validate_patch.validate import examine

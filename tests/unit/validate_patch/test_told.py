@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.outcome import REPORT_LIMIT
 from functions.validate_patch import handler as handler_module
 from functions.validate_patch import lanes as lanes_module

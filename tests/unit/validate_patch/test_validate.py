@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.evidence import GateResult, Result
-from functions.core.facts import Facts
-from functions.core.proposal import Justification, Proposal
-from functions.core.python import Python
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import GateResult, Result
+from functions.core.workflow.proposal import Justification, Proposal
+from functions.core.workflow.validation_context import Facts
 from functions.harness.interpreters import available
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
 from infra.local.model import RepairModel
 from infra.local.model.rule import Example, Rule
 from infra.local.model.rules import RULES
