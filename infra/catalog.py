@@ -8,6 +8,7 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 from __future__ import annotations
 
 from functions.core.workflow.heal import QUESTIONS
+from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.runs import JOB, REPORT
 from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 
@@ -15,6 +16,7 @@ from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 _SHOWN = (
+    ORIGIN,
     *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
     *("prompt.json", "proposal.json", "review.json"),
 )
@@ -37,7 +39,7 @@ STEPS = (
         disk=2048,
         artifacts=Artifacts(
             reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
+            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", f"{OWN}/{ORIGIN}"),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -202,7 +204,9 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=Artifacts(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
+        artifacts=Artifacts(
+            reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff", f"{OWN}/{ORIGIN}"), finds=(f"{OWN}/*",)
+        ),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,

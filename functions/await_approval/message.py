@@ -42,7 +42,7 @@ def compose(
     lines = [
         *_again(approval),
         _wrap(f"{incident.app} fails with {inert_line(incident.title)}"),
-        _wrap(f"Seen {times(incident)}."),
+        _wrap(f"Seen {times(incident, approval.time_zone)}."),
         "",
         _wrap(f"Proposed fix: {inert_line(fix.title)}"),
         _wrap(f"Cause: {shortened(fix.root_cause)}"),
@@ -50,7 +50,7 @@ def compose(
         _proof(evidence),
         *([_wrap(f"Second opinion: {shortened(fix.second_opinion)}")] if fix.second_opinion else []),
         "",
-        *_way_in(link, "" if signed_in else recipient, moment(approval.expires_at)),
+        *_way_in(link, "" if signed_in else recipient, moment(approval.expires_at, approval.time_zone)),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",

@@ -131,6 +131,7 @@ def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
             standing=question.standing,
             expires_at=expires_at,
             repository=app.repository,
+            time_zone=app.time_zone,
             page=desk.page,
             previous_id=previous_id,
             approvers=app.approvers,

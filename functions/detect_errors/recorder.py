@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents.table import condition_failed, utc_now
 from functions.core.workflow.lifetimes import KEEP_SECONDS
@@ -100,6 +101,7 @@ class Recorder:
         self._incidents = incidents
         self._deliveries = deliveries
         self._sleep = sleep
+        self._frequency = Frequency(incidents)
 
     def record(self, sighting: Sighting) -> Recorded:
         """Count a sighting once, whatever is delivered twice and wherever a run of this dies.
@@ -273,6 +275,13 @@ class Recorder:
             now = self._read(sighting.incident_id) or known
             return self._fold(now, sighting, moved) if old and now != known else (now, False)
         before = answer["Attributes"]
+        self._frequency.note(
+            sighting.incident_id,
+            known.first_seen,
+            sighting.last_seen,
+            attributes["occurrences"],
+            sighting.revision,
+        )
         return Incident.from_item(before | attributes), before["occurrences"] == 0
 
     def _total(self, incident_id: str) -> int:

@@ -64,7 +64,7 @@ def _is_due(approval: Approval, now: float) -> bool:
 
 
 def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
-    until = moment(approval.expires_at)
+    until = moment(approval.expires_at, approval.time_zone)
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:

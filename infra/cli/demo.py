@@ -20,7 +20,8 @@ from rich.text import Text
 from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import Decision, Standing
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.console import duration, out, plain
+from functions.core.notify.times import duration
+from infra.cli.console import out, plain
 from infra.cli.decide import decide, identity
 from infra.cli.history import read_history
 from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal

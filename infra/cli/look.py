@@ -9,10 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.times import duration
+from functions.core.workflow.history import Visit
 from infra.cli.connect import connect
-from infra.cli.console import duration, out, plain, print_document
+from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following
-from infra.cli.history import Visit, read_history
+from infra.cli.history import read_history
 from infra.cli.next_steps import next_steps
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render, steps

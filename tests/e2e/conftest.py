@@ -20,8 +20,9 @@ from functions.core.approval.approvals import Approval, Approvals, Verdict
 from functions.core.approval.decisions import Answer, Decision
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.history import Visit
 from infra.cli.decide import decide, identity
-from infra.cli.history import Visit, read_history
+from infra.cli.history import read_history
 from infra.local import run as embedded
 from infra.local.forge import Forge
 from infra.local.model.server import complete

@@ -76,6 +76,8 @@ class Approval:
     standing: str = ""
     """this is why nothing better could be proven."""
     repository: str = ""
+    time_zone: str = ""
+    """Of the app's people."""
     page: str = ""
     """Base address of the page, ending in `/`."""
     previous_id: str = ""

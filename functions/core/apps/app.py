@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed
 from functions.core.apps.modes import Mode
@@ -87,6 +88,9 @@ class App:
     the link, or the IAM rights, or reads the Slack channel."""
     approvals_needed: int = 1
     """How many different people must approve a patch: 1 or 2."""
+    time_zone: str = ""
+    """Where its people are, such as "Europe/Berlin": they are told times on that clock, with UTC beside it;
+    empty: in UTC alone."""
     slack_buttons: bool = False
     """Questions in Slack have buttons that decide; set where a signing secret is registered."""
     model: str = ""
@@ -255,6 +259,10 @@ def _check_people(app: App) -> None:
     name = app.name
     for approver in filter(malformed, app.approvers):
         raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
+    if app.time_zone and app.time_zone not in available_timezones():
+        raise AppInvalid(
+            f"app {name!r}: 'time_zone' must be an IANA name such as \"Europe/Berlin\", or empty"
+        )
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
     if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
