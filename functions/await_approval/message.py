@@ -45,6 +45,7 @@ def compose(
         _wrap(f"Seen {times(incident, approval.time_zone)}."),
         "",
         _wrap(f"Proposed fix: {inert_line(fix.title)}"),
+        *([_wrap(f"Proposed by: {inert_line(fix.by)}")] if fix.by else []),
         _wrap(f"Cause: {shortened(fix.root_cause)}"),
         f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),

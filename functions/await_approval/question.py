@@ -68,6 +68,7 @@ class Question:
                 root_cause=state["proposal"]["reason"],
                 confidence=float(state["proposal"]["confidence"]),
                 second_opinion=state.get("review", {}).get("summary", ""),
+                by=str(state["proposal"].get("answered_by") or state["proposal"].get("model") or ""),
             ),
             patch_attempt=int(state.get("standing", {}).get("attempt", 0)),
             standing=str(state.get("standing", {}).get("why", "")),

@@ -107,7 +107,7 @@ def deployed_before(client: LambdaClient, incident: Incident) -> str:
 
 
 def _line(frame: Frame, source: bytes) -> int:
-    """The frame's line at this revision: where it reads as it did, or the only place that does; 0 for none."""
+    """The frame's line at this revision: as printed, or the only one that reads like it; 0 for none."""
     lines = [" ".join(line.split()) for line in source.decode("utf-8", "replace").split("\n")]
     code, number = " ".join(frame.code.split()), frame.line or 0
     if 0 < number <= len(lines) and code in ("", lines[number - 1]):

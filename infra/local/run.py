@@ -22,6 +22,7 @@ from infra.errors import UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.inbox import Inbox
+from infra.local.model.server import MODEL_ID
 from infra.local.processes import Started, memory, start_module
 from infra.local.wall import program
 from infra.names import STACK_NAME
@@ -222,6 +223,7 @@ def _deploy_sample(run: Run, token: str) -> None:
         packages=("orders",),
         revision=run.sample_sha,
         reviewers=("reviewer",),
+        prices={MODEL_ID: (0.0, 0.0)},
         # The second is whoever uses the commands on this machine.
         approvers=("on-call@shop.example", str(session.client("sts").get_caller_identity()["Arn"])),
     )

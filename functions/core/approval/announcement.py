@@ -29,13 +29,15 @@ CONFIDENCE = "Confidence (the model's own)"
 class Fix:
     """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1.
 
-    second_opinion: what another model thinks of it, "" where none was asked.
+    second_opinion: what another model thinks of it, "" where none was asked; by: the model that really
+    answered, as it names itself.
     """
 
     title: str
     root_cause: str
     confidence: float
     second_opinion: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def announce(
             ("Seen", times(incident, app.time_zone)),
             ("Proposed fix", fix.title),
             ("Cause", shortened(fix.root_cause)),
+            *([("Proposed by", fix.by)] if fix.by else []),
             (CONFIDENCE, f"{fix.confidence:.0%}"),
             ("Evidence", _proof(evidence)),
             *([("Second opinion", shortened(fix.second_opinion))] if fix.second_opinion else []),
