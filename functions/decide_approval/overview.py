@@ -35,6 +35,8 @@ _OVER = {
     Status.DIAGNOSED: "Diagnosed, no patch asked for",
     Status.PROPOSED: "Patch proven, nobody asked",
 }
+SAID = _UNDER_WAY | _OVER
+"""Where an incident stands in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,15 @@ from functions.core.aws.console import execution_url, log_stream_url
 from functions.core.incidents.incident import Incident
 from functions.core.notify.times import said
 from functions.core.untrusted import hidden
-from functions.core.workflow.evidence import BEHAVIOUR, GateResult
-from functions.decide_approval import diff, timeline, traceback
+from functions.core.workflow.evidence import BEHAVIOUR, in_words
+from functions.decide_approval import diff, overview, sparkline, timeline, traceback
 from functions.decide_approval.case import Case
-from functions.decide_approval.follow import Progress
+from functions.decide_approval.follow import Progress, is_web
 from functions.decide_approval.overview import Overview
 
 _HERE = Path(__file__).parent
+# Lines of a patch up to which it is also shown side by side, which takes as many bytes again.
+_SIDE_BY_SIDE = 300
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
@@ -175,12 +177,15 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, eve
         proposal=case.proposal,
         evidence=evidence,
         behaviour=BEHAVIOUR,
+        spark=sparkline.sparkline(case.frequency, datetime.now(UTC)),
+        said=overview.SAID,
         message=_message(incident),
-        files=diff.parse(case.patch),
+        **_place(case),
+        files=(files := diff.parse(case.patch)),
+        side_by_side=sum(len(file.rows) for file in files) <= _SIDE_BY_SIDE,
         hidden=hidden.characters(case.patch),
         mixed=hidden.mixed_words(case.patch),
         stretches=traceback.stretches(incident.frames),
-        pairs={gate.gate: _pair(gate) for gate in evidence.gates},
         recipient=recipient,
         form_token=form_token,
         everything=everything,
@@ -209,9 +214,9 @@ def progress_page(progress: Progress, token: str, everything: str, *, still: boo
     )
 
 
-def list_page(overview: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
+def list_page(found: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
     """What waits for somebody, what is under way, what happened lately; `depth` as for a notice."""
-    return _render("list.html", depth, overview=overview, recipient=recipient, signed_in=signed_in)
+    return _render("list.html", depth, overview=found, recipient=recipient, signed_in=signed_in)
 
 
 def static(name: str) -> tuple[str, str] | None:
@@ -224,10 +229,16 @@ def _message(incident: Incident) -> str:
     return incident.title.removeprefix(incident.error_type).lstrip(": ")
 
 
-def _pair(gate: GateResult) -> bool:
-    """Whether the gate shows the same thing failing before the patch and passing after it."""
-    passed = {run.tree: run.exit_code == 0 for run in gate.runs}
-    return passed.get("before") is False and passed.get("after") is True
+def _place(case: Case) -> dict[str, str]:
+    """Where the error is, as a path and a line, where the forge shows it, and in which function."""
+    own = [frame for frame in case.incident.frames if frame.in_app]
+    last, origin = (own[-1] if own else None), case.origin
+    printed = f"{last.file}:{last.line}" if last and last.line else last.file if last else ""
+    return {
+        "place": origin.place if origin else printed,
+        "place_url": origin.url if origin and is_web(origin.url) else "",
+        "function": last.function or "" if last else "",
+    }
 
 
 def _links(case: Case) -> Mapping[str, str]:
@@ -264,6 +275,7 @@ def _environment() -> Environment:
         "visible": hidden.spelled_out,
         "prose": _prose,
         "message": _message,
+        "check": in_words,
     }
     return environment
 

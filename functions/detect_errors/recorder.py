@@ -6,7 +6,8 @@ What a storm touches most lies in a table of its own, away from the incidents, t
     count#INCIDENT#SHARD    occurrences, spread over SHARDS items: few deliveries compete for each
 
 The two are written in one transaction. The incident itself is written when it is new, for its first
-EXACT occurrences, and from then on once a minute: that is how old its `last_seen` and `occurrences` may be.
+EXACT occurrences, and from then on once a minute, with how often it was seen by then beside it: that is how
+old its `last_seen` and `occurrences` may be.
 What an incident had counted before there were shards is set apart once, and added to them.
 """
 

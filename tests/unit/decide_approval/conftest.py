@@ -79,7 +79,7 @@ class Answer:
     @property
     def forms(self) -> dict[str, str]:
         """The anti-forgery token by decision."""
-        fields = [attributes for tag, attributes in self.elements.tags if tag == "input"]
+        fields = [attributes for tag, attributes in self.elements.tags if attributes.get("type") == "hidden"]
         values = [(field["name"], unescape(field["value"] or "")) for field in fields]
         tokens = [value for name, value in values if name == "form"]
         return dict(zip([value for name, value in values if name == "decision"], tokens, strict=True))
