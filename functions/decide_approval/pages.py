@@ -23,7 +23,7 @@ from functions.core.aws.console import execution_url, log_stream_url
 from functions.core.incidents.incident import Incident
 from functions.core.notify.times import said
 from functions.core.untrusted import hidden
-from functions.core.workflow.evidence import BEHAVIOUR, in_words
+from functions.core.workflow.evidence import BEHAVIOUR, GateResult, in_words
 from functions.decide_approval import diff, overview, sparkline, timeline, traceback
 from functions.decide_approval.case import Case
 from functions.decide_approval.follow import Progress, is_web
@@ -186,6 +186,7 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, eve
         hidden=hidden.characters(case.patch),
         mixed=hidden.mixed_words(case.patch),
         stretches=traceback.stretches(incident.frames),
+        pairs={gate.gate: _pair(gate) for gate in evidence.gates},
         recipient=recipient,
         form_token=form_token,
         everything=everything,
@@ -227,6 +228,12 @@ def static(name: str) -> tuple[str, str] | None:
 def _message(incident: Incident) -> str:
     """The exception's message: the title without the type that leads it."""
     return incident.title.removeprefix(incident.error_type).lstrip(": ")
+
+
+def _pair(gate: GateResult) -> bool:
+    """Whether the gate shows the same thing failing before the patch and passing after it."""
+    passed = {run.tree: run.exit_code == 0 for run in gate.runs}
+    return passed.get("before") is False and passed.get("after") is True
 
 
 def _place(case: Case) -> dict[str, str]:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
+import sys
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -48,6 +54,22 @@ def plain(text: str, style: str = "") -> Text:
 
 def status_text(status: Status) -> Text:
     return Text(str(status), style=_STYLES[status])
+
+
+def command(text: str) -> str:
+    """Text with commands of ours, as they work when they are pasted: `selfheal` by its path, where its name
+    would not start this very one."""
+    return re.sub(r"(?<![\w/.-])selfheal(?= [a-z])", program(), text)
+
+
+@cache
+def program() -> str:
+    """What starts this very command from any folder."""
+    own = Path(sys.argv[0])
+    found = shutil.which("selfheal")
+    if own.name != "selfheal" or (found and Path(found).resolve() == own.resolve()):
+        return "selfheal"
+    return shlex.quote(str(own.absolute()))
 
 
 def ago(timestamp: str, now: datetime | None = None) -> str:

@@ -70,12 +70,13 @@ class Stages:
         out.print(Text.assemble((since, "dim"), plain(text, style)), soft_wrap=True)
 
 
-def demo(*, keep: bool, home: Path = embedded.HOME, crash: str = "quote") -> None:
+def demo(*, keep: bool, home: Path | None = None, crash: str = "quote") -> None:
     """Run the demonstration. Uses the run of `home` if there is one, else starts one and ends it again.
 
     keep: leave a run that was started here running. Raises UserError when a stage fails.
     """
     stages = Stages()
+    home = home or embedded.where()
     running = embedded.find(home)
     mine = running is None
     finished = False

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import command, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
 
@@ -28,15 +28,18 @@ def demo(
 
 
 def up() -> None:
-    """Start the embedded run and leave it running: AWS, forge, model, and the sample service."""
+    """Start the embedded run and leave it running: AWS, forge, model, and the sample service.
+
+    What of it runs already is left alone, what has died is started again, and what it held is there again.
+    """
     from infra.local import run
 
-    found = run.find()
-    if found is None:
-        found = run.start(progress=lambda text: out.print(plain(text, "dim")))
-        out.print(plain("It runs.", "green"))
-    else:
-        out.print(plain("It runs already.", "green"))
+    before = run.Run.load(run.where())
+    found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
+    again = before is not None and before.id == found.id
+    out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
+    if again and (kept := len(found.target().incidents.ids())):
+        out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
         ("AWS endpoint", found.endpoint),
@@ -45,18 +48,25 @@ def up() -> None:
     )
     for name, value in rows:
         out.print(plain(f"  {name:14}{value}"))
-    out.print(plain("\nNext: selfheal crash quote, then selfheal inbox", "cyan"))
+    out.print(plain(f"\nNext: {command('selfheal crash quote')}, then {command('selfheal inbox')}", "cyan"))
 
 
-def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> None:
-    """End exactly what `up` started."""
+def down(
+    quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Keep nothing: incidents, repositories.")] = False,
+) -> None:
+    """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
 
-    found = run.Run.load(run.HOME)
+    found = run.Run.load(run.where())
+    ran = bool(found and found.alive)
     if found:
-        found.stop()
+        found.stop(forget=forget)
     if not quiet:
-        out.print(plain("Ended." if found else "Nothing runs here."))
+        kept = bool(found and found.keep and found.ready and not forget)
+        said = "Ended." if ran else "Nothing runs here."
+        more = " What it held is kept: selfheal up has it again, selfheal down --forget removes it."
+        out.print(plain(said + (command(more) if kept else "")))
 
 
 def inbox(as_json: AsJson = False) -> None:

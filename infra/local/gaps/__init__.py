@@ -13,6 +13,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
+    restart      a state that outlives a kill, and executions that go on
     dns_firewall DNS Firewall's resources in a template, which filter nothing
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
@@ -25,6 +26,7 @@ from infra.local.gaps import (
     http_apis,
     logs,
     pipes,
+    restart,
     states,
     tasks,
     tenancy,
@@ -48,5 +50,6 @@ def fill() -> None:
         bedrock,
         dns_firewall,
         codebuild,
+        restart,
     ):
         gap.fill()
