@@ -10,7 +10,7 @@ from __future__ import annotations
 from functions.core.workflow.heal import QUESTIONS
 from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.runs import JOB, REPORT
-from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
+from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
@@ -37,7 +37,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.json",),
             writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", f"{OWN}/{ORIGIN}"),
             finds=(f"{OWN}/*",),
@@ -67,7 +67,7 @@ STEPS = (
         disk=2048,
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
         # Shared between heals: what is read from there is checked against its name.
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
             writes=("dependencies/*",),
             finds=("dependencies/*",),
@@ -80,7 +80,7 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
                 f"{OWN}/*/prompt.json",
@@ -112,7 +112,7 @@ STEPS = (
         image=True,
         timeout=280,
         memory=2048,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/source.tar.gz",
                 f"{OWN}/facts.json",
@@ -150,7 +150,7 @@ STEPS = (
         memory=256,
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
-        artifacts=Artifacts(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
+        artifacts=ArtifactAccess(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
         may=(
             May.READ_SWITCH,
             May.RUN_PATCHES,
@@ -160,7 +160,7 @@ STEPS = (
         "review_patch",
         image=True,
         timeout=880,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
                 f"{OWN}/*/review.json",
@@ -204,7 +204,7 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff", f"{OWN}/{ORIGIN}"), finds=(f"{OWN}/*",)
         ),
         may=(
@@ -235,7 +235,7 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
@@ -249,7 +249,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
         ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
@@ -297,7 +297,7 @@ OTHERS = (
             "identity_from",
         ),
         # No step of one heal: it shows whatever is asked, and writes nothing.
-        artifacts=Artifacts(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
+        artifacts=ArtifactAccess(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
@@ -338,7 +338,7 @@ OTHERS = (
             "webhooks_path",
             "approval_url",
         ),
-        artifacts=Artifacts(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
+        artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 
-from functions.await_approval.question import Desk, Question, ask
+from functions.await_approval.question import ApprovalRequest, Desk, ask
 from functions.core.approval.approvals import Approvals
 from functions.core.approval.decisions import Decisions
 from functions.core.approval.links import LinkKeys
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     the task's result is what a human decides."""
     refuse_when_stopped(_settings())
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
-    question = Question.from_state(event)
+    question = ApprovalRequest.from_state(event)
     approval = ask(question, _desk(question.heal), expires_at)
     return {"status": str(approval.status), "expires_at": approval.expires_at}
 

@@ -26,7 +26,7 @@ from functions.core.workflow.heal import Heal
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApprovalRequest:
     """The state input of AwaitApproval, with what the workflow adds to it."""
 
     heal: Heal
@@ -96,7 +96,7 @@ class Desk:
     """Who decides there: see `functions.core.approval.identity`."""
 
 
-def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
+def ask(question: ApprovalRequest, desk: Desk, expires_at: int) -> Approval:
     """Ask, or, in a repeated run of the step, make sure that it was asked.
 
     Returns the approval in force. Raises PermanentError when another execution owns the incident, and

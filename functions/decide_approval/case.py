@@ -27,7 +27,7 @@ _LOOKED_AT, _SHOWN = 100, 5
 
 
 @dataclass(frozen=True, slots=True)
-class OtherAttempt:
+class FailedAttempt:
     """A proposal of the same heal that did not get through, and why."""
 
     number: int
@@ -39,7 +39,7 @@ class OtherAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProposalCost:
     """What the proposal cost: tokens in and out, US dollars."""
 
     model: str
@@ -61,8 +61,8 @@ class Case:
     proposal: Proposal
     evidence: Evidence
     patch: str
-    usage: Usage | None
-    others: tuple[OtherAttempt, ...]
+    usage: ProposalCost | None
+    others: tuple[FailedAttempt, ...]
     """The heal's attempts that are not asked about: before it, or after it and no better."""
     review: Review | None = None
     """A second opinion on the patch, where the app has somebody asked for it."""
@@ -133,8 +133,8 @@ def _asked(old: Approval, heal: Heal) -> bool:
 
 def _other(
     number: int, proposal: dict[str, Any], findings: Sequence[str], asked: Approval | None
-) -> OtherAttempt:
-    return OtherAttempt(
+) -> FailedAttempt:
+    return FailedAttempt(
         number=number,
         title=str(proposal.get("title") or "An answer that was not a usable patch"),
         findings=tuple(findings),
@@ -143,11 +143,11 @@ def _other(
     )
 
 
-def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> Usage | None:
+def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> ProposalCost | None:
     """What ProposePatch noted; None when it noted nothing."""
     if "cost_usd" not in outcome:
         return None
-    return Usage(
+    return ProposalCost(
         model=str(outcome.get("model") or prompt.get("model") or "unknown"),
         note=str(outcome.get("model_note") or ""),
         answered_by=str(outcome.get("answered_by") or ""),

@@ -20,8 +20,8 @@ from functions.core.incidents.table import Incidents
 from functions.core.notify.signing_secrets import SigningSecrets
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.history import read_visits
-from functions.decide_approval.clicks import Clicks
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_interactions import SlackInteractions
 from functions.decide_approval.slack_reply import Replies
 
 
@@ -56,9 +56,9 @@ def _office() -> Office:
 
 
 @cache
-def _clicks() -> Clicks:
+def _clicks() -> SlackInteractions:
     office = _office()
-    return Clicks(
+    return SlackInteractions(
         approvals=office.approvals,
         decisions=office.decisions,
         keys=office.keys,

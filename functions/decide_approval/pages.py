@@ -40,7 +40,7 @@ _STATIC = {
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class FormInput:
     """What a person had typed into a form that could not be accepted, and why not."""
 
     decision: str = ""
@@ -166,7 +166,7 @@ def closed(standing: Standing, approval: Approval | None) -> Notice:
     return notices.get(standing, GONE)
 
 
-def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, everything: str) -> str:
+def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput, everything: str) -> str:
     """The page on which a human decides. `everything`: the list's address below the base address."""
     incident, evidence = case.incident, case.evidence
     return _render(

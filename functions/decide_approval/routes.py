@@ -39,11 +39,11 @@ from functions.core.workflow.errors import ArtifactChanged
 from functions.core.workflow.history import Visit
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
-from functions.decide_approval.clicks import MOST_TRIES, Clicks
 from functions.decide_approval.follow import is_web, progress
 from functions.decide_approval.overview import overview, visible_apps
-from functions.decide_approval.pages import Draft, Notice, Way
+from functions.decide_approval.pages import FormInput, Notice, Way
 from functions.decide_approval.request import decider, source_address
+from functions.decide_approval.slack_interactions import MOST_TRIES, SlackInteractions
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
@@ -79,7 +79,7 @@ class _Closed(Exception):
         self.notice = notice
 
 
-def build(office: Callable[[], Office], clicks: Callable[[], Clicks]) -> LambdaFunctionUrlResolver:
+def build(office: Callable[[], Office], clicks: Callable[[], SlackInteractions]) -> LambdaFunctionUrlResolver:
     """The resolver. `office` and `clicks` are asked per request that needs them: static files need no AWS."""
     app = LambdaFunctionUrlResolver()
     desk = _Desk(app, office)
@@ -148,7 +148,7 @@ class _Desk:
     def show(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
         approval = self._open(approval_id, link)
-        return self._approval_page(HTTPStatus.OK, link, approval, Draft())
+        return self._approval_page(HTTPStatus.OK, link, approval, FormInput())
 
     def decide(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
@@ -174,7 +174,7 @@ class _Desk:
         try:
             answer = self._office().decisions.decide(approval_id, decision)
         except DecisionInvalid as error:
-            draft = Draft(str(verdict), decision.comment, decision.reason, str(error))
+            draft = FormInput(str(verdict), decision.comment, decision.reason, str(error))
             return self._approval_page(
                 HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id, link), draft
             )
@@ -297,7 +297,7 @@ class _Desk:
             raise _Closed(self._leading_on(pages.endorsed(answer.approval), link, answer))
         return answer.approval
 
-    def _approval_page(self, status: int, link: Link, approval: Approval, draft: Draft) -> Page:
+    def _approval_page(self, status: int, link: Link, approval: Approval, draft: FormInput) -> Page:
         office = self._office()
         try:
             case = load(approval, office.approvals, office.incidents, office.artifacts)

@@ -16,7 +16,7 @@ from functions.core.incidents.table import Incidents
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.origin import ORIGIN
-from functions.core.workflow.validation_context import Facts
+from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.origin import deployed_before
 from functions.fetch_source.runtime import runtime_of_function
@@ -43,7 +43,7 @@ def fetch_for(
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
-    Writes `source.tar.gz`, where the error comes from, the facts for ValidatePatch, and last `source.json`:
+    Writes `source.tar.gz`, where the error comes from, the validation context, and last `source.json`:
     while that is there, the heal keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
@@ -69,10 +69,10 @@ def fetch_for(
         if source.origin:
             origin = replace(source.origin, deployed_at=deployed_before(lambda_, incident))
             artifacts.put_json(heal.key(ORIGIN), origin.to_json())
-        facts = Facts(incident, app, source.reason, source.submodules, source.python)
+        context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
-            "facts": facts.save(artifacts, heal),
+            "facts": context.save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
             "reason": source.reason,

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from functions.core.source.archive import Limits
+from functions.core.source.archive import ArchiveLimits
 from functions.core.workflow.errors import ForgeAccessDenied, RepositoryNotFound
-from functions.fetch_source.tree import CommitTree, Entry, Submodule, tree_of_commit
+from functions.fetch_source.tree import CommitTree, Submodule, TreeEntry, tree_of_commit
 
 if TYPE_CHECKING:
     from git import Repo
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _SSH = re.compile(r"(?:ssh://)?[\w.-]+@([\w.-]+)(?::\d+/|[:/])(.+)")
 
 
-def with_submodules(tree: CommitTree, sha: str, remote: Remote, repo: Repo, limits: Limits) -> CommitTree:
+def with_submodules(
+    tree: CommitTree, sha: str, remote: Remote, repo: Repo, limits: ArchiveLimits
+) -> CommitTree:
     """The tree with the files of its submodules; those that cannot be had remain its `submodules`.
 
     Raises ForgeUnavailable and SourceTooLarge.
@@ -39,7 +41,9 @@ def with_submodules(tree: CommitTree, sha: str, remote: Remote, repo: Repo, limi
             left_out.append(module)
             continue
         below = tree_of_commit(repo.git, module.sha, limits).entries
-        entries += (Entry(f"{module.path}/{file.path}", file.blob, file.kind, file.bytes) for file in below)
+        entries += (
+            TreeEntry(f"{module.path}/{file.path}", file.blob, file.kind, file.bytes) for file in below
+        )
         limits.check(len(entries), sum(file.bytes for file in entries))
     return CommitTree(tuple(entries), tuple(left_out))
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from functions.core.incidents.incident import Incident
 from functions.core.model.requests import estimate_tokens
-from functions.core.model.sections import Section, middle_cut, nonce_of, one_line, section
+from functions.core.model.sections import PromptSection, middle_cut, nonce_of, one_line, section
 from functions.core.untrusted.redaction import redact, redact_values
 from functions.propose_patch.context import Context, Part
 
@@ -84,7 +84,7 @@ class Prompt:
     """What is sent: system text, and the user message in sections, delimited by the nonce."""
 
     system: str
-    sections: tuple[Section, ...]
+    sections: tuple[PromptSection, ...]
     nonce: str = ""
 
     @property
@@ -142,7 +142,7 @@ def _sections(
     earlier: Sequence[Incident],
     room: int,
     python: str,
-) -> Iterator[Section]:
+) -> Iterator[PromptSection]:
     message = incident.title.removeprefix(incident.error_type).removeprefix(":").strip()
     facts = {
         "type": incident.error_type,

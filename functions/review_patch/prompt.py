@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.core.incidents.incident import Incident
-from functions.core.model.sections import Section, middle_cut, nonce_of, section
+from functions.core.model.sections import PromptSection, middle_cut, nonce_of, section
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Evidence, GateResult
 
@@ -64,7 +64,7 @@ def system_for(heal_id: str) -> str:
     return SYSTEM.replace("{nonce}", nonce_of(heal_id))
 
 
-def sections_for(heal_id: str, incident: Incident, patch: str, evidence: Evidence) -> list[Section]:
+def sections_for(heal_id: str, incident: Incident, patch: str, evidence: Evidence) -> list[PromptSection]:
     """The message: everything in it is redacted, and nothing can leave its section."""
     nonce = nonce_of(heal_id)
     head = (

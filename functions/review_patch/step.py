@@ -17,7 +17,7 @@ from functions.core.model.conversation import content_of, repair, sent_after, wo
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import window_of
 from functions.core.model.prices import Prices, Usage
-from functions.core.model.requests import Options, request_of
+from functions.core.model.requests import RequestOptions, request_of
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
@@ -93,7 +93,7 @@ def _reviewed(
         shown = sections_for(heal.heal_id, incidents.get(heal.incident_id), patch, evidence)
         text = "\n".join(part.text for part in shown)
         tools = {TOOL: (_DESCRIPTION, SCHEMA)}
-        options = replace(Options.of(app, heal), an_hour=False)
+        options = replace(RequestOptions.of(app, heal), an_hour=False)
         return request_of(
             app.review_model, system_for(heal.heal_id), (text, ""), tools, options, window.answer
         )

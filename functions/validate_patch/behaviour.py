@@ -25,7 +25,7 @@ def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
     """
     if calls is None:
         return ()
-    incident = candidate.facts.incident
+    incident = candidate.context.incident
     inner = candidate.places[-1].function if candidate.places else ""
     failed = [(_raising(call, incident.title), now) for call, now in calls.mended]
     changed = [(_called(was, now), now) for now, was in calls.differing]

@@ -34,7 +34,7 @@ def up() -> None:
     """
     from infra.local import run
 
-    before = run.Run.load(run.where())
+    before = run.EmbeddedRun.load(run.where())
     found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
     again = before is not None and before.id == found.id
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
@@ -58,7 +58,7 @@ def down(
     """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
 
-    found = run.Run.load(run.where())
+    found = run.EmbeddedRun.load(run.where())
     ran = bool(found and found.alive)
     if found:
         found.stop(forget=forget)

@@ -63,7 +63,7 @@ def _remembered() -> Path:
 
 
 @dataclass(frozen=True)
-class Run:
+class EmbeddedRun:
     """An embedded system, as kept in `run.json` for later commands: written before anything of it starts."""
 
     home: str
@@ -133,7 +133,7 @@ class Run:
 
     def _end(self) -> None:
         # As noted by whoever came last: this may be an older view of it.
-        run = Run.load(Path(self.home)) or self
+        run = EmbeddedRun.load(Path(self.home)) or self
         for process in reversed((run if run.id == self.id else self).processes.values()):
             process.stop()
         end(marked(self.id))
@@ -166,9 +166,9 @@ def locked(home: Path) -> Iterator[None]:
         yield
 
 
-def find(home: Path | None = None) -> Run | None:
+def find(home: Path | None = None) -> EmbeddedRun | None:
     """The embedded run of this folder, if it is alive."""
-    run = Run.load(home or where())
+    run = EmbeddedRun.load(home or where())
     return run if run and run.alive else None
 
 
@@ -186,7 +186,7 @@ def start(
     wait_scale: float = 1.0,
     model_url: str = "",
     keep: bool = False,
-) -> Run:
+) -> EmbeddedRun:
     """Start whatever does not run, and register the sample service.
 
     What was started ends again if a part fails, or on Ctrl-C. wait_scale: factor for the workflow's retry
@@ -200,7 +200,7 @@ def start(
         raise UserError(str(unprotected)) from unprotected
     home = (home or where()).resolve()
     with locked(home):
-        run = Run.load(home)
+        run = EmbeddedRun.load(home)
         if run is None or not (run.ready and run.keep and keep):
             if run:
                 run._end()
@@ -221,17 +221,17 @@ def start(
     return run
 
 
-def _new(home: Path, keep: bool, own_model: str) -> Run:
+def _new(home: Path, keep: bool, own_model: str) -> EmbeddedRun:
     token = home / "forge-token"
     token.touch(mode=0o600)
     token.write_text(secrets.token_urlsafe(24))
     ports = {part: emulator.free_port() for part in PARTS}
-    run = Run(str(home), secrets.token_hex(8), ports, keep, own_model)
+    run = EmbeddedRun(str(home), secrets.token_hex(8), ports, keep, own_model)
     run.save()
     return run
 
 
-def _brought_up(run: Run, progress: Progress, wait_scale: float) -> Run:
+def _brought_up(run: EmbeddedRun, progress: Progress, wait_scale: float) -> EmbeddedRun:
     """Start the parts that do not run, each noted as soon as it does, then deploy what there is now."""
     dead, home = run.dead, Path(run.home)
     with ThreadPoolExecutor(1) as pool:
@@ -264,7 +264,7 @@ _SAID = {"model": "model", "forge": "forge", "aws": "AWS emulator, IAM enforced,
 _ADDRESS = {"model": "model_url", "forge": "forge_url", "aws": "endpoint"}
 
 
-def _start(run: Run, part: str, wait_scale: float) -> Started:
+def _start(run: EmbeddedRun, part: str, wait_scale: float) -> Started:
     home, port = Path(run.home), str(run.ports[part])
     try:
         if part == "model":
@@ -306,7 +306,7 @@ def _import_sample(home: Path) -> str:
     return Store(home / "forge").create(SAMPLE_SLUG, SAMPLE, private=True, collaborators=("reviewer",))
 
 
-def _deploy_sample(run: Run, sha: str, token: str) -> None:
+def _deploy_sample(run: EmbeddedRun, sha: str, token: str) -> None:
     """The sample as its team would deploy it: a function of its own beside the stack, then registered."""
     target = run.target()
     session = target.session
@@ -361,12 +361,12 @@ def _zip(package: Path) -> bytes:
     return buffer.getvalue()
 
 
-def stop_forge(run: Run) -> None:
+def stop_forge(run: EmbeddedRun) -> None:
     """Take the forge down, as an outage would."""
     run.processes["forge"].stop()
 
 
-def restart_forge(run: Run) -> None:
+def restart_forge(run: EmbeddedRun) -> None:
     """Bring the forge back at the address it had."""
     run.processes["forge"] = _start(run, "forge", 1.0)
     run.save()

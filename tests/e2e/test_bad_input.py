@@ -121,7 +121,7 @@ def proposing(**changes: Any) -> dict[str, Any]:
         (tool_call("delete_everything", "{}"), "delete_everything"),
         (proposing(edits=[EDIT | {"path": "../../etc/passwd"}]), "no such file in the repository"),
         (proposing(edits=[EDIT | {"path": "/etc/passwd"}]), "no such file in the repository"),
-        (proposing(edits=[{"path": ".github/workflows/x.yml", "search": "", "replace": "x"}]), "in_lane"),
+        (proposing(edits=[{"path": ".github/workflows/x.yml", "search": "", "replace": "x"}]), "scope"),
         (proposing(edits=[EDIT | {"search": "not there"}]), "applies"),
         (proposing(edits=[EDIT | {"replace": "    return (("}]), "parses"),
     ],

@@ -48,7 +48,7 @@ def test_a_crash_of_the_sample_service_becomes_a_proven_pull_request(world: Worl
     assert report.evidence
     results = {gate.gate: gate.result for gate in report.evidence.gates}
     assert results["reproduces"] is Result.PASS
-    assert results["breaks_nothing"] is Result.PASS
+    assert results["regression_tests"] is Result.PASS
 
     assert world.decide(incident, Verdict.APPROVE).standing is Standing.ACCEPTED
     world.eventually(

@@ -30,7 +30,7 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.history import Visit
 from functions.detect_errors.recorder import Recorder
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
 
@@ -112,7 +112,7 @@ FORGE_TOKEN = "forge-token"
 class Hosted:
     """An app whose private repository lies on a forge that runs: real git over HTTP, GitHub's REST API."""
 
-    forge: Forge
+    forge: ForgeServer
     app: App
     bare: Path
     base_sha: str
@@ -156,7 +156,7 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
         'RATES = {"DE": 4.9}\n\n\ndef rate(country):\n    return RATES[country]\n'
     )
     (source / "README.md").write_text("# Orders\n")
-    forge = Forge(tmp_path / "forge", FORGE_TOKEN)
+    forge = ForgeServer(tmp_path / "forge", FORGE_TOKEN)
     base = forge.create_repository("shop/orders", source, private=True, collaborators=("reviewer",))
     forge.start()
     app = App(

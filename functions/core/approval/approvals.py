@@ -81,7 +81,7 @@ class Approval:
     page: str = ""
     """Base address of the page, ending in `/`."""
     previous_id: str = ""
-    """The approval of this incident that came before, for the audit trail."""
+    """The approval of this incident that came before, for the audit log."""
     approvers: tuple[str, ...] = ()
     """Who may decide, as the app named them when this was asked; empty: whoever has the link."""
     approvals_needed: int = 1
@@ -309,7 +309,7 @@ class Approvals:
         )
 
     def history(self, approval_id: str) -> Sequence[Approval]:
-        """The audit trail of an incident, newest first, starting at its current approval."""
+        """The audit log of an incident, newest first, starting at its current approval."""
         found: list[Approval] = []
         while approval_id and len(found) < _LONGEST_CHAIN:
             approval = self.get(approval_id)

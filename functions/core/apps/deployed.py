@@ -75,7 +75,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RevisionClaims:
     """What one source has to say, most telling first, and in `notes` why it has no more to say."""
 
     claims: tuple[Claim, ...] = ()
@@ -103,7 +103,7 @@ class Failed:
         return cls(own[1], arn, version[1] if version else "$LATEST")
 
 
-def told_by_function(client: LambdaClient, incident: Incident, environment: bool) -> Told:
+def told_by_function(client: LambdaClient, incident: Incident, environment: bool) -> RevisionClaims:
     """What the function whose log group the incident is from names as deployed: by a tag, then by a variable.
 
     environment: whether the app asks for its variables.
@@ -112,7 +112,9 @@ def told_by_function(client: LambdaClient, incident: Incident, environment: bool
     """
     failed = Failed.of(incident)
     if failed is None:
-        return Told(notes=(f"log group {incident.log_group or 'unknown'} is no Lambda function's own",))
+        return RevisionClaims(
+            notes=(f"log group {incident.log_group or 'unknown'} is no Lambda function's own",)
+        )
     name = failed.name
     tags, why_no_tags = _read(
         f"tags of function {name}", lambda: client.list_tags(Resource=failed.arn).get("Tags", {})
@@ -125,7 +127,7 @@ def told_by_function(client: LambdaClient, incident: Incident, environment: bool
     notes = tuple(filter(None, (why_no_tags, why_no_variables)))
     if not claims and not notes:
         notes = (f"no tag{' and no variable' if environment else ''} of function {name} says",)
-    return Told(claims, notes)
+    return RevisionClaims(claims, notes)
 
 
 def _variables(

@@ -23,7 +23,7 @@ _FAILED = (ModelAccessDenied, ModelNotFound, ModelRequestInvalid, ModelThrottled
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Answer]):
+class Answered(Generic[Answer]):
     """The answer, who gave it, and why those that should have did not, one sentence for each."""
 
     answer: Answer
@@ -33,7 +33,7 @@ class Asked(Generic[Answer]):
 
 def first_to_answer(
     models: Sequence[str], ask: Callable[[str], Answer], resumes_with: str = ""
-) -> Asked[Answer]:
+) -> Answered[Answer]:
     """Ask the models in their order. resumes_with: who was asked last in an earlier run, if anybody: it goes
     first.
 
@@ -48,7 +48,7 @@ def first_to_answer(
         except _FAILED as error:
             failures.append(error)
         else:
-            return Asked(answer, model, tuple(str(failure) for failure in failures))
+            return Answered(answer, model, tuple(str(failure) for failure in failures))
     passing = (failure for failure in failures if isinstance(failure, TransientError))
     own = failures[order.index(models[0])]
     raise next(passing, own)

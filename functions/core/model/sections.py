@@ -18,7 +18,7 @@ _INVISIBLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PromptSection:
     """One delimited part of the user message. `part` says for humans what it holds."""
 
     text: str
@@ -31,13 +31,13 @@ def nonce_of(heal_id: str) -> str:
     return hashlib.sha256(heal_id.encode()).hexdigest()[:8]
 
 
-def section(nonce: str, name: str, body: str, attributes: dict[str, str] | None = None) -> Section:
+def section(nonce: str, name: str, body: str, attributes: dict[str, str] | None = None) -> PromptSection:
     """A delimited part; nothing in `body` or in the attributes' values can close it."""
     values = {key: _clean(nonce, one_line(value)) for key, value in (attributes or {}).items()}
     head = "".join(f' {key}="{html.escape(value)}"' for key, value in values.items())
     text = f"<{name}-{nonce}{head}>\n{_clean(nonce, body)}\n</{name}-{nonce}>"
     part = " ".join((name, *values.values()))
-    return Section(text, part, estimate_tokens(text))
+    return PromptSection(text, part, estimate_tokens(text))
 
 
 def _clean(nonce: str, text: str) -> str:

@@ -25,7 +25,7 @@ from functions.core.workflow.errors import ArchiveUnsafe, SourceTooLarge
 _COMPRESSION = 3
 
 
-class Kind(StrEnum):
+class MemberKind(StrEnum):
     FILE = "file"
     EXECUTABLE = "executable"
     SYMLINK = "symlink"
@@ -37,11 +37,11 @@ class Member:
 
     path: str
     data: bytes
-    kind: Kind = Kind.FILE
+    kind: MemberKind = MemberKind.FILE
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """How large a tree may be, uncompressed. The defaults fit Lambda's 512 MB of /tmp."""
 
     members: int = 50_000
@@ -56,10 +56,10 @@ class Limits:
             )
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ArchiveLimits()
 
 
-def pack(members: Iterable[Member], limits: Limits = DEFAULT_LIMITS) -> bytes:
+def pack(members: Iterable[Member], limits: ArchiveLimits = DEFAULT_LIMITS) -> bytes:
     """The members as a deterministic tar.gz. Symlinks that point outside the tree are left out.
 
     Raises SourceTooLarge, and ArchiveUnsafe for a path that is absolute, has `..`, or occurs twice.
@@ -79,7 +79,7 @@ def pack(members: Iterable[Member], limits: Limits = DEFAULT_LIMITS) -> bytes:
             size += len(member.data)
             limits.check(count, size)
             info = tarfile.TarInfo(path)
-            if member.kind is Kind.SYMLINK:
+            if member.kind is MemberKind.SYMLINK:
                 target = os.fsdecode(member.data)
                 if not _stays_inside(path, target):
                     continue
@@ -87,7 +87,7 @@ def pack(members: Iterable[Member], limits: Limits = DEFAULT_LIMITS) -> bytes:
                 tar.addfile(info)
             else:
                 info.size = len(member.data)
-                info.mode = 0o755 if member.kind is Kind.EXECUTABLE else 0o644
+                info.mode = 0o755 if member.kind is MemberKind.EXECUTABLE else 0o644
                 tar.addfile(info, io.BytesIO(member.data))
     return buffer.getvalue()
 
@@ -102,13 +102,15 @@ def members_of(root: Path, skip: Collection[str] = (".git",)) -> Iterator[Member
             path = Path(directory) / name
             relative = path.relative_to(root).as_posix()
             if path.is_symlink():
-                yield Member(relative, os.fsencode(path.readlink()), Kind.SYMLINK)
+                yield Member(relative, os.fsencode(path.readlink()), MemberKind.SYMLINK)
             elif path.is_file():
                 executable = path.stat().st_mode & 0o100
-                yield Member(relative, path.read_bytes(), Kind.EXECUTABLE if executable else Kind.FILE)
+                yield Member(
+                    relative, path.read_bytes(), MemberKind.EXECUTABLE if executable else MemberKind.FILE
+                )
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[Member]:
+def read(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> Iterator[Member]:
     """The members of an archive, one after another, without touching the file system.
 
     Raises ArchiveUnsafe for a broken archive or a member that is unsafe, SourceTooLarge beyond the limits.
@@ -134,7 +136,7 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[Member]:
                 if info.issym():
                     if not _stays_inside(path, info.linkname):
                         raise ArchiveUnsafe(f"archive member {path!r} links outside: {info.linkname!r}")
-                    yield Member(path, os.fsencode(info.linkname), Kind.SYMLINK)
+                    yield Member(path, os.fsencode(info.linkname), MemberKind.SYMLINK)
                     continue
                 if not info.isreg():
                     raise ArchiveUnsafe(f"archive member {path!r} is neither a file nor a symlink")
@@ -142,12 +144,12 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[Member]:
                 limits.check(count, size)
                 content = tar.extractfile(info)
                 body = content.read() if content else b""
-                yield Member(path, body, Kind.EXECUTABLE if info.mode & 0o100 else Kind.FILE)
+                yield Member(path, body, MemberKind.EXECUTABLE if info.mode & 0o100 else MemberKind.FILE)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise ArchiveUnsafe(f"the source archive cannot be read: {error}") from error
 
 
-def unpack(data: bytes, target: Path, limits: Limits = DEFAULT_LIMITS) -> int:
+def unpack(data: bytes, target: Path, limits: ArchiveLimits = DEFAULT_LIMITS) -> int:
     """Write an archive's members below `target`, which must exist and be empty; how many there were.
 
     Raises as `read` does; what was written until then stays for the caller to remove.
@@ -159,11 +161,11 @@ def unpack(data: bytes, target: Path, limits: Limits = DEFAULT_LIMITS) -> int:
         count += 1
         path = root / member.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if member.kind is Kind.SYMLINK:
+        if member.kind is MemberKind.SYMLINK:
             links.append((path, os.fsdecode(member.data)))
             continue
         path.write_bytes(member.data)
-        if member.kind is Kind.EXECUTABLE:
+        if member.kind is MemberKind.EXECUTABLE:
             path.chmod(0o755)
     # Links come last, so that nothing is ever written through one; one that leads outside by way of another
     # link shows only now.
@@ -194,7 +196,7 @@ def _stays_inside(path: str, target: str) -> bool:
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than it may: a few bytes of gzip can stand for gigabytes."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, most: int, limits: Limits) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, most: int, limits: ArchiveLimits) -> None:
         self._stream = stream
         self._left = most
         self._limits = limits

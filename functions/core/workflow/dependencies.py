@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from functions.core.source.archive import Limits
+from functions.core.source.archive import ArchiveLimits
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ArchiveUnsafe
 
-LIMITS = Limits(members=40_000, bytes=400 * 1024 * 1024)
+LIMITS = ArchiveLimits(members=40_000, bytes=400 * 1024 * 1024)
 """How much may be installed: what ValidatePatch can unpack within seconds, and hold."""
 
 

@@ -1,7 +1,7 @@
-"""The facts of a heal: what ValidatePatch must know of the incident and the app.
+"""The validation context of a heal: what ValidatePatch must know of the incident and the app.
 
 ValidatePatch runs code under test in subnets without a route to anything but S3, so it can ask neither the
-incidents table nor the registry. FetchSource, which reads both, leaves the facts beside the source archive.
+incidents table nor the registry. FetchSource, which reads both, leaves it beside the source archive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME = "facts.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ValidationContext:
     """The incident as claimed and the app as registered when the source was fetched. No secrets in either."""
 
     incident: Incident

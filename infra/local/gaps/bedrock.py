@@ -14,6 +14,7 @@ import urllib.request
 from contextvars import ContextVar
 from typing import Any
 
+from functions.core.model.requests import loosened
 from infra.local.gaps.patching import Response, replace, service
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ def ask(mock: Any) -> Any:
             return nothing
         payload = {"model": model, "messages": bedrock._openai_messages(messages, system), "stream": False}
         offered, choice = bedrock._openai_tools(tools)
+        for tool in offered:
+            tool["function"]["parameters"] = loosened(tool["function"]["parameters"])
         payload |= {"tools": offered} if offered else {}
         payload |= {"tool_choice": choice} if offered and choice is not None else {}
         payload |= {theirs: options[ours] for ours, theirs in OPTIONS.items() if ours in (options or {})}

@@ -16,9 +16,9 @@ from functions.core.model.requests import request_tokens
 from functions.core.source.archive import Member
 from functions.core.workflow.errors import PromptTooLong
 from functions.propose_patch.ask import request_for
-from functions.propose_patch.fit import Draft, ask_fitting, fit
+from functions.propose_patch.fit import PromptParts, ask_fitting, fit
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 MODEL = "some-model"
 
@@ -58,9 +58,9 @@ ABSTAINS = {
 }
 
 
-def draft(**changes: Any) -> Draft:
-    repository = Repository([Member(path, text.encode()) for path, text in FILES.items()])
-    return Draft("heal", INCIDENT, repository, {"/var/task": ""}, **changes)
+def draft(**changes: Any) -> PromptParts:
+    repository = SourceTree([Member(path, text.encode()) for path, text in FILES.items()])
+    return PromptParts("heal", INCIDENT, repository, {"/var/task": ""}, **changes)
 
 
 def make(prompt: Prompt, window: Window) -> dict[str, Any]:

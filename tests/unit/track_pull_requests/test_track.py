@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from functions.core.apps.app import App
-from functions.core.apps.deployed import Claim, Told
+from functions.core.apps.deployed import Claim, RevisionClaims
 from functions.core.forge.connect import connect
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.incidents.table import Incidents
@@ -37,10 +37,10 @@ class Deployed:
     used: bool = True
     asked: list[bool] = field(default_factory=list)
 
-    def told(self, incident: Incident, environment: bool) -> Told:
+    def told(self, incident: Incident, environment: bool) -> RevisionClaims:
         self.asked.append(environment)
         assert not incident.log_stream, "what failed ran before the fix"
-        return Told((Claim("tag git_sha", self.revision, ""),) if self.revision else ())
+        return RevisionClaims((Claim("tag git_sha", self.revision, ""),) if self.revision else ())
 
     def used_since(self, incident: Incident, since: datetime) -> bool:
         return self.used

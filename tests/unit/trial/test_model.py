@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.model.sections import Section
+from functions.core.model.sections import PromptSection
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
@@ -26,7 +26,7 @@ from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
 
-PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
 
 
 @dataclass
@@ -90,6 +90,7 @@ def test_the_request_is_an_openai_chat_with_the_models_own_name(server: Server) 
         {"role": "user", "content": "the incident"},
     ]
     assert [tool["function"]["name"] for tool in sent["tools"]][:2] == ["propose_patch", "abstain"]
+    assert "maxLength" not in json.dumps(sent["tools"]), "a server that makes a grammar of it dies"
     assert "temperature" not in sent
     assert sent["stream"] is False
 

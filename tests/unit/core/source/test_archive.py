@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.source.archive import Kind, Limits, Member, members_of, pack, read, unpack
+from functions.core.source.archive import ArchiveLimits, Member, MemberKind, members_of, pack, read, unpack
 from functions.core.workflow.errors import ArchiveUnsafe, SourceTooLarge
 
 TREE = [
     Member("orders/pricing.py", b"def total():\n    return 1\n"),
     Member("README.md", b"# Orders\n"),
-    Member("bin/run", b"#!/bin/sh\n", Kind.EXECUTABLE),
-    Member("latest", b"orders/pricing.py", Kind.SYMLINK),
+    Member("bin/run", b"#!/bin/sh\n", MemberKind.EXECUTABLE),
+    Member("latest", b"orders/pricing.py", MemberKind.SYMLINK),
     Member("docs/gr\u00fc\u00dfe.txt", b"\xff\xfe"),
     Member("empty.py", b""),
 ]
@@ -55,11 +55,11 @@ def test_a_directory_survives_the_round_trip(tmp_path: Path) -> None:
     for member in TREE:
         path = source / member.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if member.kind is Kind.SYMLINK:
+        if member.kind is MemberKind.SYMLINK:
             path.symlink_to(os.fsdecode(member.data))
         else:
             path.write_bytes(member.data)
-            path.chmod(0o755 if member.kind is Kind.EXECUTABLE else 0o600)
+            path.chmod(0o755 if member.kind is MemberKind.EXECUTABLE else 0o600)
     (source / ".git").mkdir()
     (source / ".git" / "config").write_text("[core]")
     (source / "packages").symlink_to("orders")
@@ -75,9 +75,9 @@ def test_a_directory_survives_the_round_trip(tmp_path: Path) -> None:
 
 def test_pack_leaves_out_links_that_point_outside() -> None:
     links = [
-        Member("a/up", b"../../etc/passwd", Kind.SYMLINK),
-        Member("abs", b"/etc/passwd", Kind.SYMLINK),
-        Member("a/ok", b"../README.md", Kind.SYMLINK),
+        Member("a/up", b"../../etc/passwd", MemberKind.SYMLINK),
+        Member("abs", b"/etc/passwd", MemberKind.SYMLINK),
+        Member("a/ok", b"../README.md", MemberKind.SYMLINK),
     ]
     assert [member.path for member in read(pack(links))] == ["a/ok"]
 
@@ -151,7 +151,7 @@ def test_a_broken_archive_is_said_to_be_broken(damage: Callable[[bytes], bytes])
 
 
 def test_limits_hold_on_the_way_in_and_out() -> None:
-    tight = Limits(members=3, bytes=100)
+    tight = ArchiveLimits(members=3, bytes=100)
     with pytest.raises(SourceTooLarge, match="allowed are 3 files"):
         pack(TREE, tight)
     with pytest.raises(SourceTooLarge):
@@ -169,8 +169,8 @@ def test_a_gzip_bomb_is_stopped_before_it_unfolds() -> None:
     header = bomb.tobuf()
     data = gzip.compress(header + bytes(bomb.size))
     with pytest.raises(SourceTooLarge):
-        list(read(data, Limits(members=10, bytes=1000)))
+        list(read(data, ArchiveLimits(members=10, bytes=1000)))
     pax = tarfile.TarInfo("p")
     pax.type, pax.size = tarfile.XHDTYPE, 64 * 1024 * 1024
     with pytest.raises(SourceTooLarge):
-        list(read(gzip.compress(pax.tobuf() + bytes(pax.size)), Limits(members=10, bytes=1000)))
+        list(read(gzip.compress(pax.tobuf() + bytes(pax.size)), ArchiveLimits(members=10, bytes=1000)))

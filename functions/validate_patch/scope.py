@@ -84,7 +84,7 @@ def _of_file(candidate: Candidate, change: Change) -> Iterator[str]:
     if problem := path_problem(path, candidate.before):
         yield f"{path!r}: {problem}"
         return
-    for module in candidate.facts.submodules:
+    for module in candidate.context.submodules:
         if path.startswith(f"{module}/") or path == module:
             yield f"{path}: belongs to the submodule {module}, which is another repository"
     if not candidate.rules.allows(path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
+class Capability:
     """`what` continues a name: "os.system starts processes or ends this one"."""
 
     name: str
@@ -19,11 +19,13 @@ class Power:
     """Whether something outside of the process notices: what it is given counts, and who calls it."""
 
 
-def _power(name: str, what: str, names: str, *, tests_may: bool = False, reaches_out: bool = False) -> Power:
-    return Power(name, what, re.compile(names), tests_may, reaches_out)
+def _power(
+    name: str, what: str, names: str, *, tests_may: bool = False, reaches_out: bool = False
+) -> Capability:
+    return Capability(name, what, re.compile(names), tests_may, reaches_out)
 
 
-POWERS = (
+CAPABILITIES = (
     _power(
         "network",
         "talks to the network",
@@ -136,7 +138,7 @@ TAMPERING = re.compile(
 """Attributes by which any object leads into the interpreter."""
 
 
-def powers_of(name: str, *, test: bool) -> Iterator[Power]:
-    for power in POWERS:
+def capabilities_of(name: str, *, test: bool) -> Iterator[Capability]:
+    for power in CAPABILITIES:
         if power.names.fullmatch(name) and not (test and power.tests_may):
             yield power

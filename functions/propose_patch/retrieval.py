@@ -13,7 +13,7 @@ from typing import Any
 from functions.core.model.sections import section
 from functions.core.untrusted.redaction import redact
 from functions.propose_patch import syntax
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 MOST_TURNS = 6
 """Turns in which the model may look before it must answer."""
@@ -57,10 +57,10 @@ TOOLS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name → description and schema of the tools that look."""
 
 
-class Looks:
+class RetrievalTools:
     """Serves one attempt. `nonce` delimits what is served, as it does the prompt's sections."""
 
-    def __init__(self, repository: Repository, nonce: str) -> None:
+    def __init__(self, repository: SourceTree, nonce: str) -> None:
         self._repository = repository
         self._nonce = nonce
         self._left = _TOTAL_LIMIT

@@ -27,8 +27,8 @@ from functions.install_dependencies import (
     requirements_files,
     setup_files,
 )
-from functions.install_dependencies.requirement import Asked, NotPlain, parse
-from functions.install_dependencies.stated import Kind, Repository, Role, Stated, name_of
+from functions.install_dependencies.requirement import NotPlain, RequirementLine, parse
+from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, name_of
 
 # The harness brings its own, which must run on every Python.
 _OWN = frozenset({"pytest"})
@@ -46,7 +46,7 @@ _TOOLS = re.compile(
     r"pyupgrade|autoflake|myst-parser|check-manifest|coveralls|codecov|ipython|jupyter|notebook|zest-releaser"
 )
 
-Reader = Callable[[Repository, str], Iterator[Stated]]
+Reader = Callable[[StatedFiles, str], Iterator[Stated]]
 _READERS: tuple[tuple[str, Reader], ...] = (
     ("pyproject.toml", projects.of_pyproject),
     ("setup.cfg", setup_files.of_setup_cfg),
@@ -66,7 +66,7 @@ _READERS: tuple[tuple[str, Reader], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Requirements:
     """What is asked for, as lines for the installer, and what of it cannot be followed."""
 
     requirements: tuple[str, ...] = ()
@@ -91,23 +91,23 @@ class Wanted:
         return hashlib.sha256(json.dumps([target, asdict(self)], sort_keys=True).encode()).hexdigest()
 
 
-def wanted(tree: Mapping[str, bytes]) -> Wanted:
+def wanted(tree: Mapping[str, bytes]) -> Requirements:
     """What the repository asks for. Never raises: what cannot be read is lost, and said."""
     itself = project.of(tree)
     extras: frozenset[str] = frozenset()
     for _ in range(_NESTED):
         reading = _Reading(itself)
-        for stated in _stated(Repository(tree, extras)):
+        for stated in _stated(StatedFiles(tree, extras)):
             reading.take(stated)
             if reading.problem:
-                return Wanted(problem=reading.problem)
+                return Requirements(problem=reading.problem)
         if reading.extras <= extras:
             break
         extras = frozenset(reading.extras)
-    return reading.summed_up(Repository(tree).imported_by_tests)
+    return reading.summed_up(StatedFiles(tree).imported_by_tests)
 
 
-def _stated(repository: Repository) -> Iterator[Stated]:
+def _stated(repository: StatedFiles) -> Iterator[Stated]:
     for pattern, reader in _READERS:
         for path in sorted(fnmatch.filter((p for p in repository.files if "/" not in p), pattern)):
             yield from _read(reader, repository, path)
@@ -116,26 +116,28 @@ def _stated(repository: Repository) -> Iterator[Stated]:
     # What virtual environments bring along is seldom stated.
     for name, modules in _BROUGHT_ALONG.items():
         if modules & repository.imported:
-            yield Stated(Kind.REQUIREMENT, name, "the code that imports it", Role.DEVELOPS)
+            yield Stated(StatementKind.REQUIREMENT, name, "the code that imports it", Role.DEVELOPS)
 
 
-def _read(reader: Reader, repository: Repository, path: str) -> Iterable[Stated]:
+def _read(reader: Reader, repository: StatedFiles, path: str) -> Iterable[Stated]:
     try:
         found = list(reader(repository, path))
         if wrong := next((one.text for one in found if not isinstance(one.text, str)), None):
             raise TypeError(f"{wrong!r} is no text")
         return found
     except Exception as error:  # noqa: BLE001 - parsers of six formats, over what strangers wrote
-        return [Stated(Kind.LOST, f"{path} cannot be read: {' '.join(str(error).split())[:200]}", path)]
+        return [
+            Stated(StatementKind.LOST, f"{path} cannot be read: {' '.join(str(error).split())[:200]}", path)
+        ]
 
 
 @dataclass(slots=True)
 class _Reading:
     itself: project.Project
-    asked: list[tuple[Role, Asked]] = field(default_factory=list)
-    held: list[Asked] = field(default_factory=list)
+    asked: list[tuple[Role, RequirementLine]] = field(default_factory=list)
+    held: list[RequirementLine] = field(default_factory=list)
     """What only says which version, should anybody ask for the package."""
-    pins: list[Asked] = field(default_factory=list)
+    pins: list[RequirementLine] = field(default_factory=list)
     extras: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
     places: list[str] = field(default_factory=list)
@@ -146,23 +148,23 @@ class _Reading:
 
     def take(self, stated: Stated) -> None:
         match stated.kind:
-            case Kind.REQUIREMENT | Kind.CONSTRAINT | Kind.PIN:
+            case StatementKind.REQUIREMENT | StatementKind.CONSTRAINT | StatementKind.PIN:
                 self._parse(stated)
-            case Kind.EXTRAS:
+            case StatementKind.EXTRAS:
                 self.extras |= {canonicalize_name(name) for name in filter(None, stated.text.split(","))}
-            case Kind.ELSEWHERE:
+            case StatementKind.ELSEWHERE:
                 self._lose(
                     name_of(stated.text), f"{stated.text} comes from a place of its own ({stated.path})"
                 )
-            case Kind.PLACE:
+            case StatementKind.PLACE:
                 self.places.append(stated.text)
-            case Kind.HASHES_ONLY:
+            case StatementKind.HASHES_ONLY:
                 self.hashes_only = True
-            case Kind.EARLY_VERSIONS:
+            case StatementKind.EARLY_VERSIONS:
                 self.early_versions = True
-            case Kind.LOST:
+            case StatementKind.LOST:
                 self.lost.append(stated.text)
-            case Kind.UNKNOWN:
+            case StatementKind.UNKNOWN:
                 self.problem = (
                     f"{stated.path} has {stated.text[:100]!r}, which is not known, so nothing is installed"
                 )
@@ -177,18 +179,18 @@ class _Reading:
             return
         if one.name == self.itself.name:
             self.extras |= {canonicalize_name(extra) for extra in Requirement(one.line).extras}
-        elif stated.kind is Kind.REQUIREMENT:
+        elif stated.kind is StatementKind.REQUIREMENT:
             self.asked.append((stated.role, one))
         else:
-            (self.pins if stated.kind is Kind.PIN else self.held).append(one)
+            (self.pins if stated.kind is StatementKind.PIN else self.held).append(one)
 
     def _lose(self, name: str, why: str) -> None:
         self.lost.append(why)
         if name:
             self.excluded.add(name)
 
-    def summed_up(self, imported: frozenset[str]) -> Wanted:
-        """imported: see `Repository.imported_by_tests`."""
+    def summed_up(self, imported: frozenset[str]) -> Requirements:
+        """imported: see `StatedFiles.imported_by_tests`."""
         left_out = self.excluded | {self.itself.name} | _OWN
         asked = [
             (role, one)
@@ -204,7 +206,7 @@ class _Reading:
         lines: dict[str, Role] = {}
         for role, one in sorted(asked, key=lambda pair: (pair[0], pair[1].line)):
             lines.setdefault(one.line, role)
-        return Wanted(
+        return Requirements(
             requirements=tuple(lines),
             constraints=tuple(sorted({one.line for one in held})),
             excluded=tuple(sorted(filter(None, self.excluded | {self.itself.name}))),
@@ -231,7 +233,7 @@ def _name_in_address(text: str) -> str:
     return name_of(re.split(r"-\d", last)[0]) if "/" in text else ""
 
 
-def _of_one_version(pins: list[Asked]) -> Iterator[Asked]:
+def _of_one_version(pins: list[RequirementLine]) -> Iterator[RequirementLine]:
     """A lock may have several versions of a package, for different markers: the installer chooses."""
     versions: dict[str, set[str]] = {}
     for pin in pins:

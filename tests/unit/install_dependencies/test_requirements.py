@@ -7,7 +7,7 @@ import json
 import pytest
 
 from functions.install_dependencies.poetry import specifier
-from functions.install_dependencies.wanted import wanted
+from functions.install_dependencies.requirements import wanted
 
 POETRY = b"""
 [tool.poetry.dependencies]

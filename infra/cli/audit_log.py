@@ -1,4 +1,4 @@
-"""The audit trail of an incident: who was asked, who decided what about which bytes, when and from where."""
+"""The audit log of an incident: who was asked, who decided what about which bytes, when and from where."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VIA = {
 }
 
 
-def trail(history: Sequence[Approval]) -> RenderableType:
+def audit_log(history: Sequence[Approval]) -> RenderableType:
     """One block per approval, the newest first as `Approvals.history` gives them."""
     return Group(*(part for approval in history for part in _block(approval)))
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from functions.core.approval.approvals import Approval, ApprovalStatus
-from infra.cli.trail import trail
+from infra.cli.audit_log import audit_log
 
 ASKED = Approval(
     approval_id="a",
@@ -37,7 +37,7 @@ BY_LINK: dict[str, Any] = {
 def printed(*history: Approval) -> str:
     console = Console(width=200, color_system=None)
     with console.capture() as capture:
-        console.print(trail(history))
+        console.print(audit_log(history))
     return capture.get()
 
 

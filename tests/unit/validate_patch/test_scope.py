@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from functions.core.workflow.proposal import Proposal
-from functions.core.workflow.validation_context import Facts
-from functions.validate_patch import edits, lane
+from functions.core.workflow.validation_context import ValidationContext
+from functions.validate_patch import edits, scope
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import SYMLINK, File, Tree, changes_between
@@ -18,29 +18,31 @@ Findings = Callable[..., tuple[str, ...]]
 
 
 @pytest.fixture
-def findings(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -> Findings:
+def findings(facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]) -> Findings:
     """The gate's findings for edits of a tree."""
 
     def run(tree: Tree, *changes: tuple[str, str, str], allowed: tuple[str, ...] = ()) -> tuple[str, ...]:
-        facts = facts_of("KeyError")
-        facts = replace(facts, app=replace(facts.app, allowed_paths=allowed or facts.app.allowed_paths))
+        context = facts_of("KeyError")
+        context = replace(
+            context, app=replace(context.app, allowed_paths=allowed or context.app.allowed_paths)
+        )
         proposal = propose(*changes)
         after = edits.apply(tree, proposal).tree
-        rules = Rules.of(facts.app, tree)
-        return lane.findings(Candidate(tree, after, changes_between(tree, after), proposal, facts, rules))
+        rules = Rules.of(context.app, tree)
+        return scope.findings(Candidate(tree, after, changes_between(tree, after), proposal, context, rules))
 
     return run
 
 
 def test_another_repository_s_files_are_out_of_the_lane(
-    facts_of: Callable[..., Facts], propose: Callable[..., Proposal]
+    facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]
 ) -> None:
-    facts = replace(facts_of("KeyError"), submodules=("vendor/lib",))
+    context = replace(facts_of("KeyError"), submodules=("vendor/lib",))
     tree = {path: File(b"x = 1\n") for path in ("vendor/lib/a.py", "vendor/library.py")}
     proposal = propose(("vendor/lib/a.py", "1", "2"), ("vendor/library.py", "1", "2"))
     after = edits.apply(tree, proposal).tree
-    rules = Rules.of(facts.app, tree)
-    found = lane.findings(Candidate(tree, after, changes_between(tree, after), proposal, facts, rules))
+    rules = Rules.of(context.app, tree)
+    found = scope.findings(Candidate(tree, after, changes_between(tree, after), proposal, context, rules))
     assert found == ("vendor/lib/a.py: belongs to the submodule vendor/lib, which is another repository",)
 
 
@@ -126,9 +128,9 @@ def test_binary_files_are_not(findings: Findings) -> None:
 
 
 def test_amounts_are_bounded(findings: Findings) -> None:
-    many = [(f"n{i}.py", "", "x = 1\n") for i in range(lane.FILES_LIMIT + 1)]
+    many = [(f"n{i}.py", "", "x = 1\n") for i in range(scope.FILES_LIMIT + 1)]
     assert any("files changed" in f for f in findings({}, *many))
-    long = "x = 1\n" * (lane.LINES_LIMIT + 1)
+    long = "x = 1\n" * (scope.LINES_LIMIT + 1)
     assert any("lines changed" in f for f in findings({}, ("n.py", "", long)))
 
 
@@ -141,7 +143,7 @@ def test_amounts_are_bounded(findings: Findings) -> None:
     ],
 )
 def test_broken_settings_are_ignored_and_said(
-    settings: bytes, problem: str, facts_of: Callable[..., Facts]
+    settings: bytes, problem: str, facts_of: Callable[..., ValidationContext]
 ) -> None:
     rules = Rules.of(facts_of("KeyError").app, {".selfheal.toml": File(settings)})
     assert problem in rules.problem
@@ -150,4 +152,4 @@ def test_broken_settings_are_ignored_and_said(
 
 @pytest.mark.parametrize("path", ["-x.py", "tests/-p.py", "--rootdir=/tmp/test_a.py"])
 def test_a_name_that_programs_take_for_an_option_is_refused(path: str) -> None:
-    assert "begins with a dash" in lane.path_problem(path, {})
+    assert "begins with a dash" in scope.path_problem(path, {})

@@ -124,7 +124,7 @@ def _outer(ordered: Specification, log: int, channel: int, writer: int, adopted:
         init = os.fork()
         if init == 0:
             os.close(writer)
-            os.read(adopted, 1)  # Until the outer process has ended and the zygote is this one's parent.
+            os.read(adopted, 1)  # Until the outer process has ended and the fork server is this one's parent.
             os.close(adopted)
             _init(ordered, log, channel)
         os.write(writer, str(init).encode())

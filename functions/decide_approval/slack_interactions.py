@@ -28,7 +28,7 @@ _OTHER_PATCH = "Nothing was decided: this message does not show the patch that i
 
 
 @dataclass(frozen=True, slots=True)
-class Clicks:
+class SlackInteractions:
     """Everything that a click needs."""
 
     approvals: Approvals

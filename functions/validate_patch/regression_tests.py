@@ -13,12 +13,12 @@ from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness import test_runs
 from functions.harness.names import is_test
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.harness.test_runs import TestRun
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.told import Told
+from functions.validate_patch.told import ReplayedReport
 
-GATE = "breaks_nothing"
+GATE = "regression_tests"
 SECONDS = 240.0
 """For each run."""
 # A file that cannot be imported says nothing about the others.
@@ -79,7 +79,7 @@ def _changed_tests(candidate: Candidate) -> list[str]:
     return [change.path for change in candidate.changes if change.before is not None and is_test(change.path)]
 
 
-def result(candidate: Candidate, told: Told) -> GateResult:
+def result(candidate: Candidate, told: ReplayedReport) -> GateResult:
     """The gate's result: what the tests did on the tree as fetched and on the patched one, test by test."""
     plan = asked(candidate, SECONDS)
     if plan is None:
@@ -100,11 +100,11 @@ def result(candidate: Candidate, told: Told) -> GateResult:
     return replace(judged, seconds=round(sum(outcome.seconds for outcome in ran), 4))
 
 
-def no_pytest(told: Told) -> str:
+def no_pytest(told: ReplayedReport) -> str:
     return f"Python {told.python} cannot import pytest there: {told.pytest_problem}"
 
 
-def _by_tests(command: tuple[str, ...], before: Outcome, after: Outcome, *, plain: bool) -> GateResult:
+def _by_tests(command: tuple[str, ...], before: RunOutcome, after: RunOutcome, *, plain: bool) -> GateResult:
     """plain: whether it ran without the options in the repository's configuration."""
     shown = shlex.join(command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
@@ -218,7 +218,7 @@ def _detail(was: TestRun, now: TestRun) -> str:
     return detail
 
 
-def _by_exit_code(command: tuple[str, ...], before: Outcome, after: Outcome) -> GateResult:
+def _by_exit_code(command: tuple[str, ...], before: RunOutcome, after: RunOutcome) -> GateResult:
     """A command of the app's own tells only by its exit code whether all is well."""
     shown = shlex.join(command)
     runs = (_run(shown, "before", before), _run(shown, "after", after))
@@ -232,7 +232,7 @@ def _by_exit_code(command: tuple[str, ...], before: Outcome, after: Outcome) -> 
     return GateResult(GATE, Result.PASS, f"{shown} succeeds before and after the patch", (), runs)
 
 
-def _unless_deaf(passed: GateResult, command: tuple[str, ...], broken: Outcome | None) -> GateResult:
+def _unless_deaf(passed: GateResult, command: tuple[str, ...], broken: RunOutcome | None) -> GateResult:
     """The same, unless the command succeeds even where no changed module can be imported."""
     shown = shlex.join(command)
     if broken is None:
@@ -246,7 +246,7 @@ def _unless_deaf(passed: GateResult, command: tuple[str, ...], broken: Outcome |
     return GateResult(GATE, Result.NOT_RUN, f"not run: {why}", (), passed.runs)
 
 
-def _run(command: str, tree: str, outcome: Outcome) -> Run:
+def _run(command: str, tree: str, outcome: RunOutcome) -> Run:
     return Run(command, tree, outcome.exit_code, outcome.seconds, redact(outcome.output[-4000:]))
 
 
