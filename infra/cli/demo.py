@@ -101,7 +101,7 @@ def _heal(stages: Stages, running: embedded.EmbeddedRun, name: str) -> None:
     before = {i.incident_id: i for i in target.incidents.recent()}
     crash = CRASHES[name]
     with stages.stage(f"Crash the sample service: {crash.says}"):
-        good = request(target, crash.works)
+        good = request(target, crash.works or {})
         stages.line(f"{crash.works} → {good.payload}")
         bad = request(target, crash.crashes)
         crashed_at = time.monotonic()

@@ -11,19 +11,19 @@ from rich.rule import Rule
 
 from infra.cli.console import command, out, plain, print_document
 from infra.cli.options import AsJson
-from infra.errors import UserError
+from infra.nearest import unknown
 
 
 def demo(
-    crash: Annotated[str, typer.Option(help="Which bug: quote, report, label or receipt.")] = "quote",
+    crash: Annotated[str, typer.Option(help="Which bug: quote, report, label, receipt or async.")] = "quote",
     keep: Annotated[bool, typer.Option(help="Leave everything running afterwards.")] = False,
 ) -> None:
     """Crash a sample service and watch it being healed, up to the pull request. Nothing is simulated."""
     from infra.cli import demo as demonstration
-    from infra.local.crash import CRASHES
+    from infra.local.crash import HEALED
 
-    if crash not in CRASHES:
-        raise UserError(f"no crash {crash!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+    if crash not in HEALED:
+        raise unknown("bug that is healed", crash, HEALED, f"choose one of: {', '.join(HEALED)}")
     demonstration.demo(keep=keep, crash=crash)
 
 
@@ -48,7 +48,8 @@ def up() -> None:
     )
     for name, value in rows:
         out.print(plain(f"  {name:14}{value}"))
-    out.print(plain(f"\nNext: {command('selfheal crash quote')}, then {command('selfheal inbox')}", "cyan"))
+    out.print(plain(f"\nNext: {command('selfheal crash quote')}", "cyan"), soft_wrap=True)
+    out.print(plain(f"then: {command('selfheal inbox')}", "cyan"), soft_wrap=True)
 
 
 def down(
@@ -86,7 +87,13 @@ def inbox(as_json: AsJson = False) -> None:
 
 
 def crash(
-    name: Annotated[str, typer.Argument(help="quote, report, label or receipt.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="quote, report, label, receipt, async: are healed; chained, refused: are not, and it is said"
+            " why; configuration: is recorded."
+        ),
+    ],
     times: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
 ) -> None:
     """Send the sample service of the embedded run a request that crashes it."""
@@ -94,10 +101,10 @@ def crash(
     from infra.local.crash import CRASHES, request
 
     if name not in CRASHES:
-        raise UserError(f"no crash {name!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+        raise unknown("kind of crash", name, CRASHES, f"choose one of: {', '.join(CRASHES)}")
     target = connect(local=True)
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
-    out.print(plain("Watch it: ") + plain("selfheal incidents --local", "cyan"))
+    out.print(plain("Watch it: ") + plain(command("selfheal incidents --local"), "cyan"), soft_wrap=True)
     sys.stdout.flush()

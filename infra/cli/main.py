@@ -8,7 +8,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.workflow.errors import SelfHealError
-from infra.cli import apps, decide, listing, look, machine
+from infra.cli import apps, decide, listing, local, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
 from infra.cli.doctor import doctor
@@ -62,6 +62,7 @@ app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)
 app.command(rich_help_panel=RUN)(machine.crash)
 app.command(rich_help_panel=RUN)(machine.inbox)
+app.add_typer(local.app, name="local", rich_help_panel=RUN)
 
 
 def main() -> None:

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
 from functions.core.apps.app import App
 from infra.errors import Exit, UserError
 from infra.local import emulator
@@ -119,6 +117,21 @@ class EmbeddedRun:
             answered_by=BUILT_IN if rules else f"the model behind {self.model_url}",
             costs_nothing=rules,
         )
+
+    def approvers(self) -> tuple[str, ...]:
+        """Of its apps: somebody who gets letters, and whoever uses the commands on this machine."""
+        caller = self.target().session.client("sts").get_caller_identity()["Arn"]
+        return ("on-call@shop.example", str(caller))
+
+    def prices(self) -> dict[str, tuple[float, float]]:
+        """Of its apps: the repair model costs nothing."""
+        return {} if self.own_model else {MODEL_ID: (0.0, 0.0)}
+
+    def log_group(self, name: str) -> None:
+        """Make sure that there is such a log group."""
+        logs = self.target().session.client("logs")
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=name)
 
     def memory(self) -> int:
         """Bytes that all its processes take now, Lambda workers included."""
@@ -309,7 +322,25 @@ def _import_sample(home: Path) -> str:
 def _deploy_sample(run: EmbeddedRun, sha: str, token: str) -> None:
     """The sample as its team would deploy it: a function of its own beside the stack, then registered."""
     target = run.target()
-    session = target.session
+    deploy_function(target, SAMPLE_FUNCTION, "orders.handler.handler", _zip(SAMPLE / "orders"))
+    group = f"/aws/lambda/{SAMPLE_FUNCTION}"
+    run.log_group(group)
+    app = App(
+        name=SAMPLE_FUNCTION,
+        log_groups=(group,),
+        repository=f"{run.forge_url}/{SAMPLE_SLUG}.git",
+        forge_api=f"{run.forge_url}/api/v3",
+        packages=("orders",),
+        revision=sha,
+        reviewers=("reviewer",),
+        prices=run.prices(),
+        approvers=run.approvers(),
+    )
+    register(target, app, token)
+
+
+def deploy_function(target: Target, name: str, handler: str, code: bytes) -> None:
+    """Deploy a service's function, or another version of it, as its team would: beside the stack."""
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -320,37 +351,24 @@ def _deploy_sample(run: EmbeddedRun, sha: str, token: str) -> None:
             }
         ],
     }
-    role = session.client("iam").create_role(
-        RoleName=SAMPLE_FUNCTION, AssumeRolePolicyDocument=json.dumps(trust)
-    )["Role"]
-    lambda_: Any = session.client("lambda")
+    lambda_: Any = target.session.client("lambda")
+    roles = target.session.client("iam")
+    try:
+        lambda_.update_function_code(FunctionName=name, ZipFile=code)
+        lambda_.update_function_configuration(FunctionName=name, Handler=handler)
+        return
+    except lambda_.exceptions.ResourceNotFoundException:
+        pass
+    with suppress(roles.exceptions.EntityAlreadyExistsException):
+        roles.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     lambda_.create_function(
-        FunctionName=SAMPLE_FUNCTION,
+        FunctionName=name,
         Runtime="python{}.{}".format(*sys.version_info[:2]),  # the emulator's own is what runs it
-        Role=role["Arn"],
-        Handler="orders.handler.handler",
-        Code={"ZipFile": _zip(SAMPLE / "orders")},
+        Role=roles.get_role(RoleName=name)["Role"]["Arn"],
+        Handler=handler,
+        Code={"ZipFile": code},
         Timeout=10,
     )
-    group = f"/aws/lambda/{SAMPLE_FUNCTION}"
-    try:
-        session.client("logs").create_log_group(logGroupName=group)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
-    app = App(
-        name=SAMPLE_FUNCTION,
-        log_groups=(group,),
-        repository=f"{run.forge_url}/{SAMPLE_SLUG}.git",
-        forge_api=f"{run.forge_url}/api/v3",
-        packages=("orders",),
-        revision=sha,
-        reviewers=("reviewer",),
-        prices={MODEL_ID: (0.0, 0.0)},
-        # The second is whoever uses the commands on this machine.
-        approvers=("on-call@shop.example", str(session.client("sts").get_caller_identity()["Arn"])),
-    )
-    register(target, app, token)
 
 
 def _zip(package: Path) -> bytes:

@@ -49,12 +49,12 @@ class GateResult:
 
 CHECKS = {
     "applies": "The edits fit the files",
-    "in_lane": "Only files that may be touched",
+    "scope": "Only files that may be touched",
     "parses": "The code parses",
     "capabilities": "No secret and no new power",
     "formatting": "Nothing is merely reformatted",
     "reproduces": "The error happens before, and not after",
-    "breaks_nothing": "The repository's tests pass as before",
+    "regression_tests": "The repository's tests pass as before",
     "does_nothing_else": "Nothing else is reached",
     "aims": "The change is where the error is",
     "tests_kept": "No test requires less",
