@@ -67,8 +67,7 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
         approvers=run.approvers(),
         prices=run.prices(),
     )
-    if not handler:
-        run.log_group(app.log_groups[0])
+    run.log_group(app.log_groups[0])
     register(run.target(), app, (Path(run.home) / "forge-token").read_text())
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
     return Added(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
