@@ -10,12 +10,14 @@ import secrets
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+
+import boto3
 
 from functions.core.apps.app import App
 from infra.errors import Exit, UserError
@@ -25,7 +27,7 @@ from infra.local.inbox import Inbox
 from infra.local.model.server import MODEL_ID
 from infra.local.processes import Started, end, marked, memory, start_module
 from infra.local.wall import program
-from infra.names import STACK_NAME
+from infra.names import DEFAULT, Names
 from infra.registration import register
 from infra.synth import synthesise
 from infra.target import Target
@@ -107,12 +109,17 @@ class EmbeddedRun:
     def alive(self) -> bool:
         return self.dead != self.parts
 
-    def target(self) -> Target:
-        """The embedded stack, for the commands."""
+    def session(self) -> boto3.Session:
+        """One that talks to the embedded AWS, as administrator."""
+        return emulator.session(self.endpoint)
+
+    def target(self, names: Names = DEFAULT, outputs: Mapping[str, str] | None = None) -> Target:
+        """The embedded stack, or another one beside it, for the commands."""
         rules = not self.own_model
         return Target(
-            emulator.session(self.endpoint),
-            self.outputs,
+            self.session(),
+            dict(self.outputs if outputs is None else outputs),
+            names=names,
             local=True,
             answered_by=BUILT_IN if rules else f"the model behind {self.model_url}",
             costs_nothing=rules,
@@ -260,9 +267,9 @@ def _brought_up(run: EmbeddedRun, progress: Progress, wait_scale: float) -> Embe
     first = not run.ready
     aws = emulator.Emulator(home / "aws")
     aws.endpoint = run.endpoint
-    run = replace(run, outputs=deploy(template, STACK_NAME, aws))
+    run = replace(run, outputs=deploy(template, DEFAULT.stack, aws))
     run.save()
-    progress(f"stack {STACK_NAME} deployed through CloudFormation")
+    progress(f"stack {DEFAULT.stack} deployed through CloudFormation")
     if first:
         sha = _import_sample(home)
         Inbox(run.target()).open()
