@@ -59,13 +59,14 @@ def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequ
         problem, next_action = incident.reason, incident.next_action
     if failed:
         steps = tuple(ProgressLine(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
+    under_way = any(visit.outcome == "running" for visit in visits)
     age = (now - datetime.fromisoformat(approval.decided_at)).total_seconds()
     refresh = 2 if age < _CLOSELY else 10 if age < _PATIENTLY else 0
     return Progress(
         title=DECIDED[verdict],
         detail=_detail(approval),
         steps=steps,
-        refresh_seconds=0 if settled or failed else refresh,
+        refresh_seconds=0 if failed or (settled and not under_way) else refresh,
         now=now,
         visits=tuple(visit for visit in visits if visit.kind == "Task"),
         zone=approval.time_zone,
