@@ -340,6 +340,7 @@ OTHERS = (
         ),
         artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
+            May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
             May.LIST_APPS,

@@ -17,12 +17,14 @@ from functions.core.apps.app import App
 from functions.core.apps.registry import Registry
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
+from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import PermanentError
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.origin import ORIGIN, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,10 @@ def _change_authors(approvals: Approvals, previous_id: str, heal: Heal, attempt:
 
 def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk) -> None:
     evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
+    patch = desk.artifacts.get(approval.patch_key)
+    heal = Heal(approval.incident_id, approval.app, approval.heal_id)
+    found = desk.artifacts.find_json(heal.key(ORIGIN))
+    origin = Origin.from_json(found) if found else None
     for recipient in with_links(approval.approvers) or (EVERYBODY,):
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
         # Where only IAM identities may decide, a link would be of no use to anybody.
@@ -191,16 +197,19 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk
             link=links.url(desk.page, link, desk.keys[0]) if usable else "",
             recipient=recipient,
             approval=approval,
+            patch=redact(patch.decode(errors="backslashreplace")),
+            origin=origin,
             signed_in=desk.identity_from != LINK,
         )
-        desk.notifications.send(message.subject, message.text, recipient)
+        about = About.incident(incident, "question")
+        desk.notifications.send(message.subject, message.text, recipient, about)
     channels = announce(
         approval,
         incident,
         fix,
         evidence,
         app=app,
-        patch=desk.artifacts.get(approval.patch_key),
+        patch=patch,
         page=Page(desk.page, desk.keys[0]),
         headline=f"{incident.app}: approve a fix? {incident.title}",
     )

@@ -15,7 +15,7 @@ from functions.core.approval.links import Link
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
@@ -97,7 +97,8 @@ def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
             f"Incident {incident.incident_id}",
         ]
         subject = f"[{incident.app}] Decide until {until}: {incident.title}"
-        desk.notifications.send(subject, "\n".join(text) + "\n", recipient)
+        about = About.incident(incident, "reminder")
+        desk.notifications.send(subject, "\n".join(text) + "\n", recipient, about)
 
 
 def _tell_channels(approval: Approval, incident: Incident, app: App, desk: Desk) -> None:
