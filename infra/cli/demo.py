@@ -250,7 +250,7 @@ def _say_goodbye(running: embedded.EmbeddedRun, *, kept: bool) -> None:
             ("selfheal crash report", "another bug"),
             ("selfheal inbox", "what the team was sent, with the link of the approval page"),
             ("selfheal incidents --local", "every incident and where it stands"),
-            ("make down", "end all of it"),
+            ("selfheal down", "end all of it"),
         )
     else:
         steps = (
