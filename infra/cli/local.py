@@ -11,6 +11,7 @@ import typer
 
 from infra.cli.console import command, out, plain
 from infra.errors import Exit, UserError
+from infra.log_text import text_of
 
 if TYPE_CHECKING:
     from infra.local.run import EmbeddedRun
@@ -92,12 +93,12 @@ def log(
     from infra.local.own import log as write
 
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(errors="replace")
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise UserError(
             f"{file}: {error.strerror}", "name a file that you may read", exit_code=Exit.USAGE
         ) from error
-    write(_running(), name, text)
+    write(_running(), name, text_of(data, str(file)))
     _watch(name)
 
 
