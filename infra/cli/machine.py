@@ -66,8 +66,8 @@ def down(
     if not quiet:
         kept = bool(found and found.keep and found.ready and not forget)
         said = "Ended." if ran else "Nothing runs here."
-        more = " What it held is kept: selfheal up has it again, selfheal down --forget removes it."
-        out.print(plain(said + (command(more) if kept else "")))
+        more = " What it held is kept, for: selfheal up. To remove it: selfheal down --forget"
+        out.print(plain(said + (command(more) if kept else "")), soft_wrap=True)
 
 
 def inbox(as_json: AsJson = False) -> None:
