@@ -34,7 +34,8 @@ $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
-# One more than cores: a third of them wait, for heals under way, limits on time, processes that start.
+# For two cores, and one more: with two, a quarter of the cores' time went by idle, in waiting for heals under way,
+# limits on time and processes that start.
 WORKERS ?= 3
 test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15
