@@ -80,7 +80,7 @@ class Outbox:
     def _hold(self, app: App, incident: Incident) -> None:
         line = f"{inert_line(incident.title)} ({incident.error_class})"[:_LINE]
         names = {"#more": "more", "#lines": "lines", "#ttl": "ttl"}
-        values = {":one": 1, ":line": {f"{line}\n{incident.incident_id}"}, ":most": _LISTED}
+        values: dict[str, Any] = {":one": 1, ":line": {f"{line}\n{incident.incident_id}"}, ":most": _LISTED}
         values[":ttl"] = int(time.time()) + _KEEP_SECONDS
         key = {"incident_id": f"held#{app.name}"}
         try:

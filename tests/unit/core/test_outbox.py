@@ -10,10 +10,11 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.apps.app import App, AppInvalid
+from functions.core.apps.app import App
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.outbox import AT_ONCE, WINDOW_SECONDS, Outbox, quiet
+from functions.core.workflow.errors import AppInvalid
 
 APP = App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders")
 NIGHT = replace(APP, quiet_hours="22:00-07:00", time_zone="Europe/Berlin")
