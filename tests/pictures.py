@@ -26,15 +26,16 @@ def main(folder: Path) -> None:
     running = run.find()
     if running is None:
         raise UserError("no embedded run here", "start one with: selfheal up")
-    links = [re.search(r"http\S+/a/\S+", mail.text) for mail in Inbox(running.target()).read()]
-    links = [link for link in links if link]
+    links = [
+        link for mail in Inbox(running.target()).read() for link in re.findall(r"http\S+/a/\S+", mail.text)
+    ]
     if not links:
         raise UserError("no question was sent yet", "selfheal crash quote, then wait for selfheal inbox")
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
-        _page(browser, "approval", str(links[-1][0]), folder)
+        _page(browser, "approval", links[-1], folder)
         _page(browser, "forge", f"{running.forge_url}/{run.SAMPLE_SLUG}", folder)
         browser.close()
 
