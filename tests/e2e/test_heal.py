@@ -10,7 +10,7 @@ import pytest
 
 from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import Standing
-from functions.core.incidents.incident import Status
+from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.evidence import Result
 from infra.cli.decide import identity
 from infra.cli.demo import verify
@@ -31,7 +31,7 @@ def test_what_nobody_should_heal_ends_as_it_is_said_and_says_why(world: World, n
     seen = {i.incident_id for i in target.incidents.recent(embedded.SAMPLE_FUNCTION)}
     answer = request(target, CRASHES[name].crashes)
 
-    def over() -> object:
+    def over() -> list[Incident] | None:
         new = [i for i in target.incidents.recent(embedded.SAMPLE_FUNCTION) if i.incident_id not in seen]
         return [i for i in new if not i.status.goes_on] or None
 
