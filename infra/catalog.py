@@ -14,6 +14,7 @@ from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 _SHOWN = (
+    Artifact.ORIGIN,
     *(Artifact.EVIDENCE, Artifact.FINDINGS, Artifact.OUTCOME, Artifact.PATCH),
     *(Artifact.PROMPT, Artifact.PROPOSAL, Artifact.REVIEW),
 )
@@ -36,7 +37,12 @@ STEPS = (
         disk=2048,
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/{Artifact.SOURCE_TOLD}",),
-            writes=(f"{OWN}/{Artifact.SOURCE}", f"{OWN}/{Artifact.SOURCE_TOLD}", f"{OWN}/{Artifact.CONTEXT}"),
+            writes=(
+                f"{OWN}/{Artifact.SOURCE}",
+                f"{OWN}/{Artifact.SOURCE_TOLD}",
+                f"{OWN}/{Artifact.CONTEXT}",
+                f"{OWN}/{Artifact.ORIGIN}",
+            ),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -96,13 +102,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "validate_patch",
@@ -131,11 +131,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-        ),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn"),
         may=(May.READ_SWITCH,),
     ),
     Spec(
@@ -151,10 +147,7 @@ STEPS = (
             reads=(f"{RUNS}/{Artifact.JOB}", f"{RUNS}/{Artifact.REPORT}"),
             writes=(f"{RUNS}/{Artifact.REPORT}",),
         ),
-        may=(
-            May.READ_SWITCH,
-            May.RUN_PATCHES,
-        ),
+        may=(May.READ_SWITCH, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
@@ -177,12 +170,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "await_approval",
@@ -204,7 +192,10 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/{Artifact.EVIDENCE}", f"{OWN}/*/{Artifact.PATCH}")),
+        artifacts=ArtifactAccess(
+            reads=(f"{OWN}/*/{Artifact.EVIDENCE}", f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/{Artifact.ORIGIN}"),
+            finds=(f"{OWN}/*",),
+        ),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
@@ -324,13 +315,7 @@ OTHERS = (
         image=True,
         timeout=30,
         settings=("incidents_table", "topic_arn", "webhooks_path"),
-        may=(
-            May.UPDATE_INCIDENTS,
-            May.DESCRIBE_EXECUTIONS,
-            May.READ_HISTORY,
-            May.READ_WEBHOOKS,
-            May.NOTIFY,
-        ),
+        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.READ_WEBHOOKS, May.NOTIFY),
     ),
     Spec(
         "remind_approvers",
@@ -348,9 +333,10 @@ OTHERS = (
             "approval_url",
         ),
         artifacts=ArtifactAccess(
-            reads=("*/{Artifact.EVIDENCE}", "*/{Artifact.PATCH}", "*/{Artifact.PROPOSAL}")
+            reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")
         ),
         may=(
+            May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
             May.LIST_APPS,
@@ -385,13 +371,7 @@ SIGN_IN = Spec(
     "sign_in",
     image=False,
     timeout=25,
-    settings=(
-        "oidc_issuer",
-        "oidc_client_id",
-        "client_secret_parameter",
-        "approval_url",
-        "identity_from",
-    ),
+    settings=("oidc_issuer", "oidc_client_id", "client_secret_parameter", "approval_url", "identity_from"),
     may=(May.READ_CLIENT_SECRET,),
     # Open to the internet, as it must be: whoever hammers it exhausts it alone.
     concurrency=5,

@@ -15,9 +15,13 @@ from functions.core.approval.identity import LINK
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.notifications import About
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.errors import PermanentError
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.origin import Origin
 from functions.core.workflow.state import HealState
 
 
@@ -67,13 +71,18 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
             source_key=state.source.key,
             dependencies_key=state.dependencies.key,
             review_key=state.review.key,
+            patch_attempt=state.standing.attempt,
+            standing=state.standing.why,
             expires_at=expires_at,
             repository=app.repository,
+            time_zone=app.time_zone,
             page=deployment.page,
             previous_id=previous_id,
             approvers=app.approvers,
             approvals_needed=app.approvals_needed,
-            change_authors=_change_authors(deployment.approvals, previous_id, heal),
+            change_authors=_change_authors(
+                deployment.approvals, previous_id, heal, state.standing.attempt or heal.attempt
+            ),
             token=deployment.tokens.seal(state.task_token, approval_id),
         )
     )
@@ -100,28 +109,36 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
 
 def _fix(state: HealState) -> Fix:
     proposal = state.proposal
-    return Fix(proposal.title, proposal.reason, proposal.confidence or 0.0, state.review.summary)
+    return Fix(
+        proposal.title,
+        proposal.reason,
+        proposal.confidence or 0.0,
+        state.review.summary,
+        by=proposal.answered_by or proposal.model,
+    )
 
 
 def _not_ours(heal: Heal) -> PermanentError:
     return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
 
 
-def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple[str, ...]:
-    """Who asked for changes earlier in this heal, in order, each once."""
+def _change_authors(approvals: Approvals, previous_id: str, heal: Heal, attempt: int) -> tuple[str, ...]:
+    """Who asked for changes before this attempt of the heal was made, in order, each once."""
     asked = (
         person(old.by)
         for old in reversed(approvals.history(previous_id))
-        if old.heal_id == heal.heal_id and old.decision == Verdict.REVISE
+        if (old.heal_id, old.decision) == (heal.heal_id, Verdict.REVISE) and old.of_attempt < attempt
     )
     return tuple(dict.fromkeys(asked))
 
 
 def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment: Deployment) -> None:
-    artifacts = deployment.artifacts_of(
-        Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
-    )
+    heal = Heal(approval.incident_id, approval.app, approval.heal_id, approval.attempt)
+    artifacts = deployment.artifacts_of(heal)
     evidence = Evidence.from_json(artifacts.get_json(approval.evidence_key))
+    patch = artifacts.get(approval.patch_key)
+    found = artifacts.find_json(heal.key(Artifact.ORIGIN))
+    origin = Origin.from_json(found) if found else None
     key = deployment.link_keys.all()[0]
     for recipient in with_links(approval.approvers) or (EVERYBODY,):
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
@@ -133,18 +150,20 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment
             evidence,
             link=links.url(deployment.page, link, key) if usable else "",
             recipient=recipient,
-            expires_at=approval.expires_at,
-            redriven=approval.redrive_count > 0,
+            approval=approval,
+            patch=redact(patch.decode(errors="backslashreplace")),
+            origin=origin,
             signed_in=deployment.identity_from != LINK,
         )
-        deployment.notifications.send(message.subject, message.text, recipient)
+        about = About.incident(incident, "question")
+        deployment.notifications.send(message.subject, message.text, recipient, about)
     channels = announce(
         approval,
         incident,
         fix,
         evidence,
         app=app,
-        patch=artifacts.get(approval.patch_key),
+        patch=patch,
         page=Page(deployment.page, key),
         headline=f"{incident.app}: approve a fix? {incident.title}",
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Incident
-from functions.core.incidents.quota import HealsIn, Period
+from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import Incidents
 
 _LOOK_AGAIN_SECONDS = 15 * 60
@@ -93,7 +93,10 @@ def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int)
 
 
 def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], bool]) -> Held | None:
-    for period, most in ((Period.HOUR, app.max_heals_per_hour), (Period.DAY, app.max_heals_per_day)):
+    for period, most in (
+        (QuotaPeriod.HOUR, app.max_heals_per_hour),
+        (QuotaPeriod.DAY, app.max_heals_per_day),
+    ):
         heals = incidents.heals_in(period, app.name, most)
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"

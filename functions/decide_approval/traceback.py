@@ -24,14 +24,14 @@ class ShownFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TracebackStretch:
     """Neighbouring frames that are all the app's own, or all not."""
 
     in_app: bool
     frames: tuple[ShownFrame, ...]
 
 
-def stretches(frames: Sequence[Frame], qualified: str = "") -> tuple[Stretch, ...]:
+def stretches(frames: Sequence[Frame], qualified: str = "") -> tuple[TracebackStretch, ...]:
     """Frames, innermost last, in alternating stretches. qualified: the name of the culprit's function in the
     source, which tells it apart from another class's."""
     culprit = max((i for i, frame in enumerate(frames) if frame.in_app), default=-1)
@@ -43,5 +43,6 @@ def stretches(frames: Sequence[Frame], qualified: str = "") -> tuple[Stretch, ..
         for index, frame in enumerate(frames)
     ]
     return tuple(
-        Stretch(in_app, tuple(group)) for in_app, group in groupby(shown, key=lambda each: each.frame.in_app)
+        TracebackStretch(in_app, tuple(group))
+        for in_app, group in groupby(shown, key=lambda each: each.frame.in_app)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from functions.core.apps.deployed import told_by_function
@@ -12,13 +13,14 @@ from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.state import HealState, SourceState
 from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.image import python_of_uri
+from functions.fetch_source.origin import deployed_before
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
 
 
 def run(state: HealState, deployment: Deployment) -> SourceState:
-    """Writes `source.tar.gz`, the validation context, and last `source.json`: while that is there, the heal
-    keeps the commit it began with, even if the branch moves on.
+    """Writes `source.tar.gz`, the origin, the validation context, and last `source.json`: while that is there,
+    the heal keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
     """
@@ -44,6 +46,9 @@ def run(state: HealState, deployment: Deployment) -> SourceState:
         # None where another execution has the incident by now: then the names are that one's to tell.
         told = deployment.incidents.advance(heal.incident_id, incident.execution_arn, **told_names)
         incident = told or incident
+        if source.origin:
+            origin = replace(source.origin, deployed_at=deployed_before(functions, incident))
+            artifacts.put_json(heal.key(Artifact.ORIGIN), origin.to_json())
         context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(Artifact.SOURCE), source.archive, "application/gzip"),

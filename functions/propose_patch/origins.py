@@ -50,7 +50,7 @@ _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE(?: IF NOT EXISTS)?)\s+[\"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ValueOrigin:
     """A statement of a file, by the lines to show of it, and why it may have made the value."""
 
     path: str
@@ -76,13 +76,13 @@ class _Asked:
     tables: dict[str, None] = field(default_factory=dict)
 
 
-def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) -> list[Origin]:
+def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) -> list[ValueOrigin]:
     """What may have made the value that the innermost place failed on, the surest first; at most MOST.
 
     places: own code in the traceback, innermost first; error: the exception's type and message.
     """
     search = _Search(repository, {place.path for place in places})
-    found: dict[tuple[str, frozenset[int]], Origin] = {}
+    found: dict[tuple[str, frozenset[int]], ValueOrigin] = {}
     for origin in _all(search, places, error):
         found.setdefault((origin.path, origin.lines), origin)
         if len(found) == MOST:
@@ -90,7 +90,7 @@ def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) 
     return list(found.values())
 
 
-def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterator[Origin]:
+def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterator[ValueOrigin]:
     for place in places[:1]:
         asked = _asked(search.repository, place, error)
         for key in islice(asked.keys, _MOST_NAMES):
@@ -169,7 +169,7 @@ class _Search:
         self._paths = sorted(python, key=lambda path: (path not in near, path))
         self._statements: dict[str, list[Statement]] = {}
 
-    def each(self, name: str, finds: Finder, why: str, most: int = _MOST_OF_ONE) -> Iterator[Origin]:
+    def each(self, name: str, finds: Finder, why: str, most: int = _MOST_OF_ONE) -> Iterator[ValueOrigin]:
         """The statements that are found, in files that have the name; what sets it to something fixed
         first."""
         found = [
@@ -177,7 +177,7 @@ class _Search:
         ]
         found.sort(key=lambda hit: not is_fixed(hit[1].node))
         for path, statement in found[:most]:
-            yield Origin(path, lines_of(statement), why)
+            yield ValueOrigin(path, lines_of(statement), why)
 
     def classes_with(self, attributes: Iterable[str]) -> Iterator[str]:
         """Names of the classes that have one of these attributes by their own definition."""
@@ -190,7 +190,7 @@ class _Search:
                     elif fields(statement):
                         yield from sorted(syntax.assigned(statement.node))
 
-    def class_of(self, name: str) -> Iterator[Origin]:
+    def class_of(self, name: str) -> Iterator[ValueOrigin]:
         """Where objects of a class are made, and its constructor, or else its outline."""
         yield from self.each(name, calls(name), f"makes a {name}")
         for path in self._with(name):
@@ -201,9 +201,9 @@ class _Search:
                     lines = (
                         list(syntax.span(constructor)) if constructor else sorted(syntax.outline_lines(node))
                     )
-                    yield Origin(path, frozenset(lines[:STATEMENT_LINES]), f"constructor of {name}")
+                    yield ValueOrigin(path, frozenset(lines[:STATEMENT_LINES]), f"constructor of {name}")
 
-    def table(self, name: str) -> Iterator[Origin]:
+    def table(self, name: str) -> Iterator[ValueOrigin]:
         """What writes a table; where a function writes what it is told to, who tells it."""
         kind, _, sql = name.partition(" ")
         if sql:
@@ -217,7 +217,7 @@ class _Search:
                     for writer in self._around(path, statement.function):
                         yield from self.each(writer, calls(writer), f"has {writer} write {kind}")
 
-    def arguments(self, caller: CodePosition) -> Iterator[Origin]:
+    def arguments(self, caller: CodePosition) -> Iterator[ValueOrigin]:
         """What made the arguments at the line of a caller: the functions that returned them."""
         tree = self.repository.tree(caller.path)
         function = syntax.enclosing(tree, caller.line)[0] if tree else None

@@ -160,6 +160,7 @@ def _finish(
         input_tokens=usage.prompt,
         output_tokens=usage.output,
         cost_usd=round(journal.cost_usd, 6) if journal else 0.0,
+        answered_by=journal.answered_by if journal else "",
     )
     if result is None:
         violations = [redact(violation) for violation in violations]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
+from functions.core.notify.notifications import About
 from functions.core.workflow.state import HealState, OutcomeState
 from functions.record_outcome.outcome import announce, determine, tell
 
@@ -16,6 +17,7 @@ def run(state: HealState, deployment: Deployment) -> OutcomeState:
     if under_way:
         incident = deployment.incidents.advance(state.incident_id, state.execution_arn, **outcome.attributes)
         if incident is not None:
-            deployment.notifications.send(*tell(incident, outcome))
+            about = About.incident(incident, "outcome")
+            deployment.notifications.send(*tell(incident, outcome), about=about)
             deployment.webhooks.post(incident.app, announce(incident, outcome, state))
     return outcome.to_state(state.incident_id)

@@ -17,6 +17,8 @@ from functions.core.approval.links import Link
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.notifications import About
+from functions.core.notify.outbox import Outbox
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Evidence
@@ -28,8 +30,11 @@ _WIDTH = 76
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
-    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share"}."""
-    return asdict(remind(deployment.registry.apps(), deployment, time.time()))
+    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share", "digested"}."""
+    apps, now = deployment.registry.apps(), time.time()
+    outbox = Outbox(deployment.table("incidents_table"), deployment.notifications)
+    waiting = remind(apps, deployment, now)
+    return asdict(waiting) | {"digested": sum(outbox.digest(app, now) for app in apps)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def _share_over(approval: Approval, now: float) -> float:
 
 
 def _tell(approval: Approval, incident: Incident, deployment: Deployment) -> None:
-    until = moment(approval.expires_at)
+    until = moment(approval.expires_at, approval.time_zone)
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:
@@ -89,7 +94,8 @@ def _tell(approval: Approval, incident: Incident, deployment: Deployment) -> Non
             f"Incident {incident.incident_id}",
         ]
         subject = f"[{incident.app}] Decide until {until}: {incident.title}"
-        deployment.notifications.send(subject, "\n".join(text) + "\n", recipient)
+        about = About.incident(incident, "reminder")
+        deployment.notifications.send(subject, "\n".join(text) + "\n", recipient, about)
 
 
 def _tell_channels(approval: Approval, incident: Incident, app: App, deployment: Deployment) -> None:

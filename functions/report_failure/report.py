@@ -9,6 +9,7 @@ from typing import Any
 from functions.core.aws.console import execution_url
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident
+from functions.core.notify.notifications import About
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.untrusted.redaction import redact
@@ -64,7 +65,8 @@ def report(event: dict[str, Any], deployment: Deployment) -> Incident | None:
         redrivable_until(_stopped(description)),
     )
     if incident is not None:
-        deployment.notifications.send(*_tell(incident, failure, step))
+        about = About.incident(incident, "failure")
+        deployment.notifications.send(*_tell(incident, failure, step), about=about)
         deployment.webhooks.post(incident.app, _announce(incident, failure, step))
     return incident
 

@@ -40,7 +40,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Question:
+class WizardQuestion:
     """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words."""
 
     field: str
@@ -65,7 +65,7 @@ def ask(target: Target) -> Draft:
     return draft
 
 
-def _answer(draft: Draft, question: Question) -> None:
+def _answer(draft: Draft, question: WizardQuestion) -> None:
     while True:
         with _completing(draft, question):
             said = typer.prompt(
@@ -87,7 +87,7 @@ def _answer(draft: Draft, question: Question) -> None:
         draft.entry[question.field] = list(answer) if question.many else answer
 
 
-def _needed(question: Question) -> str:
+def _needed(question: WizardQuestion) -> str:
     needed = ("log_groups", "name", "repository")
     return f"{question.asks}: an answer is needed" if question.field in needed else ""
 
@@ -95,7 +95,7 @@ def _needed(question: Question) -> str:
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
     """Let Tab offer what a question has, where the terminal can."""
 
-    def __init__(self, draft: Draft, question: Question) -> None:
+    def __init__(self, draft: Draft, question: WizardQuestion) -> None:
         self._draft, self._question = draft, question
 
     def __enter__(self) -> None:
@@ -202,31 +202,31 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 
 QUESTIONS = (
-    Question("log_groups", "Log groups to watch", _groups, many=True, offers=_offered_groups),
-    Question("name", "Short name of the app", _names, default=_named_after_group),
-    Question(
+    WizardQuestion("log_groups", "Log groups to watch", _groups, many=True, offers=_offered_groups),
+    WizardQuestion("name", "Short name of the app", _names, default=_named_after_group),
+    WizardQuestion(
         "repository", "Repository, as an https address", lambda d, v: _valid(d, repository=v), default=_here
     ),
-    Question(
+    WizardQuestion(
         "token",
         "Token that may read and write contents and pull requests (not shown; empty for a public repository)",
         lambda draft, token: _at_forge(draft, *_ACCESS, token=token),
         secret=True,
     ),
-    Question(
+    WizardQuestion(
         "branch",
         "Branch that pull requests go to",
         lambda draft, branch: _at_forge(draft, of_forge.branch_is_missing, branch=branch),
         default=lambda draft: "main",
     ),
-    Question("model", "Bedrock model or profile (empty: the default of the region)", _model),
-    Question(
+    WizardQuestion("model", "Bedrock model or profile (empty: the default of the region)", _model),
+    WizardQuestion(
         "approvers",
         "Who may decide: mail addresses, IAM ARNs, slack:IDs (empty: whoever has the link)",
         lambda draft, people: _valid(draft, approvers=list(people)),
         many=True,
     ),
-    Question(
+    WizardQuestion(
         "reviewers",
         "Who is asked to review the pull request (empty: nobody)",
         lambda draft, people: _at_forge(draft, of_forge.reviewer_is_a_stranger, reviewers=list(people)),

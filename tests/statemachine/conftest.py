@@ -113,8 +113,8 @@ def walker(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
                     walked.output = value
                     assert not any(waiting.values()), f"results never asked for: {waiting}"
                     return walked
-                case "Wait":
-                    name = state["Next"]
+                case "Wait" | "Pass":
+                    value, name = fill(state.get("Output", value), states), state["Next"]
                 case "Choice":
                     rule = next(
                         (rule for rule in state["Choices"] if evaluate(rule["Condition"], states) is True),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _KEEP_SECONDS = 2 * 24 * 3600
 
 
-class Period(Enum):
+class QuotaPeriod(Enum):
     """An hour or a day of UTC: the name of its items' keys, what people call it, and its seconds."""
 
     HOUR = ("heals", "hour", 3600)
@@ -34,7 +34,7 @@ class Period(Enum):
 class HealsIn:
     """The heals of one app in the period that runs now."""
 
-    def __init__(self, table: Table, app: str, most: int, period: Period) -> None:
+    def __init__(self, table: Table, app: str, most: int, period: QuotaPeriod) -> None:
         self._table = table
         self._most = most
         self._period = period

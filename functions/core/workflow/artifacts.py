@@ -24,7 +24,7 @@ _DIGEST, _VERSION = "@sha256:", "?versionId="
 
 
 class Artifact(StrEnum):
-    """What a heal leaves, by name: the first four once, JOB and REPORT for each run in a folder of its own,
+    """What a heal leaves, by name: the first five once, JOB and REPORT for each run in a folder of its own,
     all others for each attempt."""
 
     SOURCE = "source.tar.gz"
@@ -32,6 +32,8 @@ class Artifact(StrEnum):
     """What FetchSource told of it: while that is there, the heal keeps the commit that it began with."""
     CONTEXT = "facts.json"
     """The validation context."""
+    ORIGIN = "origin.json"
+    """Where the error comes from."""
     REFUSED = "refused.json"
     """Which parameters which models refused."""
     PROMPT = "prompt.json"

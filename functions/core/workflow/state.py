@@ -135,6 +135,8 @@ class ProposalState(_Part):
     model: str = _text()
     model_note: str = _text(1000)
     """Why it was not the app's own model, or what that one was asked without."""
+    answered_by: str = _text()
+    """What really answered, where the answer says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,25 @@ class ReviewState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenState(_Part):
+    """The attempt that was proven when people asked for changes."""
+
+    attempt: int = 0
+    proposal: ProposalState = field(default_factory=ProposalState)
+    validation: ValidationState = field(default_factory=ValidationState)
+    review: ReviewState = field(default_factory=ReviewState)
+
+
+@dataclass(frozen=True, slots=True)
+class StandingState(_Part):
+    """Whose patch is asked about again, where nothing better could be proven."""
+
+    attempt: int = 0
+    """0 for that of the heal's own attempt."""
+    why: str = _text(PROSE)
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionState(_Part):
     """What people decided; the state machine checks it before it is put here."""
 
@@ -333,6 +354,8 @@ class HealState(_Part):
     build: BuildState = field(default_factory=BuildState)
     review: ReviewState = field(default_factory=ReviewState)
     decision: DecisionState = field(default_factory=DecisionState)
+    proven: ProvenState = field(default_factory=ProvenState)
+    standing: StandingState = field(default_factory=StandingState)
     commit: CommitState = field(default_factory=CommitState)
     pull_request: PullRequestState = field(default_factory=PullRequestState)
 

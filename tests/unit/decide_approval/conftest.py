@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,13 +62,22 @@ class Answer:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether nothing about the scene's incident is in it."""
-        return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in self.body]
+        """Whether nothing about the scene's incident is in it, but for the address of the holder's list."""
+        body = re.sub(r'href="(\.\./)+list/orders\?t=', "", self.body)
+        return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in body]
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """The addresses that the page leads to, by what they are called."""
+        return {
+            label: unescape(address)
+            for address, label in re.findall(r'<a[^>]* href="([^"]+)"[^>]*>([^<]+)</a>', self.body)
+        }
 
     @property
     def forms(self) -> dict[str, str]:
         """The anti-forgery token by decision."""
-        fields = [attributes for tag, attributes in self.elements.tags if tag == "input"]
+        fields = [attributes for tag, attributes in self.elements.tags if attributes.get("type") == "hidden"]
         values = [(field["name"], unescape(field["value"] or "")) for field in fields]
         tokens = [value for name, value in values if name == "form"]
         return dict(zip([value for name, value in values if name == "decision"], tokens, strict=True))
@@ -81,7 +91,8 @@ class Browser:
         ssm = SSMProvider(boto3_client=boto3.client("ssm"))
         self.authorizer: dict[str, Any] | None = None
         """What the gateway's authorizer adds to the request's context."""
-        self._resolver = build(around(scene, identity_from, parameters=ssm), Replies(slack))
+        deployment = around(scene, identity_from, parameters=ssm, step_functions=scene.workflow)
+        self._resolver = build(deployment, Replies(slack))
         self._keys = scene.keys
 
     def link(self, approval: Approval, recipient: str = "ana", expires_at: int | None = None) -> str:
