@@ -19,7 +19,7 @@ from functions.fetch_source.source import fetch_source
 
 
 def run(state: HealState, deployment: Deployment) -> SourceState:
-    """Writes `source.tar.gz`, the origin, the validation context, and last `source.json`: while that is there,
+    """Writes `source.tar.gz`, the origin, the validation context, and last `source.json`: while it is there,
     the heal keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
