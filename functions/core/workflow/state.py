@@ -189,7 +189,7 @@ class ValidationState(_Part):
     proven: bool = False
     """Whether every check ran and passed."""
     findings: int = 0
-    questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 12})
+    questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 6})
     run: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
     build: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
 
