@@ -121,7 +121,7 @@ def test_the_cost_of_a_batch_goes_by_its_distinct_errors_and_not_by_its_events(
         # Of the app, once while the function is warm: whether it has errors of older rules.
         "Query": 1,
         "GetItem": 2 + 1,
-        "UpdateItem": 4 + 1,  # the incident: when it is new, and for its count
+        "UpdateItem": 4 + 1 + 2,  # the incident: when it is new, and for its count; what waits to be told
         "TransactWriteItems": 2,  # the delivery, once
         "BatchGetItem": 2,
     }
