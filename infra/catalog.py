@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functions.core.heal import QUESTIONS
 from functions.core.runs import JOB, REPORT
-from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
+from infra.spec import BUILDS, HEADS, OWN, RUNS, Artifacts, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
@@ -37,7 +37,7 @@ STEPS = (
         disk=2048,
         artifacts=Artifacts(
             reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
+            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", *HEADS),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -113,9 +113,11 @@ STEPS = (
         artifacts=Artifacts(
             reads=(
                 f"{OWN}/source.tar.gz",
+                *HEADS,
                 f"{OWN}/facts.json",
                 f"{OWN}/*/proposal.json",
                 f"{OWN}/*/experiment.json",
+                f"{OWN}/*/deployed.json",
                 f"{OWN}/*/{QUESTIONS}",
                 "dependencies/*.tar.gz",
                 RUNS,
@@ -123,6 +125,7 @@ STEPS = (
             ),
             writes=(
                 f"{OWN}/*/experiment.json",
+                f"{OWN}/*/deployed.json",
                 f"{OWN}/*/patch.diff",
                 f"{OWN}/*/evidence.json",
                 f"{OWN}/*/findings.json",
@@ -231,7 +234,7 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json"), writes=HEADS),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(

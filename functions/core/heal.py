@@ -3,7 +3,10 @@
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
     {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "second_opinion",
-     "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}, "committed"},
+     "source":       {"key", "deployed_sha": what is read, and the error reproduced on;
+                      "base_sha": the head of the app's branch, what is approved and committed on;
+                      "head_key", "history_key": its source, and how it came there; "" where it is the same;
+                      "facts", "revision_from", "python": {"version", "why"}, "committed"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason", "questions": [
@@ -15,7 +18,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
      "decision":     {"decision", "by", "comment", "reason", "patch_sha256", "base_sha", "approval_id",
                       "decided_at"},
-     "commit":       {"branch", "sha"},
+     "commit":       {"branch", "sha", "base_sha"}, or {"moved": what changes in `source`} where the head is
+                     another one by now, on which the patch has to be proven,
      "pull_request": {"number", "url"}}
 
 Keys of artifacts in it are references, which say what their bytes are: see functions/core/artifacts.py.

@@ -30,6 +30,7 @@ class Approval:
     comment: str
     patch_sha256: str
     base_sha: str
+    committed_on: str = ""
 
 
 def render(
@@ -52,6 +53,7 @@ def render(
         prose(proposal.explanation),
         "### Evidence",
         _table(evidence),
+        *([prose(evidence.twice)] if evidence.twice else []),
     ]
     if evidence.python:
         parts.append(f"The app runs on {prose(evidence.python.said)}.")
@@ -74,9 +76,17 @@ def render(
         "### Approval",
         f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
-        *([f"Why that base: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        *_moved(approval),
+        *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _moved(approval: Approval) -> list[str]:
+    if approval.committed_on in ("", approval.base_sha):
+        return []
+    on = code(approval.committed_on)
+    return [f"The branch moved meanwhile: the same patch is on {on}, which left the files it touches alone."]
 
 
 def _questions(evidence: Evidence) -> list[str]:

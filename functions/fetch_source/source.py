@@ -7,23 +7,25 @@ from dataclasses import dataclass, field
 
 from functions.core.app import App
 from functions.core.archive import DEFAULT_LIMITS, Limits, pack
+from functions.core.commit_tree import tree_of_commit
 from functions.core.deployed import Told
 from functions.core.forge.port import Forge
+from functions.core.head import Head, head_of, tip_of
 from functions.core.incident import Frame
 from functions.core.python import Python
 from functions.core.remote import Remote
+from functions.core.submodules import with_submodules
 from functions.fetch_source.interpreter import Word, python_of
 from functions.fetch_source.qualified import Named, named
 from functions.fetch_source.revision import fetch_commit
-from functions.fetch_source.submodules import with_submodules
-from functions.fetch_source.tree import tree_of_commit
 from functions.harness.interpreters import VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The tree of one commit.
+    """The tree of the deployed commit, or of the one that is taken for it.
 
+    sha: that commit; head: of the app's branch, which a patch is committed on;
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
     python: what the app runs on; committed: when the commit was made, ISO 8601; named: how the source names
@@ -31,7 +33,8 @@ class Source:
     """
 
     archive: bytes
-    base_sha: str
+    sha: str
+    head: Head
     revision_from: str
     reason: str
     files: int
@@ -73,7 +76,8 @@ def fetch_source(
 
         return Source(
             archive=pack(tree.members(repo.git), limits),
-            base_sha=commit.sha,
+            sha=commit.sha,
+            head=head_of(app, remote, repo, tip_of(app, remote, repo), commit.sha, limits),
             revision_from=commit.revision_from,
             reason=commit.reason,
             files=len(tree.entries),

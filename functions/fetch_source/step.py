@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 ARCHIVE, METADATA = "source.tar.gz", "source.json"
+_TOLD = (
+    *("key", "facts", "deployed_sha", "base_sha", "head_key", "history_key"),
+    *("revision_from", "python", "committed"),
+)
 
 
 def fetch_for(
@@ -36,7 +40,7 @@ def fetch_for(
     ecr: Callable[[str], ECRClient],
     pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python", "committed"}.
+    """The `source` part of the state: see functions/core/heal.py.
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
@@ -67,7 +71,8 @@ def fetch_for(
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
             "facts": facts.save(artifacts, heal),
-            "base_sha": source.base_sha,
+            "deployed_sha": source.sha,
+            **source.head.keep(artifacts, heal),
             "revision_from": source.revision_from,
             "reason": source.reason,
             "files": source.files,
@@ -77,5 +82,4 @@ def fetch_for(
             "committed": source.committed,
         }
         artifacts.put_json(heal.key(METADATA), done)
-    told = ("key", "facts", "base_sha", "revision_from", "python", "committed")
-    return {name: done[name] for name in told if name in done}
+    return {name: done[name] for name in _TOLD if name in done}

@@ -93,6 +93,9 @@ class Proof:
     """Whether the suite ran without the options in the repository's configuration."""
     broken: Outcome | None = None
     """The suite's command on the patched tree whose changed modules cannot be imported."""
+    fixed_by: int | None = None
+    """How many commits of the `history` it took until the error was gone; 0 where there is none to try; None
+    where it is not gone."""
     calls: Calls | None = None
     ran: list[tuple[str, Outcome]] = field(default_factory=list)
     """Every run in order, with the tree that it was of."""
@@ -151,6 +154,9 @@ def experiment(
         `changed`: as `search`, for other functions that the patch changes
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
+        `gone`: left out, or, where the trees are of a later commit than the one at which the incident was
+            reproduced, `{"names", "history"}`: what reproduced it there, and what happened since, oldest
+            first: `{path: text before that commit, None where there was no such file}`
     """
     proof = Proof() if proof is None else proof
     steps = _steps(asked, own, proof, pytest)
@@ -167,6 +173,8 @@ def experiment(
 def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
         yield from _reproduce(asked, own, proof)
+        if asked.get("gone") and (yield from _gone(asked, proof)):
+            return
     suite = asked["suite"]
     if suite is not None and (pytest or suite["task"]["kind"] == "command"):
         yield from _suite(suite, proof)
@@ -228,6 +236,40 @@ def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> S
         outer = yield from _searched(asked, own, skip=1)
         if not outer.reason:
             proof.reproduction = outer
+
+
+def _gone(asked: Mapping[str, Any], proof: Proof) -> Generator[Run, Outcome, bool]:
+    """Whether the incident is gone without the patch; then find the commit since which it is, by halving."""
+    shown, names = proof.reproduction, asked["gone"]["names"]
+    if shown is None or not names or not shown.fails:
+        return False
+    if not all(reproduction.is_gone(names, test_runs.read(outcome)) for outcome in shown.fails):
+        return False
+    history = asked["gone"]["history"]
+    there, gone = 0, len(history)
+    while gone - there > 1:
+        middle = (there + gone) // 2
+        outcome = yield _as_of(middle, history, asked, shown)
+        if reproduction.is_gone(names, test_runs.read(outcome)):
+            gone = middle
+        else:
+            there = middle
+    proof.fixed_by = gone
+    return True
+
+
+def _as_of(
+    number: int, history: Sequence[Mapping[str, str | None]], asked: Mapping[str, Any], shown: Reproduction
+) -> Run:
+    """The tests, on the tree as it was after so many commits."""
+    was: dict[str, str | None] = {}
+    for commit in reversed(history[number:]):
+        was |= commit
+    files = {path: text for path, text in was.items() if path not in shown.tests}
+    added = {path: text for path, text in (*files.items(), *shown.tests.items()) if text is not None}
+    left_out = tuple(path for path, text in files.items() if text is None)
+    given = tuple(path for path, text in shown.tests.items() if text is None)
+    return Run("before", task_of(shown.tests), asked["seconds"], given, added, left_out)
 
 
 def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:

@@ -11,6 +11,7 @@ from functions.core.approvals import Verdict
 from functions.core.console import execution_url
 from functions.core.decisions import REJECT_REASONS
 from functions.core.incident import Incident, Status
+from functions.core.incidents import utc_now
 from functions.core.inert import inert, inert_line
 from functions.core.modes import Mode
 from functions.core.webhooks import Post
@@ -20,6 +21,7 @@ class Ending(StrEnum):
     """The business outcomes that reach RecordOutcome; the workflow's last choice reads them."""
 
     HEALED = "healed"
+    ALREADY_FIXED = "already_fixed"
     REJECTED = "rejected"
     ABSTAINED = "abstained"
     PROPOSED = "proposed"
@@ -28,6 +30,8 @@ class Ending(StrEnum):
 
 _STATUS = {
     Ending.HEALED: Status.PR_OPEN,
+    # Whoever mended it: until that is deployed, the error only counts.
+    Ending.ALREADY_FIXED: Status.MERGED,
     Ending.REJECTED: Status.REJECTED,
     Ending.ABSTAINED: Status.ABSTAINED,
     Ending.PROPOSED: Status.PROPOSED,
@@ -52,6 +56,8 @@ class Outcome:
     patch_sha256: str = ""
     higher_mode: str = ""
     """What the next higher mode would have done."""
+    merge_sha: str = ""
+    merged_at: str = ""
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -65,6 +71,8 @@ class Outcome:
             "base_sha": self.base_sha,
             "patch_sha256": self.patch_sha256,
             "higher_mode": self.higher_mode,
+            "merge_sha": self.merge_sha,
+            "merged_at": self.merged_at,
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
         return {name: value for name, value in found.items() if value or name in _ALWAYS}
@@ -91,6 +99,14 @@ def determine(state: dict[str, Any]) -> Outcome:
             next_action="Review and merge the pull request.",
             branch=state["commit"]["branch"],
             pull_request_url=pull_request["url"],
+        )
+    if fixed := (state.get("validation") or {}).get("fixed_by"):
+        return Outcome(
+            Ending.ALREADY_FIXED,
+            reason=f"It is mended already, found by running its reproduction: by {fixed['said']}",
+            next_action="Deploy it. Until then the error only counts.",
+            merge_sha=fixed["sha"],
+            merged_at=fixed["date"] or utc_now(),
         )
     decision = state.get("decision") or {}
     if decision.get("decision") == Verdict.REJECT:
@@ -165,6 +181,7 @@ def _abstention(state: dict[str, Any]) -> Outcome:
 
 _HEADINGS = {
     Ending.HEALED: "Pull request open",
+    Ending.ALREADY_FIXED: "Mended already",
     Ending.REJECTED: "Patch rejected",
     Ending.ABSTAINED: "No fix proposed",
     Ending.PROPOSED: "Patch proven",
@@ -191,7 +208,7 @@ def announce(incident: Incident, outcome: Outcome, state: dict[str, Any]) -> Pos
     """The same for the app's channels, with what is known of the proposal that it ended with."""
     proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
     facts = [("Why", outcome.reason)]
-    if outcome.ending is not Ending.ABSTAINED:
+    if outcome.ending not in (Ending.ABSTAINED, Ending.ALREADY_FIXED):
         facts += [
             ("Fix", str(proposal.get("title") or "")),
             (CONFIDENCE, f"{float(proposal['confidence']):.0%}" if "confidence" in proposal else ""),

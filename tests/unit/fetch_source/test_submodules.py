@@ -13,8 +13,8 @@ from functions.core.archive import Limits, read
 from functions.core.errors import SourceTooLarge
 from functions.core.forge.connect import connect
 from functions.core.remote import Remote
+from functions.core.submodules import same_forge
 from functions.fetch_source.source import Source, fetch_source
-from functions.fetch_source.submodules import same_forge
 
 OWN = "https://git.example.com/shop/orders.git"
 Fetch = Callable[..., Source]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from functions.core.archive import Limits
+from functions.core.commit_tree import CommitTree, Entry, Submodule, tree_of_commit
 from functions.core.errors import ForgeAccessDenied, RepositoryNotFound
-from functions.fetch_source.tree import CommitTree, Entry, Submodule, tree_of_commit
 
 if TYPE_CHECKING:
     from git import Repo
