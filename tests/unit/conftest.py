@@ -133,6 +133,10 @@ class Hosted:
     def pulls(self) -> list[Pull]:
         return list(self.github.get_pulls(state="all"))
 
+    def check(self, sha: str, name: str, conclusion: str, printed: str = "") -> None:
+        """What a job of the repository says of a commit; conclusion: "" while it runs."""
+        self.forge.check(self.app.slug, sha, name, conclusion, printed)
+
     def branch(self, name: str, path: str = "new.txt", on: str = "", content: bytes = b"new\n") -> str:
         """Push a branch with one file more, or another, straight into the bare repository, on its first
         commit or `on` another; its commit."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.forge.git import ChangedFile, Commit, Git
-from infra.local.forge.store import Comment, Pull, Repository, Store, now
+from infra.local.forge.store import Check, Comment, Pull, Repository, Store, now
 
 # GitHub's limits, in characters.
 MAX_TITLE = 256
@@ -62,7 +62,9 @@ class Pulls:
             raise Refused(404, "Not Found")
         return pull
 
-    def open(self, slug: str, *, title: str, body: str, head: str, base: str, author: str) -> Pull:
+    def open(
+        self, slug: str, *, title: str, body: str, head: str, base: str, author: str, draft: bool = False
+    ) -> Pull:
         """Open a pull request; head is `branch` or `owner:branch`.
 
         Raises Refused(422) when a branch is missing, when nothing would be merged, and when head and base
@@ -97,6 +99,7 @@ class Pulls:
                 author=author,
                 created_at=(created := now()),
                 updated_at=created,
+                draft=draft,
             )
             git.keep(pull.number, head_sha)
             self._store.save(repository.with_pull(pull))
@@ -110,6 +113,7 @@ class Pulls:
         title: str | None = None,
         body: str | None = None,
         state: str | None = None,
+        draft: bool | None = None,
     ) -> Pull:
         """Change what is given. Raises Refused(422) for a blank title, and for reopening without a branch."""
         with self._store.lock:
@@ -120,6 +124,8 @@ class Pulls:
                 pull = replace(pull, title=_bounded("title", title.strip(), MAX_TITLE))
             if body is not None:
                 pull = replace(pull, body=_bounded("body", body, MAX_BODY))
+            if draft is not None:
+                pull = replace(pull, draft=draft)
             if state not in (None, "open", "closed"):
                 raise invalid("state")
             if state == "closed" and pull.state == "open":
@@ -151,13 +157,26 @@ class Pulls:
             pull = self.get(slug, number)
             return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
 
-    def comment(self, slug: str, number: int, body: str, author: str) -> Comment:
-        """Add a remark. Raises Refused(422) for a blank one."""
+    def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> Check:
+        """Note what a job says of a commit. Raises Refused(422) for a commit that is not there."""
+        with self._store.lock:
+            repository = self.repository(slug)
+            if not self._store.git(slug).is_commit(sha):
+                raise Refused(422, f"No commit found for SHA: {sha}")
+            check = Check(len(repository.checks) + 1, sha, name, conclusion, output)
+            self._store.save(replace(repository, checks=(*repository.checks, check)))
+            return check
+
+    def comment(
+        self, slug: str, number: int, body: str, author: str, *, changes_requested: bool = False
+    ) -> Comment:
+        """Add a remark, or a review that asks for changes. Raises Refused(422) for a blank one."""
         with self._store.lock:
             pull = self.get(slug, number)
             if not body.strip():
                 raise invalid("body", "missing_field", resource="IssueComment")
-            comment = Comment(len(pull.comments) + 1, author, _bounded("body", body, MAX_BODY), now())
+            text = _bounded("body", body, MAX_BODY)
+            comment = Comment(len(pull.comments) + 1, author, text, now(), changes_requested)
             self._save(slug, replace(pull, comments=(*pull.comments, comment)))
             return comment
 
@@ -165,6 +184,7 @@ class Pulls:
         """Whether `merge` would succeed now."""
         return (
             pull.state == "open"
+            and not pull.draft
             and self._store.git(slug).merge_tree(pull.base_sha, pull.head_sha) is not None
         )
 
@@ -181,6 +201,8 @@ class Pulls:
             git = self._store.git(slug)
             if pull.state != "open":
                 raise Refused(405, "Pull Request is not mergeable")
+            if pull.draft:
+                raise Refused(405, "Pull Request is still a draft")
             if head_sha and head_sha != pull.head_sha:
                 raise Refused(409, "Head branch was modified. Review and try the merge again.")
             tree = git.merge_tree(pull.base_sha, pull.head_sha)

@@ -6,6 +6,8 @@ https://docs.github.com/rest, so that a client cannot tell the difference.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +17,17 @@ from urllib.parse import urlencode
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
+from werkzeug.utils import redirect
 
 from infra.local.forge.access import Caller, RegisteredApp
 from infra.local.forge.pulls import Pulls, Refused, invalid
-from infra.local.forge.shapes import Json, Shapes
+from infra.local.forge.shapes import Json, Shapes, of_node_id
 from infra.local.forge.store import Pull, Repository, Store
 
 BASE_PATH = "/api/v3"
+GRAPHQL_PATH = "/api/graphql"
+_LOG = "/log"
+"""Stands for the storage to which GitHub sends whoever wants a job's log; its addresses are signed."""
 
 _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
@@ -47,7 +53,12 @@ class Rest:
             f"GET {repository}/branches/<path:branch>": self._branch,
             f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
+            f"GET {repository}/commits/<ref>/check-runs": self._checks,
+            f"GET {repository}/commits/<ref>/status": self._status,
+            f"POST {repository}/check-runs": self._check,
+            f"GET {repository}/actions/jobs/<int:number>/logs": self._logs,
             f"GET {repository}/collaborators/<user>": self._collaborator,
+            f"GET {repository}/collaborators/<user>/permission": self._permission,
             f"GET {repository}/compare/<path:ends>": self._compare,
             f"GET {repository}/pulls": self._list,
             f"POST {repository}/pulls": self._open,
@@ -56,6 +67,9 @@ class Rest:
             f"GET {repository}{pull}/merge": self._is_merged,
             f"PUT {repository}{pull}/merge": self._merge,
             f"POST {repository}{pull}/requested_reviewers": self._request_review,
+            f"GET {repository}{pull}/files": self._files,
+            f"GET {repository}{pull}/reviews": self._reviews,
+            f"GET {repository}{pull}/comments": self._inline,
             f"GET {repository}{issue}/labels": self._labels,
             f"POST {repository}{issue}/labels": self._add_labels,
             f"GET {repository}{issue}/comments": self._comments,
@@ -86,6 +100,10 @@ class Rest:
         # An App proves itself by its key, and has no token yet.
         if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
             raise Refused(401, "Bad credentials")
+        if request.path == GRAPHQL_PATH:
+            return self._graphql(request, caller)
+        if request.path.startswith(f"{BASE_PATH}{_LOG}/"):
+            return self._log(request)
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
@@ -165,7 +183,85 @@ class Rest:
         ahead, behind = git.commits(new, without=old), git.commits(old, without=new)
         return _json(_shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
 
+    def _permission(self, request: Request, repository: Repository, user: str) -> Response:
+        permission = "write" if user in repository.people else "read"
+        return _json({"permission": permission, "user": _shapes(request).user(user)})
+
+    # Checks
+
+    def _checks(self, request: Request, repository: Repository, ref: str) -> Response:
+        runs = [_shapes(request).check(repository, one) for one in repository.checks_of(ref)]
+        return _json({"total_count": len(runs), "check_runs": runs})
+
+    def _status(self, request: Request, repository: Repository, ref: str) -> Response:
+        return _json({"state": "pending", "sha": ref, "total_count": 0, "statuses": []})
+
+    def _check(self, request: Request, repository: Repository) -> Response:
+        data = _body(request)
+        output = data.get("output")
+        check = self._pulls.check(
+            repository.slug,
+            _text(data, "head_sha"),
+            _text(data, "name"),
+            _text(data, "conclusion"),
+            _text(output, "text") if isinstance(output, dict) else "",
+        )
+        return _json(_shapes(request).check(repository, check), status=201)
+
+    def _logs(self, request: Request, repository: Repository, number: int) -> Response:
+        if not 1 <= number <= len(repository.checks):
+            raise Refused(404, "Not Found")
+        place = f"{BASE_PATH}{_LOG}/{repository.slug}/{number}"
+        return redirect(f"{request.host_url.rstrip('/')}{place}?sig={self._signature(place)}", 302, Response)
+
+    def _log(self, request: Request) -> Response:
+        if request.headers.get("Authorization"):
+            raise Refused(400, "Only one auth mechanism allowed")
+        given = request.args.get("sig", "")
+        if not hmac.compare_digest(self._signature(request.path), given):
+            raise Refused(403, "AuthenticationFailed")
+        slug, _, number = request.path.removeprefix(f"{BASE_PATH}{_LOG}/").rpartition("/")
+        check = self._pulls.repository(slug).checks[int(number) - 1]
+        return Response(check.output, mimetype="text/plain")
+
+    def _signature(self, place: str) -> str:
+        return hmac.new(self._token.encode(), place.encode(), hashlib.sha256).hexdigest()
+
     # Pull requests
+
+    def _graphql(self, request: Request, caller: Caller) -> Response:
+        """The one mutation that REST has no word for."""
+        if caller is not Caller.BOT:
+            raise Refused(401, "Requires authentication")
+        data = _body(request)
+        found = of_node_id(str(data.get("variables", {}).get("input", {}).get("pullRequestId", "")))
+        name = "markPullRequestReadyForReview"
+        if found is None or name not in str(data.get("query", "")):
+            return _json({"errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a node"}]})
+        self._pulls.edit(*found, draft=False)
+        return _json({"data": {name: {"clientMutationId": None, "pullRequest": {"isDraft": False}}}})
+
+    def _files(self, request: Request, repository: Repository, number: int) -> Response:
+        comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
+        status = {"A": "added", "M": "modified", "D": "removed", "T": "changed"}
+        files = [
+            {
+                "filename": one.path,
+                "status": status[one.status],
+                "patch": "@@" + one.patch.partition("\n@@")[2].removesuffix("\n"),
+            }
+            for one in comparison.files
+        ]
+        return _page(request, files, lambda one: one)
+
+    def _reviews(self, request: Request, repository: Repository, number: int) -> Response:
+        pull = _pull(repository, number)
+        reviews = [one for one in pull.comments if one.changes_requested]
+        return _page(request, reviews, lambda one: _shapes(request).review(repository, pull, one))
+
+    def _inline(self, request: Request, repository: Repository, number: int) -> Response:
+        _pull(repository, number)
+        return _json([])
 
     def _list(self, request: Request, repository: Repository) -> Response:
         state = request.args.get("state", "open")
@@ -191,6 +287,7 @@ class Rest:
             head=_text(data, "head"),
             base=_text(data, "base"),
             author=Caller.BOT.value,
+            draft=data.get("draft") is True,
         )
         response = self._pull(request, repository, pull, status=201)
         response.headers["Location"] = _shapes(request).pull(repository, pull)["url"]
@@ -245,7 +342,8 @@ class Rest:
 
     def _comments(self, request: Request, repository: Repository, number: int) -> Response:
         pull = _pull(repository, number)
-        return _page(request, pull.comments, lambda one: _shapes(request).comment(repository, pull, one))
+        comments = [one for one in pull.comments if not one.changes_requested]
+        return _page(request, comments, lambda one: _shapes(request).comment(repository, pull, one))
 
     def _comment(self, request: Request, repository: Repository, number: int) -> Response:
         body = _text(_body(request), "body")

@@ -99,6 +99,14 @@ class Forge:
         """Let a GitHub App have tokens."""
         self._github.apps[installation] = app
 
+    def say(self, slug: str, number: int, text: str, author: str, *, changes_requested: bool = False) -> None:
+        """Somebody's remark on a pull request, or their review that asks for changes."""
+        self._pulls.comment(slug, number, text, author, changes_requested=changes_requested)
+
+    def check(self, slug: str, sha: str, name: str, conclusion: str, printed: str = "") -> None:
+        """What a job says of a commit. conclusion: GitHub's word, "" while it runs."""
+        self._pulls.check(slug, sha, name, conclusion, printed)
+
     def start(self) -> None:
         """Listen and serve, in threads of this process; nothing happens when it already does.
 
@@ -132,6 +140,7 @@ class Forge:
             if outage.times is not None:
                 self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
             return _failing(outage)
+        api = self._github if request.path == rest.GRAPHQL_PATH else api
         if api is not None:
             return api.answer(request, who)
         return git_http.answer(request, self._store, who) or self._pages.answer(request)
