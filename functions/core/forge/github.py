@@ -148,15 +148,8 @@ class GitHub:
                 return end.decode(errors="replace") if printed.status_code == 200 else ""
 
     def may_push(self, login: str) -> bool:
-        from github import GithubException
-
         with self._errors():
-            try:
-                return self._repository.get_collaborator_permission(login) in ("admin", "write")
-            except GithubException as error:
-                if error.status == 404:
-                    return False
-                raise
+            return bool(login) and self._repository.get_collaborator_permission(login) in ("admin", "write")
 
     def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
         try:
