@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.app import App
-from functions.core.archive import members_of
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of
 
@@ -38,7 +38,7 @@ class Case:
     incident: str
     tree: Tree
     proposal: Proposal
-    facts: Facts = field(repr=False)
+    context: ValidationContext = field(repr=False)
 
 
 def cases() -> list[Case]:
@@ -56,10 +56,10 @@ def _samples() -> Iterator[Case]:
             tree = _repository(incident["repository"])
             links = row.get("links", {}).items()
             tree = {**tree, **{path: File(target.encode(), SYMLINK) for path, target in links}}
-            facts = facts_of(incident, tree)
+            context = facts_of(incident, tree)
             name = f"{row['incident']}: {row['name']}"
             right = path.name.startswith("honest")
-            yield Case(name, _half(name), right, row["incident"], tree, _proposal(row), facts)
+            yield Case(name, _half(name), right, row["incident"], tree, _proposal(row), context)
 
 
 def _styles() -> Iterator[Case]:
@@ -67,14 +67,14 @@ def _styles() -> Iterator[Case]:
         data = tomllib.loads(path.read_text())
         tree = {name: File(text.encode()) for name, text in data["files"].items()}
         for incident in data["incident"]:
-            facts = facts_of(incident, tree)
+            context = facts_of(incident, tree)
             for right in (True, False):
                 for title, new in incident["right" if right else "wrong"].items():
                     name = f"{path.stem}, {incident['name']}: {title}"
                     row = {"edits": [[incident["file"], incident["old"], new]]}
                     group = f"{path.stem}, {incident['name']}"
                     part = LOOKED_AT if path.stem in _LOOKED_AT_STYLES else OTHERS
-                    yield Case(name, part, right, group, tree, _proposal(row), facts)
+                    yield Case(name, part, right, group, tree, _proposal(row), context)
 
 
 def _half(name: str) -> str:
@@ -99,7 +99,7 @@ def _proposal(row: Mapping[str, Any]) -> Proposal:
     )
 
 
-def facts_of(row: Mapping[str, Any], tree: Tree) -> Facts:
+def facts_of(row: Mapping[str, Any], tree: Tree) -> ValidationContext:
     """Facts of an incident: `raised`, and `places` as [path, function, code of the line]."""
     frames = []
     for path, function, code in row["places"]:
@@ -115,4 +115,6 @@ def facts_of(row: Mapping[str, Any], tree: Tree) -> Facts:
         title=row["raised"],
         frames=tuple(frames),
     )
-    return Facts(incident, App("bench", ("/aws/lambda/bench",), "https://git.example/bench/bench"))
+    return ValidationContext(
+        incident, App("bench", ("/aws/lambda/bench",), "https://git.example/bench/bench")
+    )

@@ -11,14 +11,14 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.core.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
-from functions.core.head import Head, head_of, tip_of
+from functions.core.source.head import Head, head_of, tip_of
+from functions.core.workflow.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.app import App
-    from functions.core.remote import Remote
+    from functions.core.apps.app import App
+    from functions.core.forge.git_remote import Remote
 
 AUTHOR = "Self-Healing Code"
 EMAIL = "self-heal@noreply.invalid"
@@ -77,8 +77,8 @@ def commit(
 
     The head that was approved may have moved. Where the files that the patch touches are as they were, the
     same patch goes on the new one. Else that is what is returned, for a new proof: nothing was committed.
-    deployed_sha: see `functions.core.head.head_of`; may_move: whether somebody is there to prove it again,
-    else it goes on the head that was approved.
+    deployed_sha: see `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it
+    again, else it goes on the head that was approved.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
     else, RepositoryNotFound when the base is gone, and what `Remote` raises.

@@ -23,16 +23,16 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.core.deployed import Claim, Told
-from functions.core.errors import RepositoryNotFound
-from functions.core.head import tip_of
+from functions.core.apps.deployed import Claim, RevisionClaims
+from functions.core.source.head import tip_of
+from functions.core.workflow.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
+    from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
-    from functions.core.remote import Remote
 
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
@@ -41,7 +41,7 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class FetchedRevision:
     """A commit that was fetched; revision_from: "deployed" or "branch"; reason: who named it, and what
     those who are believed before said."""
 
@@ -51,8 +51,8 @@ class Commit:
 
 
 def fetch_commit(
-    app: App, remote: Remote, forge: Forge, repo: Repo, logged: str, function: Callable[[], Told]
-) -> Commit:
+    app: App, remote: Remote, forge: Forge, repo: Repo, logged: str, function: Callable[[], RevisionClaims]
+) -> FetchedRevision:
     """Fetch the deployed commit, or else the head of the app's branch.
 
     function: asked only when the app's entry does not settle it.
@@ -60,7 +60,7 @@ def fetch_commit(
     """
     notes: list[str] = []
     tips = cache(lambda: remote.tips(repo))
-    sources: tuple[Callable[[], Told], ...] = (lambda: _entry(app), function, lambda: _log(logged))
+    sources: tuple[Callable[[], RevisionClaims], ...] = (lambda: _entry(app), function, lambda: _log(logged))
     for ask in sources:
         told = ask()
         notes += told.notes
@@ -70,12 +70,12 @@ def fetch_commit(
                     which = "" if ref == claim.revision else f", which is {ref}"
                     named = f"{claim.by} names {claim.revision}{which}"
                     if not claim.anybody or _has(forge, app.branch, sha) or _allowed(app, tips(), sha):
-                        return Commit(sha, "deployed", "; ".join((named, *notes)))
+                        return FetchedRevision(sha, "deployed", "; ".join((named, *notes)))
                     notes.append(f"{named}, but {app.branch} has not got that commit")
                     break
             else:
                 notes.append(claim.unknown)
-    return Commit(tip_of(app, remote, repo), "branch", "; ".join((f"head of {app.branch}", *notes)))
+    return FetchedRevision(tip_of(app, remote, repo), "branch", "; ".join((f"head of {app.branch}", *notes)))
 
 
 def _allowed(app: App, tips: Mapping[str, str], sha: str) -> bool:
@@ -90,20 +90,20 @@ def _has(forge: Forge, branch: str, sha: str) -> bool:
         return False
 
 
-def _entry(app: App) -> Told:
+def _entry(app: App) -> RevisionClaims:
     named = app.revision
     if not named:
-        return Told(notes=("the app's entry names no revision",))
+        return RevisionClaims(notes=("the app's entry names no revision",))
     unknown = f"the app's revision {named} is not on the forge"
     if not _REVISION.fullmatch(named):
         unknown = f"the app's revision {named!r} is not a commit id or a tag"
-    return Told((Claim("the app's entry", named, unknown, branches=True),))
+    return RevisionClaims((Claim("the app's entry", named, unknown, branches=True),))
 
 
-def _log(logged: str) -> Told:
+def _log(logged: str) -> RevisionClaims:
     if not logged:
-        return Told(notes=("the log names none",))
-    return Told(
+        return RevisionClaims(notes=("the log names none",))
+    return RevisionClaims(
         (Claim("the log", logged, f"the log names {logged}, which is no tag and no commit", anybody=True),)
     )
 

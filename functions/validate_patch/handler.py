@@ -1,4 +1,4 @@
-"""ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
+"""ValidatePatch on AWS: source, proposal and context from the heal's artifacts; patch and evidence to them.
 
 It runs nothing of the repository's: for what must be run it leaves a job, and judges the report when it is
 asked again (`lanes.py`). It reads and writes artifacts of its heal alone, beside the dependencies that heals
@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.core import archive
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies
-from functions.core.edge import step
-from functions.core.facts import Facts
-from functions.core.heal import QUESTIONS, Heal
-from functions.core.proposal import Proposal
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.source import archive
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies
+from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch import lanes, twice
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.tree import Tree
@@ -49,7 +49,7 @@ class _Work:
     artifacts: Artifacts
     dependencies: Dependencies
     proposal: Proposal
-    facts: Facts
+    context: ValidationContext
 
     def tree(self, key: str) -> Tree:
         return tree_of(archive.read(self.artifacts.get(key)))
@@ -61,13 +61,13 @@ class _Work:
         runs: Candidate | None,
         besides: Mapping[str, Any],
         first: str,
-    ) -> Validation | lanes.Order:
+    ) -> Validation | lanes.RunOrder:
         """The verdict, or what has to be run for it. first: reference to what came out of the first proof,
         "" while this is that one."""
-        if lanes.came_back(self.event) and lanes.Order.from_state(self.event).deployed == first:
+        if lanes.came_back(self.event) and lanes.RunOrder.from_state(self.event).deployed == first:
             return lanes.judged(self.event, self.heal, self.artifacts, examined, base_sha)
         # A project's image brings what the tests import.
-        missing = "" if examined.candidate.facts.app.codebuild_project else self.dependencies.reason
+        missing = "" if examined.candidate.context.app.codebuild_project else self.dependencies.reason
         why = why_not_run(examined, missing) if not first else missing
         why = why or lanes.why_not_ordered(self.event, examined)
         if why or runs is None:
@@ -85,15 +85,17 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = artifacts_of(heal, settings)
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
-    work = _Work(event, heal, artifacts, dependencies, proposal, facts)
-    first = lanes.Order.from_state(event).deployed if lanes.came_back(event) else ""
+    context = replace(
+        ValidationContext.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost
+    )
+    work = _Work(event, heal, artifacts, dependencies, proposal, context)
+    first = lanes.RunOrder.from_state(event).deployed if lanes.came_back(event) else ""
     if not first:
         # A heal that began before there were two has one commit.
-        examined = examine(work.tree(source["key"]), proposal, facts)
+        examined = examine(work.tree(source["key"]), proposal, context)
         deployed_sha = source.get("deployed_sha", source["base_sha"])
         result = work.proved(examined, deployed_sha, examined.candidate, {}, "")
-        if isinstance(result, lanes.Order):
+        if isinstance(result, lanes.RunOrder):
             return result.to_state()
         if not source.get("head_key") or not result.evidence.accepted:
             return _kept(work, result)
@@ -106,9 +108,9 @@ def _on_the_head(work: _Work, reference: str) -> dict[str, Any]:
     source = work.event["source"]
     first = twice.First.from_json(work.artifacts.get_json(reference))
     history = twice.History.load(work.artifacts, source["history_key"])
-    second = twice.Second.of(work.tree(source["head_key"]), work.proposal, work.facts, first, history)
+    second = twice.Second.of(work.tree(source["head_key"]), work.proposal, work.context, first, history)
     result = work.proved(second.examined, source["base_sha"], second.runs, second.besides, reference)
-    if isinstance(result, lanes.Order):
+    if isinstance(result, lanes.RunOrder):
         return result.to_state()
     kept = _kept(work, second.told(result, first))
     if result.fixed_by is None:
@@ -124,9 +126,8 @@ def _kept(work: _Work, result: Validation) -> dict[str, Any]:
     evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
     findings = list(evidence.findings)
     if evidence.deployed:
-        where = (
-            f"on {evidence.base_sha[:12]}, the head of {work.facts.app.branch}, which is later than deployed"
-        )
+        branch = work.context.app.branch
+        where = f"on {evidence.base_sha[:12]}, the head of {branch}, which is later than deployed"
         findings = [f"{where}: {finding}" for finding in findings]
     verdict = "accepted" if evidence.accepted else "rejected"
     if evidence.accepted and evidence.questions and tries > 0 and not _asked_before(heal, artifacts):

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from functions.core.artifacts import Artifacts
-from functions.core.evidence import Deployed
-from functions.core.facts import Facts
-from functions.core.head import Step
-from functions.core.proposal import Proposal, RegressionTest
+from functions.core.source.head import Step
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.evidence import Deployed
+from functions.core.workflow.proposal import Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import tests_in, with_tests
 from functions.validate_patch.tree import File, Tree
@@ -50,7 +50,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How the head came there from the deployed revision: see `functions.core.head.Head`."""
+    """How the head came there from the deployed revision: see `functions.core.source.head.Head`."""
 
     steps: tuple[Step, ...]
     unknown: str
@@ -79,8 +79,10 @@ class Second:
     besides: Mapping[str, Any]
 
     @classmethod
-    def of(cls, tree: Tree, proposal: Proposal, facts: Facts, first: First, history: History) -> Self:
-        examined = examine(tree, _with_test(tree, proposal, first), facts)
+    def of(
+        cls, tree: Tree, proposal: Proposal, context: ValidationContext, first: First, history: History
+    ) -> Self:
+        examined = examine(tree, _with_test(tree, proposal, first), context)
         gone = {"gone": {"names": first.names, "history": [step.was for step in history.steps]}}
         if examined.passed:
             return cls(examined, examined.candidate, gone)

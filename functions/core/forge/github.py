@@ -9,15 +9,20 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeRefused,
+    ForgeUnavailable,
+    RepositoryNotFound,
+)
 
 if TYPE_CHECKING:
     from github.NamedUser import NamedUser
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
 
 Found = TypeVar("Found")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from infra.local.forge.git import ChangedFile, Commit, Git
+from infra.local.forge.git import ChangedFile, Git, GitCommit
 from infra.local.forge.store import Check, Comment, Pull, Repository, Store, now
 
 # GitHub's limits, in characters.
@@ -17,7 +17,7 @@ MAX_TITLE = 256
 MAX_BODY = 65_536
 
 
-class Refused(Exception):
+class PullRefused(Exception):
     """GitHub would refuse this. status: of the HTTP answer; errors: its `errors` array."""
 
     def __init__(self, status: int, message: str, *errors: dict[str, str]) -> None:
@@ -28,15 +28,15 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PullContents:
     """What a pull request would bring: its commits, newest first, and the files they change."""
 
-    commits: tuple[Commit, ...]
+    commits: tuple[GitCommit, ...]
     files: tuple[ChangedFile, ...]
 
 
 class Pulls:
-    """Pull requests of a store's repositories. Every method raises Refused(404) for an unknown one."""
+    """Pull requests of a store's repositories. Every method raises PullRefused(404) for an unknown one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -46,7 +46,7 @@ class Pulls:
         with self._store.lock:
             repository = self._store.find(slug)
             if repository is None:
-                raise Refused(404, "Not Found")
+                raise PullRefused(404, "Not Found")
             git = self._store.git(slug)
             current = repository
             for pull in repository.pulls:
@@ -56,10 +56,10 @@ class Pulls:
             return current
 
     def get(self, slug: str, number: int) -> Pull:
-        """One pull request. Raises Refused(404)."""
+        """One pull request. Raises PullRefused(404)."""
         pull = self.repository(slug).pull(number)
         if pull is None:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         return pull
 
     def open(
@@ -67,7 +67,7 @@ class Pulls:
     ) -> Pull:
         """Open a pull request; head is `branch` or `owner:branch`.
 
-        Raises Refused(422) when a branch is missing, when nothing would be merged, and when head and base
+        Raises PullRefused(422) when a branch is missing, when nothing would be merged, and when head and base
         already have an open pull request.
         """
         with self._store.lock:
@@ -115,7 +115,7 @@ class Pulls:
         state: str | None = None,
         draft: bool | None = None,
     ) -> Pull:
-        """Change what is given. Raises Refused(422) for a blank title, and for reopening without a branch."""
+        """Change what is given. Raises PullRefused(422) for a blank title, or to reopen without a branch."""
         with self._store.lock:
             pull = self.get(slug, number)
             if title is not None and not title.strip():
@@ -137,14 +137,14 @@ class Pulls:
             return self._save(slug, pull)
 
     def request_review(self, slug: str, number: int, logins: Sequence[str]) -> Pull:
-        """Ask collaborators for a review. Raises Refused(422) for anybody else, and for the author."""
+        """Ask collaborators for a review. Raises PullRefused(422) for anybody else, and for the author."""
         with self._store.lock:
             repository = self.repository(slug)
             pull = self.get(slug, number)
             if pull.author in logins:
-                raise Refused(422, "Review cannot be requested from pull request author.")
+                raise PullRefused(422, "Review cannot be requested from pull request author.")
             if not set(logins) <= {*repository.collaborators, repository.owner}:
-                raise Refused(
+                raise PullRefused(
                     422,
                     "Reviews may only be requested from collaborators. One or more of the users or teams you "
                     f"requested is not a collaborator of the {slug} repository.",
@@ -158,11 +158,11 @@ class Pulls:
             return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
 
     def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> Check:
-        """Note what a job says of a commit. Raises Refused(422) for a commit that is not there."""
+        """Note what a job says of a commit. Raises PullRefused(422) for a commit that is not there."""
         with self._store.lock:
             repository = self.repository(slug)
             if not self._store.git(slug).is_commit(sha):
-                raise Refused(422, f"No commit found for SHA: {sha}")
+                raise PullRefused(422, f"No commit found for SHA: {sha}")
             check = Check(len(repository.checks) + 1, sha, name, conclusion, output)
             self._store.save(replace(repository, checks=(*repository.checks, check)))
             return check
@@ -170,7 +170,7 @@ class Pulls:
     def comment(
         self, slug: str, number: int, body: str, author: str, *, changes_requested: bool = False
     ) -> Comment:
-        """Add a remark, or a review that asks for changes. Raises Refused(422) for a blank one."""
+        """Add a remark, or a review that asks for changes. Raises PullRefused(422) for a blank one."""
         with self._store.lock:
             pull = self.get(slug, number)
             if not body.strip():
@@ -193,36 +193,36 @@ class Pulls:
     ) -> Pull:
         """Merge with a merge commit on the base branch.
 
-        head_sha: what the caller looked at, "" to merge whatever is there. Raises Refused(409) when head has
-        moved since, Refused(405) when the pull request is not open or conflicts with its base.
+        head_sha: what the caller looked at, "" to merge whatever is there. Raises PullRefused(409) when head
+        has moved since, PullRefused(405) when the pull request is not open or conflicts with its base.
         """
         with self._store.lock:
             repository, pull = self.repository(slug), self.get(slug, number)
             git = self._store.git(slug)
             if pull.state != "open":
-                raise Refused(405, "Pull Request is not mergeable")
+                raise PullRefused(405, "Pull Request is not mergeable")
             if pull.draft:
-                raise Refused(405, "Pull Request is still a draft")
+                raise PullRefused(405, "Pull Request is still a draft")
             if head_sha and head_sha != pull.head_sha:
-                raise Refused(409, "Head branch was modified. Review and try the merge again.")
+                raise PullRefused(409, "Head branch was modified. Review and try the merge again.")
             tree = git.merge_tree(pull.base_sha, pull.head_sha)
             if tree is None:
-                raise Refused(405, "Pull Request is not mergeable")
+                raise PullRefused(405, "Pull Request is not mergeable")
             title = title or f"Merge pull request #{number} from {repository.owner}/{pull.head}"
             message = f"{title}\n\n{text or pull.title}\n"
             merged = git.merge_commit(tree, pull.base_sha, pull.head_sha, message, by)
             if not git.update_branch(pull.base, merged, pull.base_sha):
-                raise Refused(405, "Base branch was modified. Review and try the merge again.")
+                raise PullRefused(405, "Base branch was modified. Review and try the merge again.")
             when = now()
             return self._save(
                 slug, replace(pull, closed_at=when, merged_at=when, merged_by=by, merge_commit_sha=merged)
             )
 
-    def comparison(self, slug: str, pull: Pull) -> Comparison:
+    def comparison(self, slug: str, pull: Pull) -> PullContents:
         """What the pull request brings, against where it left its base: live until it is closed."""
         git = self._store.git(slug)
         fork = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
-        return Comparison(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
+        return PullContents(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
 
     def _save(self, slug: str, pull: Pull) -> Pull:
         pull = replace(pull, updated_at=now())
@@ -247,14 +247,14 @@ def _followed(git: Git, pull: Pull) -> Pull:
     return replace(pull, head_sha=head, base_sha=base, updated_at=now())
 
 
-def invalid(field: str, code: str = "invalid", resource: str = "PullRequest") -> Refused:
+def invalid(field: str, code: str = "invalid", resource: str = "PullRequest") -> PullRefused:
     """GitHub's answer when a field is missing or has a value it cannot have."""
-    return Refused(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
+    return PullRefused(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
 
 
-def _unprocessable(message: str) -> Refused:
+def _unprocessable(message: str) -> PullRefused:
     error = {"resource": "PullRequest", "code": "custom", "message": message}
-    return Refused(422, "Validation Failed", error)
+    return PullRefused(422, "Validation Failed", error)
 
 
 def _bounded(field: str, text: str, limit: int) -> str:
@@ -262,7 +262,7 @@ def _bounded(field: str, text: str, limit: int) -> str:
     text = text.encode("utf-8", errors="replace").decode("utf-8")
     if len(text) > limit:
         error = {"resource": "PullRequest", "field": field, "code": "custom"}
-        raise Refused(
+        raise PullRefused(
             422, "Validation Failed", error | {"message": f"{field} is too long (maximum is {limit})"}
         )
     return text

@@ -10,16 +10,16 @@ import pytest
 
 from functions.commit_patch import commit as step
 from functions.commit_patch.commit import Approved, Commit, check
-from functions.core.archive import read
-from functions.core.errors import (
+from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import read
+from functions.core.source.head import Head
+from functions.core.workflow.errors import (
     ApprovalMismatch,
     BranchConflict,
     ForgeAccessDenied,
     ForgeUnavailable,
     RepositoryNotFound,
 )
-from functions.core.head import Head
-from functions.core.remote import Remote
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:

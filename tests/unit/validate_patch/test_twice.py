@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member, pack, read
-from functions.core.artifacts import Artifacts
-from functions.core.evidence import Evidence, Result
-from functions.core.head import Head, Step
-from functions.core.proposal import Proposal
+from functions.core.source.archive import Member, pack, read
+from functions.core.source.head import Head, Step
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.evidence import Evidence, Result
+from functions.core.workflow.proposal import Proposal
 from functions.harness.job import Job
 from functions.harness.runner import Runner
 from functions.validate_patch.handler import handler
