@@ -37,7 +37,13 @@ STEPS = (
         disk=2048,
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", *HEADS),
+            writes=(
+                f"{OWN}/source.tar.gz",
+                f"{OWN}/source.json",
+                f"{OWN}/facts.json",
+                f"{OWN}/earlier.json",
+                *HEADS,
+            ),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -352,8 +358,9 @@ OTHERS = (
         "track_pull_requests",
         image=True,
         timeout=280,
-        settings=("incidents_table", "registry_path"),
+        settings=("switch_parameter", "incidents_table", "registry_path"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,

@@ -58,7 +58,8 @@ def claim(incident_id: str, execution_arn: str, heal_id: str, desk: Desk) -> dic
         "attempt": 0,
         "attempts_allowed": app.max_attempts,
         "max_attempts": app.max_attempts,
-        "comment": "",
+        "comment": str(incident.follow_up.get("comment", "")),
+        "follow_up": bool(incident.follow_up),
         "mode": _mode(incident, app),
         # Whoever may answer the task may decide, unless the app says who decides, or how many must.
         "callback_decides": not app.approvers and app.approvals_needed == 1,
@@ -85,6 +86,12 @@ def _has_its_turn(incident: Incident, app: App, desk: Desk) -> bool:
 
 def _hold_back(incident: Incident, app: App, why: Held, desk: Desk) -> None:
     """The incident waits: seen again once it may be healed, it becomes NEW. A limit is told of once."""
+    if incident.follow_up:
+        # Its pull request is open, and is followed up once healing goes on.
+        back: dict[str, Any] = {"status": str(Status.PR_OPEN), "checked_sha": "", "follow_up": {}}
+        back |= {"heard_until": incident.follow_up["heard_before"], "follow_ups": incident.follow_ups - 1}
+        desk.incidents.transition(incident.incident_id, Status.NEW, **back, reason=why.reason)
+        return
     now_held = desk.incidents.transition(
         incident.incident_id,
         Status.NEW,

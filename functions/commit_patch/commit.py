@@ -70,6 +70,7 @@ def commit(
     branch: str,
     message: str,
     *,
+    replaces: str = "",
     deployed_sha: str = "",
     may_move: bool = True,
 ) -> Commit | Head:
@@ -77,8 +78,9 @@ def commit(
 
     The head that was approved may have moved. Where the files that the patch touches are as they were, the
     same patch goes on the new one. Else that is what is returned, for a new proof: nothing was committed.
-    deployed_sha: see `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it
-    again, else it goes on the head that was approved.
+    replaces: a commit of ours that the branch may hold, which is then replaced; deployed_sha: see
+    `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it again, else it goes
+    on the head that was approved.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
     else, RepositoryNotFound when the base is gone, and what `Remote` raises.
@@ -94,21 +96,23 @@ def commit(
             )
         made = _Made(repo, patch, approved, message)
         tree = made.tree(base)
-        if found := _committed(remote, repo, made, branch):
+        found = _committed(remote, repo, made, branch, replaces)
+        if isinstance(found, Commit):
             return found
         tip = tip_of(app, remote, repo) if may_move else base
         if tip != base and made.change(tip, made.tree_if(tip)) != made.change(base, tree):
             return head_of(app, remote, repo, tip, deployed_sha or base)
         sha = made.commit(tip)
-        _push(remote, repo, sha, branch)
+        _push(remote, repo, sha, branch, found)
         return Commit(branch, sha, tip)
 
 
-def _committed(remote: Remote, repo: Repo, made: _Made, branch: str) -> Commit | None:
-    """What an earlier run of this step pushed, on whatever was the head then."""
+def _committed(remote: Remote, repo: Repo, made: _Made, branch: str, replaces: str) -> Commit | str:
+    """What an earlier run of this step pushed, on whatever was the head then; else the commit that the branch
+    holds and that may be replaced, "" where there is no branch. Raises BranchConflict."""
     tip = remote.fetch(repo, f"refs/heads/{branch}")
-    if tip is None:
-        return None
+    if tip is None or tip == replaces:
+        return tip or ""
     # The raw commit: of a history that was not fetched git shows no parents.
     lines = str(repo.git.execute(["git", "cat-file", "commit", tip])).splitlines()
     (parent, *others) = [line.split()[1] for line in lines if line.startswith("parent ")] or [""]
@@ -179,8 +183,10 @@ def _with_input(repo: Repo, data: bytes, *arguments: str) -> str:
         return str(repo.git.execute(["git", *arguments], istream=stream))
 
 
-def _push(remote: Remote, repo: Repo, sha: str, branch: str) -> None:
-    failure = remote.run(repo, "push", "--quiet", "--", remote.url, f"{sha}:refs/heads/{branch}")
+def _push(remote: Remote, repo: Repo, sha: str, branch: str, over: str) -> None:
+    """over: the commit that the branch holds, "" for none; where it has another by now, nothing is pushed."""
+    lease = f"--force-with-lease=refs/heads/{branch}:{over}"
+    failure = remote.run(repo, "push", "--quiet", lease, "--", remote.url, f"{sha}:refs/heads/{branch}")
     if failure and _REJECTED.search(failure):
         raise BranchConflict(
             f"{remote.url}: branch {branch!r} exists and holds something else; delete it there if its content"

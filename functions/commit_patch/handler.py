@@ -51,6 +51,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         approved,
         incident.branch_name,
         message,
+        replaces=incident.commit_sha if event.get("follow_up") else "",
         deployed_sha=event["source"].get("deployed_sha", ""),
         may_move=bool(event.get("may_move")),
     )

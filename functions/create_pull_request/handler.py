@@ -37,8 +37,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     evidence = Evidence.from_json(artifacts.get_json(event["validation"]["evidence_key"]))
     decision, made = event["decision"], event["commit"]
+    incident = incidents.get(heal.incident_id)
     body = render(
-        incidents.get(heal.incident_id),
+        incident,
         proposal,
         evidence,
         Approval(
@@ -54,7 +55,13 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         open_pull_request(
             connect(app, token_of(registry, app)),
             app,
-            Approved(made["branch"], made["sha"], made.get("base_sha") or decision["base_sha"]),
+            Approved(
+                made["branch"],
+                made["sha"],
+                made.get("base_sha") or decision["base_sha"],
+                not evidence.not_proven,
+                incident.commit_sha if event.get("follow_up") else "",
+            ),
             title=inert_line(proposal.title) or "Fix a crash",
             body=body,
             warn=logger().warning,

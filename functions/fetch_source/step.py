@@ -15,6 +15,7 @@ from functions.core.incidents.table import Incidents
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.validation_context import ValidationContext
+from functions.fetch_source.earlier import earlier
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
 
-ARCHIVE, METADATA = "source.tar.gz", "source.json"
+ARCHIVE, METADATA, EARLIER = "source.tar.gz", "source.json", "earlier.json"
 _TOLD = (
     *("key", "facts", "deployed_sha", "base_sha", "head_key", "history_key"),
-    *("revision_from", "python", "committed"),
+    *("earlier_key", "revision_from", "python", "committed"),
 )
 
 
@@ -54,10 +55,11 @@ def fetch_for(
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
         token = token_of(registry, app)
+        forge = connect(app, token)
         source = fetch_source(
             app,
             Remote.of(app, token),
-            connect(app, token),
+            forge,
             logged=incident.revision,
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
@@ -73,6 +75,9 @@ def fetch_for(
             "facts": context.save(artifacts, heal),
             "deployed_sha": source.sha,
             **source.head.keep(artifacts, heal),
+            "earlier_key": artifacts.put_json(heal.key(EARLIER), told)
+            if (told := earlier(incident, forge))
+            else "",
             "revision_from": source.revision_from,
             "reason": source.reason,
             "files": source.files,

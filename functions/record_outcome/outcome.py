@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -39,7 +39,7 @@ _STATUS = {
 }
 
 
-_ALWAYS = ("reason", "next_action", "higher_mode")
+_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up")
 """Attributes that an ending sets even if it has nothing to say: those of an earlier heal are over."""
 
 
@@ -58,12 +58,15 @@ class Outcome:
     """What the next higher mode would have done."""
     merge_sha: str = ""
     merged_at: str = ""
+    commit_sha: str = ""
+    open_still: bool = False
+    """Whether the pull request that was to be mended stays as it is."""
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the incident's item gets."""
         found = {
-            "status": str(_STATUS[self.ending]),
+            "status": str(Status.PR_OPEN if self.open_still else _STATUS[self.ending]),
             "reason": self.reason,
             "next_action": self.next_action,
             "branch": self.branch,
@@ -73,6 +76,8 @@ class Outcome:
             "higher_mode": self.higher_mode,
             "merge_sha": self.merge_sha,
             "merged_at": self.merged_at,
+            "commit_sha": self.commit_sha,
+            "follow_up": {},
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
         return {name: value for name, value in found.items() if value or name in _ALWAYS}
@@ -93,11 +98,25 @@ _PROVEN = {
 
 def determine(state: dict[str, Any]) -> Outcome:
     """The outcome of a heal with this state (see functions/core/workflow/heal.py)."""
+    outcome = _ended(state)
+    if not state.get("follow_up") or outcome.ending in (Ending.HEALED, Ending.ALREADY_FIXED):
+        return outcome
+    return replace(
+        outcome,
+        open_still=True,
+        reason=f"The pull request stays as it is. {outcome.reason}",
+        next_action="Mend it by hand on its branch, or ask again there: /self-heal revise ...",
+    )
+
+
+def _ended(state: dict[str, Any]) -> Outcome:
     if pull_request := state.get("pull_request"):
         return Outcome(
             Ending.HEALED,
             next_action="Review and merge the pull request.",
             branch=state["commit"]["branch"],
+            commit_sha=state["commit"]["sha"],
+            base_sha=state["commit"].get("base_sha", ""),
             pull_request_url=pull_request["url"],
         )
     if fixed := (state.get("validation") or {}).get("fixed_by"):

@@ -1,21 +1,25 @@
 """What became of the pull requests: the end of the loop that a logged error began.
 
 PR_OPEN ── merged ──▶ MERGED ── deployed, and the error stays away ──▶ RESOLVED
-   │                    └────── deployed, and the error is back ─────▶ NEW
+   │  │                 └────── deployed, and the error is back ─────▶ NEW
+   │  └── checks red, or changes asked for ──▶ NEW, to be followed up
    └── closed ──▶ REJECTED
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.forge.port import Forge, State
+from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
+from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
+from functions.track_pull_requests.follow import followed
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App
@@ -25,14 +29,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """What one run changed (incident ids), the apps whose forge did not answer (name and reason), and the
-    incidents whose address of a pull request is none."""
+    incidents whose address of a pull request is none. followed_up: a heal begins that mends what is open."""
 
     merged: tuple[str, ...] = ()
     resolved: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     regressed: tuple[str, ...] = ()
+    followed_up: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
 
 
 def track(
@@ -41,15 +47,17 @@ def track(
     forge_of: Callable[[App], Forge],
     service: Service,
     now: datetime,
+    stopped: str = "",
 ) -> Tracked:
     """Look at every pull request that is open, and at every fix that is merged, once.
 
-    An app whose forge fails does not keep the others waiting.
+    An app whose forge fails does not keep the others waiting. stopped: who stopped all healing, "" for
+    nobody.
     """
     found: dict[str, list[str]] = {name: [] for name in Tracked.__slots__}
     for app in apps:
         try:
-            for name, incident in _track(app, incidents, forge_of, service, now):
+            for name, incident in _track(app, incidents, forge_of, service, now, stopped):
                 found[name].append(incident.incident_id)
         except SelfHealError as error:
             found["failures"].append(f"{app.name}: {error}")
@@ -57,20 +65,35 @@ def track(
 
 
 def _track(
-    app: App, incidents: Incidents, forge_of: Callable[[App], Forge], service: Service, now: datetime
+    app: App,
+    incidents: Incidents,
+    forge_of: Callable[[App], Forge],
+    service: Service,
+    now: datetime,
+    stopped: str,
 ) -> Iterator[tuple[str, Incident]]:
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
-    if not open_ and not merged:
+    asked = [one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action == _WHY]
+    if not open_ and not merged and not asked:
         return
     forge = forge_of(app)
-    for incident in open_:
-        number = forge.number(incident.pull_request_url)
+    for listed in open_:
+        number = forge.number(listed.pull_request_url)
         if number is None:
-            yield "unreadable", incident
-        elif (after := _settled(forge, number, now)) and incidents.transition(
-            incident.incident_id, Status.PR_OPEN, **after
+            yield "unreadable", listed
+            continue
+        pull = forge.get(number)
+        # The index holds what lists show.
+        incident = incidents.get(listed.incident_id)
+        waits = bool(stopped) or app.paused
+        after = _settled(forge, pull, now) or ({} if waits else followed(app, incident, pull, forge))
+        if (
+            after
+            and incidents.transition(incident.incident_id, Status.PR_OPEN, **after)
+            and "status" in after
         ):
-            yield after["status"].lower(), incident
+            yield _SAID[Status(after["status"])], incident
+    yield from _explained(asked, incidents, forge, now)
     for listed in merged:
         # The index holds what lists show.
         incident = incidents.get(listed.incident_id)
@@ -80,9 +103,44 @@ def _track(
                 yield "resolved" if changed.status is Status.RESOLVED else "regressed", incident
 
 
-def _settled(forge: Forge, number: int, now: datetime) -> dict[str, str] | None:
+_SAID = {Status.MERGED: "merged", Status.REJECTED: "rejected", Status.NEW: "followed_up"}
+_WHY = "Say why on the pull request, so that the next proposal knows: /self-heal because ..."
+_BECAUSE = re.compile(r"^/self-heal +because\b[ :]*(.+)", re.M | re.S)
+_ASKED = (
+    "This was closed without merging; the error will only be counted from now on. If you say why, later"
+    " proposals for this service are told. Write a line that begins with `/self-heal because`."
+)
+_WAITED = timedelta(days=7)
+"""How long after it was closed an answer is looked for."""
+
+
+def _explained(
+    asked: Sequence[Incident], incidents: Incidents, forge: Forge, now: datetime
+) -> Iterator[tuple[str, Incident]]:
+    """Keep why a pull request was closed, where somebody has said so since."""
+    for listed in asked:
+        number = forge.number(listed.pull_request_url)
+        if number is None:
+            continue
+        late = now - datetime.fromisoformat(incidents.get(listed.incident_id).updated_at) > _WAITED
+        reason = _reason(forge, number)
+        if late or reason:
+            changed = {"next_action": "", **({"reason": reason} if reason else {})}
+            incidents.transition(listed.incident_id, Status.REJECTED, **changed)
+            yield "explained", listed
+
+
+def _reason(forge: Forge, number: int) -> str:
+    """What somebody who may push gave as the reason; "" where nobody has."""
+    for remark in reversed(forge.remarks(number)):
+        if (found := _BECAUSE.search(remark.text)) and forge.may_push(remark.author):
+            said = redact(" ".join(found[1].split()))[:500]
+            return f"the pull request was closed without merging, says {remark.author}: {said}"
+    return ""
+
+
+def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, str] | None:
     """What changes with an incident whose pull request was decided on; None while it is open."""
-    pull = forge.get(number)
     match pull.state:
         case State.OPEN:
             return None
@@ -95,8 +153,11 @@ def _settled(forge: Forge, number: int, now: datetime) -> dict[str, str] | None:
                 "next_action": "Deploy it. Until then the error only counts.",
             }
         case State.CLOSED:
+            reason = _reason(forge, pull.number)
+            if not reason:
+                forge.remark(pull.number, _ASKED)
             return {
                 "status": str(Status.REJECTED),
-                "reason": "the pull request was closed without merging",
-                "next_action": "",
+                "reason": reason or "the pull request was closed without merging",
+                "next_action": "" if reason else _WHY,
             }

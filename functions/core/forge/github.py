@@ -19,6 +19,7 @@ from functions.core.workflow.errors import (
 
 if TYPE_CHECKING:
     from github.NamedUser import NamedUser
+    from github.Organization import Organization
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
 
@@ -249,7 +250,9 @@ def _pull(pull: Pull) -> PullRequest:
     return PullRequest(pull.number, pull.html_url, head.ref, pull.base.ref, head.sha, state, merged, draft)
 
 
-def _remark(user: NamedUser | None, body: str | None, at: datetime, asks_changes: bool = False) -> Remark:
+def _remark(
+    user: NamedUser | Organization | None, body: str | None, at: datetime, asks_changes: bool = False
+) -> Remark:
     # Nobody is left of an account that was deleted.
     return Remark(user.login if user else "", body or "", at.astimezone(UTC).isoformat(), asks_changes)
 

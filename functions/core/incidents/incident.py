@@ -123,6 +123,17 @@ class Incident:
     merge_sha: str = ""
     """What the merge put on the target branch."""
     merged_at: str = ""
+    commit_sha: str = ""
+    """What the pull request brings. While its branch is that, and nobody else's, it may be replaced."""
+    follow_up: dict[str, Any] = field(default_factory=dict)
+    """What the next heal is to mend in the pull request that is open: `{"why", "comment", "findings",
+    "heard_before"}`; empty for a heal that begins with the error alone."""
+    follow_ups: int = 0
+    """How often that was tried."""
+    heard_until: str = ""
+    """When the latest remark on the pull request was made that was looked at."""
+    checked_sha: str = ""
+    """The commit of the pull request whose checks were acted on."""
     fix_runs_since: str = ""
     """When it was first seen that what is deployed has the merge, "" while it has not."""
     fix_runs_why: str = ""
@@ -166,7 +177,11 @@ class Incident:
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
         values["twins"] = {str(line): str(name) for line, name in item.get("twins", {}).items()}
-        for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
+        values["follow_up"] = dict(item.get("follow_up", {}))
+        for name in (
+            *("occurrences", "counted_before", "generation", "attempts", "follow_ups"),
+            *("held_until", "ttl"),
+        ):
             if values.get(name) is not None:
                 values[name] = int(values[name])
         if "cost_usd" in values:

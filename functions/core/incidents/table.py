@@ -102,6 +102,7 @@ class Incidents:
         """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its
         own; None if it has changed in the meantime."""
         anew = {"execution_arn": "", "next_action": "", "attempts": 0, "cost_usd": 0, "held_until": 0}
+        anew |= {"follow_up": {}, "follow_ups": 0}
         return self._as_it_was(
             over, {"status": str(Status.NEW), "generation": over.generation + 1, "reason": "", **anew}
         )

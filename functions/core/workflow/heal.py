@@ -2,10 +2,11 @@
 
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
-    {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "second_opinion",
+    {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "follow_up", "second_opinion",
      "source":       {"key", "deployed_sha": what is read, and the error reproduced on;
                       "base_sha": the head of the app's branch, what is approved and committed on;
                       "head_key", "history_key": its source, and how it came there; "" where it is the same;
+                      "earlier_key": the pull request that is followed up, or that did not last, "" for none;
                       "facts", "revision_from", "python": {"version", "why"}, "committed"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},

@@ -298,7 +298,7 @@ class Rest:
 
     def _edit(self, request: Request, repository: Repository, number: int) -> Response:
         data = _body(request)
-        given = {key: _text(data, key) for key in ("title", "body", "state") if key in data}
+        given: Json = {key: _text(data, key) for key in ("title", "body", "state") if key in data}
         return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
 
     def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:

@@ -142,7 +142,7 @@ def test_a_patch_that_does_not_fit_the_head_goes_back_to_the_model_with_what_is_
     answer = twice.validate()
     assert (answer["verdict"], twice.runs) == ("rejected", 2)
     assert twice.findings[0].startswith(
-        f"on {HEAD[:12]}, the head of main, later than what is deployed: applies: "
+        f"on {HEAD[:12]}, the head of main, which is later than deployed: applies: "
     )
 
 
