@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
@@ -85,14 +85,13 @@ def _track(
         pull = forge.get(number)
         # The index holds what lists show.
         incident = incidents.get(listed.incident_id)
-        waits = bool(stopped) or app.paused
-        after = _settled(forge, pull, now) or ({} if waits else followed(app, incident, pull, forge))
-        if (
-            after
-            and incidents.transition(incident.incident_id, Status.PR_OPEN, **after)
-            and "status" in after
-        ):
-            yield _SAID[Status(after["status"])], incident
+        after = _settled(forge, pull, now)
+        if after is None:
+            # What is stopped or paused is followed up later.
+            after = {} if stopped or app.paused else followed(app, incident, pull, forge)
+        changed = incidents.transition(incident.incident_id, Status.PR_OPEN, **after) if after else None
+        if changed and changed.status is not Status.PR_OPEN:
+            yield _SAID[changed.status], incident
     yield from _explained(asked, incidents, forge, now)
     for listed in merged:
         # The index holds what lists show.
@@ -139,7 +138,7 @@ def _reason(forge: Forge, number: int) -> str:
     return ""
 
 
-def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, str] | None:
+def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, Any] | None:
     """What changes with an incident whose pull request was decided on; None while it is open."""
     match pull.state:
         case State.OPEN:

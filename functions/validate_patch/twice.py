@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from functions.core.source.head import Step
-from functions.core.workflow.artifacts import Artifacts
+from functions.core.source.history import History
 from functions.core.workflow.evidence import Deployed
 from functions.core.workflow.proposal import Proposal, RegressionTest
 from functions.core.workflow.validation_context import ValidationContext
@@ -46,26 +45,6 @@ class First:
     def from_json(cls, data: dict[str, Any]) -> Self:
         tests = tuple((path, text) for path, text in data["tests"])
         return cls(Deployed.from_json(data["deployed"]), tests, tuple(data["names"]))
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """How the head came there from the deployed revision: see `functions.core.source.head.Head`."""
-
-    steps: tuple[Step, ...]
-    unknown: str
-
-    @classmethod
-    def load(cls, artifacts: Artifacts, reference: str) -> Self:
-        data = artifacts.get_json(reference)
-        return cls(tuple(map(Step.from_json, data["steps"] or ())), data["unknown"])
-
-    def fixed_by(self, number: int, head: str) -> dict[str, str]:
-        """The commit since which the error is gone. number: see `experiment.Proof.fixed_by`."""
-        if not number:
-            return {"sha": head, "date": "", "said": f"{head[:12]} or a commit before it ({self.unknown})"}
-        step = self.steps[number - 1]
-        return {"sha": step.sha, "date": step.date, "said": step.said}
 
 
 @dataclass(frozen=True, slots=True)

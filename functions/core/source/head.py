@@ -6,12 +6,13 @@ gone on the head, the commit that did it can be found by trying.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from functions.core.source.archive import DEFAULT_LIMITS, ArchiveLimits, pack
 from functions.core.source.commit_tree import tree_of_commit
+from functions.core.source.history import Step
 from functions.core.source.submodules import with_submodules
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import RepositoryNotFound, SourceTooLarge
@@ -28,25 +29,6 @@ COMMITS = 200
 """Commits of the branch, from its head, among which the deployed one is looked for."""
 _LARGEST_FILE, _LARGEST_HISTORY = 256 * 1024, 4 * 1024 * 1024
 """Bytes; what is larger is no source."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A commit of the branch; was: file that it changed → text before it, None where there was none."""
-
-    sha: str
-    author: str
-    date: str
-    subject: str
-    was: Mapping[str, str | None]
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**data)
-
-    @property
-    def said(self) -> str:
-        return f"{self.sha[:12]} by {self.author} on {self.date[:10]}: {self.subject}"
 
 
 @dataclass(frozen=True, slots=True)

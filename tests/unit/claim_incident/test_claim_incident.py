@@ -94,6 +94,7 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
         "attempts_allowed": 4,
         "max_attempts": 4,
         "comment": "",
+        "follow_up": False,
         "mode": "pull-request",
         "callback_decides": True,
         "second_opinion": False,

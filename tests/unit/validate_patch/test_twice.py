@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from functions.core.source.archive import Member, pack, read
-from functions.core.source.head import Head, Step
+from functions.core.source.head import Head
+from functions.core.source.history import Step
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.evidence import Evidence, Result
 from functions.core.workflow.proposal import Proposal
