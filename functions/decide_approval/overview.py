@@ -33,6 +33,7 @@ _OVER = {
     Status.SUPPRESSED: "Muted",
     Status.DIAGNOSED: "Diagnosed, no patch asked for",
     Status.PROPOSED: "Patch proven, nobody asked",
+    Status.JOINED: "Healed with another one",
 }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
     """Any event → incident ids: {"merged": [...], "resolved": [...], "rejected": [...], "regressed": [...],
-    "followed_up": [...], "explained": [...], "unreadable": [...], "failures": []}.
+    "followed_up": [...], "explained": [...], "released": [...], "unreadable": [...], "failures": []}.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """

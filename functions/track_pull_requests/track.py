@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
 from functions.core.untrusted.redaction import redact
-from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.errors import IncidentNotFound, SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
 from functions.track_pull_requests.follow import followed
+from functions.track_pull_requests.joined import settled_with
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """What one run changed (incident ids), the apps whose forge did not answer (name and reason), and the
-    incidents whose address of a pull request is none. followed_up: a heal begins that mends what is open."""
+    incidents whose address of a pull request is none. followed_up: a heal begins that mends what is open;
+    released: what they had joined came to nothing."""
 
     merged: tuple[str, ...] = ()
     resolved: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Tracked:
     failures: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
 
 def track(
@@ -72,6 +75,12 @@ def _track(
     now: datetime,
     stopped: str,
 ) -> Iterator[tuple[str, Incident]]:
+    for listed in incidents.with_status(app.name, Status.JOINED):
+        incident = incidents.get(listed.incident_id)
+        if after := settled_with(incident, _found(incidents, incident.joined_to)):
+            changed = incidents.transition(incident.incident_id, Status.JOINED, **after)
+            if changed and changed.status is not Status.JOINED:
+                yield _WITH[changed.status], incident
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
     asked = [one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action == _WHY]
     if not open_ and not merged and not asked:
@@ -102,6 +111,19 @@ def _track(
                 yield "resolved" if changed.status is Status.RESOLVED else "regressed", incident
 
 
+def _found(incidents: Incidents, incident_id: str) -> Incident | None:
+    try:
+        return incidents.get(incident_id)
+    except IncidentNotFound:
+        return None
+
+
+_WITH = {
+    Status.RESOLVED: "resolved",
+    Status.REJECTED: "rejected",
+    Status.NEW: "regressed",
+    Status.SUPPRESSED: "released",
+}
 _SAID = {Status.MERGED: "merged", Status.REJECTED: "rejected", Status.NEW: "followed_up"}
 _WHY = "Say why on the pull request, so that the next proposal knows: /self-heal because ..."
 _BECAUSE = re.compile(r"^/self-heal +because\b[ :]*(.+)", re.M | re.S)

@@ -28,6 +28,7 @@ _STYLES = {
     Status.SUPPRESSED: "dim",
     Status.DIAGNOSED: "cyan",
     Status.PROPOSED: "green",
+    Status.JOINED: "blue",
 }
 
 

@@ -215,6 +215,8 @@ def facts(
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),
         ("regressed from", incident.regressed_from),
+        ("healed with", incident.joined_to),
+        ("heals as well", ", ".join(incident.joined)),
         ("reason", incident.reason),
         ("advice", incident.next_action),
         ("higher mode", incident.higher_mode),

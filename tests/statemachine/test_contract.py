@@ -266,7 +266,7 @@ def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
 
     assert ends == {
         *("Healed", "AlreadyFixed", "Proposed", "Diagnosed", "Abstained", "Rejected"),
-        *("Observed", "HeldBack", "Duplicate"),
+        *("Observed", "HeldBack", "Joined", "Duplicate"),
     }
     assert {states[name]["Type"] for name in ends} == {"Succeed"}
     assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed", "Wait"}

@@ -25,6 +25,8 @@ class Status(StrEnum):
     """Its root cause is known; the app's mode goes no further. So with the next one."""
     PROPOSED = "PROPOSED"
     """A patch is proven, about which nobody was asked."""
+    JOINED = "JOINED"
+    """Another incident with the same root cause is healed for it, too."""
 
     @property
     def is_open(self) -> bool:
@@ -39,7 +41,7 @@ class Status(StrEnum):
 
 _OPEN = (
     *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
-    *(Status.PR_OPEN, Status.MERGED, Status.FAILED),
+    *(Status.PR_OPEN, Status.MERGED, Status.FAILED, Status.JOINED),
 )
 
 
@@ -134,6 +136,10 @@ class Incident:
     """When the latest remark on the pull request was made that was looked at."""
     checked_sha: str = ""
     """The commit of the pull request whose checks were acted on."""
+    joined_to: str = ""
+    """Of a JOINED one: the incident that is healed for it."""
+    joined: tuple[str, ...] = ()
+    """The incidents that joined this one."""
     fix_runs_since: str = ""
     """When it was first seen that what is deployed has the merge, "" while it has not."""
     fix_runs_why: str = ""
@@ -177,6 +183,7 @@ class Incident:
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
         values["twins"] = {str(line): str(name) for line, name in item.get("twins", {}).items()}
+        values["joined"] = tuple(item.get("joined", ()))
         values["follow_up"] = dict(item.get("follow_up", {}))
         for name in (
             *("occurrences", "counted_before", "generation", "attempts", "follow_ups"),

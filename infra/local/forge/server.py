@@ -6,7 +6,8 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,27 @@ class Outage:
     times: int | None = None
 
 
+class Trouble(StrEnum):
+    """What may become of one request."""
+
+    FAILS = "fails"
+    """It is refused for now, and nothing is done."""
+    HANGS = "times out"
+    """Nothing is done, and no answer comes."""
+    LOST = "is done, its answer lost"
+
+
+@dataclass
+class Interruption:
+    """Trouble with one request, the `at`th from now on, counted from 0. seen: the requests so far."""
+
+    at: int
+    how: Trouble
+    seen: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Ends what hangs."""
+
+
 class ForgeServer:
     """Git repositories and pull requests below `directory`, served at `url` once started.
 
@@ -56,6 +78,8 @@ class ForgeServer:
             raise ValueError("the forge needs a token that is not empty")
         self.outage: Outage | None = None
         """Set by tests, while it runs, to have it answer like a host in trouble."""
+        self.interruption: Interruption | None = None
+        """Set by tests, too."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store)
         self._github = rest.Rest(self._store, self._pulls, token)
@@ -128,7 +152,25 @@ class ForgeServer:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application."""
         request = Request(environ)
-        return self._answer(request)(environ, start_response)
+        trouble = self._troubled(request)
+        if trouble is Trouble.FAILS:
+            return _failing(Outage(503))(environ, start_response)
+        response = Response() if trouble is Trouble.HANGS else self._answer(request)
+        if trouble is not None:
+            response.get_data()  # all of it is done
+            _cut(environ["werkzeug.socket"])
+        return response(environ, start_response)
+
+    def _troubled(self, request: Request) -> Trouble | None:
+        one = self.interruption
+        if one is None:
+            return None
+        one.seen.append(f"{request.method} {request.path}")
+        if len(one.seen) != one.at + 1:
+            return None
+        if one.how is Trouble.HANGS:
+            one.over.wait(_IDLE_SECONDS)
+        return one.how
 
     def _answer(self, request: Request) -> Response:
         if request.host.partition(":")[0] not in _HOSTS:
