@@ -20,6 +20,7 @@ from infra.cli.requeue import requeue
 from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
+from infra.cli.stats import stats
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
 from infra.errors import Exit, UserError
@@ -39,6 +40,7 @@ LOOK, DECIDE, STEER, RUN = "Look", "Decide and mend", "Set up and steer", "On th
 app.command(rich_help_panel=LOOK)(listing.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
+app.command(rich_help_panel=LOOK)(stats)
 app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
