@@ -45,6 +45,8 @@ def render(
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
+        *_regression(incident),
+        *_joined(incident),
         *_questions(evidence),
         *_behaviour(evidence),
         "### Root cause",
@@ -80,6 +82,23 @@ def render(
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _regression(incident: Incident) -> list[str]:
+    if not incident.regressed_from:
+        return []
+    link = f"[an earlier pull request](<{incident.regressed_from}>)"
+    told = f"This was mended before, by {link}, and came back: {prose(incident.reason)}."
+    if not incident.merge_sha:
+        return ["### A regression", told]
+    undo = f"`git revert {incident.merge_sha}` (with `-m 1` where that is a merge commit)"
+    return ["### A regression", f"{told} To take that one back instead: {undo}, or its page's button."]
+
+
+def _joined(incident: Incident) -> list[str]:
+    if not incident.joined:
+        return []
+    return [f"The same cause as of {', '.join(map(code, incident.joined))}: they are healed with this."]
 
 
 def _moved(approval: Approval) -> list[str]:

@@ -11,6 +11,8 @@ close its own section or open another. Sections, in this order:
     earlier_patch      attribute why; the patch of before for this error: its diff, and what was said of it
     earlier_incident   another incident at the same place, or one whose patch was refused: lines `error: …`,
                        `status: …`, and the like
+    joined_incident    another error of the same cause, which the patch has to mend too: the same lines, and
+                       one occurrence as it was logged
     attempt            attribute number; JSON {"proposal", "findings"} of an earlier attempt, oldest first
     reviewer_comment   what the reviewer asked for
     left_out           what was not shown and why, one per line
@@ -25,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.incidents.incident import Incident
+from functions.core.incidents.incident import Incident, Status
 from functions.core.model.requests import estimate_tokens
 from functions.core.model.sections import PromptSection, middle_cut, nonce_of, one_line, section
 from functions.core.untrusted.redaction import redact, redact_values
@@ -34,6 +36,7 @@ from functions.propose_patch.context import Context, Part
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
 """Characters; half a character per token where a model reads little."""
 _REASON_LIMIT = 500
+_JOINED_LIMIT = 3_000
 _SHARED = ("incident", "traceback", "source")
 _LEFT_OUT_LINES = 30
 
@@ -180,7 +183,9 @@ def _sections(
             "reason": redact(other.reason)[:_REASON_LIMIT],
         }
         body = "\n".join(f"{name}: {one_line(value)}" for name, value in told.items() if value)
-        yield section(nonce, "earlier_incident", body)
+        if other.status is Status.JOINED:
+            body += "\n" + middle_cut(redact(other.sample), min(_JOINED_LIMIT, room // 4))
+        yield section(nonce, "joined_incident" if other.status is Status.JOINED else "earlier_incident", body)
     for attempt in attempts:
         text = _attempt_json(attempt.proposal, attempt.findings)
         if len(text) > min(_ATTEMPT_LIMIT, room // 2):

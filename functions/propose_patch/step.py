@@ -65,7 +65,9 @@ def propose(
     incident = incidents.get(heal.incident_id)
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
-        others = telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
+        # The index holds what lists show; of those that joined, the whole occurrence is shown.
+        joined = [incidents.get(other) for other in incident.joined[:_OTHERS_SHOWN]]
+        others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
         outcome = _attempt(heal, source, python, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
@@ -229,7 +231,7 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
 def telling(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
     """Of these incidents, the latest that failed in the same function of the same file, and the latest whose
     patch somebody refused."""
-    rest = [other for other in others if other.incident_id != incident.incident_id]
+    rest = [other for other in others if other.incident_id not in (incident.incident_id, *incident.joined)]
     same = [other for other in rest if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
     refused = [other for other in rest if other.status is Status.REJECTED and other not in same]
     return [*same, *refused[:_OTHERS_SHOWN]]
