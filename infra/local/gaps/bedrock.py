@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from functions.core.model.requests import loosened
 from infra.local.gaps.patching import Response, replace, service
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ def ask(mock: Any) -> Any:
             return nothing
         payload = {"model": model, "messages": bedrock._openai_messages(messages, system), "stream": False}
         offered, choice = bedrock._openai_tools(tools)
+        for tool in offered:
+            tool["function"]["parameters"] = loosened(tool["function"]["parameters"])
         payload |= {"tools": offered} if offered else {}
         payload |= {"tool_choice": choice} if offered and choice is not None else {}
         payload |= {theirs: options[ours] for ours, theirs in OPTIONS.items() if ours in (options or {})}
