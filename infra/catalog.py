@@ -103,13 +103,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "validate_patch",
@@ -141,11 +135,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-        ),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn"),
         may=(May.READ_SWITCH,),
     ),
     Spec(
@@ -158,10 +148,7 @@ STEPS = (
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
         artifacts=ArtifactAccess(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
-        may=(
-            May.READ_SWITCH,
-            May.RUN_PATCHES,
-        ),
+        may=(May.READ_SWITCH, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
@@ -184,12 +171,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "await_approval",
@@ -320,13 +302,7 @@ OTHERS = (
         image=True,
         timeout=30,
         settings=("incidents_table", "topic_arn", "webhooks_path"),
-        may=(
-            May.UPDATE_INCIDENTS,
-            May.DESCRIBE_EXECUTIONS,
-            May.READ_HISTORY,
-            May.READ_WEBHOOKS,
-            May.NOTIFY,
-        ),
+        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.READ_WEBHOOKS, May.NOTIFY),
     ),
     Spec(
         "remind_approvers",
@@ -380,13 +356,7 @@ SIGN_IN = Spec(
     "sign_in",
     image=False,
     timeout=25,
-    settings=(
-        "oidc_issuer",
-        "oidc_client_id",
-        "client_secret_parameter",
-        "approval_url",
-        "identity_from",
-    ),
+    settings=("oidc_issuer", "oidc_client_id", "client_secret_parameter", "approval_url", "identity_from"),
     may=(May.READ_CLIENT_SECRET,),
     # Open to the internet, as it must be: whoever hammers it exhausts it alone.
     concurrency=5,

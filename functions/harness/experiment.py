@@ -12,13 +12,13 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.harness import answers, regression, reproduction, test_runs
+from functions.harness import answers, history, regression, reproduction, test_runs
 from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.reproduction import ReproductionResult
+from functions.harness.request import OPTIONS, RunRequest, task_of
 from functions.harness.test_runs import same_type
 
-_OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
 _TRACED_SECONDS = 60.0
 _SEARCH_SECONDS = 8.0
 _CALLS_SECONDS = 6.0
@@ -27,23 +27,6 @@ _WRITTEN = 3
 _DIFFERING = 5
 USAGE_ERROR = 4
 """pytest.ExitCode.USAGE_ERROR"""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """One run that is asked for: a tree, what to do in it, and how long it may take."""
-
-    tree: str
-    """`before` or `after`."""
-    task: Mapping[str, Any]
-    """See `worker.run`."""
-    seconds: float
-    taken: tuple[str, ...] = ()
-    """Files that it has from the other tree."""
-    added: Mapping[str, str] = field(default_factory=dict)
-    """Files that it has besides: path → text."""
-    left_out: tuple[str, ...] = ()
-    """Files that it does not have."""
 
 
 @dataclass
@@ -173,8 +156,10 @@ def experiment(
 def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
         yield from _reproduce(asked, own, proof)
-        if asked.get("gone") and (yield from _gone(asked, proof)):
-            return
+        if asked.get("gone") and proof.reproduction is not None:
+            proof.fixed_by = yield from history.fixed_by(asked, proof.reproduction)
+            if proof.fixed_by is not None:
+                return
     suite = asked["suite"]
     if suite is not None and (pytest or suite["task"]["kind"] == "command"):
         yield from _suite(suite, proof)
@@ -216,15 +201,6 @@ def replay(
     return proof
 
 
-def task_of(paths: Iterable[str]) -> dict[str, Any]:
-    """A regression test's run."""
-    return {"kind": "pytest", "args": [*_OPTIONS, "--tb=short", "-o", "addopts=", *paths]}
-
-
-def suite_options() -> tuple[str, ...]:
-    return (*_OPTIONS, "--tb=short")
-
-
 def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> Steps:
     if asked["tests"]:
         proof.reproduction = yield from _tested(asked, own, dict.fromkeys(asked["tests"]))
@@ -236,40 +212,6 @@ def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> S
         outer = yield from _searched(asked, own, skip=1)
         if not outer.reason:
             proof.reproduction = outer
-
-
-def _gone(asked: Mapping[str, Any], proof: Proof) -> Generator[RunRequest, RunOutcome, bool]:
-    """Whether the incident is gone without the patch; then find the commit since which it is, by halving."""
-    shown, names = proof.reproduction, asked["gone"]["names"]
-    if shown is None or not names or not shown.fails:
-        return False
-    if not all(reproduction.is_gone(names, test_runs.read(outcome)) for outcome in shown.fails):
-        return False
-    history = asked["gone"]["history"]
-    there, gone = 0, len(history)
-    while gone - there > 1:
-        middle = (there + gone) // 2
-        outcome = yield _as_of(middle, history, asked, shown)
-        if reproduction.is_gone(names, test_runs.read(outcome)):
-            gone = middle
-        else:
-            there = middle
-    proof.fixed_by = gone
-    return True
-
-
-def _as_of(
-    number: int, history: Sequence[Mapping[str, str | None]], asked: Mapping[str, Any], shown: Reproduction
-) -> RunRequest:
-    """The tests, on the tree as it was after so many commits."""
-    was: dict[str, str | None] = {}
-    for commit in reversed(history[number:]):
-        was |= commit
-    files = {path: text for path, text in was.items() if path not in shown.tests}
-    added = {path: text for path, text in (*files.items(), *shown.tests.items()) if text is not None}
-    left_out = tuple(path for path, text in files.items() if text is None)
-    given = tuple(path for path, text in shown.tests.items() if text is None)
-    return RunRequest("before", task_of(shown.tests), asked["seconds"], given, added, left_out)
 
 
 def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
@@ -381,7 +323,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     added = {path: text for path, text in shown.tests.items() if text is not None}
 
     def traced(paths: Sequence[str]) -> RunRequest:
-        task = {"kind": "pytest", "args": [*_OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
+        task = {"kind": "pytest", "args": [*OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
         return RunRequest("after", task, _TRACED_SECONDS, (), added)
 
     tested = yield traced(tuple(shown.tests))

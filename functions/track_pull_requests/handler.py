@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → incident ids: {"merged": [...], "resolved": [...], "rejected": [...], "regressed": [...],
-    "followed_up": [...], "explained": [...], "released": [...], "unreadable": [...], "failures": []}.
+    """Any event → incident ids of what changed, by what: see `track.Tracked`.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """

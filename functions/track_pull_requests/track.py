@@ -41,6 +41,7 @@ class Tracked:
     failures: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
 
 
@@ -82,7 +83,9 @@ def _track(
             if changed and changed.status is not Status.JOINED:
                 yield _WITH[changed.status], incident
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
-    asked = [one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action == _WHY]
+    asked = [
+        one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action in (_WHY, _REOPEN)
+    ]
     if not open_ and not merged and not asked:
         return
     forge = forge_of(app)
@@ -126,29 +129,34 @@ _WITH = {
 }
 _SAID = {Status.MERGED: "merged", Status.REJECTED: "rejected", Status.NEW: "followed_up"}
 _WHY = "Say why on the pull request, so that the next proposal knows: /self-heal because ..."
+_REOPEN = "Nothing; where it was closed by mistake, reopen it within 7 days."
 _BECAUSE = re.compile(r"^/self-heal +because\b[ :]*(.+)", re.M | re.S)
 _ASKED = (
     "This was closed without merging; the error will only be counted from now on. If you say why, later"
     " proposals for this service are told. Write a line that begins with `/self-heal because`."
 )
 _WAITED = timedelta(days=7)
-"""How long after it was closed an answer is looked for."""
+"""How long after it was closed it is looked at."""
 
 
 def _explained(
     asked: Sequence[Incident], incidents: Incidents, forge: Forge, now: datetime
 ) -> Iterator[tuple[str, Incident]]:
-    """Keep why a pull request was closed, where somebody has said so since."""
+    """Keep why a pull request was closed, where somebody has said so; and see whether it is open again."""
     for listed in asked:
         number = forge.number(listed.pull_request_url)
         if number is None:
             continue
-        late = now - datetime.fromisoformat(incidents.get(listed.incident_id).updated_at) > _WAITED
-        reason = _reason(forge, number)
-        if late or reason:
-            changed = {"next_action": "", **({"reason": reason} if reason else {})}
-            incidents.transition(listed.incident_id, Status.REJECTED, **changed)
-            yield "explained", listed
+        incident, after = incidents.get(listed.incident_id), {"next_action": ""}
+        late = now - datetime.fromisoformat(incident.updated_at) > _WAITED
+        if forge.get(number).state is not State.CLOSED:
+            after = {"status": str(Status.PR_OPEN), "reason": "", "next_action": ""}
+        elif listed.next_action == _WHY and (reason := _reason(forge, number)):
+            after = {"reason": reason, "next_action": _REOPEN}
+        elif not late:
+            continue
+        if incidents.transition(listed.incident_id, Status.REJECTED, **after):
+            yield "reopened" if "status" in after else "explained", listed
 
 
 def _reason(forge: Forge, number: int) -> str:
@@ -180,5 +188,5 @@ def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, Any] |
             return {
                 "status": str(Status.REJECTED),
                 "reason": reason or "the pull request was closed without merging",
-                "next_action": "" if reason else _WHY,
+                "next_action": _REOPEN if reason else _WHY,
             }

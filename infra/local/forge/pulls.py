@@ -189,9 +189,17 @@ class Pulls:
         )
 
     def merge(
-        self, slug: str, number: int, *, by: str, head_sha: str = "", title: str = "", text: str = ""
+        self,
+        slug: str,
+        number: int,
+        *,
+        by: str,
+        head_sha: str = "",
+        title: str = "",
+        text: str = "",
+        squash: bool = False,
     ) -> Pull:
-        """Merge with a merge commit on the base branch.
+        """Merge with a merge commit on the base branch, or with one commit that has it all.
 
         head_sha: what the caller looked at, "" to merge whatever is there. Raises PullRefused(409) when head
         has moved since, PullRefused(405) when the pull request is not open or conflicts with its base.
@@ -210,7 +218,8 @@ class Pulls:
                 raise PullRefused(405, "Pull Request is not mergeable")
             title = title or f"Merge pull request #{number} from {repository.owner}/{pull.head}"
             message = f"{title}\n\n{text or pull.title}\n"
-            merged = git.merge_commit(tree, pull.base_sha, pull.head_sha, message, by)
+            parents = (pull.base_sha,) if squash else (pull.base_sha, pull.head_sha)
+            merged = git.merge_commit(tree, parents, message, by)
             if not git.update_branch(pull.base, merged, pull.base_sha):
                 raise PullRefused(405, "Base branch was modified. Review and try the merge again.")
             when = now()

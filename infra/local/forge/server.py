@@ -16,6 +16,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from infra.local.forge import git_http, gitlab, rest
 from infra.local.forge.access import RegisteredApp, caller
+from infra.local.forge.answers import BASE_PATH
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
 from infra.local.forge.store import Store
@@ -84,7 +85,7 @@ class ForgeServer:
         self._pulls = Pulls(self._store)
         self._github = rest.Rest(self._store, self._pulls, token)
         self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
-            rest.BASE_PATH: self._github,
+            BASE_PATH: self._github,
             gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
         }
         self._pages = Pages(self._store, self._pulls, token)
@@ -102,7 +103,7 @@ class ForgeServer:
     @property
     def api_url(self) -> str:
         """Base URL of the REST API, for PyGithub's `base_url`."""
-        return self.url + rest.BASE_PATH
+        return self.url + BASE_PATH
 
     @property
     def gitlab_api_url(self) -> str:

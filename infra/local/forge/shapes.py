@@ -50,8 +50,8 @@ class Shapes:
             "created_at": repository.created_at,
             "open_issues_count": sum(pull.state == "open" for pull in repository.pulls),
             "allow_merge_commit": True,
-            "allow_squash_merge": False,
-            "allow_rebase_merge": False,
+            "allow_squash_merge": True,
+            "allow_rebase_merge": True,
             "permissions": {"admin": False, "push": True, "pull": True},
         }
 
