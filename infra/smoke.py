@@ -21,7 +21,7 @@ from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import Decision, Decisions, Standing
 from functions.core.approval.task_tokens import TaskTokens
 from functions.core.apps.app import App
-from functions.core.aws.names import PING, function_name
+from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.source import archive
 from functions.core.workflow.errors import SelfHealError
@@ -30,7 +30,6 @@ from functions.core.workflow.heal import Heal
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from infra.catalog import FUNCTIONS, SIGN_IN
-from infra.names import REGISTRY_PATH
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def _awake(target: Target) -> Iterator[Check]:
 
 def _invoke(target: Target, folder: str, event: Any) -> Any:
     answer = target.session.client("lambda", config=_PATIENT).invoke(
-        FunctionName=f"{function_name(folder)}:live", Payload=json.dumps(event).encode()
+        FunctionName=f"{target.names.function(folder)}:live", Payload=json.dumps(event).encode()
     )
     body = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
@@ -162,7 +161,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
     incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
     approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
     ssm, s3 = target.session.client("ssm"), target.session.client("s3")
-    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{name}", Value=json.dumps(app.to_json()), Type="String")
+    ssm.put_parameter(Name=f"{target.names.registry}/{name}", Value=json.dumps(app.to_json()), Type="String")
     try:
         # Claimed by nobody's execution: one that is started finds it taken, and ends.
         incidents.put_item(
@@ -179,7 +178,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
         )
         yield heal, app
     finally:
-        ssm.delete_parameter(Name=f"{REGISTRY_PATH}/{name}")
+        ssm.delete_parameter(Name=f"{target.names.registry}/{name}")
         asked = incidents.get_item(Key={"incident_id": heal.incident_id}).get("Item", {}).get("approval_id")
         if asked:
             approvals.delete_item(Key={"approval_id": asked})

@@ -80,6 +80,7 @@ def render(
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
         *_moved(approval),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from functions.remind_approvers.remind import Desk, remind
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → {"reminded": [incident ids]}."""
+    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share"}."""
     settings = Settings.from_environment()
     dynamodb = boto3.resource("dynamodb")
     desk = Desk(
@@ -37,7 +38,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         page=settings.require("approval_url"),
     )
     apps = Registry(settings.require("registry_path")).apps()
-    return {"reminded": list(remind(apps, desk, time.time()))}
+    return asdict(remind(apps, desk, time.time()))
 
 
 @cache

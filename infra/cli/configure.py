@@ -23,7 +23,6 @@ from infra.cli.options import AsJson, Local
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
-from infra.names import REGISTRY_PATH
 from infra.registration import register
 from infra.target import Target
 
@@ -164,7 +163,7 @@ def _field(text: str) -> tuple[str, Any]:
 def _read_entry(target: Target, name: str) -> dict[str, Any]:
     ssm = target.session.client("ssm")
     try:
-        value = ssm.get_parameter(Name=f"{REGISTRY_PATH}/{name}")["Parameter"]["Value"]
+        value = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
         entry = json.loads(value)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterNotFound":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.workflow.errors import SelfHealError
 from infra.cli import apps, decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain
+from infra.cli.cost import cost
+from infra.cli.deploy import deploy, destroy
 from infra.cli.doctor import doctor
 from infra.cli.explain import explain
 from infra.cli.policy import policy
@@ -20,12 +21,13 @@ from infra.cli.requeue import requeue
 from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
+from infra.cli.stages import Commands
 from infra.cli.stats import stats
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
 from infra.errors import Exit, UserError
 
-app = typer.Typer(
+app = Commands(
     name="selfheal",
     help=__doc__,
     no_args_is_help=True,
@@ -52,6 +54,9 @@ app.command(rich_help_panel=DECIDE)(redrive)
 app.command(rich_help_panel=DECIDE)(retry)
 app.command(rich_help_panel=DECIDE)(clear)
 app.command(rich_help_panel=DECIDE)(requeue)
+app.command(rich_help_panel=STEER)(cost)
+app.command(rich_help_panel=STEER)(deploy)
+app.command(rich_help_panel=STEER)(destroy)
 app.command(rich_help_panel=STEER)(configure)
 app.add_typer(apps.app, name="apps", rich_help_panel=STEER)
 app.command(rich_help_panel=STEER)(doctor)

@@ -24,7 +24,6 @@ from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, plain, status_text
 from infra.cli.next_steps import NextStep, next_steps
-from infra.names import LINK_KEY_PARAMETER
 from infra.target import Target
 
 _MARKS = {
@@ -129,7 +128,7 @@ def _page_link(target: Target, question: Approval) -> str:
     if question.approvers or question.status is not ApprovalStatus.PENDING:
         return ""
     try:
-        value = target.session.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+        value = target.session.client("ssm").get_parameter(Name=target.names.link_key, WithDecryption=True)
     except ClientError:
         return ""
     keys = links.parse_keys(value["Parameter"]["Value"])

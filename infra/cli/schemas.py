@@ -165,6 +165,16 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "ended": several(TEXT),
         "held": several(TEXT),
     },
+    "cost/1": {
+        "region": TEXT,
+        "prices_read": {**TEXT, "description": "date of the list prices"},
+        "measured": {**TEXT, "description": "date on which the use was measured"},
+        "usd": NUMBER,
+        "models_usd": NUMBER,
+        "lines": several(
+            record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
+        ),
+    },
     "doctor/1": {"app": maybe(TEXT), "findings": several(FINDING)},
     "smoke/1": {"checks": several(record(name=TEXT, passed=FLAG, detail=TEXT))},
     "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},

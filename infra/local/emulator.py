@@ -194,6 +194,20 @@ def session(endpoint: str) -> boto3.Session:
     return boto3.Session(botocore_session=core, region_name=REGION)
 
 
+def environment(endpoint: str) -> dict[str, str]:
+    """Environment of another program that is to act there: ours, but for what says otherwise."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    return ours | {
+        "AWS_ACCESS_KEY_ID": ADMIN_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": endpoint,
+        # Its own name, too: else a client that addresses buckets by host looks for one on the internet.
+        "AWS_ENDPOINT_URL_S3": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_SECRET_ACCESS_KEY": ADMIN_KEY,
+    }
+
+
 @cache
 def _models() -> Loader:
     """The services' models, which each session would read anew."""

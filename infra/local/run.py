@@ -9,12 +9,13 @@ import secrets
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
 from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
@@ -24,7 +25,7 @@ from infra.local.deploy import deploy
 from infra.local.inbox import Inbox
 from infra.local.processes import Started, memory, start_module
 from infra.local.wall import program
-from infra.names import STACK_NAME
+from infra.names import DEFAULT, Names
 from infra.registration import register
 from infra.synth import synthesise
 from infra.target import Target
@@ -55,12 +56,17 @@ class EmbeddedRun:
     def alive(self) -> bool:
         return any(process.find() for process in self.processes.values())
 
-    def target(self) -> Target:
-        """The embedded stack, for the commands."""
+    def session(self) -> boto3.Session:
+        """One that talks to the embedded AWS, as administrator."""
+        return emulator.session(self.endpoint)
+
+    def target(self, names: Names = DEFAULT, outputs: Mapping[str, str] | None = None) -> Target:
+        """The embedded stack, or another one beside it, for the commands."""
         rules = "model" in self.processes
         return Target(
-            emulator.session(self.endpoint),
-            self.outputs,
+            self.session(),
+            dict(self.outputs if outputs is None else outputs),
+            names=names,
             local=True,
             answered_by=BUILT_IN if rules else f"the model behind {self.model_url}",
             costs_nothing=rules,
@@ -144,8 +150,8 @@ def _start(
         progress(f"AWS emulator at {aws.endpoint}, IAM enforced")
         template = assembly.result()
     progress("stack synthesised")
-    outputs = deploy(template, STACK_NAME, aws)
-    progress(f"stack {STACK_NAME} deployed through CloudFormation")
+    outputs = deploy(template, DEFAULT.stack, aws)
+    progress(f"stack {DEFAULT.stack} deployed through CloudFormation")
     run = EmbeddedRun(
         home=str(home),
         endpoint=aws.endpoint,

@@ -31,6 +31,8 @@ REFS = {
     "AWS::SQS::Queue": "https://sqs.eu-central-1.amazonaws.com/111122223333/{0}",
 }
 ARNS = {
+    "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
+    "AWS::CloudWatch::CompositeAlarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:" + HERE + ":table/{0}",
     "AWS::Events::Rule": "arn:aws:events:" + HERE + ":rule/{0}",
     "AWS::IAM::Role": "arn:aws:iam::111122223333:role/{0}",
@@ -41,7 +43,7 @@ ARNS = {
     "AWS::SQS::Queue": "arn:aws:sqs:" + HERE + ":{0}",
 }
 # An alias answers to its function's name first.
-NAMES = ("FunctionName", "LogGroupName", "StateMachineName", "DashboardName", "Name")
+NAMES = ("AlarmName", "FunctionName", "LogGroupName", "StateMachineName", "DashboardName", "Name")
 
 
 @dataclass(frozen=True)

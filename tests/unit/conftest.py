@@ -183,7 +183,7 @@ def telemetry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"test-{uuid.uuid4()}")
-    for made in (telemetry.logger, telemetry.metrics, telemetry.tracer):
+    for made in (telemetry.logger, telemetry.tracer):
         made.cache_clear()
 
 

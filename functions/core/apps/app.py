@@ -14,8 +14,6 @@ from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
 
-CREDENTIALS_PATH = "/self-heal/credentials"
-"""Parameter Store path below which each app's forge token lies, under the app's own name."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Executions' names are kept in one item, which holds 400 KB.
@@ -41,6 +39,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
+# With the deployment's stage, if it has one. Functions read their own deployment's alone.
+_CREDENTIALS = re.compile(r"/self-heal(-[a-z0-9]+)?/credentials/")
 _PROJECT = re.compile(PROJECT_PREFIX + r"[A-Za-z0-9_-]{1,140}")
 
 
@@ -195,11 +195,6 @@ class App:
         return urlsplit(self.repository).netloc.lower()
 
     @property
-    def credentials_parameter(self) -> str:
-        """Where the app's token lies: nobody who writes an entry can name another app's."""
-        return f"{CREDENTIALS_PATH}/{self.name}"
-
-    @property
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository; GitLab's groups may be nested."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
@@ -228,9 +223,9 @@ def _check_forge(app: App) -> None:
         raise AppInvalid(
             f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
         )
-    if app.credentials not in ("", app.credentials_parameter):
-        own = app.credentials_parameter
-        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
+    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
+        own = f"/self-heal/credentials/{name}"
+        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
 
 
 def _check_steering(app: App) -> None:

@@ -29,7 +29,7 @@ from infra.local import run as embedded
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator
 from infra.local.forge import ForgeServer
-from infra.names import STACK_NAME
+from infra.names import DEFAULT
 from infra.synth import synthesise
 from tests.e2e.conftest import TOKEN, ScriptedModel, World
 from tests.e2e.page.conftest import launch
@@ -64,8 +64,8 @@ def world(
     forge = ForgeServer(home / "forge", TOKEN)
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
-        outputs = deploy(assembly, STACK_NAME, aws)
-        run = embedded.EmbeddedRun(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
+        outputs = deploy(assembly, DEFAULT.stack, aws)
+        run = embedded.Run(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
         yield World(run, forge, scripted_model, home / "sources", home / "forge")
     forge.stop()
 
@@ -115,7 +115,7 @@ class Front:
 
 @pytest.fixture(scope="module")
 def front(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    resources = world.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
+    resources = world.client("cloudformation").list_stack_resources(StackName=DEFAULT.stack)
     (api,) = [
         resource["PhysicalResourceId"]
         for resource in resources["StackResourceSummaries"]
