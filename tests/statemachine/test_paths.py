@@ -133,6 +133,10 @@ PATHS: dict[str, tuple[Results, str]] = {
         {"ClaimIncident": [NOT_CLAIMED]},
         "Duplicate",
     ),
+    "another incident with the same root cause is healed": (
+        {"ClaimIncident": [NOT_CLAIMED | {"joined": True}]},
+        "Joined",
+    ),
     "the hour has had its heals": ({"ClaimIncident": [NOT_CLAIMED | {"held_back": True}]}, "HeldBack"),
     "what was claimed before there were modes": ({"ClaimIncident": [{"claimed": False}]}, "Duplicate"),
     "the app only observes": ({"ClaimIncident": [NOT_CLAIMED | {"observed": True}]}, "Observed"),
