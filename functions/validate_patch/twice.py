@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from functions.core.incidents.incident import Frame
+from functions.core.source.code_mappings import locate
 from functions.core.source.history import History
 from functions.core.workflow.evidence import Deployed
 from functions.core.workflow.proposal import Proposal, RegressionTest
@@ -61,6 +63,7 @@ class Second:
     def of(
         cls, tree: Tree, proposal: Proposal, context: ValidationContext, first: First, history: History
     ) -> Self:
+        context = _where_it_is(context, tree)
         examined = examine(tree, _with_test(tree, proposal, first), context)
         gone = {"gone": {"names": first.names, "history": [step.was for step in history.steps]}}
         if examined.passed:
@@ -74,6 +77,22 @@ class Second:
     def told(self, validation: Validation, first: First) -> Validation:
         """With the first proof beside it."""
         return replace(validation, evidence=replace(validation.evidence, deployed=first.deployed))
+
+
+def _where_it_is(context: ValidationContext, tree: Tree) -> ValidationContext:
+    """The incident as a traceback would name its lines in this tree: those with the same text, the nearest."""
+    frames = tuple(_moved(frame, tree, context.app.source_roots) for frame in context.incident.frames)
+    return replace(context, incident=replace(context.incident, frames=frames))
+
+
+def _moved(frame: Frame, tree: Tree, roots: Mapping[str, str]) -> Frame:
+    path = locate(frame.file, tree, roots).path if frame.in_app and frame.line and frame.code else None
+    if path is None or frame.line is None:
+        return frame
+    lines = tree[path].data.decode(errors="replace").split("\n")
+    alike = [number for number, line in enumerate(lines, 1) if line.strip() == frame.code.strip()]
+    was = frame.line
+    return replace(frame, line=min(alike, key=lambda number: abs(number - was), default=was))
 
 
 def _with_test(tree: Tree, proposal: Proposal, first: First) -> Proposal:

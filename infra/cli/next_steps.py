@@ -109,7 +109,8 @@ def _suppressed(incident: Incident) -> tuple[NextStep, ...]:
 def _joined(incident: Incident) -> tuple[NextStep, ...]:
     return (
         NextStep(
-            "nothing here: look at the one that it is healed with", f"selfheal show {incident.joined_to}"
+            "nothing here: look at the one that it is healed with",
+            f"selfheal show {incident.joined_to or incident.incident_id}",
         ),
     )
 

@@ -97,6 +97,7 @@ def test_what_is_approved_is_the_patch_on_the_head_proven_in_both_places(twice: 
     assert f"index {before.hexdigest()}..".encode() in patch
     evidence = twice.evidence
     assert evidence.base_sha == HEAD
+    assert [gate.gate for gate in evidence.gates if gate.result is Result.NOT_RUN] == []
     assert evidence.deployed
     assert evidence.deployed.sha == DEPLOYED
     assert [gate.result for gate in evidence.deployed.gates] == [Result.PASS] * 3
