@@ -80,7 +80,7 @@ class Second:
 
 
 def _where_it_is(context: ValidationContext, tree: Tree) -> ValidationContext:
-    """The incident as a traceback would name its lines in this tree: those with the same text, the nearest."""
+    """The incident as a traceback would name its lines in this tree: the nearest of the same text."""
     frames = tuple(_moved(frame, tree, context.app.source_roots) for frame in context.incident.frames)
     return replace(context, incident=replace(context.incident, frames=frames))
 
