@@ -170,9 +170,8 @@ class SelfHealingCode(Stack):
         )
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
-        parts = Parts(
-            storage, workflow, functions, schedules, reporting.rule, self.entrance and self.entrance.api
-        )
+        api = self.entrance.api if self.entrance else None
+        parts = Parts(storage, workflow, functions, schedules, reporting.rule, api)
         Alarms(self, "Alarms", parts=parts, names=names)
         Dashboard(self, "Dashboard", parts=parts, names=names)
         Looks(self, "Looks", parts=parts, names=names)

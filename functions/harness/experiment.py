@@ -322,9 +322,12 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     pieces = asked["pieces"]
     added = {path: text for path, text in shown.tests.items() if text is not None}
 
+    # The same tests have no longer here than in the repository's suite: what hangs there hangs here.
+    seconds = min(_TRACED_SECONDS, asked["suite"]["seconds"] if asked["suite"] else _TRACED_SECONDS)
+
     def traced(paths: Sequence[str]) -> RunRequest:
         task = {"kind": "pytest", "args": [*OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
-        return RunRequest("after", task, _TRACED_SECONDS, (), added)
+        return RunRequest("after", task, seconds, (), added)
 
     tested = yield traced(tuple(shown.tests))
     surveyed = yield RunRequest("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)

@@ -270,8 +270,8 @@ def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action="Wait for midnight UTC, or raise the budget (such as selfheal configure"
-        f" {heal.app} --set daily_budget_usd=20), then: selfheal retry {heal.incident_id}",
+        next_action=f"Wait for the next {error.period.word} (UTC), or raise the budget: selfheal configure"
+        f" {heal.app} --set {error.period.field}=USD, then: selfheal retry {heal.incident_id}",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from functions.core.aws.edge import step
 from functions.core.aws.settings import Settings
 from functions.core.source import archive
+from functions.core.source.history import History
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.dependencies import Dependencies
 from functions.core.workflow.heal import QUESTIONS, Heal
@@ -107,7 +108,7 @@ def _on_the_head(work: _Work, reference: str) -> dict[str, Any]:
     """The verdict where the patch goes. reference: to what came out at the deployed revision."""
     source = work.event["source"]
     first = twice.First.from_json(work.artifacts.get_json(reference))
-    history = twice.History.load(work.artifacts, source["history_key"])
+    history = History.load(work.artifacts, source["history_key"])
     second = twice.Second.of(work.tree(source["head_key"]), work.proposal, work.context, first, history)
     result = work.proved(second.examined, source["base_sha"], second.runs, second.besides, reference)
     if isinstance(result, lanes.RunOrder):

@@ -1,11 +1,12 @@
 """A month's bill, line by line, for a load.
 
 Cautious where it must assume: every error is delivered by itself, every heal starts every function anew,
-every metric is there in every hour, and no free tier is taken off.
+and no free tier is taken off.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,6 @@ from infra.spec import Spec
 _HERE = Path(__file__).parent
 _HOURS = 730
 _KEYS = 2
-_METRICS = 26
-"""Of our own: an outcome of a function each, and `functions.core.aws.edge`'s measures. A test counts them."""
 _IMAGES_GB = 1.5
 _KEPT_DAYS = 90
 _FREE_DISK_MB = 512
@@ -160,9 +159,20 @@ def _storage(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> It
     yield Line("Route 53", "names of the firewall", 2, "domain-month", resolver["domain_month"])
 
 
+def _metrics(load: Load, counted: dict[str, Any]) -> float:
+    """Metrics are paid for by the hour in which they come; heals come at random.
+
+    https://aws.amazon.com/cloudwatch/pricing/, "All custom metrics charges are prorated by the hour".
+    """
+    an_hour = load.unique / _HOURS
+    good, other = (1 - math.exp(-an_hour * share) for share in (1.0, counted["other_share"]))
+    return float(counted["always"] + counted["heal"] * good + counted["other"] * other)
+
+
 def _watching(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> Iterator[Line]:
     watch = prices["cloudwatch"]
-    yield Line("CloudWatch", "own metrics", _METRICS, "metric-month", watch["metric_month"])
+    metrics = _metrics(load, measured["metrics"])
+    yield Line("CloudWatch", "own metrics", metrics, "metric-month", watch["metric_month"])
     alarms = sum(len(alarm.metrics) for alarm in ALARMS)
     yield Line("CloudWatch", "alarms", alarms, "metric-month", watch["alarm_metric_month"])
     yield Line("CloudWatch", f"band of {BAND.name}", 1, "alarm-month", watch["anomaly_month"])

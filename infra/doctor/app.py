@@ -170,7 +170,7 @@ def build_project_is_missing(seen: AppSeen) -> Fault | None:
 
 def budget_is_nothing(seen: AppSeen) -> Fault | None:
     """No model may be asked: each heal ends with that."""
-    if seen.app.daily_budget_usd > 0:
+    if min(seen.app.daily_budget_usd, seen.app.monthly_budget_usd) > 0:
         return None
     return Fault(
         "its daily budget is 0", f"selfheal configure {seen.app.name} --set daily_budget_usd=10{seen.flag}"

@@ -104,10 +104,10 @@ def main(heals: int) -> int:
     print(f"log bytes of a heal      {others / heals:.0f}")
     print(f"kept of a heal           {kept:.0f} bytes, compressed as they are")
     month = bill(GUIDANCE)
-    print(print(f"the Guidance's load      ${month.usd:.2f} a month, theirs ${GUIDANCE_USD}"))
-    for line in month.lines:
-        if line.usd >= 0.005:
-            print(f"  {line.service:15}{line.what:36}${line.usd:6.2f}")
+    print(f"the Guidance's load      ${month.usd:.2f} a month, theirs ${GUIDANCE_USD}")
+    for item in month.lines:
+        if item.usd >= 0.005:
+            print(f"  {item.service:15}{item.what:36}${item.usd:6.2f}")
     return 0 if month.usd <= TARGET_USD else 1
 
 

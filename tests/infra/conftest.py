@@ -179,18 +179,14 @@ def signed_in_template() -> Template:
 
 
 @pytest.fixture(scope="session")
-def building_template() -> Template:
-    """The stack with a CodeBuild project of its own."""
-    context = {"build_image": "aws/codebuild/standard:7.0"}
-    return Template(synthesise(context=context) / "SelfHealingCode.template.json")
-
-
-@pytest.fixture(scope="session")
-def microvm_template() -> Template:
-    """The stack where patches run in Lambda MicroVMs."""
+def running_template() -> Template:
+    """The stack with every other place where patches run: a CodeBuild project of its own, and MicroVMs."""
     account = "eu-central-1:111122223333"
     image = f"arn:aws:lambda:{account}:microvm-image:self-heal-runner"
-    context = {"microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated"}
+    context = {
+        "build_image": "aws/codebuild/standard:7.0",
+        "microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated",
+    }
     return Template(synthesise(context=context) / "SelfHealingCode.template.json")
 
 

@@ -82,3 +82,11 @@ def test_anything_else_is_refused_with_the_name_of_the_option(
 ) -> None:
     with pytest.raises(ValueError, match=f"{name} is .*must be"):
         options(**{name: given})
+
+
+@pytest.mark.parametrize("hours", [0, 9000])
+def test_a_time_to_decide_that_aws_refuses_says_so(hours: int, options: Callable[..., Any]) -> None:
+    from infra.workflow import definition_text
+
+    with pytest.raises(ValueError, match="approval_hours"):
+        definition_text(options(approval_hours=hours).approval_hours)

@@ -129,6 +129,7 @@ class App:
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
+    monthly_budget_usd: float = 100.0
     deployed_within_hours: float = 24.0
     """How long after its merge a fix is taken to be deployed, where nothing tells the deployed revision."""
     gone_after_hours: float = 24.0
@@ -229,8 +230,11 @@ def _check_forge(app: App) -> None:
 
 
 def _check_steering(app: App) -> None:
-    if app.max_attempts < 1 or app.daily_budget_usd < 0:
-        raise AppInvalid(f"app {app.name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+    if app.max_attempts < 1 or min(app.daily_budget_usd, app.monthly_budget_usd) < 0:
+        raise AppInvalid(
+            f"app {app.name!r}: 'max_attempts' must be >= 1,"
+            " 'daily_budget_usd' >= 0 and 'monthly_budget_usd' >= 0"
+        )
     for key in ("deployed_within_hours", "gone_after_hours"):
         if not 0 <= getattr(app, key) <= _MOST_HOURS:
             raise AppInvalid(f"app {app.name!r}: {key!r} must be from 0 to {_MOST_HOURS:,}")

@@ -40,7 +40,8 @@ def mark(**facts: Any) -> None:
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
     facts["deployment"] = name.removesuffix("-" + _service().replace("_", "-"))
     for key, value in _known(facts).items():
-        tracer().put_annotation(key, value if isinstance(value, bool | int | float) else str(value))
+        plain = value if isinstance(value, bool | int | float) else str(value)
+        tracer().put_annotation(key, plain)  # type: ignore[arg-type] # typed as Number, which is one of these
 
 
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -86,7 +86,7 @@ class Roots:
 
     def _put(self, root: str, holder: str, before: str) -> bool:
         condition = "#holder = :before" if before else "attribute_not_exists(#holder)"
-        values = {":holder": holder, ":ttl": int(time.time()) + KEEP_SECONDS}
+        values: dict[str, Any] = {":holder": holder, ":ttl": int(time.time()) + KEEP_SECONDS}
         try:
             self._table.update_item(
                 Key=self._key(root),

@@ -172,10 +172,11 @@ def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -
     pool += [key for key in _keys_in(receivers[:4]) if key not in pool]
     seen = set()
     for receiver, arguments, keywords in _plans(bases, receivers or [None], pool):
-        call = _source(target, receiver, arguments, keywords, classes)
-        if call["call"] not in seen:
-            seen.add(call["call"])
-            yield call
+        call = _source(target, receiver, arguments, keywords)
+        if call not in seen:  # three of four have been there
+            seen.add(call)
+            used = names_used([receiver, arguments, keywords])
+            yield {"call": call, "imports": _imports(target, used, classes)}
 
 
 _Base = tuple[list[Value], dict[str, Value]]
@@ -221,10 +222,7 @@ def _positional(target: Callee, base: _Base) -> _Base:
     return [v for k, v in given.items() if k in names], {k: v for k, v in given.items() if k not in names}
 
 
-def _source(
-    target: Callee, receiver: Value, arguments: list[Value], keywords: dict[str, Value], classes: Classes
-) -> dict[str, Any]:
-    """`{"call", "imports": [[module, name]]}`; an empty module means `import name`."""
+def _source(target: Callee, receiver: Value, arguments: list[Value], keywords: dict[str, Value]) -> str:
     given = ", ".join([*map(render, arguments), *(f"{k}={render(v)}" for k, v in keywords.items())])
     name = target.function.name
     if target.owner is not None:
@@ -236,13 +234,16 @@ def _source(
         )
     else:
         call = f"{name}({given})"
+    return f"{target.wrapper}({call})" if target.wrapper else call
+
+
+def _imports(target: Callee, used: set[str], classes: Classes) -> list[list[str]]:
+    """[module, name] of what a call uses; an empty module means `import name`."""
     imports = {(target.module, target.imported)}
-    for used in names_used([receiver, arguments, keywords]):
-        imports.add((STANDARD[used] if used in STANDARD else classes.known[used][0], used))
-    if target.wrapper:
-        call = f"{target.wrapper}({call})"
-        imports |= {("", "asyncio")} if target.wrapper == "asyncio.run" else set()
-    return {"call": call, "imports": sorted(map(list, imports))}
+    imports |= {(STANDARD[name] if name in STANDARD else classes.known[name][0], name) for name in used}
+    if target.wrapper == "asyncio.run":
+        imports.add(("", "asyncio"))
+    return sorted(map(list, imports))
 
 
 def _examples(path: Path, target: Callee, classes: Classes) -> Iterator[_Base]:

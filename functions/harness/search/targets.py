@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Callee:
     function: Function
     owner: ast.ClassDef | None = None
 
-    @property
+    @cached_property
     def module(self) -> str:
         return module_name(self.path)
 
@@ -56,7 +57,7 @@ class Callee:
         names = {getattr(d, "id", getattr(d, "attr", "")) for d in self.function.decorator_list}
         return bool(names & {"property", "cached_property"})
 
-    @property
+    @cached_property
     def wrapper(self) -> str:
         """What makes a call run to its end: an event loop, or a list of what it yields."""
         if isinstance(self.function, ast.AsyncFunctionDef):

@@ -65,7 +65,7 @@ def world(
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
         outputs = deploy(assembly, DEFAULT.stack, aws)
-        run = embedded.Run(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
+        run = embedded.EmbeddedRun(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
         yield World(run, forge, scripted_model, home / "sources", home / "forge")
     forge.stop()
 
