@@ -28,6 +28,7 @@ from infra.permissions import Resources
 from infra.provider import SignIn
 from infra.sign_in import Entrance
 from infra.spec import Spec
+from infra.spending import Spending
 from infra.storage import Storage
 from infra.workflow import (
     REMIND_MINUTES,
@@ -55,6 +56,8 @@ class StackOptions:
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     heals_at_once: int = 20
     """How many heals may be under way at once; the others wait for their turn."""
+    budget_usd: int = 0
+    """What the deployment may cost in a month, before AWS Budgets tells the team; 0 for no such budget."""
     package_index: str = ""
     """Address of the index that packages for the tests come from; without it, the installer's own default."""
     availability_zones: tuple[str, ...] = ()
@@ -172,6 +175,15 @@ class SelfHealingCode(Stack):
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
         api = self.entrance.api if self.entrance else None
         parts = Parts(storage, workflow, functions, schedules, reporting.rule, api)
+        if options.budget_usd:
+            Spending(
+                self,
+                "Spending",
+                usd=options.budget_usd,
+                topic=storage.topic,
+                key=storage.data_key,
+                names=names,
+            )
         Alarms(self, "Alarms", parts=parts, names=names)
         Dashboard(self, "Dashboard", parts=parts, names=names)
         Looks(self, "Looks", parts=parts, names=names)

@@ -112,6 +112,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "log_groups": _names,
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
+    "budget_usd": _whole,
     "heals_at_once": _whole,
     "availability_zones": _names,
     "pythons": _names,

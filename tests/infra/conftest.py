@@ -223,3 +223,10 @@ def decide() -> Decide:
         return str(iam.evaluate(request, [statements]).decision)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def beta_template() -> Template:
+    """A second deployment in the same account, with a budget."""
+    stack = "SelfHealingCode-beta.template.json"
+    return Template(synthesise(packaging="zip", context={"stage": "beta", "budget_usd": "100"}) / stack)

@@ -43,6 +43,7 @@ TYPES = {
     "AWS::Route53Resolver::FirewallRuleGroup": _numbered("rslvr-frg"),
     "AWS::Route53Resolver::FirewallRuleGroupAssociation": _numbered("rslvr-frgassoc"),
     "AWS::CloudWatch::CompositeAlarm": _named("AlarmName", "cloudwatch alarm:"),
+    "AWS::Budgets::Budget": _numbered("budget"),
     "AWS::EC2::FlowLog": _numbered("fl"),
     "AWS::Logs::QueryDefinition": _numbered("query"),
     "AWS::XRay::Group": _named("GroupName"),

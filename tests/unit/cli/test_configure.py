@@ -57,7 +57,7 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> None:
         strangers = [one for one in app.reviewers if one != "ben"]
         return ForgeSeen(app, flag, has_branch=app.branch in ("main", "next"), strangers=strangers)
 
-    monkeypatch.setattr(wizard.of_forge, "look", look)
+    monkeypatch.setattr("infra.doctor.forge.look", look)
 
 
 def entries() -> dict[str, Any]:

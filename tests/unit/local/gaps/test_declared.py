@@ -37,6 +37,10 @@ COMPOSITE = {
     },
 }
 QUERY = {"Type": "AWS::Logs::QueryDefinition", "Properties": {"Name": "q", "QueryString": "fields @message"}}
+BUDGET = {
+    "Type": "AWS::Budgets::Budget",
+    "Properties": {"Budget": {"BudgetType": "COST", "TimeUnit": "MONTHLY"}},
+}
 FLOWS = {"Type": "AWS::EC2::FlowLog", "Properties": {"ResourceId": "vpc-1", "ResourceType": "VPC"}}
 GROUP = {"Type": "AWS::XRay::Group", "Properties": {"GroupName": "failures", "FilterExpression": "fault"}}
 RESOURCES: dict[str, Any] = {
@@ -45,6 +49,7 @@ RESOURCES: dict[str, Any] = {
     "Placed": PLACED,
     "Computed": COMPUTED,
     "Composite": COMPOSITE,
+    "Budget": BUDGET,
     "Flows": FLOWS,
     "Query": QUERY,
     "Group": GROUP,
@@ -55,7 +60,7 @@ def template(*names: str) -> str:
     return json.dumps({"Resources": {name: RESOURCES[name] for name in names}})
 
 
-@pytest.mark.parametrize("name", ["Names", "Computed", "Flows", "Query", "Group"])
+@pytest.mark.parametrize("name", ["Names", "Budget", "Computed", "Flows", "Query", "Group"])
 def test_ministack_refuses_them(name: str, ministack: Any, unique: str) -> None:
     formation = ministack.client("cloudformation")
     try:
