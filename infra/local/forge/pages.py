@@ -65,7 +65,7 @@ class Pages:
                 Rule(f"{repository}/pull/<int:number>", methods=["GET"], endpoint="pull"),
                 Rule(f"{repository}/-/merge_requests/<int:number>", methods=["GET"], endpoint="pull"),
                 Rule(
-                    f"{repository}/pull/<int:number>/<any(merge,close,comment):action>",
+                    f"{repository}/pull/<int:number>/<any(merge,close,comment,ready):action>",
                     methods=["POST"],
                     endpoint="decide",
                 ),
@@ -167,6 +167,8 @@ class Pages:
             self._pulls.merge(
                 repository.slug, number, by=VISITOR, head_sha=request.form.get("head_sha", "") or "-"
             )
+        elif action == "ready":
+            self._pulls.edit(repository.slug, number, draft=False)
         elif action == "comment":
             self._pulls.comment(repository.slug, number, request.form.get("body", ""), VISITOR)
         else:
