@@ -66,6 +66,10 @@ _REDRIVE = "selfheal redrive --failed --dry-run"
 _OTHERS = {
     "detect_errors": ("errors of services may go unnoticed", "selfheal requeue"),
     "decide_approval": ("the approval page fails", "selfheal incidents --status AWAITING_APPROVAL"),
+    "take_decision": (
+        "decisions from the command line are not taken",
+        "selfheal incidents --status AWAITING_APPROVAL",
+    ),
     "report_failure": ("failed heals are not marked as failed, and nobody is told", "selfheal requeue"),
     "remind_approvers": ("nobody is reminded of questions", "selfheal incidents --status AWAITING_APPROVAL"),
     "track_pull_requests": ("merged fixes are not followed", "selfheal incidents --status PR_OPEN"),

@@ -298,6 +298,13 @@ OTHERS = (
         concurrency=10,
     ),
     Spec(
+        "take_decision",
+        image=False,
+        timeout=29,
+        settings=("incidents_table", "approvals_table"),
+        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, *_DECIDE),
+    ),
+    Spec(
         "report_failure",
         image=True,
         timeout=30,

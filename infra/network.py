@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -75,9 +75,12 @@ class IsolatedNetwork(Construct):
             retention=LOG_RETENTION,
             removal_policy=RemovalPolicy.DESTROY,
         )
+        here = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        service = iam.ServicePrincipal("vpc-flow-logs.amazonaws.com", conditions=here)
+        role = iam.Role(self, "FlowsRole", assumed_by=service)
         self.vpc.add_flow_log(
             "Refused",
-            destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role),
             traffic_type=ec2.FlowLogTrafficType.REJECT,
         )
 

@@ -15,7 +15,8 @@ def operator(target: Target) -> dict[str, Any]:
     """To look, decide, redrive, start over, stop and start with the `selfheal` command; not to register or
     pause apps, or to change anything that is deployed.
 
-    Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`.
+    Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`. To
+    decide is to invoke a function that finds out who asks: nothing here records approvals or answers tasks.
     """
     machine = target.output("StateMachineArn")
     here = machine.rsplit(":", 2)[0].replace(":states:", ":{}:")
@@ -59,10 +60,7 @@ def operator(target: Target) -> dict[str, Any]:
             ),
             "Condition": {"StringEquals": {"kms:ViaService": services}},
         },
-        _allow("Decide", ["dynamodb:UpdateItem"], [tables[1]]),
-        _allow("OpenTokens", ["kms:Decrypt"], [target.output("TokenKeyArn")]),
-        # No resource type: the task token is the capability.
-        _allow("AnswerTasks", ["states:SendTaskSuccess", "sts:GetCallerIdentity"], ["*"]),
+        _allow("Decide", ["lambda:InvokeFunction"], [target.output("TakeDecisionArn")]),
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = (
     *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
-    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "DataKeyArn", "TokenKeyArn"),
+    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "TakeDecisionArn", "DataKeyArn"),
     *("FailedDetectionsUrl", "UnstartedHealsUrl", "UnreportedFailuresUrl"),
 )
 """The stack outputs that commands read."""

@@ -18,12 +18,13 @@ from rich.rule import Rule
 from rich.text import Text
 
 from functions.core.approval.approvals import Verdict
-from functions.core.approval.decisions import Decision, Standing
+from functions.core.approval.decisions import Standing
+from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from infra.cli.console import duration, out, plain
-from infra.cli.decide import decide, identity
 from infra.cli.history import read_history
 from infra.cli.report import IncidentReport, diff, evidence_table, facts, gather, proposal
+from infra.deciding import decide
 from infra.errors import UserError
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
@@ -117,9 +118,7 @@ def _heal(stages: Stages, running: embedded.EmbeddedRun, name: str) -> None:
     _show(report)
     with stages.stage("Approve exactly these bytes, through the task callback"):
         patch_sha = incident.patch_sha256
-        answer = decide(
-            target, incident.approval_id, Decision(Verdict.APPROVE, identity(target), "demo", via="iam")
-        )
+        answer = decide(target, Order(incident.approval_id, patch_sha, Verdict.APPROVE, "demo"))
         if answer.standing is not Standing.ACCEPTED:
             raise DemoFailed(f"the approval was not accepted: {answer.standing}")
         approved_at = time.monotonic()

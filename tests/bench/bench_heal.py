@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from functions.core.approval.approvals import Verdict
-from functions.core.approval.decisions import Decision
+from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.decide import decide, identity
+from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
 from infra.target import Target
@@ -56,8 +56,7 @@ def main(rounds: int) -> None:
                 crashed = time.monotonic()
                 waiting = until(target, known, Status.AWAITING_APPROVAL)
                 approved = time.monotonic()
-                decision = Decision(Verdict.APPROVE, identity(target), "", via="iam")
-                decide(target, waiting.approval_id, decision)
+                decide(target, Order(waiting.approval_id, waiting.patch_sha256, Verdict.APPROVE))
                 until(target, known, Status.PR_OPEN)
                 print(
                     f"{name:10} log line → approval {approved - crashed:6.2f} s"

@@ -66,7 +66,8 @@ class Questions:
             definition=json.dumps({"StartAt": "Ask", "States": {"Ask": ask}}),
         )["stateMachineArn"]
         self._let_the_page_read_history(client)
-        self._tokens = TaskTokens(client("kms"), target.output("TokenKeyArn"))
+        asking = client("lambda").get_function_configuration(FunctionName="self-heal-await-approval")
+        self._tokens = TaskTokens(client("kms"), asking["Environment"]["Variables"]["TOKEN_KEY_ARN"])
         stored = client("ssm").get_parameter(Name=DEFAULT.link_key, WithDecryption=True)
         self._key = stored["Parameter"]["Value"].split()[0].encode()
 

@@ -34,7 +34,7 @@ OUTPUTS = {
     "DeliveriesTable",
     "IncidentsTable",
     "StateMachineArn",
-    "TokenKeyArn",
+    "TakeDecisionArn",
     "PersonalTopicArn",
     "TopicArn",
     "UnreportedFailuresUrl",
