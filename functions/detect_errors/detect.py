@@ -14,8 +14,8 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import Notifications
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
+from functions.detect_errors.aliases import renamed
 from functions.detect_errors.events import Batch, read_events
-from functions.detect_errors.migration import renamed
 from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
 from functions.detect_errors.stream import ReadsLogs, around, those_of, unread

@@ -16,11 +16,10 @@ from functions.core.aws.settings import Settings
 from functions.core.aws.telemetry import logger
 from functions.core.notify.notifications import Notifications
 from functions.core.workflow.switch import Switch
-from functions.detect_errors.aliases import Aliases
+from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
 from functions.detect_errors.fingerprint import VERSION
-from functions.detect_errors.migration import identify
 from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 

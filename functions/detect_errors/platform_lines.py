@@ -38,7 +38,8 @@ _ERROR_LINE = re.compile(
     r"|\blevel=(?:error|critical|fatal)\b)",
     re.MULTILINE,
 )
-_NAMES = ("Error: ", "Exception: ", "Timeout: ", "Refused: ", "Exit: ")
+# Names that say what they are, themselves or by their module; loggers have names of several parts, too.
+_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |(?:errors?|exceptions?|err|exc)\.[A-Z]")
 _NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
 _JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
 _NODE_FRAME = re.compile(
@@ -147,7 +148,7 @@ def read_lines(text: str) -> tuple[list[Found], int]:
         if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
             found.append(Found(PrintedException(*named), at, "ERROR"))
         elif _ERROR_LINE.match(line):
-            within = _NAMED.search(line, 0, 2000) if any(word in line for word in _NAMES) else None
+            within = _NAMED.search(line, 0, 2000) if _NAMES.search(line) else None
             if within is not None and telling_type(within[1]):
                 found.append(Found(PrintedException(within[1], within[2].rstrip()), at, "ERROR"))
             else:

@@ -6,13 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Frame
-from functions.detect_errors.capped import kept
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.recorder import Sighting
@@ -31,6 +30,12 @@ _REVISION_KEYS = (
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 _MESSAGE_LINES = 120
 """Lines taken for the sample where each line is an event of its own."""
+
+# What is kept of a stack: a DynamoDB item holds 400 KB, which a stranger who can make a program recurse, or
+# write to its log, could fill. 60 frames and 40 causes of 750 characters of 4 bytes are below 300 KB.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_FIRST, _LAST, _LAST_OWN = 10, 40, 10
+_FILE, _FUNCTION, _CODE = 300, 150, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +172,20 @@ def _text(events: Sequence[LogEvent], index: int) -> str:
 
 def _iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def kept(frames: Sequence[Frame], redact: Callable[[str], str]) -> tuple[Frame, ...]:
+    """The outermost and innermost frames and the innermost of the app's own, in order, redacted and cut."""
+    own = [index for index, frame in enumerate(frames) if frame.in_app]
+    chosen = {*range(_FIRST), *range(len(frames) - _LAST, len(frames)), *own[-_LAST_OWN:]}
+    return tuple(_cut(frame, redact) for index, frame in enumerate(frames) if index in chosen)
+
+
+def _cut(frame: Frame, redact: Callable[[str], str]) -> Frame:
+    """Cut behind what redaction needs to recognise a secret, then redacted, then cut."""
+    return replace(
+        frame,
+        file=redact(frame.file[: 4 * _FILE])[:_FILE],
+        function=None if frame.function is None else redact(frame.function[: 4 * _FUNCTION])[:_FUNCTION],
+        code=redact(frame.code[: 4 * _CODE])[:_CODE],
+    )

@@ -202,6 +202,7 @@ def facts(
     grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
+        ("not", ", ".join(f"line {line} in {twin}" for line, twin in sorted(incident.twins.items()))),
         ("log stream", f"{incident.log_group} {incident.log_stream}"),
         ("execution", incident.execution_arn),
         ("attempts", str(incident.attempts or "")),
@@ -252,7 +253,7 @@ def _where(incident: Incident) -> str:
     if not own:
         return ""
     last = own[-1]
-    return f"{last.file}:{last.line} in {last.function}: {last.code}"
+    return f"{last.file}:{last.line} in {incident.qualified or last.function}: {last.code}"
 
 
 def proposal(data: dict[str, Any]) -> RenderableType:
