@@ -8,6 +8,7 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 from __future__ import annotations
 
 from functions.core.workflow.heal import QUESTIONS
+from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.runs import JOB, REPORT
 from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
@@ -15,6 +16,7 @@ from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 _SHOWN = (
+    ORIGIN,
     *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
     *("prompt.json", "proposal.json", "review.json"),
 )
@@ -42,6 +44,7 @@ STEPS = (
                 f"{OWN}/source.json",
                 f"{OWN}/facts.json",
                 f"{OWN}/earlier.json",
+                f"{OWN}/{ORIGIN}",
                 *HEADS,
             ),
             finds=(f"{OWN}/*",),
@@ -193,7 +196,9 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
+        artifacts=ArtifactAccess(
+            reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff", f"{OWN}/{ORIGIN}"), finds=(f"{OWN}/*",)
+        ),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
@@ -328,6 +333,7 @@ OTHERS = (
         ),
         artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
+            May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
             May.LIST_APPS,

@@ -19,6 +19,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
      "decision":     {"decision", "by", "comment", "reason", "patch_sha256", "base_sha", "approval_id",
                       "decided_at"},
+     "proven":       {"attempt", "proposal", "validation", "review"} that people asked to be changed,
+     "standing":     {"attempt", "why"} where nothing better than it could be proven, else {},
      "commit":       {"branch", "sha", "base_sha"}, or {"moved": what changes in `source`} where the head is
                      another one by now, on which the patch has to be proven,
      "pull_request": {"number", "url"}}
