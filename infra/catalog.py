@@ -8,7 +8,7 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 from __future__ import annotations
 
 from functions.core.workflow.artifacts import Artifact
-from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
+from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
@@ -41,7 +41,9 @@ STEPS = (
                 f"{OWN}/{Artifact.SOURCE}",
                 f"{OWN}/{Artifact.SOURCE_TOLD}",
                 f"{OWN}/{Artifact.CONTEXT}",
+                f"{OWN}/{Artifact.EARLIER}",
                 f"{OWN}/{Artifact.ORIGIN}",
+                *HEADS,
             ),
             finds=(f"{OWN}/*",),
         ),
@@ -112,9 +114,11 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/{Artifact.SOURCE}",
+                *HEADS,
                 f"{OWN}/{Artifact.CONTEXT}",
                 f"{OWN}/*/{Artifact.PROPOSAL}",
                 f"{OWN}/*/{Artifact.EXPERIMENT}",
+                f"{OWN}/*/{Artifact.DEPLOYED}",
                 f"{OWN}/*/{Artifact.QUESTIONS}",
                 "dependencies/*.tar.gz",
                 RUNS,
@@ -122,6 +126,7 @@ STEPS = (
             ),
             writes=(
                 f"{OWN}/*/{Artifact.EXPERIMENT}",
+                f"{OWN}/*/{Artifact.DEPLOYED}",
                 f"{OWN}/*/{Artifact.PATCH}",
                 f"{OWN}/*/{Artifact.EVIDENCE}",
                 f"{OWN}/*/{Artifact.FINDINGS}",
@@ -224,7 +229,9 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/*/{Artifact.PROPOSAL}")),
+        artifacts=ArtifactAccess(
+            reads=(f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/*/{Artifact.PROPOSAL}"), writes=HEADS
+        ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
@@ -333,7 +340,7 @@ OTHERS = (
             "approval_url",
         ),
         artifacts=ArtifactAccess(
-            reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")
+            reads=("*/{Artifact.EVIDENCE}", "*/{Artifact.PATCH}", "*/{Artifact.PROPOSAL}")
         ),
         may=(
             May.UPDATE_INCIDENTS,
@@ -350,8 +357,9 @@ OTHERS = (
         "track_pull_requests",
         image=True,
         timeout=280,
-        settings=("incidents_table", "registry_path"),
+        settings=("switch_parameter", "incidents_table", "registry_path"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,

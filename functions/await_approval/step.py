@@ -52,7 +52,9 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
     if incident.execution_arn != state.execution_arn:
         raise _not_ours(heal)
     app = deployment.registry.app(heal.app)
-    approval_id = links.derive_approval_id(keys[0], state.execution_arn, heal.attempt, state.redrive_count)
+    approval_id = links.derive_approval_id(
+        keys[0], state.execution_arn, heal.attempt, state.redrive_count, state.source.base_sha
+    )
     previous_id = incident.approval_id if incident.approval_id != approval_id else ""
     approval = deployment.approvals.open(
         Approval(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from functions.claim_incident.holding import Held, held
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
@@ -23,11 +25,16 @@ def run(state: HealState, deployment: Deployment) -> ClaimState:
     incident = incidents.get(state.incident_id)
     app = deployment.registry.app(incident.app)
     if incident.execution_arn != state.execution_arn and incident.status is Status.NEW:
+        roots = incidents.roots(app.name)
+        if other := roots.holder(incident):
+            return _joined(incident, other, deployment)
         if why := held(incident, state.execution_arn, app, incidents, deployment.switch.stopped()):
             _hold_back(incident, app, why, deployment)
             return _not_claimed(incident, "observed" if why.observed else "held_back", why.reason)
         if not _has_its_turn(incident, app, deployment):
             return _not_claimed(incident, "busy", "as many heals as may are under way")
+        if other := roots.take(incident):
+            return _joined(incident, other, deployment)
     if incidents.claim(incident.incident_id, state.execution_arn) is None:
         return _not_claimed(incident, "", "")
     return ClaimState(
@@ -38,7 +45,8 @@ def run(state: HealState, deployment: Deployment) -> ClaimState:
         attempt=0,
         attempts_allowed=app.max_attempts,
         max_attempts=app.max_attempts,
-        comment="",
+        comment=str(incident.follow_up.get("comment", "")),
+        follow_up=bool(incident.follow_up),
         mode=_mode(incident, app),
         # Whoever may answer the task may decide, unless the app says who decides, or how many must.
         callback_decides=not app.approvers and app.approvals_needed == 1,
@@ -53,12 +61,18 @@ def _mode(incident: Incident, app: App) -> str:
     return str(Mode.DIAGNOSE if mode is Mode.OBSERVE else mode)
 
 
+def _joined(incident: Incident, other: str, deployment: Deployment) -> ClaimState:
+    deployment.incidents.join(incident, other)
+    return _not_claimed(incident, "joined", f"healed with {other}")
+
+
 def _not_claimed(incident: Incident, what: str, reason: str) -> ClaimState:
     return ClaimState(
         incident_id=incident.incident_id,
         busy=what == "busy",
         observed=what == "observed",
         held_back=what == "held_back",
+        joined=what == "joined",
         reason=reason,
     )
 
@@ -70,6 +84,12 @@ def _has_its_turn(incident: Incident, app: App, deployment: Deployment) -> bool:
 
 def _hold_back(incident: Incident, app: App, why: Held, deployment: Deployment) -> None:
     """The incident waits: seen again once it may be healed, it becomes NEW. A limit is told of once."""
+    if incident.follow_up:
+        # Its pull request is open, and is followed up once healing goes on.
+        back: dict[str, Any] = {"status": str(Status.PR_OPEN), "checked_sha": "", "follow_up": {}}
+        back |= {"heard_until": incident.follow_up["heard_before"], "follow_ups": incident.follow_ups - 1}
+        deployment.incidents.transition(incident.incident_id, Status.NEW, **back, reason=why.reason)
+        return
     now_held = deployment.incidents.transition(
         incident.incident_id,
         Status.NEW,

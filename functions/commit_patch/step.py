@@ -7,7 +7,7 @@ from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.aws.deployment import Deployment
 from functions.core.workflow.proposal import Proposal
-from functions.core.workflow.state import CommitState, HealState
+from functions.core.workflow.state import CommitState, HealState, MovedState
 
 
 def run(state: HealState, deployment: Deployment) -> CommitState:
@@ -23,4 +23,17 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
     incident = deployment.incidents.get(state.incident_id)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
-    return commit(deployment.remote(app), patch, approved, incident.branch_name, message)
+    made = commit(
+        app,
+        deployment.remote(app),
+        patch,
+        approved,
+        incident.branch_name,
+        message,
+        replaces=incident.commit_sha if state.follow_up else "",
+        deployed_sha=state.source.deployed_sha,
+        may_move=state.may_move,
+    )
+    if isinstance(made, CommitState):
+        return made
+    return CommitState(moved=MovedState(**made.keep(artifacts, state.heal)))

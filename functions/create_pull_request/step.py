@@ -15,20 +15,29 @@ from functions.create_pull_request.pull_request import ApprovedCommit, open_pull
 
 def run(state: HealState, deployment: Deployment) -> PullRequestState:
     """Raises what `open_pull_request` raises."""
-    artifacts, decision = deployment.artifacts_of(state.heal), state.decision
+    artifacts, decision, made = deployment.artifacts_of(state.heal), state.decision, state.commit
+    incident = deployment.incidents.get(state.incident_id)
+    evidence = Evidence.from_json(artifacts.get_json(state.validation.evidence_key))
     app = deployment.registry.app(state.app)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     body = render(
-        deployment.incidents.get(state.incident_id),
+        incident,
         proposal,
-        Evidence.from_json(artifacts.get_json(state.validation.evidence_key)),
+        evidence,
         decision,
         read_review(artifacts, state.review.key),
+        made.base_sha,
     )
     pull = open_pull_request(
         deployment.forge(app),
         app,
-        ApprovedCommit(state.commit.branch, state.commit.sha, decision.base_sha),
+        ApprovedCommit(
+            made.branch,
+            made.sha,
+            made.base_sha or decision.base_sha,
+            not evidence.not_proven,
+            incident.commit_sha if state.follow_up else "",
+        ),
         title=inert_line(proposal.title) or "Fix a crash",
         body=body,
         warn=logger().warning,

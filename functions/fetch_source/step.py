@@ -12,6 +12,7 @@ from functions.core.forge.git_remote import Remote
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.state import HealState, SourceState
 from functions.core.workflow.validation_context import ValidationContext
+from functions.fetch_source.earlier import earlier
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.origin import deployed_before
 from functions.fetch_source.runtime import runtime_of_function
@@ -31,11 +32,12 @@ def run(state: HealState, deployment: Deployment) -> SourceState:
         app = deployment.registry.app(heal.app)
         incident = deployment.incidents.get(heal.incident_id)
         token = deployment.token_of(app)
+        forge = connect(app, token)
         functions, image = deployment.session.client("lambda"), partial(python_of_uri, client=deployment.ecr)
         source = fetch_source(
             app,
             Remote.of(app, token),
-            connect(app, token),
+            forge,
             logged=incident.revision,
             function=partial(told_by_function, functions, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, functions, incident, image),
@@ -44,16 +46,19 @@ def run(state: HealState, deployment: Deployment) -> SourceState:
         )
         told_names = {"qualified": source.named.qualified, "twins": dict(source.named.twins)}
         # None where another execution has the incident by now: then the names are that one's to tell.
-        told = deployment.incidents.advance(heal.incident_id, incident.execution_arn, **told_names)
-        incident = told or incident
+        incidents = deployment.incidents
+        incident = incidents.advance(heal.incident_id, incident.execution_arn, **told_names) or incident
         if source.origin:
             origin = replace(source.origin, deployed_at=deployed_before(functions, incident))
             artifacts.put_json(heal.key(Artifact.ORIGIN), origin.to_json())
+        told = earlier(incident, forge)
         context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(Artifact.SOURCE), source.archive, "application/gzip"),
             "facts": context.save(artifacts, heal),
-            "base_sha": source.base_sha,
+            "deployed_sha": source.sha,
+            **source.head.keep(artifacts, heal),
+            "earlier_key": artifacts.put_json(heal.key(Artifact.EARLIER), told) if told else "",
             "revision_from": source.revision_from,
             "reason": source.reason,
             "files": source.files,

@@ -47,7 +47,9 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     outcome = artifacts.find_json(heal.attempt_key(Artifact.OUTCOME))
     if outcome is None:
         app = replace(app, model=app.model_in(model.region))
-        others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
+        # The index holds what lists show; of those that joined, the whole occurrence is shown.
+        joined = [incidents.get(other) for other in incident.joined[:_OTHERS_SHOWN]]
+        others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
         outcome = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app)).to_state()
         artifacts.put_json(heal.attempt_key(Artifact.OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
@@ -74,6 +76,7 @@ def _attempt(
         state.comment,
         others,
         python.version,
+        artifacts.get_json(earlier) if (earlier := state.source.earlier_key) else None,
     )
     context = draft.context(window_of(app.model, app.context_window, app.answer_tokens))
     if not context.parts:
@@ -200,10 +203,13 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
     return attempts
 
 
-def same_place(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
-    """Of these incidents, the latest that failed in the same function of the same file."""
-    same = (other for other in others if other.incident_id != incident.incident_id)
-    return [other for other in same if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
+def telling(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
+    """Of these incidents, the latest that failed in the same function of the same file, and the latest whose
+    patch somebody refused."""
+    rest = [other for other in others if other.incident_id not in (incident.incident_id, *incident.joined)]
+    same = [other for other in rest if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
+    refused = [other for other in rest if other.status is Status.REJECTED and other not in same]
+    return [*same, *refused[:_OTHERS_SHOWN]]
 
 
 def nothing_to_show(context: Context) -> Abstention:

@@ -15,6 +15,7 @@ import io
 import json
 import secrets
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from functions.core.workflow.state import HealState, RunOrder, ValidationState
 from functions.harness.job import VERSION, RunLimits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
+from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.validate import Examined, Validation, judge
 
 _NO_PYTHON = "127"
@@ -68,10 +70,19 @@ _HARNESS = Path(order.__file__).resolve().parents[1] / "harness"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> ValidationState:
+def ordered(
+    heal: Heal,
+    artifacts: Artifacts,
+    candidate: Candidate,
+    dependencies: bytes,
+    besides: Mapping[str, Any],
+    deployed: str = "",
+) -> ValidationState:
     """Leave what the lane needs: a deferred verdict. A second run leaves another order; only the last one is
-    followed."""
-    candidate = examined.candidate
+    followed.
+
+    besides: what is asked in place of, or beside, what is always asked (see `order.asked`).
+    """
     project = candidate.context.app.codebuild_project
     place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
     folder = f"builds/{project}/{place}" if project else f"runs/{place}"
@@ -83,8 +94,9 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         bounds |= _BUILD_BOUNDS
         if candidate.context.python.guessed:
             bounds["python"] = ""  # the project's image says it
+    asked |= besides
     told = artifacts.put_json(heal.attempt_key(Artifact.EXPERIMENT), asked)
-    given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
+    given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION, deployed)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):
@@ -121,9 +133,9 @@ def why_not_ordered(state: HealState, examined: Examined) -> str:
     )
 
 
-def judged(state: HealState, artifacts: Artifacts, examined: Examined) -> Validation:
+def judged(state: HealState, artifacts: Artifacts, examined: Examined, base_sha: str) -> Validation:
     """The verdict on what the lane left."""
-    given, base_sha = state.validation.order, state.source.base_sha
+    given = state.validation.order
     # A heal that began when no reference was told has none.
     asked = artifacts.get_json(given.experiment or state.heal.attempt_key(Artifact.EXPERIMENT))
     if not given.project:

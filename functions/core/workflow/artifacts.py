@@ -24,7 +24,7 @@ _DIGEST, _VERSION = "@sha256:", "?versionId="
 
 
 class Artifact(StrEnum):
-    """What a heal leaves, by name: the first five once, JOB and REPORT for each run in a folder of its own,
+    """What a heal leaves, by name: the first six once, JOB and REPORT for each run in a folder of its own,
     all others for each attempt."""
 
     SOURCE = "source.tar.gz"
@@ -32,6 +32,8 @@ class Artifact(StrEnum):
     """What FetchSource told of it: while that is there, the heal keeps the commit that it began with."""
     CONTEXT = "facts.json"
     """The validation context."""
+    EARLIER = "earlier.json"
+    """The pull request that is followed up, or that did not last."""
     ORIGIN = "origin.json"
     """Where the error comes from."""
     REFUSED = "refused.json"
@@ -47,6 +49,8 @@ class Artifact(StrEnum):
     EXPERIMENT = "experiment.json"
     PATCH = "patch.diff"
     EVIDENCE = "evidence.json"
+    DEPLOYED = "deployed.json"
+    """What came out at the deployed revision, where the head is another one."""
     QUESTIONS = "questions.json"
     """Of the attempt whose questions went back to the model."""
     REVIEW = "review.json"

@@ -88,8 +88,16 @@ class SourceState(_Part):
     """Reference to the archive, such as `orders-1a2b/heal-1/source.tar.gz@sha256:…`."""
     context_key: str = _text(REFERENCE, name="facts")
     """Reference to the validation context."""
+    deployed_sha: str = _text()
+    """The commit that is deployed, which is read, and on which the error is reproduced; 40 hex digits."""
     base_sha: str = _text()
-    """The commit, 40 hex digits."""
+    """The head of the app's branch, what is approved and committed on."""
+    head_key: str = _text(REFERENCE)
+    """Reference to the head's source; "" where it is the deployed one."""
+    history_key: str = _text(REFERENCE)
+    """Reference to how the head came there."""
+    earlier_key: str = _text(REFERENCE)
+    """Reference to the pull request that is followed up, or that did not last; "" for none."""
     revision_from: str = _text()
     """`deployed` or `branch`."""
     python: Python = field(
@@ -167,6 +175,18 @@ class RunOrder(_Part):
     """Reference to what the job asks for, by which the report is judged."""
     version: int = 1
     """Of the job and of its report. Orders of before it was told are of the first."""
+    deployed: str = _text(REFERENCE)
+    """Reference to what came out at the deployed revision, where this run is on the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedState(_Part):
+    """The commit since which the error is gone."""
+
+    sha: str = _text()
+    date: str = _text()
+    """ISO 8601; "" where it is not known."""
+    said: str = _text(1000)
 
 
 def _questions(rows: Any) -> tuple[QuestionState, ...]:
@@ -181,7 +201,7 @@ class ValidationState(_Part):
     """The verdict before a run: the gates that read passed, the others follow from what is run."""
 
     verdict: str = _text()
-    """`accepted`, `rejected`, `questioned` (a question goes back to the model) or `deferred`."""
+    """`accepted`, `rejected`, `questioned` (a question goes back to the model), `fixed` or `deferred`."""
     patch_key: str = _text(REFERENCE)
     patch_sha256: str = _text()
     evidence_key: str = _text(REFERENCE)
@@ -192,6 +212,7 @@ class ValidationState(_Part):
     questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 6})
     run: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
     build: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
+    fixed_by: FixedState | None = field(default=None, metadata={"read": FixedState.from_json})
 
     def to_state(self) -> dict[str, Any]:
         part = super(ValidationState, self).to_state()
@@ -275,11 +296,22 @@ class DecisionState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
+class MovedState(_Part):
+    """What changes in `source` where the head is another one by now, on which the patch has to be proven."""
+
+    base_sha: str = _text()
+    head_key: str = _text(REFERENCE)
+    history_key: str = _text(REFERENCE)
+
+
+@dataclass(frozen=True, slots=True)
 class CommitState(_Part):
-    """The commit on the forge."""
+    """The commit on the forge, and what it is on; or why there is none yet."""
 
     branch: str = _text()
     sha: str = _text()
+    base_sha: str = _text()
+    moved: MovedState | None = field(default=None, metadata={"read": MovedState.from_json})
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +340,9 @@ class ClaimState(_Part):
     callback_decides: bool | None = None
     """Whether whoever may answer the task may decide."""
     second_opinion: bool | None = None
+    follow_up: bool | None = None
+    joined: bool | None = None
+    """Another incident with the same root cause is healed for it."""
     busy: bool | None = None
     """As many heals as may are under way; ask again in a minute."""
     observed: bool | None = None
@@ -345,6 +380,8 @@ class HealState(_Part):
     mode: str = _text()
     callback_decides: bool = False
     second_opinion: bool = False
+    follow_up: bool = False
+    """Whether a pull request that is open is to be mended."""
 
     source: SourceState = field(default_factory=SourceState)
     dependencies: DependenciesState = field(default_factory=DependenciesState)
@@ -363,6 +400,8 @@ class HealState(_Part):
     """For ClaimIncident, AwaitApproval and RecordOutcome."""
     can_run: bool = False
     """For ValidatePatch: whether this workflow has a state to run patches in."""
+    may_move: bool = False
+    """For CommitPatch: whether the patch can be proven again, where the head has moved."""
     redrive_count: int = 0
     """For AwaitApproval, as the next one."""
     task_token: str = _text(2048, secret=True)
