@@ -1,7 +1,8 @@
-"""The patches that ValidatePatch is measured on: right ones and wrong ones, in three sets.
+"""The patches that ValidatePatch is measured on: right ones and wrong ones, in five sets.
 
 Half of the sample repositories' patches, chosen by a hash of the name, is looked at while principles are
 written; the other half is only counted. Of the repositories in other authors' styles, half is looked at, too.
+The services of `heldout` were written by someone who had not seen the principles; they are halved like the samples.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from functions.validate_patch.validate import tree_of
 
 DATA = Path(__file__).parent / "data" / "validate"
 LOOKED_AT, UNSEEN, OTHERS = "looked at", "unseen", "other authors"
+FRESH, FRESH_UNSEEN = "fresh, looked at", "fresh, unseen"
 _LOOKED_AT_STYLES = frozenset({"events", "feedreader", "frames", "membership"})
 
 
@@ -43,7 +45,7 @@ class Case:
 
 def cases() -> list[Case]:
     """All of them, in a fixed order."""
-    return [*_samples(), *_styles()]
+    return [*_samples(), *_services("styles"), *_services("heldout")]
 
 
 def _samples() -> Iterator[Case]:
@@ -62,19 +64,31 @@ def _samples() -> Iterator[Case]:
             yield Case(name, _half(name), right, row["incident"], tree, _proposal(row), facts)
 
 
-def _styles() -> Iterator[Case]:
-    for path in sorted((DATA / "styles").glob("*.toml")):
+def _services(folder: str) -> Iterator[Case]:
+    """Small services, one a file: `files`, incidents, and what was written in place of `old`, right or wrong.
+
+    A patch is the new text, or `new` with further `edits` ([path, old, new]) and a regression `test`.
+    """
+    for path in sorted((DATA / folder).glob("*.toml")):
         data = tomllib.loads(path.read_text())
         tree = {name: File(text.encode()) for name, text in data["files"].items()}
         for incident in data["incident"]:
             facts = facts_of(incident, tree)
+            group = f"{path.stem}, {incident['name']}"
             for right in (True, False):
-                for title, new in incident["right" if right else "wrong"].items():
-                    name = f"{path.stem}, {incident['name']}: {title}"
-                    row = {"edits": [[incident["file"], incident["old"], new]]}
-                    group = f"{path.stem}, {incident['name']}"
-                    part = LOOKED_AT if path.stem in _LOOKED_AT_STYLES else OTHERS
-                    yield Case(name, part, right, group, tree, _proposal(row), facts)
+                for title, patch in incident["right" if right else "wrong"].items():
+                    name = f"{group}: {title}"
+                    row = patch if isinstance(patch, dict) else {"new": patch}
+                    edits = [[incident["file"], incident["old"], row["new"]], *row.get("edits", ())]
+                    proposal = _proposal({"edits": edits, "test": row.get("test")})
+                    part = _part(folder, path.stem, name)
+                    yield Case(name, part, right, group, tree, proposal, facts)
+
+
+def _part(folder: str, service: str, name: str) -> str:
+    if folder == "heldout":
+        return FRESH if _half(name) == LOOKED_AT else FRESH_UNSEEN
+    return LOOKED_AT if service in _LOOKED_AT_STYLES else OTHERS
 
 
 def _half(name: str) -> str:
