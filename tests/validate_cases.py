@@ -2,7 +2,7 @@
 
 Half of the sample repositories' patches, chosen by a hash of the name, is looked at while principles are
 written; the other half is only counted. Of the repositories in other authors' styles, half is looked at, too.
-The services of `heldout` were written by someone who had not seen the principles; they are halved like the samples.
+The services of `heldout` were written by someone who had not seen the principles; half of them is looked at.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def _services(folder: str) -> Iterator[Case]:
                     row = patch if isinstance(patch, dict) else {"new": patch}
                     edits = [[incident["file"], incident["old"], row["new"]], *row.get("edits", ())]
                     proposal = _proposal({"edits": edits, "test": row.get("test")})
-                    part = _part(folder, path.stem, name)
+                    part = _part(folder, path.stem)
                     yield Case(name, part, right, group, tree, proposal, facts)
 
 
-def _part(folder: str, service: str, name: str) -> str:
+def _part(folder: str, service: str) -> str:
     if folder == "heldout":
-        return FRESH if _half(name) == LOOKED_AT else FRESH_UNSEEN
+        return FRESH if _half(service) == LOOKED_AT else FRESH_UNSEEN
     return LOOKED_AT if service in _LOOKED_AT_STYLES else OTHERS
 
 
