@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.core.app import CREDENTIALS_PATH, App
-from functions.core.approvers import with_links
-from functions.core.errors import AppInvalid
-from functions.core.incident import Incident
+from functions.core.approval.approvers import with_links
+from functions.core.apps.app import CREDENTIALS_PATH, App
+from functions.core.incidents.incident import Incident
+from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
 from infra.names import REGISTRY_PATH, SLACK_SIGNING_PATH, WEBHOOKS_PATH
 from infra.nearest import unknown
@@ -156,7 +156,7 @@ def _move(target: Target, incident: Incident, app: str) -> None:
     table = dynamodb.Table(target.output("IncidentsTable"))
     moved = f"{app}-{incident.fingerprint}"
     item = table.get_item(Key={"incident_id": incident.incident_id}, ConsistentRead=True)["Item"]
-    # Counted on from what was counted (see functions/core/recorder.py): else it would seem to stand still.
+    # Counted on from what was counted (see `detect_errors.recorder`): else it would seem to stand still.
     dynamodb.Table(target.output("DeliveriesTable")).put_item(
         Item={
             "delivery_id": f"count#{moved}#0",

@@ -11,7 +11,7 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from functions.core.app import PROJECT_PREFIX
+from functions.core.apps.app import PROJECT_PREFIX
 
 NAME = f"{PROJECT_PREFIX}builds"
 """What an app's `codebuild_project` names."""

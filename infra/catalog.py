@@ -1,15 +1,15 @@
 """Every Lambda function of the system: how it is packaged, what it gets, and what it may do.
 
 One row per folder under `functions/`. `settings` are its environment variables (fields of
-`functions.core.settings.Settings`), `may` is everything that its role allows beside its own log group, X-Ray
+`core.aws.settings.Settings`), `may` is everything that its role allows beside its own log group, X-Ray
 and its `artifacts`; `infra/permissions.py` says what each permission means in IAM.
 """
 
 from __future__ import annotations
 
-from functions.core.heal import QUESTIONS
-from functions.core.runs import JOB, REPORT
-from infra.spec import BUILDS, OWN, RUNS, Artifacts, May, Spec
+from functions.core.workflow.heal import QUESTIONS
+from functions.core.workflow.runs import JOB, REPORT
+from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
@@ -35,7 +35,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.json",),
             writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
             finds=(f"{OWN}/*",),
@@ -65,7 +65,7 @@ STEPS = (
         disk=2048,
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
         # Shared between heals: what is read from there is checked against its name.
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.tar.gz", f"{OWN}/facts.json", "dependencies/*.json"),
             writes=("dependencies/*",),
             finds=("dependencies/*",),
@@ -78,7 +78,7 @@ STEPS = (
         timeout=880,
         memory=1024,
         disk=1024,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
                 f"{OWN}/*/prompt.json",
@@ -110,7 +110,7 @@ STEPS = (
         image=True,
         timeout=280,
         memory=2048,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/source.tar.gz",
                 f"{OWN}/facts.json",
@@ -148,7 +148,7 @@ STEPS = (
         memory=256,
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
-        artifacts=Artifacts(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
+        artifacts=ArtifactAccess(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
         may=(
             May.READ_SWITCH,
             May.RUN_PATCHES,
@@ -158,7 +158,7 @@ STEPS = (
         "review_patch",
         image=True,
         timeout=880,
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
                 f"{OWN}/*/review.json",
@@ -202,7 +202,7 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=Artifacts(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
@@ -231,7 +231,7 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=Artifacts(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
@@ -245,7 +245,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        artifacts=Artifacts(
+        artifacts=ArtifactAccess(
             reads=(f"{OWN}/*/proposal.json", f"{OWN}/*/evidence.json", f"{OWN}/*/review.json")
         ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APP, May.READ_CREDENTIALS),
@@ -293,7 +293,7 @@ OTHERS = (
             "identity_from",
         ),
         # No step of one heal: it shows whatever is asked, and writes nothing.
-        artifacts=Artifacts(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
+        artifacts=ArtifactAccess(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
@@ -334,7 +334,7 @@ OTHERS = (
             "webhooks_path",
             "approval_url",
         ),
-        artifacts=Artifacts(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
+        artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,

@@ -11,8 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from functions.core.heal import HEAL_TAG, INCIDENT_TAG
-from functions.core.names import function_name
+from functions.core.aws.names import function_name
+from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, artifact_statements, statements

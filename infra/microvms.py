@@ -16,7 +16,7 @@ _CONNECTOR = re.compile(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:network-con
 
 
 @dataclass(frozen=True)
-class MicroVms:
+class MicroVmImage:
     """The context value `microvm`: `IMAGE_ARN,CONNECTOR_ARN`."""
 
     image_arn: str

@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.app import App
-from functions.core.errors import ModelNotFound
-from functions.core.models import foundation_model, geography_of
-from functions.core.prices import Prices
+from functions.core.apps.app import App
+from functions.core.model.models import foundation_model, geography_of
+from functions.core.model.prices import Prices
+from functions.core.workflow.errors import ModelNotFound
 
 _HIDDEN = "Bedrock hides legacy models from accounts that have not used them lately"
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
 
-from functions.core.names import FUNCTION_PREFIX
+from functions.core.aws.names import FUNCTION_PREFIX
 
 
 class IsolatedNetwork(Construct):

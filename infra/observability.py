@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
-from functions.core.telemetry import NAMESPACE
+from functions.core.aws.telemetry import NAMESPACE
 from infra.lambdas import Deployed
 from infra.storage import Storage
 from infra.workflow import NAME, Workflow

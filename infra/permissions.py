@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
-from functions.core.app import CREDENTIALS_PATH
+from functions.core.apps.app import CREDENTIALS_PATH
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -17,7 +17,7 @@ from infra.names import (
     SWITCH_PARAMETER,
     WEBHOOKS_PATH,
 )
-from infra.spec import Artifacts, May
+from infra.spec import ArtifactAccess, May
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
 # DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
@@ -65,7 +65,7 @@ def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[i
 
 
 def artifact_statements(
-    stack: Stack, resources: Resources, artifacts: Artifacts
+    stack: Stack, resources: Resources, artifacts: ArtifactAccess
 ) -> list[iam.PolicyStatement]:
     """The policy statements for what a function may do in the artifacts bucket.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from functions.core.identity import LINK
+from functions.core.approval.identity import LINK
 from functions.sign_in.provider import secure
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.core.app import App
-from functions.core.approvers import with_links
-from functions.core.registry import bound
+from functions.core.approval.approvers import with_links
+from functions.core.apps.app import App
+from functions.core.apps.registry import bound
 from infra.errors import UserError
 from infra.names import (
     LINK_KEY_PARAMETER,
@@ -33,7 +33,7 @@ def register(
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
-    as `functions.core.webhooks` reads it) and the signing secret of their Slack app, which turns the buttons
+    as `core.notify.webhooks` reads it) and the signing secret of their Slack app, which turns the buttons
     on, are written where they are given. Safe to repeat. Raises UserError for a log group that is this
     system's own, another app's, or has no room for a filter.
     """

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Decisions, Standing
-from functions.core.errors import SelfHealError
-from functions.core.evidence import Evidence, Result
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.incident import Frame, Incident, Status
-from functions.core.names import PING, function_name
-from functions.core.proposal import Proposal
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision, Decisions, Standing
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.app import App
+from functions.core.aws.names import PING, function_name
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source import archive
+from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.evidence import Evidence, Result
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from infra.catalog import FUNCTIONS, SIGN_IN
 from infra.names import REGISTRY_PATH
 from infra.target import Target
@@ -235,7 +235,7 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
     members = {"probe.py": SOURCE, "tests/__init__.py": "", "tests/test_walls.py": WALLS}
     source = archive.pack([archive.Member(path, text.encode()) for path, text in members.items()])
     target.artifacts.put(heal.key("source.tar.gz"), source, "application/gzip")
-    Facts(incident, app).save(target.artifacts, heal)
+    ValidationContext(incident, app).save(target.artifacts, heal)
     proposal = Proposal.from_json(
         {
             "root_cause": "The index is one too high.",
@@ -253,10 +253,10 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
         answer = _invoke(target, "validate_patch", _state(heal, validation=answer, run=run))
     evidence = Evidence.from_json(target.artifacts.get_json(answer["evidence_key"]))
     found = {gate.gate: gate for gate in evidence.gates}
-    for gate in ("reproduces", "breaks_nothing"):
+    for gate in ("reproduces", "regression_tests"):
         if found[gate].result is not Result.PASS:
             raise AssertionError(f"{gate}: {found[gate].result}: {found[gate].detail}")
-    suite = found["breaks_nothing"].detail
+    suite = found["regression_tests"].detail
     if not suite.startswith(f"{WALL_TESTS} tests passed"):
         raise AssertionError(f"not all of {WALL_TESTS} things were refused that must be: {suite}")
     return f"the error was reproduced and mended, and {WALL_TESTS} things were refused that must be"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from functions.core.heal import HEAL_TAG, INCIDENT_TAG
+from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 
 
 class May(StrEnum):
@@ -60,7 +60,7 @@ RUNS, BUILDS = f"runs/{_HEAL}/*", f"builds/*/{_HEAL}/*"
 
 
 @dataclass(frozen=True, slots=True)
-class Artifacts:
+class ArtifactAccess:
     """What a function may do in the artifacts bucket. Keys; `*` stands for anything, `/` included.
 
     Of OWN, RUNS and BUILDS, a session of one heal may use that heal's alone.
@@ -90,7 +90,7 @@ class Spec:
     timeout: int
     settings: tuple[str, ...]
     may: tuple[May, ...]
-    artifacts: Artifacts = Artifacts()
+    artifacts: ArtifactAccess = ArtifactAccess()
     memory: int = 512
     disk: int = 512
     runs_strangers: bool = False

@@ -9,16 +9,16 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from functions.core.identity import LINK
-from functions.core.lifetimes import APPROVAL_HOURS, artifact_days
-from functions.core.names import function_name
+from functions.core.approval.identity import LINK
+from functions.core.aws.names import function_name
+from functions.core.workflow.lifetimes import APPROVAL_HOURS, artifact_days
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
-from infra.microvms import MicroVms, with_microvms
+from infra.microvms import MicroVmImage, with_microvms
 from infra.names import (
     LINK_KEY_PARAMETER,
     REGISTRY_PATH,
@@ -49,7 +49,7 @@ from infra.workflow import (
 
 
 @dataclass(frozen=True)
-class Options:
+class StackOptions:
     """What a deployment may choose, as CDK context values of the same names."""
 
     packaging: Packaging = Packaging.IMAGE
@@ -69,7 +69,7 @@ class Options:
     """The Pythons that apps can run on: those of the runner's image, or of this machine."""
     build_image: str = ""
     """Image of a CodeBuild project of the stack's own, which apps may name; without it there is none."""
-    microvm: MicroVms | None = None
+    microvm: MicroVmImage | None = None
     """Where patches run instead of the function `runner`; without it, there."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
@@ -78,7 +78,7 @@ class Options:
 class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
-    def __init__(self, scope: Construct, options: Options, staging: Path) -> None:
+    def __init__(self, scope: Construct, options: StackOptions, staging: Path) -> None:
         super().__init__(
             scope,
             STACK_NAME,
@@ -161,7 +161,7 @@ class SelfHealingCode(Stack):
         Observability(self, "Observability", storage=storage, workflow=workflow, functions=functions)
         self._outputs(functions, workflow)
 
-    def _functions(self, factory: FunctionFactory, options: Options) -> dict[str, Deployed]:
+    def _functions(self, factory: FunctionFactory, options: StackOptions) -> dict[str, Deployed]:
         """All functions. The page's address is a setting of the function that sends links to it."""
         storage = self.storage
         settings = {

@@ -11,7 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from functions.core.incidents import LISTED
+from functions.core.incidents.table import LISTED
 
 # They outlive the stack, but not a first deployment that fails: what that leaves behind is empty, costs
 # money, and belongs to nobody. Deletion protection of the tables would stop its roll-back half-way, so the

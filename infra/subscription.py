@@ -6,7 +6,7 @@ no stack; the context value `log_groups` makes it part of the stack for teams th
 
 from __future__ import annotations
 
-from functions.core.names import is_own_log_group
+from functions.core.aws.names import is_own_log_group
 
 FILTER_NAME = "self-heal"
 

@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from functions.core.names import function_name
+from functions.core.aws.names import function_name
 from functions.harness.interpreters import available
 from infra.catalog import EVERY
 from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, Tree, digest, source, tree, write

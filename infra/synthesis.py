@@ -10,10 +10,10 @@ from typing import Any
 
 from aws_cdk import App
 
-from infra.microvms import MicroVms
+from infra.microvms import MicroVmImage
 from infra.packaging import Packaging
 from infra.provider import SignIn
-from infra.stack import Options, SelfHealingCode
+from infra.stack import SelfHealingCode, StackOptions
 
 # Behaviour that `cdk init` turns on for new projects and that matters here.
 # https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/cx-api/FEATURE_FLAGS.md
@@ -38,13 +38,13 @@ def assemble(output: Path, context: Mapping[str, str], staging: Path) -> Path:
     return Path(app.synth().directory)
 
 
-def options_from(app: App) -> Options:
+def options_from(app: App) -> StackOptions:
     """The options among the app's context values: ours, the cdk command's and `cdk.json`'s.
 
     A value is text, as `-c name=value` gives it, or JSON, as `cdk.json` may: `false`, `48`, a list.
     """
-    values = {field.name: app.node.try_get_context(field.name) for field in fields(Options)}
-    return Options(
+    values = {field.name: app.node.try_get_context(field.name) for field in fields(StackOptions)}
+    return StackOptions(
         **{name: _READ[name](name, value) for name, value in values.items() if value not in (None, "")}
     )
 
@@ -94,8 +94,8 @@ def _sign_in(name: str, value: Any) -> SignIn:
     return SignIn.parse(",".join(_names(name, value)))
 
 
-def _microvm(name: str, value: Any) -> MicroVms:
-    return MicroVms.parse(",".join(_names(name, value)))
+def _microvm(name: str, value: Any) -> MicroVmImage:
+    return MicroVmImage.parse(",".join(_names(name, value)))
 
 
 _READ: dict[str, Callable[[str, Any], Any]] = {

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from functions.core.approvals import Approvals
-from functions.core.artifacts import Artifacts
-from functions.core.errors import IncidentNotFound
-from functions.core.incidents import Incidents
-from functions.core.switch import Switch
+from functions.core.approval.approvals import Approvals
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import IncidentNotFound
+from functions.core.workflow.switch import Switch
 from infra.errors import Exit, UserError
 from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
-    from functions.core.incident import Incident
-    from functions.core.registry import Registry
+    from functions.core.apps.registry import Registry
+    from functions.core.incidents.incident import Incident
 
 
 OUTPUTS = (
@@ -75,7 +75,7 @@ class Target:
         # Late: it loads Powertools, which most commands do without.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-        from functions.core.registry import Registry
+        from functions.core.apps.registry import Registry
 
         return Registry(REGISTRY_PATH, SSMProvider(boto3_client=self.session.client("ssm")))
 

@@ -20,9 +20,9 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from functions.core.app import PROJECT_PREFIX
-from functions.core.lifetimes import LONGEST_APPROVAL_HOURS
-from functions.core.names import PING
+from functions.core.apps.app import PROJECT_PREFIX
+from functions.core.aws.names import PING
+from functions.core.workflow.lifetimes import LONGEST_APPROVAL_HOURS
 from infra.catalog import STEPS
 from infra.lambdas import LOG_RETENTION, Deployed
 from infra.packaging import ROOT
@@ -40,7 +40,7 @@ def definition_text(approval_hours: int) -> str:
     """The state machine as written, before substitution, with the time that people have to decide.
 
     TimeoutSeconds must be a literal, so it is put into the text. Raises ValueError for less than an hour, or
-    more than `functions.core.lifetimes` has room for.
+    more than `functions.core.workflow.lifetimes` has room for.
     """
     if not 1 <= approval_hours <= LONGEST_APPROVAL_HOURS:
         raise ValueError(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from functions.core.proposal import (
+from functions.core.workflow.proposal import (
     ABSTAIN_SCHEMA,
     ABSTAIN_TOOL,
     PROPOSE_SCHEMA,

@@ -22,13 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.app import App
-from functions.core.archive import members_of
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.interpreters import available, find
 from functions.harness.names import is_test
 from functions.validate_patch import order
@@ -221,8 +221,8 @@ def judged(case: Mapping[str, Any], dialect: Dialect) -> Verdict:
         confidence=0.9,
         regression_test=RegressionTest(_TEST, in_dialect(_TEST, test, dialect)) if test else None,
     )
-    facts = _facts(row, tree, dialect)
-    result = validate({**tree, **links}, proposal, facts, "0" * 40, LocalRunner())
+    context = _facts(row, tree, dialect)
+    result = validate({**tree, **links}, proposal, context, "0" * 40, LocalRunner())
     gates = result.evidence.gates
     failed = [gate for gate in gates if gate.result is Result.FAIL]
     return Verdict(
@@ -239,7 +239,7 @@ _TEST = "tests/test_regression.py"
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")
 
 
-def _facts(row: Mapping[str, Any], tree: Tree, dialect: Dialect) -> Facts:
+def _facts(row: Mapping[str, Any], tree: Tree, dialect: Dialect) -> ValidationContext:
     frames: list[Frame] = []
     for path, function, code in row["places"]:
         line = in_dialect(path, code, dialect)
@@ -261,7 +261,7 @@ def _facts(row: Mapping[str, Any], tree: Tree, dialect: Dialect) -> Facts:
         frames=tuple(frames),
     )
     app = App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop")
-    return Facts(incident, app, python=Python(dialect.version, "its dialect"))
+    return ValidationContext(incident, app, python=Python(dialect.version, "its dialect"))
 
 
 @contextmanager

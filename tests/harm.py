@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.archive import Member
-from functions.core.facts import Facts
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.propose_patch.repository import Repository
+from functions.core.source.archive import Member
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
+from functions.propose_patch.repository import SourceTree
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, examine, validate
 from infra.local.runner import LocalRunner
@@ -61,8 +61,8 @@ def right(repository: str) -> Harm:
 
 def judged(harm: Harm) -> Validation:
     """All gates."""
-    tree, proposal, facts = case(harm)
-    return validate(tree, proposal, facts, "0" * 40, LocalRunner())
+    tree, proposal, context = case(harm)
+    return validate(tree, proposal, context, "0" * 40, LocalRunner())
 
 
 def read(harm: Harm) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _harm(row: Mapping[str, Any]) -> Harm:
     )
 
 
-def case(harm: Harm) -> tuple[Tree, Proposal, Facts]:
+def case(harm: Harm) -> tuple[Tree, Proposal, ValidationContext]:
     """What is put to the gates."""
     repository = repositories()[harm.repository]
     files: dict[str, str] = repository["files"]
@@ -95,7 +95,7 @@ def case(harm: Harm) -> tuple[Tree, Proposal, Facts]:
     test = RegressionTest(*(harm.test or repository["test"]))
     members = tuple(Member(path, text.encode()) for path, text in files.items())
     app = app_for(LocalSource(DATA, members, NO_COMMIT, ""))
-    incident = read_log(repository["log"], Repository(members), app).incident
+    incident = read_log(repository["log"], SourceTree(members), app).incident
     tree = {path: File(text.encode()) for path, text in files.items()}
     proposal = Proposal("The input can be nothing.", "Refuse it", "As said.", tuple(edits), 0.9, test)
-    return tree, proposal, Facts(incident, app)
+    return tree, proposal, ValidationContext(incident, app)

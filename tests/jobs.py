@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from functions.core.archive import Kind, Member, pack
-from functions.harness.job import Job, Limits
-from functions.harness.outcome import Outcome
+from functions.core.source.archive import Member, MemberKind, pack
+from functions.harness.job import Job, RunLimits
+from functions.harness.outcome import RunOutcome
 
 NONCE = "5ca1ab1e" * 4
 OPTIONS = ["-q", "-p", "no:cacheprovider", "--color=no", "-rN", "-o", "addopts="]
@@ -52,7 +52,7 @@ def pytest_suite(*arguments: str, seconds: float = 60.0) -> dict[str, Any]:
 def tree(files: Mapping[str, str], links: Mapping[str, str] | None = None) -> bytes:
     """An archive of these files: path → text; and symbolic links: path → target."""
     members = [Member(path, text.encode()) for path, text in files.items()]
-    members += [Member(path, target.encode(), Kind.SYMLINK) for path, target in (links or {}).items()]
+    members += [Member(path, target.encode(), MemberKind.SYMLINK) for path, target in (links or {}).items()]
     return pack(members)
 
 
@@ -64,7 +64,7 @@ def job(
     dependencies: Mapping[str, str] | None = None,
     links: Mapping[str, str] | None = None,
     seconds: float = 120.0,
-    limits: Limits | None = None,
+    limits: RunLimits | None = None,
     **parts: Any,
 ) -> Job:
     """A job. after: the same tree where it is not given; parts: of the experiment."""
@@ -76,12 +76,12 @@ def job(
         after=tree(before if after is None else after, links),
         dependencies=tree(dependencies) if dependencies else b"",
         seconds=seconds,
-        limits=limits or Limits(disk_bytes=32 << 20),
+        limits=limits or RunLimits(disk_bytes=32 << 20),
     )
 
 
-def outcomes_of(report: bytes | None) -> list[Outcome]:
+def outcomes_of(report: bytes | None) -> list[RunOutcome]:
     """A report's outcomes. Fails with the report's problem where there is one."""
     told = json.loads(report or b"null")
     assert told and not told["problem"], told
-    return [Outcome.from_json(row) for row in told["outcomes"]]
+    return [RunOutcome.from_json(row) for row in told["outcomes"]]

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.archive import Member
-from functions.core.incident import Incident
-from functions.propose_patch.repository import Repository
+from functions.core.incidents.incident import Incident
+from functions.core.source.archive import Member
+from functions.propose_patch.repository import SourceTree
 from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
@@ -37,7 +37,7 @@ class Case:
 class Crashed:
     """The repository and the incident, as ProposePatch has them; roots: the app's path rules."""
 
-    repository: Repository
+    repository: SourceTree
     incident: Incident
     roots: dict[str, str]
 
@@ -61,7 +61,7 @@ def crash(case: Case, directory: Path) -> Crashed:
     members = tuple(Member(path, text.encode()) for path, text in case.files.items())
     source = LocalSource(directory, members, NO_COMMIT, "")
     app = app_for(source)
-    repository = Repository(members)
+    repository = SourceTree(members)
     return Crashed(repository, read_log(run.stderr, repository, app).incident, app.source_roots)
 
 

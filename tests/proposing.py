@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from functions.core import archive
-from functions.core.archive import Member
-from functions.core.incident import Frame
-from functions.core.recorder import place
+from functions.core.incidents.incident import Frame
+from functions.core.source import archive
+from functions.core.source.archive import Member
+from functions.detect_errors.recorder import place
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.core.app import App
-from functions.core.archive import members_of
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of
 
@@ -40,7 +40,7 @@ class Case:
     incident: str
     tree: Tree
     proposal: Proposal
-    facts: Facts = field(repr=False)
+    context: ValidationContext = field(repr=False)
 
 
 def cases() -> list[Case]:
@@ -58,10 +58,10 @@ def _samples() -> Iterator[Case]:
             tree = _repository(incident["repository"])
             links = row.get("links", {}).items()
             tree = {**tree, **{path: File(target.encode(), SYMLINK) for path, target in links}}
-            facts = facts_of(incident, tree)
+            context = facts_of(incident, tree)
             name = f"{row['incident']}: {row['name']}"
             right = path.name.startswith("honest")
-            yield Case(name, _half(name), right, row["incident"], tree, _proposal(row), facts)
+            yield Case(name, _half(name), right, row["incident"], tree, _proposal(row), context)
 
 
 def _services(folder: str) -> Iterator[Case]:
@@ -73,7 +73,7 @@ def _services(folder: str) -> Iterator[Case]:
         data = tomllib.loads(path.read_text())
         tree = {name: File(text.encode()) for name, text in data["files"].items()}
         for incident in data["incident"]:
-            facts = facts_of(incident, tree)
+            context = facts_of(incident, tree)
             group = f"{path.stem}, {incident['name']}"
             for right in (True, False):
                 for title, patch in incident["right" if right else "wrong"].items():
@@ -82,7 +82,7 @@ def _services(folder: str) -> Iterator[Case]:
                     edits = [[incident["file"], incident["old"], row["new"]], *row.get("edits", ())]
                     proposal = _proposal({"edits": edits, "test": row.get("test")})
                     part = _part(folder, path.stem)
-                    yield Case(name, part, right, group, tree, proposal, facts)
+                    yield Case(name, part, right, group, tree, proposal, context)
 
 
 def _part(folder: str, service: str) -> str:
@@ -113,7 +113,7 @@ def _proposal(row: Mapping[str, Any]) -> Proposal:
     )
 
 
-def facts_of(row: Mapping[str, Any], tree: Tree) -> Facts:
+def facts_of(row: Mapping[str, Any], tree: Tree) -> ValidationContext:
     """Facts of an incident: `raised`, and `places` as [path, function, code of the line]."""
     frames = []
     for path, function, code in row["places"]:
@@ -129,4 +129,6 @@ def facts_of(row: Mapping[str, Any], tree: Tree) -> Facts:
         title=row["raised"],
         frames=tuple(frames),
     )
-    return Facts(incident, App("bench", ("/aws/lambda/bench",), "https://git.example/bench/bench"))
+    return ValidationContext(
+        incident, App("bench", ("/aws/lambda/bench",), "https://git.example/bench/bench")
+    )

@@ -8,20 +8,20 @@ from typing import Any
 
 import boto3
 
-from functions.await_approval.question import Desk, Question, ask
-from functions.core.approvals import Approvals
-from functions.core.decisions import Decisions
-from functions.core.edge import step
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.links import LinkKeys
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
-from functions.core.task_tokens import TaskTokens
-from functions.core.webhooks import Webhooks
+from functions.await_approval.question import ApprovalRequest, Desk, ask
+from functions.core.approval.approvals import Approvals
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.links import LinkKeys
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
 
 
 @step
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     the task's result is what a human decides."""
     refuse_when_stopped(_settings())
     expires_at = int(time.time()) + int(_settings().require("approval_ttl_seconds"))
-    question = Question.from_state(event)
+    question = ApprovalRequest.from_state(event)
     approval = ask(question, _desk(question.heal), expires_at)
     return {"status": str(approval.status), "expires_at": approval.expires_at}
 

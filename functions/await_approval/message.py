@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.core.announcement import CONFIDENCE, Fix, moment, shortened, times
-from functions.core.approvers import EVERYBODY
-from functions.core.evidence import Evidence
-from functions.core.incident import Incident
-from functions.core.inert import inert_line
+from functions.core.approval.announcement import CONFIDENCE, Fix, moment, shortened, times
+from functions.core.approval.approvers import EVERYBODY
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted.inert import inert_line
+from functions.core.workflow.evidence import Evidence
 
 _WIDTH = 76
 

@@ -6,27 +6,27 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from functions.await_approval.message import compose
-from functions.core import links
-from functions.core.announcement import Fix, Page, announce
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals, ApprovalStatus, Verdict
-from functions.core.approvers import EVERYBODY, may_decide, person, with_links
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decisions
-from functions.core.errors import PermanentError
-from functions.core.evidence import Evidence
-from functions.core.heal import Heal
-from functions.core.identity import LINK
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.task_tokens import TaskTokens
-from functions.core.webhooks import Webhooks
+from functions.core.approval import links
+from functions.core.approval.announcement import Fix, Page, announce
+from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus, Verdict
+from functions.core.approval.approvers import EVERYBODY, may_decide, person, with_links
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.identity import LINK
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.app import App
+from functions.core.apps.registry import Registry
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import PermanentError
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApprovalRequest:
     """The state input of AwaitApproval, with what the workflow adds to it."""
 
     heal: Heal
@@ -46,7 +46,7 @@ class Question:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Read the state input (see functions/core/heal.py)."""
+        """Read the state input (see functions/core/workflow/heal.py)."""
         return cls(
             heal=Heal.from_state(state),
             execution_arn=state["execution_arn"],
@@ -86,10 +86,10 @@ class Desk:
     page: str
     """Base address of the approval page, ending in `/`."""
     identity_from: str
-    """Who decides there: see `functions.core.identity`."""
+    """Who decides there: see `functions.core.approval.identity`."""
 
 
-def ask(question: Question, desk: Desk, expires_at: int) -> Approval:
+def ask(question: ApprovalRequest, desk: Desk, expires_at: int) -> Approval:
     """Ask, or, in a repeated run of the step, make sure that it was asked.
 
     Returns the approval in force. Raises PermanentError when another execution owns the incident, and

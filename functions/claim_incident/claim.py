@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.claim_incident.holding import Held, held
-from functions.core.app import App
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.inert import inert_line
-from functions.core.modes import Mode
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
+from functions.core.apps.app import App
+from functions.core.apps.modes import Mode
+from functions.core.apps.registry import Registry
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.untrusted.inert import inert_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Any
 import boto3
 
 from functions.claim_incident.claim import Desk, claim
-from functions.core.edge import step
-from functions.core.incidents import Incidents
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.settings import Settings
-from functions.core.switch import Switch
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.workflow.switch import Switch
 
 
 @step

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.core.app import App
-from functions.core.incident import Incident
-from functions.core.incidents import Incidents
-from functions.core.modes import Mode
-from functions.core.quota import HealsIn, Period
+from functions.core.apps.app import App
+from functions.core.apps.modes import Mode
+from functions.core.incidents.incident import Incident
+from functions.core.incidents.quota import HealsIn, Period
+from functions.core.incidents.table import Incidents
 
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""

@@ -11,12 +11,12 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.core.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
+from functions.core.workflow.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.remote import Remote
+    from functions.core.forge.git_remote import Remote
 
 AUTHOR = "Self-Healing Code"
 EMAIL = "self-heal@noreply.invalid"

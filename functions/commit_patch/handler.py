@@ -9,17 +9,17 @@ import boto3
 from functions.commit_patch.commit import check, commit
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
-from functions.core.approvals import Approvals
-from functions.core.edge import step
+from functions.core.approval.approvals import Approvals
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.forge.git_remote import Remote
 from functions.core.forge.installation import token_of
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.proposal import Proposal
-from functions.core.registry import Registry
-from functions.core.remote import Remote
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
 
 
 @step

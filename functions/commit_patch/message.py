@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from functions.core.hidden import without
-from functions.core.incident import Incident
-from functions.core.inert import inert_line
-from functions.core.proposal import Proposal
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted.hidden import without
+from functions.core.untrusted.inert import inert_line
+from functions.core.workflow.proposal import Proposal
 
 # A line of the model's could look like a trailer and so claim an approval: indenting prevents it.
 _WIDTH = 76

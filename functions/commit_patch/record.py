@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from functions.commit_patch.commit import Approved
-from functions.core.approvals import Approval, Verdict
-from functions.core.approvers import may_decide, person
-from functions.core.errors import ApprovalMismatch
+from functions.core.approval.approvals import Approval, Verdict
+from functions.core.approval.approvers import may_decide, person
+from functions.core.workflow.errors import ApprovalMismatch
 
 _SAME = ("patch_sha256", "patch_key", "evidence_key")
 

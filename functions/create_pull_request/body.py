@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.core.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
-from functions.core.incident import Incident
-from functions.core.markdown import code, fenced, prose
-from functions.core.proposal import Proposal
-from functions.core.review import SAID, Review
+from functions.core.incidents.incident import Incident
+from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.review import SAID, Review
+from functions.create_pull_request.markdown import code, fenced, prose
 
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
 _SAMPLE_LIMIT = 6_000

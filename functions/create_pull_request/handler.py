@@ -6,20 +6,20 @@ from typing import Any
 
 import boto3
 
-from functions.core.edge import step
-from functions.core.evidence import Evidence
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.aws.telemetry import logger
 from functions.core.forge.connect import connect
 from functions.core.forge.installation import token_of
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.inert import inert_line
-from functions.core.proposal import Proposal
-from functions.core.registry import Registry
-from functions.core.review import read_review
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
-from functions.core.telemetry import logger
+from functions.core.incidents.table import Incidents
+from functions.core.untrusted.inert import inert_line
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.review import read_review
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
 from functions.create_pull_request.body import Approval, render
 from functions.create_pull_request.pull_request import Approved, open_pull_request, to_state
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.app import App
-from functions.core.errors import ApprovalMismatch, BranchConflict
+from functions.core.apps.app import App
 from functions.core.forge.port import Forge, PullRequest, State
+from functions.core.workflow.errors import ApprovalMismatch, BranchConflict
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.artifacts import Artifacts
-from functions.core.errors import ArtifactChanged
-from functions.core.evidence import Evidence
-from functions.core.heal import Heal
-from functions.core.incident import Incident
-from functions.core.incidents import Incidents
-from functions.core.proposal import Proposal
-from functions.core.review import Review, read_review
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.incidents.incident import Incident
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.review import Review, read_review
 
 # Each object costs a round trip of 10 to 30 ms; together they must not cost the page's 150 ms.
 _PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempt:
+class FailedAttempt:
     """A proposal of the same heal that did not get through, and why."""
 
     number: int
@@ -36,7 +36,7 @@ class EarlierAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProposalCost:
     """What the proposal cost: tokens in and out, US dollars."""
 
     model: str
@@ -56,8 +56,8 @@ class Case:
     proposal: Proposal
     evidence: Evidence
     patch: str
-    usage: Usage | None
-    earlier: tuple[EarlierAttempt, ...]
+    usage: ProposalCost | None
+    earlier: tuple[FailedAttempt, ...]
     review: Review | None = None
     """A second opinion on the patch, where the app has somebody asked for it."""
 
@@ -106,8 +106,8 @@ def _asked(old: Approval, heal: Heal) -> bool:
 
 def _earlier(
     number: int, proposal: dict[str, Any], findings: Sequence[str], asked: Approval | None
-) -> EarlierAttempt:
-    return EarlierAttempt(
+) -> FailedAttempt:
+    return FailedAttempt(
         number=number,
         title=str(proposal.get("title") or "An answer that was not a usable patch"),
         findings=tuple(findings),
@@ -116,11 +116,11 @@ def _earlier(
     )
 
 
-def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> Usage | None:
+def _usage(outcome: dict[str, Any], prompt: dict[str, Any]) -> ProposalCost | None:
     """What ProposePatch noted; None when it noted nothing."""
     if "cost_usd" not in outcome:
         return None
-    return Usage(
+    return ProposalCost(
         model=str(outcome.get("model") or prompt.get("model") or "unknown"),
         note=str(outcome.get("model_note") or ""),
         input_tokens=int(outcome.get("input_tokens", 0)),

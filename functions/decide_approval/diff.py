@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from functions.core.hidden import spelled_out
+from functions.core.untrusted.hidden import spelled_out
 from functions.decide_approval import highlight
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")

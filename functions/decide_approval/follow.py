@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.core.approvals import Approval, ApprovalStatus, Verdict
-from functions.core.decisions import REJECT_REASONS
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.approval.decisions import REJECT_REASONS
+from functions.core.incidents.incident import Incident, Status
 
 # The page follows closely while things usually happen, then patiently, then no more: a forgotten tab must
 # not poll for ever. Seconds.
@@ -21,7 +21,7 @@ DECIDED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgressLine:
     """One line of the progress list. `state`: done, now, later, failed."""
 
     text: str
@@ -35,7 +35,7 @@ class Progress:
 
     title: str
     detail: str
-    steps: tuple[Step, ...]
+    steps: tuple[ProgressLine, ...]
     refresh_seconds: int
     problem: str = ""
     next_action: str = ""
@@ -52,7 +52,7 @@ def progress(approval: Approval, incident: Incident, now: datetime) -> Progress:
     elif failed:
         problem, next_action = incident.reason, incident.next_action
     if failed:
-        steps = tuple(Step(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
+        steps = tuple(ProgressLine(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
     age = (now - datetime.fromisoformat(approval.decided_at)).total_seconds()
     refresh = 2 if age < _CLOSELY else 10 if age < _PATIENTLY else 0
     return Progress(
@@ -65,8 +65,8 @@ def progress(approval: Approval, incident: Incident, now: datetime) -> Progress:
     )
 
 
-def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tuple[Step, ...], bool]:
-    told = Step(
+def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tuple[ProgressLine, ...], bool]:
+    told = ProgressLine(
         "The workflow has the decision", "now" if approval.status is ApprovalStatus.DECIDED else "done"
     )
     newer = incident.approval_id != approval.approval_id
@@ -77,8 +77,8 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
         pushed = is_open or bool(incident.branch)
         return (
             told,
-            Step("The approved bytes are committed to a branch", "done" if pushed else "now"),
-            Step(
+            ProgressLine("The approved bytes are committed to a branch", "done" if pushed else "now"),
+            ProgressLine(
                 "The pull request is open",
                 "done" if is_open else "now" if pushed else "later",
                 incident.pull_request_url if is_open and _is_web(incident.pull_request_url) else "",
@@ -88,16 +88,16 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
         gave_up = incident.status is Status.ABSTAINED
         return (
             told,
-            Step(
+            ProgressLine(
                 "The model works on your comment, the sandbox proves the result", "done" if newer else "now"
             ),
-            Step(
+            ProgressLine(
                 "No proposal could be proven" if gave_up else "A new proposal waits; its link has been sent",
                 "failed" if gave_up else "done" if newer else "later",
             ),
         ), newer or gave_up
     over = incident.status is Status.REJECTED
-    return (told, Step("The heal is closed, nothing was pushed", "done" if over else "now")), over
+    return (told, ProgressLine("The heal is closed, nothing was pushed", "done" if over else "now")), over
 
 
 def _is_web(address: str) -> bool:

@@ -9,18 +9,18 @@ import boto3
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.core.approvals import Approvals
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decisions
-from functions.core.edge import step
-from functions.core.incidents import Incidents
-from functions.core.links import LinkKeys
-from functions.core.registry import Registry
-from functions.core.settings import Settings
-from functions.core.signing_secrets import SigningSecrets
-from functions.core.task_tokens import TaskTokens
-from functions.decide_approval.clicks import Clicks
+from functions.core.approval.approvals import Approvals
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.links import LinkKeys
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.notify.signing_secrets import SigningSecrets
+from functions.core.workflow.artifacts import Artifacts
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_interactions import SlackInteractions
 from functions.decide_approval.slack_reply import Replies
 
 
@@ -54,9 +54,9 @@ def _office() -> Office:
 
 
 @cache
-def _clicks() -> Clicks:
+def _clicks() -> SlackInteractions:
     office = _office()
-    return Clicks(
+    return SlackInteractions(
         approvals=office.approvals,
         decisions=office.decisions,
         keys=office.keys,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals, ApprovalStatus
-from functions.core.approvers import may_decide, person
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
+from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus
+from functions.core.approval.approvers import may_decide, person
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
 
 # Per app: more than anybody reads on one page, and what one query answers.
 _LOOKED_AT = 100
@@ -37,7 +37,7 @@ _OVER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IncidentRow:
     """One incident in the list: where it stands in words, and where to go from here ("" for nowhere)."""
 
     incident: Incident
@@ -49,9 +49,9 @@ class Entry:
 class Overview:
     """The page's three parts, each with the most recently seen first."""
 
-    waiting: tuple[Entry, ...]
-    under_way: tuple[Entry, ...]
-    lately: tuple[Entry, ...]
+    waiting: tuple[IncidentRow, ...]
+    under_way: tuple[IncidentRow, ...]
+    lately: tuple[IncidentRow, ...]
 
 
 def visible_apps(apps: Iterable[App], recipient: str, home: str) -> tuple[App, ...]:
@@ -80,17 +80,17 @@ def overview(
                 strict=True,
             )
         )
-    waiting: list[Entry] = []
-    under_way: list[Entry] = []
-    lately: list[Entry] = []
+    waiting: list[IncidentRow] = []
+    under_way: list[IncidentRow] = []
+    lately: list[IncidentRow] = []
     for row in rows:
         question = questions.get(row.incident_id)
         if question and _waits_for(question, recipient):
-            waiting.append(Entry(row, "Waits for your decision", link_to(question)))
+            waiting.append(IncidentRow(row, "Waits for your decision", link_to(question)))
         elif row.status in _UNDER_WAY:
-            under_way.append(Entry(row, _UNDER_WAY[row.status], _pull_request(row)))
+            under_way.append(IncidentRow(row, _UNDER_WAY[row.status], _pull_request(row)))
         else:
-            lately.append(Entry(row, _OVER[row.status], _pull_request(row)))
+            lately.append(IncidentRow(row, _OVER[row.status], _pull_request(row)))
     return Overview(tuple(waiting), tuple(under_way), tuple(lately[:_LATELY]))
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from functions.core import hidden
-from functions.core.approvals import Approval
-from functions.core.approvers import person
-from functions.core.console import execution_url, log_stream_url
-from functions.core.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
-from functions.core.evidence import BEHAVIOUR, GateResult
-from functions.core.incident import Incident
+from functions.core.approval.approvals import Approval
+from functions.core.approval.approvers import person
+from functions.core.approval.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
+from functions.core.aws.console import execution_url, log_stream_url
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
+from functions.core.workflow.evidence import BEHAVIOUR, GateResult
 from functions.decide_approval import diff, traceback
 from functions.decide_approval.case import Case
 from functions.decide_approval.follow import Progress
@@ -31,7 +31,7 @@ _STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class FormInput:
     """What a person had typed into a form that could not be accepted, and why not."""
 
     decision: str = ""
@@ -149,7 +149,7 @@ def closed(standing: Standing, approval: Approval | None) -> Notice:
     return notices.get(standing, GONE)
 
 
-def approval_page(case: Case, recipient: str, form_token: str, draft: Draft, everything: str) -> str:
+def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput, everything: str) -> str:
     """The page on which a human decides. `everything`: the list's address below the base address."""
     incident, evidence = case.incident, case.evidence
     return _render(

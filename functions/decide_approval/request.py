@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from functions.core.identity import LINK, NoIdentity, identity
+from functions.core.approval.identity import LINK, NoIdentity, identity
 
 VIEWER_ADDRESS = "x-viewer-address"
 """Set, whatever the browser sent, by the function in front of the page (infra/viewer_request.js)."""

@@ -23,26 +23,26 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from functions.core import links
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.approvers import may_decide, person
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decision, DecisionInvalid, Decisions, Standing
-from functions.core.errors import ArtifactChanged
-from functions.core.identity import LINK, NoIdentity
-from functions.core.incident import Status
-from functions.core.incidents import Incidents
-from functions.core.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
-from functions.core.registry import Registry
-from functions.core.telemetry import logger
-from functions.core.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.approvers import may_decide, person
+from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.approval.identity import LINK, NoIdentity
+from functions.core.approval.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
+from functions.core.apps.registry import Registry
+from functions.core.aws.telemetry import logger
+from functions.core.aws.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
+from functions.core.incidents.incident import Status
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ArtifactChanged
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
-from functions.decide_approval.clicks import MOST_TRIES, Clicks
 from functions.decide_approval.follow import progress
 from functions.decide_approval.overview import overview, visible_apps
-from functions.decide_approval.pages import Draft, Notice
+from functions.decide_approval.pages import FormInput, Notice
 from functions.decide_approval.request import decider, source_address
+from functions.decide_approval.slack_interactions import MOST_TRIES, SlackInteractions
 
 # How long the page that follows a decision can be opened again; long enough for every retry of the workflow.
 _FOLLOW_SECONDS = 24 * 3600
@@ -76,7 +76,7 @@ class _Closed(Exception):
         self.notice = notice
 
 
-def build(office: Callable[[], Office], clicks: Callable[[], Clicks]) -> LambdaFunctionUrlResolver:
+def build(office: Callable[[], Office], clicks: Callable[[], SlackInteractions]) -> LambdaFunctionUrlResolver:
     """The resolver. `office` and `clicks` are asked per request that needs them: static files need no AWS."""
     app = LambdaFunctionUrlResolver()
     desk = _Desk(app, office)
@@ -145,7 +145,7 @@ class _Desk:
     def show(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
         approval = self._open(approval_id, link)
-        return self._approval_page(HTTPStatus.OK, link, approval, Draft())
+        return self._approval_page(HTTPStatus.OK, link, approval, FormInput())
 
     def decide(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.DECIDE)
@@ -171,7 +171,7 @@ class _Desk:
         try:
             answer = self._office().decisions.decide(approval_id, decision)
         except DecisionInvalid as error:
-            draft = Draft(str(verdict), decision.comment, decision.reason, str(error))
+            draft = FormInput(str(verdict), decision.comment, decision.reason, str(error))
             return self._approval_page(
                 HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id, link), draft
             )
@@ -275,7 +275,7 @@ class _Desk:
             raise _Closed(pages.endorsed(answer.approval))
         return answer.approval
 
-    def _approval_page(self, status: int, link: Link, approval: Approval, draft: Draft) -> Page:
+    def _approval_page(self, status: int, link: Link, approval: Approval, draft: FormInput) -> Page:
         office = self._office()
         try:
             case = load(approval, office.approvals, office.incidents, office.artifacts)

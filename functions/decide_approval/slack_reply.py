@@ -6,11 +6,11 @@ from typing import Any
 
 import urllib3
 
-from functions.core import hidden
-from functions.core.approvals import Approval, Verdict
-from functions.core.approvers import person
-from functions.core.decisions import REJECT_REASONS, Standing
-from functions.core.telemetry import logger
+from functions.core.approval.approvals import Approval, Verdict
+from functions.core.approval.approvers import person
+from functions.core.approval.decisions import REJECT_REASONS, Standing
+from functions.core.aws.telemetry import logger
+from functions.core.untrusted import hidden
 from functions.decide_approval.slack_request import Click
 
 SLACK = "https://hooks.slack.com"

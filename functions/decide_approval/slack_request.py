@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from functions.core.approvers import slack_user
-from functions.core.links import LinkInvalid
-from functions.core.slack import Ticket, read_ticket
+from functions.core.approval.approvers import slack_user
+from functions.core.approval.links import LinkInvalid
+from functions.core.notify.slack import Ticket, read_ticket
 
 # Slack's own advice against replays. Seconds.
 _TIMELY = 300
@@ -42,7 +42,7 @@ class Click:
     by: str
     """As decisions record it: `slack:U012AB3CD (ana)`."""
     action: str
-    """The element's `action_id`; what may be chosen is in `functions.core.slack.Button`."""
+    """The element's `action_id`; what may be chosen is in `functions.core.notify.slack.Button`."""
     reason: str
     """What was chosen from the list of reasons, "" for a button."""
     response_url: str

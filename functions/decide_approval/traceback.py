@@ -8,8 +8,8 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from functions.core.hidden import spelled_out
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
+from functions.core.untrusted.hidden import spelled_out
 from functions.decide_approval import highlight
 
 

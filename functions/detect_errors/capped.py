@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 
 # Characters of UTF-8 take at most 4 bytes: 60 frames and 40 causes of 750 characters are below 300 KB.
 _FIRST, _LAST, _LAST_OWN = 10, 40, 10

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from functions.core.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.model import Raised, is_environment
+from functions.detect_errors.model import PrintedException, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 # How much of a message is looked at.
@@ -110,7 +110,7 @@ _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
 _READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
-def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
+def classify(raised: PrintedException, rules: AppRules, *, level: str = "", platform: str = "") -> Judgement:
     """Judge one error by what was raised, the level it was logged at, and what the platform said."""
     if platform:
         return _platform(platform)
@@ -135,7 +135,7 @@ def classify(raised: Raised, rules: AppRules, *, level: str = "", platform: str 
     return _OWN
 
 
-def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
+def _by_causes(raised: PrintedException, rules: AppRules) -> Judgement | None:
     for cause in reversed(raised.chain):
         # What an exception was raised *from* explains it; what was merely being handled does not.
         if cause.relation != "cause":
@@ -147,11 +147,11 @@ def _by_causes(raised: Raised, rules: AppRules) -> Judgement | None:
     return None
 
 
-def _in_app(raised: Raised) -> bool:
+def _in_app(raised: PrintedException) -> bool:
     return any(frame.in_app for frame in reversed(raised.frames))
 
 
-def _by_exception(raised: Raised, rules: AppRules) -> Judgement | None:
+def _by_exception(raised: PrintedException, rules: AppRules) -> Judgement | None:
     name = raised.type or ""
     if name == "Runtime.ExitError":
         return _platform(raised.message)
@@ -218,7 +218,7 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
     return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
-def _library_of(raised: Raised) -> _Library | None:
+def _library_of(raised: PrintedException) -> _Library | None:
     """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
     package."""
     libraries = _table().libraries
@@ -230,7 +230,7 @@ def _library_of(raised: Raised) -> _Library | None:
     return libraries.get(match[1]) if match else None
 
 
-def _environment(type_name: str, raised: Raised) -> Judgement | None:
+def _environment(type_name: str, raised: PrintedException) -> Judgement | None:
     """A variable that is not set, whatever the line that reads it looks like."""
     frame = raised.frames[-1] if raised.frames else None
     if frame is None:

@@ -8,15 +8,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.core.app import App
-from functions.core.incident import Incident, Status
-from functions.core.inert import inert_line
-from functions.core.notifications import Notifications
-from functions.core.recorder import Recorder
-from functions.core.redaction import redact
-from functions.core.telemetry import logger
+from functions.core.apps.app import App
+from functions.core.aws.telemetry import logger
+from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.notifications import Notifications
+from functions.core.untrusted.inert import inert_line
+from functions.core.untrusted.redaction import redact
 from functions.detect_errors.events import Batch, read_events
 from functions.detect_errors.migration import renamed
+from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.sightings import Occurrence, occurrences, sightings
 from functions.detect_errors.stream import ReadsLogs, around, those_of, unread
 

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
-from functions.detect_errors.model import Component, Raised, is_environment
+from functions.detect_errors.model import Component, PrintedException, is_environment
 
 VERSION = 3
 
@@ -85,7 +85,7 @@ class Fingerprinter:
         self._sites: dict[int, _Site] = {}
         self._digests: dict[tuple[str, ...], str] = {}
 
-    def fingerprint(self, raised: Raised, platform: str = "") -> str:
+    def fingerprint(self, raised: PrintedException, platform: str = "") -> str:
         """`v<version>-<16 hexadecimal digits>`: safe in object keys, branch names and URLs."""
         values = tuple([part[1] for part in self._parts(raised, platform)])
         repeats = self._repeats(raised.frames)
@@ -99,11 +99,11 @@ class Fingerprinter:
             self._digests[values] = digest
         return digest
 
-    def components(self, raised: Raised, platform: str = "") -> tuple[Component, ...]:
+    def components(self, raised: PrintedException, platform: str = "") -> tuple[Component, ...]:
         """The same parts, to show."""
         return tuple(Component(*part) for part in self._parts(raised, platform))
 
-    def _parts(self, raised: Raised, platform: str) -> list[_Part]:
+    def _parts(self, raised: PrintedException, platform: str) -> list[_Part]:
         parts: list[_Part] = [
             ("version", f"v{VERSION}", "a change of these rules renames incidents on purpose")
         ]
@@ -119,7 +119,7 @@ class Fingerprinter:
             parts += self._fallback(raised)
         return parts
 
-    def _own(self, raised: Raised) -> list[_Part]:
+    def _own(self, raised: PrintedException) -> list[_Part]:
         """The parts that come from the app's own code, in the exception, its causes and its members."""
         site = self._site(raised)
         parts = list(site.parts)
@@ -158,11 +158,11 @@ class Fingerprinter:
         ]
         return parts
 
-    def _member(self, member: Raised) -> list[str]:
+    def _member(self, member: PrintedException) -> list[str]:
         own = self._own(member)
         return [_type_name(member), *(value for _, value, _ in own or self._fallback(member))]
 
-    def _site(self, raised: Raised) -> _Site:
+    def _site(self, raised: PrintedException) -> _Site:
         frames = raised.frames
         # The site keeps its frames alive, so the identity cannot be taken by another tuple.
         key = id(frames)
@@ -200,7 +200,7 @@ class Fingerprinter:
         code = "\n".join(entry[2] for entry in kept)
         return _Site(frames, parts, code, bool(code.strip()))
 
-    def _fallback(self, raised: Raised) -> list[_Part]:
+    def _fallback(self, raised: PrintedException) -> list[_Part]:
         """No frame of the app: where in a library it was raised, and what was said."""
         parts: list[_Part] = []
         for frame in reversed(raised.frames):
@@ -218,14 +218,14 @@ class Fingerprinter:
         return parts
 
 
-def _type_name(raised: Raised) -> str:
+def _type_name(raised: PrintedException) -> str:
     name = raised.type or ""
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
         return f"aws:{aws[1]}:{aws[2]}"
     return _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
 
 
-def _type_part(raised: Raised) -> _Part:
+def _type_part(raised: PrintedException) -> _Part:
     return ("type", _type_name(raised), "unqualified, as Lambda prints it; an AWS error counts by its code")
 
 
@@ -266,7 +266,7 @@ def _repeating(entries: list[tuple[str, str, str]]) -> list[tuple[str, str, str]
     return [*dict.fromkeys(entries[:first][_entry(entries[: first + 1]) :]), *cycle]
 
 
-def _told(raised: Raised) -> str:
+def _told(raised: PrintedException) -> str:
     """The names of the program that the message of the interpreter, or of pydantic, tells."""
     name = (raised.type or "").rpartition(".")[2]
     if name not in _TELLERS and name != "KeyError" and "validation error" not in raised.message[:200]:
@@ -286,7 +286,7 @@ def _told(raised: Raised) -> str:
     return ""
 
 
-def _constants(raised: Raised, site: _Site) -> list[str]:
+def _constants(raised: PrintedException, site: _Site) -> list[str]:
     """Words of the message that are literals in the source lines, or the name that the error is about.
 
     They are the program's own words, so they cannot vary with its input; they tell apart two failures on

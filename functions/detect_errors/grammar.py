@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.in_app import AppRules
 
 HEADER = "Traceback (most recent call last):"

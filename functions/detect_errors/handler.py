@@ -9,19 +9,19 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
 
-from functions.core.aliases import Aliases
-from functions.core.edge import step
-from functions.core.names import is_own_log_group
-from functions.core.notifications import Notifications
-from functions.core.recorder import Recorder
-from functions.core.registry import Registry
-from functions.core.settings import Settings
-from functions.core.switch import Switch
-from functions.core.telemetry import logger
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.names import is_own_log_group
+from functions.core.aws.settings import Settings
+from functions.core.aws.telemetry import logger
+from functions.core.notify.notifications import Notifications
+from functions.core.workflow.switch import Switch
+from functions.detect_errors.aliases import Aliases
 from functions.detect_errors.detect import detect
 from functions.detect_errors.events import decode_batch
 from functions.detect_errors.fingerprint import VERSION
 from functions.detect_errors.migration import identify
+from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30

@@ -42,7 +42,7 @@ _BIN = re.compile(r"(?:^|/)(?:bin|sbin|Scripts)/[^/]+$")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class InAppDecision:
     """in_app and why, and the path below the deployment root (None when the root is unknown)."""
 
     in_app: bool
@@ -63,9 +63,9 @@ class AppRules:
         self._roots = tuple(
             sorted((r.replace("\\", "/").rstrip("/") + "/" for r in roots if r.strip("/")), key=len)
         )[::-1]
-        self.remembered: dict[str, Verdict] = {}
+        self.remembered: dict[str, InAppDecision] = {}
 
-    def verdict(self, file: str, function: str | None = None) -> Verdict:
+    def verdict(self, file: str, function: str | None = None) -> InAppDecision:
         """Judge one frame by its file, as printed, and its function."""
         # Only Cython prints dotted function names, and only there does the function matter.
         key = f"{file}\n{function}" if function is not None and "." in function else file
@@ -77,15 +77,15 @@ class AppRules:
             self.remembered[key] = known
         return known
 
-    def _judge(self, file: str, function: str | None) -> Verdict:
+    def _judge(self, file: str, function: str | None) -> InAppDecision:
         if len(file) > MAX_PATH:
-            return Verdict(False, "longer than any path", None)
+            return InAppDecision(False, "longer than any path", None)
         path = file.replace("\\", "/")
         below = self._below_site(path) or self._below_root(path)
         for applies, in_app, why in _RULES:
             if applies(self, path, below, function):
-                return Verdict(in_app, why, below)
-        return Verdict(True, "outside every library directory", below)
+                return InAppDecision(in_app, why, below)
+        return InAppDecision(True, "outside every library directory", below)
 
     def _below_site(self, path: str) -> str | None:
         """The path of one of the app's packages below the directory that it is installed into, if it is."""

@@ -43,7 +43,7 @@ _MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class CanonicalText:
     """A canonical text: of one source, or of one record.
 
     origin: for each line the number of the line of the log text that it came from, or one number for all.
@@ -94,21 +94,21 @@ _OTHER_SIGNS = (*(sign for sign in _SIGNS if not sign.isascii()), "\u2502")
 _EVERYWHERE = tuple(sign for sign in ASCII_SIGNS if len(sign) == 1)
 
 
-def sections(text: str, depth: int = 0) -> Iterator[Section]:
+def sections(text: str, depth: int = 0) -> Iterator[CanonicalText]:
     """The text's sections."""
     record = decoded(text) if text[:1] == "{" else None
     if isinstance(record, dict) and entries(record) == [record]:  # as services that log JSON write each error
         found = list(_of_record(record, 0, 0, depth))
         said = text_of(record)
         if found or outside_stacks(said) is not None:
-            yield from found or [Section(said, 0)]
+            yield from found or [CanonicalText(said, 0)]
         else:
             yield from _apply([(0, line) for line in said.split("\n")], _BEHIND_JSON, depth)
     else:
         yield from _apply(list(enumerate(text.split("\n"))), 0, depth)
 
 
-def _apply(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
+def _apply(lines: list[Line], first: int, depth: int) -> Iterator[CanonicalText]:
     """Apply the layers from the first on, each to what shows a sign of it."""
     text = ""
     for index in range(first, len(LAYERS)):
@@ -134,15 +134,15 @@ def _apply(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     yield _section(lines)
 
 
-def _section(lines: list[Line]) -> Section:
-    return Section("\n".join([line for _, line in lines]), [number for number, _ in lines])
+def _section(lines: list[Line]) -> CanonicalText:
+    return CanonicalText("\n".join([line for _, line in lines]), [number for number, _ in lines])
 
 
 def _shows(text: str, signs: Sequence[str]) -> bool:
     return any(map(text.__contains__, signs))
 
 
-def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
+def _records(lines: list[Line], first: int, depth: int) -> Iterator[CanonicalText]:
     """The records that hold errors, each on its own; between them the lines of the others, joined."""
     between: list[Line] = []
     joined = plain = False
@@ -166,18 +166,18 @@ def _records(lines: list[Line], first: int, depth: int) -> Iterator[Section]:
     yield from _apply(between, first, depth)
 
 
-def _of_record(record: object, number: int, serial: int, depth: int) -> Iterator[Section]:
+def _of_record(record: object, number: int, serial: int, depth: int) -> Iterator[CanonicalText]:
     level = level_of(record) if isinstance(record, dict) else ""
     for text, alone in texts_of(record) if depth < _MAX_DEPTH else ():
         # An envelope around one line of a traceback: the line counts, and is joined with the others.
         if alone or "\n" in text.strip() or "\\n" in text:
             if outside_stacks(text) is not None:
-                yield Section(text, number, level, alone, serial)
+                yield CanonicalText(text, number, level, alone, serial)
             else:
                 for part in sections(text, depth + 1):
-                    yield Section(part.text, number, part.level or level, alone, serial)
+                    yield CanonicalText(part.text, number, part.level or level, alone, serial)
     if isinstance(record, dict) and (said := platform_of(record)):
-        yield Section(said, number, "ERROR", False, serial)
+        yield CanonicalText(said, number, "ERROR", False, serial)
 
 
 def outside_stacks(text: str) -> str | None:

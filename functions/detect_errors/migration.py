@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from functions.core.aliases import Identify
-from functions.core.app import App
-from functions.core.incident import Incident
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident
+from functions.detect_errors.aliases import Identify
 from functions.detect_errors.read import read_errors
 from functions.detect_errors.sightings import Occurrence
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.core.incident import ErrorClass, Frame
+from functions.core.incidents.incident import ErrorClass, Frame
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class PrintedException:
     """One exception as printed.
 
     type: as printed (qualified or not), None when the text was cut before it; message: all lines, "" when
@@ -21,8 +21,8 @@ class Raised:
     message: str
     frames: tuple[Frame, ...] = ()
     relation: str = ""
-    chain: tuple[Raised, ...] = ()
-    members: tuple[Raised, ...] = ()
+    chain: tuple[PrintedException, ...] = ()
+    members: tuple[PrintedException, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Found:
     platform: for what the platform reports without an exception, the line that said so (then end is 0).
     """
 
-    raised: Raised
+    raised: PrintedException
     at: int = 0
     level: str = ""
     whole: bool = True
@@ -65,8 +65,8 @@ class ParsedError:
     type: str | None
     message: str | None
     frames: tuple[Frame, ...]
-    chain: tuple[Raised, ...]
-    members: tuple[Raised, ...]
+    chain: tuple[PrintedException, ...]
+    members: tuple[PrintedException, ...]
     error_class: ErrorClass
     reason: str
     next_action: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import (
     HEADER,
@@ -14,7 +14,7 @@ from functions.detect_errors.grammar import (
     exception_line,
     telling_type,
 )
-from functions.detect_errors.model import Found, Raised
+from functions.detect_errors.model import Found, PrintedException
 
 NODE = "Node.js"
 """`why` of a frame that is JavaScript's."""
@@ -48,7 +48,7 @@ _NODE_FRAME = re.compile(
 def read_platform(text: str) -> list[Found]:
     """The platform's lines in a canonical text, in order."""
     found = [
-        Found(Raised(None, ""), match.start(1), "ERROR", True, _said(match[1].strip()))
+        Found(PrintedException(None, ""), match.start(1), "ERROR", True, _said(match[1].strip()))
         for needle, pattern in _RULES
         if needle in text
         for match in pattern.finditer(text)
@@ -91,7 +91,9 @@ def read_heads(text: str) -> list[Found]:
             message.append(line)
             position = line_end
         if position + 1 != header:  # else the traceback itself is there, and read as such
-            found.append(Found(Raised(named[0], "\n".join(message).rstrip()), start, "ERROR", False))
+            found.append(
+                Found(PrintedException(named[0], "\n".join(message).rstrip()), start, "ERROR", False)
+            )
     return found
 
 
@@ -106,7 +108,7 @@ def read_node(text: str) -> list[Found]:
             frames.append(Frame(frame[2], int(frame[3]), frame[1], "", False, NODE))
             end = min(line_end + 1, len(text))
         if frames:
-            raised = Raised(match[1], match[2], tuple(reversed(frames)))
+            raised = PrintedException(match[1], match[2], tuple(reversed(frames)))
             found.append(Found(raised, match.start(), "ERROR", True, "", end))
     return found
 
@@ -126,13 +128,13 @@ def read_lines(text: str) -> tuple[list[Found], int]:
     for line, at in _lines(text):
         named = exception_line(line)
         if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
-            found.append(Found(Raised(*named), at, "ERROR"))
+            found.append(Found(PrintedException(*named), at, "ERROR"))
         elif _ERROR_LINE.match(line):
             within = _NAMED.search(line, 0, 2000) if any(word in line for word in _NAMES) else None
             if within is not None and telling_type(within[1]):
-                found.append(Found(Raised(within[1], within[2].rstrip()), at, "ERROR"))
+                found.append(Found(PrintedException(within[1], within[2].rstrip()), at, "ERROR"))
             else:
-                found.append(Found(Raised(None, ""), at, "ERROR", True, line.strip()[:1000]))
+                found.append(Found(PrintedException(None, ""), at, "ERROR", True, line.strip()[:1000]))
     return found[:_MAX_ERROR_LINES], len(found) - _MAX_ERROR_LINES
 
 

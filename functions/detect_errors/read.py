@@ -12,7 +12,7 @@ from functions.detect_errors.fingerprint import Fingerprinter
 from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, outside_stacks, sections
-from functions.detect_errors.model import Component, Found, ParsedError, Raised
+from functions.detect_errors.model import Component, Found, ParsedError, PrintedException
 from functions.detect_errors.platform_lines import (
     HINTS,
     LEFT_OUT,
@@ -70,11 +70,13 @@ class Reader:
 
     def left_out(self, what: str) -> ParsedError:
         """The error that stands for what was not read."""
-        return self._judge(Found(Raised(None, ""), 0, "ERROR", True, LEFT_OUT + what), 0)
+        return self._judge(Found(PrintedException(None, ""), 0, "ERROR", True, LEFT_OUT + what), 0)
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
-        raised = Raised(error.type, error.message or "", error.frames, "", error.chain, error.members)
+        raised = PrintedException(
+            error.type, error.message or "", error.frames, "", error.chain, error.members
+        )
         return self._fingerprinter.components(raised, error.title if error.message is None else "")
 
     def _judge(self, found: Found, line: int) -> ParsedError:
@@ -124,11 +126,15 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            return None if head is None else Found(Raised(head.type, head.message, frames), head.at, "ERROR")
+            return (
+                None
+                if head is None
+                else Found(PrintedException(head.type, head.message, frames), head.at, "ERROR")
+            )
         named = exception_line(line)
         if named is None:
             return None
-        return Found(Raised(named[0], named[1], frames), start, level_before(before))
+        return Found(PrintedException(named[0], named[1], frames), start, level_before(before))
 
     def _find(self, text: str) -> list[_Placed]:
         outside = outside_stacks(text)
@@ -146,7 +152,7 @@ class Reader:
             placed = list(zip(_lines_of(text, named), named, strict=True))
             if left_out > 0:
                 said = f"{LEFT_OUT}{left_out} more lines at level ERROR"
-                placed.append((placed[-1][0], Found(Raised(None, ""), 0, "ERROR", True, said)))
+                placed.append((placed[-1][0], Found(PrintedException(None, ""), 0, "ERROR", True, said)))
         return placed
 
     def _sections(self, text: str) -> list[_Placed]:
@@ -209,7 +215,7 @@ def _with_platform(text: str, found: list[Found]) -> list[Found]:
     return outer
 
 
-def _places(raised: Raised | ParsedError) -> tuple[Any, ...]:
+def _places(raised: PrintedException | ParsedError) -> tuple[Any, ...]:
     return tuple((frame.file, frame.line, frame.function) for frame in raised.frames)
 
 

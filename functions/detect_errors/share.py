@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.core.errors import AppStorms
+from functions.core.workflow.errors import AppStorms
 
 WINDOW_SECONDS = 30.0
 SHARE = 0.5

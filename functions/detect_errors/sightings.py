@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.core.app import App
-from functions.core.incident import Frame
-from functions.core.modes import Mode
-from functions.core.recorder import Sighting
+from functions.core.apps.app import App
+from functions.core.apps.modes import Mode
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.capped import kept
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
+from functions.detect_errors.recorder import Sighting
 
 SAMPLE_LIMIT = 16_000
 """Characters of log text kept of an incident; a DynamoDB item holds 400 KB, and people read a page."""

@@ -17,7 +17,7 @@ from functions.detect_errors.grammar import (
     telling_type,
 )
 from functions.detect_errors.groups import GROUP_HEADER, Node, is_opened, read_tree
-from functions.detect_errors.model import Found, Raised
+from functions.detect_errors.model import Found, PrintedException
 
 _IN_GROUP = len(GROUP_HEADER) - len(HEADER)
 _LAMBDA_HEAD = "[ERROR] "
@@ -32,12 +32,12 @@ _MAX_DEPTH = 12
 class _Open:
     """An error that is being read: a chain sentence may still continue it."""
 
-    raised: Raised
+    raised: PrintedException
     at: int
     end: int
     level: str = ""
     whole: bool = True
-    chain: list[Raised] = field(default_factory=list)
+    chain: list[PrintedException] = field(default_factory=list)
 
     def close(self) -> Found:
         raised = replace(self.raised, chain=tuple(self.chain)) if self.chain else self.raised
@@ -128,24 +128,30 @@ class _Scan:
         ):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
             whole = bool(frames) or head.type.startswith("Runtime.")
-            raised, at = Raised(head.type, head.message, frames), start - len(gap) + head.at
+            raised, at = PrintedException(head.type, head.message, frames), start - len(gap) + head.at
             self._add(_Open(raised, at, end, "ERROR", whole))
         elif named is None or (not frames and not self._follows_header(named[0], end)):
-            self._add(_Open(Raised(None, "", frames), start, end, level_before(gap), False), relation)
+            self._add(
+                _Open(PrintedException(None, "", frames), start, end, level_before(gap), False), relation
+            )
         else:
             message_start = line_end - len(named[1])
             end = message_end(text, line_end, alone=self.alone)
             message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
             # Without frames, the stack is in events of its own.
             opened = _Open(
-                Raised(named[0], message, frames), start, end, level_before(gap), bool(frames) or self.alone
+                PrintedException(named[0], message, frames),
+                start,
+                end,
+                level_before(gap),
+                bool(frames) or self.alone,
             )
             if "\n" in message and 'File "' in message and self.depth < _MAX_DEPTH:
                 opened.chain = self._quoted(message)
             self._add(opened, relation)
         return end
 
-    def _quoted(self, message: str) -> list[Raised]:
+    def _quoted(self, message: str) -> list[PrintedException]:
         """The tracebacks that a message quotes, say of a child process: evidence, not errors of their own."""
         quotation = _QUOTED_HEADER.sub(rf"\1\n{HEADER}", message.partition("\n")[2])
         found = scan(quotation, self.frames, depth=self.depth + 1)
@@ -163,13 +169,13 @@ class _Scan:
         self._add(_Open(raised, start, end, level_before(gap), raised.type is not None), relation)
         return end
 
-    def _from_node(self, node: Node) -> Raised:
+    def _from_node(self, node: Node) -> PrintedException:
         found = scan(node.text, self.frames, alone=True, depth=self.depth + 1)
         members = tuple(self._from_node(child) for child in node.children)
         if not found:
             named = exception_line(node.lines[0]) if node.lines else None
             message = "\n".join([named[1], *node.lines[1:]]) if named else ""
-            return Raised(named[0] if named else None, message, members=members)
+            return PrintedException(named[0] if named else None, message, members=members)
         raised = found[-1].raised
         if not members or _SUB_EXCEPTIONS.search(raised.message) or not raised.chain:
             return replace(raised, members=members)
@@ -236,12 +242,12 @@ class _Scan:
             named = exception_line(gap[position:line_end])
             if named is None or not frames:
                 if position >= text_end and frames and offset + len(gap) == len(self.text):
-                    raised = Raised(None, "", frames)
+                    raised = PrintedException(None, "", frames)
                     self._add(_Open(raised, offset + start.start(), offset + len(gap), whole=False))
                 continue
             message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
             message = gap[message_start:position].rstrip("\n")
-            raised = Raised(named[0], message, frames)
+            raised = PrintedException(named[0], message, frames)
             self._add(_Open(raised, offset + start.start(), offset + position))
             self._close()
 
@@ -278,7 +284,7 @@ def _any_record(part: str) -> bool:
     return any(RECORD_START.match(line) for line in part.split("\n"))
 
 
-def _bare(part: str) -> Raised | None:
+def _bare(part: str) -> PrintedException | None:
     """An exception that was never raised: the last paragraph that starts with an exception line."""
     lines = part.strip("\n").split("\n")
     for index in range(len(lines) - 1, -1, -1):
@@ -286,7 +292,7 @@ def _bare(part: str) -> Raised | None:
             continue
         named = exception_line(lines[index])
         if named is not None and (telling_type(named[0]) or index == 0):
-            return Raised(named[0], "\n".join([named[1], *lines[index + 1 :]]).rstrip("\n"))
+            return PrintedException(named[0], "\n".join([named[1], *lines[index + 1 :]]).rstrip("\n"))
     return None
 
 

@@ -27,8 +27,8 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from functions.core.repository_settings import RepositorySettings
-from functions.core.setup_py import keywords
+from functions.core.apps.repository_settings import RepositorySettings
+from functions.core.source.setup_py import keywords
 from functions.fetch_source.dockerfile import python_of_image
 from functions.harness.interpreters import VERSIONS
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import boto3
 
-from functions.core.edge import step
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.registry import Registry
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
 from functions.fetch_source.step import fetch_for
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from functions.core.app import App
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.source.python import Python
 from functions.fetch_source.declared import Declared, Read, declared
 from functions.harness.interpreters import RELEASED, VERSIONS
 

@@ -11,8 +11,8 @@ import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functions.core.incident import Frame
-from functions.core.places import locate
+from functions.core.incidents.incident import Frame
+from functions.core.source.code_mappings import locate
 
 _MOST_TWINS = 20
 _Function = ast.FunctionDef | ast.AsyncFunctionDef

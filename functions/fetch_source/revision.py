@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.core.deployed import Claim, Told
-from functions.core.errors import RepositoryNotFound
+from functions.core.apps.deployed import Claim, RevisionClaims
+from functions.core.workflow.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
+    from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
-    from functions.core.remote import Remote
 
 # A commit id, or a tag or branch name; nothing that git would take for an option or a refspec.
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/+-]{0,199}")
@@ -38,7 +38,7 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class FetchedRevision:
     """A commit that was fetched; revision_from: "deployed" or "branch"; reason: who named it, and what
     those who are believed before said."""
 
@@ -48,8 +48,8 @@ class Commit:
 
 
 def fetch_commit(
-    app: App, remote: Remote, forge: Forge, repo: Repo, logged: str, function: Callable[[], Told]
-) -> Commit:
+    app: App, remote: Remote, forge: Forge, repo: Repo, logged: str, function: Callable[[], RevisionClaims]
+) -> FetchedRevision:
     """Fetch the deployed commit, or else the head of the app's branch.
 
     function: asked only when the app's entry does not settle it.
@@ -57,7 +57,7 @@ def fetch_commit(
     """
     notes: list[str] = []
     tips = cache(lambda: remote.tips(repo))
-    sources: tuple[Callable[[], Told], ...] = (lambda: _entry(app), function, lambda: _log(logged))
+    sources: tuple[Callable[[], RevisionClaims], ...] = (lambda: _entry(app), function, lambda: _log(logged))
     for ask in sources:
         told = ask()
         notes += told.notes
@@ -67,13 +67,13 @@ def fetch_commit(
                     which = "" if ref == claim.revision else f", which is {ref}"
                     named = f"{claim.by} names {claim.revision}{which}"
                     if _has(forge, app.branch, sha):
-                        return Commit(sha, "deployed", "; ".join((named, *notes)))
+                        return FetchedRevision(sha, "deployed", "; ".join((named, *notes)))
                     notes.append(f"{named}, but {app.branch} has not got that commit")
                     break
             else:
                 notes.append(claim.unknown)
     if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
-        return Commit(sha, "branch", "; ".join((f"head of {app.branch}", *notes)))
+        return FetchedRevision(sha, "branch", "; ".join((f"head of {app.branch}", *notes)))
     raise RepositoryNotFound(
         f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
     )
@@ -86,20 +86,22 @@ def _has(forge: Forge, branch: str, sha: str) -> bool:
         return False
 
 
-def _entry(app: App) -> Told:
+def _entry(app: App) -> RevisionClaims:
     named = app.revision
     if not named:
-        return Told(notes=("the app's entry names no revision",))
+        return RevisionClaims(notes=("the app's entry names no revision",))
     unknown = f"the app's revision {named} is not on the forge"
     if not _REVISION.fullmatch(named):
         unknown = f"the app's revision {named!r} is not a commit id or a tag"
-    return Told((Claim("the app's entry", named, unknown, branches=True),))
+    return RevisionClaims((Claim("the app's entry", named, unknown, branches=True),))
 
 
-def _log(logged: str) -> Told:
+def _log(logged: str) -> RevisionClaims:
     if not logged:
-        return Told(notes=("the log names none",))
-    return Told((Claim("the log", logged, f"the log names {logged}, which is no tag and no commit"),))
+        return RevisionClaims(notes=("the log names none",))
+    return RevisionClaims(
+        (Claim("the log", logged, f"the log names {logged}, which is no tag and no commit"),)
+    )
 
 
 def _refs(claim: Claim, tips: Callable[[], Mapping[str, str]]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from functions.core.deployed import NO_ANSWER, Failed
-from functions.core.incident import Incident
+from functions.core.apps.deployed import NO_ANSWER, Failed
+from functions.core.incidents.incident import Incident
 from functions.fetch_source.interpreter import Word
 
 if TYPE_CHECKING:

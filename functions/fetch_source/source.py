@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from functions.core.app import App
-from functions.core.archive import DEFAULT_LIMITS, Limits, pack
-from functions.core.deployed import Told
+from functions.core.apps.app import App
+from functions.core.apps.deployed import RevisionClaims
+from functions.core.forge.git_remote import Remote
 from functions.core.forge.port import Forge
-from functions.core.incident import Frame
-from functions.core.python import Python
-from functions.core.remote import Remote
+from functions.core.incidents.incident import Frame
+from functions.core.source.archive import DEFAULT_LIMITS, ArchiveLimits, pack
+from functions.core.source.python import Python
 from functions.fetch_source.interpreter import Word, python_of
 from functions.fetch_source.qualified import Named, named
 from functions.fetch_source.revision import fetch_commit
@@ -47,9 +47,9 @@ def fetch_source(
     app: App,
     remote: Remote,
     forge: Forge,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ArchiveLimits = DEFAULT_LIMITS,
     logged: str = "",
-    function: Callable[[], Told] = Told,
+    function: Callable[[], RevisionClaims] = RevisionClaims,
     runtime: Callable[[], Word] = Word,
     pythons: Sequence[str] = VERSIONS,
     frames: Sequence[Frame] = (),

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from functions.core.artifacts import Artifacts
-from functions.core.deployed import told_by_function
-from functions.core.facts import Facts
+from functions.core.apps.deployed import told_by_function
+from functions.core.apps.registry import Registry
 from functions.core.forge.connect import connect
+from functions.core.forge.git_remote import Remote
 from functions.core.forge.installation import token_of
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.registry import Registry
-from functions.core.remote import Remote
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
@@ -40,7 +40,7 @@ def fetch_for(
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
-    Writes `source.tar.gz`, the facts for ValidatePatch, and last `source.json`: while that is there, the heal
+    Writes `source.tar.gz`, the validation context, and last `source.json`: while that is there, the heal
     keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
@@ -63,10 +63,10 @@ def fetch_for(
         told_names = {"qualified": source.named.qualified, "twins": dict(source.named.twins)}
         # None where another execution has the incident by now: then the names are that one's to tell.
         incident = incidents.advance(heal.incident_id, incident.execution_arn, **told_names) or incident
-        facts = Facts(incident, app, source.reason, source.submodules, source.python)
+        context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
-            "facts": facts.save(artifacts, heal),
+            "facts": context.save(artifacts, heal),
             "base_sha": source.base_sha,
             "revision_from": source.revision_from,
             "reason": source.reason,

@@ -13,20 +13,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from functions.core.archive import Limits
-from functions.core.errors import ForgeAccessDenied, RepositoryNotFound
-from functions.fetch_source.tree import CommitTree, Entry, Submodule, tree_of_commit
+from functions.core.source.archive import ArchiveLimits
+from functions.core.workflow.errors import ForgeAccessDenied, RepositoryNotFound
+from functions.fetch_source.tree import CommitTree, Submodule, TreeEntry, tree_of_commit
 
 if TYPE_CHECKING:
     from git import Repo
 
-    from functions.core.remote import Remote
+    from functions.core.forge.git_remote import Remote
 
 # `git@HOST:PATH` and `ssh://git@HOST:PORT/PATH`, which most forges serve over HTTPS at the same path.
 _SSH = re.compile(r"(?:ssh://)?[\w.-]+@([\w.-]+)(?::\d+/|[:/])(.+)")
 
 
-def with_submodules(tree: CommitTree, sha: str, remote: Remote, repo: Repo, limits: Limits) -> CommitTree:
+def with_submodules(
+    tree: CommitTree, sha: str, remote: Remote, repo: Repo, limits: ArchiveLimits
+) -> CommitTree:
     """The tree with the files of its submodules; those that cannot be had remain its `submodules`.
 
     Raises ForgeUnavailable and SourceTooLarge.
@@ -39,7 +41,9 @@ def with_submodules(tree: CommitTree, sha: str, remote: Remote, repo: Repo, limi
             left_out.append(module)
             continue
         below = tree_of_commit(repo.git, module.sha, limits).entries
-        entries += (Entry(f"{module.path}/{file.path}", file.blob, file.kind, file.bytes) for file in below)
+        entries += (
+            TreeEntry(f"{module.path}/{file.path}", file.blob, file.kind, file.bytes) for file in below
+        )
         limits.check(len(entries), sum(file.bytes for file in entries))
     return CommitTree(tuple(entries), tuple(left_out))
 

@@ -7,24 +7,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.core.archive import DEFAULT_LIMITS, Kind, Limits, Member
+from functions.core.source.archive import DEFAULT_LIMITS, ArchiveLimits, Member, MemberKind
 
 if TYPE_CHECKING:
     from git import Git
 
-_KINDS = {"100644": Kind.FILE, "100664": Kind.FILE, "100755": Kind.EXECUTABLE, "120000": Kind.SYMLINK}
+_KINDS = {
+    "100644": MemberKind.FILE,
+    "100664": MemberKind.FILE,
+    "100755": MemberKind.EXECUTABLE,
+    "120000": MemberKind.SYMLINK,
+}
 
 _LARGEST_READ = 1024 * 1024
 """Bytes of a file that is read by itself: settings are small."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One file of a commit: its path, the id of its content, and its size in bytes."""
 
     path: str
     blob: str
-    kind: Kind
+    kind: MemberKind
     bytes: int
 
 
@@ -40,13 +45,13 @@ class Submodule:
 class CommitTree:
     """The files of a commit, and the submodules whose files are not among them."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[TreeEntry, ...]
     submodules: tuple[Submodule, ...]
 
     def read(self, git: Git, path: str) -> bytes | None:
         """The content of one file; None when there is none, or none that this limit takes for source."""
         entry = next((entry for entry in self.entries if entry.path == path), None)
-        if entry is None or entry.kind is Kind.SYMLINK or entry.bytes > _LARGEST_READ:
+        if entry is None or entry.kind is MemberKind.SYMLINK or entry.bytes > _LARGEST_READ:
             return None
         return bytes(git.execute(["git", "cat-file", "blob", entry.blob], stdout_as_string=False))
 
@@ -69,9 +74,9 @@ class CommitTree:
                 reading.stdout.close()
 
 
-def tree_of_commit(git: Git, treeish: str, limits: Limits = DEFAULT_LIMITS) -> CommitTree:
+def tree_of_commit(git: Git, treeish: str, limits: ArchiveLimits = DEFAULT_LIMITS) -> CommitTree:
     """List a commit, or a directory of one (`COMMIT:DIRECTORY`). Raises SourceTooLarge."""
-    entries: list[Entry] = []
+    entries: list[TreeEntry] = []
     submodules: list[Submodule] = []
     total = 0
     listing = git.execute(["git", "ls-tree", "-r", "-z", "-l", "--full-tree", treeish])
@@ -81,7 +86,7 @@ def tree_of_commit(git: Git, treeish: str, limits: Limits = DEFAULT_LIMITS) -> C
             continue
         total += int(size)
         limits.check(len(entries) + 1, total)
-        entries.append(Entry(path, blob, _KINDS[mode], int(size)))
+        entries.append(TreeEntry(path, blob, _KINDS[mode], int(size)))
     return CommitTree(tuple(entries), tuple(submodules))
 
 

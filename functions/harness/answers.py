@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.harness.tracer import executed
 
 
-def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
+def lines_of(outcome: RunOutcome) -> list[dict[str, Any]]:
     """The report's lines; the last may be cut when the search was stopped, and nothing hangs on that."""
     found = []
     for text in outcome.report.splitlines():
@@ -25,13 +25,13 @@ def lines_of(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def answered(
-    calls: Sequence[dict[str, Any]], outcome: Outcome
+    calls: Sequence[dict[str, Any]], outcome: RunOutcome
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The calls that were answered, each with its answer."""
     return [(calls[number], answer) for number, answer in sorted(numbered(calls, outcome).items())]
 
 
-def numbered(calls: Sequence[Any], outcome: Outcome) -> dict[int, dict[str, Any]]:
+def numbered(calls: Sequence[Any], outcome: RunOutcome) -> dict[int, dict[str, Any]]:
     """Number of the call → its answer. Raises ValueError for answers that belong to none, or to one twice."""
     found: dict[int, dict[str, Any]] = {}
     for answer in lines_of(outcome):
@@ -43,11 +43,11 @@ def numbered(calls: Sequence[Any], outcome: Outcome) -> dict[int, dict[str, Any]
     return found
 
 
-def ended(outcome: Outcome) -> bool:
+def ended(outcome: RunOutcome) -> bool:
     return not outcome.stopped and any(line.get("end") is True for line in lines_of(outcome))
 
 
-def pieces(outcome: Outcome, what: str) -> set[int]:
+def pieces(outcome: RunOutcome, what: str) -> set[int]:
     return executed(lines_of(outcome), what)
 
 

@@ -46,10 +46,10 @@ _IMPORTERS = ("<frozen importlib", "importlib/", "<frozen zipimport")
 _Frame = Optional[FrameType]
 Target = Optional[str]
 """What an event is about; None where it is nothing to record."""
-Read = Callable[["Recorder", Sequence[Any]], Target]
+Read = Callable[["AuditRecorder", Sequence[Any]], Target]
 
 
-class Recorder:
+class AuditRecorder:
     """Reports `{"reached": [kind, target, [[path, line], …]]}`, innermost frame first, each once."""
 
     def __init__(self, root: str, report: int, dependencies: str = "") -> None:
@@ -140,51 +140,51 @@ def _text(path: Any) -> str:
     return os.fsdecode(path) if not isinstance(path, int) else f"descriptor {path}"
 
 
-def _file(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _file(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return recorder.place(arguments[0]) if not isinstance(arguments[0], int) else None
 
 
-def _descriptor(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _descriptor(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return f"descriptor {arguments[0]}" if isinstance(arguments[0], int) else None
 
 
-def _program(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _program(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     words = arguments[1] if len(arguments) > 1 and arguments[1] else arguments[0]
     first = _text(words[0] if isinstance(words, (list, tuple)) else words).split()
     return PurePosixPath(first[0]).name if first else ""
 
 
-def _command(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _command(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return _program(recorder, (None, arguments[0]))
 
 
-def _host(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _host(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     found = arguments[0]
     return str(found[0] if isinstance(found, tuple) else found)
 
 
-def _second(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _second(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return _host(recorder, arguments[1:])
 
 
-def _url(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _url(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return str(arguments[0]).partition("//")[2].partition("/")[0] or str(arguments[0])
 
 
-def _database(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _database(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     name = arguments[0]
     return None if name in (":memory:", "", b":memory:") else recorder.place(name)
 
 
-def _name(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _name(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return str(arguments[0]) if arguments and isinstance(arguments[0], (str, int)) else ""
 
 
-def _class(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _class(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return ".".join(map(str, arguments[:2]))
 
 
-def _nothing(recorder: Recorder, arguments: Sequence[Any]) -> Target:
+def _nothing(recorder: AuditRecorder, arguments: Sequence[Any]) -> Target:
     return ""
 
 
@@ -196,8 +196,8 @@ Watched = tuple[str, bool, Read]
 """A kind, whether only the repository's own call counts, and what the event is about."""
 _EVENTS: dict[str, tuple[Watched, ...]] = {
     "open": (
-        ("files", False, Recorder.opened),
-        ("reads", False, Recorder.read),
+        ("files", False, AuditRecorder.opened),
+        ("reads", False, AuditRecorder.read),
         ("descriptors", True, _descriptor),
     ),
     **_watched("files", _file, "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink"),

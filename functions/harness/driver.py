@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from functions.harness import processes
-from functions.harness.experiment import NONSENSE, Run, experiment, names_in
+from functions.harness.experiment import NONSENSE, RunRequest, experiment, names_in
 from functions.harness.interpreters import DIRECTORY, find, missing
-from functions.harness.job import GENERATED, VERSION, Archive, BadJob, Job, Limits
+from functions.harness.job import GENERATED, VERSION, Archive, BadJob, Job, RunLimits
 from functions.harness.litter import Litter
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.harness.watch import Broken, Watch
 
 _CODE = str(Path(__file__).resolve().parents[2])
@@ -48,7 +48,7 @@ _KEPT_ON_LAMBDA = ("LD_LIBRARY_PATH",)
 
 
 @dataclass(frozen=True)
-class Settings:
+class DriverSettings:
     """Where the driver runs."""
 
     packages: str = ""
@@ -58,14 +58,14 @@ class Settings:
     own the tests may need it. Else they get nothing but what makes runs repeatable."""
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
+    def of(cls, environment: Mapping[str, str]) -> DriverSettings:
         """As the lane says in `SELFHEAL_HARNESS_PACKAGES` and `SELFHEAL_KEEP_ENVIRONMENT`."""
         own = Path(sys.prefix) / "harness"
         packages = environment.get("SELFHEAL_HARNESS_PACKAGES") or (str(own) if own.is_dir() else "")
         return cls(packages, environment.get("SELFHEAL_KEEP_ENVIRONMENT") == "1")
 
 
-def drive(data: bytes, settings: Settings) -> bytes:
+def drive(data: bytes, settings: DriverSettings) -> bytes:
     """Run a job to its end or as far as its time allows; the report as JSON. Never raises for what strangers
     did.
 
@@ -88,7 +88,7 @@ def drive(data: bytes, settings: Settings) -> bytes:
 class Driver:
     """One job's fork server and its runs. Raises Broken where the harness does not work."""
 
-    def __init__(self, job: Job, settings: Settings) -> None:
+    def __init__(self, job: Job, settings: DriverSettings) -> None:
         self._deadline = time.monotonic() + job.seconds
         self._job = job
         self._settings = settings
@@ -165,13 +165,13 @@ class Driver:
                 return ""  # what code under test reported is none; whoever judges finds the same
         return ""
 
-    def run(self, run: Run, seconds: float) -> Outcome:
+    def run(self, run: RunRequest, seconds: float) -> RunOutcome:
         """One run in a tree of its own, which is gone afterwards."""
         shutil.rmtree(self._repo, ignore_errors=True)
         shutil.rmtree(self._temp, ignore_errors=True)
         self._stage(run)
         self._temp.mkdir(mode=0o777)
-        limits = Limits(**{**asdict(self._job.limits), "seconds": seconds})
+        limits = RunLimits(**{**asdict(self._job.limits), "seconds": seconds})
         given = {
             "root": str(self._repo),
             "task": run.task,
@@ -190,7 +190,7 @@ class Driver:
                 self._dependencies = self._unpacked()
                 self._state_of_dependencies = _state(self._dependencies)
 
-    def _stage(self, run: Run) -> None:
+    def _stage(self, run: RunRequest) -> None:
         """The run's tree: one of the two, with files of the other one, and with tests that were found."""
         self._repo.mkdir(mode=0o777)
         base, other = (self._before, self._after) if run.tree == "before" else (self._after, self._before)
@@ -205,7 +205,7 @@ class Driver:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, "utf-8")
 
-    def _run(self, message: bytes, limits: Limits) -> Outcome:
+    def _run(self, message: bytes, limits: RunLimits) -> RunOutcome:
         control, theirs = socket.socketpair()
         output, report = os.pipe(), os.pipe()
         job, name = tempfile.mkstemp(dir=self._home)
@@ -314,7 +314,7 @@ def _state(directory: Path | None) -> int:
 def main() -> int:
     """Read a job, write its report."""
     try:
-        report = drive(sys.stdin.buffer.read(), Settings.of(os.environ))
+        report = drive(sys.stdin.buffer.read(), DriverSettings.of(os.environ))
     except BadJob as error:
         sys.stderr.write(f"{error}\n")
         return 2

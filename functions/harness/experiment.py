@@ -14,8 +14,8 @@ from typing import Any
 
 from functions.harness import answers, regression, reproduction, test_runs
 from functions.harness.names import is_test
-from functions.harness.outcome import Outcome
-from functions.harness.reproduction import Verdict
+from functions.harness.outcome import RunOutcome
+from functions.harness.reproduction import ReproductionResult
 from functions.harness.test_runs import same_type
 
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
@@ -30,7 +30,7 @@ USAGE_ERROR = 4
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRequest:
     """One run that is asked for: a tree, what to do in it, and how long it may take."""
 
     tree: str
@@ -52,9 +52,9 @@ class Reproduction:
 
     tests: Mapping[str, str | None] = field(default_factory=dict)
     """Test files → text of those that were found by search, None for the patch's own."""
-    fails: tuple[Outcome, ...] = ()
-    passes: tuple[Outcome, ...] = ()
-    verdict: Verdict = field(default_factory=Verdict)
+    fails: tuple[RunOutcome, ...] = ()
+    passes: tuple[RunOutcome, ...] = ()
+    verdict: ReproductionResult = field(default_factory=ReproductionResult)
     reason: str = ""
     """Why there is no test to judge; "" when there is one."""
     refuted: bool = False
@@ -88,13 +88,13 @@ class Proof:
     """What the experiment found out so far. A part that is None was not reached."""
 
     reproduction: Reproduction | None = None
-    suite: tuple[Outcome, Outcome] | None = None
+    suite: tuple[RunOutcome, RunOutcome] | None = None
     plain: bool = False
     """Whether the suite ran without the options in the repository's configuration."""
-    broken: Outcome | None = None
+    broken: RunOutcome | None = None
     """The suite's command on the patched tree whose changed modules cannot be imported."""
     calls: Calls | None = None
-    ran: list[tuple[str, Outcome]] = field(default_factory=list)
+    ran: list[tuple[str, RunOutcome]] = field(default_factory=list)
     """Every run in order, with the tree that it was of."""
 
 
@@ -115,7 +115,7 @@ class NotBelieved(Exception):
     """A report that does not tell what the experiment asks for, and how."""
 
 
-Steps = Generator[Run, Outcome, None]
+Steps = Generator[RunRequest, RunOutcome, None]
 
 
 def names_in(files: Iterable[str]) -> frozenset[str]:
@@ -177,7 +177,7 @@ def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: 
 def replay(
     asked: Mapping[str, Any],
     own: frozenset[str],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[RunOutcome],
     *,
     pytest: bool,
     cut: bool,
@@ -237,7 +237,7 @@ def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
     written = {path: text for path, text in shown.tests.items() if text is not None}
     for mutant in asked["mutants"]:
         added = {**written, **mutant}
-        outcome = yield Run("after", task_of(shown.tests), asked["seconds"], (), added)
+        outcome = yield RunRequest("after", task_of(shown.tests), asked["seconds"], (), added)
         results = test_runs.read(outcome).results
         if any(results.get(name) != "passed" for name in shown.verdict.names):
             return
@@ -246,15 +246,15 @@ def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
 
 def _tested(
     asked: Mapping[str, Any], own: frozenset[str], tests: Mapping[str, str | None]
-) -> Generator[Run, Outcome, Reproduction]:
+) -> Generator[RunRequest, RunOutcome, Reproduction]:
     """Run tests on the tree before the patch, then on the patched one."""
     task = task_of(tests)
     given = tuple(path for path, text in tests.items() if text is None)
     found = {path: text for path, text in tests.items() if text is not None}
-    fails: list[Outcome] = []
-    passes: list[Outcome] = []
-    old = Run("before", task, asked["seconds"], given, found)
-    new = Run("after", task, asked["seconds"], (), found)
+    fails: list[RunOutcome] = []
+    passes: list[RunOutcome] = []
+    old = RunRequest("before", task, asked["seconds"], given, found)
+    new = RunRequest("after", task, asked["seconds"], (), found)
     # The runs before the patch come first: nothing that the patched code leaves can change them.
     for run, outcomes in ((old, fails), (new, passes)):
         for _ in range(asked["times"]):
@@ -266,13 +266,13 @@ def _tested(
 
 def _searched(
     asked: Mapping[str, Any], own: frozenset[str], skip: int
-) -> Generator[Run, Outcome, Reproduction]:
+) -> Generator[RunRequest, RunOutcome, Reproduction]:
     """Look for calls that fail as the incident did, see what they do now, and write a test of one."""
     incident = asked["incident"]
     if not incident["places"]:
         return Reproduction(reason="no frame of the traceback could be found in the repository")
     place = incident["places"][-1]
-    searched = yield Run("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
+    searched = yield RunRequest("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
     lines = answers.lines_of(searched)
     found = [line for line in lines if "call" in line]
     if not found:
@@ -280,7 +280,7 @@ def _searched(
         nothing = f"no input was found that raises {incident['type']} in {place['function']}"
         return Reproduction(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
-    probed = yield Run("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
+    probed = yield RunRequest("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
     answered = answers.answered(found, probed)
     mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
     if mended and asked["objection"]:
@@ -321,16 +321,16 @@ def _is_mended(error_type: str, answer: Mapping[str, Any]) -> bool:
 
 def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
     task, plain = suite["task"], False
-    before = yield Run("before", task, suite["seconds"])
+    before = yield RunRequest("before", task, suite["seconds"])
     if suite["plain"] and before.exit_code == USAGE_ERROR:
         task, plain = suite["plain"], True
-        before = yield Run("before", task, suite["seconds"])
+        before = yield RunRequest("before", task, suite["seconds"])
     # Tests that the patch adds speak for themselves only: beside others they could speak for these.
     left_out, fetched = tuple(suite["left_out"]), tuple(suite["fetched"])
-    after = yield Run("after", task, suite["seconds"], fetched, left_out=left_out)
+    after = yield RunRequest("after", task, suite["seconds"], fetched, left_out=left_out)
     proof.suite, proof.plain = (before, after), plain
     if suite.get("broken") and before.exit_code == after.exit_code == 0:
-        proof.broken = yield Run("after", task, suite["seconds"], fetched, suite["broken"], left_out)
+        proof.broken = yield RunRequest("after", task, suite["seconds"], fetched, suite["broken"], left_out)
 
 
 def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps:
@@ -338,16 +338,16 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     pieces = asked["pieces"]
     added = {path: text for path, text in shown.tests.items() if text is not None}
 
-    def traced(paths: Sequence[str]) -> Run:
+    def traced(paths: Sequence[str]) -> RunRequest:
         task = {"kind": "pytest", "args": [*_OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
-        return Run("after", task, _TRACED_SECONDS, (), added)
+        return RunRequest("after", task, _TRACED_SECONDS, (), added)
 
     tested = yield traced(tuple(shown.tests))
-    surveyed = yield Run("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
-    now = yield Run("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
+    surveyed = yield RunRequest("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
+    now = yield RunRequest("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
     lines = answers.lines_of(now)
     if asked["changed"]["places"]:
-        beside = yield Run("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS)
+        beside = yield RunRequest("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS)
         lines = [*answers.lines_of(beside), *lines]
     calls = [call for call in lines if "value" in call]
     old = answers.lines_of(surveyed)
@@ -395,7 +395,7 @@ _SURVEY = {"survey": True, "calls": 300}
 
 def _differing(
     worked: Sequence[tuple[dict[str, Any], dict[str, Any]]],
-) -> Generator[Run, Outcome, list[tuple[dict[str, Any], dict[str, Any]]]]:
+) -> Generator[RunRequest, RunOutcome, list[tuple[dict[str, Any], dict[str, Any]]]]:
     """The calls that now have another result than before.
 
     What differs is called again, twice on each tree: only what is the same each time counts.
@@ -418,7 +418,7 @@ def _same(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     return answers.equal(was["shown"], now["shown"]) and was.get("left") == now.get("left")
 
 
-def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
+def _shown(calls: Sequence[dict[str, Any]], outcome: RunOutcome) -> list[Any]:
     """What each call gave, and left of its arguments; None where it gave nothing."""
     found: list[Any] = [None] * len(calls)
     for number, answer in answers.numbered(calls, outcome).items():
@@ -426,6 +426,6 @@ def _shown(calls: Sequence[dict[str, Any]], outcome: Outcome) -> list[Any]:
     return found
 
 
-def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> Run:
+def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> RunRequest:
     told = [{"call": call["call"], "imports": call["imports"]} for call in calls]
-    return Run(tree, {"kind": "search", "probe": told, "trace": trace}, _CALLS_SECONDS)
+    return RunRequest(tree, {"kind": "search", "probe": told, "trace": trace}, _CALLS_SECONDS)

@@ -26,7 +26,7 @@ class BadJob(ValueError):
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """Ceilings of one run."""
 
     seconds: float = 60.0
@@ -57,7 +57,7 @@ class Job:
     for none."""
     seconds: float = 780.0
     """Wall clock of all runs together: less than a Lambda function's 15 minutes."""
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
 
     def pack(self) -> bytes:
         """The zip. The same job gives the same bytes."""
@@ -94,7 +94,7 @@ class Job:
                 after,
                 dependencies,
                 seconds=told["seconds"],
-                limits=Limits(**told["limits"]),
+                limits=RunLimits(**told["limits"]),
             )
         except BadJob:
             raise

@@ -16,7 +16,7 @@ STOPPED = ("", "time", "output")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """One run. What is in `report` is the word of a stranger."""
 
     exit_code: int | None
@@ -32,7 +32,7 @@ class Outcome:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, row: Any) -> Outcome:
+    def from_json(cls, row: Any) -> RunOutcome:
         """Read strictly what a stranger may have written. Raises ValueError, KeyError and TypeError."""
         if set(row) != {"exit_code", "stopped", "seconds", "output", "report"}:
             raise ValueError("an outcome has other fields")

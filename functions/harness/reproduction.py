@@ -11,7 +11,7 @@ from functions.harness.test_runs import Raised, TestRun, same_type
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReproductionResult:
     """The tests that reproduce the incident, or why none does."""
 
     names: tuple[str, ...] = ()
@@ -26,13 +26,15 @@ def judge(
     fails: Sequence[TestRun],
     passes: Sequence[TestRun],
     known: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> Verdict:
+) -> ReproductionResult:
     """fails, passes: the runs before and after the patch. own: the repository's own files that are no
     tests. known: test file → names of tests in it that the patch leaves as they were."""
     for tree, runs in (("after", passes), ("before", fails)):
         problem = next((run.problem for run in runs if run.problem), "")
         if problem:
-            return Verdict((), f"the regression test's run {tree} the patch does not count: {problem}")
+            return ReproductionResult(
+                (), f"the regression test's run {tree} the patch does not count: {problem}"
+            )
     alike = {name for name in fails[0].results if _is_alike(name, known, fails[0], passes[0])}
     objection = _after(passes, alike)
     if objection:
@@ -40,12 +42,12 @@ def judge(
     wanted = [name for name, result in passes[0].results.items() if result == "passed"]
     reproducing = [_reproducing(incident, own, run, wanted) for run in fails]
     if any(names != reproducing[0] for names in reproducing):
-        return Verdict(
+        return ReproductionResult(
             (), "the regression test is flaky: its result changes from run to run before the patch"
         )
     if not reproducing[0]:
-        return Verdict((), _why_not(incident, fails[0], wanted))
-    return Verdict(tuple(reproducing[0]))
+        return ReproductionResult((), _why_not(incident, fails[0], wanted))
+    return ReproductionResult(tuple(reproducing[0]))
 
 
 def is_incident(incident: Mapping[str, Any], own: frozenset[str], raised: Raised) -> bool:
@@ -69,22 +71,24 @@ def _is_alike(name: str, known: Mapping[str, Sequence[str]], was: TestRun, now: 
     return one is not None and other is not None and one.type == other.type
 
 
-def _after(passes: Sequence[TestRun], alike: Collection[str]) -> Verdict | None:
+def _after(passes: Sequence[TestRun], alike: Collection[str]) -> ReproductionResult | None:
     """alike: tests that fail for a reason that the patch has nothing to do with."""
     first = passes[0]
     if first.uncollected:
         raised = first.raised[first.uncollected[0]]
         text = f"the regression test cannot be imported after the patch: {raised.type}: {raised.message}"
-        return Verdict((), text)
+        return ReproductionResult((), text)
     if not first.results:
-        return Verdict((), "no test was found in the regression test's file")
+        return ReproductionResult((), "no test was found in the regression test's file")
     if any(run.results != first.results for run in passes):
-        return Verdict((), "the regression test is flaky: its result changes from run to run after the patch")
+        return ReproductionResult(
+            (), "the regression test is flaky: its result changes from run to run after the patch"
+        )
     bad = [name for name, result in first.results.items() if result == "failed" and name not in alike]
     if bad:
         raised = first.raised.get(bad[0], Raised("no exception", "", ()))
         text = f"{bad[0]} still fails after the patch: {raised.type}: {_line(raised.message)}"
-        return Verdict((), text, refutes=True)
+        return ReproductionResult((), text, refutes=True)
     return None
 
 

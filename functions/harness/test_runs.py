@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 
 # pytest.ExitCode: all passed, some failed, interrupted (by errors while collecting), nothing collected.
 _ENDINGS = (0, 1, 2, 5)
@@ -48,7 +48,7 @@ class TestRun:
     """Whether it was stopped when its time was up: then `results` holds the tests that had ended."""
 
 
-def read(outcome: Outcome) -> TestRun:
+def read(outcome: RunOutcome) -> TestRun:
     """Judge a report. Never raises: what cannot be read is a problem."""
     problem = ""
     if outcome.stopped:
@@ -70,7 +70,7 @@ def same_type(reported: str, raised: str) -> bool:
     return longer == shorter or longer.endswith(f".{shorter}")
 
 
-def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tuple[str, ...]], str]:
+def _read(outcome: RunOutcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tuple[str, ...]], str]:
     collected: list[str] | None = None
     phases: dict[str, dict[str, str]] = {}
     raised: dict[str, Raised] = {}
@@ -108,7 +108,7 @@ def _read(outcome: Outcome) -> tuple[tuple[dict[str, str], dict[str, Raised], tu
     return (results, raised, tuple(uncollected)), story
 
 
-def _lines(outcome: Outcome) -> list[dict[str, Any]]:
+def _lines(outcome: RunOutcome) -> list[dict[str, Any]]:
     """What pytest's plugin reported; what was reached stands between (see `audit.py`)."""
     lines: list[dict[str, Any]] = [json.loads(text) for text in outcome.report.splitlines()]
     return [line for line in lines if "reached" not in line]
@@ -126,7 +126,7 @@ def _contradicts(exit_code: int | None, results: set[str], uncollected: list[str
 _Run = tuple[dict[str, str], dict[str, Raised], tuple[str, ...]]
 
 
-def _ended_only(outcome: Outcome, run: _Run) -> tuple[_Run, int]:
+def _ended_only(outcome: RunOutcome, run: _Run) -> tuple[_Run, int]:
     """Without the test in which time ran out; and how many were collected."""
     lines = _lines(outcome)
     ended = {str(line["test"]) for line in lines if line.get("when") == "teardown"}

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from functions.harness.outcome import OUTPUT_LIMIT, OUTPUT_TAIL, REPORT_LIMIT, Outcome
+from functions.harness.outcome import OUTPUT_LIMIT, OUTPUT_TAIL, REPORT_LIMIT, RunOutcome
 from functions.harness.report import READY
 
 _GRACE_SECONDS = 5.0
@@ -33,7 +33,7 @@ class Watch:
         self._seconds = seconds
         self._answer = b""
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         """Raises Broken when the server does not answer."""
         started = time.monotonic()
         stopped = ""
@@ -75,7 +75,7 @@ class Watch:
                     del self._kept[key.fd][:-OUTPUT_TAIL]
         return bool(events)
 
-    def _outcome(self, stopped: str, seconds: float) -> Outcome:
+    def _outcome(self, stopped: str, seconds: float) -> RunOutcome:
         code = int(self._answer.rpartition(b"end ")[2])
         output = self._kept[self._output].decode("utf-8", "replace")
         report = bytes(self._kept[self._report])
@@ -85,4 +85,4 @@ class Watch:
             else:
                 raise Broken(f"a run could not be set up: {output[-500:]}")
         text = report[len(READY) :][: REPORT_LIMIT // 2].decode("utf-8", "replace")
-        return Outcome(None if stopped else code, stopped, round(seconds, 3), output, text)
+        return RunOutcome(None if stopped else code, stopped, round(seconds, 3), output, text)

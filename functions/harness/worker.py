@@ -30,9 +30,9 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
         os.environ["PYTHONPATH"] = os.pathsep.join(_paths(root, dependencies))
     if task["kind"] == "command":
         os.execvp(task["args"][0], task["args"])  # noqa: S606 - the app's own command, as a list
-    from functions.harness.audit import Recorder
+    from functions.harness.audit import AuditRecorder
 
-    Recorder(root, report, dependencies).start()
+    AuditRecorder(root, report, dependencies).start()
     if task["kind"] == "search":
         from functions.harness.search import explore
 

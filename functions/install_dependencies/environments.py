@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.install_dependencies import requirements_files
 from functions.install_dependencies.setup_files import read_config
-from functions.install_dependencies.stated import Kind, Repository, Role, Stated, role_of
+from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, role_of
 
 # `py39,dj{32,40}: package`: for some environments only; `!lint: package`: for all but some.
 _FACTORS = re.compile(r"(?P<factors>[!\w.,{}-]+)\s*:\s+(?P<rest>.+)")
@@ -21,24 +21,24 @@ _ITSELF = re.compile(r"(?:-e\s*)?(?:\.|\{toxinidir\}|\{tox_root\})/?\[(?P<extras
 _FOR_PYTHON = re.compile(r"(?:py|pypy|cpython)?\d*")
 
 
-def of_tox(repository: Repository, path: str) -> Iterator[Stated]:
+def of_tox(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """tox.ini, and the part of setup.cfg that is tox's. Raises configparser.Error and UnicodeDecodeError."""
     config = read_config(repository.files[path])
     for section in config.sections():
         name = section.removeprefix("tox:")
         if name == "testenv" or (name.startswith("testenv:") and role_of(name.partition(":")[2])):
             yield from _deps(repository, path, config[section].get("deps", ""))
-            yield Stated(Kind.EXTRAS, ",".join(config[section].get("extras", "").split()), path)
+            yield Stated(StatementKind.EXTRAS, ",".join(config[section].get("extras", "").split()), path)
 
 
-def of_tox_table(repository: Repository, path: str, tox: Mapping[str, Any]) -> Iterator[Stated]:
+def of_tox_table(repository: StatedFiles, path: str, tox: Mapping[str, Any]) -> Iterator[Stated]:
     """[tool.tox] of pyproject.toml, in its own words or as text of tox.ini."""
     if text := tox.get("legacy_tox_ini"):
-        inner = Repository({path: text.encode(), **{k: v for k, v in repository.files.items() if k != path}})
+        inner = StatedFiles({path: text.encode(), **{k: v for k, v in repository.files.items() if k != path}})
         yield from of_tox(inner, path)
     tables = [tox.get("env_run_base", {}), *(t for n, t in tox.get("env", {}).items() if role_of(n))]
     for table in tables:
-        yield Stated(Kind.EXTRAS, ",".join(map(str, table.get("extras", []))), path)
+        yield Stated(StatementKind.EXTRAS, ",".join(map(str, table.get("extras", []))), path)
         for line in table.get("deps", []):
             if isinstance(line, str):
                 yield from _deps(repository, path, line)
@@ -50,10 +50,10 @@ def of_hatch(path: str, environments: Mapping[str, Any]) -> Iterator[Stated]:
         if name == "default" or role_of(name) is not None:
             for key in ("dependencies", "extra-dependencies"):
                 for line in environment.get(key, []):
-                    yield Stated(Kind.REQUIREMENT, line, path, Role.TESTS)
+                    yield Stated(StatementKind.REQUIREMENT, line, path, Role.TESTS)
 
 
-def of_nox(repository: Repository, path: str) -> Iterator[Stated]:
+def of_nox(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """noxfile.py, read without running it: what sessions for tests install by name or from lists."""
     for function in ast.walk(ast.parse(repository.files[path])):
         if not isinstance(function, ast.FunctionDef) or role_of(function.name) is None:
@@ -64,7 +64,7 @@ def of_nox(repository: Repository, path: str) -> Iterator[Stated]:
                 yield from _installed(repository, path, [g for g in given if isinstance(g, str)])
 
 
-def of_conda(repository: Repository, path: str) -> Iterator[Stated]:
+def of_conda(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """environment.yml: what pip installs in it, and of conda's own those that the tests import by that name.
 
     Conda's names are not the index's, so a name alone does not say which package is meant; one that is also
@@ -80,10 +80,10 @@ def of_conda(repository: Repository, path: str) -> Iterator[Stated]:
         elif isinstance(entry, str):
             name = re.split(r"[\s=<>!~]", entry.rpartition("::")[2])[0]
             if name.lower() in repository.imported_by_tests:
-                yield Stated(Kind.REQUIREMENT, name, path, Role.TESTS)
+                yield Stated(StatementKind.REQUIREMENT, name, path, Role.TESTS)
 
 
-def _deps(repository: Repository, path: str, text: str) -> Iterator[Stated]:
+def _deps(repository: StatedFiles, path: str, text: str) -> Iterator[Stated]:
     for raw in text.splitlines():
         line = raw.partition(" #")[0].strip()
         conditional = _FACTORS.fullmatch(line)
@@ -94,31 +94,31 @@ def _deps(repository: Repository, path: str, text: str) -> Iterator[Stated]:
                 continue
             line = conditional["rest"].strip()
         if itself := _ITSELF.fullmatch(line):
-            yield Stated(Kind.EXTRAS, itself["extras"], path)
+            yield Stated(StatementKind.EXTRAS, itself["extras"], path)
             continue
         if not line or line.startswith(("#", ".", "{[")) or "{posargs" in line:
             continue
         line = line.replace("{toxinidir}/", "").replace("{tox_root}/", "")
         if match := re.fullmatch(r"(?:-r|--requirement)[\s=]*(\S+)", line):
-            yield from _file(repository, match[1], Kind.REQUIREMENT)
+            yield from _file(repository, match[1], StatementKind.REQUIREMENT)
         elif match := re.fullmatch(r"(?:-c|--constraint)[\s=]*(\S+)", line):
-            yield from _file(repository, match[1], Kind.CONSTRAINT)
+            yield from _file(repository, match[1], StatementKind.CONSTRAINT)
         elif not line.startswith("-") and "{" not in line:
-            yield Stated(Kind.REQUIREMENT, line, path, Role.TESTS)
+            yield Stated(StatementKind.REQUIREMENT, line, path, Role.TESTS)
 
 
-def _installed(repository: Repository, path: str, arguments: list[str]) -> Iterator[Stated]:
+def _installed(repository: StatedFiles, path: str, arguments: list[str]) -> Iterator[Stated]:
     """What `session.install(...)` is given, in order."""
     left = iter(arguments)
     for argument in left:
         if argument in ("-r", "-c"):
-            kind = Kind.REQUIREMENT if argument == "-r" else Kind.CONSTRAINT
+            kind = StatementKind.REQUIREMENT if argument == "-r" else StatementKind.CONSTRAINT
             yield from _file(repository, next(left, ""), kind)
         elif itself := _ITSELF.fullmatch(argument):
-            yield Stated(Kind.EXTRAS, itself["extras"], path)
+            yield Stated(StatementKind.EXTRAS, itself["extras"], path)
         elif not argument.startswith(("-", ".")):
-            yield Stated(Kind.REQUIREMENT, argument, path, Role.TESTS)
+            yield Stated(StatementKind.REQUIREMENT, argument, path, Role.TESTS)
 
 
-def _file(repository: Repository, path: str, kind: Kind) -> Iterator[Stated]:
+def _file(repository: StatedFiles, path: str, kind: StatementKind) -> Iterator[Stated]:
     yield from requirements_files.of_file(repository, posixpath.normpath(path), Role.TESTS, kind)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from functions.core import archive
-from functions.core.dependencies import LIMITS
-from functions.core.errors import SourceTooLarge
-from functions.core.redaction import redact
+from functions.core.source import archive
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.dependencies import LIMITS
+from functions.core.workflow.errors import SourceTooLarge
 from functions.harness.interpreters import RELEASES
 from functions.harness.job import GENERATED
 from functions.install_dependencies import project
 from functions.install_dependencies.installer import Installer, NotInstalled, platform_tag
+from functions.install_dependencies.requirements import Requirements
 from functions.install_dependencies.resolve import Resolved, resolve
-from functions.install_dependencies.wanted import Wanted
 
 _KEPT = frozenset(
     {"PATH", "HOME", "LANG", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
@@ -84,7 +84,7 @@ def installer_environment(environment: Mapping[str, str], index: str = "") -> di
     return {"HOME": "/tmp", **translated, **kept, **named}  # noqa: S108 - Lambda's only writable place
 
 
-def check_places(asked: Wanted, environment: Mapping[str, str]) -> None:
+def check_places(asked: Requirements, environment: Mapping[str, str]) -> None:
     """Raises NotInstalled if a file names an index or a folder that the operator has not named as well."""
     ours = {
         f"{option} {_address(value)}"
@@ -102,7 +102,7 @@ def check_places(asked: Wanted, environment: Mapping[str, str]) -> None:
 
 
 def install(
-    asked: Wanted,
+    asked: Requirements,
     python: str,
     environment: Mapping[str, str],
     *,
@@ -145,7 +145,7 @@ def _put_itself(itself: project.Project, site: Path) -> None:
             (site / path).chmod(0o755)
 
 
-def _with_hashes(asked: Wanted, found: Resolved) -> list[str]:
+def _with_hashes(asked: Requirements, found: Resolved) -> list[str]:
     """The packages that were chosen, `name==version`, each with what its bytes may be: now that each version
     is known, uv compares each hash; of a range it would compare none.
 

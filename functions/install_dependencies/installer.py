@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.interpreters import RELEASES, missing
 
 # Amazon Linux 2023, on which the runner is: https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html
@@ -43,7 +43,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Resolution:
     """`name==version` of every package, or in `why` why there is no answer."""
 
     lines: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Installer:
         """Whether there will be time left to install what was resolved."""
         return self.until - time.monotonic() > SECONDS / 3
 
-    def resolve(self, ask: Ask) -> Answer:
+    def resolve(self, ask: Ask) -> Resolution:
         options = ["--no-header", "--no-annotate"]
         for name, option, lines in (
             ("requirements", "", ask.requirements),
@@ -94,10 +94,12 @@ class Installer:
             options += ["--exclude-newer-package", f"{name}=false"]
         run = self._run(["compile", *options])
         if run.returncode == _NO_SOLUTION:
-            return Answer(why=_why(run))
+            return Resolution(why=_why(run))
         if run.returncode != 0:
             raise NotInstalled(_why(run))
-        return Answer(tuple(filter(None, map(str.strip, run.stdout.decode(errors="replace").splitlines()))))
+        return Resolution(
+            tuple(filter(None, map(str.strip, run.stdout.decode(errors="replace").splitlines())))
+        )
 
     def install(self, lines: Sequence[str], site: Path) -> int:
         """Put packages, each of one version, into a folder; how many there are then."""

@@ -19,7 +19,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from functions.core.setup_py import keywords
+from functions.core.source.setup_py import keywords
 from functions.install_dependencies.setup_files import read_config
 
 _UNKNOWN = "0.0.0"

@@ -14,12 +14,12 @@ from typing import Any
 from functions.install_dependencies import environments
 from functions.install_dependencies.poetry import specifier
 from functions.install_dependencies.setup_files import of_extras
-from functions.install_dependencies.stated import Kind, Repository, Role, Stated, role_of
+from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, role_of
 
 _ELSEWHERE = ("git", "url", "index", "source", "hg", "svn", "path", "workspace")
 
 
-def of_pyproject(repository: Repository, path: str) -> Iterator[Stated]:
+def of_pyproject(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """Raises ValueError, and what data of other types than the tools take leads to."""
     data = tomllib.loads(repository.files[path].decode())
     tool = data.get("tool", {})
@@ -31,10 +31,10 @@ def of_pyproject(repository: Repository, path: str) -> Iterator[Stated]:
     yield from environments.of_tox_table(repository, path, tool.get("tox", {}))
     for name, given in tool.get("uv", {}).get("sources", {}).items():
         yield from _elsewhere(name, given, path)
-    yield from (Stated(Kind.PLACE, place, path) for place in _places(tool))
+    yield from (Stated(StatementKind.PLACE, place, path) for place in _places(tool))
 
 
-def of_pipfile(repository: Repository, path: str) -> Iterator[Stated]:
+def of_pipfile(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """Pipfile without its lock. Raises as `of_pyproject` does."""
     if f"{path}.lock" in repository.files:
         return
@@ -44,10 +44,10 @@ def of_pipfile(repository: Repository, path: str) -> Iterator[Stated]:
     for source in data.get("source", []):
         # Every Pipfile names the usual index as well.
         if source.get("name") != "pypi":
-            yield Stated(Kind.PLACE, f"--extra-index-url {source['url']}", path)
+            yield Stated(StatementKind.PLACE, f"--extra-index-url {source['url']}", path)
 
 
-def _of_project(repository: Repository, path: str, project: Mapping[str, Any]) -> Iterator[Stated]:
+def _of_project(repository: StatedFiles, path: str, project: Mapping[str, Any]) -> Iterator[Stated]:
     yield from _listed(path, project.get("dependencies", []), Role.RUNS)
     yield from of_extras(repository, path, project.get("optional-dependencies", {}))
 
@@ -66,7 +66,7 @@ def _group(groups: dict[str, Any], name: str, seen: frozenset[str]) -> Iterator[
             yield from _group(groups, entry["include-group"], seen | {name})
 
 
-def _of_poetry(repository: Repository, path: str, poetry: Mapping[str, Any]) -> Iterator[Stated]:
+def _of_poetry(repository: StatedFiles, path: str, poetry: Mapping[str, Any]) -> Iterator[Stated]:
     yield from _of_table(path, poetry.get("dependencies", {}), Role.RUNS, repository.imported_by_tests)
     yield from _of_table(path, poetry.get("dev-dependencies", {}), Role.DEVELOPS)
     for name, group in poetry.get("group", {}).items():
@@ -74,7 +74,7 @@ def _of_poetry(repository: Repository, path: str, poetry: Mapping[str, Any]) -> 
             yield from _of_table(path, group.get("dependencies", {}), role)
 
 
-def _of_others(repository: Repository, path: str, tool: Mapping[str, Any]) -> Iterator[Stated]:
+def _of_others(repository: StatedFiles, path: str, tool: Mapping[str, Any]) -> Iterator[Stated]:
     flit = tool.get("flit", {}).get("metadata", {})
     yield from _listed(path, flit.get("requires", []), Role.RUNS)
     yield from of_extras(repository, path, flit.get("requires-extra", {}))
@@ -85,7 +85,7 @@ def _of_others(repository: Repository, path: str, tool: Mapping[str, Any]) -> It
 
 
 def _listed(path: str, lines: Any, role: Role) -> Iterator[Stated]:
-    yield from (Stated(Kind.REQUIREMENT, line, path, role) for line in lines)
+    yield from (Stated(StatementKind.REQUIREMENT, line, path, role) for line in lines)
 
 
 def _of_table(
@@ -102,7 +102,7 @@ def _of_table(
             given = one if isinstance(one, dict) else {"version": one}
             if given.get("optional") and wanted is not None and name.lower() not in wanted:
                 continue
-            yield Stated(Kind.REQUIREMENT, _line(name, given), path, role)
+            yield Stated(StatementKind.REQUIREMENT, _line(name, given), path, role)
 
 
 def _line(name: str, given: Mapping[str, Any]) -> str:
@@ -120,7 +120,7 @@ def _line(name: str, given: Mapping[str, Any]) -> str:
 def _elsewhere(name: str, given: Any, path: str) -> Iterator[Stated]:
     for source in given if isinstance(given, list) else [given]:
         if isinstance(source, dict) and any(key in source for key in _ELSEWHERE):
-            yield Stated(Kind.ELSEWHERE, name, path)
+            yield Stated(StatementKind.ELSEWHERE, name, path)
             return
 
 

@@ -23,7 +23,7 @@ class NotPlain(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequirementLine:
     """One requirement: `line` as the installer may read it, its canonical `name` (PEP 503), its `hashes`."""
 
     line: str
@@ -32,7 +32,7 @@ class Asked:
     """Of the distributions that may be installed, `sha256:…`; empty: any of that name and version."""
 
 
-def parse(text: str) -> Asked:
+def parse(text: str) -> RequirementLine:
     """A requirement with or without hashes, as requirements files and pyproject.toml have it.
 
     Raises NotPlain.
@@ -51,4 +51,4 @@ def parse(text: str) -> Asked:
         raise NotPlain(f"{plain[:100]!r} is no plain name and version")
     if wrong := next((value for value in hashes if not _SHA256.fullmatch(value)), None):
         raise NotPlain(f"{plain[:100]!r} has a hash that is not compared: {wrong[:20]!r} is no sha256")
-    return Asked(line, canonicalize_name(requirement.name), hashes)
+    return RequirementLine(line, canonicalize_name(requirement.name), hashes)

@@ -12,7 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from functions.install_dependencies.stated import Kind, Repository, Role, Stated, role_of
+from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, role_of
 
 _FILE = re.compile(
     r"(?:(?:tests?|testing)/)?(?:[\w.-]*requirements?[\w.-]*|requirements?/[\w.-]+|(?:tests?|dev)[\w.-]*deps)\.(?:txt|in|pip)"
@@ -39,7 +39,7 @@ def is_list(path: str) -> bool:
     return bool(_FILE.fullmatch(path)) and not words & _OTHERS
 
 
-def of_list(repository: Repository, path: str) -> Iterator[Stated]:
+def of_list(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """Raises UnicodeDecodeError."""
     stem, extension = posixpath.splitext(path)
     if extension == ".in" and f"{stem}.txt" in repository.files:
@@ -47,13 +47,15 @@ def of_list(repository: Repository, path: str) -> Iterator[Stated]:
     yield from of_file(repository, path, role_of(stem) or Role.LISTED)
 
 
-def of_file(repository: Repository, path: str, role: Role, kind: Kind = Kind.REQUIREMENT) -> Iterator[Stated]:
+def of_file(
+    repository: StatedFiles, path: str, role: Role, kind: StatementKind = StatementKind.REQUIREMENT
+) -> Iterator[Stated]:
     """The lines of one file, wherever it lies. Raises UnicodeDecodeError."""
     yield from _of_file(repository, path, frozenset(), role, kind)
 
 
 def _of_file(
-    repository: Repository, path: str, seen: frozenset[str], role: Role, kind: Kind
+    repository: StatedFiles, path: str, seen: frozenset[str], role: Role, kind: StatementKind
 ) -> Iterator[Stated]:
     if path in seen or path not in repository.files:
         return
@@ -64,7 +66,7 @@ def _of_file(
             continue
         editable = re.sub(r"^(?:-e|--editable)[=\s]\s*", "", line)
         if itself := _ITSELF.fullmatch(editable):
-            yield Stated(Kind.EXTRAS, itself["extras"] or "", path, role)
+            yield Stated(StatementKind.EXTRAS, itself["extras"] or "", path, role)
             continue
         option = _OPTION.fullmatch(line)
         if option is None:
@@ -73,20 +75,20 @@ def _of_file(
         name, value = option["name"], (option["value"] or "").strip()
         if name in ("-r", "--requirement", "-c", "--constraint"):
             inner = posixpath.normpath(posixpath.join(posixpath.dirname(path), value))
-            of = kind if name.startswith(("-r", "--r")) else Kind.CONSTRAINT
+            of = kind if name.startswith(("-r", "--r")) else StatementKind.CONSTRAINT
             yield from _of_file(repository, inner, seen | {path}, role, of)
         elif name in ("-e", "--editable"):
-            yield Stated(Kind.REQUIREMENT, value, path, role)
+            yield Stated(StatementKind.REQUIREMENT, value, path, role)
         else:
             yield from _of_option(name, value, line, path)
 
 
 def _of_option(name: str, value: str, line: str, path: str) -> Iterator[Stated]:
     if name in _PLACES:
-        yield Stated(Kind.PLACE, f"{_PLACES[name]} {value}".strip(), path)
+        yield Stated(StatementKind.PLACE, f"{_PLACES[name]} {value}".strip(), path)
     elif name == "--require-hashes":
-        yield Stated(Kind.HASHES_ONLY, line, path)
+        yield Stated(StatementKind.HASHES_ONLY, line, path)
     elif name == "--pre":
-        yield Stated(Kind.EARLY_VERSIONS, line, path)
+        yield Stated(StatementKind.EARLY_VERSIONS, line, path)
     elif name not in _WITHOUT_EFFECT:
-        yield Stated(Kind.UNKNOWN, line, path)
+        yield Stated(StatementKind.UNKNOWN, line, path)

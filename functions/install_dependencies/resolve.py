@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from functions.install_dependencies.installer import Answer, Ask
-from functions.install_dependencies.wanted import Wanted
+from functions.install_dependencies.installer import Ask, Resolution
+from functions.install_dependencies.requirements import Requirements
 
 PYTEST = "pytest>=8.4,<9"
 """What the harness runs tests with: see `harness` in the dependency groups of pyproject.toml."""
@@ -41,8 +41,8 @@ class Resolved:
 
 
 def resolve(
-    asked: Wanted,
-    ask_uv: Callable[[Ask], Answer],
+    asked: Requirements,
+    ask_uv: Callable[[Ask], Resolution],
     as_of: str = "",
     in_time: Callable[[], bool] = lambda: True,
 ) -> Resolved:
@@ -66,7 +66,7 @@ def resolve(
 
 
 def _fitting_plugins(
-    lines: Sequence[str], ask_uv: Callable[[Ask], Answer], lost: list[str]
+    lines: Sequence[str], ask_uv: Callable[[Ask], Resolution], lost: list[str]
 ) -> tuple[list[str], set[str]]:
     """Plugins in the newest versions for the harness's pytest, and the names of all that they need."""
     work = _Work(ask_uv, Ask((), (PYTEST,)), frozenset(), {PYTEST: "pytest"}, lost=lost)
@@ -83,7 +83,7 @@ def _is_plugin(line: str) -> bool:
 
 @dataclass
 class _Work:
-    ask_uv: Callable[[Ask], Answer]
+    ask_uv: Callable[[Ask], Resolution]
     kept: Ask
     hashed: frozenset[str]
     """Packages whose bytes are stated: no other version does."""
@@ -129,7 +129,7 @@ class _Work:
         self.kept = replace(self.kept, constraints=held)
         self.hashed = self.hashed.intersection(names)
 
-    def _try(self, ask: Ask) -> Answer:
+    def _try(self, ask: Ask) -> Resolution:
         answer = self.ask_uv(ask)
         if not answer.why:
             self.kept, self.lines = ask, answer.lines

@@ -11,14 +11,14 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from functions.core.setup_py import Included, keywords
+from functions.core.source.setup_py import Included, keywords
 from functions.install_dependencies import requirements_files
-from functions.install_dependencies.stated import Kind, Repository, Role, Stated, name_of, role_of
+from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, name_of, role_of
 
 Extras = dict[str, list[str]]
 
 
-def of_setup_cfg(repository: Repository, path: str) -> Iterator[Stated]:
+def of_setup_cfg(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """Raises configparser.Error and UnicodeDecodeError."""
     config = read_config(repository.files[path])
     options = config["options"] if config.has_section("options") else {}
@@ -28,7 +28,7 @@ def of_setup_cfg(repository: Repository, path: str) -> Iterator[Stated]:
     yield from of_extras(repository, path, {name: _lines(text) for name, text in extras.items()})
 
 
-def of_setup_py(repository: Repository, path: str) -> Iterator[Stated]:
+def of_setup_py(repository: StatedFiles, path: str) -> Iterator[Stated]:
     given = keywords(repository.files[path], repository.files.__contains__)
     yield from _stated(repository, path, given.get("install_requires", ()), Role.RUNS)
     yield from _stated(repository, path, given.get("requires", ()), Role.RUNS)
@@ -46,7 +46,7 @@ def read_config(data: bytes) -> configparser.ConfigParser:
     return config
 
 
-def of_extras(repository: Repository, path: str, extras: Mapping[str, Any]) -> Iterator[Stated]:
+def of_extras(repository: StatedFiles, path: str, extras: Mapping[str, Any]) -> Iterator[Stated]:
     """Extras for tests and development, and those that the project's own files ask for; of the others, what
     the tests import. `:marker` and `name:marker` are setuptools' way to say when."""
     for key, asked in extras.items():
@@ -59,7 +59,7 @@ def of_extras(repository: Repository, path: str, extras: Mapping[str, Any]) -> I
                 yield one
 
 
-def _stated(repository: Repository, path: str, asked: Any, role: Role, marker: str = "") -> Iterator[Stated]:
+def _stated(repository: StatedFiles, path: str, asked: Any, role: Role, marker: str = "") -> Iterator[Stated]:
     if isinstance(asked, str):
         asked = _lines(asked)
     for one in asked if isinstance(asked, Sequence) else [asked]:
@@ -72,7 +72,7 @@ def _stated(repository: Repository, path: str, asked: Any, role: Role, marker: s
                     for name in line.removeprefix("file:").split(","):
                         yield from requirements_files.of_file(repository, name.strip(), role)
                 else:
-                    yield Stated(Kind.REQUIREMENT, joined, path, role)
+                    yield Stated(StatementKind.REQUIREMENT, joined, path, role)
 
 
 def _lines(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from functions.harness.names import is_test
 
 
-class Kind(Enum):
+class StatementKind(Enum):
     """What a line says."""
 
     REQUIREMENT = auto()
@@ -53,14 +53,14 @@ class Role(IntEnum):
 class Stated:
     """One statement, and the file that it stands in."""
 
-    kind: Kind
+    kind: StatementKind
     text: str
     path: str
     role: Role = Role.RUNS
 
 
 @dataclass(frozen=True)
-class Repository:
+class StatedFiles:
     """The files that statements are read from: path → content; extras: those of the project that its own
     files ask for."""
 

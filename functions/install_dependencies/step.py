@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from functions.core import archive
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies, archive_key
-from functions.core.lifetimes import REUSE_DAYS
-from functions.core.python import Python
-from functions.core.redaction import redact
+from functions.core.source import archive
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies, archive_key
+from functions.core.workflow.lifetimes import REUSE_DAYS
 from functions.install_dependencies.install import check_places, install, target
 from functions.install_dependencies.installer import NotInstalled
-from functions.install_dependencies.wanted import Wanted, wanted
+from functions.install_dependencies.requirements import Requirements, wanted
 
 
 def left_to(project: str) -> dict[str, Any]:
@@ -42,7 +42,9 @@ def install_for(
     the reason goes into the evidence. It is not kept either, so that the next heal tries again.
     """
     tree = {
-        m.path: m.data for m in archive.read(artifacts.get(source_key)) if m.kind is not archive.Kind.SYMLINK
+        m.path: m.data
+        for m in archive.read(artifacts.get(source_key))
+        if m.kind is not archive.MemberKind.SYMLINK
     }
     asked = wanted(tree)
     if asked.problem or not (asked.requirements or asked.itself.name):
@@ -62,7 +64,7 @@ def install_for(
 
 
 def _entry(
-    digest: str, packages: int, lost: tuple[str, ...], python: Python, asked: Wanted
+    digest: str, packages: int, lost: tuple[str, ...], python: Python, asked: Requirements
 ) -> dict[str, Any]:
     return {
         "sha256": digest,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from functions.core.proposal import (
+from functions.core.model.conversation import content_of
+from functions.core.untrusted.redaction import PLACEHOLDER
+from functions.core.workflow.proposal import (
     ABSTAIN_SCHEMA,
     ABSTAIN_TOOL,
     PROPOSE_SCHEMA,
@@ -16,8 +18,6 @@ from functions.core.proposal import (
     Abstention,
     Proposal,
 )
-from functions.core.redaction import PLACEHOLDER
-from functions.core.turns import content_of
 
 SCHEMAS = {PROPOSE_TOOL: PROPOSE_SCHEMA, ABSTAIN_TOOL: ABSTAIN_SCHEMA}
 
@@ -27,7 +27,7 @@ _REFUSED = ("guardrail_intervened", "content_filtered", "refusal")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AnswerCheck:
     """A valid answer, or the violations; `worth_repairing` tells whether asking once more can help, and
     `too_long` that it can with a shorter prompt."""
 
@@ -37,18 +37,18 @@ class Verdict:
     too_long: bool = False
 
 
-def judge(response: dict[str, Any]) -> Verdict:
+def judge(response: dict[str, Any]) -> AnswerCheck:
     """Judge a Converse response."""
     stop = response.get("stopReason", "")
     content = content_of(response)
     if stop == "model_context_window_exceeded":
         violation = "the prompt exceeds the model's context window"
-        return Verdict(None, (violation,), worth_repairing=False, too_long=True)
+        return AnswerCheck(None, (violation,), worth_repairing=False, too_long=True)
     if stop in _REFUSED:
-        return Verdict(_refusal(stop))
+        return AnswerCheck(_refusal(stop))
     if stop == "max_tokens":
         violation = "the answer was cut off at the token limit: propose fewer or smaller edits"
-        return Verdict(None, (violation,), worth_repairing=False)
+        return AnswerCheck(None, (violation,), worth_repairing=False)
     calls = [block["toolUse"] for block in content if "toolUse" in block]
     if stop in ("malformed_tool_use", "malformed_model_output"):
         return _invalid("the tool call could not be parsed: its input must be one valid JSON object")
@@ -62,7 +62,7 @@ def judge(response: dict[str, Any]) -> Verdict:
     return _judge_call(str(calls[0].get("name", "")), calls[0].get("input"))
 
 
-def _judge_call(name: str, data: Any) -> Verdict:
+def _judge_call(name: str, data: Any) -> AnswerCheck:
     import fastjsonschema
 
     if name not in SCHEMAS:
@@ -73,7 +73,7 @@ def _judge_call(name: str, data: Any) -> Verdict:
         # The message names the path and the rule; the value itself is left out.
         return _invalid(f"{name}: {re.sub('^data', 'input', str(error.message))[:300]}")
     if name == ABSTAIN_TOOL:
-        return Verdict(Abstention.from_json(data))
+        return AnswerCheck(Abstention.from_json(data))
     proposal = Proposal.from_json(data)
     written = [edit.replace for edit in proposal.edits]
     written += [proposal.regression_test.code] if proposal.regression_test else []
@@ -81,11 +81,11 @@ def _judge_call(name: str, data: Any) -> Verdict:
         return _invalid(
             "an edit writes a [redacted …] placeholder: leave lines with masked values as they are"
         )
-    return Verdict(proposal)
+    return AnswerCheck(proposal)
 
 
-def _invalid(violation: str) -> Verdict:
-    return Verdict(None, (violation,))
+def _invalid(violation: str) -> AnswerCheck:
+    return AnswerCheck(None, (violation,))
 
 
 def _refusal(stop: str) -> Abstention:

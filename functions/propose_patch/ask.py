@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.journal import Talk
-from functions.core.prices import Usage
-from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
-from functions.core.requests import DEFAULTS, Options, request_of, request_tokens
-from functions.core.spend import Commits
-from functions.core.turns import Converses, answer_limit, content_of, repair, sendable, sent_after, worst
-from functions.core.windows import ANSWER_TOKENS, Window
+from functions.core.model.budget import Commits
+from functions.core.model.conversation import (
+    Converses,
+    answer_limit,
+    content_of,
+    repair,
+    sendable,
+    sent_after,
+    worst,
+)
+from functions.core.model.journal import Talk
+from functions.core.model.limits import ANSWER_TOKENS, Window
+from functions.core.model.prices import Usage
+from functions.core.model.requests import DEFAULTS, RequestOptions, request_of, request_tokens
+from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
 from functions.propose_patch.answer import SCHEMAS, judge
-from functions.propose_patch.look import MOST_TURNS, TOOLS, Looks
 from functions.propose_patch.prompt import Prompt
+from functions.propose_patch.retrieval import MOST_TURNS, TOOLS, RetrievalTools
 
 _REPAIRS = 1
 _NO_ROOM = "Not shown: you could not read more than you have. You cannot look further: answer now."
@@ -27,7 +35,7 @@ _DESCRIPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """A valid answer, or None and the violations of the last turn. too_long: the model had no room left to
     answer in."""
 
@@ -37,7 +45,7 @@ class Answer:
 
 
 def request_for(
-    model: str, prompt: Prompt, options: Options = DEFAULTS, answer_tokens: int = ANSWER_TOKENS
+    model: str, prompt: Prompt, options: RequestOptions = DEFAULTS, answer_tokens: int = ANSWER_TOKENS
 ) -> dict[str, Any]:
     """The Converse request of the first turn. answer_tokens: the most that an answer may take."""
     offered = {name: (_DESCRIPTIONS[name], schema) for name, schema in SCHEMAS.items()} | TOOLS
@@ -49,9 +57,9 @@ def ask(
     budget: Commits,
     talk: Talk,
     window: Window,
-    looks: Looks | None = None,
+    looks: RetrievalTools | None = None,
     counted: int | None = None,
-) -> Answer:
+) -> ModelAnswer:
     """Ask; serve what the model looks up, in a bounded number of turns; ask again with more room for an
     answer that was cut off, once; one repair turn.
 
@@ -90,7 +98,7 @@ def ask(
             continue
         verdict = judge(response)
         if verdict.answer or not verdict.worth_repairing or repaired == _REPAIRS:
-            return Answer(verdict.answer, verdict.violations, verdict.too_long)
+            return ModelAnswer(verdict.answer, verdict.violations, verdict.too_long)
         repaired += 1
         request = {
             **request,

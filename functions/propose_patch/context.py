@@ -7,15 +7,15 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from functions.core.incident import Frame
-from functions.core.places import Location, locate
-from functions.core.redaction import redact
-from functions.core.requests import estimate_tokens
-from functions.core.windows import SOURCE_TOKENS
+from functions.core.incidents.incident import Frame
+from functions.core.model.limits import SOURCE_TOKENS
+from functions.core.model.requests import estimate_tokens
+from functions.core.source.code_mappings import Location, locate
+from functions.core.untrusted.redaction import redact
 from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
-from functions.propose_patch.origins import Place, origins
-from functions.propose_patch.repository import Repository, is_test
+from functions.propose_patch.origins import CodePosition, origins
+from functions.propose_patch.repository import SourceTree, is_test
 
 # Of the files that the traceback leads to, what is shown may be this part, and at least so many tokens: more
 # buries what matters, and costs with every attempt.
@@ -80,7 +80,7 @@ class Context:
 
 
 def map_frames(
-    frames: Sequence[Frame], repository: Repository, roots: Mapping[str, str]
+    frames: Sequence[Frame], repository: SourceTree, roots: Mapping[str, str]
 ) -> list[MappedFrame]:
     """The app's own frames, outermost first, each with its file or the problem of finding it.
 
@@ -102,7 +102,7 @@ def map_frames(
     return mapped
 
 
-def _line_of(repository: Repository, path: str, frame: Frame) -> tuple[int | None, str]:
+def _line_of(repository: SourceTree, path: str, frame: Frame) -> tuple[int | None, str]:
     """Where the frame's code stands, and what is to be said of that: a file may have moved on since."""
     code = frame.code.strip()
     if frame.line is None or not code or _stands_there(repository, path, frame):
@@ -120,14 +120,14 @@ def _line_of(repository: Repository, path: str, frame: Frame) -> tuple[int | Non
     return frame.line, f"line {frame.line} reads differently in this revision; another one may be deployed"
 
 
-def _stands_there(repository: Repository, path: str, frame: Frame) -> bool:
+def _stands_there(repository: SourceTree, path: str, frame: Frame) -> bool:
     lines = repository.lines(path)
     inside = frame.line is not None and 0 < frame.line <= len(lines)
     return bool(frame.code) and inside and lines[(frame.line or 0) - 1].strip() == frame.code.strip()
 
 
 def build_context(
-    repository: Repository,
+    repository: SourceTree,
     frames: Sequence[Frame],
     roots: Mapping[str, str],
     budget: int = SOURCE_TOKENS,
@@ -179,7 +179,7 @@ def _why(entry: MappedFrame, rank: int, total: int) -> str:
 class _Selection:
     """Parts taken so far. A line is shown once; what does not fit the budget is listed instead."""
 
-    def __init__(self, repository: Repository, budget: int) -> None:
+    def __init__(self, repository: SourceTree, budget: int) -> None:
         self._repository = repository
         self._left = self._budget = budget
         self._shown: dict[str, set[int]] = {}
@@ -260,7 +260,7 @@ class _Selection:
     def add_origins(self, located: Sequence[MappedFrame], error: str) -> None:
         """Where the value that failed may have been made, in few lines, beside the budget for what is
         near."""
-        places = [Place(entry.path or "", entry.line or 0) for entry in located]
+        places = [CodePosition(entry.path or "", entry.line or 0) for entry in located]
         left, listed = self._left, len(self.left_out)
         self._left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
         for origin in origins(self._repository, places, error) if self._left else ():
@@ -328,7 +328,7 @@ def _words(function: syntax.Function) -> set[str]:
     return attributes | syntax.names_in(function)
 
 
-def _imported_files(repository: Repository, path: str, tree: ast.Module) -> Iterator[str | None]:
+def _imported_files(repository: SourceTree, path: str, tree: ast.Module) -> Iterator[str | None]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

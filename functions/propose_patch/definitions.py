@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.propose_patch import syntax
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 _REEXPORTS = 3
 """How many `from x import name` are followed to where a name is really defined."""
@@ -22,7 +22,7 @@ class Definition:
     node: ast.stmt
 
 
-def definitions_for(repository: Repository, path: str, line: int) -> Iterator[Definition]:
+def definitions_for(repository: SourceTree, path: str, line: int) -> Iterator[Definition]:
     """Definitions behind the names of the failing statement, and one step back along the data: behind the
     values that the function gave to those names, and the types their annotations declare. May repeat."""
     tree = repository.tree(path)
@@ -57,7 +57,7 @@ def _origins(function: syntax.Function, names: set[str]) -> Iterator[tuple[str, 
 
 class _Resolver:
     def __init__(
-        self, repository: Repository, path: str, tree: ast.Module, owner: ast.ClassDef | None
+        self, repository: SourceTree, path: str, tree: ast.Module, owner: ast.ClassDef | None
     ) -> None:
         self._repository = repository
         self._path = path

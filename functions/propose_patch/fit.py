@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.core.adapted import Counts
-from functions.core.errors import PromptTooLong
-from functions.core.incident import Incident
-from functions.core.journal import Journal
-from functions.core.requests import estimate_tokens, request_tokens
-from functions.core.sections import nonce_of
-from functions.core.spend import Commits
-from functions.core.windows import Window
-from functions.propose_patch.ask import Answer, ask
+from functions.core.incidents.incident import Incident
+from functions.core.model.adapted import Counts
+from functions.core.model.budget import Commits
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window
+from functions.core.model.requests import estimate_tokens, request_tokens
+from functions.core.model.sections import nonce_of
+from functions.core.workflow.errors import PromptTooLong
+from functions.propose_patch.ask import ModelAnswer, ask
 from functions.propose_patch.context import Context, Part, build_context
-from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
+from functions.propose_patch.retrieval import RetrievalTools
 
 _MOST_COUNTS = 4
 """Each count may be a call; the second one nearly always suffices."""
@@ -32,12 +32,12 @@ _LEAST = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PromptParts:
     """What the prompt of an attempt is made of, whichever model is asked. roots: the app's path rules."""
 
     heal_id: str
     incident: Incident
-    repository: Repository
+    repository: SourceTree
     roots: Mapping[str, str]
     attempts: Sequence[EarlierAttempt] = ()
     comment: str = ""
@@ -100,7 +100,7 @@ class Fitted:
 RequestOf = Callable[[Prompt, Window], dict[str, Any]]
 
 
-def fit(draft: Draft, model: Counts, window: Window, request_of: RequestOf) -> Fitted:
+def fit(draft: PromptParts, model: Counts, window: Window, request_of: RequestOf) -> Fitted:
     """The request with as much of the context as the model should be shown and can read.
 
     Raises PromptTooLong when not even the function that failed fits.
@@ -150,7 +150,7 @@ def _without(context: Context, tokens: float, may_go: Callable[[Part], bool]) ->
 
 
 def ask_fitting(
-    draft: Draft,
+    draft: PromptParts,
     model: Counts,
     budget: Commits,
     window: Window,
@@ -158,7 +158,7 @@ def ask_fitting(
     sent: Callable[[Fitted], None],
     journal: Journal,
     name: str,
-) -> Answer:
+) -> ModelAnswer:
     """Fit and ask the model of that name; where it reads less than was thought, once more with less.
 
     sent: told of each request before it is sent. Raises PromptTooLong, OverBudget, and what the model raises.
@@ -174,7 +174,7 @@ def ask_fitting(
 
     for narrower in (False, True):
         talk = journal.open(name, first)
-        looks = Looks(draft.repository, nonce_of(draft.heal_id))
+        looks = RetrievalTools(draft.repository, nonce_of(draft.heal_id))
         try:
             answer = ask(model, budget, talk, window, looks, counted)
             if not answer.too_long:

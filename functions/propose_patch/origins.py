@@ -33,7 +33,7 @@ from functions.propose_patch.finders import (
     statements_of,
     writes_sql,
 )
-from functions.propose_patch.repository import Repository, is_test
+from functions.propose_patch.repository import SourceTree, is_test
 
 MOST = 12
 """Places that are shown: the surest of them."""
@@ -59,7 +59,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CodePosition:
     """Where own code stood in the traceback."""
 
     path: str
@@ -76,7 +76,7 @@ class _Asked:
     tables: dict[str, None] = field(default_factory=dict)
 
 
-def origins(repository: Repository, places: Sequence[Place], error: str) -> list[Origin]:
+def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) -> list[Origin]:
     """What may have made the value that the innermost place failed on, the surest first; at most MOST.
 
     places: own code in the traceback, innermost first; error: the exception's type and message.
@@ -90,7 +90,7 @@ def origins(repository: Repository, places: Sequence[Place], error: str) -> list
     return list(found.values())
 
 
-def _all(search: _Search, places: Sequence[Place], error: str) -> Iterator[Origin]:
+def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterator[Origin]:
     for place in places[:1]:
         asked = _asked(search.repository, place, error)
         for key in islice(asked.keys, _MOST_NAMES):
@@ -108,7 +108,7 @@ def _all(search: _Search, places: Sequence[Place], error: str) -> Iterator[Origi
         yield from search.each("setattr", calls("setattr"), f"may set {attribute!r}, among others")
 
 
-def _asked(repository: Repository, place: Place, error: str) -> _Asked:
+def _asked(repository: SourceTree, place: CodePosition, error: str) -> _Asked:
     asked = _Asked()
     if match := _MISSING_KEY.search(error):
         asked.keys[match[1]] = None
@@ -163,7 +163,7 @@ class _Search:
     """Looks through the repository's own code, files of the traceback first; tests make values of their
     own."""
 
-    def __init__(self, repository: Repository, near: set[str]) -> None:
+    def __init__(self, repository: SourceTree, near: set[str]) -> None:
         self.repository = repository
         python = (path for path in repository.paths if path.endswith(".py") and not is_test(path))
         self._paths = sorted(python, key=lambda path: (path not in near, path))
@@ -217,7 +217,7 @@ class _Search:
                     for writer in self._around(path, statement.function):
                         yield from self.each(writer, calls(writer), f"has {writer} write {kind}")
 
-    def arguments(self, caller: Place) -> Iterator[Origin]:
+    def arguments(self, caller: CodePosition) -> Iterator[Origin]:
         """What made the arguments at the line of a caller: the functions that returned them."""
         tree = self.repository.tree(caller.path)
         function = syntax.enclosing(tree, caller.line)[0] if tree else None

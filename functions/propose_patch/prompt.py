@@ -23,10 +23,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.incident import Incident
-from functions.core.redaction import redact, redact_values
-from functions.core.requests import estimate_tokens
-from functions.core.sections import Section, middle_cut, nonce_of, one_line, section
+from functions.core.incidents.incident import Incident
+from functions.core.model.requests import estimate_tokens
+from functions.core.model.sections import PromptSection, middle_cut, nonce_of, one_line, section
+from functions.core.untrusted.redaction import redact, redact_values
 from functions.propose_patch.context import Context, Part
 
 _TRACEBACK_LIMIT, _COMMENT_LIMIT, _ATTEMPT_LIMIT = 12_000, 4_000, 20_000
@@ -84,7 +84,7 @@ class Prompt:
     """What is sent: system text, and the user message in sections, delimited by the nonce."""
 
     system: str
-    sections: tuple[Section, ...]
+    sections: tuple[PromptSection, ...]
     nonce: str = ""
 
     @property
@@ -142,7 +142,7 @@ def _sections(
     earlier: Sequence[Incident],
     room: int,
     python: str,
-) -> Iterator[Section]:
+) -> Iterator[PromptSection]:
     message = incident.title.removeprefix(incident.error_type).removeprefix(":").strip()
     facts = {
         "type": incident.error_type,

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Iterable
 from functools import cached_property
 
-from functions.core.archive import Kind, Member
-from functions.core.encodings import encoding_of
+from functions.core.source.archive import Member, MemberKind
+from functions.core.source.encodings import encoding_of
 
 # Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
 _LARGEST_TEXT = 1_000_000
@@ -23,7 +23,7 @@ def is_test(path: str) -> bool:
     return _TEST_FILE.fullmatch(path) is not None
 
 
-class Repository:
+class SourceTree:
     """Files of one commit. Symlinks, binaries and very large files count as paths but have no text."""
 
     def __init__(self, members: Iterable[Member]) -> None:
@@ -31,7 +31,7 @@ class Repository:
         self._trees: dict[str, ast.Module | None] = {}
         self._texts: dict[str, str | None] = {}
         for member in members:
-            plain = member.kind is not Kind.SYMLINK and len(member.data) <= _LARGEST_TEXT
+            plain = member.kind is not MemberKind.SYMLINK and len(member.data) <= _LARGEST_TEXT
             self._data[member.path] = member.data if plain else b""
 
     @cached_property

@@ -6,28 +6,28 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.core import archive, engine
-from functions.core.adapted import Adapted, Counts
-from functions.core.app import App
-from functions.core.artifacts import Artifacts
-from functions.core.failover import Asked, first_to_answer
-from functions.core.heal import QUESTIONS, Heal
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.journal import Journal
-from functions.core.prices import Prices, Usage
-from functions.core.proposal import Abstention, Proposal
-from functions.core.python import Python
-from functions.core.redaction import redact
-from functions.core.requests import Options
-from functions.core.review import spent_usd
-from functions.core.spend import Commits, OverBudget
-from functions.core.windows import Window, window_of
-from functions.propose_patch.ask import Answer, request_for
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.budget import Commits, OverBudget
+from functions.core.model.failover import Answered, first_to_answer
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window, window_of
+from functions.core.model.prices import Prices, Usage
+from functions.core.model.requests import RequestOptions
+from functions.core.source import archive, engine
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.proposal import Abstention, Proposal
+from functions.core.workflow.review import spent_usd
+from functions.propose_patch.ask import ModelAnswer, request_for
 from functions.propose_patch.context import Context
-from functions.propose_patch.fit import Draft, Fitted, ask_fitting
+from functions.propose_patch.fit import Fitted, PromptParts, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 PROPOSAL, FINDINGS, PROMPT, ANSWER, OUTCOME = (
     "proposal.json",
@@ -84,8 +84,8 @@ def _attempt(
     model: Counts,
     budget: Commits,
 ) -> dict[str, Any]:
-    repository = Repository(archive.read(artifacts.get(source_key)))
-    draft = Draft(
+    repository = SourceTree(archive.read(artifacts.get(source_key)))
+    draft = PromptParts(
         heal.heal_id,
         incident,
         repository,
@@ -135,31 +135,31 @@ def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:
 def _ask(
     heal: Heal,
     app: App,
-    draft: Draft,
+    draft: PromptParts,
     artifacts: Artifacts,
     model: Counts,
     budget: Commits,
     journal: Journal,
-) -> Asked[Answer]:
+) -> Answered[ModelAnswer]:
     """The answer of the app's model, or else of its fallbacks in their order."""
 
     def keep(fitted: Fitted) -> None:
         artifacts.put_json(heal.attempt_key(PROMPT), fitted.to_json())
 
-    def ask(name: str) -> Answer:
+    def ask(name: str) -> ModelAnswer:
         window = window_of(name, app.context_window, app.answer_tokens)
-        make = request_maker(name, Options.of(app, heal))
+        make = request_maker(name, RequestOptions.of(app, heal))
         return ask_fitting(draft, model, budget, window, make, keep, journal, name)
 
     return first_to_answer((app.model, *app.fallback_models), ask, journal.resumes_with)
 
 
-def request_maker(model: str, options: Options) -> Callable[[Prompt, Window], dict[str, Any]]:
+def request_maker(model: str, options: RequestOptions) -> Callable[[Prompt, Window], dict[str, Any]]:
     """What makes requests for a model as the app has set it."""
     return lambda prompt, window: request_for(model, prompt, options, window.answer)
 
 
-def model_note(asked: Asked[Any], adapted: Adapted) -> str:
+def model_note(asked: Answered[Any], adapted: Adapted) -> str:
     """What people should know of how a model was asked; "" when all went as the app has set it."""
     without = adapted.refused_by(asked.model)
     notes = [*asked.passed_over, f"asked without {', '.join(without)}, which it refused" if without else ""]
@@ -242,7 +242,7 @@ def nothing_to_show(context: Context) -> Abstention:
     )
 
 
-def unreadable(paths: Iterable[str], repository: Repository, python: Python) -> Abstention | None:
+def unreadable(paths: Iterable[str], repository: SourceTree, python: Python) -> Abstention | None:
     """The abstention where a file that failed, or is to be changed, is of a Python that is newer than this
     system's own: its patch could not be judged."""
     for path in paths:

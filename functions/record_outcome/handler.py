@@ -6,11 +6,11 @@ from typing import Any
 
 import boto3
 
-from functions.core.edge import step
-from functions.core.incidents import Incidents
-from functions.core.notifications import Notifications
-from functions.core.settings import Settings
-from functions.core.webhooks import Webhooks
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
 from functions.record_outcome.record import record
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from functions.core.announcement import CONFIDENCE
-from functions.core.approvals import Verdict
-from functions.core.console import execution_url
-from functions.core.decisions import REJECT_REASONS
-from functions.core.incident import Incident, Status
-from functions.core.inert import inert, inert_line
-from functions.core.modes import Mode
-from functions.core.webhooks import Post
+from functions.core.approval.announcement import CONFIDENCE
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import REJECT_REASONS
+from functions.core.apps.modes import Mode
+from functions.core.aws.console import execution_url
+from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.webhooks import Post
+from functions.core.untrusted.inert import inert, inert_line
 
 
 class Ending(StrEnum):
@@ -84,7 +84,7 @@ _PROVEN = {
 
 
 def determine(state: dict[str, Any]) -> Outcome:
-    """The outcome of a heal with this state (see functions/core/heal.py)."""
+    """The outcome of a heal with this state (see functions/core/workflow/heal.py)."""
     if pull_request := state.get("pull_request"):
         return Outcome(
             Ending.HEALED,

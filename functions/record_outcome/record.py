@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.core.incident import Status
-from functions.core.incidents import Incidents
-from functions.core.notifications import Notifications
-from functions.core.webhooks import Webhooks
+from functions.core.incidents.incident import Status
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
 from functions.record_outcome.outcome import announce, determine, tell
 
 

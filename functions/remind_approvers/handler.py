@@ -8,15 +8,15 @@ from typing import Any
 
 import boto3
 
-from functions.core.approvals import Approvals
-from functions.core.artifacts import Artifacts
-from functions.core.edge import step
-from functions.core.incidents import Incidents
-from functions.core.links import LinkKeys
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.settings import Settings
-from functions.core.webhooks import Webhooks
+from functions.core.approval.approvals import Approvals
+from functions.core.approval.links import LinkKeys
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.artifacts import Artifacts
 from functions.remind_approvers.remind import Desk, remind
 
 

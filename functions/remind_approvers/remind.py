@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.core import links
-from functions.core.announcement import Fix, Page, announce, moment
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals
-from functions.core.approvers import EVERYBODY, person, with_links
-from functions.core.artifacts import Artifacts
-from functions.core.evidence import Evidence
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.inert import inert_line
-from functions.core.links import Link
-from functions.core.notifications import Notifications
-from functions.core.proposal import Proposal
-from functions.core.redaction import redact
-from functions.core.webhooks import Webhooks
+from functions.core.approval import links
+from functions.core.approval.announcement import Fix, Page, announce, moment
+from functions.core.approval.approvals import Approval, Approvals
+from functions.core.approval.approvers import EVERYBODY, person, with_links
+from functions.core.approval.links import Link
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.untrusted.inert import inert_line
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.proposal import Proposal
 
 # People are reminded when a quarter of the time that they had is left: of seven days, in the last two.
 _SHARE_LEFT = 0.25

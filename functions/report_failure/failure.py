@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from functions.core.builds import build_in, why
+from functions.core.workflow.builds import build_in, why
 
 FAILURES = ("FAILED", "TIMED_OUT", "ABORTED")
 STOPPED = "HealingStopped"
-"""The error of a heal that ended because all healing is stopped (see functions/core/errors.py)."""
+"""The error of a heal that ended because all healing is stopped (see functions/core/workflow/errors.py)."""
 _REASON_LIMIT = 1_000
 
 

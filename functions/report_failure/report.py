@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from functions.core.console import execution_url
-from functions.core.errors import IncidentNotFound
-from functions.core.incident import Incident
-from functions.core.incidents import Incidents
-from functions.core.inert import inert, inert_line
-from functions.core.lifetimes import redrivable_until
-from functions.core.notifications import Notifications
-from functions.core.redaction import redact
-from functions.core.webhooks import Post, Webhooks
+from functions.core.aws.console import execution_url
+from functions.core.incidents.incident import Incident
+from functions.core.incidents.table import Incidents
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Post, Webhooks
+from functions.core.untrusted.inert import inert, inert_line
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.errors import IncidentNotFound
+from functions.core.workflow.lifetimes import redrivable_until
 from functions.report_failure.failure import STOPPED, Failure, explain, failed_step, latest
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functions.core.evidence import Evidence, GateResult
-from functions.core.incident import Incident
-from functions.core.redaction import redact
-from functions.core.sections import Section, middle_cut, nonce_of, section
+from functions.core.incidents.incident import Incident
+from functions.core.model.sections import PromptSection, middle_cut, nonce_of, section
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Evidence, GateResult
 
 _TRACEBACK_LIMIT, _PATCH_LIMIT, _RUN_LIMIT = 12_000, 60_000, 1_500
 """Characters."""
@@ -64,7 +64,7 @@ def system_for(heal_id: str) -> str:
     return SYSTEM.replace("{nonce}", nonce_of(heal_id))
 
 
-def sections_for(heal_id: str, incident: Incident, patch: str, evidence: Evidence) -> list[Section]:
+def sections_for(heal_id: str, incident: Incident, patch: str, evidence: Evidence) -> list[PromptSection]:
     """The message: everything in it is redacted, and nothing can leave its section."""
     nonce = nonce_of(heal_id)
     head = (

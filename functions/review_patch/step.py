@@ -8,22 +8,22 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from functions.core.adapted import Adapted, Counts
-from functions.core.app import App
-from functions.core.artifacts import Artifacts
-from functions.core.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
-from functions.core.evidence import Evidence
-from functions.core.heal import Heal
-from functions.core.incident import Status
-from functions.core.incidents import Incidents
-from functions.core.journal import Journal, Talk
-from functions.core.prices import Prices, Usage
-from functions.core.redaction import redact
-from functions.core.requests import Options, request_of
-from functions.core.review import REVIEW, Opinion, Review, find_review, spent_usd
-from functions.core.spend import Commits, OverBudget
-from functions.core.turns import content_of, repair, sent_after, worst
-from functions.core.windows import window_of
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Status
+from functions.core.incidents.table import Incidents
+from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.budget import Commits, OverBudget
+from functions.core.model.conversation import content_of, repair, sent_after, worst
+from functions.core.model.journal import Journal, Talk
+from functions.core.model.limits import window_of
+from functions.core.model.prices import Prices, Usage
+from functions.core.model.requests import RequestOptions, request_of
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.review import REVIEW, Opinion, Review, find_review, spent_usd
 from functions.review_patch.prompt import SCHEMA, TOOL, sections_for, system_for
 
 FINDINGS, ANSWER, REFUSED = "findings.json", "review_answer.json", "refused.json"
@@ -93,7 +93,7 @@ def _reviewed(
         shown = sections_for(heal.heal_id, incidents.get(heal.incident_id), patch, evidence)
         text = "\n".join(part.text for part in shown)
         tools = {TOOL: (_DESCRIPTION, SCHEMA)}
-        options = replace(Options.of(app, heal), an_hour=False)
+        options = replace(RequestOptions.of(app, heal), an_hour=False)
         return request_of(
             app.review_model, system_for(heal.heal_id), (text, ""), tools, options, window.answer
         )

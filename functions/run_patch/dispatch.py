@@ -11,8 +11,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from functions.core.errors import RunnerUnavailable
-from functions.core.runs import LAMBDA, NOTHING_RAN
+from functions.core.workflow.errors import RunnerUnavailable
+from functions.core.workflow.runs import LAMBDA, NOTHING_RAN
 from functions.run_patch.lane import NO_ANSWER, addresses, reported, starting
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from functions.core.edge import step
-from functions.core.heal import Heal
-from functions.core.names import PING
-from functions.core.scoped import s3_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.aws.edge import step
+from functions.core.aws.names import PING
+from functions.core.aws.settings import Settings
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.scoped import s3_of
+from functions.core.workflow.switch import refuse_when_stopped
 from functions.run_patch.dispatch import Dispatcher, invoke
 from functions.run_patch.lane import Lane, signing
 

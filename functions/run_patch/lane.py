@@ -10,8 +10,8 @@ from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from functions.core.errors import RunnerUnavailable
-from functions.core.runs import JOB, REPORT
+from functions.core.workflow.errors import RunnerUnavailable
+from functions.core.workflow.runs import JOB, REPORT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,7 +47,7 @@ class Lane(Protocol):
     """Has a job run in a world of its own, and waits for the end."""
 
     name: ClassVar[str]
-    """See `functions.core.runs`."""
+    """See `functions.core.workflow.runs`."""
 
     def run(self, bucket: str, folder: str, heal_id: str) -> str:
         """Run the job in a folder to its end: "" when it left a report, else how it ended.

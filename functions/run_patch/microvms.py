@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from functions.core.errors import RunnerUnavailable
-from functions.core.runs import MICROVM, REPORT
+from functions.core.workflow.errors import RunnerUnavailable
+from functions.core.workflow.runs import MICROVM, REPORT
 from functions.run_patch.lane import NO_ANSWER, addresses, code_of, reported, starting
 
 if TYPE_CHECKING:

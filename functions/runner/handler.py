@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from functions.harness.driver import Settings, drive
+from functions.harness.driver import DriverSettings, drive
 from functions.harness.job import BadJob
 from functions.runner.delivery import JobUnreachable, deliver, fetch
 
 PING = {"self-heal": "ping"}
-"""`functions.core.names.PING`: what keeps a function awake. Nothing of the core is here."""
+"""`functions.core.aws.names.PING`: what keeps a function awake. Nothing of the core is here."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {}
     job = fetch(event["job"])
     try:
-        report = drive(job, Settings.of(os.environ))
+        report = drive(job, DriverSettings.of(os.environ))
     except (OSError, BadJob) as error:
         raise JobUnreachable(str(error)) from None
     deliver(event["report"], report)

@@ -26,7 +26,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 
-from functions.harness.driver import Settings, drive
+from functions.harness.driver import DriverSettings, drive
 from functions.harness.job import BadJob, Job
 from functions.runner.delivery import JobUnreachable, ReportUndelivered, deliver, fetch
 
@@ -40,7 +40,7 @@ class NoOrder(ValueError):
 
 
 @dataclass(frozen=True)
-class Order:
+class MachineOrder:
     """What this machine is for."""
 
     job: bytes
@@ -70,11 +70,11 @@ class Hooks(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(address, _Handler)
-        self.orders: SimpleQueue[Order | None] = SimpleQueue()
+        self.orders: SimpleQueue[MachineOrder | None] = SimpleQueue()
         """The one order, or None where its job could not be had."""
         self._free = threading.Lock()
 
-    def take(self, body: bytes) -> tuple[HTTPStatus, Order | None]:
+    def take(self, body: bytes) -> tuple[HTTPStatus, MachineOrder | None]:
         """The status for a run hook, and the order where it is one."""
         try:
             job, report = addresses_in(body)
@@ -87,7 +87,7 @@ class Hooks(ThreadingHTTPServer):
             Job.unpack(data)
         except (JobUnreachable, BadJob):
             return HTTPStatus.BAD_GATEWAY, None
-        return HTTPStatus.OK, Order(data, report)
+        return HTTPStatus.OK, MachineOrder(data, report)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             order = hooks.orders.get()
             if order is None:
                 return 1
-            deliver(order.report, drive(order.job, Settings.of(os.environ)))
+            deliver(order.report, drive(order.job, DriverSettings.of(os.environ)))
         except ReportUndelivered:
             return 1
         finally:

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from functions.core.identity import NoIdentity, identity
-from functions.core.telemetry import logger
-from functions.core.web import NEVER_KEPT, SECURITY_HEADERS
+from functions.core.approval.identity import NoIdentity, identity
+from functions.core.aws.telemetry import logger
+from functions.core.aws.web import NEVER_KEPT, SECURITY_HEADERS
 from functions.sign_in import pages
 from functions.sign_in.cookies import SESSION, Pending, dropped, fits, session
 from functions.sign_in.id_token import checked
-from functions.sign_in.pages import Notice
+from functions.sign_in.pages import SignInPage
 from functions.sign_in.provider import Provider, Unreachable, Unusable
 
 HOME = "/list"
@@ -104,7 +104,7 @@ class Entrance:
 class _Stopped(Exception):
     """Signing in ends here, with a notice."""
 
-    def __init__(self, notice: Notice) -> None:
+    def __init__(self, notice: SignInPage) -> None:
         super().__init__(notice.title)
         self.notice = notice
 
@@ -206,6 +206,6 @@ def _failed(error: Unreachable | Unusable, to: str, cookies: tuple[str, ...] = (
     return _page(pages.UNUSABLE, to, cookies)
 
 
-def _page(notice: Notice, to: str, cookies: tuple[str, ...] = ()) -> Response:
+def _page(notice: SignInPage, to: str, cookies: tuple[str, ...] = ()) -> Response:
     again = f"/sign-in?to={quote(to, safe='')}"
     return Response(notice.status, pages.html(notice, again), cookies=cookies)

@@ -9,8 +9,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from functions.core.edge import step
-from functions.core.settings import Settings
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
 from functions.sign_in.flow import Entrance, Request, answer
 from functions.sign_in.provider import Provider, Unusable
 

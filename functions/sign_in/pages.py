@@ -30,7 +30,7 @@ _PAGE = """<!doctype html>
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class SignInPage:
     """A page. `go_on` is what the link to another sign-in says."""
 
     status: int
@@ -39,61 +39,61 @@ class Notice:
     go_on: str = "Try again"
 
 
-ENDED = Notice(
+ENDED = SignInPage(
     401,
     "Your session has ended",
     "Nothing was decided. Sign in and decide again; your browser's back button may have what you wrote.",
     "Sign in and go on",
 )
-SIGNED_OUT = Notice(
+SIGNED_OUT = SignInPage(
     200,
     "You are signed out",
     "Here, that is: at your identity provider you may still be signed in.",
     "Sign in",
 )
-LOST = Notice(
+LOST = SignInPage(
     400,
     "This sign-in was lost",
     "It took too long, was used before, or began in another browser. Open the notification's link again.",
     "Sign in",
 )
-UNREACHABLE = Notice(
+UNREACHABLE = SignInPage(
     502,
     "The identity provider does not answer",
     "Nobody can sign in until it does. The `selfheal` commands still decide, with an AWS identity.",
 )
-UNUSABLE = Notice(
+UNUSABLE = SignInPage(
     502,
     "Signing in does not work",
     "The identity provider's answer cannot be used. Tell whoever runs this system: sign_in's log says why.",
 )
-TOO_BIG = Notice(
+TOO_BIG = SignInPage(
     502,
     "Your sign-in does not fit in a cookie",
     "The provider's token says too much about you. Whoever runs it can leave out claims, such as groups, for "
     "this application.",
 )
-NOT_FOUND = Notice(
+NOT_FOUND = SignInPage(
     404, "There is nothing here", "Open the link from the notification.", "See what waits for you"
 )
 
 
-def refused(code: str) -> Notice:
+def refused(code: str) -> SignInPage:
     """The provider sent somebody back without a code; `code` is the reason in its words."""
     reason = f" ({code})" if _ERROR_CODE.fullmatch(code) else ""
-    return Notice(
+    return SignInPage(
         403,
         "You were not signed in",
         f"The identity provider refused{reason}, or you cancelled. For access, ask whoever runs it.",
     )
 
 
-def nobody(why: str) -> Notice:
+def nobody(why: str) -> SignInPage:
     """The provider knows somebody, but this deployment cannot tell who."""
-    return Notice(403, "It is not clear who you are", f"{why} Ask whoever runs it.")
+    return SignInPage(403, "It is not clear who you are", f"{why} Ask whoever runs it.")
 
 
-def html(notice: Notice, again: str) -> str:
+def html(notice: SignInPage, again: str) -> str:
     """The page; `again` is where its link leads."""
     return _PAGE.format(
         title=escape(notice.title), text=escape(notice.text), again=escape(again), go_on=escape(notice.go_on)

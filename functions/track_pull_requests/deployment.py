@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from functions.core.app import App
-from functions.core.deployed import Told
-from functions.core.errors import RepositoryNotFound
+from functions.core.apps.app import App
+from functions.core.apps.deployed import RevisionClaims
 from functions.core.forge.port import Forge
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.errors import RepositoryNotFound
 
 DRAIN = timedelta(minutes=20)
 """How long what ran before a deployment may go on: a Lambda function's last invocation takes 15 minutes at
@@ -26,7 +26,7 @@ most, and a log line a few to arrive. https://docs.aws.amazon.com/lambda/latest/
 class Service(Protocol):
     """What AWS knows of an app's running code."""
 
-    def told(self, incident: Incident, environment: bool) -> Told:
+    def told(self, incident: Incident, environment: bool) -> RevisionClaims:
         """What its function names as deployed now; environment: whether its variables may be read."""
 
     def used_since(self, incident: Incident, since: datetime) -> bool:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from functions.core.app import App
-from functions.core.edge import step
-from functions.core.errors import ForgeUnavailable
+from functions.core.apps.app import App
+from functions.core.apps.registry import Registry
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
 from functions.core.forge.connect import connect
 from functions.core.forge.installation import token_of
-from functions.core.incidents import Incidents
-from functions.core.registry import Registry
-from functions.core.settings import Settings
+from functions.core.incidents.table import Incidents
+from functions.core.workflow.errors import ForgeUnavailable
 from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import track
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from functions.core.deployed import Told, told_by_function
+from functions.core.apps.deployed import RevisionClaims, told_by_function
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from functions.core.incident import Incident
+    from functions.core.incidents.incident import Incident
 
 
 class RunningService:
@@ -21,7 +21,7 @@ class RunningService:
         self._lambda = lambda_
         self._logs = logs
 
-    def told(self, incident: Incident, environment: bool) -> Told:
+    def told(self, incident: Incident, environment: bool) -> RevisionClaims:
         return told_by_function(self._lambda, incident, environment)
 
     def used_since(self, incident: Incident, since: datetime) -> bool:

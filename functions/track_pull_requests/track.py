@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from functions.core.errors import SelfHealError
 from functions.core.forge.port import Forge, State
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.errors import SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
 
 if TYPE_CHECKING:
-    from functions.core.app import App
-    from functions.core.incidents import Incidents
+    from functions.core.apps.app import App
+    from functions.core.incidents.table import Incidents
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from functions.core.evidence import Behaviour
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Behaviour
 from functions.harness.experiment import Calls
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles.results import function_in
@@ -25,7 +25,7 @@ def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
     """
     if calls is None:
         return ()
-    incident = candidate.facts.incident
+    incident = candidate.context.incident
     inner = candidate.places[-1].function if candidate.places else ""
     failed = [(_raising(call, incident.title), now) for call, now in calls.mended]
     changed = [(_called(was, now), now) for now, was in calls.differing]

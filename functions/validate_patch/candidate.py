@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from functions.core.facts import Facts
-from functions.core.incident import Frame
-from functions.core.places import locate
-from functions.core.proposal import Proposal
+from functions.core.incidents.incident import Frame
+from functions.core.source.code_mappings import locate
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import Change, Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FrameLocation:
     """A traceback frame in the repository: path, function and line as the incident saw them."""
 
     path: str
@@ -33,13 +33,13 @@ class Candidate:
     after: Tree
     changes: tuple[Change, ...]
     proposal: Proposal
-    facts: Facts
+    context: ValidationContext
     rules: Rules
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[FrameLocation, ...]:
         """The incident's own frames that are in the repository, innermost last."""
-        incident, app = self.facts.incident, self.facts.app
+        incident, app = self.context.incident, self.context.app
         return places_of(incident.frames, self.before, app.source_roots)
 
     @cached_property
@@ -47,13 +47,13 @@ class Candidate:
         return tuple(change for change in self.changes if change.path.endswith(".py"))
 
 
-def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> tuple[Place, ...]:
+def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> tuple[FrameLocation, ...]:
     """Map frames to files as the prompt does; a frame that cannot be placed is left out, not guessed."""
     found = []
     for frame in frames:
         path = locate(frame.file, tree, roots).path if frame.in_app or not frame.why else None
         if path is not None and frame.function is not None and frame.line is not None:
-            found.append(Place(path, frame.function, frame.line, frame.code))
+            found.append(FrameLocation(path, frame.function, frame.line, frame.code))
     return tuple(found)
 
 

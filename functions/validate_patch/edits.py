@@ -6,8 +6,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from functions.core.encodings import encoding_of
-from functions.core.proposal import Edit, Proposal, whole
+from functions.core.source.encodings import encoding_of
+from functions.core.workflow.proposal import Edit, Proposal, whole
 from functions.validate_patch.tree import File, Tree
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")

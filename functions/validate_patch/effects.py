@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from functions.core.evidence import GateResult, Result
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import GateResult, Result
 from functions.harness import answers
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.diff import changed_lines
-from functions.validate_patch.told import Told
+from functions.validate_patch.told import ReplayedReport
 
 GATE = "does_nothing_else"
 _SHOWN = 5
@@ -47,7 +47,7 @@ class Reached:
     frames: tuple[tuple[str, int], ...]
 
 
-def result(candidate: Candidate, told: Told) -> GateResult:
+def result(candidate: Candidate, told: ReplayedReport) -> GateResult:
     """The gate's result."""
     runs = told.proof.ran
     trees = {tree for tree, _ in runs}

@@ -34,18 +34,18 @@ class Gate:
 APPLIES = Gate(
     "applies", How.READS, "every edit matches exactly once, in the file's own encoding and line endings"
 )
-IN_LANE = Gate(
-    "in_lane",
+SCOPE = Gate(
+    "scope",
     How.READS,
     "all files are in the repository, among the app's paths, few and textual; never CI, infrastructure, lock"
     " or dependency files",
     ("applies",),
 )
-PARSES = Gate("parses", How.READS, "on the app's Python version, without new undefined names", ("in_lane",))
+PARSES = Gate("parses", How.READS, "on the app's Python version, without new undefined names", ("scope",))
 CAPABILITIES = Gate(
     "capabilities", How.READS, "no secret, and no capability that the code did not use before", ("parses",)
 )
-FORMATTING = Gate("formatting", How.READS, "nothing but what the fix changes", ("in_lane",))
+FORMATTING = Gate("formatting", How.READS, "nothing but what the fix changes", ("scope",))
 REPRODUCES = Gate(
     "reproduces",
     How.RUNS,
@@ -53,8 +53,8 @@ REPRODUCES = Gate(
     " fails on a mutant of the patch. Without one, a bounded search looks for an input",
     ("capabilities", "formatting"),
 )
-BREAKS_NOTHING = Gate(
-    "breaks_nothing",
+REGRESSION_TESTS = Gate(
+    "regression_tests",
     How.RUNS,
     "no test of the repository, as fetched, that passed before fails, is skipped or is gone",
     ("capabilities", "formatting"),
@@ -65,12 +65,12 @@ DOES_NOTHING_ELSE = Gate(
     "no run of the patched code reached a file, process, connection or code that no run before the patch did",
     ("capabilities", "formatting"),
 )
-RUNNING = (REPRODUCES, BREAKS_NOTHING, DOES_NOTHING_ELSE)
+RUNNING = (REPRODUCES, REGRESSION_TESTS, DOES_NOTHING_ELSE)
 JUDGED = tuple(
     Gate(p.name, How.JUDGES, p.sentence[0].lower() + p.sentence[1:].rstrip("."), ("parses",))
     for p in PRINCIPLES
 )
-GATES = (APPLIES, IN_LANE, PARSES, CAPABILITIES, FORMATTING, *RUNNING, *JUDGED)
+GATES = (APPLIES, SCOPE, PARSES, CAPABILITIES, FORMATTING, *RUNNING, *JUDGED)
 """All of them, in the order of the evidence."""
 
 

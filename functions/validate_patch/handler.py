@@ -1,4 +1,4 @@
-"""ValidatePatch on AWS: source, proposal and facts from the heal's artifacts; patch and evidence to them.
+"""ValidatePatch on AWS: source, proposal and context from the heal's artifacts; patch and evidence to them.
 
 It runs nothing of the repository's: for what must be run it leaves a job, and judges the report when it is
 asked again (`lanes.py`). It reads and writes artifacts of its heal alone, beside the dependencies that heals
@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from functions.core import archive
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies
-from functions.core.edge import step
-from functions.core.facts import Facts
-from functions.core.heal import QUESTIONS, Heal
-from functions.core.proposal import Proposal
-from functions.core.scoped import artifacts_of
-from functions.core.settings import Settings
-from functions.core.switch import refuse_when_stopped
+from functions.core.aws.edge import step
+from functions.core.aws.settings import Settings
+from functions.core.source import archive
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies
+from functions.core.workflow.heal import QUESTIONS, Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.scoped import artifacts_of
+from functions.core.workflow.switch import refuse_when_stopped
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch import lanes
 from functions.validate_patch.validate import (
     RUNNING,
@@ -41,14 +41,16 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     artifacts = artifacts_of(heal, settings)
     source, dependencies = event["source"], Dependencies.from_state(event)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
-    facts = replace(Facts.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost)
-    examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, facts)
+    context = replace(
+        ValidationContext.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost
+    )
+    examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, context)
     tries = int(event.get("attempts_allowed", 0)) - heal.attempt
     if lanes.came_back(event):
         judged = lanes.judged(event, heal, artifacts, examined, source["base_sha"])
         return _kept(heal, artifacts, judged, tries)
     # A project's image brings what the tests import.
-    missing = "" if examined.candidate.facts.app.codebuild_project else dependencies.reason
+    missing = "" if examined.candidate.context.app.codebuild_project else dependencies.reason
     if why := why_not_run(examined, missing) or lanes.why_not_ordered(event, examined):
         waiting = not_run(*RUNNING, why=why)
         result = conclude(examined, examined.candidate, waiting, source["base_sha"])

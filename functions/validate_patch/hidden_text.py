@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from functions.core import hidden
+from functions.core.untrusted import hidden
 from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import Change
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from functions.core.evidence import Behaviour, GateResult, Question, Result
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Behaviour, GateResult, Question, Result
 from functions.harness.experiment import Proof
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.principles import PRINCIPLES, Finding, Kind, Principle
+from functions.validate_patch.principles import PRINCIPLES, Finding, Principle, Severity
 from functions.validate_patch.principles.stated import RESULT_IS_STATED
 from functions.validate_patch.principles.stays import WHAT_WORKED_STAYS
 
@@ -50,7 +50,7 @@ def judged(candidate: Candidate, proof: Proof) -> Judged:
 def _gate(
     principle: Principle, candidate: Candidate, proof: Proof, found: list[Finding], seconds: float
 ) -> tuple[GateResult, list[Question]]:
-    refused = [_said(finding) for finding in found if finding.kind is Kind.REFUSE]
+    refused = [_said(finding) for finding in found if finding.kind is Severity.REFUSE]
     if refused:
         return GateResult(principle.name, Result.FAIL, refused[0], tuple(refused), (), seconds), []
     answered = [said for finding in found if (said := _justified(candidate, finding))]

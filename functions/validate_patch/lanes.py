@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from functions.core.artifacts import Artifacts
-from functions.core.builds import log_url
-from functions.core.evidence import Build
-from functions.core.heal import Heal
-from functions.core.runs import JOB, LAMBDA, MICROVM, REPORT
-from functions.harness.job import VERSION, Limits
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.builds import log_url
+from functions.core.workflow.evidence import Build
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.runs import JOB, LAMBDA, MICROVM, REPORT
+from functions.harness.job import VERSION, RunLimits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
 from functions.validate_patch.validate import Examined, Validation, judge
@@ -43,7 +43,7 @@ BUILD_SECONDS = 7.5 * 3600
 _BUILD_BOUNDS: dict[str, Any] = {
     "seconds": BUILD_SECONDS,
     # The project's container has bounds of its own, and its tests need more than a Lambda.
-    "limits": Limits(3 * 3600.0, 1 << 40, 1 << 40, 1 << 15, 1 << 12),
+    "limits": RunLimits(3 * 3600.0, 1 << 40, 1 << 40, 1 << 15, 1 << 12),
 }
 _BUILD_TEST_SECONDS = 600.0
 """For each run of the regression test: services may have to start."""
@@ -74,7 +74,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOrder:
     """What the workflow starts a run with: the `run` or `build` part of a deferred verdict."""
 
     folder: str
@@ -94,7 +94,7 @@ class Order:
         return {"verdict": DEFERRED, part: asdict(self)}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Order:
+    def from_state(cls, state: Mapping[str, Any]) -> RunOrder:
         """The order that a deferred verdict holds; what a later version says beside it is ignored."""
         validation = state["validation"]
         told = validation["build" if "build" in validation else "run"]
@@ -102,10 +102,10 @@ class Order:
         return cls(**{name: value for name, value in told.items() if name in known})
 
 
-def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> Order:
+def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> RunOrder:
     """Leave what the lane needs. A second run leaves another order; only the last one is followed."""
     candidate = examined.candidate
-    project = candidate.facts.app.codebuild_project
+    project = candidate.context.app.codebuild_project
     place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
     folder = f"builds/{project}/{place}" if project else f"runs/{place}"
     bounds: dict[str, Any] = {}
@@ -114,10 +114,10 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         seconds = _BUILD_BOUNDS["limits"].seconds
         asked = order.asked(candidate, test_seconds=_BUILD_TEST_SECONDS, suite_seconds=seconds)
         bounds |= _BUILD_BOUNDS
-        if candidate.facts.python.guessed:
+        if candidate.context.python.guessed:
             bounds["python"] = ""  # the project's image says it
     told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
-    given = Order(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
+    given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):
@@ -139,14 +139,14 @@ def came_back(state: Mapping[str, Any]) -> bool:
     """
     if state.get("validation", {}).get("verdict") != DEFERRED:
         return False
-    return Order.from_state(state).version == VERSION
+    return RunOrder.from_state(state).version == VERSION
 
 
 def why_not_ordered(state: Mapping[str, Any], examined: Examined) -> str:
     """Why no run can be ordered, or "". A running heal keeps the workflow that it began under, redriven or
     not: that of before there was RunPatch sends what is deferred to a build, which only a project's can be.
     RunPatch's workflow says `can_run`."""
-    if state.get("can_run") or examined.candidate.facts.app.codebuild_project:
+    if state.get("can_run") or examined.candidate.context.app.codebuild_project:
         return ""
     return (
         "this heal began before an upgrade, under a workflow that has no state to run it in: approve it only"
@@ -158,7 +158,7 @@ def judged(
     state: Mapping[str, Any], heal: Heal, artifacts: Artifacts, examined: Examined, base_sha: str
 ) -> Validation:
     """The verdict on what the lane left."""
-    given = Order.from_state(state)
+    given = RunOrder.from_state(state)
     # A heal that began when no reference was told has none.
     asked = artifacts.get_json(given.experiment or heal.attempt_key(_EXPERIMENT))
     if not given.project:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from functions.core import archive
-from functions.core.archive import Kind, Member
+from functions.core.source import archive
+from functions.core.source.archive import Member, MemberKind
 from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.regression import word
 from functions.harness.search.targets import module_name
-from functions.validate_patch import lane, suite
+from functions.validate_patch import regression_tests, scope
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.pieces import added
@@ -35,7 +35,10 @@ _MOST_CHANGED = 5
 
 
 def asked(
-    candidate: Candidate, *, test_seconds: float = TEST_SECONDS, suite_seconds: float = suite.SECONDS
+    candidate: Candidate,
+    *,
+    test_seconds: float = TEST_SECONDS,
+    suite_seconds: float = regression_tests.SECONDS,
 ) -> dict[str, Any]:
     """See `functions.harness.experiment.experiment`. The same candidate gives the same.
 
@@ -54,12 +57,12 @@ def asked(
         "known": _known(candidate),
         "mutants": mutants(candidate),
         "by_callers": _mended_by_callers(candidate),
-        "suite": suite.asked(candidate, suite_seconds),
+        "suite": regression_tests.asked(candidate, suite_seconds),
         "defined": _defined(candidate, search["files"]),
         "survey": {**search, "places": _moved(candidate, search["places"])},
         "changed": {**search, "places": _changed(candidate)},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
-        "others": suite.relevant_tests(candidate),
+        "others": regression_tests.relevant_tests(candidate),
     }
 
 
@@ -71,7 +74,7 @@ def job_of(
     **bounds: Any,
 ) -> Job:
     """The job for a runner. dependencies: their archive. bounds: other fields of the job."""
-    given: dict[str, Any] = {"python": candidate.facts.python.version, **bounds}
+    given: dict[str, Any] = {"python": candidate.context.python.version, **bounds}
     return Job(
         nonce=nonce,
         experiment=experiment,
@@ -121,18 +124,18 @@ def found_path(candidate: Candidate) -> str:
         if is_test(path) and PurePosixPath(path).name.startswith("test_")
     )
     folder = min(folders, key=lambda name: (-folders[name], name)) if folders else "tests"
-    name = f"test_selfheal_{word(candidate.facts.incident.fingerprint)[:12]}.py"
+    name = f"test_selfheal_{word(candidate.context.incident.fingerprint)[:12]}.py"
     return name if folder == "." else f"{folder}/{name}"
 
 
 def _objection(candidate: Candidate, path: str) -> str:
     """Why no test may be added there, or "". What it says is not known yet; that it is text and short is."""
-    return next(iter(lane.findings(with_tests(candidate, [(path, "\n")]))), "")
+    return next(iter(scope.findings(with_tests(candidate, [(path, "\n")]))), "")
 
 
 def _search(candidate: Candidate) -> dict[str, Any]:
     """What to search, for the worker (see `functions.harness.search.explore.explore`)."""
-    incident = candidate.facts.incident
+    incident = candidate.context.incident
     message = incident.title.partition(": ")[2] if incident.title.startswith(incident.error_type) else ""
     python = _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
     return {
@@ -227,5 +230,5 @@ _NAMED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _members(tree: Tree) -> list[Member]:
-    kinds = {SYMLINK: Kind.SYMLINK, EXECUTABLE: Kind.EXECUTABLE}
-    return [Member(path, file.data, kinds.get(file.mode, Kind.FILE)) for path, file in tree.items()]
+    kinds = {SYMLINK: MemberKind.SYMLINK, EXECUTABLE: MemberKind.EXECUTABLE}
+    return [Member(path, file.data, kinds.get(file.mode, MemberKind.FILE)) for path, file in tree.items()]

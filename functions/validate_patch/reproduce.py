@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functions.core.evidence import GateResult, Result, Run
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.experiment import Reproduction
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import with_tests
-from functions.validate_patch.suite import no_pytest
-from functions.validate_patch.told import Told
+from functions.validate_patch.regression_tests import no_pytest
+from functions.validate_patch.told import ReplayedReport
 
 GATE = "reproduces"
 
 
-def result(candidate: Candidate, told: Told) -> tuple[Candidate, GateResult]:
+def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateResult]:
     """The gate's result, and the candidate with the test that was found, if one was."""
     shown = told.proof.reproduction
     if told.pytest_problem:
@@ -42,13 +42,13 @@ def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateRe
     where = candidate.places[-1].function if candidate.places else "the reported place"
     detail = (
         f"{', '.join(shown.verdict.names)}: fails before the patch with"
-        f" {candidate.facts.incident.error_type} in {where}, passes after it; {len(shown.fails)} times each"
+        f" {candidate.context.incident.error_type} in {where}, passes after it; {len(shown.fails)} times each"
     )
     said = "; the test was found by search" if found else ""
     return GateResult(GATE, Result.PASS, detail + said, (), runs, seconds)
 
 
-def _run(shown: Reproduction, tree: str, outcome: Outcome) -> Run:
+def _run(shown: Reproduction, tree: str, outcome: RunOutcome) -> Run:
     command = "pytest " + " ".join(shown.tests)
     return Run(command, tree, outcome.exit_code, outcome.seconds, redact(outcome.output[-4000:]))
 

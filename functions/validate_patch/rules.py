@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
 
-from functions.core.app import App
-from functions.core.repository_settings import RepositorySettings
+from functions.core.apps.app import App
+from functions.core.apps.repository_settings import RepositorySettings
 from functions.validate_patch.tree import Tree
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from functions.core.redaction import redact
-from functions.validate_patch import suite
+from functions.core.untrusted.redaction import redact
+from functions.validate_patch import regression_tests
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import leaks
 
@@ -25,7 +25,7 @@ def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ..
 
 
 def _lost(candidate: Candidate) -> Iterator[str]:
-    if lost := candidate.facts.lost:
+    if lost := candidate.context.lost:
         yield f"Not all that the tests need is installed as the repository says: {'; '.join(lost)}."
 
 
@@ -39,8 +39,8 @@ def _switched_off(candidate: Candidate, accepted: Mapping[str, str]) -> Iterator
 
 def _tests(candidate: Candidate) -> Iterator[str]:
     command = candidate.rules.test_command
-    arguments = suite.pytest_arguments(command)
-    if arguments == [] or candidate.facts.app.test_command:
+    arguments = regression_tests.pytest_arguments(command)
+    if arguments == [] or candidate.context.app.test_command:
         return
     what = "replaces its tests by" if arguments is None else "narrows its tests to"
     yield f"The repository {what} what its settings say: {shlex.join(command)}."

@@ -17,8 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core import engine
-from functions.core.errors import PermanentError
+from functions.core.source import engine
+from functions.core.workflow.errors import PermanentError
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.tree import Change, File, Tree
@@ -58,7 +58,7 @@ def check(candidate: Candidate) -> Checked:
     with tempfile.TemporaryDirectory(prefix="self-heal-") as folder:
         trees = {"before": candidate.before, "after": candidate.after}
         paths = [change.path for change in changes]
-        reports = _ruff(Path(folder), trees, paths, candidate.facts.python.version)
+        reports = _ruff(Path(folder), trees, paths, candidate.context.python.version)
     before, after = reports["before"], reports["after"]
     findings: list[str] = []
     unread: list[str] = []
@@ -97,7 +97,7 @@ def _parsing(
     after: dict[str, tuple[int, str]],
 ) -> tuple[str, str]:
     """The finding, and why the file cannot be judged by reading it."""
-    path, python = change.path, candidate.facts.python
+    path, python = change.path, candidate.context.python
     old = change.before.data if change.before else b""
     new = change.after.data if change.after else b""
     broken = engine.syntax_error(path, new)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness import job as jobs
 from functions.harness.experiment import NotBelieved, Proof, replay
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.harness.runner import MOST_BYTES, Ran
 
 _VERSION = re.compile(r"[0-9A-Za-z.+]{1,20}")
@@ -34,7 +34,7 @@ class NotRun(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReplayedReport:
     """A report as the driver wrote it, with its conclusions drawn again."""
 
     python: str
@@ -46,7 +46,7 @@ class Told:
     proof: Proof
 
 
-def read(ran: Ran, nonce: str, asked: Mapping[str, Any], own: frozenset[str]) -> Told:
+def read(ran: Ran, nonce: str, asked: Mapping[str, Any], own: frozenset[str]) -> ReplayedReport:
     """The results of a job. asked, own: see `experiment.experiment`.
 
     Raises NotRun, and NotBelieved: code under test was run, and what is there is not what the driver writes.
@@ -65,14 +65,14 @@ def read(ran: Ran, nonce: str, asked: Mapping[str, Any], own: frozenset[str]) ->
             raise NotBelieved(f"the proof could not run to its end: {problem}")
         raise NotRun(problem)
     try:
-        outcomes = [Outcome.from_json(row) for row in data["outcomes"]]
+        outcomes = [RunOutcome.from_json(row) for row in data["outcomes"]]
     except (ValueError, KeyError, TypeError) as error:
         raise NotBelieved("the report is not what the driver writes") from error
     cut = data["ended"] == "time"
     proof = replay(asked, own, outcomes, pytest=bool(data["pytest"]), cut=cut)
     found = _VERSION.match(data["python"])
     problem = "" if data["pytest"] else _line(data["pytest_problem"]) or "no reason given"
-    return Told(found[0] if found else "unknown", problem, cut, proof)
+    return ReplayedReport(found[0] if found else "unknown", problem, cut, proof)
 
 
 def _checked(report: bytes, nonce: str) -> dict[str, Any]:

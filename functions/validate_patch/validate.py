@@ -1,4 +1,4 @@
-"""ValidatePatch without AWS: a tree, a proposal and the facts in; evidence and the patch's bytes out."""
+"""ValidatePatch without AWS: a tree, a proposal and its context in; evidence and the patch's bytes out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.core.archive import Kind, Member
-from functions.core.evidence import Build, Evidence, GateResult, Result, bounded
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.redaction import redact
+from functions.core.source.archive import Member, MemberKind
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, bounded
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.experiment import NONSENSE, NotBelieved, Proof, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
@@ -23,11 +23,11 @@ from functions.validate_patch import (
     effects,
     formatting,
     gates,
-    lane,
     order,
+    regression_tests,
     reproduce,
+    scope,
     settings,
-    suite,
     syntax,
     told,
 )
@@ -37,7 +37,7 @@ from functions.validate_patch.judging import Judged, judged
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import EXECUTABLE, REGULAR, SYMLINK, File, Tree, changes_between
 
-_MODES = {Kind.FILE: REGULAR, Kind.EXECUTABLE: EXECUTABLE, Kind.SYMLINK: SYMLINK}
+_MODES = {MemberKind.FILE: REGULAR, MemberKind.EXECUTABLE: EXECUTABLE, MemberKind.SYMLINK: SYMLINK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def tree_of(members: Iterable[Member]) -> Tree:
 def validate(
     tree: Tree,
     proposal: Proposal,
-    facts: Facts,
+    context: ValidationContext,
     base_sha: str,
     runner: Runner,
     *,
@@ -87,7 +87,7 @@ def validate(
     input gives the same patch bytes. Raises what the runner raises when it cannot work at all: nothing about
     the patch follows then.
     """
-    examined = examine(tree, proposal, facts)
+    examined = examine(tree, proposal, context)
     if why := why_not_run(examined, not_installed):
         return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), base_sha)
     nonce, asked = secrets.token_hex(16), order.asked(examined.candidate)
@@ -134,12 +134,12 @@ def judge(
     return conclude(examined, extended, running, base_sha, build, found)
 
 
-def _drawn(candidate: Candidate, report: told.Told) -> tuple[Candidate, list[GateResult], Judged]:
+def _drawn(candidate: Candidate, report: told.ReplayedReport) -> tuple[Candidate, list[GateResult], Judged]:
     """The gates' results, and the candidate with a test that was found. Raises NotBelieved: what runs report
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        running = [reproduced, suite.result(candidate, report), effects.result(extended, report)]
+        running = [reproduced, regression_tests.result(candidate, report), effects.result(extended, report)]
         found = judged(candidate, report.proof)
         return extended, running, replace(found, behaviour=behaviour.rows(candidate, report.proof.calls))
     except NONSENSE as error:
@@ -158,7 +158,7 @@ class Examined:
         return all(gate.result is not Result.FAIL for gate in self.gates)
 
 
-def examine(tree: Tree, proposal: Proposal, facts: Facts) -> Examined:
+def examine(tree: Tree, proposal: Proposal, context: ValidationContext) -> Examined:
     """Put a proposal through the gates that only read. Takes milliseconds."""
     started = time.monotonic()
     applied = edits.apply(tree, proposal)
@@ -167,8 +167,8 @@ def examine(tree: Tree, proposal: Proposal, facts: Facts) -> Examined:
         after=applied.tree,
         changes=changes_between(tree, applied.tree),
         proposal=proposal,
-        facts=facts,
-        rules=Rules.of(facts.app, tree),
+        context=context,
+        rules=Rules.of(context.app, tree),
     )
     applies = _gate("applies", applied.findings, "every edit matches exactly once", started)
     return Examined(candidate, (applies, *_read_only(candidate, may_run=not applied.findings)))
@@ -191,19 +191,19 @@ def conclude(
     if found is None:
         failed = not examined.passed or any(gate.result is Result.FAIL for gate in running)
         found = Judged(tuple(not_run(*JUDGED, why=_EARLIER))) if failed else judged(candidate, Proof())
-    applies, in_lane = examined.gates[:2]
+    applies, in_scope = examined.gates[:2]
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
-    facts = candidate.facts
-    warnings = settings.warnings(candidate, found.accepted) if in_lane.result is Result.PASS else ()
+    context = candidate.context
+    warnings = settings.warnings(candidate, found.accepted) if in_scope.result is Result.PASS else ()
     evidence = Evidence(
         tuple(map(bounded, (*examined.gates, *running, *found.gates))),
         digest,
         base_sha,
-        facts.base_reason,
+        context.base_reason,
         build,
         warnings,
-        facts.python,
+        context.python,
         found.questions,
         found.behaviour,
     )
@@ -226,23 +226,23 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     problem = candidate.rules.problem
     remark = f"; the repository's settings are ignored: {problem}" if problem else ""
     detail = "all files are ones that a patch may touch" + remark
-    in_lane = _timed("in_lane", lane.findings, candidate, detail)
-    if in_lane.result is not Result.PASS:
-        return [in_lane, *not_run(*_READ[1:], why=_EARLIER)]
+    in_scope = _timed("scope", scope.findings, candidate, detail)
+    if in_scope.result is not Result.PASS:
+        return [in_scope, *not_run(*_READ[1:], why=_EARLIER)]
     started = time.monotonic()
     checked = syntax.check(candidate)
     formatted = _timed("formatting", formatting.findings, candidate, "only what the fix changes")
     if checked.unread and not checked.findings:
         # What these files are like is not known, so it is no finding; whoever approves has to read them.
-        return [in_lane, *not_run(*_READ[1:3], why="; ".join(checked.unread)), formatted]
+        return [in_scope, *not_run(*_READ[1:3], why="; ".join(checked.unread)), formatted]
     parses = _gate(
         "parses", checked.findings, "every changed file parses and has no new undefined name", started
     )
     if parses.result is not Result.PASS:
-        return [in_lane, parses, *not_run(capabilities.GATE, why=_EARLIER), formatted]
+        return [in_scope, parses, *not_run(capabilities.GATE, why=_EARLIER), formatted]
     detail = "no secret, and no capability that the code did not use before"
     reached = _timed(capabilities.GATE, capabilities.findings, candidate, detail)
-    return [in_lane, parses, reached, formatted]
+    return [in_scope, parses, reached, formatted]
 
 
 def _timed(

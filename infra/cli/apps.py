@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from functions.core.app import App
-from functions.core.errors import AppInvalid
-from functions.core.incident import Status
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Status
+from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect

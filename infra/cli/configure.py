@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from functions.core.app import App
-from functions.core.errors import AppInvalid
+from functions.core.apps.app import App
 from functions.core.forge.installation import Installation
-from functions.core.webhooks import WebhookInvalid, parse
+from functions.core.notify.webhooks import WebhookInvalid, parse
+from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
 from infra.cli.console import err, out, plain, print_document

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from functions.core.hidden import spelled_out
-from functions.core.incident import Status
+from functions.core.incidents.incident import Status
+from functions.core.untrusted.hidden import spelled_out
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

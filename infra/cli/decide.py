@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.rule import Rule
 
-from functions.core.approvals import Approval, Verdict
-from functions.core.decisions import (
+from functions.core.approval.approvals import Approval, Verdict
+from functions.core.approval.decisions import (
     REJECT_REASONS,
     Answer,
     Decision,
@@ -17,8 +17,8 @@ from functions.core.decisions import (
     Decisions,
     Standing,
 )
-from functions.core.incident import Incident, Status
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following

@@ -17,13 +17,13 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Standing
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision, Standing
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.console import duration, out, plain
 from infra.cli.decide import decide, identity
 from infra.cli.history import read_history
-from infra.cli.report import Report, diff, evidence_table, facts, gather, proposal
+from infra.cli.report import IncidentReport, diff, evidence_table, facts, gather, proposal
 from infra.errors import UserError
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
@@ -94,7 +94,7 @@ def demo(*, keep: bool, home: Path = embedded.HOME, crash: str = "quote") -> Non
     _say_goodbye(running, kept=keep or not mine)
 
 
-def _heal(stages: Stages, running: embedded.Run, name: str) -> None:
+def _heal(stages: Stages, running: embedded.EmbeddedRun, name: str) -> None:
     target = running.target()
     before = {i.incident_id: i for i in target.incidents.recent()}
     crash = CRASHES[name]
@@ -172,7 +172,7 @@ def _follow(stages: Stages, target: Target, incident: Incident, *, until: Status
     raise DemoFailed(f"the heal did not reach {until}; it is {incident.status}")
 
 
-def _show(report: Report) -> None:
+def _show(report: IncidentReport) -> None:
     out.print()
     out.print(facts(report.incident))
     for title, part in (
@@ -186,7 +186,7 @@ def _show(report: Report) -> None:
         out.print(Padding(part, (0, 0, 1, 1)))
 
 
-def verify(target: Target, running: embedded.Run, report: Report, incident: Incident) -> None:
+def verify(target: Target, running: embedded.EmbeddedRun, report: IncidentReport, incident: Incident) -> None:
     """The pull request is open, its head one commit on the base, its tree the base plus the approved patch.
 
     Raises DemoFailed. Asks the forge itself, so that nothing of the workflow judges itself.
@@ -221,7 +221,7 @@ def verify(target: Target, running: embedded.Run, report: Report, incident: Inci
         raise DemoFailed(f"{incident.pull_request_url} is {pull.state} with head {pull.head.sha}, not {head}")
 
 
-def _pull_request(running: embedded.Run, incident: Incident) -> PullRequest:
+def _pull_request(running: embedded.EmbeddedRun, incident: Incident) -> PullRequest:
     from github import Auth, Github, GithubException
 
     token = (Path(running.home) / "forge-token").read_text()
@@ -233,14 +233,14 @@ def _pull_request(running: embedded.Run, incident: Incident) -> PullRequest:
         raise DemoFailed(f"{incident.pull_request_url} is not on the forge: {error}") from error
 
 
-def _linger(running: embedded.Run) -> None:
+def _linger(running: embedded.EmbeddedRun) -> None:
     """Give a person time to open the links; a script is not kept waiting."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         out.print(plain(f"\nLook at it: {running.forge_url}/{embedded.SAMPLE_SLUG}", "bold"))
         out.input("Press Enter to end everything. ")
 
 
-def _say_goodbye(running: embedded.Run, *, kept: bool) -> None:
+def _say_goodbye(running: embedded.EmbeddedRun, *, kept: bool) -> None:
     out.print(Rule(style="green"))
     if kept:
         out.print(plain(f"The forge: {running.forge_url}/{embedded.SAMPLE_SLUG}"))

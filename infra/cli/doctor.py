@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra import apps
 from infra.cli import options
 from infra.cli.connect import connect
@@ -16,7 +16,7 @@ from infra.cli.console import out, plain, print_document
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack
-from infra.doctor.checks import Finding, examine
+from infra.doctor.checks import CheckResult, examine
 from infra.doctor.seen import SeenApp, SeenStack
 from infra.errors import UserError
 from infra.target import Target
@@ -49,7 +49,7 @@ def doctor(
         raise UserError(f"{len(faults)} of {len(findings)} checks found something", faults[0].mend)
 
 
-def look(target: Target, name: str | None) -> Iterator[Finding]:
+def look(target: Target, name: str | None) -> Iterator[CheckResult]:
     """The deployment's findings, unless one app is asked about; then those of each app, and of its forge."""
     if name:
         yield from _of_app(target, apps.find(target, name))
@@ -59,7 +59,7 @@ def look(target: Target, name: str | None) -> Iterator[Finding]:
         yield from _of_app(target, app)
 
 
-def _of_app(target: Target, app: App) -> Iterator[Finding]:
+def _of_app(target: Target, app: App) -> Iterator[CheckResult]:
     seen = SeenApp(target, app)
     # The embedded run's mails go to its inbox and nobody confirms them; its forge protects no branch.
     left_out = (of_app.approver_never_confirmed, of_forge.branch_is_not_protected) if target.local else ()
@@ -69,12 +69,12 @@ def _of_app(target: Target, app: App) -> Iterator[Finding]:
         yield from _named(app, examine([c for c in of_forge.CHECKS if c not in left_out], at_forge))
 
 
-def _named(app: App, findings: Iterator[Finding]) -> Iterator[Finding]:
+def _named(app: App, findings: Iterator[CheckResult]) -> Iterator[CheckResult]:
     for found in findings:
-        yield Finding(f"{app.name}: {found.check}", found.passed, found.detail, found.mend)
+        yield CheckResult(f"{app.name}: {found.check}", found.passed, found.detail, found.mend)
 
 
-def _tell(finding: Finding) -> None:
+def _tell(finding: CheckResult) -> None:
     if finding.passed:
         out.print(plain("✔ ", "green") + plain(f"not: {finding.check}", "dim"), soft_wrap=True)
         return

@@ -13,8 +13,8 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from rich.table import Table
 
-from functions.core.incident import Frame
-from functions.detect_errors.model import ParsedError, Raised
+from functions.core.incidents.incident import Frame
+from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson
@@ -77,7 +77,7 @@ def _error(error: ParsedError) -> dict[str, Any]:
     }
 
 
-def _cause(cause: Raised) -> dict[str, Any]:
+def _cause(cause: PrintedException) -> dict[str, Any]:
     return {
         "type": cause.type,
         "message": cause.message,

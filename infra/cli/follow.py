@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.console import duration, out, plain, status_text
 from infra.cli.history import Visit, read_history
 from infra.target import Target

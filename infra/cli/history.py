@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from functions.core.builds import build_in, log_of, why
-from functions.core.incident import Incident
+from functions.core.incidents.incident import Incident
+from functions.core.workflow.builds import build_in, log_of, why
 from infra.errors import UserError
 from infra.target import Target
 

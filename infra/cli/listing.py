@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from functions.core.incident import Incident
-from functions.core.incidents import LISTED
+from functions.core.incidents.incident import Incident
+from functions.core.incidents.table import LISTED
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import ago, out, plain, print_document, status_text

@@ -52,7 +52,7 @@ def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> N
     """End exactly what `up` started."""
     from infra.local import run
 
-    found = run.Run.load(run.HOME)
+    found = run.EmbeddedRun.load(run.HOME)
     if found:
         found.stop()
     if not quiet:

@@ -7,7 +7,7 @@ import sys
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.errors import SelfHealError
+from functions.core.workflow.errors import SelfHealError
 from infra.cli import apps, decide, listing, look, machine
 from infra.cli.configure import configure
 from infra.cli.console import err, plain

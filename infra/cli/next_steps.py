@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.core.decisions import REJECT_REASONS
-from functions.core.incident import Incident, Status
-from functions.core.modes import Mode
+from functions.core.approval.decisions import REJECT_REASONS
+from functions.core.apps.modes import Mode
+from functions.core.incidents.incident import Incident, Status
 
 _REASON = next(iter(REJECT_REASONS))
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """Something to do. command: to be pasted as it is; "" where it is not done with a command."""
 
     why: str
     command: str = ""
 
 
-def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) -> tuple[Step, ...]:
+def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) -> tuple[NextStep, ...]:
     """What can be done about an incident now, the most useful first. flag: what a command needs to act on the
     same target again (`Target.flag`)."""
     at = now or datetime.now(UTC)
@@ -29,92 +29,96 @@ def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) 
         steps = _lapsed(incident)
     else:
         steps = _STEPS[incident.status](incident)
-    return tuple(Step(step.why, step.command and step.command + flag) for step in steps)
+    return tuple(NextStep(step.why, step.command and step.command + flag) for step in steps)
 
 
-def _new(incident: Incident) -> tuple[Step, ...]:
+def _new(incident: Incident) -> tuple[NextStep, ...]:
     return (
-        Step("its heal starts within seconds; watch it", f"selfheal history {incident.incident_id} --follow"),
-        Step("if it does not start", "selfheal requeue"),
+        NextStep(
+            "its heal starts within seconds; watch it", f"selfheal history {incident.incident_id} --follow"
+        ),
+        NextStep("if it does not start", "selfheal requeue"),
     )
 
 
-def _healing(incident: Incident) -> tuple[Step, ...]:
-    return (Step("watch the heal", f"selfheal history {incident.incident_id} --follow"),)
+def _healing(incident: Incident) -> tuple[NextStep, ...]:
+    return (NextStep("watch the heal", f"selfheal history {incident.incident_id} --follow"),)
 
 
-def _awaiting(incident: Incident) -> tuple[Step, ...]:
+def _awaiting(incident: Incident) -> tuple[NextStep, ...]:
     name = incident.incident_id
     return (
-        Step("approve this patch, and wait for the pull request", f"selfheal approve {name} --wait"),
-        Step("ask for something else", f"selfheal revise {name} --comment 'what should change'"),
-        Step("end the heal", f"selfheal reject {name} --reason {_REASON}"),
+        NextStep("approve this patch, and wait for the pull request", f"selfheal approve {name} --wait"),
+        NextStep("ask for something else", f"selfheal revise {name} --comment 'what should change'"),
+        NextStep("end the heal", f"selfheal reject {name} --reason {_REASON}"),
     )
 
 
-def _pull_request(incident: Incident) -> tuple[Step, ...]:
-    return (Step(f"review and merge it: {incident.pull_request_url}"),)
+def _pull_request(incident: Incident) -> tuple[NextStep, ...]:
+    return (NextStep(f"review and merge it: {incident.pull_request_url}"),)
 
 
-def _merged(incident: Incident) -> tuple[Step, ...]:
+def _merged(incident: Incident) -> tuple[NextStep, ...]:
     if incident.fix_runs_since:
-        return (Step("nothing: it is resolved once it has stayed away long enough"),)
+        return (NextStep("nothing: it is resolved once it has stayed away long enough"),)
     return (
-        Step("deploy the fix; until then the error only counts"),
-        Step(
+        NextStep("deploy the fix; until then the error only counts"),
+        NextStep(
             "where nothing tells what is deployed, say so",
             f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
         ),
     )
 
 
-def _resolved(incident: Incident) -> tuple[Step, ...]:
-    return (Step("nothing: if it comes back, another heal starts"),)
+def _resolved(incident: Incident) -> tuple[NextStep, ...]:
+    return (NextStep("nothing: if it comes back, another heal starts"),)
 
 
-def _over(incident: Incident) -> tuple[Step, ...]:
+def _over(incident: Incident) -> tuple[NextStep, ...]:
     name = incident.incident_id
-    steps = [Step("start over, once something has changed", f"selfheal retry {name}")]
+    steps = [NextStep("start over, once something has changed", f"selfheal retry {name}")]
     if incident.attempts and incident.execution_arn:
-        steps.append(Step("see what the model was asked", f"selfheal prompt {name}"))
+        steps.append(NextStep("see what the model was asked", f"selfheal prompt {name}"))
     return tuple(steps)
 
 
-def _failed(incident: Incident) -> tuple[Step, ...]:
+def _failed(incident: Incident) -> tuple[NextStep, ...]:
     name = incident.incident_id
     until = f", until {incident.redrivable_until[:16]} UTC" if incident.redrivable_until else ""
     return (
-        Step("see where and why", f"selfheal history {name}"),
-        Step(f"mend the cause, then go on from there{until}", f"selfheal redrive {name}"),
-        Step("or start over from the beginning", f"selfheal retry {name}"),
+        NextStep("see where and why", f"selfheal history {name}"),
+        NextStep(f"mend the cause, then go on from there{until}", f"selfheal redrive {name}"),
+        NextStep("or start over from the beginning", f"selfheal retry {name}"),
     )
 
 
-def _lapsed(incident: Incident) -> tuple[Step, ...]:
+def _lapsed(incident: Incident) -> tuple[NextStep, ...]:
     """A failed heal that can no longer go on."""
     return (
-        Step(
+        NextStep(
             "start another heal; so does its next occurrence: this one can no longer be redriven",
             f"selfheal retry {incident.incident_id}",
         ),
     )
 
 
-def _suppressed(incident: Incident) -> tuple[Step, ...]:
-    return (Step("heal it all the same", f"selfheal retry {incident.incident_id}"),)
+def _suppressed(incident: Incident) -> tuple[NextStep, ...]:
+    return (NextStep("heal it all the same", f"selfheal retry {incident.incident_id}"),)
 
 
-def _in_a_lower_mode(mode: Mode) -> Callable[[Incident], tuple[Step, ...]]:
-    def steps(incident: Incident) -> tuple[Step, ...]:
+def _in_a_lower_mode(mode: Mode) -> Callable[[Incident], tuple[NextStep, ...]]:
+    def steps(incident: Incident) -> tuple[NextStep, ...]:
         return (
-            Step("let heals of this app go further", f"selfheal configure {incident.app} --set mode={mode}"),
-            Step("then start over", f"selfheal retry {incident.incident_id}"),
+            NextStep(
+                "let heals of this app go further", f"selfheal configure {incident.app} --set mode={mode}"
+            ),
+            NextStep("then start over", f"selfheal retry {incident.incident_id}"),
         )
 
     return steps
 
 
-_STEPS: dict[Status, Callable[[Incident], tuple[Step, ...]]] = {
+_STEPS: dict[Status, Callable[[Incident], tuple[NextStep, ...]]] = {
     Status.NEW: _new,
     Status.HEALING: _healing,
     Status.AWAITING_APPROVAL: _awaiting,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from functions.core.incident import ErrorClass, Status
+from functions.core.incidents.incident import ErrorClass, Status
 
 if TYPE_CHECKING:
     from infra.target import Target

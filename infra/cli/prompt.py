@@ -9,7 +9,7 @@ import typer
 from rich.rule import Rule
 from rich.table import Table
 
-from functions.core.heal import Heal
+from functions.core.workflow.heal import Heal
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, IncidentId, Local

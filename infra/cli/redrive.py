@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from functions.core.incident import Incident, Status
-from functions.core.lifetimes import REDRIVE_DAYS
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
 from infra.cli.connect import connect
@@ -25,7 +25,7 @@ _EVENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Redrivable:
     """A failed heal, where it failed, and why it cannot be redriven ("" where it can)."""
 
     incident: Incident
@@ -115,7 +115,7 @@ def redrive_all(
     error: str = "",
     dry_run: bool = False,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[Candidate, bool]]:
+) -> Iterator[tuple[Redrivable, bool]]:
     """Each failed heal, and whether it was redriven: only those that failed at `state` and with `error`,
     where these are given. It pauses between two redrives."""
     began = False
@@ -132,32 +132,32 @@ def redrive_all(
         yield _redriven(target, candidate)
 
 
-def examine(target: Target, incident: Incident) -> Candidate:
+def examine(target: Target, incident: Incident) -> Redrivable:
     """Where a heal failed, and whether Step Functions would go on with it."""
     again = f"start over: selfheal retry {incident.incident_id}{target.flag}"
     if incident.status is not Status.FAILED and incident.status is not Status.HEALING:
-        return Candidate(incident, why_not=f"it is {incident.status}, not FAILED")
+        return Redrivable(incident, why_not=f"it is {incident.status}, not FAILED")
     if not incident.execution_arn:
-        return Candidate(incident, why_not=f"it has no execution; {again}")
+        return Redrivable(incident, why_not=f"it has no execution; {again}")
     states = target.session.client("stepfunctions")
     try:
         execution = dict(states.describe_execution(executionArn=incident.execution_arn))
     except states.exceptions.ExecutionDoesNotExist:
-        return Candidate(incident, why_not=f"its execution is no longer kept; {again}")
+        return Redrivable(incident, why_not=f"its execution is no longer kept; {again}")
     events = states.get_execution_history(
         executionArn=incident.execution_arn, reverseOrder=True, maxResults=_EVENTS, includeExecutionData=False
     )["events"]
     state = failed_step(dict(event) for event in events)
     error = str(execution.get("error") or "")
     if execution["status"] not in FAILURES:
-        return Candidate(incident, state, error, f"its execution is {execution['status']}")
+        return Redrivable(incident, state, error, f"its execution is {execution['status']}")
     if execution.get("redriveStatus") == "NOT_REDRIVABLE":
         reason = str(execution.get("redriveStatusReason") or "Step Functions does not say why").rstrip(".")
-        return Candidate(incident, state, error, f"{reason}; {again}")
-    return Candidate(incident, state, error)
+        return Redrivable(incident, state, error, f"{reason}; {again}")
+    return Redrivable(incident, state, error)
 
 
-def _redriven(target: Target, candidate: Candidate) -> tuple[Candidate, bool]:
+def _redriven(target: Target, candidate: Redrivable) -> tuple[Redrivable, bool]:
     incident = candidate.incident
     states = target.session.client("stepfunctions")
     try:
@@ -170,11 +170,11 @@ def _redriven(target: Target, candidate: Candidate) -> tuple[Candidate, bool]:
             f"{reason}; only what failed in the last {REDRIVE_DAYS} days can be;"
             f" start over: selfheal retry {incident.incident_id}{target.flag}"
         )
-        return Candidate(incident, candidate.state, candidate.error, why), False
+        return Redrivable(incident, candidate.state, candidate.error, why), False
     return candidate, True
 
 
-def _tell(candidate: Candidate, redriven: bool, dry_run: bool) -> None:
+def _tell(candidate: Redrivable, redriven: bool, dry_run: bool) -> None:
     name = candidate.incident.incident_id
     if candidate.why_not:
         out.print(plain(f"✘ {name}  cannot be redriven: {candidate.why_not}", "red"), soft_wrap=True)
@@ -185,7 +185,7 @@ def _tell(candidate: Candidate, redriven: bool, dry_run: bool) -> None:
         )
 
 
-def _conclude(target: Target, done: Sequence[tuple[Candidate, bool]], dry_run: bool, as_json: bool) -> None:
+def _conclude(target: Target, done: Sequence[tuple[Redrivable, bool]], dry_run: bool, as_json: bool) -> None:
     refused = [candidate for candidate, _ in done if candidate.why_not]
     redriven = [candidate.incident for candidate, was in done if was]
     if refused:

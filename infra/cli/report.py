@@ -14,15 +14,16 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from functions.core import hidden, links
-from functions.core.approvals import Approval, ApprovalStatus
-from functions.core.approvers import EVERYBODY
-from functions.core.evidence import BEHAVIOUR, Evidence, Result
-from functions.core.heal import Heal
-from functions.core.incident import Incident
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.approval.approvers import EVERYBODY
+from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
+from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
+from functions.core.workflow.heal import Heal
+from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, plain, status_text
-from infra.cli.next_steps import Step, next_steps
-from infra.cli.trail import trail
+from infra.cli.next_steps import NextStep, next_steps
 from infra.names import LINK_KEY_PARAMETER
 from infra.target import Target
 
@@ -38,7 +39,7 @@ _SAMPLE_HEAD, _SAMPLE_TAIL = 20, 60
 
 
 @dataclass(frozen=True)
-class Report:
+class IncidentReport:
     """An incident with the artifacts of its last attempt; what does not exist (yet) is None."""
 
     incident: Incident
@@ -87,7 +88,7 @@ class Report:
         }
 
 
-def gather(target: Target, incident: Incident) -> Report:
+def gather(target: Target, incident: Incident) -> IncidentReport:
     """Read the artifacts of the incident's last attempt."""
     heal = Heal(
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
@@ -100,7 +101,7 @@ def gather(target: Target, incident: Incident) -> Report:
     }
     source = artifacts.find_json(heal.key("source.json")) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
-        return Report(incident, None, None, None, source=source, **here)
+        return IncidentReport(incident, None, None, None, source=source, **here)
     history = tuple(target.approvals.history(incident.approval_id))
     # What was asked about is shown by its hashes: it is that, or an error.
     asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
@@ -109,7 +110,7 @@ def gather(target: Target, incident: Incident) -> Report:
         patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key("patch.diff"))
     except ClientError:
         patch = None
-    return Report(
+    return IncidentReport(
         incident,
         artifacts.find_json(asked.proposal_key if asked else heal.attempt_key("proposal.json")),
         patch,
@@ -136,7 +137,7 @@ def _page_link(target: Target, question: Approval) -> str:
     return links.url(question.page, link, keys[0])
 
 
-def render(report: Report) -> RenderableType:
+def render(report: IncidentReport) -> RenderableType:
     """The whole report for a terminal."""
     incident = report.incident
     parts: list[RenderableType] = [facts(incident, report.source, report.answer)]
@@ -151,12 +152,12 @@ def render(report: Report) -> RenderableType:
     if report.evidence:
         parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
     if report.history:
-        parts += [Text(), Rule("Decisions", align="left"), trail(report.history)]
+        parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
     parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
     return Group(*parts)
 
 
-def _asked(report: Report) -> str:
+def _asked(report: IncidentReport) -> str:
     """Who was asked, and where they decide; "" where nothing is asked now."""
     question = report.history[0] if report.history else None
     if question is None or question.status is not ApprovalStatus.PENDING:
@@ -177,7 +178,7 @@ def traceback(incident: Incident) -> RenderableType:
     return plain("\n".join(lines))
 
 
-def steps(steps: Sequence[Step]) -> RenderableType:
+def steps(steps: Sequence[NextStep]) -> RenderableType:
     """What can be done now: why, and below it the command."""
     lines = []
     for step in steps:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.core.incident import Status
-from functions.core.names import function_name
+from functions.core.aws.names import function_name
+from functions.core.incidents.incident import Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, Local

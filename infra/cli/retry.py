@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import typer
 
-from functions.core.app import App
-from functions.core.incident import Incident, Status
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document, status_text

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from functions.core.incident import ErrorClass, Incident, Status
+from functions.core.incidents.incident import ErrorClass, Incident, Status
 from infra.cli.times import moment
 from infra.nearest import unknown
 from infra.target import Target

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from functions.report_failure.failure import STOPPED
 from infra.cli import options
 from infra.cli.connect import connect
@@ -16,7 +16,7 @@ from infra.cli.decide import identity
 from infra.cli.redrive import redrive_all
 
 _HELD = "healing was stopped"
-"""How the reason of what was held back begins (see `functions.core.switch`)."""
+"""How the reason of what was held back begins (see `functions.core.workflow.switch`)."""
 
 
 def stop(

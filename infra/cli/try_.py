@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from functions.core.errors import AppInvalid, SelfHealError
+from functions.core.workflow.errors import AppInvalid, SelfHealError
 from infra.cli.console import duration, err, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError

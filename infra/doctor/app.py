@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from functions.core.app import App
-from functions.core.incident import ErrorClass
+from functions.core.apps.app import App
+from functions.core.incidents.incident import ErrorClass
 from infra.doctor.checks import Check, Fault
 from infra.subscription import FILTER_NAME, FILTER_PATTERN
 
@@ -16,7 +16,7 @@ _MOST_FILTERS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class SubscriptionFilter:
     """A subscription filter of a log group."""
 
     name: str
@@ -36,7 +36,7 @@ class AppSeen(Protocol):
         """ARN that log groups are to be subscribed to."""
 
     @property
-    def filters(self) -> Mapping[str, Sequence[Filter] | None]:
+    def filters(self) -> Mapping[str, Sequence[SubscriptionFilter] | None]:
         """The app's log groups and their filters; None for a group that does not exist."""
 
     @property

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.errors import SelfHealError
+from functions.core.workflow.errors import SelfHealError
 
 Seen = TypeVar("Seen")
 
@@ -22,7 +22,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What came of one check. mend: "" where nothing is to be mended."""
 
     check: str
@@ -35,7 +35,7 @@ Check = Callable[[Seen], Fault | None]
 """Its name says what it finds, its docstring what that means."""
 
 
-def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[Finding]:
+def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[CheckResult]:
     """Run each check. One that may not look says so, and is no reason to give up the others."""
     for check in checks:
         name = check.__name__.replace("_", " ")
@@ -43,10 +43,10 @@ def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[Finding]:
             fault = check(seen)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            yield Finding(
+            yield CheckResult(
                 name, False, f"could not look: {code} at {error.operation_name}", "selfheal policy operator"
             )
         except (BotoCoreError, SelfHealError) as error:
-            yield Finding(name, False, f"could not look: {error}", "mend what it says, and ask again")
+            yield CheckResult(name, False, f"could not look: {error}", "mend what it says, and ask again")
         else:
-            yield Finding(name, not fault, fault.detail if fault else "", fault.mend if fault else "")
+            yield CheckResult(name, not fault, fault.detail if fault else "", fault.mend if fault else "")

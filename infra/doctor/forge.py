@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from functions.core.app import App
-from functions.core.archive import DEFAULT_LIMITS
-from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
+from functions.core.apps.app import App
 from functions.core.forge.connect import connect
+from functions.core.source.archive import DEFAULT_LIMITS
+from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
 from infra.doctor.checks import Check, Fault
 
 

@@ -9,14 +9,14 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-from functions.core.app import App
-from functions.core.approvers import with_links
-from functions.core.errors import AppInvalid, PermanentError
+from functions.core.approval.approvers import with_links
+from functions.core.apps.app import App
+from functions.core.aws.names import function_name
 from functions.core.forge.installation import token_of
-from functions.core.names import function_name
+from functions.core.workflow.errors import AppInvalid, PermanentError
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
-from infra.doctor.app import Filter
+from infra.doctor.app import SubscriptionFilter
 from infra.model_check import notes_on_models
 from infra.names import LINK_KEY_PARAMETER, STACK_NAME
 from infra.registration import claimed_by_others
@@ -144,16 +144,18 @@ class SeenApp:
         return self.target.output("DetectErrorsArn")
 
     @cached_property
-    def filters(self) -> Mapping[str, Sequence[Filter] | None]:
+    def filters(self) -> Mapping[str, Sequence[SubscriptionFilter] | None]:
         return {group: self._filters(group) for group in self.app.log_groups}
 
-    def _filters(self, group: str) -> Sequence[Filter] | None:
+    def _filters(self, group: str) -> Sequence[SubscriptionFilter] | None:
         logs = self._client("logs")
         try:
             rows = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
         except logs.exceptions.ResourceNotFoundException:
             return None
-        return [Filter(row["filterName"], row["destinationArn"], row["filterPattern"]) for row in rows]
+        return [
+            SubscriptionFilter(row["filterName"], row["destinationArn"], row["filterPattern"]) for row in rows
+        ]
 
     @property
     def claimed_by_others(self) -> Mapping[str, str]:

@@ -11,13 +11,13 @@ import os
 import subprocess
 
 from functions.harness import interpreters
-from functions.harness.driver import Settings
+from functions.harness.driver import DriverSettings
 from infra.packaging import ROOT
 
 
 def main() -> None:
     """Compile for one interpreter after another; what cannot be compiled is only slower."""
-    folders = [str(ROOT / "functions" / "harness"), Settings.of(os.environ).packages]
+    folders = [str(ROOT / "functions" / "harness"), DriverSettings.of(os.environ).packages]
     for version in interpreters.available():
         found = interpreters.find(version)
         if found is not None:

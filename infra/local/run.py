@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra.errors import UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
@@ -40,7 +40,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Run:
+class EmbeddedRun:
     """A running embedded system, as kept in `run.json` for later commands."""
 
     home: str
@@ -90,15 +90,15 @@ class Run:
         return cls(**data, processes=processes)
 
 
-def find(home: Path = HOME) -> Run | None:
+def find(home: Path = HOME) -> EmbeddedRun | None:
     """The embedded run of this folder, if it is alive."""
-    run = Run.load(home)
+    run = EmbeddedRun.load(home)
     return run if run and run.alive else None
 
 
 def start(
     home: Path = HOME, progress: Progress = lambda _: None, *, wait_scale: float = 1.0, model_url: str = ""
-) -> Run:
+) -> EmbeddedRun:
     """Start everything and register the sample service. Whatever was started ends again if a part fails.
 
     wait_scale: factor for the workflow's retry intervals; tests make them short. model_url: an
@@ -124,7 +124,7 @@ def start(
 
 def _start(
     home: Path, started: dict[str, Started], progress: Progress, wait_scale: float, model_url: str
-) -> Run:
+) -> EmbeddedRun:
     token = secrets.token_urlsafe(24)
     token_file = home / "forge-token"
     token_file.touch(mode=0o600)
@@ -146,7 +146,7 @@ def _start(
     progress("stack synthesised")
     outputs = deploy(template, STACK_NAME, aws)
     progress(f"stack {STACK_NAME} deployed through CloudFormation")
-    run = Run(
+    run = EmbeddedRun(
         home=str(home),
         endpoint=aws.endpoint,
         outputs=outputs,
@@ -182,7 +182,7 @@ def _import_sample(home: Path) -> str:
     return Store(home / "forge").create(SAMPLE_SLUG, SAMPLE, private=True, collaborators=("reviewer",))
 
 
-def _deploy_sample(run: Run, token: str) -> None:
+def _deploy_sample(run: EmbeddedRun, token: str) -> None:
     """The sample as its team would deploy it: a function of its own beside the stack, then registered."""
     target = run.target()
     session = target.session
@@ -236,12 +236,12 @@ def _zip(package: Path) -> bytes:
     return buffer.getvalue()
 
 
-def stop_forge(run: Run) -> None:
+def stop_forge(run: EmbeddedRun) -> None:
     """Take the forge down, as an outage would."""
     run.processes["forge"].stop()
 
 
-def restart_forge(run: Run) -> None:
+def restart_forge(run: EmbeddedRun) -> None:
     """Bring the forge back at the address it had."""
     port = int(run.forge_url.rsplit(":", 1)[1])
     run.processes["forge"], _ = _start_forge(Path(run.home), port)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from functions.harness import driver
-from functions.harness.driver import Settings
+from functions.harness.driver import DriverSettings
 from functions.harness.interpreters import find
 from functions.harness.job import Job
 from functions.harness.runner import MOST_BYTES, Ran
@@ -34,7 +34,7 @@ class LocalRunner:
         return program.holds(unprotected=self._unprotected)
 
     def run(self, job: Job) -> Ran:
-        settings = Settings.of(os.environ)
+        settings = DriverSettings.of(os.environ)
         where = self.holds()
         found = find(job.python) if job.python else None
         own = Path(os.path.realpath(sys.executable))
@@ -62,7 +62,9 @@ class LocalRunner:
             ),
             placed={str(path): closed(path) for path in programs},
             env=env,
-            limits=program.Limits(job.seconds + _START_SECONDS, memory_bytes=4 * _GIB, disk_bytes=2 * _GIB),
+            limits=program.WallLimits(
+                job.seconds + _START_SECONDS, memory_bytes=4 * _GIB, disk_bytes=2 * _GIB
+            ),
             output_limit=MOST_BYTES,
             unprotected=self._unprotected,
         )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from functions.core.encodings import encoding_of
-from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Edit, Proposal
+from functions.core.source.encodings import encoding_of
+from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Edit, Proposal
 from functions.propose_patch.answer import judge
 from functions.validate_patch.tree import SYMLINK, Tree
 from infra.errors import UserError
@@ -32,14 +32,14 @@ _SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnusableAnswer:
     """An answer that cannot be put to the gates, and why. `applies` tells that it is a diff that does not."""
 
     why: str
     applies: bool = False
 
 
-def read_answer(data: bytes, tree: Tree) -> Proposal | Abstention | Refused:
+def read_answer(data: bytes, tree: Tree) -> Proposal | Abstention | UnusableAnswer:
     """The answer in a file's bytes. Raises UserError (exit code 2) for what is neither a diff nor JSON."""
     if data.lstrip()[:1] == b"{":
         return _from_json(data)
@@ -52,7 +52,7 @@ def read_answer(data: bytes, tree: Tree) -> Proposal | Abstention | Refused:
     return _from_diff(data, tree)
 
 
-def _from_json(data: bytes) -> Proposal | Abstention | Refused:
+def _from_json(data: bytes) -> Proposal | Abstention | UnusableAnswer:
     try:
         answer: Any = json.loads(data)
     except ValueError as error:
@@ -62,15 +62,15 @@ def _from_json(data: bytes) -> Proposal | Abstention | Refused:
         name, answer = answer["name"], answer["input"]
     call = {"toolUse": {"toolUseId": "answer", "name": name, "input": answer}}
     verdict = judge({"stopReason": "tool_use", "output": {"message": {"content": [call]}}})
-    return verdict.answer or Refused(
+    return verdict.answer or UnusableAnswer(
         "the answer does not fit the tool's schema: " + "; ".join(verdict.violations)
     )
 
 
-def _from_diff(data: bytes, tree: Tree) -> Proposal | Refused:
+def _from_diff(data: bytes, tree: Tree) -> Proposal | UnusableAnswer:
     for pattern, what in _UNSUPPORTED:
         if pattern.search(data):
-            return Refused(f"the diff cannot be put to the gates: {what}", applies=True)
+            return UnusableAnswer(f"the diff cannot be put to the gates: {what}", applies=True)
     with tempfile.TemporaryDirectory(prefix="self-heal-try-") as directory:
         problem = ""
         for number, strip in enumerate((1, 0)):
@@ -81,7 +81,7 @@ def _from_diff(data: bytes, tree: Tree) -> Proposal | Refused:
             if said is None:
                 return _proposal(root, written)
             problem = problem or said
-    return Refused(f"the diff does not apply: {problem}", applies=True)
+    return UnusableAnswer(f"the diff does not apply: {problem}", applies=True)
 
 
 def _paths(data: bytes, strip: int) -> set[str]:
@@ -134,7 +134,7 @@ def _apply(root: Path, data: bytes, strip: int) -> str | None:
     return " ".join(done.stderr.decode(errors="replace").replace("error: ", "").split())[:500]
 
 
-def _proposal(root: Path, before: dict[str, bytes]) -> Proposal | Refused:
+def _proposal(root: Path, before: dict[str, bytes]) -> Proposal | UnusableAnswer:
     edits = []
     for file in sorted(root.rglob("*")):
         if not file.is_file() or file.is_symlink():
@@ -148,7 +148,7 @@ def _proposal(root: Path, before: dict[str, bytes]) -> Proposal | Refused:
             was = before.get(path, b"").decode(encoding)
             edits.append(Edit(path, was, after.decode(encoding)))
         except (LookupError, SyntaxError, UnicodeError):
-            return Refused(f"the diff cannot be put to the gates: {path} is not text", applies=True)
+            return UnusableAnswer(f"the diff cannot be put to the gates: {path} is not text", applies=True)
     if not edits:
-        return Refused("the diff changes nothing", applies=True)
+        return UnusableAnswer("the diff changes nothing", applies=True)
     return Proposal("Given as a diff.", "The answer given", "Given as a diff.", tuple(edits), 1.0)

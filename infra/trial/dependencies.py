@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.install_dependencies.install import (
     Installed,
     check_places,
@@ -25,7 +25,7 @@ from functions.install_dependencies.install import (
     target,
 )
 from functions.install_dependencies.installer import NotInstalled
-from functions.install_dependencies.wanted import Wanted, wanted
+from functions.install_dependencies.requirements import Requirements, wanted
 
 _KEPT = 20
 """Archives: one per repository and change of what it asks for, of up to some 100 MB."""
@@ -69,7 +69,7 @@ def prepare(
 
 
 def _cached(
-    asked: Wanted,
+    asked: Requirements,
     python: str,
     as_of: str,
     cache: Path,

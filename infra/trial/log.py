@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from functions.core.app import App
-from functions.core.incident import Incident, Status
-from functions.core.places import locate
-from functions.core.redaction import redact
-from functions.detect_errors.in_app import AppRules, Verdict
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.source.code_mappings import locate
+from functions.core.untrusted.redaction import redact
+from functions.detect_errors.in_app import AppRules, InAppDecision
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import MAX_LENGTH, Reader
 from functions.detect_errors.sightings import SAMPLE_LIMIT, own_causes
 from functions.propose_patch.context import map_frames
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 from infra.errors import UserError
 
 _TITLE_LIMIT = 200
@@ -43,7 +43,7 @@ class Reported:
     packages: tuple[str, ...] = ()
 
 
-def read_log(text: str, repository: Repository, app: App) -> Reported:
+def read_log(text: str, repository: SourceTree, app: App) -> Reported:
     """The last error in the log that passed through this repository's code, else the last with a traceback.
 
     Raises UserError (exit code 2) for a log without errors.
@@ -104,7 +104,7 @@ def read_whole(reader: Reader, text: str) -> list[ParsedError]:
     return found
 
 
-def _packages(incident: Incident, repository: Repository, app: App) -> tuple[str, ...]:
+def _packages(incident: Incident, repository: SourceTree, app: App) -> tuple[str, ...]:
     """Top-level names of what looks installed and is the app's own all the same."""
     frames = [frame for frame in (*incident.frames, *incident.causes) if frame.why == _HELD]
     found = set()
@@ -120,19 +120,19 @@ class _OwnRules(AppRules):
     """Detection's rules where the app names no packages, and one more: what looks installed and lies in this
     repository is the app's own. A deployment is not shown a repository before it has decided that."""
 
-    def __init__(self, repository: Repository, app: App) -> None:
+    def __init__(self, repository: SourceTree, app: App) -> None:
         super().__init__(app.packages, tuple(app.source_roots))
         self._repository = repository
         self._app = app
 
-    def _judge(self, file: str, function: str | None) -> Verdict:
+    def _judge(self, file: str, function: str | None) -> InAppDecision:
         judged = super()._judge(file, function)
         if judged.why in _LIBRARY and locate(file, self._repository.paths, self._app.source_roots).path:
             return replace(judged, in_app=True, why=_HELD)
         return judged
 
 
-def _chosen(errors: Sequence[ParsedError], repository: Repository, app: App) -> tuple[int, str]:
+def _chosen(errors: Sequence[ParsedError], repository: SourceTree, app: App) -> tuple[int, str]:
     """Index of the error to look at, and why that one."""
     reasons: tuple[tuple[str, Callable[[ParsedError], bool]], ...] = (
         ("the last one in this repository's code", lambda e: _placed(e, repository, app)),
@@ -146,7 +146,7 @@ def _chosen(errors: Sequence[ParsedError], repository: Repository, app: App) -> 
     raise AssertionError("the last reason always applies")
 
 
-def _placed(error: ParsedError, repository: Repository, app: App) -> bool:
+def _placed(error: ParsedError, repository: SourceTree, app: App) -> bool:
     frames = (*error.frames, *own_causes(error))
     return any(entry.path for entry in map_frames(frames, repository, app.source_roots))
 

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.core.adapted import Adapted, Counts
-from functions.core.bedrock import Bedrock, client_config
-from functions.core.errors import (
+from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.model.limits import refused_as_too_long
+from functions.core.model.models import default_model
+from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
     ModelThrottled,
@@ -23,8 +25,6 @@ from functions.core.errors import (
     PromptTooLong,
     SelfHealError,
 )
-from functions.core.models import default_model
-from functions.core.windows import refused_as_too_long
 from infra.cli.connect import region
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete

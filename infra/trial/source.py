@@ -14,7 +14,7 @@ from pathlib import Path
 from git import Git
 from git.exc import GitCommandError, GitCommandNotFound
 
-from functions.core.archive import DEFAULT_LIMITS, Member, members_of
+from functions.core.source.archive import DEFAULT_LIMITS, Member, members_of
 from functions.fetch_source.tree import tree_of_commit
 from infra.errors import UserError
 

@@ -13,31 +13,31 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.adapted import Counts
-from functions.core.app import App
-from functions.core.errors import SelfHealError
-from functions.core.evidence import Evidence, GateResult, Result
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident
-from functions.core.journal import Journal
-from functions.core.proposal import Abstention, Proposal
-from functions.core.python import Python
-from functions.core.redaction import redact
-from functions.core.requests import Options
-from functions.core.spend import Commitment
-from functions.core.windows import Window, window_of
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident
+from functions.core.model.adapted import Counts
+from functions.core.model.budget import Commitment
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window, window_of
+from functions.core.model.requests import RequestOptions
+from functions.core.source.python import Python
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.errors import SelfHealError
+from functions.core.workflow.evidence import Evidence, GateResult, Result
+from functions.core.workflow.proposal import Abstention, Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import available
 from functions.harness.runner import Runner
 from functions.install_dependencies.install import day_after
 from functions.propose_patch.context import Context, MappedFrame
-from functions.propose_patch.fit import Draft, Fitted, ask_fitting
+from functions.propose_patch.fit import Fitted, PromptParts, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 from functions.propose_patch.step import nothing_to_show, request_maker, unreadable
 from functions.validate_patch.tree import SYMLINK, Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
-from infra.trial.answer import Refused, read_answer
+from infra.trial.answer import UnusableAnswer, read_answer
 from infra.trial.dependencies import Prepared, prepare
 from infra.trial.log import read_log
 from infra.trial.source import LocalSource
@@ -125,7 +125,7 @@ class Desk:
     source: LocalSource
     app: App
     incident: Incident
-    repository: Repository
+    repository: SourceTree
     window: Window
     runner: Runner
     progress: Progress
@@ -143,20 +143,20 @@ class Desk:
     def heal_id(self) -> str:
         return hashlib.sha256(f"{self.incident.incident_id} {self.source.base_sha}".encode()).hexdigest()[:16]
 
-    def draft(self, attempts: Sequence[EarlierAttempt] = ()) -> Draft:
+    def draft(self, attempts: Sequence[EarlierAttempt] = ()) -> PromptParts:
         roots = self.app.source_roots
-        return Draft(
+        return PromptParts(
             self.heal_id, self.incident, self.repository, roots, attempts, python=self.python.version
         )
 
     def validate(self, proposal: Proposal) -> Validation:
         given = self.dependencies
         self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
-        facts = Facts(self.incident, self.app, python=self.python, lost=given.lost)
+        context = ValidationContext(self.incident, self.app, python=self.python, lost=given.lost)
         return validate(
             self.tree,
             proposal,
-            facts,
+            context,
             self.source.base_sha,
             self.runner,
             dependencies=given.archive,
@@ -198,7 +198,7 @@ def run_trial(
     errors or an answer that is none.
     """
     started = time.monotonic()
-    repository = Repository(source.members)
+    repository = SourceTree(source.members)
     reported = read_log(log, repository, app)
     progress(f"error: {reported.choice}")
     if reported.packages:
@@ -237,7 +237,7 @@ def _judged(desk: Desk, trial: Trial, data: bytes) -> Trial:
     answer = read_answer(data, desk.tree)
     if isinstance(answer, Abstention):
         return replace(trial, reason=_said(answer))
-    if isinstance(answer, Refused):
+    if isinstance(answer, UnusableAnswer):
         evidence = _does_not_apply(answer.why, desk.source.base_sha) if answer.applies else None
         return replace(trial, outcome="rejected", reason=answer.why, evidence=evidence)
     return _validated(trial, desk.validate(answer))
@@ -271,7 +271,7 @@ def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
 
     for number in range(1, desk.app.max_attempts + 1):
         desk.progress(f"attempt {number} of {desk.app.max_attempts}: asking {model_id}")
-        make = request_maker(model_id, Options.of(desk.app))
+        make = request_maker(model_id, RequestOptions.of(desk.app))
         answer = ask_fitting(desk.draft(earlier), model, budget, desk.window, make, keep, Journal(), model_id)
         if isinstance(answer.result, Abstention):
             if standing is not None:

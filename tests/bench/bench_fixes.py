@@ -28,7 +28,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra.local.runner import LocalRunner
 from infra.trial.trial import Trial, run_trial
 from tests.bench.fixes import ROOT, Crash, NoCrash, bad_patches, committed_by, crash_of

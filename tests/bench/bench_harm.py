@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from functions.core.evidence import Evidence
+from functions.core.workflow.evidence import Evidence
 from tests.harm import NEVER, Harm, judged, patches, repositories, right
 
 

@@ -11,9 +11,9 @@ import threading
 import time
 from pathlib import Path
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.decide import decide, identity
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request

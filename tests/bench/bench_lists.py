@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from functions.core.incident import Status
-from functions.core.incidents import LISTED
+from functions.core.incidents.incident import Status
+from functions.core.incidents.table import LISTED
 from infra.cli.selection import filter_of, read, select
 from infra.local.emulator import Emulator
 from infra.target import Target

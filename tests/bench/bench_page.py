@@ -21,10 +21,10 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from functions.core import links
-from functions.core.approvals import Approval
-from functions.core.links import Link
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval
+from functions.core.approval.links import Link
+from functions.core.approval.task_tokens import TaskTokens
 from infra.local import run as embedded
 from infra.names import LINK_KEY_PARAMETER
 from infra.target import Target

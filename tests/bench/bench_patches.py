@@ -110,7 +110,7 @@ def _judged(case: Case, kept: Path | None) -> Verdict:
 
 
 def _validated(case: Case, kept: Path | None) -> Validation:
-    examined = examine(case.tree, case.proposal, case.facts)
+    examined = examine(case.tree, case.proposal, case.context)
     if why := why_not_run(examined, ""):
         return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), "0" * 40)
     asked = {**order.asked(examined.candidate), "times": 1}

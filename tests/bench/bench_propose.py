@@ -22,20 +22,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core.archive import Member, members_of
-from functions.core.incident import Frame, Incident, Status
-from functions.core.models import default_model
-from functions.core.prices import LISTED, Usage
-from functions.core.requests import Options, estimate_tokens, request_tokens
-from functions.core.windows import window_of
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.model.limits import window_of
+from functions.core.model.models import default_model
+from functions.core.model.prices import LISTED, Usage
+from functions.core.model.requests import RequestOptions, estimate_tokens, request_tokens
+from functions.core.source.archive import Member, members_of
 from functions.propose_patch import syntax
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.context import build_context
-from functions.propose_patch.fit import Draft
+from functions.propose_patch.fit import PromptParts
 from functions.propose_patch.prompt import build_prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 from infra.catalog import FUNCTIONS
-from infra.local.forge.server import Forge
+from infra.local.forge.server import ForgeServer
 from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.model import connect
@@ -58,7 +58,7 @@ def prompts() -> bool:
     seconds: list[float] = []
     frames = shown = 0
     for library in LIBRARIES:
-        repository = Repository(_library(library))
+        repository = SourceTree(_library(library))
         for incident in _incidents(repository, random.Random(library)):
             started = time.monotonic()
             context = build_context(repository, incident.frames, {"/var/task": ""})
@@ -87,7 +87,7 @@ def prompts() -> bool:
     return shown == frames and median <= SHARE
 
 
-def _numbered(repository: Repository, path: str) -> int:
+def _numbered(repository: SourceTree, path: str) -> int:
     lines = repository.lines(path)
     return estimate_tokens("".join(lines)) + 4 * len(lines)
 
@@ -98,7 +98,7 @@ def _library(name: str) -> Iterator[Member]:
         yield Member(f"{name}/{member.path}", member.data, member.kind)
 
 
-def _incidents(repository: Repository, chance: random.Random) -> Iterator[Incident]:
+def _incidents(repository: SourceTree, chance: random.Random) -> Iterator[Incident]:
     """Errors inside functions that other functions of the library call: two or three frames each."""
     modules = sorted(path for path in repository.paths if path.endswith(".py") and repository.tree(path))
     functions: dict[str, list[tuple[str, syntax.Function]]] = {}
@@ -132,7 +132,7 @@ def _incidents(repository: Repository, chance: random.Random) -> Iterator[Incide
 
 
 def _chain(
-    repository: Repository,
+    repository: SourceTree,
     functions: dict[str, list[tuple[str, syntax.Function]]],
     name: str,
     chance: random.Random,
@@ -160,7 +160,7 @@ def _chain(
                     return
 
 
-def _frame(repository: Repository, path: str, function: str, line: int) -> Frame:
+def _frame(repository: SourceTree, path: str, function: str, line: int) -> Frame:
     return Frame(f"/var/task/{path}", line, function, repository.lines(path)[line - 1].strip(), in_app=True)
 
 
@@ -228,9 +228,9 @@ def _holds(case: crash_corpus.Case, patch: bytes) -> bool:
 
 FETCH = """
 import resource, sys, time
-from functions.core.app import App
+from functions.core.apps.app import App
 from functions.core.forge.connect import connect
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
 from functions.fetch_source.source import fetch_source
 app = App("bench", ("bench",), sys.argv[1])
 started = time.monotonic()
@@ -249,7 +249,7 @@ def fetch() -> bool:
             path = work / f"package_{number % 50}" / f"module_{number}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"def function_{number}(value):\n    return value + {number}\n\n\n" * 25)
-        forge = Forge(Path(directory) / "forge", token)
+        forge = ForgeServer(Path(directory) / "forge", token)
         forge.create_repository("bench/large", work)
         forge.start()
         try:
@@ -283,10 +283,10 @@ def cost() -> bool:
         members = tuple(m for m in members_of(case.folder, skip=("__pycache__",)) if m.path != "case.toml")
         source = LocalSource(case.folder, members, NO_COMMIT, "")
         app = app_for(source)
-        repository = Repository(members)
-        draft = Draft("bench", read_log(log, repository, app).incident, repository, app.source_roots)
+        repository = SourceTree(members)
+        draft = PromptParts("bench", read_log(log, repository, app).incident, repository, app.source_roots)
         prompt = draft.prompt(draft.context(window), window)
-        tokens = request_tokens(request_for(model, prompt, Options(), window.answer))
+        tokens = request_tokens(request_for(model, prompt, RequestOptions(), window.answer))
         look = LISTED.cost_usd(model, Usage(cache_read=tokens, input=_LOOK, output=_LOOK))
         for found, output in ((typical, _TYPICAL_ANSWER), (most, window.answer)):
             found.append(look + LISTED.cost_usd(model, Usage(cache_write=tokens, output=output)))

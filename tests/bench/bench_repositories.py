@@ -24,16 +24,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.archive import Member
+from functions.core.apps.app import App
+from functions.core.source import archive
+from functions.core.source.archive import Member
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness import test_runs
 from functions.harness.interpreters import available
 from functions.harness.job import Job
 from functions.harness.test_runs import TestRun
 from functions.install_dependencies.install import day_after
-from functions.validate_patch import suite
+from functions.validate_patch import regression_tests
 from infra.local.runner import LocalRunner
 from infra.trial.dependencies import Prepared, prepare
 from infra.trial.source import LocalSource, read_source
@@ -82,7 +82,7 @@ def main() -> int:
 def look(name: str, path: Path, revision: str | None, seconds: float) -> Row:
     """Install, and run the tests once, as fetched."""
     source = read_source(path, revision)
-    files = {m.path: m.data for m in source.members if m.kind is not archive.Kind.SYMLINK}
+    files = {m.path: m.data for m in source.members if m.kind is not archive.MemberKind.SYMLINK}
     python = python_of(_APP, Word, files.get, available(), source.committed)
     given = prepare(files, python.version, day_after(source.committed), lambda text: None)
     run, why = _run(source, python.version, given, seconds)
@@ -90,8 +90,8 @@ def look(name: str, path: Path, revision: str | None, seconds: float) -> Row:
 
 
 def _run(source: LocalSource, python: str, given: Prepared, seconds: float) -> tuple[TestRun, str]:
-    task = {"kind": "pytest", "args": list(suite.OPTIONS), "first": []}
-    plain = {**task, "args": [*suite.OPTIONS, *suite.PLAIN]}
+    task = {"kind": "pytest", "args": list(regression_tests.OPTIONS), "first": []}
+    plain = {**task, "args": [*regression_tests.OPTIONS, *regression_tests.PLAIN]}
     job = Job(
         nonce=secrets.token_hex(16),
         python=python,

@@ -22,9 +22,9 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from functions.core.incident import ErrorClass, Frame
-from functions.core.incidents import LISTED
-from functions.core.recorder import Recorder, Sighting
+from functions.core.incidents.incident import ErrorClass, Frame
+from functions.core.incidents.table import LISTED
+from functions.detect_errors.recorder import Recorder, Sighting
 
 RATE = 100
 """Deliveries a second of one error."""

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from functions.core.app import App
-from functions.core.archive import members_of
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.tree import File, Tree
 from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.local.runner import LocalRunner
@@ -76,12 +76,12 @@ def _overhead(tree: Tree) -> tuple[float, float]:
     result = validate(tree, _proposal(), _facts(tree), "0" * 40, LocalRunner())
     assert result.evidence.accepted, result.reason
     return 2 * own, sum(
-        g.seconds for g in result.evidence.gates if g.gate in ("reproduces", "breaks_nothing")
+        g.seconds for g in result.evidence.gates if g.gate in ("reproduces", "regression_tests")
     )
 
 
 def _reading_ms(result: Validation) -> float:
-    running = ("reproduces", "breaks_nothing", "nothing_extra", "does_nothing_else")
+    running = ("reproduces", "regression_tests", "nothing_extra", "does_nothing_else")
     reading = [g for g in result.evidence.gates if g.gate not in running]
     return 1000 * sum(gate.seconds for gate in reading)
 
@@ -92,13 +92,13 @@ def _proposal(test: str = TEST) -> Proposal:
     return Proposal("cause", "Mend it", "why", (edit,), 0.9, regression)
 
 
-def _facts(tree: Tree) -> Facts:
+def _facts(tree: Tree) -> ValidationContext:
     code = 'return "ORD-" + order["number"]'
     line = [text.strip() for text in tree["shop/reports.py"].data.decode().split("\n")].index(code) + 1
     title = 'TypeError: can only concatenate str (not "int") to str'
     frames = (Frame("/var/task/shop/reports.py", line, "label", code, in_app=True, why="below /var/task"),)
     incident = Incident("shop-1", "1", "shop", Status.HEALING, "TypeError", title, frames=frames)
-    return Facts(incident, App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop"))
+    return ValidationContext(incident, App("shop", ("/aws/lambda/shop",), "https://git.example/shop/shop"))
 
 
 def _timed(function: Callable[[], T]) -> tuple[float, T]:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.archive import Member
+from functions.core.apps.app import App
+from functions.core.source import archive
+from functions.core.source.archive import Member
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness import test_runs
 from functions.harness.interpreters import available
@@ -23,7 +23,7 @@ from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.test_runs import Raised
 from functions.install_dependencies.install import day_after
-from functions.validate_patch import suite
+from functions.validate_patch import regression_tests
 from infra.local.runner import LocalRunner
 from infra.trial.dependencies import Prepared, prepare
 from infra.trial.source import LocalSource, read_source
@@ -95,7 +95,7 @@ def crash_of(clone: Path, commit: str) -> Crash:
 
 def dependencies_of(source: LocalSource) -> tuple[str, Prepared]:
     """(version of Python, what is installed for it)."""
-    files = {m.path: m.data for m in source.members if m.kind is not archive.Kind.SYMLINK}
+    files = {m.path: m.data for m in source.members if m.kind is not archive.MemberKind.SYMLINK}
     python = python_of(_APP, Word, files.get, available(), source.committed).version
     return python, prepare(files, python, day_after(source.committed), lambda text: None)
 
@@ -141,7 +141,11 @@ def _raised(source: LocalSource, added: Mapping[str, bytes], tests: list[str]) -
     python, given = dependencies_of(source)
     members = [m for m in source.members if m.path not in added]
     members += [Member(path, data) for path, data in added.items()]
-    task = {"kind": "pytest", "args": [*suite.OPTIONS, *suite.PLAIN, *tests], "first": []}
+    task = {
+        "kind": "pytest",
+        "args": [*regression_tests.OPTIONS, *regression_tests.PLAIN, *tests],
+        "first": [],
+    }
     job = Job(
         nonce=secrets.token_hex(16),
         python=python,

@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals, Verdict
-from functions.core.decisions import Answer, Decision
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Approval, Approvals, Verdict
+from functions.core.approval.decisions import Answer, Decision
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.decide import decide, identity
 from infra.cli.history import Visit, read_history
 from infra.local import run as embedded
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 from infra.local.model.server import complete
 from infra.registration import register
 from infra.target import Target
@@ -117,8 +117,8 @@ def tool_call(name: str, arguments: str) -> dict[str, Any]:
 class World:
     """The embedded system and a forge of the test's own, in this process, so that it can be made to fail."""
 
-    run: embedded.Run
-    forge: Forge
+    run: embedded.EmbeddedRun
+    forge: ForgeServer
     model: ScriptedModel
     sources: Path
     repositories: Path
@@ -241,7 +241,7 @@ def scripted_model() -> Iterator[ScriptedModel]:
 @pytest.fixture(scope="session")
 def embedded_run(
     tmp_path_factory: pytest.TempPathFactory, scripted_model: ScriptedModel
-) -> Iterator[embedded.Run]:
+) -> Iterator[embedded.EmbeddedRun]:
     """One embedded system for all tests of this process; retries of the workflow wait hardly at all."""
     home = tmp_path_factory.mktemp("embedded") / ".selfheal"
     run = embedded.start(home, wait_scale=0.02, model_url=scripted_model.url)
@@ -255,8 +255,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_forge(repositories: Path) -> Iterator[Forge]:
-    forge = Forge(repositories, TOKEN)
+def shared_forge(repositories: Path) -> Iterator[ForgeServer]:
+    forge = ForgeServer(repositories, TOKEN)
     forge.start()
     yield forge
     forge.stop()
@@ -264,8 +264,8 @@ def shared_forge(repositories: Path) -> Iterator[Forge]:
 
 @pytest.fixture(scope="session")
 def shared_world(
-    embedded_run: embedded.Run,
-    shared_forge: Forge,
+    embedded_run: embedded.EmbeddedRun,
+    shared_forge: ForgeServer,
     scripted_model: ScriptedModel,
     repositories: Path,
     tmp_path_factory: pytest.TempPathFactory,

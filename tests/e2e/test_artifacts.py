@@ -10,12 +10,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core import scoped
-from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
-from functions.core.names import function_name
-from functions.core.scoped import s3_of
-from functions.core.settings import Settings
+from functions.core.aws.names import function_name
+from functions.core.aws.settings import Settings
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow import scoped
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.scoped import s3_of
 from infra.catalog import STEPS
 
 if TYPE_CHECKING:

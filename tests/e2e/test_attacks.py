@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
 from tests.e2e.conftest import BUGGY, CRASH, tool_call
 
@@ -38,11 +38,11 @@ def test_a_model_that_obeys_reaches_neither_an_approval_nor_a_commit(world: Worl
     world.model.scripts[app.name] = tool_call("propose_patch", json.dumps(proposal))
     world.log(app, LOGGED)
     incident = world.until(app, Status.ABSTAINED)
-    assert "in_lane: '.github/workflows/deploy.yml'" in incident.reason
+    assert "scope: '.github/workflows/deploy.yml'" in incident.reason
     assert incident.attempts == app.max_attempts
     evidence = gather(world.target, incident).evidence
     assert evidence
-    assert {gate.gate: gate.result for gate in evidence.gates}["in_lane"] is Result.FAIL
+    assert {gate.gate: gate.result for gate in evidence.gates}["scope"] is Result.FAIL
     assert not incident.approval_id
     assert world.pulls(app) == []
 

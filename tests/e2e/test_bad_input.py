@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
 from infra.local.forge import Outage
 from tests.e2e.conftest import CRASH, tool_call
 
@@ -121,7 +121,7 @@ def proposing(**changes: Any) -> dict[str, Any]:
         (tool_call("delete_everything", "{}"), "delete_everything"),
         (proposing(edits=[EDIT | {"path": "../../etc/passwd"}]), "no such file in the repository"),
         (proposing(edits=[EDIT | {"path": "/etc/passwd"}]), "no such file in the repository"),
-        (proposing(edits=[{"path": ".github/workflows/x.yml", "search": "", "replace": "x"}]), "in_lane"),
+        (proposing(edits=[{"path": ".github/workflows/x.yml", "search": "", "replace": "x"}]), "scope"),
         (proposing(edits=[EDIT | {"search": "not there"}]), "applies"),
         (proposing(edits=[EDIT | {"replace": "    return (("}]), "parses"),
     ],

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.incident import Incident, Status
-from functions.core.task_tokens import TaskTokens
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.incidents.incident import Incident, Status
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from functions.core.incident import Status
+from functions.core.incidents.incident import Status
 from infra.local.processes import Started
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
 from tests.e2e.conftest import BUGGY, tool_call
 
 if TYPE_CHECKING:
-    from functions.core.incident import Incident
+    from functions.core.incidents.incident import Incident
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
@@ -91,7 +91,7 @@ def test_an_app_with_a_project_is_healed_through_its_builds(world: World) -> Non
     assert report.evidence.build.project == PROJECT
     assert report.evidence.build.log_url == [row.log_url for row in rows if row.state == "RunBuild"][-1] != ""
     gates = {gate.gate: gate for gate in report.evidence.gates}
-    assert gates["reproduces"].result is gates["breaks_nothing"].result is Result.PASS
+    assert gates["reproduces"].result is gates["regression_tests"].result is Result.PASS
     assert f"3 times each (CodeBuild project {PROJECT}; Python 3." in gates["reproduces"].detail
 
     world.decide(waiting, Verdict.APPROVE)

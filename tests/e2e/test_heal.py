@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Standing
-from functions.core.evidence import Result
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Standing
+from functions.core.incidents.incident import Status
+from functions.core.workflow.evidence import Result
 from infra.cli.decide import identity
 from infra.cli.demo import verify
 from infra.cli.report import gather
@@ -48,7 +48,7 @@ def test_a_crash_of_the_sample_service_becomes_a_proven_pull_request(world: Worl
     assert report.evidence
     results = {gate.gate: gate.result for gate in report.evidence.gates}
     assert results["reproduces"] is Result.PASS
-    assert results["breaks_nothing"] is Result.PASS
+    assert results["regression_tests"] is Result.PASS
 
     assert world.decide(incident, Verdict.APPROVE).standing is Standing.ACCEPTED
     world.eventually(

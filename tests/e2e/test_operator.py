@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Decision, Standing
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Decision, Standing
+from functions.core.incidents.incident import Status
 from infra.cli.decide import decide, identity
 from infra.cli.history import read_history
 from infra.cli.report import gather

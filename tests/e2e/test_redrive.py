@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Incident, Status
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Status
 from infra.cli.report import gather
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
@@ -76,7 +76,7 @@ def test_a_function_tagged_with_an_older_commit_is_healed_at_that_commit(world: 
     assert report.source["python"]["version"] == "3.12"
     assert report.source["python"]["why"] == f"function {app.name} has Runtime python3.12"
     assert report.evidence
-    assert report.evidence.not_proven == ("breaks_nothing: not run: the repository has no tests",)
+    assert report.evidence.not_proven == ("regression_tests: not run: the repository has no tests",)
     assert "hunter2" not in json.dumps(report.to_json())
 
     world.decide(incident, Verdict.APPROVE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.names import function_name
+from functions.core.aws.names import function_name
 from infra import smoke
 from infra.catalog import FUNCTIONS
 from infra.cli.decide import identity

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.decisions import Standing
-from functions.core.incident import Status
+from functions.core.approval.approvals import Verdict
+from functions.core.approval.decisions import Standing
+from functions.core.incidents.incident import Status
 from tests.e2e.conftest import CRASH
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded

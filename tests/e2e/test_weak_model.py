@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.app import App
-from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.heal import Heal
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, SAMPLE_FUNCTION, request
 from infra.names import REGISTRY_PATH
@@ -68,7 +68,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Run]:
+def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.EmbeddedRun]:
     """The embedded run with the weak model, for proposals and for second opinions."""
     home = tmp_path_factory.mktemp("weak") / ".selfheal"
     run = embedded.start(home, wait_scale=0.02, model_url=server)
@@ -80,7 +80,7 @@ def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embed
     run.stop()
 
 
-def ended(run: embedded.Run, known: set[str]) -> Incident:
+def ended(run: embedded.EmbeddedRun, known: set[str]) -> Incident:
     """The incident that is not known yet, once nothing more happens by itself."""
     going_on = (Status.NEW, Status.HEALING)
     deadline = time.monotonic() + PATIENCE
@@ -94,7 +94,7 @@ def ended(run: embedded.Run, known: set[str]) -> Incident:
 
 @pytest.mark.parametrize("name", CRASHES)
 def test_whatever_it_says_ends_in_findings_or_an_abstention(
-    run: embedded.Run, name: str, capsys: pytest.CaptureFixture[str]
+    run: embedded.EmbeddedRun, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = {incident.incident_id for incident in run.target().incidents.recent(SAMPLE_FUNCTION)}
     started = time.monotonic()
@@ -115,7 +115,7 @@ def test_whatever_it_says_ends_in_findings_or_an_abstention(
     assert not incident.approval_id
 
 
-def what_was_said(run: embedded.Run, incident: Incident) -> tuple[list[str], list[str]]:
+def what_was_said(run: embedded.EmbeddedRun, incident: Incident) -> tuple[list[str], list[str]]:
     """The findings against all attempts, and how each answer ended."""
     artifacts, heal_id = run.target().artifacts, incident.execution_arn.rsplit(":", 1)[-1]
     told: list[str] = []

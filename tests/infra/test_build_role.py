@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.app import PROJECT_PREFIX
+from functions.core.apps.app import PROJECT_PREFIX
 
 README = Path(__file__).parents[2] / "README.md"
 BUCKET = "arn:aws:s3:::artifacts"

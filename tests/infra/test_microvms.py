@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from functions.core.settings import Settings
+from functions.core.aws.settings import Settings
 from functions.harness.job import Job
 from functions.run_patch.microvms import LIFE_SECONDS, WAIT_SECONDS
 from infra.catalog import FUNCTIONS
-from infra.microvms import MicroVms, with_microvms
+from infra.microvms import MicroVmImage, with_microvms
 from infra.packaging import ROOT
 
 ACCOUNT = "eu-central-1:111122223333"
@@ -80,7 +80,7 @@ def test_run_patch_has_time_to_end_a_machine() -> None:
 
 def test_every_setting_that_the_lane_asks_for_is_given() -> None:
     (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
-    paths = ("functions/run_patch/handler.py", "functions/core/scoped.py")
+    paths = ("functions/run_patch/handler.py", "functions/core/workflow/scoped.py")
     code = "".join((ROOT / path).read_text() for path in paths)
     asked = set(re.findall(r'require\("(\w+)"\)|settings\.(microvm_\w+)', code))
     names = {name for pair in asked for name in pair if name} - {"runner_arn"}
@@ -105,8 +105,8 @@ def test_every_setting_that_the_lane_asks_for_is_given() -> None:
 )
 def test_a_value_that_does_not_fit_is_refused(value: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        MicroVms.parse(value)
+        MicroVmImage.parse(value)
 
 
 def test_spaces_between_the_two_do_not_count() -> None:
-    assert MicroVms.parse(f" {IMAGE}, {CONNECTOR} ") == MicroVms(IMAGE, CONNECTOR)
+    assert MicroVmImage.parse(f" {IMAGE}, {CONNECTOR} ") == MicroVmImage(IMAGE, CONNECTOR)

@@ -56,9 +56,9 @@ def test_sign_in_is_text_or_a_list(options: Callable[..., Any]) -> None:
 
 
 def test_nothing_given_is_the_default(options: Callable[..., Any]) -> None:
-    from infra.stack import Options
+    from infra.stack import StackOptions
 
-    assert options() == Options()
+    assert options() == StackOptions()
 
 
 @pytest.mark.parametrize(

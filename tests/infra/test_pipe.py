@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from functions.core.incident import Status
+from functions.core.incidents.incident import Status
 
 OTHERS = [status for status in Status if status is not Status.NEW]
 

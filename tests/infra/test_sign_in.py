@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.settings import Settings
+from functions.core.aws.settings import Settings
 from infra.catalog import SIGN_IN
 from infra.packaging import ROOT
 from infra.provider import SignIn

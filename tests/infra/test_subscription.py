@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from functions.core.names import function_name
+from functions.core.aws.names import function_name
 from infra.catalog import FUNCTIONS
 from infra.local.gaps.log_patterns import compile_pattern
 from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from functions.core.incidents import LISTED
-from functions.core.lifetimes import (
+from functions.core.aws.names import PING
+from functions.core.aws.settings import Settings
+from functions.core.incidents.table import LISTED
+from functions.core.workflow.lifetimes import (
     INCIDENT_DAYS,
     LONGEST_APPROVAL_HOURS,
     REDRIVE_DAYS,
     artifact_days,
     heal_days,
 )
-from functions.core.names import PING
-from functions.core.settings import Settings
 from infra.catalog import FUNCTIONS, STEPS
 from infra.diagram import DEFINITION
 

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from functions.core import errors
+from functions.core.workflow import errors
 from functions.harness.job import Job
 from functions.validate_patch import lanes
 from infra.catalog import EVERY, STEPS

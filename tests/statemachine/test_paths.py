@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from functions.core.approvals import Verdict
+from functions.core.approval.approvals import Verdict
 from functions.record_outcome.outcome import Ending
 from functions.validate_patch.lanes import DEFERRED as DEFERRED_VERDICT
 from infra.diagram import transitions

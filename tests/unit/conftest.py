@@ -20,16 +20,16 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
 
-from functions.core import telemetry
-from functions.core.app import App
-from functions.core.approvals import Approval, Approvals
-from functions.core.artifacts import Artifacts
-from functions.core.decisions import Decisions
-from functions.core.incidents import LISTED, Incidents
-from functions.core.recorder import Recorder
-from functions.core.task_tokens import TaskTokens
-from functions.core.webhooks import Webhooks
-from infra.local.forge import Forge
+from functions.core.approval.approvals import Approval, Approvals
+from functions.core.approval.decisions import Decisions
+from functions.core.approval.task_tokens import TaskTokens
+from functions.core.apps.app import App
+from functions.core.aws import telemetry
+from functions.core.incidents.table import LISTED, Incidents
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.artifacts import Artifacts
+from functions.detect_errors.recorder import Recorder
+from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
 
@@ -111,7 +111,7 @@ FORGE_TOKEN = "forge-token"
 class Hosted:
     """An app whose private repository lies on a forge that runs: real git over HTTP, GitHub's REST API."""
 
-    forge: Forge
+    forge: ForgeServer
     app: App
     bare: Path
     base_sha: str
@@ -155,7 +155,7 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
         'RATES = {"DE": 4.9}\n\n\ndef rate(country):\n    return RATES[country]\n'
     )
     (source / "README.md").write_text("# Orders\n")
-    forge = Forge(tmp_path / "forge", FORGE_TOKEN)
+    forge = ForgeServer(tmp_path / "forge", FORGE_TOKEN)
     base = forge.create_repository("shop/orders", source, private=True, collaborators=("reviewer",))
     forge.start()
     app = App(

@@ -1,4 +1,4 @@
-"""Where repositories live: pull requests by its API (`port`), and by git (`functions.core.remote`).
+"""Where repositories live: pull requests by its API (`port`), and by git (`functions.core.forge.git_remote`).
 
     port      what every forge can do, in the workflow's own types and errors
     github    GitHub and GitHub Enterprise Server, by PyGithub

@@ -9,7 +9,7 @@ from functions.core.forge.github import GitHub
 from functions.core.forge.gitlab import API_PATH, GitLab
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from functions.core.forge.port import Forge
 
 # How the app's API address ends → the adapter; the first that fits. GitHub's own host has no path.

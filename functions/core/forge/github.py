@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
 from functions.core.forge.port import Comparison, PullRequest, State, Survey
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeRefused,
+    ForgeUnavailable,
+    RepositoryNotFound,
+)
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
 
 Found = TypeVar("Found")
 

@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
 from functions.core.forge.port import Comparison, PullRequest, State, Survey
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeRefused,
+    ForgeUnavailable,
+    RepositoryNotFound,
+)
 
 if TYPE_CHECKING:
     from gitlab.v4.objects import Project
 
-    from functions.core.app import App
+    from functions.core.apps.app import App
 
 API_PATH = "/api/v4"
 _TIMEOUT_SECONDS = 20

@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from functions.core.errors import ForgeAccessDenied, ForgeUnavailable
+from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable
 
 if TYPE_CHECKING:
-    from functions.core.app import App
-    from functions.core.registry import Registry
+    from functions.core.apps.app import App
+    from functions.core.apps.registry import Registry
 
 PERMISSIONS = {"contents": "write", "pull_requests": "write"}
 _TIMEOUT_SECONDS = 20

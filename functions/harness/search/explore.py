@@ -25,8 +25,8 @@ from functions.harness.report import describe, frames_of, write_line
 from functions.harness.search.calls import taken_apart
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
+    Callee,
     Classes,
-    Target,
     classes_of,
     module_name,
     shapes,
@@ -156,7 +156,7 @@ def _form(message: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[redacted[^\]]*\]|\d+(?:\.\d+)?", "*", message)
 
 
-def _calls(target: Target, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
+def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
     pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
     pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
@@ -213,7 +213,7 @@ def _changed(
                 yield other, arguments, keywords
 
 
-def _positional(target: Target, base: _Base) -> _Base:
+def _positional(target: Callee, base: _Base) -> _Base:
     """Arguments without their names, where the signature allows it: as a person would write the call."""
     arguments = target.function.args
     names = {a.arg for a in (*arguments.posonlyargs, *arguments.args)}
@@ -222,7 +222,7 @@ def _positional(target: Target, base: _Base) -> _Base:
 
 
 def _source(
-    target: Target, receiver: Value, arguments: list[Value], keywords: dict[str, Value], classes: Classes
+    target: Callee, receiver: Value, arguments: list[Value], keywords: dict[str, Value], classes: Classes
 ) -> dict[str, Any]:
     """`{"call", "imports": [[module, name]]}`; an empty module means `import name`."""
     given = ", ".join([*map(render, arguments), *(f"{k}={render(v)}" for k, v in keywords.items())])
@@ -245,7 +245,7 @@ def _source(
     return {"call": call, "imports": sorted(map(list, imports))}
 
 
-def _examples(path: Path, target: Target, classes: Classes) -> Iterator[_Base]:
+def _examples(path: Path, target: Callee, classes: Classes) -> Iterator[_Base]:
     try:
         module = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -253,7 +253,7 @@ def _examples(path: Path, target: Target, classes: Classes) -> Iterator[_Base]:
     yield from calls_of(target.function.name, module, classes.parameters())
 
 
-def _receivers(target: Target, classes: Classes, task: dict[str, Any], root: Path) -> list[Value]:
+def _receivers(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> list[Value]:
     """Objects of the target's class as the tests make them."""
     if target.owner is None:
         return []
@@ -308,7 +308,7 @@ def _keys_in(value: Value) -> Iterator[str]:
             yield from _keys_in(inner)
 
 
-def _data_of(target: Target, root: Path) -> ast.Module:
+def _data_of(target: Callee, root: Path) -> ast.Module:
     """The assignments at module level of the target's file: tables that its functions look things up in."""
     module = ast.parse((root / target.path).read_bytes())
     kept = [statement for statement in module.body if isinstance(statement, (ast.Assign, ast.AnnAssign))]

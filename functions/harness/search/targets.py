@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.harness.search.shapes import Function, Shape, attributes_of, shapes_of
-from functions.harness.search.values import SAMPLES, STANDARD, Member, New, Value
+from functions.harness.search.values import SAMPLES, STANDARD, EnumMember, New, Value
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -27,7 +27,7 @@ _DEPTH = 3
 
 
 @dataclass(frozen=True)
-class Target:
+class Callee:
     """A function, or a method of a class, at module level."""
 
     path: str
@@ -101,7 +101,7 @@ class Classes:
         node = self.known[name][1]
         if any(ast.unparse(base).endswith("Enum") for base in node.bases):
             members = [s.targets[0] for s in node.body if isinstance(s, ast.Assign)]
-            return next((Member(name, m.id) for m in members if isinstance(m, ast.Name)), None)
+            return next((EnumMember(name, m.id) for m in members if isinstance(m, ast.Name)), None)
         kept = attributes_of(node)
         given = _constructor(node, whole=self.whole)
         used = {a.arg: kept.get(a.arg) or kept.get(f"_{a.arg}") for a in given}
@@ -132,7 +132,7 @@ class Classes:
             return _TYPES[head]
         return shape.example() if shape is not None else "x"
 
-    def constructors(self, target: Target) -> list[Value]:
+    def constructors(self, target: Callee) -> list[Value]:
         """How to make the object that a method is called on."""
         return [] if target.owner is None else [self.example(target.owner.name)]
 
@@ -151,7 +151,7 @@ def _constructor(node: ast.ClassDef, *, whole: bool = False) -> list[ast.arg]:
     """
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            target = Target("", statement, node)
+            target = Callee("", statement, node)
             return target.parameters() if whole else target.required()
     return [
         ast.arg(arg=s.target.id, annotation=s.annotation)
@@ -166,7 +166,7 @@ def module_name(path: str) -> str:
     return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Target]:
+def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Callee]:
     """Callable functions of the traceback, innermost first; nested ones are reached through their callers."""
     seen = set()
     for place in reversed(places):
@@ -179,7 +179,7 @@ def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Target]:
                 )
                 if isinstance(inner, FUNCTIONS) and holds and (place["path"], inner.lineno) not in seen:
                     seen.add((place["path"], inner.lineno))
-                    yield Target(place["path"], inner, owner)
+                    yield Callee(place["path"], inner, owner)
 
 
 def classes_of(root: Path, paths: list[str]) -> Classes:
@@ -196,7 +196,7 @@ def classes_of(root: Path, paths: list[str]) -> Classes:
     return Classes(known)
 
 
-def shapes(target: Target, root: Path) -> dict[str, Shape]:
+def shapes(target: Callee, root: Path) -> dict[str, Shape]:
     """Parameter → shape, with what the functions of the same file read that it is handed on to."""
     module = ast.parse((root / target.path).read_bytes())
     functions = {node.name: node for node in module.body if isinstance(node, FUNCTIONS)}

@@ -24,7 +24,7 @@ class New:
 
 
 @dataclass(frozen=True)
-class Member:
+class EnumMember:
     """A member of an enumeration: `owner.name`."""
 
     owner: str
@@ -68,7 +68,7 @@ def render(value: Value) -> str:
         parts = [render(v) for v in value.positional]
         parts += [f"{key}={render(v)}" for key, v in value.arguments.items()]
         return f"{value.name}({', '.join(parts)})"
-    if isinstance(value, Member):
+    if isinstance(value, EnumMember):
         return f"{value.owner}.{value.name}"
     if isinstance(value, Builtin):
         return value.name
@@ -94,7 +94,7 @@ def names_used(value: Value) -> set[str]:
     if isinstance(value, New):
         inner: list[Value] = [*value.arguments.values(), *value.positional]
         return {value.name}.union(*(names_used(v) for v in inner))
-    if isinstance(value, Member):
+    if isinstance(value, EnumMember):
         return {value.owner}
     if isinstance(value, dict):
         return set().union(*(names_used(v) for v in value.values()))

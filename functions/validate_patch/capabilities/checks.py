@@ -15,7 +15,7 @@ from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.code import Function, functions_of, guards, module_constants
-from functions.validate_patch.capabilities.names import OWN, Names, Repository
+from functions.validate_patch.capabilities.names import OWN, ModuleIndex, Names
 
 _ROUNDS = 4
 """How many functions may stand between a check and what it rests on."""
@@ -28,7 +28,7 @@ _YES_OR_NO = frozenset(
 )
 
 
-def findings(candidate: Candidate, before: Repository, after: Repository) -> Iterator[str]:
+def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """Checks that change, or that rest on what changes, and decorators that are gone."""
     on_the_way = {(place.path, place.function) for place in candidate.places}
     changed: dict[str, str] = {}
@@ -54,7 +54,7 @@ def findings(candidate: Candidate, before: Repository, after: Repository) -> Ite
     yield from _resting_on(changed, before, tables & _in_innermost(candidate, before))
 
 
-def _resting_on(changed: Mapping[str, str], before: Repository, own: set[str]) -> Iterator[str]:
+def _resting_on(changed: Mapping[str, str], before: ModuleIndex, own: set[str]) -> Iterator[str]:
     """own: tables that the failing function itself uses, if it is no check: they may be what is mended."""
     affected = {name: name for name in changed if name not in own}
     told: set[str] = set()
@@ -71,7 +71,7 @@ def _resting_on(changed: Mapping[str, str], before: Repository, own: set[str]) -
                 affected.setdefault(name, cause)
 
 
-def _mentioning(repository: Repository, affected: Mapping[str, str]) -> list[str]:
+def _mentioning(repository: ModuleIndex, affected: Mapping[str, str]) -> list[str]:
     words = {name.rpartition(".")[2].encode() for name in affected}
     tree = repository.tree
     return [
@@ -81,7 +81,7 @@ def _mentioning(repository: Repository, affected: Mapping[str, str]) -> list[str
     ]
 
 
-def _checks(repository: Repository, path: str, affected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _checks(repository: ModuleIndex, path: str, affected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(check, cause): functions that answer yes or no, and conditions that end in `raise`."""
     names = repository.names(path)
     for name, function in functions_of(names.module).items() if names is not None else ():
@@ -95,7 +95,7 @@ def _checks(repository: Repository, path: str, affected: Mapping[str, str]) -> I
                     yield own, affected[used]
 
 
-def _users(repository: Repository, path: str, affected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _users(repository: ModuleIndex, path: str, affected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(function, cause) of those that use what changes, and give something back of it."""
     names = repository.names(path)
     for name, function in functions_of(names.module).items() if names is not None else ():
@@ -119,12 +119,12 @@ def _used(names: Names | None, part: ast.AST) -> Iterator[str]:
                 yield found.removeprefix(OWN)
 
 
-def _constants(repository: Repository, path: str) -> Iterator[str]:
+def _constants(repository: ModuleIndex, path: str) -> Iterator[str]:
     names = repository.names(path)
     yield from module_constants(names.module) if names is not None else ()
 
 
-def _in_innermost(candidate: Candidate, repository: Repository) -> set[str]:
+def _in_innermost(candidate: Candidate, repository: ModuleIndex) -> set[str]:
     """What the function that failed uses itself: its tables may be what is to be mended."""
     if not candidate.places:
         return set()

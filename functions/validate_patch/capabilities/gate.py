@@ -13,12 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import checks, in_tests, shadows, statements, stores
-from functions.validate_patch.capabilities.names import OWN, Names, Repository
+from functions.validate_patch.capabilities.names import OWN, ModuleIndex, Names
 from functions.validate_patch.capabilities.reach import Reaching, newly
 from functions.validate_patch.capabilities.uses import Use, uses
 from functions.validate_patch.diff import changed_lines
@@ -32,7 +32,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     found = [
         text for change in candidate.changes for text in (*_secrets(change), *hidden_text.findings(change))
     ]
-    before, after = Repository(candidate.before), Repository(candidate.after)
+    before, after = ModuleIndex(candidate.before), ModuleIndex(candidate.after)
     reached = Reaching(before), Reaching(after)
     known = shadows.imported(candidate.before) | shadows.own(candidate.after) | sys.stdlib_module_names
     failing = {place.function for place in candidate.places}

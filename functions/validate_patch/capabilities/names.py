@@ -19,7 +19,7 @@ OWN = "own:"
 """Leads the dotted name of something that the repository defines."""
 
 
-class Repository:
+class ModuleIndex:
     """A tree's modules by the name that they are imported by."""
 
     def __init__(self, tree: Tree) -> None:
@@ -66,7 +66,7 @@ class Repository:
 class Names:
     """The names of one file."""
 
-    def __init__(self, module: ast.Module, path: str, repository: Repository) -> None:
+    def __init__(self, module: ast.Module, path: str, repository: ModuleIndex) -> None:
         self.module, self.path = module, path
         self._repository = repository
         self._own = module_name(path)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.code import functions_of
-from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names, Repository, is_chained
-from functions.validate_patch.capabilities.powers import POWERS
+from functions.validate_patch.capabilities.known import CAPABILITIES
+from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ModuleIndex, Names, is_chained
 from functions.validate_patch.capabilities.uses import reaching_out
 
 _CONVERSIONS = frozenset(
     {"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set", "len", "repr", "sorted"}
 )
 _DEPTH = 6
-_TESTS_MAY = frozenset(power.what for power in POWERS if power.tests_may)
+_TESTS_MAY = frozenset(power.what for power in CAPABILITIES if power.tests_may)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Reach:
 class Reaching:
     """Which of a tree's functions reach out, and where a file calls them."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: ModuleIndex) -> None:
         self._repository = repository
         self._known: dict[tuple[str, int], str] = {}
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
+from functions.validate_patch.capabilities.known import INPUTS, TAMPERING, Capability, capabilities_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, Names, is_chained
-from functions.validate_patch.capabilities.powers import INPUTS, TAMPERING, Power, powers_of
 
 _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
@@ -128,7 +128,7 @@ class _Finder:
                     "environment", "environment", node, "reads or changes a variable of the environment"
                 )
         if library.is_standard(name) and "." in name and not self._may(name):
-            if not any(powers_of(name, test=self._test)) and not _ENVIRONMENT.fullmatch(name):
+            if not any(capabilities_of(name, test=self._test)) and not _ENVIRONMENT.fullmatch(name):
                 yield self._unlisted(name, node, f"uses {name}")
         elif "." in name and not library.is_standard(name):
             yield from self._through(name, node)
@@ -145,7 +145,7 @@ class _Finder:
     def _powers(self, name: str, node: ast.AST, said: str) -> Iterator[Use]:
         if library.is_standard(name) and library.is_error(name):
             return
-        for power in powers_of(name, test=self._test):
+        for power in capabilities_of(name, test=self._test):
             yield _use(power.name, name, node, f"{said} {power.what}")
 
     def _may(self, name: str) -> bool:
@@ -238,10 +238,10 @@ def _variable(name: ast.expr) -> Iterator[Use]:
         yield _use("secret", name.value, name, f"reads the secret variable {name.value}")
 
 
-def reaching_out(name: str) -> Iterator[Power]:
+def reaching_out(name: str) -> Iterator[Capability]:
     """Powers of a resolved name that something outside of the process notices."""
     if not (library.is_standard(name) and library.is_error(name)):
-        yield from (power for power in powers_of(name, test=False) if power.reaches_out)
+        yield from (power for power in capabilities_of(name, test=False) if power.reaches_out)
 
 
 def _shown(name: str) -> str:

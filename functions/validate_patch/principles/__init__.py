@@ -5,7 +5,7 @@ wrong, and asks about what nothing in the repository tells.
 """
 
 from functions.validate_patch.principles.aim import AIMS_AT_THE_INCIDENT
-from functions.validate_patch.principles.finding import Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Finding, Principle, Severity
 from functions.validate_patch.principles.kept import TESTS_ARE_THE_REPOSITORYS
 from functions.validate_patch.principles.seen import NO_ERROR_UNSEEN
 from functions.validate_patch.principles.stated import RESULT_IS_STATED
@@ -19,4 +19,4 @@ PRINCIPLES = (
     AIMS_AT_THE_INCIDENT,
 )
 
-__all__ = ["PRINCIPLES", "Finding", "Kind", "Principle"]
+__all__ = ["PRINCIPLES", "Finding", "Principle", "Severity"]

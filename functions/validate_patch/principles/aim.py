@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.syntax_tree import functions_of, names_in
 from functions.validate_patch.tree import Tree
 
@@ -18,9 +18,9 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     """What does not change what failed, and what changes besides."""
     reason = _no_fix(candidate)
     if reason:
-        yield Finding(Kind.REFUSE, reason)
+        yield Finding(Severity.REFUSE, reason)
         return
-    yield from (Finding(Kind.REFUSE, text, where) for where, text in _unrelated(candidate))
+    yield from (Finding(Severity.REFUSE, text, where) for where, text in _unrelated(candidate))
 
 
 def _no_fix(candidate: Candidate) -> str:
@@ -210,13 +210,13 @@ _EXAMPLES = (
         _MEAN,
         _MEAN.replace("return 1", "return 2").replace("len(values)", "len(values or [0])"),
         "ZeroDivisionError: division by zero",
-        objects=Kind.REFUSE,
+        objects=Severity.REFUSE,
     ),
     Example(
         _MEAN,
         _MEAN.replace("def mean", "# mended\ndef mean"),
         "ZeroDivisionError: division by zero",
-        objects=Kind.REFUSE,
+        objects=Severity.REFUSE,
     ),
 )
 

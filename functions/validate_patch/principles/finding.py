@@ -10,7 +10,7 @@ from functions.harness.experiment import Proof
 from functions.validate_patch.candidate import Candidate
 
 
-class Kind(StrEnum):
+class Severity(StrEnum):
     """What follows from a finding."""
 
     REFUSE = "refuse"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 class Finding:
     """One finding, in words that an approver understands."""
 
-    kind: Kind
+    kind: Severity
     text: str
     where: str = ""
     """`path:line` of what it is about, in the patched tree; "" for the patch as a whole."""
@@ -45,7 +45,7 @@ class Example:
     """Calls that fail so → what they give after the patch."""
     worked: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Calls that worked → what they gave before the patch, and after it."""
-    objects: Kind | None = None
+    objects: Severity | None = None
     path: str = "app.py"
 
 

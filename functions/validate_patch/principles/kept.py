@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.syntax_tree import dotted, functions_of
 
 _SKIPPING = frozenset(
@@ -35,7 +35,7 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
             continue
         old, new = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
         if change.after is None or (old is not None and new is None):
-            yield Finding(Kind.REFUSE, "the patch takes away tests of the repository", change.path)
+            yield Finding(Severity.REFUSE, "the patch takes away tests of the repository", change.path)
         elif new is not None:
             yield from _skipped(old, new, change.path)
             yield from _less(old, new, change.path) if old is not None else ()
@@ -47,7 +47,7 @@ def _skipped(old: ast.Module | None, new: ast.Module, path: str) -> Iterator[Fin
         if had[name] > 0:
             had[name] -= 1
         else:
-            yield Finding(Kind.REFUSE, f"`{name}` keeps a test from running", f"{path}:{line}")
+            yield Finding(Severity.REFUSE, f"`{name}` keeps a test from running", f"{path}:{line}")
 
 
 def _skips(module: ast.Module) -> Iterator[tuple[str, int]]:
@@ -62,14 +62,14 @@ def _less(old: ast.Module, new: ast.Module, path: str) -> Iterator[Finding]:
     names = {name.rpartition(".")[2] for name in functions_of(new)}
     for name, function in functions_of(old).items():
         if name.rpartition(".")[2].startswith("test") and name.rpartition(".")[2] not in names:
-            yield Finding(Kind.REFUSE, f"the test {name} is gone", f"{path}:{function.lineno}")
+            yield Finding(Severity.REFUSE, f"the test {name} is gone", f"{path}:{function.lineno}")
     kept = Counter(text for text, _ in _checks(new))
     for text, line in _checks(old):
         if kept[text] > 0:
             kept[text] -= 1
         else:
             said = f"the test no longer requires `{text[:120]}`; as fetched, it ran on the patched code"
-            yield Finding(Kind.QUESTION, said, f"{path}:{line}")
+            yield Finding(Severity.QUESTION, said, f"{path}:{line}")
 
 
 def _checks(module: ast.Module) -> Iterator[tuple[str, int]]:
@@ -86,9 +86,11 @@ def _checks(module: ast.Module) -> Iterator[tuple[str, int]]:
 _TEST = "def test_total():\n    assert total([1]) == 1\n"
 _EXAMPLES = (
     Example(_TEST, f"{_TEST}    assert total([]) == 0\n", "TypeError: no", path="test_app.py"),
-    Example(_TEST, _TEST.replace(" == 1", ""), "TypeError: no", objects=Kind.QUESTION, path="test_app.py"),
     Example(
-        _TEST, _TEST.replace("test_", "check_"), "TypeError: no", objects=Kind.REFUSE, path="test_app.py"
+        _TEST, _TEST.replace(" == 1", ""), "TypeError: no", objects=Severity.QUESTION, path="test_app.py"
+    ),
+    Example(
+        _TEST, _TEST.replace("test_", "check_"), "TypeError: no", objects=Severity.REFUSE, path="test_app.py"
     ),
 )
 

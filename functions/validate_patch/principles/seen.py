@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import leaves
 from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.syntax_tree import dotted, module_constants
@@ -80,7 +80,7 @@ class _Stated:
     """Whether what a handler goes on with was seen in the results, which another principle judges."""
 
     def __init__(self, candidate: Candidate, proof: Proof) -> None:
-        incident = candidate.facts.incident
+        incident = candidate.context.incident
         message = incident.title.partition(": ")[2]
         self.sources = Sources(candidate, candidate.places[-1], message) if candidate.places else None
         self.ran = proof.calls is not None and any("value" in now for _, now in proof.calls.mended)
@@ -91,7 +91,7 @@ def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str
     parents = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
     imports = _imports(module)
     for node in parents:
-        said: tuple[Kind, str] | None = None
+        said: tuple[Severity, str] | None = None
         if isinstance(node, ast.ExceptHandler):
             said = _handler(module, node, parents, stated)
         elif isinstance(node, ast.Call):
@@ -105,7 +105,7 @@ def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str
         elif isinstance(node, ast.Attribute | ast.Name):
             name = node.attr if isinstance(node, ast.Attribute) else node.id
             if name in _FOR_ALL:
-                said = Kind.REFUSE, f"`{name}` changes for the whole process which errors are seen"
+                said = Severity.REFUSE, f"`{name}` changes for the whole process which errors are seen"
         if said is not None and not (is_test(path) and isinstance(node, ast.Call | ast.Raise)):
             kind, text = said
             line = getattr(node, "lineno", 0)
@@ -114,7 +114,7 @@ def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str
 
 def _handler(
     module: ast.Module, node: ast.ExceptHandler, parents: dict[ast.AST, ast.AST], stated: _Stated
-) -> tuple[Kind, str] | None:
+) -> tuple[Severity, str] | None:
     names = caught(module, node)
     many = sum(hasattr(builtins, name) for name in names) >= _MANY
     wide = node.type is None or _BROAD & set(names) or many
@@ -123,13 +123,13 @@ def _handler(
         again = any(isinstance(n, ast.Raise) and n.exc is None for n in ast.walk(node))
         everything = node.type is None or "BaseException" in names
         return (
-            (Kind.REFUSE, f"`{shown}` makes an error of an interrupt, too")
+            (Severity.REFUSE, f"`{shown}` makes an error of an interrupt, too")
             if everything and not again
             else None
         )
     if wide:
         return (
-            Kind.REFUSE,
+            Severity.REFUSE,
             f"`{shown}` catches errors that nobody looked at; catch the type that the cause raises",
         )
     rest = [s for s in node.body if not _says_nothing(s)]
@@ -139,57 +139,60 @@ def _handler(
     passes_over = not rest or isinstance(rest[-1], ast.Continue | ast.Break)
     if passes_over and not (_ENDS_ITERATION & set(names)) and not _raises_later(node, loop, parents):
         if loop is not None and not stated.passed_over:
-            return Kind.QUESTION, "the handler passes over what failed, and nothing says that it may"
+            return Severity.QUESTION, "the handler passes over what failed, and nothing says that it may"
         if loop is None and not stated.ran:
-            return Kind.QUESTION, "the handler does nothing about the error, so nobody learns of it"
+            return Severity.QUESTION, "the handler does nothing about the error, so nobody learns of it"
     if rest and (value := _invents(rest, stated)):
-        return Kind.QUESTION, f"the handler goes on with `{value}`, which nothing in the repository states"
+        return (
+            Severity.QUESTION,
+            f"the handler goes on with `{value}`, which nothing in the repository states",
+        )
     if rest and _tells_only_the_error(node, rest[-1]):
-        return Kind.QUESTION, "the handler goes on with the error's text as if it were a result"
+        return Severity.QUESTION, "the handler goes on with the error's text as if it were a result"
     if rest and isinstance(rest[-1], ast.Return) and loop is not None and not stated.passed_over:
-        return Kind.QUESTION, "the handler ends a loop with what was done until it failed"
+        return Severity.QUESTION, "the handler ends a loop with what was done until it failed"
     return None
 
 
-def _call(imports: Mapping[str, str], node: ast.Call) -> tuple[Kind, str] | None:
+def _call(imports: Mapping[str, str], node: ast.Call) -> tuple[Severity, str] | None:
     name = dotted(node.func)
     if imports.get(name, name).endswith("suppress") and name:
-        return Kind.REFUSE, "`contextlib.suppress` discards the error"
+        return Severity.REFUSE, "`contextlib.suppress` discards the error"
     for keyword in node.keywords:
         value = keyword.value
         if isinstance(value, ast.Constant) and value.value in _LENIENT.get(keyword.arg or "", ()):
             return (
-                Kind.QUESTION,
+                Severity.QUESTION,
                 f"`{keyword.arg}={value.value!r}` passes over the error and loses what caused it",
             )
     decodes = (
         isinstance(node.func, ast.Attribute) and node.func.attr in ("decode", "encode") and len(node.args) > 1
     )
-    return (Kind.QUESTION, f"`{ast.unparse(node)[:80]}` is told to pass over errors") if decodes else None
+    return (Severity.QUESTION, f"`{ast.unparse(node)[:80]}` is told to pass over errors") if decodes else None
 
 
-def _finally(node: ast.Try | ast.TryStar) -> tuple[Kind, str] | None:
+def _finally(node: ast.Try | ast.TryStar) -> tuple[Severity, str] | None:
     leaving = (ast.Return, ast.Break, ast.Continue)
     leaves = any(isinstance(inner, leaving) for statement in node.finalbody for inner in ast.walk(statement))
-    return (Kind.REFUSE, "leaving a `finally` block discards the error") if leaves else None
+    return (Severity.REFUSE, "leaving a `finally` block discards the error") if leaves else None
 
 
-def _exit(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Kind, str] | None:
+def _exit(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Severity, str] | None:
     returns = [
         inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value is not None
     ]
     true = [v for v in returns if not (isinstance(v, ast.Constant) and not v.value)]
     discards = node.name in ("__exit__", "__aexit__") and bool(true)
-    return (Kind.REFUSE, f"`{node.name}` may discard the error") if discards else None
+    return (Severity.REFUSE, f"`{node.name}` may discard the error") if discards else None
 
 
-def _no_error(node: ast.Raise, parents: dict[ast.AST, ast.AST]) -> tuple[Kind, str] | None:
+def _no_error(node: ast.Raise, parents: dict[ast.AST, ast.AST]) -> tuple[Severity, str] | None:
     name = dotted(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) if node.exc else ""
     inside = [up.name for up in _ups(node, parents) if isinstance(up, ast.FunctionDef | ast.AsyncFunctionDef)]
     allowed = not inside or inside[0] in ("main", "__next__", "__anext__")
     if name in _NO_ERRORS and not allowed:
         return (
-            Kind.REFUSE,
+            Severity.REFUSE,
             f"`{name}` is not an error: it ends the caller's loop or the process as if all were well",
         )
     return None
@@ -205,7 +208,7 @@ def _unguarded(old: ast.Module, new: ast.Module, path: str) -> Iterator[Finding]
         name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
         if name not in kept and _GUARDING.match(name):
             yield Finding(
-                Kind.REFUSE, f"`{name}(…)` is no longer called, and with it goes what it guarded", path
+                Severity.REFUSE, f"`{name}(…)` is no longer called, and with it goes what it guarded", path
             )
 
 
@@ -216,7 +219,7 @@ def _markers(change: Change) -> Iterator[Finding]:
         if known[kind] > 0:
             known[kind] -= 1
         else:
-            yield Finding(Kind.REFUSE, f"`# {kind}` switches a check off", f"{change.path}:{line}")
+            yield Finding(Severity.REFUSE, f"`# {kind}` switches a check off", f"{change.path}:{line}")
 
 
 def _silenced(source: bytes) -> Iterator[tuple[str, int]]:
@@ -328,7 +331,7 @@ _EXAMPLES = (
         _PARSE,
         "def amount(text):\n    try:\n        return int(text)\n    except Exception:\n        return 0\n",
         "ValueError: invalid literal for int() with base 10: 'x'",
-        objects=Kind.REFUSE,
+        objects=Severity.REFUSE,
     ),
 )
 

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any
 
 from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.results import Unwritten, is_nothing, same
 from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
 
@@ -85,7 +85,7 @@ class Sources:
     """What the tree says about one function, and about what it failed to find."""
 
     candidate: Candidate
-    place: Place
+    place: FrameLocation
     """The function that failed."""
     message: str
     """The incident's, which quotes what is missing."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
 from functions.harness.test_runs import same_type
-from functions.validate_patch.candidate import Candidate, Place, parsed
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.added import additions
-from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
@@ -43,7 +43,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MendedCall:
     """What a call that failed gives after the patch."""
 
     call: str
@@ -85,7 +85,7 @@ _NOTHING = ast.Module([], [])
 class _Judged:
     def __init__(self, candidate: Candidate, proof: Proof) -> None:
         self._candidate = candidate
-        incident = candidate.facts.incident
+        incident = candidate.context.incident
         self._message = incident.title.partition(": ")[2]
         self._place = _changed_place(candidate)
         self.sources = Sources(candidate, self._place, self._message)
@@ -97,7 +97,9 @@ class _Judged:
         ]
         pairs = direct or inner or list(mended)
         self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
-        answers = [Answer(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)]
+        answers = [
+            MendedCall(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)
+        ]
         self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
         self.refusals = len(answers) - len(self.answers)
         self.raises = [
@@ -108,7 +110,7 @@ class _Judged:
         worked = proof.calls.worked if proof.calls is not None else ()
         same_function = {function_in(answer.call) for answer in self.answers}
         self.worked = [
-            Answer(str(now["call"]), value_of(shown_of(was)))
+            MendedCall(str(now["call"]), value_of(shown_of(was)))
             for now, was in worked
             if shown_of(was) and function_in(str(now["call"])) in same_function
             # An input that is made of what the patch adds says nothing of what is usual.
@@ -175,11 +177,11 @@ class _Judged:
     def _stated(self, value: Any) -> str:
         return self.sources.of(value, self._names_of(value))
 
-    def _question(self, answer: Answer, text: str, answers: Sequence[Answer] = ()) -> Finding:
+    def _question(self, answer: MendedCall, text: str, answers: Sequence[MendedCall] = ()) -> Finding:
         calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
         said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
         words = [w for part in _all(answer.value) for w in spellings(part, self._names_of(part))]
-        return Finding(Kind.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
+        return Finding(Severity.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
 
     def promised(self) -> Iterator[Finding]:
         """Something else than the docstring gives for the case, or an error where it gives a value."""
@@ -197,7 +199,7 @@ class _Judged:
             error = now["raised"]["type"]
             text = f"{call['call']} failed, and raises {error} after the patch; its docstring says: "
             yield Finding(
-                Kind.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
+                Severity.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
             )
 
     def let_through(self) -> Iterator[Finding]:
@@ -216,7 +218,7 @@ class _Judged:
         for item in self.added:
             if item.name in _CHANCE:
                 text = f"what the patch gives depends on `{item.name}`; nothing in the repository says so"
-                yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+                yield Finding(Severity.QUESTION, text, f"{item.path}:{item.line}")
 
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
@@ -227,7 +229,7 @@ class _Judged:
         if held and 2 * len(held) >= len(exact):
             call = held[0].call
             text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
-            yield Finding(Kind.REFUSE, redact(text), self.where, (redact(call),))
+            yield Finding(Severity.REFUSE, redact(text), self.where, (redact(call),))
 
     def fixed(self) -> Iterator[Finding]:
         """Nothing, or a constant, in place of a result."""
@@ -247,13 +249,13 @@ class _Judged:
                     nothing = "nothing in the repository states that this is its result then"
                     yield self._question(answer, nothing, alike)
 
-    def _speaks_of_blanks_alone(self, sentence: str, answer: Answer) -> bool:
+    def _speaks_of_blanks_alone(self, sentence: str, answer: MendedCall) -> bool:
         """Whether a sentence lets blank input be left out, and this one is not blank."""
         texts = [text for text in given(answer.call) if isinstance(text, str)]
         spoken = _BLANK.search(sentence) and re.search(r"\b(?:skip|ignor|left out)", sentence)
         return bool(spoken) and bool(texts) and all(text.strip() for text in texts)
 
-    def _is_invented(self, answer: Answer, path: Path, part: Any) -> bool:
+    def _is_invented(self, answer: MendedCall, path: Path, part: Any) -> bool:
         """Whether a part of a result comes from no input and is not what such calls give."""
         constant = not path and self._constant_here(answer)
         if self._is_usual(path, part) and not constant:
@@ -284,7 +286,7 @@ class _Judged:
         held = [c for c in self._constants if isinstance(c, str) and c and c in part and c != part]
         return bool(held) and all(self._stated(constant) for constant in held)
 
-    def _constant_here(self, answer: Answer) -> bool:
+    def _constant_here(self, answer: MendedCall) -> bool:
         """Whether every failing call gives this, whatever it is given, and not every call does."""
         inputs = {repr(given(a.call)) for a in self.answers}
         alike = all(same(answer.value, a.value) for a in self.answers)
@@ -375,7 +377,7 @@ class _Judged:
             and not isinstance(now[-1].body[-1], ast.Raise)
         ):
             text = "the patch passes over what failed, and nothing in the repository says that it may"
-            yield Finding(Kind.QUESTION, text, self.where)
+            yield Finding(Severity.QUESTION, text, self.where)
 
     def figures(self) -> Iterator[Finding]:
         """A number that is stated nowhere, in what is reckoned."""
@@ -388,7 +390,7 @@ class _Judged:
             if refuses or re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
                 continue
             text = f"the patch reckons with {item.value!r}, which is stated nowhere in the repository"
-            yield Finding(Kind.QUESTION, text, f"{item.path}:{item.line}")
+            yield Finding(Severity.QUESTION, text, f"{item.path}:{item.line}")
 
     @cached_property
     def _all_text(self) -> str:
@@ -402,14 +404,14 @@ class _Judged:
     def special(self) -> Iterator[Finding]:
         """The very value that the incident was reported for, written into the code."""
         quoted = re.findall(r"'([^']{1,60})'", self._message)
-        if not same_type(self._candidate.facts.incident.error_type, "KeyError") and not quoted:
+        if not same_type(self._candidate.context.incident.error_type, "KeyError") and not quoted:
             return
         code = self._place.code
         for item in self.added:
             reported = isinstance(item.value, str) and item.value in quoted and item.value not in code
             if reported and not self.sources.of(item.value):
                 text = f"the patch names {item.value!r}, the value of the reported call, and no other"
-                yield Finding(Kind.QUESTION, redact(text), f"{item.path}:{item.line}")
+                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
 
     def unseen(self) -> Iterator[Finding]:
         """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
@@ -420,10 +422,10 @@ class _Judged:
         seen = f"so what the patch gives then{brings} was not seen"
         text = f"no call that fails as the incident did could be made up, {seen}"
         line = f"{unstated.path}:{unstated.line}" if unstated else self.where
-        yield Finding(Kind.QUESTION, redact(text), line)
+        yield Finding(Severity.QUESTION, redact(text), line)
 
 
-def _changed_place(candidate: Candidate) -> Place:
+def _changed_place(candidate: Candidate) -> FrameLocation:
     """The innermost function of the traceback that the patch changes; else the innermost."""
     for place in reversed(candidate.places):
         old, new = parsed(candidate.before, place.path), parsed(candidate.after, place.path)
@@ -445,7 +447,7 @@ def _all(value: Any) -> Iterator[Any]:
     yield from leaves(value)
 
 
-def _holds_none(answer: Answer) -> bool:
+def _holds_none(answer: MendedCall) -> bool:
     """Whether a result has the word None in a text, which no text has that the call is given."""
     inputs = " ".join(text for text in given(answer.call) if isinstance(text, str))
     texts = [leaf for leaf in leaves(answer.value) if isinstance(leaf, str)]
@@ -460,13 +462,13 @@ def _leaves(function: ast.AST) -> int:
     )
 
 
-def _only_given(answer: Answer) -> bool:
+def _only_given(answer: MendedCall) -> bool:
     """Whether a result is made of nothing but what the call is given."""
     inputs = given(answer.call)
     return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
 
 
-def _echoes(answer: Answer) -> bool:
+def _echoes(answer: MendedCall) -> bool:
     value = answer.value
     if is_nothing(value):
         return False
@@ -475,7 +477,7 @@ def _echoes(answer: Answer) -> bool:
     return held or any(same(value, other) for other in inputs)
 
 
-def _lengths(answer: Answer) -> int:
+def _lengths(answer: MendedCall) -> int:
     """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
     longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
     made = max((len(v) for _, v in placed(answer.value) if isinstance(v, list)), default=-1)
@@ -524,7 +526,7 @@ _EXAMPLES = (
         _FAILS,
         {'rate("NZ")': "7.5", 'rate("x")': "7.5"},
         _WORKS,
-        Kind.QUESTION,
+        Severity.QUESTION,
     ),
     Example(
         _RATES,
@@ -532,7 +534,7 @@ _EXAMPLES = (
         _FAILS,
         {'rate("NZ")': "6.5", 'rate("x")': "6.5"},
         _WORKS,
-        Kind.QUESTION,
+        Severity.QUESTION,
     ),
     Example(
         "def dial(phone):\n    return phone.strip()\n",
@@ -540,7 +542,7 @@ _EXAMPLES = (
         "AttributeError: 'NoneType' object has no attribute 'strip'",
         {"dial(None)": '"None"'},
         {'dial(" 1")': ('"1"', '"1"')},
-        Kind.REFUSE,
+        Severity.REFUSE,
     ),
 )
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from functions.core.redaction import redact
+from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.pieces import Piece, added
-from functions.validate_patch.principles.finding import Example, Finding, Kind, Principle
+from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import is_nothing, value_of
 
 _SHOWN = 5
@@ -24,7 +24,7 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     for now, was in calls.differing[:_SHOWN]:
         # A result for nothing that becomes a result for what is missing may be meant.
         empty = is_nothing(value_of(str(was.get("shown"))))
-        kind = Kind.QUESTION if empty else Kind.REFUSE
+        kind = Severity.QUESTION if empty else Severity.REFUSE
         yield Finding(kind, _differs(now, was), calls=(redact(str(now["call"])),))
     yield from list(_let_through(calls))[:1]
     yield from list(_changed_inputs(calls))[:1]
@@ -50,7 +50,7 @@ def _let_through(calls: Calls) -> Iterator[Finding]:
             text = (
                 f"{was['call']} was refused before the patch ({raised}) and gives {now.get('shown')} after it"
             )
-            yield Finding(Kind.REFUSE, redact(text[:300]), calls=(redact(str(was["call"])),))
+            yield Finding(Severity.REFUSE, redact(text[:300]), calls=(redact(str(was["call"])),))
 
 
 def _changed_inputs(calls: Calls) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def _changed_inputs(calls: Calls) -> Iterator[Finding]:
         of_an_object = ")." in str(call["call"])  # whose methods may change it
         if now.get("left") and "value" in now and not of_an_object:
             text = f"{call['call']} changes what it is given, to {now['left']}; calls that worked do not"
-            yield Finding(Kind.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+            yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
 
 
 def _never_run(candidate: Candidate, calls: Calls) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def _never_run(candidate: Candidate, calls: Calls) -> Iterator[Finding]:
         piece = pieces[number] if 0 <= number < len(pieces) else None
         if piece is not None and not piece.only_raises:
             text = f"`{redact(piece.text)}` is added, but neither a test nor a call that was made up runs it"
-            yield Finding(Kind.QUESTION, text, _where(piece))
+            yield Finding(Severity.QUESTION, text, _where(piece))
 
 
 def _where(piece: Piece) -> str:
@@ -93,7 +93,7 @@ _EXAMPLES = (
         'TypeError: can only concatenate str (not "int") to str',
         {"label(1)": '"N-1"'},
         {'label("1")': ('"N1"', '"N-1"')},
-        Kind.REFUSE,
+        Severity.REFUSE,
     ),
 )
 

@@ -1,5 +1,5 @@
 """The embedded forge: real git over HTTP, parts of GitHub's and GitLab's APIs, a page per pull request."""
 
-from infra.local.forge.server import Forge, Outage
+from infra.local.forge.server import ForgeServer, Outage
 
-__all__ = ["Forge", "Outage"]
+__all__ = ["ForgeServer", "Outage"]

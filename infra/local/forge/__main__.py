@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    forge = Forge(options.directory, options.token_file.read_text(encoding="utf-8").strip(), options.port)
+    forge = ForgeServer(
+        options.directory, options.token_file.read_text(encoding="utf-8").strip(), options.port
+    )
     forge.start()
     print(f"forge: {forge.url}", flush=True)
     ended.wait()

@@ -40,7 +40,7 @@ class GitFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class GitCommit:
     """sha: 40 hex digits; date: ISO 8601 in UTC; subject: first line of the message."""
 
     sha: str
@@ -145,11 +145,11 @@ class Git:
         """Whether `tip` contains `sha`."""
         return self._try("merge-base", "--is-ancestor", sha, tip) is not None
 
-    def commits(self, tip: str, *, without: str = "", limit: int = 100) -> tuple[Commit, ...]:
+    def commits(self, tip: str, *, without: str = "", limit: int = 100) -> tuple[GitCommit, ...]:
         """Commits reachable from `tip` and not from `without`, newest first."""
         exclude = [f"^{without}"] if without else []
         log = self._run("log", "-z", f"-n{limit}", *_LOG, tip, *exclude)
-        return tuple(Commit(*entry.split("\x1f", 3)) for entry in _text(log).split("\0") if entry)
+        return tuple(GitCommit(*entry.split("\x1f", 3)) for entry in _text(log).split("\0") if entry)
 
     def parent(self, sha: str) -> str:
         """First parent of a commit; the hash of the empty tree for the first commit."""

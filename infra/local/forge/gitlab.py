@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from werkzeug import Request, Response
 
 from infra.local.forge.access import Caller
-from infra.local.forge.pulls import Pulls, Refused
+from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.store import Pull, Repository, Store
 
 BASE_PATH = "/api/v4"
@@ -48,23 +48,23 @@ class GitLabApi:
         """Answer one request; what GitLab would refuse becomes its error answer."""
         try:
             return self._dispatch(request, caller)
-        except Refused as refused:
+        except PullRefused as refused:
             said = [str(e["message"]) for e in refused.errors if "message" in e] or refused.message
             return _json({"message": said}, status=refused.status)
 
     def _dispatch(self, request: Request, caller: Caller) -> Response:
         if caller is Caller.IMPOSTOR:
-            raise Refused(401, "401 Unauthorized")
+            raise PullRefused(401, "401 Unauthorized")
         # The path as it was sent: a decoded one could not tell the project's slashes from the others.
         sent = str(request.environ.get("RAW_URI") or request.path).partition("?")[0]
         if request.method == "GET" and sent == f"{BASE_PATH}/users":
             return self._users(request)
         found = _PROJECT.fullmatch(sent)
         if found is None:
-            raise Refused(404, "404 Not Found")
+            raise PullRefused(404, "404 Not Found")
         repository = self._repository(unquote(found[1]), caller)
         if caller is Caller.ANONYMOUS and request.method != "GET":
-            raise Refused(401, "401 Unauthorized")
+            raise PullRefused(401, "401 Unauthorized")
         path = found[2] or ""
         if named := _NAMED.fullmatch(path):
             return self._named(repository, named[1], unquote(named[2]))
@@ -72,7 +72,7 @@ class GitLabApi:
             return self._one(request, repository, int(number[1]))
         view = self._views.get((request.method, path))
         if view is None:
-            raise Refused(404, "404 Not Found")
+            raise PullRefused(404, "404 Not Found")
         return view(request, repository)
 
     def _repository(self, name: str, caller: Caller) -> Repository:
@@ -81,10 +81,10 @@ class GitLabApi:
         slug = next((slug for slug in slugs if str(_id(slug)) == name), name)
         try:
             repository = self._pulls.repository(slug)
-        except Refused:
-            raise Refused(404, "404 Project Not Found") from None
+        except PullRefused:
+            raise PullRefused(404, "404 Project Not Found") from None
         if caller is Caller.ANONYMOUS and repository.private:
-            raise Refused(404, "404 Project Not Found")
+            raise PullRefused(404, "404 Project Not Found")
         return repository
 
     def _project(self, request: Request, repository: Repository) -> Response:
@@ -107,7 +107,7 @@ class GitLabApi:
         git = self._store.git(repository.slug)
         sha = git.branch(name) if kind == "branches" else git.commit_named(name)
         if sha is None:
-            raise Refused(404, f"404 {'Branch' if kind == 'branches' else 'Commit'} Not Found")
+            raise PullRefused(404, f"404 {'Branch' if kind == 'branches' else 'Commit'} Not Found")
         commit = {"id": sha, "short_id": sha[:8]}
         return _json(commit if kind == "commits" else {"name": name, "protected": False, "commit": commit})
 
@@ -136,7 +136,7 @@ class GitLabApi:
         for pull in repository.pulls:
             if (pull.state, pull.head, pull.base) == ("open", head, base):
                 said = f"Another open merge request already exists for this source branch: !{pull.number}"
-                raise Refused(409, said)
+                raise PullRefused(409, said)
         pull = self._pulls.open(
             repository.slug,
             title=str(data.get("title", "")),
@@ -150,7 +150,7 @@ class GitLabApi:
     def _one(self, request: Request, repository: Repository, number: int) -> Response:
         pull = repository.pull(number)
         if pull is None:
-            raise Refused(404, "404 Not Found")
+            raise PullRefused(404, "404 Not Found")
         if request.method == "PUT":
             data = _body(request)
             wanted = [
@@ -160,7 +160,7 @@ class GitLabApi:
             ]
             pull = self._pulls.request_review(repository.slug, number, wanted)
         elif request.method != "GET":
-            raise Refused(405, "405 Method Not Allowed")
+            raise PullRefused(405, "405 Method Not Allowed")
         return _json(self._merge_request(request, repository, pull))
 
     def _merge_base(self, request: Request, repository: Repository) -> Response:
@@ -169,17 +169,17 @@ class GitLabApi:
         commits = [git.commit_named(name) for name in names]
         missing = [name for name, sha in zip(names, commits, strict=True) if sha is None]
         if missing or len(commits) < 2:
-            raise Refused(400, f"Could not find ref: {', '.join(missing)}")
+            raise PullRefused(400, f"Could not find ref: {', '.join(missing)}")
         base = git.merge_base(str(commits[0]), str(commits[1]))
         if base is None:
-            raise Refused(404, "404 Merge Base Not Found")
+            raise PullRefused(404, "404 Merge Base Not Found")
         return _json({"id": base, "short_id": base[:8]})
 
     def _compare(self, request: Request, repository: Repository) -> Response:
         git = self._store.git(repository.slug)
         ends = [git.commit_named(request.args.get(key, "")) for key in ("from", "to")]
         if None in ends:
-            raise Refused(404, "404 Not Found")
+            raise PullRefused(404, "404 Not Found")
         commits = git.commits(str(ends[1]), without=str(ends[0]))
         rows = [{"id": one.sha, "title": one.subject, "created_at": one.date} for one in reversed(commits)]
         return _json({"commit": rows[-1] if rows else None, "commits": rows, "compare_same_ref": not rows})
@@ -219,9 +219,9 @@ def _body(request: Request) -> Json:
     try:
         data = json.loads(request.get_data() or b"{}")
     except ValueError:
-        raise Refused(400, "400 Bad Request") from None
+        raise PullRefused(400, "400 Bad Request") from None
     if not isinstance(data, dict):
-        raise Refused(400, "400 Bad Request")
+        raise PullRefused(400, "400 Bad Request")
     return data
 
 

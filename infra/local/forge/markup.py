@@ -46,7 +46,7 @@ class DiffLine:
 
 
 @dataclass(frozen=True, slots=True)
-class FileDiff:
+class RenderedDiff:
     """One file of a diff, ready for the page; `cut` says how many lines were left out."""
 
     path: str
@@ -87,14 +87,14 @@ def coloured(path: str, text: str) -> list[Markup]:
     return [Markup(line) for line in html[: len(plain)]]  # noqa: S704 # the formatter escapes each token
 
 
-def file_diff(changed: ChangedFile) -> FileDiff:
+def file_diff(changed: ChangedFile) -> RenderedDiff:
     """Number and colour the lines of one file's patch."""
     heading, at, rest = changed.patch.partition("\n@@ ")
     lines = _numbered(changed.path, (at + rest).lstrip("\n").removesuffix("\n").split("\n")) if at else ()
     if not at and "\nBinary files " in heading:
         lines = (DiffLine("note", Markup("Binary file")),)
     kinds = [line.kind for line in lines]
-    return FileDiff(
+    return RenderedDiff(
         path=changed.path,
         change=_WORDS.get(changed.status, "changed"),
         added=kinds.count("add"),

@@ -20,7 +20,7 @@ from werkzeug.utils import redirect
 
 from infra.local.forge import markup
 from infra.local.forge.git import DEFAULT_BRANCH
-from infra.local.forge.pulls import Pulls, Refused
+from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.store import Repository, Store
 
 VISITOR = "local-reviewer"
@@ -81,7 +81,7 @@ class Pages:
         try:
             endpoint, values = self._map.bind_to_environ(request.environ).match()
             response = self._view(request, endpoint, dict(values))
-        except Refused as refused:
+        except PullRefused as refused:
             response = self._problem(refused.status, refused.message)
         except MethodNotAllowed:
             response = self._problem(405, "Method Not Allowed")
@@ -162,7 +162,7 @@ class Pages:
         same_origin = request.headers.get("Origin") == request.host_url.rstrip("/")
         expected, given = self._form_token(repository.slug, number), request.form.get("token", "")
         if not same_origin or not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
-            raise Refused(
+            raise PullRefused(
                 403, "This form did not come from a page of this forge. Reload the page and try again."
             )
         if action == "merge":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from infra.local.forge.git import ChangedFile, Commit, Git
+from infra.local.forge.git import ChangedFile, Git, GitCommit
 from infra.local.forge.store import Comment, Pull, Repository, Store, now
 
 # GitHub's limits, in characters.
@@ -17,7 +17,7 @@ MAX_TITLE = 256
 MAX_BODY = 65_536
 
 
-class Refused(Exception):
+class PullRefused(Exception):
     """GitHub would refuse this. status: of the HTTP answer; errors: its `errors` array."""
 
     def __init__(self, status: int, message: str, *errors: dict[str, str]) -> None:
@@ -28,10 +28,10 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PullContents:
     """What a pull request would bring: its commits, newest first, and the files they change."""
 
-    commits: tuple[Commit, ...]
+    commits: tuple[GitCommit, ...]
     files: tuple[ChangedFile, ...]
 
 
@@ -46,7 +46,7 @@ class Pulls:
         with self._store.lock:
             repository = self._store.find(slug)
             if repository is None:
-                raise Refused(404, "Not Found")
+                raise PullRefused(404, "Not Found")
             git = self._store.git(slug)
             current = repository
             for pull in repository.pulls:
@@ -59,7 +59,7 @@ class Pulls:
         """One pull request. Raises Refused(404)."""
         pull = self.repository(slug).pull(number)
         if pull is None:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         return pull
 
     def open(self, slug: str, *, title: str, body: str, head: str, base: str, author: str) -> Pull:
@@ -136,9 +136,9 @@ class Pulls:
             repository = self.repository(slug)
             pull = self.get(slug, number)
             if pull.author in logins:
-                raise Refused(422, "Review cannot be requested from pull request author.")
+                raise PullRefused(422, "Review cannot be requested from pull request author.")
             if not set(logins) <= {*repository.collaborators, repository.owner}:
-                raise Refused(
+                raise PullRefused(
                     422,
                     "Reviews may only be requested from collaborators. One or more of the users or teams you "
                     f"requested is not a collaborator of the {slug} repository.",
@@ -180,27 +180,27 @@ class Pulls:
             repository, pull = self.repository(slug), self.get(slug, number)
             git = self._store.git(slug)
             if pull.state != "open":
-                raise Refused(405, "Pull Request is not mergeable")
+                raise PullRefused(405, "Pull Request is not mergeable")
             if head_sha and head_sha != pull.head_sha:
-                raise Refused(409, "Head branch was modified. Review and try the merge again.")
+                raise PullRefused(409, "Head branch was modified. Review and try the merge again.")
             tree = git.merge_tree(pull.base_sha, pull.head_sha)
             if tree is None:
-                raise Refused(405, "Pull Request is not mergeable")
+                raise PullRefused(405, "Pull Request is not mergeable")
             title = title or f"Merge pull request #{number} from {repository.owner}/{pull.head}"
             message = f"{title}\n\n{text or pull.title}\n"
             merged = git.merge_commit(tree, pull.base_sha, pull.head_sha, message, by)
             if not git.update_branch(pull.base, merged, pull.base_sha):
-                raise Refused(405, "Base branch was modified. Review and try the merge again.")
+                raise PullRefused(405, "Base branch was modified. Review and try the merge again.")
             when = now()
             return self._save(
                 slug, replace(pull, closed_at=when, merged_at=when, merged_by=by, merge_commit_sha=merged)
             )
 
-    def comparison(self, slug: str, pull: Pull) -> Comparison:
+    def comparison(self, slug: str, pull: Pull) -> PullContents:
         """What the pull request brings, against where it left its base: live until it is closed."""
         git = self._store.git(slug)
         fork = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
-        return Comparison(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
+        return PullContents(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
 
     def _save(self, slug: str, pull: Pull) -> Pull:
         pull = replace(pull, updated_at=now())
@@ -225,14 +225,14 @@ def _followed(git: Git, pull: Pull) -> Pull:
     return replace(pull, head_sha=head, base_sha=base, updated_at=now())
 
 
-def invalid(field: str, code: str = "invalid", resource: str = "PullRequest") -> Refused:
+def invalid(field: str, code: str = "invalid", resource: str = "PullRequest") -> PullRefused:
     """GitHub's answer when a field is missing or has a value it cannot have."""
-    return Refused(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
+    return PullRefused(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
 
 
-def _unprocessable(message: str) -> Refused:
+def _unprocessable(message: str) -> PullRefused:
     error = {"resource": "PullRequest", "code": "custom", "message": message}
-    return Refused(422, "Validation Failed", error)
+    return PullRefused(422, "Validation Failed", error)
 
 
 def _bounded(field: str, text: str, limit: int) -> str:
@@ -240,7 +240,7 @@ def _bounded(field: str, text: str, limit: int) -> str:
     text = text.encode("utf-8", errors="replace").decode("utf-8")
     if len(text) > limit:
         error = {"resource": "PullRequest", "field": field, "code": "custom"}
-        raise Refused(
+        raise PullRefused(
             422, "Validation Failed", error | {"message": f"{field} is too long (maximum is {limit})"}
         )
     return text

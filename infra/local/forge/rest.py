@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
 from infra.local.forge.access import Caller, RegisteredApp
-from infra.local.forge.pulls import Pulls, Refused, invalid
+from infra.local.forge.pulls import PullRefused, Pulls, invalid
 from infra.local.forge.shapes import Json, Shapes
 from infra.local.forge.store import Pull, Repository, Store
 
@@ -76,7 +76,7 @@ class Rest:
         """Answer one request; what GitHub would refuse becomes its error answer."""
         try:
             response = self._dispatch(request, caller)
-        except Refused as refused:
+        except PullRefused as refused:
             response = error(refused.status, refused.message, refused.errors)
         except HTTPException as problem:
             response = error(problem.code or 400, problem.name)
@@ -85,23 +85,23 @@ class Rest:
     def _dispatch(self, request: Request, caller: Caller) -> Response:
         # An App proves itself by its key, and has no token yet.
         if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
-            raise Refused(401, "Bad credentials")
+            raise PullRefused(401, "Bad credentials")
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
-            raise Refused(404, "Not Found") from None
+            raise PullRefused(404, "Not Found") from None
         if endpoint == _MINT:
             return self._mint(request, **dict(found))
         if not endpoint:
             if caller is Caller.ANONYMOUS:
-                raise Refused(401, "Requires authentication")
+                raise PullRefused(401, "Requires authentication")
             return _json(_shapes(request).user(Caller.BOT.value))
         values = dict(found)
         repository = self._pulls.repository(f"{values.pop('owner')}/{values.pop('name')}")
         if caller is Caller.ANONYMOUS and repository.private:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         if caller is Caller.ANONYMOUS and request.method not in ("GET", "HEAD"):
-            raise Refused(401, "Requires authentication")
+            raise PullRefused(401, "Requires authentication")
         return self._views[endpoint](request, repository, **values)
 
     def _mint(self, request: Request, number: int) -> Response:
@@ -109,10 +109,10 @@ class Rest:
         proof = request.headers.get("Authorization", "").removeprefix("Bearer ")
         app = self.apps.get(number)
         if app is None or not app.proves(proof):
-            raise Refused(401, "A JSON web token could not be decoded")
+            raise PullRefused(401, "A JSON web token could not be decoded")
         for name in _texts(_body(request), "repositories"):
             if not any(one.name == name for one in self._store.all()):
-                raise Refused(422, "At least one repository does not exist or is not accessible")
+                raise PullRefused(422, "At least one repository does not exist or is not accessible")
         return _json({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
 
     # Repository
@@ -131,26 +131,26 @@ class Rest:
         git = self._store.git(repository.slug)
         sha = git.branch(branch)
         if sha is None:
-            raise Refused(404, "Branch not found")
+            raise PullRefused(404, "Branch not found")
         return _shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
 
     def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
         name = ref.removeprefix(_BRANCH_REF)
         sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
         if sha is None:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         return _json(_shapes(request).ref(repository, name, sha))
 
     def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
         git = self._store.git(repository.slug)
         sha = git.branch(ref) or (ref if git.is_commit(ref) else None)
         if sha is None:
-            raise Refused(422, f"No commit found for SHA: {ref}")
+            raise PullRefused(422, f"No commit found for SHA: {ref}")
         return _json(_shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
 
     def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
         if user not in repository.collaborators:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         return Response(status=204)
 
     def _compare(self, request: Request, repository: Repository, ends: str) -> Response:
@@ -158,10 +158,10 @@ class Rest:
         one, dots, other = ends.partition("...")
         old, new = git.commit_named(one), git.commit_named(other)
         if not dots or old is None or new is None:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         base = git.merge_base(old, new)
         if base is None:
-            raise Refused(404, f"No common ancestor between {one} and {other}.")
+            raise PullRefused(404, f"No common ancestor between {one} and {other}.")
         ahead, behind = git.commits(new, without=old), git.commits(old, without=new)
         return _json(_shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
 
@@ -206,14 +206,14 @@ class Rest:
 
     def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
         if not _pull(repository, number).merged_at:
-            raise Refused(404, "Not Found")
+            raise PullRefused(404, "Not Found")
         return Response(status=204)
 
     def _merge(self, request: Request, repository: Repository, number: int) -> Response:
         data = _body(request)
         method = _text(data, "merge_method") or "merge"
         if method in ("squash", "rebase"):
-            raise Refused(405, f"{method.capitalize()} merges are not allowed on this repository.")
+            raise PullRefused(405, f"{method.capitalize()} merges are not allowed on this repository.")
         if method != "merge":
             raise invalid("merge_method")
         pull = self._pulls.merge(
@@ -297,21 +297,21 @@ def _shapes(request: Request) -> Shapes:
 def _pull(repository: Repository, number: int) -> Pull:
     pull = repository.pull(number)
     if pull is None:
-        raise Refused(404, "Not Found")
+        raise PullRefused(404, "Not Found")
     return pull
 
 
 def _body(request: Request) -> Json:
     if request.content_length is None or request.content_length > _MAX_JSON:
-        raise Refused(413, "Payload too large")
+        raise PullRefused(413, "Payload too large")
     try:
         data = json.loads(request.get_data() or b"{}")
     except (ValueError, RecursionError):
-        raise Refused(400, "Problems parsing JSON") from None
+        raise PullRefused(400, "Problems parsing JSON") from None
     if isinstance(data, list):  # labels may come without an object around them
         data = {"labels": data}
     if not isinstance(data, dict):
-        raise Refused(400, "Body should be a JSON object")
+        raise PullRefused(400, "Body should be a JSON object")
     return data
 
 

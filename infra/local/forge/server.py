@@ -45,7 +45,7 @@ class Outage:
     times: int | None = None
 
 
-class Forge:
+class ForgeServer:
     """Git repositories and pull requests below `directory`, served at `url` once started.
 
     token: what the one account authenticates with; port 0 takes a free one, which later starts use again.
@@ -141,7 +141,7 @@ class _Server(ThreadedWSGIServer):
     # Threads end with `end`, because it cuts their connections; so it can wait for them.
     daemon_threads = False
 
-    def __init__(self, forge: Forge, listening: socket.socket) -> None:
+    def __init__(self, forge: ForgeServer, listening: socket.socket) -> None:
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from infra.local.forge.git import DEFAULT_BRANCH, Commit
+from infra.local.forge.git import DEFAULT_BRANCH, GitCommit
 from infra.local.forge.store import Comment, Pull, Repository
 
 Json = dict[str, Any]
@@ -54,14 +54,14 @@ class Shapes:
             "permissions": {"admin": False, "push": True, "pull": True},
         }
 
-    def branch(self, repository: Repository, name: str, commit: Commit) -> Json:
+    def branch(self, repository: Repository, name: str, commit: GitCommit) -> Json:
         return {
             "name": name,
             "protected": False,
             "commit": self.commit(repository, commit),
         }
 
-    def commit(self, repository: Repository, commit: Commit) -> Json:
+    def commit(self, repository: Repository, commit: GitCommit) -> Json:
         return {
             "sha": commit.sha,
             "url": f"{self.api}/repos/{repository.slug}/commits/{commit.sha}",
@@ -70,7 +70,11 @@ class Shapes:
         }
 
     def comparison(
-        self, repository: Repository, base: Commit, ahead: tuple[Commit, ...], behind: tuple[Commit, ...]
+        self,
+        repository: Repository,
+        base: GitCommit,
+        ahead: tuple[GitCommit, ...],
+        behind: tuple[GitCommit, ...],
     ) -> Json:
         status = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
         return {

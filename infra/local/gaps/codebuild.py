@@ -30,7 +30,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from functions.core.console import log_stream_url
+from functions.core.aws.console import log_stream_url
 from infra.local.gaps.patching import Response, answer_error, answer_json, replace, service
 
 codebuild = service("services.codebuild")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.harness import interpreters
-from functions.harness.driver import Settings
+from functions.harness.driver import DriverSettings
 from infra.local.wall import program
 from infra.local.wall.program import Ended
 
@@ -30,7 +30,7 @@ def run(folder: Path, seconds: float) -> Ended:
     """Phase by phase, command by command; what fails ends it, as CodeBuild's default is."""
     buildspec = json.loads((folder / "buildspec").read_text())
     pythons = [found for version in interpreters.available() if (found := interpreters.find(version))]
-    packages = Settings.of(os.environ).packages
+    packages = DriverSettings.of(os.environ).packages
     return program.run(
         ["/bin/sh", "-c", script(buildspec)],
         stdin=_packed(folder / "source"),
@@ -43,7 +43,9 @@ def run(folder: Path, seconds: float) -> Ended:
             ),
             "SELFHEAL_HARNESS_PACKAGES": packages,
         },
-        limits=program.Limits(seconds, memory_bytes=8 * _GIB, disk_bytes=4 * _GIB, processes=512, files=4096),
+        limits=program.WallLimits(
+            seconds, memory_bytes=8 * _GIB, disk_bytes=4 * _GIB, processes=512, files=4096
+        ),
         output_limit=_OUTPUT_LIMIT,
     )
 

@@ -51,7 +51,7 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InvocationResult:
     """How an invocation ended: `response`, `error`, `init`, `ended` or `timeout`."""
 
     kind: str
@@ -71,11 +71,11 @@ class RuntimeApi:
         self._offered: Invocation | None = None
         self._running = ""
         """Request id of the running invocation."""
-        self._answer: Answer | None = None
+        self._answer: InvocationResult | None = None
         """Of the running invocation, or of the initialisation."""
         self._server = Server(listener, _handler(self))  # The runtime may be asking already.
 
-    def invoke(self, invocation: Invocation, seconds: float) -> Answer:
+    def invoke(self, invocation: Invocation, seconds: float) -> InvocationResult:
         """Hand the invocation to the runtime and wait at most that long for how it ends."""
         with self._changed:
             self._offered = invocation
@@ -83,7 +83,7 @@ class RuntimeApi:
             done = self._changed.wait_for(lambda: self._answer is not None, seconds)
             answer, self._answer = self._answer, None
             self._offered = None
-            return answer if done and answer else Answer("timeout")
+            return answer if done and answer else InvocationResult("timeout")
 
     @property
     def alive(self) -> bool:
@@ -94,7 +94,7 @@ class RuntimeApi:
     def ended(self, status: int) -> None:
         """The runtime has ended; an answer that it gave before counts."""
         with self._changed:
-            self._answer = self._answer or Answer("ended", status)
+            self._answer = self._answer or InvocationResult("ended", status)
             self._closed = True
             self._changed.notify_all()
 
@@ -125,7 +125,7 @@ class RuntimeApi:
         with self._changed:
             if not self._running or request_id != self._running:
                 return False
-            self._running, self._answer = "", Answer(kind, body)
+            self._running, self._answer = "", InvocationResult(kind, body)
             self._changed.notify_all()
             return True
 
@@ -134,7 +134,7 @@ class RuntimeApi:
         with self._changed:
             if self._started or self._answer:
                 return False
-            self._started, self._answer = True, Answer("init", body)
+            self._started, self._answer = True, InvocationResult("init", body)
             self._changed.notify_all()
             return True
 

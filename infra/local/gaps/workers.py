@@ -30,9 +30,9 @@ from infra.local.gaps import image, tenancy
 from infra.local.gaps.endpoint import Endpoint
 from infra.local.gaps.packages import unpacked
 from infra.local.gaps.patching import replace, service
-from infra.local.gaps.runtime_api import Answer, Invocation, RuntimeApi
+from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
 from infra.local.guest.bootstrap import LAYERS, MARK, TASK_ROOT
-from infra.local.guest.zygote import Specification
+from infra.local.guest.fork_server import Specification
 
 runtime = service("core.lambda_runtime")
 lambda_svc = service("services.lambda_svc")
@@ -60,7 +60,7 @@ def class_for(other: Any) -> Any:
     return lambda config: Worker if config["Runtime"].startswith("python") else other(config)
 
 
-class Zygote:
+class ForkServer:
     """The process that forks environments."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Zygote:
             kept = {name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH") if name in os.environ}
             own = {"PYTHONPATH": str(Path(__file__).parents[3])}
             subprocess.Popen(
-                [sys.executable, "-s", "-P", "-m", "infra.local.guest.zygote", str(theirs.fileno())],
+                [sys.executable, "-s", "-P", "-m", "infra.local.guest.fork_server", str(theirs.fileno())],
                 env=kept | own,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -108,7 +108,7 @@ class Zygote:
         self._ask(b"kill%d" % pid)
 
 
-_zygote = Zygote()
+_fork_server = ForkServer()
 
 
 class Worker:
@@ -133,7 +133,7 @@ class Worker:
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log, write_log = os.pipe()
         try:
-            self._pid = _zygote.fork(write_log, self._specification(), theirs.fileno())
+            self._pid = _fork_server.fork(write_log, self._specification(), theirs.fileno())
         finally:
             theirs.close()
             os.close(write_log)
@@ -203,7 +203,7 @@ class Worker:
             _finished[request_id] = (self._stream, self._drain(marked))
             return result
 
-    def _result(self, answer: Answer, request_id: str, seconds: int) -> dict[str, Any]:
+    def _result(self, answer: InvocationResult, request_id: str, seconds: int) -> dict[str, Any]:
         """What the caller gets, and what the platform logs where the runtime itself did not end it."""
         if answer.kind == "response":
             return {"result": answer.body}
@@ -234,7 +234,7 @@ class Worker:
         """End the environment; the next invocation starts another."""
         if self._pid is not None:
             pid, self._pid = self._pid, None
-            _zygote.kill(pid)
+            _fork_server.kill(pid)
             self._api.close()
             for endpoint in self._endpoints:
                 endpoint.close()

@@ -6,7 +6,7 @@ import ast
 import difflib
 from collections.abc import Sequence
 
-from functions.core.proposal import Edit
+from functions.core.workflow.proposal import Edit
 from infra.local.model.source import SourceFile, Splice
 
 _WHOLE_LINES_SHOWN = 3

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from functions.core.proposal import Abstention, Edit, Proposal
+from functions.core.workflow.proposal import Abstention, Edit, Proposal
 from infra.local.model.edits import NotUnique, to_edits
-from infra.local.model.prompt import Excerpt, Frame, Report, read_report
+from infra.local.model.prompt import Excerpt, PromptFrame, PromptReport, read_report
 from infra.local.model.regression import regression_test
-from infra.local.model.rule import Candidate, Crash, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, Rule
 from infra.local.model.rules import RULES
 from infra.local.model.source import SourceFile, Unreadable
 
@@ -49,7 +49,7 @@ def answer(text: str) -> Proposal | Abstention:
     )
 
 
-def locate(report: Report) -> Crash | Refusal:
+def locate(report: PromptReport) -> Crash | Refusal:
     """The failing place in the source shown, or why it cannot be told."""
     failed = [e for e in report.excerpts if "where it failed" in e.why]
     failed = failed or [e for e in report.excerpts if e.marked]
@@ -71,7 +71,7 @@ def locate(report: Report) -> Crash | Refusal:
     return Crash(report, files, files[path], line, frame)
 
 
-def _place(excerpt: Excerpt, frames: Sequence[Frame]) -> tuple[Frame | None, int | None]:
+def _place(excerpt: Excerpt, frames: Sequence[PromptFrame]) -> tuple[PromptFrame | None, int | None]:
     """The innermost frame whose line the excerpt marks, else the line when only one is marked."""
     name = excerpt.path.rsplit("/", 1)[-1]
     for frame in reversed(frames):
@@ -93,8 +93,8 @@ def _on_purpose(crash: Crash) -> Refusal | None:
     )
 
 
-def _ask(crash: Crash, rules: Sequence[Rule]) -> tuple[list[Candidate], list[Refusal]]:
-    candidates: list[Candidate] = []
+def _ask(crash: Crash, rules: Sequence[Rule]) -> tuple[list[Repair], list[Refusal]]:
+    candidates: list[Repair] = []
     refusals: list[Refusal] = []
     for rule in rules:
         for result in rule.candidates(crash):
@@ -105,9 +105,9 @@ def _ask(crash: Crash, rules: Sequence[Rule]) -> tuple[list[Candidate], list[Ref
     return candidates, refusals
 
 
-def _distinct(candidates: Sequence[Candidate]) -> list[tuple[Candidate, tuple[Edit, ...]]]:
+def _distinct(candidates: Sequence[Repair]) -> list[tuple[Repair, tuple[Edit, ...]]]:
     """Candidates with their edits, without repeats and without those that cannot be written down."""
-    found: dict[tuple[tuple[str, str, str], ...], tuple[Candidate, tuple[Edit, ...]]] = {}
+    found: dict[tuple[tuple[str, str, str], ...], tuple[Repair, tuple[Edit, ...]]] = {}
     for candidate in candidates:
         try:
             edits = to_edits(candidate.file, candidate.splices)
@@ -130,7 +130,7 @@ def _mentioned(comment: str, edits: Sequence[Edit]) -> int:
     return len(said & (added - before))
 
 
-def _abstention(report: Report, refusal: Refusal) -> Abstention:
+def _abstention(report: PromptReport, refusal: Refusal) -> Abstention:
     return Abstention(
         abstention_class=refusal.abstention_class,
         reason=refusal.reason,
@@ -139,7 +139,7 @@ def _abstention(report: Report, refusal: Refusal) -> Abstention:
     )
 
 
-def _paths(report: Report) -> Iterator[str]:
+def _paths(report: PromptReport) -> Iterator[str]:
     yield from list(dict.fromkeys(e.path for e in report.excerpts))[:50]
 
 

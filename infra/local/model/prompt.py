@@ -26,7 +26,7 @@ class NotAPrompt(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ParsedSection:
     """One delimited part of the prompt; attributes are unescaped, the body is verbatim."""
 
     name: str
@@ -35,7 +35,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PromptFrame:
     """One frame of the last traceback. `columns` are 0-based (start, end) within `code`, when carets tell."""
 
     file: str
@@ -63,24 +63,24 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PromptReport:
     """All that the prompt says: the error, where it happened, the source shown, and what was tried."""
 
     error_type: str
     message: str
-    frames: tuple[Frame, ...]
+    frames: tuple[PromptFrame, ...]
     excerpts: tuple[Excerpt, ...]
     attempts: tuple[Attempt, ...]
     comment: str
 
 
-def read_report(text: str) -> Report:
+def read_report(text: str) -> PromptReport:
     """Parse the text of a user message. Raises NotAPrompt when it has no incident section."""
     sections = list(_sections(text))
     incident = dict(line.split(": ", 1) for line in sections[0].body.strip().splitlines() if ": " in line)
     error_type = incident.get("type", "").strip()
     traceback_text = "\n".join(s.body for s in sections if s.name == "traceback")
-    return Report(
+    return PromptReport(
         error_type=error_type.rsplit(".", 1)[-1],
         message=incident.get("message", "").strip() + _suggestion(traceback_text),
         frames=tuple(_frames(traceback_text)),
@@ -90,7 +90,7 @@ def read_report(text: str) -> Report:
     )
 
 
-def _sections(text: str) -> Iterator[Section]:
+def _sections(text: str) -> Iterator[ParsedSection]:
     first = _INCIDENT.search(text)
     if first is None:
         raise NotAPrompt("the conversation holds no incident section")
@@ -100,7 +100,7 @@ def _sections(text: str) -> Iterator[Section]:
     for match in section.finditer(text, first.start()):
         found = True
         attributes = {k: html.unescape(v) for k, v in _ATTRIBUTE.findall(match.group(2))}
-        yield Section(match.group(1), attributes, match.group(3))
+        yield ParsedSection(match.group(1), attributes, match.group(3))
     if not found:
         raise NotAPrompt("the incident section is not closed")
 
@@ -111,7 +111,7 @@ def _suggestion(traceback_text: str) -> str:
     return hints[-1] if hints else ""
 
 
-def _frames(text: str) -> Iterator[Frame]:
+def _frames(text: str) -> Iterator[PromptFrame]:
     """The frames of the last traceback in the text: the exception that propagated."""
     lines = text.splitlines()
     starts = [i for i, line in enumerate(lines) if "Traceback (most recent call last):" in line]
@@ -123,7 +123,7 @@ def _frames(text: str) -> Iterator[Frame]:
         file, number, function = match.group(1), int(match.group(2)), match.group(3) or ""
         code = rest[i + 1] if i + 1 < len(rest) and not _FRAME.match(rest[i + 1]) else ""
         carets = rest[i + 2] if i + 2 < len(rest) and _CARETS.match(rest[i + 2]) else ""
-        yield Frame(file, number, function, code.strip(), _columns(code, carets))
+        yield PromptFrame(file, number, function, code.strip(), _columns(code, carets))
 
 
 def _columns(code: str, carets: str) -> tuple[int, int] | None:
@@ -134,7 +134,7 @@ def _columns(code: str, carets: str) -> tuple[int, int] | None:
     return start - indent, len(carets.rstrip()) - indent
 
 
-def _excerpt(section: Section) -> Excerpt:
+def _excerpt(section: ParsedSection) -> Excerpt:
     lines: dict[int, str] = {}
     marked: list[int] = []
     for line in section.body.splitlines():
@@ -149,7 +149,7 @@ def _excerpt(section: Section) -> Excerpt:
     return Excerpt(attributes.get("path", ""), attributes.get("why", ""), lines, tuple(marked))
 
 
-def _attempt(section: Section) -> Attempt:
+def _attempt(section: ParsedSection) -> Attempt:
     try:
         data: Any = json.loads(section.body)
     except ValueError:

@@ -6,12 +6,12 @@ import ast
 
 import libcst as cst
 
-from functions.core.proposal import RegressionTest
+from functions.core.workflow.proposal import RegressionTest
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash
+from infra.local.model.rule import Crash, Repair
 
 
-def regression_test(crash: Crash, candidate: Candidate) -> RegressionTest | None:
+def regression_test(crash: Crash, candidate: Repair) -> RegressionTest | None:
     """A test that calls the failing function with the arguments that made it fail.
 
     Only for a plain function at module level all of whose required parameters the candidate's trigger gives

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 import libcst as cst
 
-from infra.local.model.prompt import Frame, Report
+from infra.local.model.prompt import PromptFrame, PromptReport
 from infra.local.model.source import NodeT, SourceFile, Splice, Statement
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class RepairExample:
     """A module before and after the repair; `call` is run in it to make it crash."""
 
     before: str
@@ -25,7 +25,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Repair:
     """One possible repair: changes to one file, and the words for the pull request.
 
     `confidence` 0 to 1: how far the change follows from the source itself (1) rather than from a likely
@@ -56,11 +56,11 @@ class Refusal:
 class Crash:
     """The report, the readable files, and the place in the app's code where the error came from."""
 
-    report: Report
+    report: PromptReport
     files: dict[str, SourceFile]
     file: SourceFile
     line: int
-    frame: Frame | None
+    frame: PromptFrame | None
 
     @property
     def error(self) -> str:
@@ -155,8 +155,8 @@ class Rule(ABC):
     """What must hold in the source for the rule to speak."""
     repair: ClassVar[str]
     """What it does."""
-    examples: ClassVar[tuple[Example, ...]] = ()
+    examples: ClassVar[tuple[RepairExample, ...]] = ()
 
     @abstractmethod
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         """Possible repairs, best first; a Refusal ends them and is used when no rule repairs."""

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from functions.core.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention
-from functions.core.review import Opinion
+from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention
+from functions.core.workflow.review import Opinion
 from functions.review_patch.prompt import TOOL as REVIEW_TOOL
 from infra.local.model.engine import answer
 from infra.local.model.prompt import NotAPrompt

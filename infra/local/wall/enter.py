@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from infra.local.wall import inside, kernel, refusals
-from infra.local.wall.limits import Limits, apply
+from infra.local.wall.limits import WallLimits, apply
 from infra.local.wall.root import enter_root
 
 _FAILED = 199
@@ -29,7 +29,7 @@ def main(spec: int, control: int) -> None:
     """Supervise: fork the outer process, wait, end what is left, answer."""
     with os.fdopen(spec, "rb") as file:
         job = json.load(file)
-    limits = Limits(**job["limits"])
+    limits = WallLimits(**job["limits"])
     with socket.socket(fileno=control) as channel:
         channel.set_inheritable(False)
         # Without them the outer process says so; where no wall is asked for, they are missed by nobody.
@@ -93,7 +93,7 @@ def _children() -> list[int]:
     return found
 
 
-def _outer(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
+def _outer(job: dict[str, Any], limits: WallLimits, told: int) -> NoReturn:
     with _telling(told, "wall"):
         if not job["protected"]:
             _command(job, limits, told)
@@ -110,7 +110,7 @@ def _outer(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
         os._exit(inside.wait_as_init(init))
 
 
-def _init(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
+def _init(job: dict[str, Any], limits: WallLimits, told: int) -> NoReturn:
     socket.sethostname("sandbox")
     enter_root(job["readable"], job["placed"], tmp_bytes=limits.disk_bytes, shared_memory=True)
     kernel.raise_loopback()
@@ -124,7 +124,7 @@ def _init(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
     os._exit(inside.wait_as_init(worker))
 
 
-def _command(job: dict[str, Any], limits: Limits, told: int) -> NoReturn:
+def _command(job: dict[str, Any], limits: WallLimits, told: int) -> NoReturn:
     command, environment = job["command"], job["env"]
     with _telling(told, "wall"):
         os.setsid()

@@ -11,7 +11,7 @@ GUEST = {resource.RLIMIT_NPROC: 1024, resource.RLIMIT_NOFILE: 1024, resource.RLI
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WallLimits:
     """Ceilings of a program behind the wall."""
 
     seconds: float = 60.0

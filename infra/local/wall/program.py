@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from infra.local.wall.limits import Limits
+from infra.local.wall.limits import WallLimits
 
-__all__ = ["Ended", "Limits", "Unprotected", "holds", "run"]
+__all__ = ["Ended", "Unprotected", "WallLimits", "holds", "run"]
 
 _TAIL = 16 * 1024
 """Bytes of standard error that are kept: the end, where the error is."""
@@ -67,7 +67,7 @@ def run(
     stdin: bytes,
     readable: Sequence[Path],
     env: Mapping[str, str],
-    limits: Limits,
+    limits: WallLimits,
     output_limit: int,
     placed: Mapping[str, Path] | None = None,
     unprotected: bool = False,
@@ -129,7 +129,7 @@ def holds(*, unprotected: bool = False) -> str:
             stdin=b"",
             readable=[Path(sys.base_prefix), Path(python)],
             env=_interpreter(),
-            limits=Limits(seconds=30.0),
+            limits=WallLimits(seconds=30.0),
             output_limit=65536,
         )
     if ended.exit_code != 0:
@@ -177,7 +177,7 @@ class _Answer:
     stderr: bytes
 
 
-def _supervise(job: bytes, stdin: bytes, limits: Limits, output_limit: int) -> _Answer:
+def _supervise(job: bytes, stdin: bytes, limits: WallLimits, output_limit: int) -> _Answer:
     """Start the supervisor, and read what comes until it has said how the command ended."""
     control, theirs = socket.socketpair()
     with contextlib.ExitStack() as stack:

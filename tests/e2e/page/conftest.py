@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page, expect, sync_playwright
 
-from functions.core import links
-from functions.core.incident import Incident, Status
-from functions.core.links import Link
+from functions.core.approval import links
+from functions.core.approval.links import Link
+from functions.core.incidents.incident import Incident, Status
 from infra.local.inbox import Inbox
 from infra.names import LINK_KEY_PARAMETER
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from functions.core.incident import Status
-from functions.core.links import Link
+from functions.core.approval.links import Link
+from functions.core.incidents.incident import Status
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

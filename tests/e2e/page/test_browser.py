@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from functions.core import links
-from functions.core.approvals import ApprovalStatus, Verdict
-from functions.core.decisions import Standing
-from functions.core.incident import Status
-from functions.core.links import Link
+from functions.core.approval import links
+from functions.core.approval.approvals import ApprovalStatus, Verdict
+from functions.core.approval.decisions import Standing
+from functions.core.approval.links import Link
+from functions.core.incidents.incident import Status
 from tests.e2e.conftest import tool_call
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
     from tests.e2e.page.conftest import Watched
 

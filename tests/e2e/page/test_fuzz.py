@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Incident, Status
 from infra.registration import register
 from tests.channel import receiving
 from tests.e2e.conftest import TOKEN

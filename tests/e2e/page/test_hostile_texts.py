@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core import links
-from functions.core.artifacts import Artifacts
-from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
-from functions.core.links import Link, Purpose
+from functions.core.approval import links
+from functions.core.approval.links import Link, Purpose
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.heal import Heal
 from tests.injections import INJECTIONS
 
 if TYPE_CHECKING:

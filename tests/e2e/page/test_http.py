@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import Verdict
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Verdict
+from functions.core.incidents.incident import Incident, Status
 from infra.registration import register
 from tests.channel import receiving
 from tests.e2e.conftest import TOKEN

@@ -22,13 +22,13 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, expect
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Status
 from functions.sign_in.cookies import SESSION
 from infra.local import run as embedded
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 from infra.names import STACK_NAME
 from infra.synth import synthesise
 from tests.e2e.conftest import TOKEN, ScriptedModel, World
@@ -61,11 +61,11 @@ def world(
     shutil.copytree(synthesise(packaging="zip", context=WITH_SIGN_IN), assembly)
     for path in assembly.glob("*.json"):
         path.write_text(path.read_text().replace(ISSUER, provider.url))
-    forge = Forge(home / "forge", TOKEN)
+    forge = ForgeServer(home / "forge", TOKEN)
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
         outputs = deploy(assembly, STACK_NAME, aws)
-        run = embedded.Run(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
+        run = embedded.EmbeddedRun(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
         yield World(run, forge, scripted_model, home / "sources", home / "forge")
     forge.stop()
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Incident, Status
 from tests.channel import Channel, receiving
 from tests.slack import SECRET, Signed, payload, signed
 
 if TYPE_CHECKING:
-    from functions.core.app import App
+    from functions.core.apps.app import App
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from functions.await_approval import handler as module
-from functions.core.errors import PermanentError
+from functions.core.workflow.errors import PermanentError
 
 
 @pytest.fixture(autouse=True)

@@ -12,15 +12,15 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-from functions.await_approval.question import Desk, Question, ask
-from functions.core import links
-from functions.core.approvals import ApprovalStatus, Verdict
-from functions.core.decisions import Decision
-from functions.core.errors import AppNotRegistered, IncidentNotFound, PermanentError
-from functions.core.incident import Status
-from functions.core.notifications import Notifications
-from functions.core.registry import Registry
-from functions.core.webhooks import Webhooks
+from functions.await_approval.question import ApprovalRequest, Desk, ask
+from functions.core.approval import links
+from functions.core.approval.approvals import ApprovalStatus, Verdict
+from functions.core.approval.decisions import Decision
+from functions.core.apps.registry import Registry
+from functions.core.incidents.incident import Status
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound, PermanentError
 
 EXPIRES = 2_000_000_000
 TOKEN = "AQCEAAAAKgAAAAMAAAAAAAAAAc-the-task-token"
@@ -81,7 +81,7 @@ def desk(scene: Any, inbox: Any) -> Desk:
 
 
 def test_the_question_is_put_and_the_incident_awaits_it(scene: Any, desk: Desk) -> None:
-    approval = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    approval = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     incident = scene.incidents.get("orders-v1-abc")
     assert approval.status is ApprovalStatus.PENDING
     assert incident.status is Status.AWAITING_APPROVAL
@@ -94,7 +94,7 @@ def test_the_question_is_put_and_the_incident_awaits_it(scene: Any, desk: Desk) 
 def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    approval = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    approval = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     messages = {message["MessageAttributes"]["recipient"]["Value"]: message for message in inbox()}
     assert set(messages) == {"ana@example.com", "ben@example.com"}
     text = messages["ana@example.com"]["Message"]
@@ -116,14 +116,14 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
 
 def test_a_second_opinion_is_told_where_there_is_one(scene: Any, desk: Desk, inbox: Any) -> None:
     review = {"opinion": "objects", "summary": "It objects: NZ is refused.", "sent_back": False}
-    ask(Question.from_state(state(scene, review=review)), desk, EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene, review=review)), desk, EXPIRES)
     assert all("Second opinion: It objects: NZ is refused." in json.dumps(told) for told in inbox())
 
 
 def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    ask(Question.from_state(state(scene)), replace(desk, identity_from="email"), EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene)), replace(desk, identity_from="email"), EXPIRES)
     text = " ".join(inbox()[0]["Message"].split())
     assert "You sign in first, and what you decide is recorded as yours." in text
     assert "yours alone" not in text
@@ -132,7 +132,7 @@ def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
 def test_the_message_says_when_everything_is_proven(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    question = Question.from_state(state(scene))
+    question = ApprovalRequest.from_state(state(scene))
     scene.write_attempt(1, gates=[{"gate": "applies", "result": "pass", "detail": "It applies."}])
     ask(question, desk, EXPIRES)
     assert "Proven: all 1 checks ran and passed." in inbox()[0]["Message"]
@@ -144,7 +144,7 @@ def test_an_app_without_approvers_asks_whoever_reads_the_topic(
     boto3.client("ssm").put_parameter(
         Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED | {"approvers": []}), Overwrite=True
     )
-    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     (message,) = inbox()
     assert message["MessageAttributes"]["recipient"]["Value"] == "team"
     assert "for whoever reads this" in message["Message"]
@@ -153,7 +153,7 @@ def test_an_app_without_approvers_asks_whoever_reads_the_topic(
 def test_the_task_token_is_nowhere_but_in_the_sealed_row(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    question = Question.from_state(state(scene))
+    question = ApprovalRequest.from_state(state(scene))
     approval = ask(question, desk, EXPIRES)
     seen = [repr(question), json.dumps(inbox()), json.dumps(approval.audit()), *capsys.readouterr()]
     assert not [text for text in seen if TOKEN in text]
@@ -161,19 +161,19 @@ def test_the_task_token_is_nowhere_but_in_the_sealed_row(
 
 
 def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Any, desk: Desk) -> None:
-    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
-    second = ask(Question.from_state(state(scene, task_token="another token")), desk, EXPIRES)
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
+    second = ask(ApprovalRequest.from_state(state(scene, task_token="another token")), desk, EXPIRES)
     assert second.approval_id == first.approval_id
     assert scene.tokens.open(second.token, second.approval_id) == "another token"
     assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
 
 
 def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: Desk) -> None:
-    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana@example.com"))
     assert scene.workflow.received == []
     scene.workflow.wait("another token")
-    again = ask(Question.from_state(state(scene, task_token="another token")), desk, EXPIRES)
+    again = ask(ApprovalRequest.from_state(state(scene, task_token="another token")), desk, EXPIRES)
     assert again.status is ApprovalStatus.DELIVERED
     assert [received["by"] for received in scene.workflow.received] == ["ana@example.com"]
 
@@ -182,8 +182,8 @@ def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: 
 def test_a_new_proposal_or_a_redrive_supersedes_the_old_question(
     scene: Any, desk: Desk, change: dict[str, int]
 ) -> None:
-    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
-    second = ask(Question.from_state(state(scene, **change)), desk, EXPIRES)
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
+    second = ask(ApprovalRequest.from_state(state(scene, **change)), desk, EXPIRES)
     assert second.approval_id != first.approval_id
     assert second.previous_id == first.approval_id
     assert scene.approvals.get(first.approval_id).status is ApprovalStatus.SUPERSEDED
@@ -194,17 +194,17 @@ def test_a_new_proposal_or_a_redrive_supersedes_the_old_question(
 def test_a_redriven_question_says_that_the_old_link_is_dead(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    ask(Question.from_state(state(scene, redrive_count=1)), desk, EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene, redrive_count=1)), desk, EXPIRES)
     assert "the earlier link no longer works" in inbox()[0]["Message"]
 
 
 def test_an_execution_that_does_not_own_the_incident_asks_nothing_and_closes_nothing(
     scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     inbox()
     with pytest.raises(PermanentError, match="belongs to another execution"):
-        ask(Question.from_state(state(scene, execution_arn="arn:other")), desk, EXPIRES)
+        ask(ApprovalRequest.from_state(state(scene, execution_arn="arn:other")), desk, EXPIRES)
     assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
     assert inbox() == []
 
@@ -217,30 +217,30 @@ def test_what_is_missing_fails_the_task(
     scene: Any, desk: Desk, change: dict[str, str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        ask(Question.from_state(state(scene, **change)), desk, EXPIRES)
+        ask(ApprovalRequest.from_state(state(scene, **change)), desk, EXPIRES)
 
 
 def test_a_notification_that_fails_does_not_fail_the_heal(scene: Any, desk: Desk) -> None:
     lost = Notifications(boto3.client("sns"), gone := "arn:aws:sns:us-east-1:123456789012:gone", gone)
-    approval = ask(Question.from_state(state(scene)), replace(desk, notifications=lost), EXPIRES)
+    approval = ask(ApprovalRequest.from_state(state(scene)), replace(desk, notifications=lost), EXPIRES)
     assert approval.status is ApprovalStatus.PENDING
 
 
 def test_approvers_are_kept_with_the_question_and_authors_of_changes_are_known(
     scene: Any, desk: Desk
 ) -> None:
-    first = ask(Question.from_state(state(scene)), desk, EXPIRES)
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     assert first.approvers == ("ana@example.com", "ben@example.com")
     scene.decisions.decide(first.approval_id, Decision(Verdict.REVISE, "Ana@example.com", "Shorter."))
     scene.workflow.wait(TOKEN)
-    second = ask(Question.from_state(state(scene, attempt=2)), desk, EXPIRES)
+    second = ask(ApprovalRequest.from_state(state(scene, attempt=2)), desk, EXPIRES)
     assert (first.change_authors, second.change_authors) == ((), ("ana@example.com",))
 
 
 def test_where_only_iam_identities_may_decide_no_link_is_sent(scene: Any, desk: Desk, inbox: Any) -> None:
     entry = REGISTERED | {"approvers": ["arn:aws:iam::111122223333:role/Release"]}
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
-    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     (message,) = inbox()
     assert "selfheal approve orders-v1-abc" in message["Message"]
     assert "https://page.example/" not in message["Message"]
@@ -254,7 +254,7 @@ def test_a_channel_gets_a_link_that_decides_only_where_anybody_may(
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
     posts: list[Any] = []
     monkeypatch.setattr(Webhooks, "post", lambda _, app, message: posts.append((app, message)))
-    ask(Question.from_state(state(scene)), desk, EXPIRES)
+    ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
     ((app, message),) = posts
     assert app == "orders"
     assert message.link.startswith("https://page.example/a/") is not bool(approvers)

@@ -13,9 +13,9 @@ import boto3
 import pytest
 
 from functions.claim_incident.handler import handler
-from functions.core.errors import AppNotRegistered, IncidentNotFound
-from functions.core.incident import ErrorClass, Status
-from functions.core.recorder import Recorder, Sighting
+from functions.core.incidents.incident import ErrorClass, Status
+from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound
+from functions.detect_errors.recorder import Recorder, Sighting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.errors import AppInvalid
-from functions.core.incident import Status
-from functions.core.modes import Mode
-from functions.core.recorder import Recorder
+from functions.core.apps.app import App
+from functions.core.apps.modes import Mode
+from functions.core.incidents.incident import Status
+from functions.core.workflow.errors import AppInvalid
+from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import REGISTRY_PATH, SWITCH_PARAMETER
@@ -22,7 +22,7 @@ from infra.registration import register as registering
 from infra.subscription import FILTER_NAME
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
-from tests.unit.core.test_incidents import SIGHTING
+from tests.unit.core.incidents.test_table import SIGHTING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.incident import ErrorClass, Incident, Status
+from functions.core.incidents.incident import ErrorClass, Incident, Status
 from infra.cli import selection
 from infra.cli.selection import Sort
 from infra.errors import UserError

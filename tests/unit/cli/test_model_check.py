@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from functions.core.app import App
+from functions.core.apps.app import App
 from infra.model_check import notes_on_models
 
 MODEL = "eu.anthropic.claude-sonnet-5-5"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.main import app
 from infra.cli.next_steps import next_steps
 

@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from infra.cli import listing, main, options
-from infra.cli.report import Report, render
+from infra.cli.report import IncidentReport, render
 from infra.cli.schemas import SHAPES, schema
 from infra.cli.selection import Filter, select
 from infra.errors import Exit, UserError
@@ -89,7 +89,7 @@ INCIDENT = Incident(
 OUTCOME = {"model": "claude", "model_note": "", "cost_usd": 0.1}
 DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "incidents/1": lambda: listing.to_json(select([INCIDENT], Filter())),
-    "show/1": lambda: Report(INCIDENT, None, None, None, outcome=OUTCOME).to_json(),
+    "show/1": lambda: IncidentReport(INCIDENT, None, None, None, outcome=OUTCOME).to_json(),
 }
 
 
@@ -159,7 +159,7 @@ def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_c
     assert options.complete_incident(context, "ord") == []
 
 
-def shown(report: Report) -> str:
+def shown(report: IncidentReport) -> str:
     console = Console(width=200)
     with console.capture() as capture:
         console.print(render(report))
@@ -168,14 +168,16 @@ def shown(report: Report) -> str:
 
 def test_show_has_the_traceback_and_says_who_really_answered_for_how_much() -> None:
     incident = replace(INCIDENT, sample="Traceback (most recent call last):\n  KeyError: 'NZ'", cost_usd=0.1)
-    text = shown(Report(incident, None, None, None, outcome=OUTCOME))
+    text = shown(IncidentReport(incident, None, None, None, outcome=OUTCOME))
     assert "Traceback (most recent call last): KeyError: 'NZ'" in text
     assert "answered by claude" in text
     assert "$0.1000" in text
     assert "selfheal approve orders-v1-1 --wait" in text
 
     rules = shown(
-        Report(incident, None, None, None, outcome=OUTCOME, answered_by="built-in rules", costs_nothing=True)
+        IncidentReport(
+            incident, None, None, None, outcome=OUTCOME, answered_by="built-in rules", costs_nothing=True
+        )
     )
     assert "answered by built-in rules (asked as claude)" in rules
     assert "cost nothing; counted as $0.1000" in rules
@@ -183,7 +185,7 @@ def test_show_has_the_traceback_and_says_who_really_answered_for_how_much() -> N
 
 def test_a_long_traceback_is_never_cut_in_silence() -> None:
     lines = [f"line {number}" for number in range(200)]
-    text = shown(Report(replace(INCIDENT, sample="\n".join(lines)), None, None, None))
+    text = shown(IncidentReport(replace(INCIDENT, sample="\n".join(lines)), None, None, None))
     assert "line 0 " in text
     assert "line 199" in text
     assert "120 lines are left out here; all of them: selfheal show orders-v1-1 --json" in text

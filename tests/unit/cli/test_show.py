@@ -6,8 +6,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from functions.core.incident import Incident, Status
-from infra.cli.report import Report, render
+from functions.core.incidents.incident import Incident, Status
+from infra.cli.report import IncidentReport, render
 
 INCIDENT = Incident("orders-1", "1", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")
 SOURCE = {"base_sha": "c" * 40, "reason": "the app's entry names it"}
@@ -15,7 +15,7 @@ SOURCE = {"base_sha": "c" * 40, "reason": "the app's entry names it"}
 
 def shown(source: dict[str, object] | None) -> str:
     console = Console(file=StringIO(), width=160)
-    console.print(render(Report(INCIDENT, None, None, None, source=source)))
+    console.print(render(IncidentReport(INCIDENT, None, None, None, source=source)))
     assert isinstance(console.file, StringIO)
     return " ".join(console.file.getvalue().split())
 

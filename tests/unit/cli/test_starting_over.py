@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from functions.core.incident import Incident, Status
-from functions.core.incidents import Incidents
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import Incidents
 from infra.cli.redrive import redrive_all
 from infra.cli.retry import AGAIN
 from infra.names import SWITCH_PARAMETER

@@ -309,7 +309,7 @@ def test_an_entry_sets_what_the_registry_would(bench: Bench) -> None:
     entry = bench.scratch / "entry.json"
     entry.write_text(json.dumps({"allowed_paths": ["tests/**"]}))
     code, document = bench.json("--app", str(entry), answer=FIX)
-    assert (code, gates(document)["in_lane"]) == (1, "fail")
+    assert (code, gates(document)["scope"]) == (1, "fail")
 
 
 @pytest.mark.parametrize(

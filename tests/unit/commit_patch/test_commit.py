@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.commit_patch.commit import Approved, check, commit
-from functions.core.errors import (
+from functions.core.forge.git_remote import Remote
+from functions.core.workflow.errors import (
     ApprovalMismatch,
     BranchConflict,
     ForgeAccessDenied,
     ForgeUnavailable,
     RepositoryNotFound,
 )
-from functions.core.remote import Remote
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import replace
 
 from functions.commit_patch.message import commit_message
-from functions.core.incident import Incident, Status
-from functions.core.proposal import Edit, Proposal
+from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.proposal import Edit, Proposal
 
 INCIDENT = Incident("orders-v1-abc", "v1-abc", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")
 

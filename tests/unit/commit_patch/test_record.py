@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from functions.commit_patch.record import confirmed, sent_by_hand
-from functions.core.approvals import Approval, ApprovalStatus
-from functions.core.errors import ApprovalMismatch
+from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.workflow.errors import ApprovalMismatch
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 ANA_BY_IAM = f"arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_1/{ANA}"

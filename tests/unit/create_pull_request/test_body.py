@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
-from functions.core.evidence import Build, Evidence, GateResult, Result, Run
-from functions.core.incident import Incident, Status
-from functions.core.proposal import Edit, Proposal
-from functions.core.python import Python
-from functions.core.review import Opinion, Review
+from functions.core.incidents.incident import Incident, Status
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, Run
+from functions.core.workflow.proposal import Edit, Proposal
+from functions.core.workflow.review import Opinion, Review
 from functions.create_pull_request.body import Approval, render
 
 INCIDENT = Incident(
@@ -41,7 +41,7 @@ EVIDENCE = Evidence(
                 Run("pytest t.py", "after", 0, 0.3, "ok"),
             ),
         ),
-        GateResult("breaks_nothing", Result.NOT_RUN, "not run: no tests found"),
+        GateResult("regression_tests", Result.NOT_RUN, "not run: no tests found"),
     )
 )
 APPROVAL = Approval("arn:aws:iam::1:user/ada", "", "ab" * 32, "cd" * 20)
@@ -96,7 +96,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_the_body_fits_what_github_accepts() -> None:
     runs = tuple(Run("pytest", "after", 0, 1.0, "x" * 50_000) for _ in range(6))
-    evidence = Evidence((GateResult("breaks_nothing", Result.PASS, "ok", runs=runs),))
+    evidence = Evidence((GateResult("regression_tests", Result.PASS, "ok", runs=runs),))
     assert len(render(replace(INCIDENT, sample="y" * 100_000), PROPOSAL, evidence, APPROVAL)) < 65_536
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.errors import (
+from functions.core.forge.connect import connect
+from functions.core.forge.port import PullRequest, State
+from functions.core.workflow.errors import (
     ApprovalMismatch,
     BranchConflict,
     ForgeAccessDenied,
     ForgeUnavailable,
     RepositoryNotFound,
 )
-from functions.core.forge.connect import connect
-from functions.core.forge.port import PullRequest, State
 from functions.create_pull_request.pull_request import Approved, open_pull_request
 from infra.local.forge import Outage
 

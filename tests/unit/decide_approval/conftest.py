@@ -16,14 +16,14 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-from functions.core import links
-from functions.core.approvals import Approval
-from functions.core.identity import LINK
-from functions.core.links import Link
-from functions.core.registry import Registry
-from functions.core.signing_secrets import SigningSecrets
-from functions.decide_approval.clicks import Clicks
+from functions.core.approval import links
+from functions.core.approval.approvals import Approval
+from functions.core.approval.identity import LINK
+from functions.core.approval.links import Link
+from functions.core.apps.registry import Registry
+from functions.core.notify.signing_secrets import SigningSecrets
 from functions.decide_approval.routes import Office, build
+from functions.decide_approval.slack_interactions import SlackInteractions
 from functions.decide_approval.slack_reply import SLACK, Replies
 
 EVERYTHING_ABOUT_THE_INCIDENT = ("KeyError", "NZ", "orders", "shipping", "rate_for", "Refuse unknown")
@@ -99,7 +99,7 @@ class Browser:
         self.authorizer: dict[str, Any] | None = None
         """What the gateway's authorizer adds to the request's context."""
         secrets = SigningSecrets("/self-heal/slack-signing", ssm)
-        clicks = Clicks(scene.approvals, scene.decisions, keys, secrets, Replies(slack))
+        clicks = SlackInteractions(scene.approvals, scene.decisions, keys, secrets, Replies(slack))
         self._resolver = build(lambda: office, lambda: clicks)
         self._keys = scene.keys
 

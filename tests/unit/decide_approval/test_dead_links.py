@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from functions.core.incident import Status
+from functions.core.incidents.incident import Status
 
 
 def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene: Any, browser: Any) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from functions.core.approvals import ApprovalStatus
-from functions.core.incident import Status
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Status
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.core.approvals import Approval, ApprovalStatus
-from functions.core.incident import Incident, Status
+from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.incidents.incident import Incident, Status
 from functions.decide_approval.follow import progress
 
 DECIDED_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.core.hidden import characters
+from functions.core.untrusted.hidden import characters
 from tests.injections import INJECTIONS
 
 POISONED = ("error_type", "title", "sample", "log_group", "log_stream", "last_seen", "regressed_from")

@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 import boto3
 import pytest
 
-from functions.core import links
-from functions.core.links import Link, Purpose
+from functions.core.approval import links
+from functions.core.approval.links import Link, Purpose
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.decide_approval import highlight, pages
 from functions.decide_approval.case import load
-from functions.decide_approval.pages import Draft
+from functions.decide_approval.pages import FormInput
 
 
 def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_patch_of_400_lines_is_a_small_page(scene: Any, browser: Any) -> None:
     browser.get(browser.link(approval))
     highlight.lines.cache_clear()
     case = load(approval, scene.approvals, scene.incidents, scene.artifacts)
-    page = pages.approval_page(case, "ana", "form", Draft(), "list/orders?t=x")
+    page = pages.approval_page(case, "ana", "form", FormInput(), "list/orders?t=x")
     assert len(page.encode()) <= 200 * 1024  # its time is what tests/bench/bench_page.py measures
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.announcement import Fix, Page, announce
-from functions.core.app import App
-from functions.core.approvals import Approval, ApprovalStatus, Verdict
-from functions.core.decisions import Decision, Standing
-from functions.core.evidence import Evidence
-from functions.core.slack import Ticket
-from functions.core.webhooks import Webhooks
+from functions.core.approval.announcement import Fix, Page, announce
+from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.approval.decisions import Decision, Standing
+from functions.core.apps.app import App
+from functions.core.notify.slack import Ticket
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.evidence import Evidence
 from functions.decide_approval.slack_reply import Replies, settled
 from functions.decide_approval.slack_request import Click
 from tests.channel import Channel

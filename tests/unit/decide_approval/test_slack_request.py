@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from functions.core import slack
-from functions.core.approvals import Approval
+from functions.core.approval.approvals import Approval
+from functions.core.notify import slack
 from functions.decide_approval.slack_request import LARGEST_BODY, NotSlack, read, sign
 from tests.slack import FORM, SECRET, Signed, payload, signed
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors import events as events_module
 from functions.detect_errors.events import (
     MAX_GAP_MS,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.detect_errors.fingerprint import VERSION
-from functions.detect_errors.model import ParsedError, Raised
+from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import read_errors
 
 DATA = Path(__file__).parents[2] / "data" / "detect_errors"
@@ -24,11 +24,11 @@ def last_error(text: str) -> tuple[str | None, str | None, list[list[Any]]]:
     return errors[-1].type, None if message is None else message.split("\n")[0], places(errors[-1])
 
 
-def places(raised: Raised | ParsedError) -> list[list[Any]]:
+def places(raised: PrintedException | ParsedError) -> list[list[Any]]:
     return [[frame.file, frame.line, frame.function] for frame in raised.frames]
 
 
-def members(raised: Raised | ParsedError) -> Iterator[Raised]:
+def members(raised: PrintedException | ParsedError) -> Iterator[PrintedException]:
     for member in raised.members:
         yield from member.chain
         yield member

@@ -12,11 +12,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.incident import ErrorClass, Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.recorder import Recorder
+from functions.core.incidents.incident import ErrorClass, Incident, Status
+from functions.core.incidents.table import Incidents
 from functions.detect_errors import handler as edge
 from functions.detect_errors.events import Batch, LogEvent, encode_batch
+from functions.detect_errors.recorder import Recorder
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

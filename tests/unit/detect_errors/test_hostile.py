@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.detect_errors.model import ParsedError, Raised
+from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import read_errors
 
 HEADER = "Traceback (most recent call last):"
@@ -55,7 +55,9 @@ def mangle(text: str, texts: list[str], dice: random.Random) -> str:
     return text
 
 
-def every(errors: list[ParsedError] | tuple[Raised, ...]) -> Iterator[ParsedError | Raised]:
+def every(
+    errors: list[ParsedError] | tuple[PrintedException, ...],
+) -> Iterator[ParsedError | PrintedException]:
     for error in errors:
         yield error
         yield from every(error.chain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors.in_app import MAX_PATH, MAX_REMEMBERED, AppRules
 from functions.detect_errors.read import read_errors
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.core.aliases import Aliases
-from functions.core.app import App
-from functions.core.incidents import Incidents
+from functions.core.apps.app import App
+from functions.core.incidents.table import Incidents
+from functions.detect_errors.aliases import Aliases
 from functions.detect_errors.fingerprint import VERSION
 from functions.detect_errors.migration import identify
 from functions.detect_errors.read import read_errors

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.detect_errors.grammar import CAUSE, CONTEXT, HEADER
-from functions.detect_errors.model import ParsedError, Raised
+from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import read_errors
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def first_line(message: str) -> str:
     return message.split("\n")[0]
 
 
-def shape(raised: ParsedError | Raised) -> tuple[Any, ...]:
+def shape(raised: ParsedError | PrintedException) -> tuple[Any, ...]:
     frames = [[frame.file, frame.line, frame.function] for frame in raised.frames]
     return ((raised.type or "").rpartition(".")[2], first_line(raised.message or ""), frames)
 
@@ -161,7 +161,7 @@ def true_shape(truth: dict[str, Any]) -> tuple[Any, ...]:
     return (truth["type"].rpartition(".")[2], first_line(truth["message"]), truth["frames"])
 
 
-def agrees(raised: ParsedError | Raised, truth: dict[str, Any]) -> bool:
+def agrees(raised: ParsedError | PrintedException, truth: dict[str, Any]) -> bool:
     got, want = shape(raised), true_shape(truth)
     # Newer versions append a suggestion or a sub-exception count to the message.
     return bool(got[0] == want[0] and got[1].startswith(want[1]) and got[2] == want[2])
@@ -171,7 +171,10 @@ def check(text: str, answer: dict[str, Any], version: tuple[int, int], printer: 
     truth = answer["truth"]
     found = read_errors(text)
     # Whatever the messages say, the exception that propagated is among what was found.
-    candidates: list[ParsedError | Raised] = [*found, *(cause for error in found for cause in error.chain)]
+    candidates: list[ParsedError | PrintedException] = [
+        *found,
+        *(cause for error in found for cause in error.chain),
+    ]
     assert any(agrees(one, truth) for one in candidates), f"lost: {true_shape(truth)}"
     if not is_tame(truth):
         return

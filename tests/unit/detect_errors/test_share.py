@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.errors import AppStorms
+from functions.core.workflow.errors import AppStorms
 from functions.detect_errors.share import READS_AT_ONCE, SHARE, WINDOW_SECONDS, Share, SharedLogs
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass
 from functions.detect_errors.classify import _table
 from functions.detect_errors.read import read_errors
 from tests.log_texts import HALVES, confused, operational, rows, wrong

@@ -10,12 +10,12 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.switch import Switch
+from functions.core.apps.app import App
+from functions.core.workflow.switch import Switch
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack
-from infra.doctor.app import Filter
+from infra.doctor.app import SubscriptionFilter
 from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
 from infra.subscription import FILTER_NAME, FILTER_PATTERN
@@ -24,7 +24,7 @@ from tests.unit.conftest import Hosted
 
 DETECT = "arn:aws:lambda:us-east-1:111122223333:function:self-heal-detect-errors:live"
 GROUP = "/aws/lambda/orders"
-OURS = Filter(FILTER_NAME, DETECT, FILTER_PATTERN)
+OURS = SubscriptionFilter(FILTER_NAME, DETECT, FILTER_PATTERN)
 APP = App(
     name="orders",
     log_groups=(GROUP,),
@@ -62,7 +62,7 @@ class Seen:
     app: App = APP
     flag: str = ""
     detect_errors: str = DETECT
-    filters: dict[str, list[Filter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
+    filters: dict[str, list[SubscriptionFilter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
     claimed_by_others: dict[str, str] = field(default_factory=dict)
     token_problem: str = ""
     model_notes: tuple[str, ...] = ()
@@ -76,13 +76,13 @@ def app(**fields: Any) -> Seen:
     return Seen(app=replace(APP, **fields))
 
 
-def group(*filters: Filter) -> Seen:
+def group(*filters: SubscriptionFilter) -> Seen:
     return Seen(filters={GROUP: list(filters)})
 
 
 FORGE = ForgeSeen(APP)
-STALE = Filter(FILTER_NAME, DETECT + "-old", FILTER_PATTERN)
-OTHERS = (Filter("a", "arn:a", ""), Filter("b", "arn:b", ""))
+STALE = SubscriptionFilter(FILTER_NAME, DETECT + "-old", FILTER_PATTERN)
+OTHERS = (SubscriptionFilter("a", "arn:a", ""), SubscriptionFilter("b", "arn:b", ""))
 
 SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_stack.stack_is_half_deployed, Stack(status="UPDATE_ROLLBACK_COMPLETE"), "UPDATE_ROLLBACK_COMPLETE"),

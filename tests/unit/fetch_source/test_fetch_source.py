@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.archive import Kind, Limits, Member, read
-from functions.core.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound, SourceTooLarge
+from functions.core.apps.registry import bound
 from functions.core.forge.connect import connect
-from functions.core.registry import bound
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import ArchiveLimits, Member, MemberKind, read
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeUnavailable,
+    RepositoryNotFound,
+    SourceTooLarge,
+)
 from functions.fetch_source.handler import handler
 from functions.fetch_source.source import Source, fetch_source
 from infra.local.forge import Outage
@@ -184,9 +189,9 @@ def test_a_forge_that_is_down(hosted: Any) -> None:
 def test_too_many_files_or_bytes_is_its_own_outcome(hosted: Any) -> None:
     remote, forge = Remote.of(hosted.app, hosted.token), connect(hosted.app, hosted.token)
     with pytest.raises(SourceTooLarge, match="2 files"):
-        fetch_source(hosted.app, remote, forge, Limits(members=1))
+        fetch_source(hosted.app, remote, forge, ArchiveLimits(members=1))
     with pytest.raises(SourceTooLarge, match="MB"):
-        fetch_source(hosted.app, remote, forge, Limits(bytes=10))
+        fetch_source(hosted.app, remote, forge, ArchiveLimits(bytes=10))
     with pytest.raises(SourceTooLarge, match="fetch"):
         fetch_source(hosted.app, replace(remote, bytes=10), forge)
 
@@ -283,8 +288,8 @@ def test_the_tree_arrives_as_it_is_in_the_commit(hosted: Any) -> None:
     source = fetch(hosted)
     assert list(read(source.archive)) == [
         Member("gr\u00fc\u00dfe name.txt", b"\xff\x00"),
-        Member("latest", b"src/orders", Kind.SYMLINK),
-        Member("run.sh", b"#!/bin/sh\n", Kind.EXECUTABLE),
+        Member("latest", b"src/orders", MemberKind.SYMLINK),
+        Member("run.sh", b"#!/bin/sh\n", MemberKind.EXECUTABLE),
         Member("src/orders/pricing.py", b"x = 1\n"),
     ]
     assert source.submodules == source.left_out == ("vendor/lib",)

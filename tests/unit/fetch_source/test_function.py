@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from functions.core.deployed import READABLE, told_by_function
+from functions.core.apps.deployed import READABLE, told_by_function
 from functions.core.forge.connect import connect
-from functions.core.incident import Incident, Status
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
+from functions.core.incidents.incident import Incident, Status
 from functions.fetch_source.source import Source, fetch_source
 
 SECRET = "hunter2-hunter2"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.app import App
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.source.python import Python
 from functions.fetch_source.dockerfile import python_of_image
 from functions.fetch_source.interpreter import Word, python_of
 from functions.harness.interpreters import NEWEST, VERSIONS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
 from functions.fetch_source.qualified import Named, named
 
 SOURCE = """\

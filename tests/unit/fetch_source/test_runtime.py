@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.interpreter import Word
 from functions.fetch_source.runtime import runtime_of_function

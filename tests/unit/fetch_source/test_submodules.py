@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Limits, read
-from functions.core.errors import SourceTooLarge
 from functions.core.forge.connect import connect
-from functions.core.remote import Remote
+from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import ArchiveLimits, read
+from functions.core.workflow.errors import SourceTooLarge
 from functions.fetch_source.source import Source, fetch_source
 from functions.fetch_source.submodules import same_forge
 
@@ -29,7 +29,7 @@ def fetch(hosted: Any, tmp_path: Path) -> Fetch:
     lib_sha = hosted.forge.create_repository("shop/lib", source, private=True)
 
     def call(
-        address: str = "../lib.git", sha: str = lib_sha, limits: Limits | None = None, **entry: Any
+        address: str = "../lib.git", sha: str = lib_sha, limits: ArchiveLimits | None = None, **entry: Any
     ) -> Source:
         text = f'[submodule "x"]\n\tpath = lib\n\turl = {address}\n[include]\n\tpath = /etc/passwd\n'
         blob = hosted.git("hash-object", "-w", "--stdin", stdin=text.encode())
@@ -41,7 +41,9 @@ def fetch(hosted: Any, tmp_path: Path) -> Fetch:
         commit = hosted.git(*identity, "commit-tree", tree, "-m", "with a submodule")
         hosted.git("update-ref", "refs/heads/main", commit)
         app = replace(hosted.app, **({"submodules": True} | entry))
-        return fetch_source(app, Remote.of(app, hosted.token), connect(app, hosted.token), limits or Limits())
+        return fetch_source(
+            app, Remote.of(app, hosted.token), connect(app, hosted.token), limits or ArchiveLimits()
+        )
 
     return call
 
@@ -80,7 +82,7 @@ def test_what_cannot_be_had_is_left_out_and_said(fetch: Fetch, address: str, sha
 
 def test_the_ceiling_counts_submodules_too(fetch: Fetch) -> None:
     with pytest.raises(SourceTooLarge, match="4 files"):
-        fetch(limits=Limits(members=3))
+        fetch(limits=ArchiveLimits(members=3))
 
 
 @pytest.mark.parametrize(

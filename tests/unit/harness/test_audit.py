@@ -6,7 +6,7 @@ import pytest
 
 from functions.harness import answers, test_runs
 from functions.harness.interpreters import available
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from functions.validate_patch.effects import Reached, reached
 from infra.local.runner import LocalRunner
 from tests.jobs import job, outcomes_of, pytest_suite
@@ -59,7 +59,7 @@ def test_all():
 """
 
 
-def run(version: str) -> Outcome:
+def run(version: str) -> RunOutcome:
     files = {"app.py": app(), "test_app.py": TESTS}
     return outcomes_of(LocalRunner().run(job(files, python=version, suite=pytest_suite())).report)[0]
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Kind, Member, pack
+from functions.core.source.archive import Member, MemberKind, pack
 from functions.harness import driver
 from functions.harness import job as jobs
-from functions.harness.driver import Settings
+from functions.harness.driver import DriverSettings
 from functions.harness.interpreters import available
-from functions.harness.job import GENERATED, BadJob, Job, Limits
-from functions.harness.outcome import OUTPUT_TAIL, Outcome
+from functions.harness.job import GENERATED, BadJob, Job, RunLimits
+from functions.harness.outcome import OUTPUT_TAIL, RunOutcome
 from functions.validate_patch import told
 from infra.local.runner import LocalRunner
 from tests.jobs import INCIDENT, NONCE, asked, command, job, outcomes_of, pytest_suite
@@ -30,7 +30,7 @@ from tests.jobs import INCIDENT, NONCE, asked, command, job, outcomes_of, pytest
 HERE = "{}.{}".format(*sys.version_info[:2])
 
 
-def pair(before: str, after: str, seconds: float = 30.0, **given: Any) -> list[Outcome]:
+def pair(before: str, after: str, seconds: float = 30.0, **given: Any) -> list[RunOutcome]:
     """Run two scripts, one after the other, in one job."""
     suite = command("python3", "a.py", seconds=seconds)
     return outcomes_of(LocalRunner().run(job({"a.py": before}, {"a.py": after}, suite=suite, **given)).report)
@@ -88,9 +88,11 @@ def test_of_the_environment_a_run_sees_what_makes_it_repeatable(monkeypatch: pyt
 
 
 def test_the_settings_are_the_lanes() -> None:
-    assert Settings.of({"SELFHEAL_HARNESS_PACKAGES": "/p"}) == Settings("/p", keep_environment=False)
-    assert Settings.of({"SELFHEAL_KEEP_ENVIRONMENT": "1"}).keep_environment
-    assert not Settings.of({"SELFHEAL_KEEP_ENVIRONMENT": "0"}).keep_environment
+    assert DriverSettings.of({"SELFHEAL_HARNESS_PACKAGES": "/p"}) == DriverSettings(
+        "/p", keep_environment=False
+    )
+    assert DriverSettings.of({"SELFHEAL_KEEP_ENVIRONMENT": "1"}).keep_environment
+    assert not DriverSettings.of({"SELFHEAL_KEEP_ENVIRONMENT": "0"}).keep_environment
 
 
 FORK_BOMB = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
@@ -146,7 +148,7 @@ def test_the_number_of_processes_and_of_open_files_is_limited() -> None:
         "import os\nfound = []\ntry:\n    while len(found) < 5000:\n        found.append(os.dup(0))\n"
         "except OSError:\n    pass\nprint(len(found))\n"
     )
-    processes, opened = pair(many, files, limits=Limits(processes=40, files=64))
+    processes, opened = pair(many, files, limits=RunLimits(processes=40, files=64))
     assert 0 < int(processes.output) <= 40
     assert 0 < int(opened.output) <= 64
 
@@ -253,7 +255,10 @@ def test_the_project_is_there_as_if_it_were_installed(script: str, printed: str)
     }
     files = {"a.py": script, "shop/__init__.py": "def main():\n    print(repr('it runs'))\n"}
     body = pack(
-        [Member(p, t.encode(), Kind.EXECUTABLE if p == "bin/shop" else Kind.FILE) for p, t in given.items()]
+        [
+            Member(p, t.encode(), MemberKind.EXECUTABLE if p == "bin/shop" else MemberKind.FILE)
+            for p, t in given.items()
+        ]
     )
     asked_for = replace(job(files, suite=command("python3", "a.py")), dependencies=body)
     for outcome in outcomes_of(LocalRunner().run(asked_for).report):
@@ -368,7 +373,7 @@ def test_a_job_of_another_version_is_refused_and_leaves_no_report(monkeypatch: p
 @pytest.mark.parametrize("data", [b"", b"no zip", job({}).pack()[:-100], job({}).pack()[100:]])
 def test_what_is_no_job_is_refused(data: bytes) -> None:
     with pytest.raises(BadJob):
-        driver.drive(data, Settings())
+        driver.drive(data, DriverSettings())
 
 
 def test_a_job_packs_and_unpacks_to_itself() -> None:

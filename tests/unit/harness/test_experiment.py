@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.harness.experiment import NotBelieved, Proof, Run, experiment, names_in, replay
-from functions.harness.outcome import Outcome
+from functions.harness.experiment import NotBelieved, Proof, RunRequest, experiment, names_in, replay
+from functions.harness.outcome import RunOutcome
 from tests.jobs import INCIDENT, asked, command, pytest_suite
 
 PLACE = {"path": "shop.py", "function": "rate", "line": 2, "code": "return RATES[country]"}
@@ -18,11 +18,11 @@ OWN = frozenset({"shop.py"})
 TEST = "test_shop.py::test_rate"
 
 
-def said(*lines: Any, exit_code: int = 0) -> Outcome:
-    return Outcome(exit_code, "", 1.0, "", "".join(json.dumps(line) + "\n" for line in lines))
+def said(*lines: Any, exit_code: int = 0) -> RunOutcome:
+    return RunOutcome(exit_code, "", 1.0, "", "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def told(result: str, raised: str = "KeyError", function: str = "rate") -> Outcome:
+def told(result: str, raised: str = "KeyError", function: str = "rate") -> RunOutcome:
     """A run of pytest with one test."""
     error = {"type": raised, "message": "'XX'", "frames": [["shop.py", 2, function]]}
     code = int(result == "failed")
@@ -36,7 +36,7 @@ def told(result: str, raised: str = "KeyError", function: str = "rate") -> Outco
 FAILED, PASSED, ENDED = told("failed"), told("passed"), said()
 
 
-def steps(given: dict[str, Any], outcomes: Sequence[Outcome], pytest: bool = True) -> list[Run]:
+def steps(given: dict[str, Any], outcomes: Sequence[RunOutcome], pytest: bool = True) -> list[RunRequest]:
     """What is asked for when these are the outcomes, one by one."""
     asking = experiment(given, OWN, pytest=pytest)
     runs = [next(asking, None)]
@@ -48,7 +48,7 @@ def steps(given: dict[str, Any], outcomes: Sequence[Outcome], pytest: bool = Tru
     return [run for run in runs if run is not None]
 
 
-def judged(given: dict[str, Any], *outcomes: Outcome, cut: bool = False, pytest: bool = True) -> Proof:
+def judged(given: dict[str, Any], *outcomes: RunOutcome, cut: bool = False, pytest: bool = True) -> Proof:
     return replay(given, OWN, outcomes, pytest=pytest, cut=cut)
 
 
@@ -92,7 +92,7 @@ def test_a_command_that_succeeds_on_both_trees_runs_again_with_the_changed_modul
 
 
 @pytest.mark.parametrize("outcomes", [[NOTICED, ENDED], [ENDED, NOTICED]])
-def test_a_command_that_fails_on_a_tree_does_not_run_again(outcomes: list[Outcome]) -> None:
+def test_a_command_that_fails_on_a_tree_does_not_run_again(outcomes: list[RunOutcome]) -> None:
     given = asked(suite=command("true", broken=BROKEN))
     assert judged(given, *outcomes).broken is None
     with pytest.raises(NotBelieved, match="nobody asked for"):
@@ -136,7 +136,7 @@ def test_what_was_reproduced_is_concluded_again() -> None:
         ([FAILED, FAILED, ENDED, ENDED], "does not count"),
     ],
 )
-def test_what_does_not_reproduce_the_incident_is_no_proof(outcomes: list[Outcome], objection: str) -> None:
+def test_what_does_not_reproduce_the_incident_is_no_proof(outcomes: list[RunOutcome], objection: str) -> None:
     proof = judged(REGRESSION, *outcomes)
     assert proof.reproduction is not None
     assert proof.reproduction.verdict.names == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.harness import test_runs
-from functions.harness.outcome import Outcome
+from functions.harness.outcome import RunOutcome
 from infra.local.runner import LocalRunner
 from tests.jobs import job, outcomes_of, pytest_suite
 
@@ -24,8 +24,8 @@ def told(name: str, outcome: str = "passed") -> list[dict[str, Any]]:
     return [{"test": name, "when": when, "outcome": results[when], "exception": None} for when in PHASES]
 
 
-def ended(text: str, exit_code: int | None = 0, stopped: str = "") -> Outcome:
-    return Outcome(exit_code, stopped, 1.0, "", text)
+def ended(text: str, exit_code: int | None = 0, stopped: str = "") -> RunOutcome:
+    return RunOutcome(exit_code, stopped, 1.0, "", text)
 
 
 ONE, END = {"collected": ["a"]}, {"finished": 0}

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from functions.core import archive
+from functions.core.source import archive
 from functions.harness.job import GENERATED
 from functions.install_dependencies.install import Installed, day_after, install
-from functions.install_dependencies.installer import Answer, Ask
+from functions.install_dependencies.installer import Ask, Resolution
+from functions.install_dependencies.requirements import wanted
 from functions.install_dependencies.resolve import PYTEST, resolve
-from functions.install_dependencies.wanted import wanted
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
@@ -145,9 +145,13 @@ def test_plugins_of_pytest_fit_the_pytest_that_runs_the_tests(index: Index, make
 
 
 def test_where_time_runs_out_what_was_found_by_then_is_installed_and_the_rest_is_said() -> None:
-    def ask(asked: Ask) -> Answer:
+    def ask(asked: Ask) -> Resolution:
         conflict = len(asked.requirements) > 1 and "b" in asked.requirements
-        return Answer(why="b conflicts") if conflict else Answer(tuple(f"{r}==1" for r in asked.requirements))
+        return (
+            Resolution(why="b conflicts")
+            if conflict
+            else Resolution(tuple(f"{r}==1" for r in asked.requirements))
+        )
 
     times = iter([True, True, False])
     found = resolve(wanted({"requirements.txt": b"a\nb\nc\n"}), ask, in_time=lambda: next(times))

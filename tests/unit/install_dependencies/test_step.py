@@ -14,17 +14,17 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core import archive
-from functions.core.app import App
-from functions.core.archive import Member
-from functions.core.artifacts import Artifacts
-from functions.core.dependencies import Dependencies, archive_key
-from functions.core.errors import ArchiveUnsafe
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.incident import Incident, Status
-from functions.core.lifetimes import REUSE_DAYS
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident, Status
+from functions.core.source import archive
+from functions.core.source.archive import Member
+from functions.core.source.python import Python
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.dependencies import Dependencies, archive_key
+from functions.core.workflow.errors import ArchiveUnsafe
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.lifetimes import REUSE_DAYS
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
 from functions.install_dependencies.install import installer_environment
@@ -385,7 +385,9 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     def make(source: str, **fields: Any) -> dict[str, Any]:
         heal = Heal("a-1", "a", "h")
         incident = Incident("a-1", "1", "a", Status.HEALING, "KeyError", "KeyError: 1")
-        facts = Facts(incident, App("a", ("/a",), "https://github.com/o/r", **fields)).save(artifacts, heal)
+        facts = ValidationContext(incident, App("a", ("/a",), "https://github.com/o/r", **fields)).save(
+            artifacts, heal
+        )
         python = {"version": "3.12", "why": "Pipfile names 3.12"}
         heal_state = {"incident_id": "a-1", "app": "a", "heal_id": "h"}
         return {**heal_state, "source": {"key": source, "facts": facts, "python": python}}

@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member
-from functions.core.journal import Journal
-from functions.core.proposal import Abstention, Proposal
-from functions.core.requests import Options, request_tokens
-from functions.core.sections import Section
-from functions.core.spend import Commitment, OverBudget
-from functions.core.windows import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
-from functions.propose_patch.ask import Answer, ask, request_for
-from functions.propose_patch.look import MOST_TURNS, Looks
+from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.journal import Journal
+from functions.core.model.limits import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
+from functions.core.model.requests import RequestOptions, request_tokens
+from functions.core.model.sections import PromptSection
+from functions.core.source.archive import Member
+from functions.core.workflow.proposal import Abstention, Proposal
+from functions.propose_patch.ask import ModelAnswer, ask, request_for
 from functions.propose_patch.prompt import Prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
+from functions.propose_patch.retrieval import MOST_TURNS, RetrievalTools
 
 CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 THINKER = "eu.anthropic.claude-sonnet-5-5"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
-PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
 
 PROPOSAL = {
     "root_cause": "The table has no entry for NZ.",
@@ -88,7 +88,7 @@ class Purse:
 class Asked:
     """An answer, the model that gave it, and the journal of how."""
 
-    answer: Answer
+    answer: ModelAnswer
     script: Script
     journal: Journal
 
@@ -101,7 +101,7 @@ def asked(
     *answers: dict[str, Any],
     model: str = CLAUDE,
     purse: Purse | None = None,
-    looks: Looks | None = None,
+    looks: RetrievalTools | None = None,
     journal: Journal | None = None,
     window: Window | None = None,
     counted: int | None = None,
@@ -130,11 +130,11 @@ def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:
 
 def test_an_app_sets_temperature_and_guardrail_and_marks_its_calls() -> None:
     marks = {"app": "orders", "incident": "orders-1"}
-    request = request_for(CLAUDE, PROMPT, Options(temperature=0.0, guardrail="gr-1:7", metadata=marks))
+    request = request_for(CLAUDE, PROMPT, RequestOptions(temperature=0.0, guardrail="gr-1:7", metadata=marks))
     assert request["inferenceConfig"]["temperature"] == 0.0
     assert request["guardrailConfig"] == {"guardrailIdentifier": "gr-1", "guardrailVersion": "7"}
     assert request["requestMetadata"] == marks
-    request = request_for(CLAUDE, PROMPT, Options(guardrail="gr-1"))
+    request = request_for(CLAUDE, PROMPT, RequestOptions(guardrail="gr-1"))
     assert request["guardrailConfig"]["guardrailVersion"] == "DRAFT"
     plain = request_for(CLAUDE, PROMPT)
     assert not {"guardrailConfig", "requestMetadata", "additionalModelRequestFields"} & set(plain)
@@ -156,7 +156,7 @@ UNKNOWN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/
     ],
 )
 def test_effort_is_sent_to_those_that_know_it(model: str, wanted: str, sent: str | None) -> None:
-    fields = request_for(model, PROMPT, Options(effort=wanted)).get("additionalModelRequestFields", {})
+    fields = request_for(model, PROMPT, RequestOptions(effort=wanted)).get("additionalModelRequestFields", {})
     assert fields.get("output_config", {}).get("effort") == sent
 
 
@@ -169,7 +169,7 @@ def test_strict_tools_are_offered_where_they_are_known_in_the_words_they_may_hav
 
 
 def test_a_cache_lives_an_hour_where_attempts_are_far_apart_and_the_model_knows_it() -> None:
-    far = Options(an_hour=True)
+    far = RequestOptions(an_hour=True)
     hour = {"cachePoint": {"type": "default", "ttl": "1h"}}
     request = request_for(CLAUDE, PROMPT, far)
     assert hour in request["system"]
@@ -195,7 +195,7 @@ def test_only_families_that_know_cache_points_get_one(model: str, cached: bool) 
 
 def test_what_all_attempts_share_is_cached_behind_the_source() -> None:
     names = ("incident", "traceback", "source a.py", "attempt 1", "reviewer_comment")
-    prompt = Prompt("the rules", tuple(Section(f"the {name}", name, 3) for name in names))
+    prompt = Prompt("the rules", tuple(PromptSection(f"the {name}", name, 3) for name in names))
     shared, point, rest = request_for(CLAUDE, prompt)["messages"][0]["content"]
     assert shared["text"].endswith("the source a.py")
     assert "cachePoint" in point
@@ -355,11 +355,11 @@ def look(name: str, number: int = 1, **arguments: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def looks() -> Looks:
-    return Looks(Repository([Member("a.py", b"def f():\n    return 1\n")]), "0a1b2c3d")
+def looks() -> RetrievalTools:
+    return RetrievalTools(SourceTree([Member("a.py", b"def f():\n    return 1\n")]), "0a1b2c3d")
 
 
-def test_what_the_model_looks_up_is_served_and_it_goes_on(looks: Looks) -> None:
+def test_what_the_model_looks_up_is_served_and_it_goes_on(looks: RetrievalTools) -> None:
     both = response(look("read_file", 1, path="a.py", first=1, last=2), look("search_text", 2, text="return"))
     purse = Purse()
     answer = asked(both, response(call(PROPOSAL)), purse=purse, looks=looks)
@@ -375,7 +375,7 @@ def test_what_the_model_looks_up_is_served_and_it_goes_on(looks: Looks) -> None:
     assert purse.paid[1][0] > purse.paid[0][0]
 
 
-def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
+def test_looking_is_bounded_then_the_answer_is_due(looks: RetrievalTools) -> None:
     turn = response(look("search_text", text="return"))
     turns = [turn] * (MOST_TURNS + 1)
     answer = asked(*turns, response(call(ABSTENTION, "abstain")), purse=Purse(20), looks=looks)
@@ -387,7 +387,7 @@ def test_looking_is_bounded_then_the_answer_is_due(looks: Looks) -> None:
     assert "there is no tool 'search_text'" in str(script.requests[-1]["messages"][-1])
 
 
-def test_what_could_not_be_read_is_not_served(looks: Looks) -> None:
+def test_what_could_not_be_read_is_not_served(looks: RetrievalTools) -> None:
     turn = response(look("read_file", path="a.py", first=1, last=2))
     room = request_tokens(request_for(CLAUDE, PROMPT)) + 60
     window = Window(room + ANSWER_TOKENS, ANSWER_TOKENS)
@@ -397,14 +397,14 @@ def test_what_could_not_be_read_is_not_served(looks: Looks) -> None:
     assert served.startswith("Not shown: you could not read more than you have.")
 
 
-def test_looking_that_never_ends_is_no_answer(looks: Looks) -> None:
+def test_looking_that_never_ends_is_no_answer(looks: RetrievalTools) -> None:
     turn = response(look("search_text", text="return"))
     answer = asked(*[turn] * (MOST_TURNS + 2), purse=Purse(20), looks=looks)
     assert answer.result is None
     assert len(answer.script.requests) == MOST_TURNS + 2
 
 
-def test_a_look_that_is_over_budget_is_not_asked_for(looks: Looks) -> None:
+def test_a_look_that_is_over_budget_is_not_asked_for(looks: RetrievalTools) -> None:
     with pytest.raises(OverBudget):
         asked(response(look("search_text", text="return")), purse=Purse(calls=1), looks=looks)
 

@@ -6,11 +6,11 @@ import textwrap
 
 import pytest
 
-from functions.core.archive import Kind, Member
-from functions.core.incident import Frame
-from functions.core.requests import estimate_tokens
+from functions.core.incidents.incident import Frame
+from functions.core.model.requests import estimate_tokens
+from functions.core.source.archive import Member, MemberKind
 from functions.propose_patch.context import Context, Part, build_context, map_frames
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 FILLER = "\n".join(f"def filler_{n}():\n    return {n}\n\n" for n in range(40))
 
@@ -99,9 +99,9 @@ FILES = {
 }
 
 
-def repository(**more: str) -> Repository:
+def repository(**more: str) -> SourceTree:
     files = FILES | {path.replace("__", "/"): text for path, text in more.items()}
-    return Repository(Member(path, text.encode()) for path, text in files.items())
+    return SourceTree(Member(path, text.encode()) for path, text in files.items())
 
 
 def line_of(path: str, code: str) -> int:
@@ -247,7 +247,7 @@ def test_of_a_small_file_the_rest_is_shown_too() -> None:
     assert context.parts == ()
     files = [Member("lib/rates.py", small.encode())]
     context = build_context(
-        Repository(files), [Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True)], ROOTS
+        SourceTree(files), [Frame("/var/task/lib/rates.py", 5, "rate", "", in_app=True)], ROOTS
     )
     assert [(list(part.lines), part.why) for part in context.parts] == [
         ([4, 5], "frame 1 of 1, where it failed"),
@@ -273,7 +273,7 @@ def test_a_line_that_moved_is_found_again_and_said(case: str) -> None:
     source += "def one():\n    pass\n\ndef two():\n    pass\n"
     name = "one" if code == "pass" else "rate"
     at = Frame("/var/task/lib/rates.py", line, name, code, in_app=True)
-    context = build_context(Repository([Member("lib/rates.py", source.encode())]), [at], ROOTS)
+    context = build_context(SourceTree([Member("lib/rates.py", source.encode())]), [at], ROOTS)
     assert context.frames[0].line == stands
     assert context.parts[0].failing == {stands}
     assert said in " ".join(context.left_out)
@@ -302,7 +302,7 @@ def test_a_nested_function_is_shown_with_the_one_around_it() -> None:
         """)
     line = 1 + source.split("\n").index("        return range(allowed)")
     at = Frame("/var/task/lib/retry.py", line, "wrapper", "return range(allowed)", in_app=True)
-    context = build_context(Repository([Member("lib/retry.py", source.encode())]), [at], ROOTS)
+    context = build_context(SourceTree([Member("lib/retry.py", source.encode())]), [at], ROOTS)
     assert [(part.function, part.why) for part in context.parts] == [
         ("wrapper", "frame 1 of 1, where it failed"),
         ("", "around it: retried"),
@@ -317,7 +317,7 @@ def test_optional_parts_stay_a_quarter_of_the_files_of_the_traceback() -> None:
         for n in range(900)
     ]
     at = Frame("/var/task/lib/big.py", 2, "f", "return g()", in_app=True)
-    context = build_context(Repository(files), [at], ROOTS)
+    context = build_context(SourceTree(files), [at], ROOTS)
     whole = len(files[0].data) / 3.3
     assert 0.15 * whole < sum(part.tokens for part in context.parts) <= 0.25 * whole
     assert any("over the budget" in line for line in context.left_out)
@@ -327,7 +327,7 @@ def test_a_long_function_is_shown_around_the_failing_line() -> None:
     body = "\n".join(f"    a{n} = {n}" for n in range(2, 500))
     files = [Member("lib/long.py", f"def long():\n{body}\n".encode())]
     context = build_context(
-        Repository(files), [Frame("/var/task/lib/long.py", 300, "long", "a300 = 300", in_app=True)], ROOTS
+        SourceTree(files), [Frame("/var/task/lib/long.py", 300, "long", "a300 = 300", in_app=True)], ROOTS
     )
     lines = context.parts[0].lines
     assert list(lines) == [*range(1, 13), *range(230, 331)]
@@ -339,7 +339,7 @@ def test_secrets_in_source_are_masked_and_line_numbers_stay() -> None:
     key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAuq3mZ8\n-----END RSA PRIVATE KEY-----"
     source = f'KEY = """{key}"""\nPASSWORD = "hunter2-hunter2"\n\n\ndef sign():\n    return KEY + PASSWORD\n'
     context = build_context(
-        Repository([Member("a/sign.py", source.encode())]),
+        SourceTree([Member("a/sign.py", source.encode())]),
         [Frame("/var/task/a/sign.py", 8, "sign", "", in_app=True)],
         ROOTS,
     )
@@ -360,7 +360,7 @@ def test_secrets_in_source_are_masked_and_line_numbers_stay() -> None:
 )
 def test_source_that_has_no_function_there_is_shown_around_the_line(source: str) -> None:
     context = build_context(
-        Repository([Member("a/b.py", source.encode())]),
+        SourceTree([Member("a/b.py", source.encode())]),
         [Frame("/var/task/a/b.py", 2, "<module>", "", in_app=True)],
         ROOTS,
     )
@@ -371,13 +371,13 @@ def test_source_that_has_no_function_there_is_shown_around_the_line(source: str)
 def test_files_that_are_no_text_do_no_harm() -> None:
     members = [
         Member("a/b.py", b"\xff\xfe\x00"),
-        Member("a/link.py", b"b.py", Kind.SYMLINK),
+        Member("a/link.py", b"b.py", MemberKind.SYMLINK),
         Member("tests/test_b.py", b"\xff import b"),
         Member("AGENTS.md", b"\xff"),
     ]
     for name in ("b", "link"):
         frames = [Frame(f"/var/task/a/{name}.py", 1, "f", "", in_app=True)]
-        assert build_context(Repository(members), frames, ROOTS).parts == ()
+        assert build_context(SourceTree(members), frames, ROOTS).parts == ()
 
 
 def test_recursion_shows_the_function_once_with_all_its_lines_marked() -> None:
@@ -390,7 +390,7 @@ def test_recursion_shows_the_function_once_with_all_its_lines_marked() -> None:
         ),
         Frame("/var/task/a/walk.py", start + 3, "walk", "return 1 / n", in_app=True),
     ]
-    context = build_context(Repository([Member("a/walk.py", source.encode())]), frames, ROOTS)
+    context = build_context(SourceTree([Member("a/walk.py", source.encode())]), frames, ROOTS)
     assert [part.failing for part in context.parts] == [{start + 2, start + 3}]
 
 
@@ -399,7 +399,7 @@ def test_a_statement_of_the_module_is_shown_as_a_whole_and_not_the_file() -> Non
     source = FILLER + routes + FILLER.replace("filler", "more")
     line = source.split("\n").index("    'b': lambda event: event['b'],") + 1
     context = build_context(
-        Repository([Member("lib/routes.py", source.encode())]),
+        SourceTree([Member("lib/routes.py", source.encode())]),
         [Frame("/var/task/lib/routes.py", line, "<lambda>", "", in_app=True)],
         ROOTS,
     )
@@ -414,7 +414,7 @@ def test_hostile_source_is_shown_without_being_understood() -> None:
             Member("tests/test_b.py", b"import b\n" + source.encode()),
         ]
         frames = [Frame("/var/task/a/b.py", 1, "f", "", in_app=True), LIBRARY]
-        build_context(Repository(files), frames, ROOTS)
+        build_context(SourceTree(files), frames, ROOTS)
 
 
 @pytest.mark.parametrize(
@@ -423,6 +423,6 @@ def test_hostile_source_is_shown_without_being_understood() -> None:
 def test_a_compound_statement_that_failed_in_its_head_is_read_by_its_head(head: str) -> None:
     source = f"rates = []\n\n\ndef run():\n    {head}\n        pass\n"
     frame = Frame("/var/task/run.py", 5, "run", head, True)
-    repository = Repository([Member("run.py", source.encode())])
+    repository = SourceTree([Member("run.py", source.encode())])
     context = build_context(repository, (frame,), {"/var/task": ""})
     assert any(part.path == "run.py" for part in context.parts)

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member
-from functions.core.errors import PromptTooLong
-from functions.core.incident import Frame, Incident, Status
-from functions.core.journal import Journal
-from functions.core.requests import request_tokens
-from functions.core.spend import Commitment
-from functions.core.windows import Window, window_of
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.model.budget import Commitment
+from functions.core.model.journal import Journal
+from functions.core.model.limits import Window, window_of
+from functions.core.model.requests import request_tokens
+from functions.core.source.archive import Member
+from functions.core.workflow.errors import PromptTooLong
 from functions.propose_patch.ask import request_for
-from functions.propose_patch.fit import Draft, ask_fitting, fit
+from functions.propose_patch.fit import PromptParts, ask_fitting, fit
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
 
 MODEL = "some-model"
 
@@ -58,9 +58,9 @@ ABSTAINS = {
 }
 
 
-def draft(**changes: Any) -> Draft:
-    repository = Repository([Member(path, text.encode()) for path, text in FILES.items()])
-    return Draft("heal", INCIDENT, repository, {"/var/task": ""}, **changes)
+def draft(**changes: Any) -> PromptParts:
+    repository = SourceTree([Member(path, text.encode()) for path, text in FILES.items()])
+    return PromptParts("heal", INCIDENT, repository, {"/var/task": ""}, **changes)
 
 
 def make(prompt: Prompt, window: Window) -> dict[str, Any]:

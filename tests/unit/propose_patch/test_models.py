@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from functions.core.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid, SelfHealError
+from functions.core.workflow.errors import (
+    ModelAccessDenied,
+    ModelNotFound,
+    ModelRequestInvalid,
+    SelfHealError,
+)
 from functions.propose_patch.handler import handler
 from tests.bedrock_double import MODELS, BedrockDouble, Refused
 from tests.proposing import STATE, Deployed

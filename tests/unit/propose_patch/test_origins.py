@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.requests import request_tokens
+from functions.core.model.requests import request_tokens
 from functions.propose_patch import context, syntax
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.context import Context, build_context

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.incident import Incident, Status
+from functions.core.incidents.incident import Incident, Status
 from functions.propose_patch.context import Context, Part
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 

@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.artifacts import Artifacts, reference
-from functions.core.errors import ModelAccessDenied, ModelThrottled
-from functions.core.incident import Frame
+from functions.core.incidents.incident import Frame
+from functions.core.workflow.artifacts import Artifacts, reference
+from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
 from functions.propose_patch.handler import handler
 from tests.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 

@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.incident import Status
-from functions.core.notifications import Notifications
-from functions.core.webhooks import Webhooks
+from functions.core.incidents.incident import Status
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
 from functions.record_outcome.record import record

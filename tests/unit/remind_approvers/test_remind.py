@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core import links
-from functions.core.app import App
-from functions.core.notifications import Notifications
-from functions.core.webhooks import Webhooks
+from functions.core.approval import links
+from functions.core.apps.app import App
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
 from functions.remind_approvers.remind import Desk, remind
 from tests.channel import Channel
 

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from functions.core.errors import IncidentNotFound
-from functions.core.incident import Status
-from functions.core.notifications import Notifications
-from functions.core.webhooks import Webhooks
+from functions.core.incidents.incident import Status
+from functions.core.notify.notifications import Notifications
+from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.errors import IncidentNotFound
 from functions.report_failure.failure import Failure, explain, failed_step
 from functions.report_failure.report import report
 from tests.channel import Channel

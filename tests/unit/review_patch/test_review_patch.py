@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.artifacts import Artifacts
-from functions.core.errors import ModelNotFound, ModelThrottled
-from functions.core.heal import Heal
-from functions.core.incidents import Incidents
-from functions.core.review import Opinion, find_review
-from functions.core.spend import Commitment, OverBudget
+from functions.core.apps.app import App
+from functions.core.incidents.table import Incidents
+from functions.core.model.budget import Commitment, OverBudget
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.errors import ModelNotFound, ModelThrottled
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.review import Opinion, find_review
 from functions.review_patch.step import review_patch
 from infra.local.model.server import complete
 from infra.trial.model import Chat

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClient
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from functions.core.errors import RunnerUnavailable
-from functions.core.names import PING
-from functions.core.runs import NOTHING_RAN
+from functions.core.aws.names import PING
+from functions.core.workflow.errors import RunnerUnavailable
+from functions.core.workflow.runs import NOTHING_RAN
 from functions.run_patch import dispatch
 from functions.run_patch.dispatch import Dispatcher
 from functions.run_patch.lane import ADDRESS_SECONDS, addresses, signing

@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
 
-from functions.core.errors import RunnerUnavailable
-from functions.core.runs import MICROVM
+from functions.core.workflow.errors import RunnerUnavailable
+from functions.core.workflow.runs import MICROVM
 from functions.harness.job import Job
 from functions.run_patch import microvms
 from functions.run_patch.lane import addresses

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.names import PING
+from functions.core.aws.names import PING
 from functions.harness.interpreters import missing
 from functions.harness.job import VERSION
 from functions.harness.runner import MOST_BYTES

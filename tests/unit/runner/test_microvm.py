@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from functions.harness.driver import Settings
+from functions.harness.driver import DriverSettings
 from functions.harness.job import VERSION
 from functions.run_patch.microvms import pack
 from functions.runner import delivery
@@ -40,7 +40,7 @@ ORDER = {"job": machine.JOB, "report": machine.REPORT}
 def lived(data: bytes, *hooks: tuple[str, bytes]) -> dict[str, Any]:
     """What a machine did from its start to its end; see `machine`."""
     python = os.path.realpath(sys.executable)
-    packages = Settings.of(os.environ).packages
+    packages = DriverSettings.of(os.environ).packages
     ended = program.run(
         [python, "-s", "-P", machine.__file__],
         stdin=data,
@@ -52,7 +52,7 @@ def lived(data: bytes, *hooks: tuple[str, bytes]) -> dict[str, Any]:
             "SELFHEAL_HARNESS_PACKAGES": packages,
             "HOOKS": json.dumps([(path, body.decode()) for path, body in hooks]),
         },
-        limits=program.Limits(180.0, memory_bytes=4 << 30, disk_bytes=2 << 30),
+        limits=program.WallLimits(180.0, memory_bytes=4 << 30, disk_bytes=2 << 30),
         output_limit=1 << 20,
     )
     assert ended.exit_code == 0, ended.stderr_tail

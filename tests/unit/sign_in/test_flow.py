@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.core.web import SECURITY_HEADERS
+from functions.core.aws.web import SECURITY_HEADERS
 from functions.sign_in.flow import Entrance, Request, answer
 from functions.sign_in.provider import Provider, Unusable
 from tests.oidc import CLIENT_ID

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from functions.core.app import App
-from functions.core.deployed import Claim, Told
+from functions.core.apps.app import App
+from functions.core.apps.deployed import Claim, RevisionClaims
 from functions.core.forge.connect import connect
-from functions.core.incident import ErrorClass, Incident, Status
-from functions.core.incidents import Incidents
-from functions.core.recorder import Recorder, Sighting
+from functions.core.incidents.incident import ErrorClass, Incident, Status
+from functions.core.incidents.table import Incidents
+from functions.detect_errors.recorder import Recorder, Sighting
 from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import Tracked, track
 
@@ -37,10 +37,10 @@ class Deployed:
     used: bool = True
     asked: list[bool] = field(default_factory=list)
 
-    def told(self, incident: Incident, environment: bool) -> Told:
+    def told(self, incident: Incident, environment: bool) -> RevisionClaims:
         self.asked.append(environment)
         assert not incident.log_stream, "what failed ran before the fix"
-        return Told((Claim("tag git_sha", self.revision, ""),) if self.revision else ())
+        return RevisionClaims((Claim("tag git_sha", self.revision, ""),) if self.revision else ())
 
     def used_since(self, incident: Incident, since: datetime) -> bool:
         return self.used

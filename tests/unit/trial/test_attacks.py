@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.incident import Incident
-from functions.core.journal import Journal
-from functions.core.proposal import Proposal
-from functions.core.spend import Commitment
-from functions.core.turns import Converses
-from functions.core.windows import window_of
-from functions.propose_patch.ask import Answer, ask, request_for
+from functions.core.incidents.incident import Incident
+from functions.core.model.budget import Commitment
+from functions.core.model.conversation import Converses
+from functions.core.model.journal import Journal
+from functions.core.model.limits import window_of
+from functions.core.source.archive import Member
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
+from functions.propose_patch.ask import ModelAnswer, ask, request_for
 from functions.propose_patch.context import build_context
-from functions.propose_patch.look import Looks
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
-from functions.propose_patch.repository import Repository
+from functions.propose_patch.repository import SourceTree
+from functions.propose_patch.retrieval import RetrievalTools
 from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.local.model.server import MODEL_ID, complete
 from infra.local.runner import LocalRunner
@@ -62,7 +62,7 @@ def plant(place: str, says: str) -> Planted:
         for path in sorted(SHOP.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-    nonce = build_prompt(HEAL, _nothing(), build_context(Repository([]), [], {})).nonce
+    nonce = build_prompt(HEAL, _nothing(), build_context(SourceTree([]), [], {})).nonce
     says = says.replace("NONCE", nonce)
     reports = files["shop/reports.py"]
     if place in ("comment_in_function", "comment_with_nonce"):
@@ -177,8 +177,8 @@ class Free:
 @dataclass(frozen=True)
 class Proposed:
     prompt: Prompt
-    answer: Answer
-    facts: Facts
+    answer: ModelAnswer
+    context: ValidationContext
     members: tuple[Member, ...]
 
 
@@ -186,20 +186,20 @@ def propose(planted: Planted, model: Converses) -> Proposed:
     """What ProposePatch does with FetchSource's archive and the incident."""
     members = tuple(Member(path, text.encode()) for path, text in planted.files.items())
     app = app_for(LocalSource(SHOP, members, NO_COMMIT, ""))
-    repository = Repository(members)
+    repository = SourceTree(members)
     incident = read_log(planted.log, repository, app).incident
     context = build_context(repository, incident.frames, app.source_roots)
     prompt = build_prompt(HEAL, incident, context, planted.attempts, planted.comment)
     talk = Journal().open(MODEL_ID, lambda: request_for(MODEL_ID, prompt))
-    answer = ask(model, Free(), talk, window_of(MODEL_ID), Looks(repository, prompt.nonce))
-    return Proposed(prompt, answer, Facts(incident, app), members)
+    answer = ask(model, Free(), talk, window_of(MODEL_ID), RetrievalTools(repository, prompt.nonce))
+    return Proposed(prompt, answer, ValidationContext(incident, app), members)
 
 
 def judge(proposed: Proposed) -> Validation:
     """What ValidatePatch does with it."""
     assert isinstance(proposed.answer.result, Proposal)
     return validate(
-        tree_of(proposed.members), proposed.answer.result, proposed.facts, NO_COMMIT, LocalRunner()
+        tree_of(proposed.members), proposed.answer.result, proposed.context, NO_COMMIT, LocalRunner()
     )
 
 

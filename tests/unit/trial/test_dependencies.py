@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core import archive
+from functions.core.source import archive
 from infra.trial.dependencies import Prepared, prepare
 
 Index = tuple[Path, dict[str, str]]

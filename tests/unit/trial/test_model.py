@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 
-from functions.core.errors import (
+from functions.core.model.sections import PromptSection
+from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
     ModelThrottled,
     ModelUnavailable,
     PromptTooLong,
 )
-from functions.core.sections import Section
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.prompt import Prompt
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
 
-PROMPT = Prompt("the rules", (Section("the incident", "incident", 3),))
+PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
 
 
 @dataclass

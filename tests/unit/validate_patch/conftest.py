@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from functions.core.app import App
-from functions.core.archive import members_of, pack
-from functions.core.artifacts import Artifacts
-from functions.core.engine import ENGINE
-from functions.core.facts import Facts
-from functions.core.incident import Frame, Incident, Status
-from functions.core.proposal import Edit, Proposal, RegressionTest
-from functions.core.python import Python
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.source.archive import members_of, pack
+from functions.core.source.engine import ENGINE
+from functions.core.source.python import Python
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch.tree import SYMLINK, File, Tree
@@ -42,10 +42,10 @@ def shop(repositories: dict[str, Tree]) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def facts_of() -> Callable[..., Facts]:
+def facts_of() -> Callable[..., ValidationContext]:
     """Facts of an incident: its type and the places it passed through, innermost last."""
 
-    def make(error_type: str, *places: tuple[str, int, str, str], message: str = "") -> Facts:
+    def make(error_type: str, *places: tuple[str, int, str, str], message: str = "") -> ValidationContext:
         frames = tuple(
             Frame(f"/var/task/{path}", line, function, code, in_app=True, why="below /var/task")
             for path, line, function, code in places
@@ -61,7 +61,7 @@ def facts_of() -> Callable[..., Facts]:
             frames=frames,
         )
         app = App("shop", ("/aws/lambda/shop",), "https://github.com/shop/shop")
-        return Facts(incident, app, python=Python(ENGINE, "it runs the tests"))
+        return ValidationContext(incident, app, python=Python(ENGINE, "it runs the tests"))
 
     return make
 
@@ -92,10 +92,12 @@ def repositories() -> dict[str, Tree]:
 
 
 @pytest.fixture(scope="session")
-def incidents(repositories: dict[str, Tree], facts_of: Callable[..., Facts]) -> dict[str, Facts]:
+def incidents(
+    repositories: dict[str, Tree], facts_of: Callable[..., ValidationContext]
+) -> dict[str, ValidationContext]:
     """The incidents of `incidents.toml` by name. Line numbers are those of the code named."""
 
-    def facts(row: dict[str, Any]) -> Facts:
+    def context(row: dict[str, Any]) -> ValidationContext:
         places = []
         for path, function, code in row["places"]:
             lines = [line.strip() for line in repositories[row["repository"]][path].data.decode().split("\n")]
@@ -103,7 +105,7 @@ def incidents(repositories: dict[str, Tree], facts_of: Callable[..., Facts]) -> 
         error_type, _, message = row["raised"].partition(": ")
         return facts_of(error_type, *places, message=message)
 
-    return {name: facts(row) for name, row in _incident_rows().items()}
+    return {name: context(row) for name, row in _incident_rows().items()}
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +134,7 @@ def shop_archive() -> bytes:
 
 @pytest.fixture
 def artifacts(
-    aws: None, monkeypatch: pytest.MonkeyPatch, shop_archive: bytes, incidents: dict[str, Facts]
+    aws: None, monkeypatch: pytest.MonkeyPatch, shop_archive: bytes, incidents: dict[str, ValidationContext]
 ) -> Artifacts:
     """The artifacts bucket with what FetchSource leaves in it."""
     return stocked(monkeypatch, shop_archive, incidents["label"])
@@ -142,7 +144,7 @@ def artifacts(
 def lanes(
     artifacts: Artifacts,
     shop: Tree,
-    incidents: dict[str, Facts],
+    incidents: dict[str, ValidationContext],
     propose: Callable[..., Proposal],
     lambda_context: Any,
 ) -> Lanes:
@@ -152,7 +154,7 @@ def lanes(
 
 @pytest.fixture(scope="session")
 def whole_report(
-    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
+    shop: Tree, incidents: dict[str, ValidationContext], propose: Callable[..., Proposal], runner: Runner
 ) -> bytes:
     """What the driver really reports of that patch."""
     kept: list[bytes] = []

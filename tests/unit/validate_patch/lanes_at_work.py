@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.artifacts import Artifacts
-from functions.core.evidence import Evidence, GateResult, Result
-from functions.core.facts import Facts
-from functions.core.heal import Heal
-from functions.core.proposal import Proposal
+from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.evidence import Evidence, GateResult, Result
+from functions.core.workflow.heal import Heal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.job import Job
 from functions.harness.runner import Ran
 from functions.validate_patch.handler import handler
@@ -48,7 +48,7 @@ Make = Callable[[str], bytes]
 """A nonce → the report that is left."""
 
 
-def stocked(patch: pytest.MonkeyPatch, source: bytes, facts: Facts) -> Artifacts:
+def stocked(patch: pytest.MonkeyPatch, source: bytes, context: ValidationContext) -> Artifacts:
     """The artifacts bucket with what FetchSource leaves in it. Needs an emulated AWS."""
     patch.setenv("ARTIFACTS_BUCKET", "artifacts")
     patch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
@@ -57,7 +57,7 @@ def stocked(patch: pytest.MonkeyPatch, source: bytes, facts: Facts) -> Artifacts
     client.create_bucket(Bucket="artifacts")
     bucket = Artifacts(client, "artifacts")
     bucket.put(HEAL.key("source.tar.gz"), source)
-    facts.save(bucket, HEAL)
+    context.save(bucket, HEAL)
     return bucket
 
 
@@ -66,16 +66,16 @@ class Lanes:
     """Puts a report where a lane leaves it, and hands the evidence back."""
 
     artifacts: Artifacts
-    context: Any
+    lambda_context: Any
     tree: Tree
-    facts: Facts
+    context: ValidationContext
     proposal: Proposal
     _orders: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def judged(self, lane: str, make: Make, *, ended: str = "", code: bytes = b"0\n") -> Evidence:
         if lane == "local":
             runner = Leaves(make, ended)
-            return validate(self.tree, self.proposal, self.facts, "a" * 40, runner).evidence
+            return validate(self.tree, self.proposal, self.context, "a" * 40, runner).evidence
         if lane not in self._orders:
             self._orders[lane] = self.ordered(lane)
         order = self._orders[lane]
@@ -91,7 +91,7 @@ class Lanes:
     def ordered(self, lane: str) -> dict[str, Any]:
         """What ValidatePatch says the first time that it is asked."""
         self.leave(lane)
-        deferred = handler(STATE, self.context)
+        deferred = handler(STATE, self.lambda_context)
         assert deferred["verdict"] == "deferred", deferred
         order: dict[str, Any] = deferred["build" if lane == "codebuild" else "run"]
         return order
@@ -103,14 +103,14 @@ class Lanes:
         run = {"ended": ended, "lane": lane} if lane else {"ended": ended}
         state = {**STATE, "validation": {"verdict": "deferred", **part}, "run": run}
         told: dict[str, Any] = handler(
-            {**state, "build": BUILT} if lane == "codebuild" else state, self.context
+            {**state, "build": BUILT} if lane == "codebuild" else state, self.lambda_context
         )
         return told
 
     def leave(self, lane: str) -> None:
         """What the steps before leave for ValidatePatch, of an app whose patches this lane runs."""
-        app = replace(self.facts.app, codebuild_project=PROJECT if lane == "codebuild" else "")
-        replace(self.facts, app=app).save(self.artifacts, HEAL)
+        app = replace(self.context.app, codebuild_project=PROJECT if lane == "codebuild" else "")
+        replace(self.context, app=app).save(self.artifacts, HEAL)
         self.artifacts.put_json(HEAL.attempt_key("proposal.json"), self.proposal.to_json())
 
     def job(self, lane: str, order: dict[str, Any]) -> bytes:
@@ -147,5 +147,5 @@ def proven(evidence: Evidence) -> bool:
     """Whether any gate that runs code of strangers passed."""
     return any(
         gate(evidence, name).result is Result.PASS
-        for name in ("reproduces", "breaks_nothing", "worked_stays")
+        for name in ("reproduces", "regression_tests", "worked_stays")
     )

@@ -11,12 +11,12 @@ import secrets
 
 import pytest
 
-from functions.core.evidence import Result
+from functions.core.workflow.evidence import Result
 from functions.harness.experiment import NotBelieved, names_in
 from functions.validate_patch import effects, order, told
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.leaks import warnings
-from functions.validate_patch.capabilities.names import Names, Repository
+from functions.validate_patch.capabilities.names import ModuleIndex, Names
 from functions.validate_patch.tree import File
 from functions.validate_patch.validate import examine, validate
 from infra.local.runner import LocalRunner
@@ -76,7 +76,7 @@ NAMES = {
 def test_a_name_is_followed_to_where_it_ends(source: str, name: str) -> None:
     tool = b"import subprocess\n\ndef run(): ...\n"
     tree = {"app/__init__.py": File(b""), "app/tool.py": File(tool), "app/here.py": File(source.encode())}
-    names = Repository(tree).names("app/here.py")
+    names = ModuleIndex(tree).names("app/here.py")
     assert isinstance(names, Names)
     value = [node for node in ast.walk(names.module) if isinstance(node, ast.Assign)][-1].value
     assert names.of(value) == name

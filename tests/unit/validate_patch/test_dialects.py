@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from functions.core.engine import ENGINE, syntax_error
+from functions.core.source.engine import ENGINE, syntax_error
 from functions.harness.interpreters import VERSIONS, find, missing
 from tests.dialects import DATA, DIALECTS, Verdict, cases, judge, missed, repository
 

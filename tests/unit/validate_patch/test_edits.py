@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
 from functions.validate_patch.edits import apply
 from functions.validate_patch.tree import EXECUTABLE, File
 

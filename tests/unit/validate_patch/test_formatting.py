@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch import formatting
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.rules import Rules
@@ -37,13 +37,13 @@ def test_formatting(
     before: bytes | None,
     after: bytes,
     why: str,
-    facts_of: Callable[..., Facts],
+    facts_of: Callable[..., ValidationContext],
     propose: Callable[..., Proposal],
 ) -> None:
     old = {"a.py": File(before)} if before is not None else {}
     new = {"a.py": File(after)}
-    facts = facts_of("KeyError")
-    rules = Rules.of(facts.app, old)
-    found = formatting.findings(Candidate(old, new, changes_between(old, new), propose(), facts, rules))
+    context = facts_of("KeyError")
+    rules = Rules.of(context.app, old)
+    found = formatting.findings(Candidate(old, new, changes_between(old, new), propose(), context, rules))
     assert bool(found) == bool(why)
     assert why in "".join(found)

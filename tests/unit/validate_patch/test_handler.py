@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.core.archive import Member, pack, read
-from functions.core.artifacts import Artifacts, reference
-from functions.core.dependencies import archive_key
-from functions.core.evidence import Evidence
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.source.archive import Member, pack, read
+from functions.core.workflow.artifacts import Artifacts, reference
+from functions.core.workflow.dependencies import archive_key
+from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.job import Job
 from functions.harness.runner import Runner
 from functions.validate_patch.gates import GATES
@@ -94,7 +94,10 @@ def test_rejected_patch_leaves_its_findings_for_the_next_attempt(
 
 
 def test_a_question_goes_back_to_the_model_once_and_then_to_people(
-    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed, incidents: dict[str, Facts]
+    artifacts: Artifacts,
+    propose: Callable[..., Proposal],
+    healed: Healed,
+    incidents: dict[str, ValidationContext],
 ) -> None:
     incidents["rate"].save(artifacts, HEAL)
     invented = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
@@ -119,7 +122,10 @@ def test_a_question_goes_back_to_the_model_once_and_then_to_people(
 
 
 def test_where_no_try_is_left_people_are_asked_at_once(
-    artifacts: Artifacts, propose: Callable[..., Proposal], healed: Healed, incidents: dict[str, Facts]
+    artifacts: Artifacts,
+    propose: Callable[..., Proposal],
+    healed: Healed,
+    incidents: dict[str, ValidationContext],
 ) -> None:
     incidents["rate"].save(artifacts, HEAL)
     invented = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
@@ -156,7 +162,7 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
         dependencies = {"key": key, "reason": reason, "packages": 1}
         assert healed(dependencies=dependencies)["verdict"] == "accepted"
         evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
-        return next(gate.detail for gate in evidence.gates if gate.gate == "breaks_nothing")
+        return next(gate.detail for gate in evidence.gates if gate.gate == "regression_tests")
 
     assert detail(installed_key, "").startswith("14 tests passed before the patch and pass after it")
     assert "not run: the repository's dependencies are not installed: no wheel" in detail("", "no wheel")

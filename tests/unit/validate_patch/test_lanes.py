@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.archive import Member, pack, read
-from functions.core.errors import ArtifactChanged
-from functions.core.evidence import Build, Evidence, Result
+from functions.core.source.archive import Member, pack, read
+from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.evidence import Build, Evidence, Result
 from functions.harness.job import VERSION, Job
 from functions.validate_patch import lanes as lanes_module
 from functions.validate_patch import order
 from functions.validate_patch.handler import handler
-from functions.validate_patch.lanes import BUILDSPEC, Order, bundle
+from functions.validate_patch.lanes import BUILDSPEC, RunOrder, bundle
 from functions.validate_patch.validate import RUNNING
 from tests.unit.validate_patch.lanes_at_work import (
     BUILT,
@@ -115,13 +115,15 @@ def test_what_was_ordered_before_jobs_changed_is_ordered_anew_and_not_held_again
 def test_an_order_of_before_versions_were_told_is_of_the_first_and_what_is_unknown_is_ignored() -> None:
     order = {"folder": "runs/x", "nonce": "n", "bucket": "b", "project": "", "experiment": "", "more": 1}
     state = {"validation": {"verdict": "deferred", "run": order}}
-    assert Order.from_state(state) == Order("runs/x", "n", "b", version=1)
+    assert RunOrder.from_state(state) == RunOrder("runs/x", "n", "b", version=1)
 
 
 def test_a_heal_that_began_under_a_workflow_without_runs_goes_on_unproven_and_says_why(lanes: Lanes) -> None:
     """It keeps that workflow, redriven or not, and there what is deferred goes to a build."""
     lanes.leave("lambda")
-    answer = handler({name: value for name, value in STATE.items() if name != "can_run"}, lanes.context)
+    answer = handler(
+        {name: value for name, value in STATE.items() if name != "can_run"}, lanes.lambda_context
+    )
     assert (answer["verdict"], answer["proven"]) == ("accepted", False)
     evidence = Evidence.from_json(lanes.artifacts.get_json(HEAL.attempt_key("evidence.json")))
     assert [gate(evidence, name).result for name in RUNNING] == [Result.NOT_RUN] * len(RUNNING)
@@ -130,7 +132,9 @@ def test_a_heal_that_began_under_a_workflow_without_runs_goes_on_unproven_and_sa
 
 def test_a_build_is_ordered_under_any_workflow(lanes: Lanes) -> None:
     lanes.leave("codebuild")
-    answer = handler({name: value for name, value in STATE.items() if name != "can_run"}, lanes.context)
+    answer = handler(
+        {name: value for name, value in STATE.items() if name != "can_run"}, lanes.lambda_context
+    )
     assert (answer["verdict"], answer["build"]["project"]) == ("deferred", PROJECT)
 
 
@@ -190,15 +194,17 @@ def test_a_build_passes_every_gate_that_the_other_lanes_have(lanes: Lanes, tmp_p
     assert {g.result for g in evidence.gates} == {Result.PASS}, evidence
     here = f"(CodeBuild project {PROJECT}; Python {sys.version.split()[0]})"
     assert gate(evidence, "reproduces").detail.endswith(f"3 times each {here}")
-    assert "13 tests passed before the patch" in gate(evidence, "breaks_nothing").detail
+    assert "13 tests passed before the patch" in gate(evidence, "regression_tests").detail
 
 
 def test_a_command_of_the_app_s_own_has_the_project_s_environment_without_the_role_s(
     lanes: Lanes, tmp_path: Path, once: None
 ) -> None:
-    lanes.facts = replace(lanes.facts, app=replace(lanes.facts.app, test_command=("sh", "-c", "env; exit 0")))
+    lanes.context = replace(
+        lanes.context, app=replace(lanes.context.app, test_command=("sh", "-c", "env; exit 0"))
+    )
     evidence = built(lanes, tmp_path, DATABASE_URL="postgres://db")
-    shown = gate(evidence, "breaks_nothing").runs[0].output
+    shown = gate(evidence, "regression_tests").runs[0].output
     assert "DATABASE_URL=postgres://db" in shown
     for secret in ("hunter2", "builds/secret"):
         assert secret not in shown

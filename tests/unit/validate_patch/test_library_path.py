@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.python import Python
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness import driver
 from functions.harness.interpreters import DIRECTORY
 from functions.harness.runner import Ran
@@ -28,12 +28,14 @@ Prove = Callable[[dict[str, str]], Validation]
 
 
 @pytest.fixture
-def prove(tmp_path: Path, shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]) -> Prove:
+def prove(
+    tmp_path: Path, shop: Tree, incidents: dict[str, ValidationContext], propose: Callable[..., Proposal]
+) -> Prove:
     """Prove an honest patch by the driver as a program, with these variables."""
 
     def run(variables: dict[str, str]) -> Validation:
-        facts = replace(incidents["rate"], python=Python(HERE, "it runs the tests"))
-        examined = examine(shop, propose(FIX), facts)
+        context = replace(incidents["rate"], python=Python(HERE, "it runs the tests"))
+        examined = examine(shop, propose(FIX), context)
         asked = order.asked(examined.candidate)
         job = order.job_of(examined.candidate, asked, "nonce")
         environment = {

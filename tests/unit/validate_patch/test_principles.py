@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.experiment import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.gates import GATES, How, table
@@ -28,7 +28,7 @@ Made = Callable[[Example], Candidate]
 
 
 @pytest.fixture
-def made(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -> Made:
+def made(facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]) -> Made:
     """The candidate of an example."""
 
     def make(example: Example, **others: str) -> Candidate:
@@ -36,13 +36,13 @@ def made(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -> Ma
         lines = example.before.rstrip().split("\n")
         function = example.before.rpartition("def ")[2].partition("(")[0]
         code = lines[-1].strip()
-        facts = facts_of(kind, (example.path, len(lines), function, code), message=message)
+        context = facts_of(kind, (example.path, len(lines), function, code), message=message)
         before = {
             path: File(text.encode()) for path, text in {**others, example.path: example.before}.items()
         }
         after = {**before, example.path: File(example.after.encode())}
-        rules = Rules.of(facts.app, before)
-        return Candidate(before, after, changes_between(before, after), propose(), facts, rules)
+        rules = Rules.of(context.app, before)
+        return Candidate(before, after, changes_between(before, after), propose(), context, rules)
 
     return make
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.engine import ENGINE
-from functions.core.evidence import Evidence, Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
-from functions.core.python import Python
+from functions.core.source.engine import ENGINE
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import Evidence, Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.interpreters import VERSIONS
 from functions.validate_patch.tree import File
 from functions.validate_patch.validate import examine
@@ -41,14 +41,14 @@ TOO_NEW = [v for v in SYNTAX if number(v) > number(ENGINE)]
 
 
 @pytest.fixture
-def examined(facts_of: Callable[..., Facts], propose: Callable[..., Proposal]) -> Examine:
+def examined(facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]) -> Examine:
     """The evidence of the gates that read, for edits of `shop.py` with this content, on this Python."""
 
     def run(content: str, *edits: tuple[str, str], python: str = ENGINE, path: str = "shop.py") -> Evidence:
-        facts = replace(facts_of("KeyError"), python=Python(python, "Pipfile names it"))
+        context = replace(facts_of("KeyError"), python=Python(python, "Pipfile names it"))
         tree = {path: File(content.encode())} if content else {}
         proposal = propose(*((path, *edit) for edit in edits))
-        return Evidence(examine(tree, proposal, facts).gates)
+        return Evidence(examine(tree, proposal, context).gates)
 
     return run
 
@@ -104,11 +104,11 @@ def test_a_patch_that_makes_a_file_parse_is_judged(examined: Examine) -> None:
 
 
 def test_a_patch_that_breaks_a_file_is_refused_even_beside_one_that_was_broken(
-    facts_of: Callable[..., Facts], propose: Callable[..., Proposal]
+    facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]
 ) -> None:
     tree = {"a.py": File(b"print 'x'\ny = 1\n"), "b.py": File(b"y = 1\n")}
-    facts = replace(facts_of("KeyError"), python=Python(ENGINE, ""))
-    examined = examine(tree, propose(("a.py", "y = 1", "y = 2"), ("b.py", "y = 1", "y = = 1")), facts)
+    context = replace(facts_of("KeyError"), python=Python(ENGINE, ""))
+    examined = examine(tree, propose(("a.py", "y = 1", "y = 2"), ("b.py", "y = 1", "y = = 1")), context)
     assert [gate.findings for gate in examined.gates if gate.gate == "parses"] == [
         ("b.py:1: does not parse: Expected an expression",)
     ]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.core.evidence import Result
-from functions.core.facts import Facts
-from functions.core.proposal import Proposal
+from functions.core.workflow.evidence import Result
+from functions.core.workflow.proposal import Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.outcome import REPORT_LIMIT
 from functions.validate_patch import handler as handler_module
 from functions.validate_patch import lanes as lanes_module
@@ -173,7 +173,7 @@ def lanes(
     lane: str,
     shop: Tree,
     shop_archive: bytes,
-    incidents: dict[str, Facts],
+    incidents: dict[str, ValidationContext],
     propose: Callable[..., Proposal],
 ) -> Iterator[Lanes]:
     """A right patch with a test, ordered in this lane once for all reports."""
@@ -195,7 +195,7 @@ def test_a_forged_report_is_a_failure(lane: str, name: str, lanes: Lanes, whole_
     evidence = lanes.judged(lane, lambda nonce: forged(whole_report, FORGED[name], nonce))
     assert not evidence.accepted
     assert gate(evidence, "reproduces").result is Result.FAIL or (
-        gate(evidence, "breaks_nothing").result is Result.FAIL
+        gate(evidence, "regression_tests").result is Result.FAIL
     )
 
 
@@ -232,7 +232,7 @@ def test_a_report_of_a_run_whose_time_was_up_proves_no_more_than_it_tells(
 
     evidence = lanes.judged(lane, lambda nonce: forged(whole_report, cut, nonce))
     assert not proven(evidence)
-    assert {gate(evidence, n).result for n in ("reproduces", "breaks_nothing", "worked_stays")} == {
+    assert {gate(evidence, n).result for n in ("reproduces", "regression_tests", "worked_stays")} == {
         Result.NOT_RUN
     }
     assert "no time left" in gate(evidence, "reproduces").detail

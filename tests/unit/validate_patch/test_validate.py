@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.evidence import GateResult, Result
-from functions.core.facts import Facts
-from functions.core.proposal import Justification, Proposal
-from functions.core.python import Python
+from functions.core.source.python import Python
+from functions.core.workflow.evidence import GateResult, Result
+from functions.core.workflow.proposal import Justification, Proposal
+from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.interpreters import available
 from functions.harness.job import Job
 from functions.harness.runner import Ran, Runner
@@ -28,13 +28,17 @@ OTHER = next((version for version in reversed(available()) if version != HERE), 
 
 
 @pytest.fixture
-def check(propose: Callable[..., Proposal], runner: Runner, incidents: dict[str, Facts]) -> Check:
+def check(propose: Callable[..., Proposal], runner: Runner, incidents: dict[str, ValidationContext]) -> Check:
     """Put edits of a tree through all gates."""
 
     def run(
-        tree: Tree, incident: str, *edits: tuple[str, str, str], facts: Facts | None = None, test: str = ""
+        tree: Tree,
+        incident: str,
+        *edits: tuple[str, str, str],
+        context: ValidationContext | None = None,
+        test: str = "",
     ) -> Validation:
-        given = facts or incidents[incident]
+        given = context or incidents[incident]
         return validate(tree, propose(*edits, test=test), given, "0" * 40, runner)
 
     return run
@@ -74,7 +78,7 @@ def test_evidence_says_what_held_the_code_under_test_and_on_which_python(shop: T
 
 
 def test_nothing_is_run_when_the_dependencies_could_not_be_installed(
-    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal]
+    shop: Tree, incidents: dict[str, ValidationContext], propose: Callable[..., Proposal]
 ) -> None:
     class Never:
         def run(self, job: Job) -> Ran:
@@ -94,8 +98,8 @@ def test_repository_without_tests_is_not_called_unbroken(shop: Tree, check: Chec
     tree = {path: file for path, file in shop.items() if not path.startswith("tests/")}
     result = check(tree, "label", FORMAT)
     assert result.evidence.accepted
-    assert gate(result, "breaks_nothing").result is Result.NOT_RUN
-    assert "not proven: breaks_nothing: not run: the repository has no tests" in result.reason
+    assert gate(result, "regression_tests").result is Result.NOT_RUN
+    assert "not proven: regression_tests: not run: the repository has no tests" in result.reason
 
 
 def test_missing_dependency_is_said_and_nothing_is_called_proven(shop: Tree, check: Check) -> None:
@@ -103,7 +107,7 @@ def test_missing_dependency_is_said_and_nothing_is_called_proven(shop: Tree, che
     result = check({**shop, "shop/reports.py": reports}, "label", FORMAT)
     assert result.evidence.accepted
     assert not result.proven
-    for name in ("reproduces", "breaks_nothing"):
+    for name in ("reproduces", "regression_tests"):
         assert gate(result, name).result is Result.NOT_RUN
         assert "leftpad_of_nobody" in gate(result, name).detail
 
@@ -113,15 +117,16 @@ def test_tests_that_failed_before_are_shown_and_do_not_count(shop: Tree, check: 
     result = check({**shop, "tests/test_broken.py": broken}, "label", FORMAT)
     assert result.evidence.accepted
     assert (
-        "1 failed before already (tests/test_broken.py::test_broken)" in gate(result, "breaks_nothing").detail
+        "1 failed before already (tests/test_broken.py::test_broken)"
+        in gate(result, "regression_tests").detail
     )
 
 
 def test_options_for_missing_plugins_are_left_out_and_said(shop: Tree, check: Check) -> None:
     settings = shop["pyproject.toml"].data + b'addopts = "--cov=shop -n auto"\n'
     result = check({**shop, "pyproject.toml": File(settings)}, "label", FORMAT)
-    assert gate(result, "breaks_nothing").result is Result.PASS
-    assert "without the options" in gate(result, "breaks_nothing").detail
+    assert gate(result, "regression_tests").result is Result.PASS
+    assert "without the options" in gate(result, "regression_tests").detail
 
 
 SLOW = File(b"import time\n\n\ndef test_slow():\n    time.sleep(30)\n\n\ndef test_later():\n    pass\n")
@@ -132,8 +137,8 @@ def test_when_time_runs_out_the_changed_modules_tests_ran_first_and_the_rest_is_
 ) -> None:
     slow(4.0)
     result = check({**shop, "tests/test_a_slow.py": SLOW}, "label", FORMAT)
-    detail = gate(result, "breaks_nothing").detail
-    assert gate(result, "breaks_nothing").result is Result.PASS, detail
+    detail = gate(result, "regression_tests").detail
+    assert gate(result, "regression_tests").result is Result.PASS, detail
     assert detail.startswith(
         "13 tests passed before the patch and pass after it; tests of the changed modules first"
     )
@@ -150,16 +155,20 @@ def test_a_patch_that_makes_the_tests_run_out_of_time_is_rejected(
     )
     slow(3.0)
     result = check(shop, "label", hangs)
-    assert gate(result, "breaks_nothing").result is Result.FAIL
-    assert "out of time" in gate(result, "breaks_nothing").detail
+    assert gate(result, "regression_tests").result is Result.FAIL
+    assert "out of time" in gate(result, "regression_tests").detail
 
 
 @pytest.mark.parametrize("version", ["3.99", OTHER])
 def test_everything_runs_on_the_apps_python_or_not_at_all(
-    version: str, shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
+    version: str,
+    shop: Tree,
+    incidents: dict[str, ValidationContext],
+    propose: Callable[..., Proposal],
+    runner: Runner,
 ) -> None:
-    facts = replace(incidents["label"], python=Python(version, "the app's entry names it"))
-    result = validate(shop, propose(FORMAT), facts, "0" * 40, runner)
+    context = replace(incidents["label"], python=Python(version, "the app's entry names it"))
+    result = validate(shop, propose(FORMAT), context, "0" * 40, runner)
     detail = gate(result, "reproduces").detail
     if version == "3.99":
         assert {gate(result, name).result for name in RUNNING} == {Result.NOT_RUN}
@@ -171,7 +180,7 @@ def test_everything_runs_on_the_apps_python_or_not_at_all(
 
 
 def test_syntax_must_be_that_of_the_apps_python(
-    shop: Tree, incidents: dict[str, Facts], propose: Callable[..., Proposal], runner: Runner
+    shop: Tree, incidents: dict[str, ValidationContext], propose: Callable[..., Proposal], runner: Runner
 ) -> None:
     code = (
         "    match RATES.get(country):\n"
@@ -181,15 +190,15 @@ def test_syntax_must_be_that_of_the_apps_python(
         "            return rate"
     )
     matched = ("shop/pricing.py", "    return RATES[country]", code)
-    facts = replace(incidents["rate"], python=Python("3.9", ".selfheal.toml names it"))
-    result = validate(shop, propose(matched), facts, "0" * 40, runner)
+    context = replace(incidents["rate"], python=Python("3.9", ".selfheal.toml names it"))
+    result = validate(shop, propose(matched), context, "0" * 40, runner)
     assert gate(result, "parses").result is Result.FAIL
     assert "match" in gate(result, "parses").detail
 
 
 def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
     result = check({**shop, ".selfheal.toml": File(b'python = "../bin/python"\n')}, "label", FORMAT)
-    assert "'python' must be a version" in gate(result, "in_lane").detail
+    assert "'python' must be a version" in gate(result, "scope").detail
 
 
 @pytest.mark.parametrize(
@@ -209,14 +218,19 @@ def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
     ],
 )
 def test_apps_own_test_command(
-    command: tuple[str, ...], result: Result, shop: Tree, check: Check, incidents: dict[str, Facts]
+    command: tuple[str, ...],
+    result: Result,
+    shop: Tree,
+    check: Check,
+    incidents: dict[str, ValidationContext],
 ) -> None:
-    facts = incidents["label"]
-    facts = replace(facts, app=replace(facts.app, test_command=command))
+    context = incidents["label"]
+    context = replace(context, app=replace(context.app, test_command=command))
     edit = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD{order['number']}\"")
     wrong = result is Result.FAIL
     assert (
-        gate(check(shop, "label", edit if wrong else FORMAT, facts=facts), "breaks_nothing").result is result
+        gate(check(shop, "label", edit if wrong else FORMAT, context=context), "regression_tests").result
+        is result
     )
 
 
@@ -324,7 +338,7 @@ def test_the_behaviour_table_begins_with_the_incident_and_each_row_can_be_made_a
 def test_a_question_is_answered_by_a_line_of_the_repository_that_says_so(
     shop: Tree,
     runner: Runner,
-    incidents: dict[str, Facts],
+    incidents: dict[str, ValidationContext],
     propose: Callable[..., Proposal],
     says: str,
     line: int,
@@ -355,7 +369,7 @@ def test_the_tests_as_fetched_run_on_the_patched_code(shop: Tree, check: Check) 
         'assert pricing.rate_for("DE") == 5',
     )
     result = check(shop, "rate", ("shop/pricing.py", '"DE": 4.9', '"DE": 5, "NZ": 19.5'), bent)
-    assert gate(result, "breaks_nothing").result is Result.FAIL
+    assert gate(result, "regression_tests").result is Result.FAIL
     assert gate(result, "tests_kept").result is Result.QUESTION
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import naming, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import SourceFile, Splice
 
 
@@ -22,7 +22,7 @@ class WrongArguments(Rule):
     )
     repair = "spells the keyword right, passes the local, or declares `self`"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "def pay(amount, currency='EUR'):\n    return amount\n\n\ndef run():\n    return pay(1, "
                 "curency='USD')\n"
@@ -33,7 +33,7 @@ class WrongArguments(Rule):
                 "currency='USD')\n"
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "class Cart:\n    lines = ()\n\n    def size():\n        return len(self.lines)\n\n\n"
                 "def run():\n    return Cart().size()\n"
@@ -46,7 +46,7 @@ class WrongArguments(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         if match := crash.matches(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'"):
             yield from self._keyword(crash, match.group(1), match.group(2))
         elif match := crash.matches(
@@ -58,7 +58,7 @@ class WrongArguments(Rule):
         ):
             yield from self._self(crash, match.group(1), int(match.group(2)), int(match.group(3)))
 
-    def _keyword(self, crash: Crash, called: str, unknown: str) -> Iterator[Candidate]:
+    def _keyword(self, crash: Crash, called: str, unknown: str) -> Iterator[Repair]:
         found = _callee(crash, called)
         arguments = [
             a for c in _calls(crash, called) for a in c.args if a.keyword and a.keyword.value == unknown
@@ -70,7 +70,7 @@ class WrongArguments(Rule):
         meant = naming.closest(unknown, set(_parameter_names(found)) - taken, number=True)
         if meant is None or arguments[0].keyword is None:
             return
-        yield Candidate(
+        yield Repair(
             title=f"Pass {meant} instead of {unknown} to {called}",
             root_cause=f"`{called}` has no parameter `{unknown}` (line {crash.line}); it has `{meant}`.",
             explanation="The keyword is spelt as the function declares it; the value passed is the same.",
@@ -79,7 +79,7 @@ class WrongArguments(Rule):
             splices=(crash.file.replace(arguments[0].keyword, meant),),
         )
 
-    def _missing(self, crash: Crash, called: str, parameter: str) -> Iterator[Candidate]:
+    def _missing(self, crash: Crash, called: str, parameter: str) -> Iterator[Repair]:
         calls = _calls(crash, called)
         found = _callee(crash, called)
         if len(calls) != 1 or found is None or any(a.star for a in calls[0].args) or crash.function is None:
@@ -92,7 +92,7 @@ class WrongArguments(Rule):
             return
         last = call.args[-1].value
         end = crash.file.end(last)
-        yield Candidate(
+        yield Repair(
             title=f"Pass {parameter} on to {called}",
             root_cause=f"`{called}` requires `{parameter}`, and the call on line {crash.line} leaves it out.",
             explanation=f"`{crash.function_name}` has a `{parameter}` of its own, which it now passes on.",
@@ -101,7 +101,7 @@ class WrongArguments(Rule):
             splices=(Splice(end, end, f", {parameter}={parameter}"),),
         )
 
-    def _self(self, crash: Crash, called: str, takes: int, given: int) -> Iterator[Candidate]:
+    def _self(self, crash: Crash, called: str, takes: int, given: int) -> Iterator[Repair]:
         class_name, _, method = called.rpartition(".")
         for file in crash.files.values():
             owner = scope.definition(file, class_name) if class_name else None
@@ -111,7 +111,7 @@ class WrongArguments(Rule):
             names = [p.name.value for p in scope.parameters(function)]
             if len(names) != takes or names[:1] == ["self"] or "self" not in scope.names_in(function.body):
                 continue
-            yield Candidate(
+            yield Repair(
                 title=f"Declare self in {called}",
                 root_cause=(
                     f"`{called}` uses `self` but does not declare it, so the instance has no parameter to "

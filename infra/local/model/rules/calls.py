@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import Splice
 
 _NO_ARGUMENTS = {"items", "keys", "values", "strip", "lower", "upper", "title", "copy", "isoformat", "split"}
@@ -25,7 +25,7 @@ class CallOrNot(Rule):
     )
     repair = "drops or adds the parentheses, or adds `await`"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "class Order:\n    @property\n    def total(self):\n        return 3\n\n\n"
                 "def pay(order):\n    return order.total()\n"
@@ -36,12 +36,12 @@ class CallOrNot(Rule):
                 "def pay(order):\n    return order.total\n"
             ),
         ),
-        Example(
+        RepairExample(
             before="def show(stock):\n    for name in stock.items:\n        print(name)\n",
             call="show({})",
             after="def show(stock):\n    for name in stock.items():\n        print(name)\n",
         ),
-        Example(
+        RepairExample(
             before=(
                 "import asyncio\n\n\nasync def load():\n    return {'a': 1}\n\n\n"
                 "async def main():\n    data = load()\n    return data['a']\n"
@@ -54,7 +54,7 @@ class CallOrNot(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         if "coroutine" in crash.message:
             yield from self._await(crash)
         elif crash.matches(
@@ -64,7 +64,7 @@ class CallOrNot(Rule):
         elif crash.matches(r"object is not callable") and "NoneType" not in crash.message:
             yield from self._property(crash)
 
-    def _property(self, crash: Crash) -> Iterator[Candidate]:
+    def _property(self, crash: Crash) -> Iterator[Repair]:
         for call in crash.failing(cst.Call):
             func = call.func
             if not isinstance(func, cst.Attribute) or call.args or not _is_property(crash, func.attr.value):
@@ -77,7 +77,7 @@ class CallOrNot(Rule):
             )
             return
 
-    def _not_called(self, crash: Crash) -> Iterator[Candidate]:
+    def _not_called(self, crash: Crash) -> Iterator[Repair]:
         found = []
         for node in crash.failing(cst.Attribute):
             parent = crash.file.parent(node)
@@ -95,7 +95,7 @@ class CallOrNot(Rule):
             f"`{text}` is a method, and line {crash.line} uses it as if it were its result.",
         )
 
-    def _await(self, crash: Crash) -> Iterator[Candidate]:
+    def _await(self, crash: Crash) -> Iterator[Repair]:
         if crash.function is None or crash.function.asynchronous is None:
             return
         calls = {id(c): c for c in crash.failing(cst.Call) if _is_async(crash, c)}
@@ -115,8 +115,8 @@ class CallOrNot(Rule):
             f"`{text}` is a coroutine: without `await` its result never exists (line {crash.line}).",
         )
 
-    def _candidate(self, crash: Crash, splice: Splice, title: str, root_cause: str) -> Candidate:
-        return Candidate(
+    def _candidate(self, crash: Crash, splice: Splice, title: str, root_cause: str) -> Repair:
+        return Repair(
             title=title,
             root_cause=root_cause,
             explanation="The expression is now used as its definition says; nothing else changes.",

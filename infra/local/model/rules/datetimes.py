@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.rules.missing_import import add_import
 from infra.local.model.source import Splice, walk
 
@@ -23,7 +23,7 @@ class NaiveDatetime(Rule):
     )
     repair = "asks for the current time in UTC, with its zone"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "from datetime import datetime\n\n\ndef age(then):\n"
                 "    return datetime.utcnow() - datetime.fromisoformat(then)\n"
@@ -34,7 +34,7 @@ class NaiveDatetime(Rule):
                 "    return datetime.now(timezone.utc) - datetime.fromisoformat(then)\n"
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "import datetime\n\n\ndef expired(until):\n    now = datetime.datetime.now()\n"
                 "    return now > datetime.datetime.fromisoformat(until)\n"
@@ -48,7 +48,7 @@ class NaiveDatetime(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         line: list[cst.CSTNode] = [*crash.failing(cst.BinaryOperation), *crash.failing(cst.Comparison)]
         calls = {id(c): c for node in line for c in walk(node, cst.Call) if _naive(crash, c)}
         read = {n.value for node in line for n in walk(node, cst.Name)}
@@ -68,7 +68,7 @@ class NaiveDatetime(Rule):
         splices = [crash.file.replace(call, f"{base}.now({zone})")]
         if change:
             splices.append(change)
-        yield Candidate(
+        yield Repair(
             title=f"Use an aware current time in {crash.function_name}",
             root_cause=(
                 f"`{crash.file.code(call)}` has no time zone; the other side on line {crash.line} has one."

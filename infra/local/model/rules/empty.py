@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import convention, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 
 
 class EmptySequence(Rule):
@@ -22,7 +22,7 @@ class EmptySequence(Rule):
     )
     repair = "guards the empty sequence with that outcome"
     examples = (
-        Example(
+        RepairExample(
             before="def latest(events) -> dict | None:\n    return events[-1]\n",
             call="latest([])",
             after=(
@@ -30,7 +30,7 @@ class EmptySequence(Rule):
                 "events[-1]\n"
             ),
         ),
-        Example(
+        RepairExample(
             before="def find(rows, key) -> int | None:\n    return next(r for r in rows if r == key)\n",
             call="find([], 1)",
             after=(
@@ -39,7 +39,7 @@ class EmptySequence(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         if crash.error == "StopIteration":
             yield from self._search(crash)
             return
@@ -63,7 +63,7 @@ class EmptySequence(Rule):
         given = {text: "[]"} if scope.parameter(crash.function, text) else {}
         for outcome, why, confidence in outcomes:
             expects = "assert {call} is None" if outcome == "return None" else ""
-            yield Candidate(
+            yield Repair(
                 title=f"Handle an empty {text} in {crash.function_name}",
                 root_cause=f"Line {crash.line} takes an element of `{text}`, which can be empty.",
                 explanation=(
@@ -103,7 +103,7 @@ class EmptySequence(Rule):
             else None
         )
 
-    def _search(self, crash: Crash) -> Iterator[Candidate]:
+    def _search(self, crash: Crash) -> Iterator[Repair]:
         calls = [c for c in crash.failing(cst.Call) if crash.file.code(c.func) == "next" and len(c.args) == 1]
         if len(calls) != 1 or crash.function is None:
             return
@@ -116,7 +116,7 @@ class EmptySequence(Rule):
         note = scope.annotation(crash.file, crash.function)
         parent = crash.file.parent(call)
         if scope.is_optional(note) and isinstance(parent, cst.Return):
-            yield Candidate(
+            yield Repair(
                 title=f"Return None from {crash.function_name} when nothing matches",
                 root_cause=f"`next` on line {crash.line} has no default, so it raises when nothing matches.",
                 explanation=(
@@ -142,7 +142,7 @@ class EmptySequence(Rule):
         for own in convention.domain_raises(
             crash, convention.words_of(crash.file, call) | {name}, (keys or [name])[-1]
         ):
-            yield Candidate(
+            yield Repair(
                 title=f"Raise {own.error} when no {name} matches",
                 root_cause=f"`next` on line {crash.line} has no default, so it raises when nothing matches.",
                 explanation=f"When nothing matches, `{own.error}` is raised, the code's own error for this.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.rules.none_value import none_expressions
 
 _IN_PLACE = {"sort", "append", "extend", "reverse", "insert", "add", "update", "clear"}
@@ -21,19 +21,19 @@ class InPlaceResult(Rule):
     precondition = "the value that is None was assigned from an in-place method of a list, set or dictionary"
     repair = "calls the method for its effect, or takes a sorted copy when the name is a new one"
     examples = (
-        Example(
+        RepairExample(
             before="def best(scores):\n    ranked = scores.sort()\n    return ranked[0]\n",
             call="best([3, 1])",
             after="def best(scores):\n    ranked = sorted(scores)\n    return ranked[0]\n",
         ),
-        Example(
+        RepairExample(
             before="def add(tags, tag):\n    tags = tags.append(tag)\n    return len(tags)\n",
             call="add(['a'], 'b')",
             after="def add(tags, tag):\n    tags.append(tag)\n    return len(tags)\n",
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         missing = {e.value if isinstance(e, cst.Name) else "" for e in none_expressions(crash)}
         for bound in scope.bindings(crash.file, crash.scope):
             call = bound.value
@@ -55,7 +55,7 @@ class InPlaceResult(Rule):
                 new = f"{bound.name} = {_COPIES[method].format(base=base, args=args)}"
             else:
                 continue
-            yield Candidate(
+            yield Repair(
                 title=f"Do not use the result of {base}.{method}()",
                 root_cause=(
                     f"`{crash.file.code(call)}` changes `{base}` in place and returns None, so "

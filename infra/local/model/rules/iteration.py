@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import walk
 
 _REMOVES = {"pop", "remove", "discard", "popitem", "clear"}
@@ -22,7 +22,7 @@ class ChangedWhileIterating(Rule):
     precondition = "the failing line is a loop over a dictionary or set that the loop's own body changes"
     repair = "iterates over a copy of the keys, items or elements"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "def prune(stock):\n    for k, v in stock.items():\n        if not v:\n            del "
                 "stock[k]\n"
@@ -33,14 +33,14 @@ class ChangedWhileIterating(Rule):
                 "            del stock[k]\n"
             ),
         ),
-        Example(
+        RepairExample(
             before="def drop(seen):\n    for s in seen:\n        seen.discard(s)\n",
             call="drop({1, 2})",
             after="def drop(seen):\n    for s in list(seen):\n        seen.discard(s)\n",
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         loops = crash.failing(cst.For)
         if len(loops) != 1:
             return
@@ -52,7 +52,7 @@ class ChangedWhileIterating(Rule):
         if not scope.is_plain(base) or not _changes(crash, loop, text):
             return
         new = f"list({crash.file.code(over)})"
-        yield Candidate(
+        yield Repair(
             title=f"Iterate over a copy of {text} in {crash.function_name}"[:72],
             root_cause=(
                 f"The loop on line {crash.line} goes over `{text}` while its body adds or removes entries."
@@ -75,26 +75,26 @@ class WrongIterable(Rule):
     )
     repair = "adds `.items()`, `maxsplit` or `range`"
     examples = (
-        Example(
+        RepairExample(
             before="PRICES = {'apple': 1}\n\n\ndef show():\n    return [f'{k}={v}' for k, v in PRICES]\n",
             call="show()",
             after=(
                 "PRICES = {'apple': 1}\n\n\ndef show():\n    return [f'{k}={v}' for k, v in PRICES.items()]\n"
             ),
         ),
-        Example(
+        RepairExample(
             before="def show(rows):\n    for i in len(rows):\n        print(rows[i])\n",
             call="show([1])",
             after="def show(rows):\n    for i in range(len(rows)):\n        print(rows[i])\n",
         ),
-        Example(
+        RepairExample(
             before="def parse(line):\n    key, value = line.split('=')\n    return key, value\n",
             call="parse('a=b=c')",
             after="def parse(line):\n    key, value = line.split('=', 1)\n    return key, value\n",
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         loops: list[cst.For | cst.CompFor] = [*crash.failing(cst.For), *crash.failing(cst.CompFor)]
         if crash.matches("'int' object is not iterable") and len(loops) == 1:
             over = loops[0].iter
@@ -110,7 +110,7 @@ class WrongIterable(Rule):
             if crash.matches("too many"):
                 yield from self._split(crash)
 
-    def _split(self, crash: Crash) -> Iterator[Candidate]:
+    def _split(self, crash: Crash) -> Iterator[Repair]:
         """`key, value = line.split(sep)`: a value may hold the separator, a key does not."""
         for node in crash.failing(cst.Assign):
             target, call = node.targets[0].target, node.value
@@ -129,9 +129,9 @@ class WrongIterable(Rule):
 
     def _candidate(
         self, crash: Crash, node: cst.BaseExpression, new: str, gives: str, confidence: float
-    ) -> Candidate:
+    ) -> Repair:
         old = crash.file.code(node)
-        return Candidate(
+        return Repair(
             title=f"Use {new} in {crash.function_name}"[:72],
             root_cause=(
                 f"`{old}` on line {crash.line} gives {gives}, which is not what is unpacked or looped over."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.rules.misspelt import SAFE_MODULES
 from infra.local.model.source import Splice
 
@@ -53,12 +53,12 @@ class MissingImport(Rule):
     )
     repair = "adds the import, to the `from` import of the same module if there is one, in order otherwise"
     examples = (
-        Example(
+        RepairExample(
             before="import os\n\n\ndef dump(data):\n    return json.dumps(data) + os.sep\n",
             call="dump([])",
             after="import json\nimport os\n\n\ndef dump(data):\n    return json.dumps(data) + os.sep\n",
         ),
-        Example(
+        RepairExample(
             before='"""Tallies."""\n\n\ndef tally(words):\n    return defaultdict(int)\n',
             call="tally([])",
             after=(
@@ -68,7 +68,7 @@ class MissingImport(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         match = crash.matches(r"name '(\w+)' is not defined")
         if match is None:
             return
@@ -87,7 +87,7 @@ class MissingImport(Rule):
         if splice is None:
             return
         line = f"from {home} import {name}" if home else f"import {name}"
-        yield Candidate(
+        yield Repair(
             title=f"Import {name}" + (f" from {home}" if home else ""),
             root_cause=(
                 f"`{crash.function_name}` uses `{name}` on line {crash.line}, but the module never imports "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import convention, naming, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import walk
 
 _DEFAULT_KEYS = ("default", "DEFAULT", "other", "OTHER", "*", "_")
@@ -24,7 +24,7 @@ class MissingKey(Rule):
     )
     repair = "reads the key the way the file does elsewhere, or raises the file's own error for it"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 'RATES = {"DE": 0.19, "FR": 0.2}\n\n\n'
                 "class UnknownCountry(ValueError):\n    pass\n\n\n"
@@ -38,7 +38,7 @@ class MissingKey(Rule):
                 '        raise UnknownCountry(f"unknown country: {country!r}")\n    return RATES[country]\n'
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "def tally(words):\n    counts = {}\n    for w in words:\n        counts[w] += 1\n"
                 "    return counts\n"
@@ -51,7 +51,7 @@ class MissingKey(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         subscripts = [s for s in crash.failing(cst.Subscript) if self._may_have_failed(crash, s)]
         if len(subscripts) != 1:
             return
@@ -85,7 +85,7 @@ class MissingKey(Rule):
             return repr(ast.literal_eval(crash.file.code(key))) == crash.message
         return True
 
-    def _tally(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Candidate]:
+    def _tally(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Repair]:
         """`counts[k] += …` and `groups[k].append(…)` on a dictionary that starts empty in this function."""
         code = crash.file.code
         if not isinstance(failed.value, cst.Name) or not scope.is_plain(key):
@@ -108,7 +108,7 @@ class MissingKey(Rule):
             splice = crash.file.replace(failed, f"{table}.setdefault({code(key)}, {empty})")
         else:
             return
-        yield Candidate(
+        yield Repair(
             title=f"Start each entry of {table} when its key is first seen",
             root_cause=(
                 f"`{table}` starts empty in `{crash.function_name}`, and line {crash.line} updates "
@@ -124,7 +124,7 @@ class MissingKey(Rule):
             splices=(splice,),
         )
 
-    def _misspelt(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Candidate]:
+    def _misspelt(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Repair]:
         """A literal key that the visible dictionary has in a slightly different spelling."""
         text = scope.literal(key)
         table = _visible_table(crash, failed.value)
@@ -133,7 +133,7 @@ class MissingKey(Rule):
         meant = naming.closest(text, known)
         if meant is None or not isinstance(key, cst.SimpleString):
             return
-        yield Candidate(
+        yield Repair(
             title=f"Read {meant!r}, not {text!r}, in {crash.function_name}",
             root_cause=(
                 f"Line {crash.line} reads the key {text!r}, but `{crash.file.code(failed.value)}` has "
@@ -145,11 +145,11 @@ class MissingKey(Rule):
             splices=(crash.file.replace(key, f"{key.quote}{meant}{key.quote}"),),
         )
 
-    def _default(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Candidate]:
+    def _default(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Repair]:
         code = crash.file.code
         base, read = code(failed.value), code(key)
         for default, why, confidence in self._defaults(crash, failed, key):
-            yield Candidate(
+            yield Repair(
                 title=f"Fall back to {default} for an unknown key of {base}"[:72],
                 root_cause=(
                     f"Line {crash.line} reads `{code(failed)}`, and {crash.message} is not one of its keys."
@@ -198,7 +198,7 @@ class MissingKey(Rule):
         if constant and table is not None and _same_kind(crash, table, constant):
             yield constant, f"The module defines `{constant}` as the default of what `{base}` holds.", 0.8
 
-    def _own_error(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Candidate]:
+    def _own_error(self, crash: Crash, failed: cst.Subscript, key: cst.BaseExpression) -> Iterator[Repair]:
         code = crash.file.code
         statement = crash.statement_of(failed)
         if statement is None or not scope.is_plain(key) or not scope.is_plain(failed.value):
@@ -206,7 +206,7 @@ class MissingKey(Rule):
         base, read = code(failed.value), code(key)
         about = convention.words_of(crash.file, failed.value, key)
         for own in convention.domain_raises(crash, about, read):
-            yield Candidate(
+            yield Repair(
                 title=f"Raise {own.error} for an unknown key of {base}"[:72],
                 root_cause=(
                     f"Line {crash.line} reads `{code(failed)}` without checking the key; {crash.message} "

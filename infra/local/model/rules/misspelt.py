@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import naming, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import SourceFile, walk
 
 _BUILTIN_TYPES: dict[str, type] = {
@@ -49,12 +49,12 @@ class MisspeltName(Rule):
     precondition = "exactly one name that is bound before the failing line comes close to the unknown one"
     repair = "uses that name wherever the function has the unknown one; adds a forgotten `self.`"
     examples = (
-        Example(
+        RepairExample(
             before="def total(prices):\n    subtotal = sum(prices)\n    return subtotl * 2\n",
             call="total([1])",
             after="def total(prices):\n    subtotal = sum(prices)\n    return subtotal * 2\n",
         ),
-        Example(
+        RepairExample(
             before=(
                 "class Cart:\n    def __init__(self):\n        self.lines = []\n\n"
                 "    def size(self):\n        return len(lines)\n"
@@ -67,7 +67,7 @@ class MisspeltName(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         match = crash.matches(r"name '(\w+)' is not defined")
         if match is None:
             return
@@ -82,7 +82,7 @@ class MisspeltName(Rule):
             meant = attribute
         if meant is None:
             return
-        yield Candidate(
+        yield Repair(
             title=f"Use {meant} instead of the undefined {unknown}",
             root_cause=f"`{unknown}`, read on line {crash.line}, is defined nowhere; `{meant}` is.",
             explanation=f"`{crash.function_name}` now reads `{meant}`, the only name that comes close.",
@@ -103,12 +103,12 @@ class MisspeltAttribute(Rule):
     )
     repair = "uses that attribute; where the assignment is what is misspelt, mends the assignment"
     examples = (
-        Example(
+        RepairExample(
             before="def add(rows, row):\n    rows.apend(row)\n    return rows\n",
             call="add([], 1)",
             after="def add(rows, row):\n    rows.append(row)\n    return rows\n",
         ),
-        Example(
+        RepairExample(
             before=(
                 "class Order:\n    def __init__(self, total):\n        self.total = total\n\n\n"
                 "def pay(order):\n    return order.totla\n"
@@ -121,7 +121,7 @@ class MisspeltAttribute(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         if match := crash.matches(r"cannot import name '(\w+)' from '([\w.]+)'"):
             yield from self._import(crash, match.group(1), match.group(2))
             return
@@ -146,7 +146,7 @@ class MisspeltAttribute(Rule):
         stores = _misspelt_stores(crash, owner, unknown, meant)
         where = "assigned" if stores else "read"
         old, new = (meant, unknown) if stores else (unknown, meant)
-        yield Candidate(
+        yield Repair(
             title=f"Spell the attribute {new} of {owner} right",
             root_cause=f"`{owner}` has no attribute `{unknown}` (line {crash.line}); it has `{meant}`.",
             explanation=f"`{old}` becomes `{new}` where it is {where}; no other attribute comes close.",
@@ -168,7 +168,7 @@ class MisspeltAttribute(Rule):
             return naming.closest(unknown, _public(importlib.import_module(owner)))
         return None
 
-    def _import(self, crash: Crash, unknown: str, module: str) -> Iterator[Candidate]:
+    def _import(self, crash: Crash, unknown: str, module: str) -> Iterator[Repair]:
         meant = None
         if module in SAFE_MODULES:
             meant = naming.closest(unknown, _public(importlib.import_module(module)))
@@ -176,7 +176,7 @@ class MisspeltAttribute(Rule):
         if meant is None or len(names) != 1 or names[0].asname:
             return
         reads = [n for n in _reads(crash.file, crash.file.module) if n.value == unknown]
-        yield Candidate(
+        yield Repair(
             title=f"Import {meant} from {module}",
             root_cause=f"`{module}` has no `{unknown}`; it has `{meant}`.",
             explanation=f"The import and its uses now say `{meant}`; nothing else in `{module}` comes close.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from infra.local.model import convention, naming, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import SourceFile, Splice, Statement
 
 
@@ -32,7 +32,7 @@ class NoneValue(Rule):
     )
     repair = "guards the value right after it is looked up, with the outcome that the code itself uses"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "USERS = {1: 'ann'}\n\n\ndef find_user(user_id):\n    return USERS.get(user_id)\n\n\n"
                 "def shout(user_id) -> str | None:\n    user = find_user(user_id)\n    return user.upper()\n"
@@ -44,14 +44,14 @@ class NoneValue(Rule):
                 "    if user is None:\n        return None\n    return user.upper()\n"
             ),
         ),
-        Example(
+        RepairExample(
             before="def total(prices=None):\n    return sum(p for p in prices)\n",
             call="total()",
             after="def total(prices=None):\n    return sum(p for p in prices or [])\n",
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         found = none_expressions(crash)
         if len({crash.file.code(e) for e in found}) != 1:
             return
@@ -72,7 +72,7 @@ class NoneValue(Rule):
             elif place.before is not None:
                 splices.append(crash.file.insert_before(place.before, lines))
             origin = f"`{crash.file.code(source)}`" if source else f"`{place.tested}`"
-            yield Candidate(
+            yield Repair(
                 title=(
                     f"Handle a missing {naming.phrase(place.tested.rsplit('.', 1)[-1])} in "
                     f"{crash.function_name}"
@@ -84,7 +84,7 @@ class NoneValue(Rule):
                 splices=tuple(splices),
             )
 
-    def _nothing_given(self, crash: Crash, value: cst.BaseExpression) -> Iterator[Candidate]:
+    def _nothing_given(self, crash: Crash, value: cst.BaseExpression) -> Iterator[Repair]:
         """Iterating over a parameter whose default is None, or over a `.get` without default."""
         if not _is_iterated(crash.file, value):
             return
@@ -106,7 +106,7 @@ class NoneValue(Rule):
             )
         else:
             return
-        yield Candidate(
+        yield Repair(
             title=f"Treat a missing {naming.phrase(code.split('(')[0].rsplit('.', 1)[-1])} as empty",
             root_cause=f"Line {crash.line} iterates over `{code}`, which is None when nothing was given.",
             explanation=f"{why} The loop is then empty; with a value nothing changes.",
@@ -115,7 +115,7 @@ class NoneValue(Rule):
             splices=(crash.file.replace(value, f"{code} or []"),),
         )
 
-    def _usual_default(self, crash: Crash, value: cst.BaseExpression) -> Iterator[Candidate]:
+    def _usual_default(self, crash: Crash, value: cst.BaseExpression) -> Iterator[Repair]:
         """`(value or default)` as the file writes it for the same value elsewhere."""
         code = crash.file.code(value)
         used = {
@@ -126,7 +126,7 @@ class NoneValue(Rule):
         texts = {text.strip("()") for text in used}
         if len(texts) == 1:
             text = texts.pop()
-            yield Candidate(
+            yield Repair(
                 title=f"Use {text} in {crash.function_name} as elsewhere",
                 root_cause=f"`{code}` can be None, and line {crash.line} uses it without the usual default.",
                 explanation=(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import walk
 
 
@@ -22,19 +22,19 @@ class OffByOne(Rule):
     )
     repair = "ends the loop, or the index, at the last element"
     examples = (
-        Example(
+        RepairExample(
             before="def show(rows):\n    for i in range(len(rows) + 1):\n        print(rows[i])\n",
             call="show([1])",
             after="def show(rows):\n    for i in range(len(rows)):\n        print(rows[i])\n",
         ),
-        Example(
+        RepairExample(
             before="def last(rows):\n    return rows[len(rows)]\n",
             call="last([1])",
             after="def last(rows):\n    return rows[-1]\n",
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         code = crash.file.code
         for failed in crash.failing(cst.Subscript):
             index = scope.index_of(failed)
@@ -61,7 +61,7 @@ class OffByOne(Rule):
         failed: cst.Subscript,
         index: cst.BaseExpression,
         end: str,
-    ) -> Iterator[Candidate]:
+    ) -> Iterator[Repair]:
         code = crash.file.code
         if not isinstance(loop.iter, cst.Call) or code(loop.iter.func) != "range" or len(loop.iter.args) > 2:
             return
@@ -79,9 +79,7 @@ class OffByOne(Rule):
             why = f"Each round reads one element ahead, so the last round, with index `{end} - 1`, finds none"
             yield self._candidate(crash, stop, f"{end} - 1", why)
 
-    def _while(
-        self, crash: Crash, loop: cst.While, index: cst.BaseExpression, end: str
-    ) -> Iterator[Candidate]:
+    def _while(self, crash: Crash, loop: cst.While, index: cst.BaseExpression, end: str) -> Iterator[Repair]:
         for test in walk(loop.test, cst.Comparison):
             if len(test.comparisons) != 1 or crash.file.code(test.left) != crash.file.code(index):
                 continue
@@ -90,9 +88,9 @@ class OffByOne(Rule):
                 new = f"{crash.file.code(test.left)} < {end}"
                 yield self._candidate(crash, test, new, f"The loop also runs with the index `{end}`")
 
-    def _candidate(self, crash: Crash, node: cst.CSTNode, new: str, why: str) -> Candidate:
+    def _candidate(self, crash: Crash, node: cst.CSTNode, new: str, why: str) -> Repair:
         old = crash.file.code(node)
-        return Candidate(
+        return Repair(
             title=f"Stop at the last element in {crash.function_name}",
             root_cause=f"{why}; line {crash.line} fails there.",
             explanation=f"`{old}` becomes `{new}`, so that only elements that exist are read.",

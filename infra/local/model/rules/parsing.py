@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import convention, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import Splice, walk
 
 _PARSERS = {
@@ -35,7 +35,7 @@ class UnparsableText(Rule):
     )
     repair = "follows that: the same default for empty text, or the own exception raised from the original"
     examples = (
-        Example(
+        RepairExample(
             before=(
                 "class InvalidQuantity(ValueError):\n    pass\n\n\n"
                 "def parse(row):\n    quantity = int(row['quantity'])\n    return quantity\n"
@@ -49,7 +49,7 @@ class UnparsableText(Rule):
                 "    return quantity\n"
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "import json\n\n\ndef head(event):\n    return json.loads(event['meta'] or '{}')\n\n\n"
                 "def body(event):\n    return json.loads(event['body'])\n"
@@ -62,7 +62,7 @@ class UnparsableText(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         empty = bool(
             crash.matches(
                 r"(invalid literal for int\(\) with base 10|could not convert string to float): '\s*'$"
@@ -84,7 +84,7 @@ class UnparsableText(Rule):
         if crash.error != "TypeError":
             yield from self._own_error(crash, call)
 
-    def _usual_default(self, crash: Crash, call: cst.Call) -> Iterator[Candidate]:
+    def _usual_default(self, crash: Crash, call: cst.Call) -> Iterator[Repair]:
         """`int(x or 0)` elsewhere in the file, always with the same default."""
         code = crash.file.code
         defaults = {
@@ -105,7 +105,7 @@ class UnparsableText(Rule):
         ):
             return
         default = defaults.pop()
-        yield Candidate(
+        yield Repair(
             title=f"Read empty text as {default} in {crash.function_name}"[:72],
             root_cause=f"`{code(call)}` on line {crash.line} gets an empty text, which does not parse.",
             explanation=(
@@ -117,7 +117,7 @@ class UnparsableText(Rule):
             splices=(crash.file.replace(value, f"{code(value)} or {default}"),),
         )
 
-    def _own_error(self, crash: Crash, call: cst.Call) -> Iterator[Candidate]:
+    def _own_error(self, crash: Crash, call: cst.Call) -> Iterator[Repair]:
         file, value = crash.file, call.args[0].value
         statement = crash.statement_of(call)
         if not isinstance(statement, cst.SimpleStatementLine) or not scope.is_plain(value):
@@ -135,7 +135,7 @@ class UnparsableText(Rule):
             body = [file.lines[n] for n in range(line, file.end(statement)[0] + 1)]
             text = [f"{indent}try:", *[f"{unit}{b}" for b in body]]
             text += [f"{indent}except {caught} as error:", f"{indent}{unit}{own.statement} from error"]
-            yield Candidate(
+            yield Repair(
                 title=f"Raise {own.error} for text that does not parse",
                 root_cause=(
                     f"`{file.code(call)}` on line {crash.line} takes text from outside without allowing "

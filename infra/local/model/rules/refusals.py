@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.local.model.rule import Candidate, Crash, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, Rule
 
 
 class OutsideTheCode(Rule):
@@ -28,7 +28,7 @@ class OutsideTheCode(Rule):
     precondition = "none: these are never repaired by this rule"
     repair = "abstains, and says what a human should look at"
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         name = crash.error
         if name in {"ModuleNotFoundError", "ImportError"}:
             yield Refusal(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 
 _PRINTABLE = {
     "int",
@@ -34,19 +34,19 @@ class TextConcatenation(Rule):
     )
     repair = "turns the other operand into text with `str`"
     examples = (
-        Example(
+        RepairExample(
             before='def label(count):\n    return "items: " + count\n',
             call="label(3)",
             after='def label(count):\n    return "items: " + str(count)\n',
         ),
-        Example(
+        RepairExample(
             before='def line(ids):\n    return ", ".join(ids)  # shown to users\n',
             call="line([1, 2])",
             after='def line(ids):\n    return ", ".join(map(str, ids))  # shown to users\n',
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         if (match := crash.matches(r"can only concatenate str \(not \"([\w.]+)\"\) to str")) or (
             match := crash.matches(r"unsupported operand type\(s\) for \+=?: '([\w.]+)' and 'str'")
         ):
@@ -54,7 +54,7 @@ class TextConcatenation(Rule):
         elif match := crash.matches(r"sequence item \d+: expected str instance, ([\w.]+) found"):
             yield from self._join(crash, match.group(1))
 
-    def _sum(self, crash: Crash, kind: str) -> Iterator[Candidate]:
+    def _sum(self, crash: Crash, kind: str) -> Iterator[Repair]:
         if kind not in _PRINTABLE:
             return
         sums = [b for b in crash.failing(cst.BinaryOperation) if isinstance(b.operator, cst.Add)]
@@ -77,7 +77,7 @@ class TextConcatenation(Rule):
         if not textual or not others or (len(others) > 1 and any(isinstance(o, cst.Call) for o in others)):
             return
         names = ", ".join(f"`{crash.file.code(o)}`" for o in others)
-        yield Candidate(
+        yield Repair(
             title=f"Turn {crash.file.code(others[0])} into text before joining it"[:72],
             root_cause=(
                 f"Line {crash.line} adds text and {names}, which can be {_a(kind)}; Python does not "
@@ -89,7 +89,7 @@ class TextConcatenation(Rule):
             splices=tuple(crash.file.replace(o, f"str({crash.file.code(o)})") for o in others),
         )
 
-    def _join(self, crash: Crash, kind: str) -> Iterator[Candidate]:
+    def _join(self, crash: Crash, kind: str) -> Iterator[Repair]:
         calls = [
             c
             for c in crash.failing(cst.Call)
@@ -104,7 +104,7 @@ class TextConcatenation(Rule):
             return
         else:
             splice = crash.file.replace(elements, f"map(str, {crash.file.code(elements)})")
-        yield Candidate(
+        yield Repair(
             title=f"Join the elements as text in {crash.function_name}",
             root_cause=(
                 f"`join` on line {crash.line} takes texts only; `{crash.file.code(elements)}` holds "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from infra.local.model import convention, naming, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import Splice, Statement, walk
 
 _NUMBERS = {"total", "count", "sum", "amount", "balance", "tally", "subtotal", "number"}
@@ -26,7 +26,7 @@ class UnboundLocal(Rule):
     )
     repair = "binds the name on every path: first value, `global`, None, or the missing `else`"
     examples = (
-        Example(
+        RepairExample(
             before="def total(prices):\n    for p in prices:\n        total += p\n    return total\n",
             call="total([1])",
             after=(
@@ -34,7 +34,7 @@ class UnboundLocal(Rule):
                 "total\n"
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "DEFAULT_RATE = 3\n\n\ndef rate(kind):\n    if kind == 'a':\n        rate = 1\n"
                 "    elif kind == 'b':\n        rate = 2\n    return rate\n"
@@ -48,7 +48,7 @@ class UnboundLocal(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         match = crash.matches(r"local variable '(\w+)'")
         if match is None or crash.function is None:
             return
@@ -67,7 +67,7 @@ class UnboundLocal(Rule):
 
     def _tally(
         self, crash: Crash, function: cst.FunctionDef, name: str, added: list[cst.AugAssign]
-    ) -> Iterator[Candidate]:
+    ) -> Iterator[Repair]:
         """The function only ever adds to the name."""
         first = function.body.body[0] if function.body.body else None
         if not isinstance(first, Statement) or not all(isinstance(a.operator, cst.AddAssign) for a in added):
@@ -87,7 +87,7 @@ class UnboundLocal(Rule):
             if not following or not isinstance(following[0], Statement):
                 return
             first = following[0]
-        yield Candidate(
+        yield Repair(
             title=f"Give {name} a first value in {crash.function_name}",
             root_cause=(
                 f"`{crash.function_name}` adds to `{name}` (line {crash.line}) before the name has a value."
@@ -98,7 +98,7 @@ class UnboundLocal(Rule):
             splices=(crash.file.insert_before(first, lines),),
         )
 
-    def _search_loop(self, crash: Crash, name: str) -> Iterator[Candidate]:
+    def _search_loop(self, crash: Crash, name: str) -> Iterator[Repair]:
         """Bound only inside one loop, and returned from a function that may return None."""
         note = scope.annotation(crash.file, crash.function) if crash.function else ""
         loops = {id(loop): loop for n in _store_nodes(crash, name) if (loop := _outer_loop(crash, n))}
@@ -109,7 +109,7 @@ class UnboundLocal(Rule):
         loop = next(iter(loops.values()))
         if not crash.file.stands_alone(loop):
             return
-        yield Candidate(
+        yield Repair(
             title=f"Return None from {crash.function_name} when nothing is found",
             root_cause=f"`{name}` is only bound inside the loop, which may find nothing (line {crash.line}).",
             explanation=(
@@ -120,7 +120,7 @@ class UnboundLocal(Rule):
             splices=(crash.file.insert_before(loop, [f"{name} = None"]),),
         )
 
-    def _opened_in_try(self, crash: Crash, name: str) -> Iterator[Candidate]:
+    def _opened_in_try(self, crash: Crash, name: str) -> Iterator[Repair]:
         """`try: x = open() … finally: x.close()`: when the opening itself fails, `x` never existed."""
         for node in crash.file.all(cst.Try, crash.scope):
             first = node.body.body[0] if node.body.body else None
@@ -137,7 +137,7 @@ class UnboundLocal(Rule):
             line = crash.file.start(statement)[0]
             end = crash.file.end(statement)[0]
             text = [crash.file.lines[n].removeprefix(crash.file.indent_unit) for n in range(line, end + 1)]
-            yield Candidate(
+            yield Repair(
                 title=f"Bind {name} before the try block in {crash.function_name}",
                 root_cause=(
                     f"When `{crash.file.code(bound[0].value)}` fails, `{name}` is never bound, and the "
@@ -156,7 +156,7 @@ class UnboundLocal(Rule):
                 ),
             )
 
-    def _if_chain(self, crash: Crash, name: str) -> Iterator[Candidate]:
+    def _if_chain(self, crash: Crash, name: str) -> Iterator[Repair]:
         """Every branch of one if-chain binds the name, and there is no `else`."""
         file = crash.file
         for chain in file.all(cst.If, crash.scope):
@@ -169,7 +169,7 @@ class UnboundLocal(Rule):
                 continue
             for outcome, why, confidence in self._else(crash, chain, name):
                 lines = ["else:", f"{file.indent_unit}{outcome}"]
-                yield Candidate(
+                yield Repair(
                     title=f"Add the missing else for {name} in {crash.function_name}",
                     root_cause=f"No branch binds `{name}` for this input, and line {crash.line} reads it.",
                     explanation=f"{why} The existing branches are unchanged.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from infra.local.model import convention, scope
-from infra.local.model.rule import Candidate, Crash, Example, Refusal, Rule
+from infra.local.model.rule import Crash, Refusal, Repair, RepairExample, Rule
 from infra.local.model.source import walk
 
 _SCALAR_CALLS = {"round", "float", "int"}
@@ -35,7 +35,7 @@ class ZeroDivision(Rule):
     )
     repair = "guards the empty case with the file's own outcome; a mean of nothing is zero of its type"
     examples = (
-        Example(
+        RepairExample(
             before="def mean(values):\n    return sum(values) / len(values)\n",
             call="mean([])",
             after=(
@@ -43,7 +43,7 @@ class ZeroDivision(Rule):
                 "len(values)\n"
             ),
         ),
-        Example(
+        RepairExample(
             before=(
                 "def share(part, whole):\n    return part / whole if whole else 0.0\n\n\n"
                 "def growth(new, old):\n    change = (new - old) / old\n    return change\n"
@@ -56,7 +56,7 @@ class ZeroDivision(Rule):
         ),
     )
 
-    def candidates(self, crash: Crash) -> Iterator[Candidate | Refusal]:
+    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         divisions = [
             b
             for b in crash.failing(cst.BinaryOperation)
@@ -77,7 +77,7 @@ class ZeroDivision(Rule):
             if statement is None or (outcome.startswith("return") and crash.in_loop(division)):
                 continue
             value = outcome.removeprefix("return ")
-            yield Candidate(
+            yield Repair(
                 title=f"Handle {divisor.empty} being {divisor.what} in {crash.function_name}",
                 root_cause=root,
                 explanation=f"{why} Every other input gives the same result as before.",
@@ -92,7 +92,7 @@ class ZeroDivision(Rule):
                 expects=f"assert {{call}} == {value}" if value != outcome and value != "None" else "",
             )
         for value, why, confidence in self._values(crash, division, divisor):
-            yield Candidate(
+            yield Repair(
                 title=f"Handle {divisor.empty} being {divisor.what} in {crash.function_name}",
                 root_cause=root,
                 explanation=f"{why} Every other input gives the same result as before.",

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.app import App
-from functions.core.errors import ForgeAccessDenied, ForgeRefused, ForgeUnavailable, RepositoryNotFound
+from functions.core.apps.app import App
 from functions.core.forge.connect import connect
 from functions.core.forge.github import GitHub
 from functions.core.forge.gitlab import GitLab
 from functions.core.forge.port import Comparison, Forge, State
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeRefused,
+    ForgeUnavailable,
+    RepositoryNotFound,
+)
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:

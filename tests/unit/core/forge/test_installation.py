@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from functions.core.errors import ForgeAccessDenied, ForgeUnavailable
+from functions.core.apps.registry import Registry, bound
 from functions.core.forge.connect import connect
 from functions.core.forge.installation import Installation, token_of
-from functions.core.registry import Registry, bound
+from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable
 from infra.local.forge import Outage
 from infra.local.forge.access import RegisteredApp
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from git import GitCommandError, Repo
 
-from infra.local.forge import Forge
+from infra.local.forge import ForgeServer
 
 UPLOAD = "/acme/orders.git/info/refs?service=git-upload-pack"
 RECEIVE = "/acme/orders.git/info/refs?service=git-receive-pack"
@@ -250,4 +250,4 @@ def test_git_settings_of_the_person_who_runs_the_forge_do_not_matter(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
 
-    assert Forge(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha
+    assert ForgeServer(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha

@@ -17,7 +17,7 @@ import pytest
 from git import GitCommandError
 from github import GithubException
 
-from infra.local.forge import Forge, Outage
+from infra.local.forge import ForgeServer, Outage
 
 
 def test_it_keeps_its_port_over_stops_and_starts(site: Any) -> None:
@@ -52,7 +52,7 @@ def test_a_stop_does_not_wait_for_idle_clients(site: Any) -> None:
 
 
 def test_a_taken_port_is_an_error(site: Any, tmp_path: Path) -> None:
-    second = Forge(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
+    second = ForgeServer(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
 
     with pytest.raises(OSError, match="in use"):
         second.start()
@@ -60,9 +60,9 @@ def test_a_taken_port_is_an_error(site: Any, tmp_path: Path) -> None:
 
 def test_addresses_and_tokens_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="before its first start"):
-        _ = Forge(tmp_path, "t").url
+        _ = ForgeServer(tmp_path, "t").url
     with pytest.raises(ValueError, match="token"):
-        Forge(tmp_path, "")
+        ForgeServer(tmp_path, "")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_stranger_s_path_stays_on_one_log_line(site: Any, caplog: pytest.LogCa
 def test_it_runs_in_its_own_process_and_ends_cleanly(tmp_path: Path, source: Path) -> None:
     # Given a repository made by this process,
     directory, token = tmp_path / "forge", tmp_path / "token"
-    Forge(directory, "t").create_repository("a/b", source)
+    ForgeServer(directory, "t").create_repository("a/b", source)
     token.write_text("t\n")
 
     # when another process serves the directory,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.gaps.runtime_api import Answer, Invocation, RuntimeApi
+from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
 
 RUNTIME = "/2018-06-01/runtime"
 NEXT = f"{RUNTIME}/invocation/next"
@@ -43,7 +43,7 @@ class Environment:
             time.sleep(0.001)
         return asked
 
-    def invoked(self, invocation: Invocation = INVOCATION, seconds: float = 20) -> Future[Answer]:
+    def invoked(self, invocation: Invocation = INVOCATION, seconds: float = 20) -> Future[InvocationResult]:
         """An invocation that the runtime has taken."""
         asked = self.asks()
         answer = self.pool.submit(self.api.invoke, invocation, seconds)
@@ -75,13 +75,13 @@ def test_the_runtime_is_told_what_to_do(environment: Environment) -> None:
         }.items()
     )
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", {"done": True})[0] == 202
-    assert answer.result() == Answer("response", {"done": True})
+    assert answer.result() == InvocationResult("response", {"done": True})
 
 
 def test_an_error_is_told_as_one(environment: Environment) -> None:
     answer = environment.invoked()
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/error", {"errorType": "E"})[0] == 202
-    assert answer.result() == Answer("error", {"errorType": "E"})
+    assert answer.result() == InvocationResult("error", {"errorType": "E"})
 
 
 def test_while_an_invocation_runs_nobody_gets_the_next(environment: Environment) -> None:
@@ -89,7 +89,7 @@ def test_while_an_invocation_runs_nobody_gets_the_next(environment: Environment)
     status, body, _ = environment.call("GET", NEXT)
     assert (status, body["errorType"]) == (403, "InvalidStateTransition")
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", 1)[0] == 202
-    assert answer.result() == Answer("response", 1)
+    assert answer.result() == InvocationResult("response", 1)
 
 
 def test_while_the_runtime_waits_for_the_next_nobody_else_may(environment: Environment) -> None:
@@ -98,7 +98,7 @@ def test_while_the_runtime_waits_for_the_next_nobody_else_may(environment: Envir
     answer = environment.pool.submit(environment.api.invoke, INVOCATION, 20)
     assert asked.result()[0] == 200
     environment.api.ended(1)
-    assert answer.result() == Answer("ended", 1)
+    assert answer.result() == InvocationResult("ended", 1)
 
 
 @pytest.mark.parametrize("request_id", ["id-2", "", "next", "id-1%00", "../id-1", "ID-1", "id-1 "])
@@ -110,26 +110,26 @@ def test_without_the_request_id_nothing_can_be_answered(
     path = f"{RUNTIME}/invocation/{request_id.replace(' ', '%20')}/{kind}"
     assert environment.call("POST", path, "forged")[0] in {400, 404}
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", "honest")[0] == 202
-    assert answer.result() == Answer("response", "honest")
+    assert answer.result() == InvocationResult("response", "honest")
 
 
 def test_the_first_answer_counts(environment: Environment) -> None:
     answer = environment.invoked()
     path = f"{RUNTIME}/invocation/id-1/response"
     assert [environment.call("POST", path, i)[0] for i in range(2)] == [202, 400]
-    assert answer.result() == Answer("response", 0)
+    assert answer.result() == InvocationResult("response", 0)
 
 
 def test_a_runtime_that_has_started_cannot_fail_to_start(environment: Environment) -> None:
     answer = environment.invoked()
     assert environment.call("POST", f"{RUNTIME}/init/error", {"errorType": "forged"})[0] == 403
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", 1)[0] == 202
-    assert answer.result() == Answer("response", 1)
+    assert answer.result() == InvocationResult("response", 1)
 
 
 def test_a_runtime_that_does_not_start_says_why(environment: Environment) -> None:
     assert environment.call("POST", f"{RUNTIME}/init/error", {"errorType": "E"})[0] == 202
-    assert environment.api.invoke(INVOCATION, 20) == Answer("init", {"errorType": "E"})
+    assert environment.api.invoke(INVOCATION, 20) == InvocationResult("init", {"errorType": "E"})
 
 
 def test_too_large_an_answer_fails_the_invocation(environment: Environment) -> None:
@@ -140,7 +140,7 @@ def test_too_large_an_answer_fails_the_invocation(environment: Environment) -> N
 
 
 def test_no_answer_in_time_is_a_time_out(environment: Environment) -> None:
-    assert environment.invoked(seconds=0.05).result() == Answer("timeout")
+    assert environment.invoked(seconds=0.05).result() == InvocationResult("timeout")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_is_no_request_harms_nobody(environment: Environment, raw: bytes) -
         assert b" 200 " not in client.recv(65536).split(b"\r\n")[0]
     answer = environment.invoked()
     assert environment.call("POST", f"{RUNTIME}/invocation/id-1/response", 1)[0] == 202
-    assert answer.result() == Answer("response", 1)
+    assert answer.result() == InvocationResult("response", 1)
 
 
 def test_many_who_hold_their_connection_open_are_turned_away(environment: Environment) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.proposal import Abstention
+from functions.core.workflow.proposal import Abstention
 from infra.local.model import RepairModel
 from tests.crash_corpus import Case, cases, judge
 

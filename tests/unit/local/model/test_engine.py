@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.proposal import Abstention, Proposal
+from functions.core.workflow.proposal import Abstention, Proposal
 from infra.local.model.engine import answer
 from tests.crash_corpus import build_prompt, run
 

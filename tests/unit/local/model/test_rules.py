@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.proposal import Proposal
+from functions.core.workflow.proposal import Proposal
 from infra.local.model import RepairModel
-from infra.local.model.rule import Example, Rule
+from infra.local.model.rule import RepairExample, Rule
 from infra.local.model.rules import RULES
 from tests.crash_corpus import ask, build_prompt, patched, run, without_carets
 
@@ -29,7 +29,7 @@ def model() -> Iterator[RepairModel]:
 @pytest.mark.parametrize("carets", [True, False], ids=["carets", "lambda"])
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_repaired_as_documented(
-    example: Example, carets: bool, model: RepairModel, tmp_path: Path
+    example: RepairExample, carets: bool, model: RepairModel, tmp_path: Path
 ) -> None:
     app = tmp_path / "app"
     app.mkdir()

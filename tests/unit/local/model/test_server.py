@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from functions.core.proposal import ABSTAIN_SCHEMA, ABSTAIN_TOOL, PROPOSE_SCHEMA, PROPOSE_TOOL, Proposal
+from functions.core.workflow.proposal import (
+    ABSTAIN_SCHEMA,
+    ABSTAIN_TOOL,
+    PROPOSE_SCHEMA,
+    PROPOSE_TOOL,
+    Proposal,
+)
 from infra.local.emulator import Emulator
 from infra.local.model import RepairModel
 from tests.crash_corpus import TOOLS, build_prompt, cases, run

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from infra.local.wall import program, refusals
-from infra.local.wall.program import Ended, Limits, Unprotected, holds, run
+from infra.local.wall.program import Ended, Unprotected, WallLimits, holds, run
 
 PYTHON = os.path.realpath(sys.executable)
 
@@ -23,7 +23,7 @@ def shell(script: str, **settings: Any) -> Ended:
         "stdin": b"",
         "readable": [],
         "env": {"PATH": "/usr/bin:/bin"},
-        "limits": Limits(seconds=30),
+        "limits": WallLimits(seconds=30),
         "output_limit": 1 << 20,
     }
     return run(["/bin/sh", "-c", script], **defaults | settings)
@@ -35,7 +35,7 @@ def python(source: str, **settings: Any) -> Any:
         "stdin": b"",
         "readable": [Path(sys.base_prefix)],
         "env": {},
-        "limits": Limits(seconds=30),
+        "limits": WallLimits(seconds=30),
         "output_limit": 1 << 20,
     }
     ended = run([PYTHON, "-I", "-c", source], **defaults | settings)
@@ -57,8 +57,8 @@ def test_a_signal_is_an_exit_code_as_in_a_shell() -> None:
 @pytest.mark.parametrize(
     ("script", "settings", "why"),
     [
-        ("sleep 60", {"limits": Limits(seconds=0.5)}, "time"),
-        ("trap '' TERM INT HUP; while :; do sleep 60; done", {"limits": Limits(seconds=0.5)}, "time"),
+        ("sleep 60", {"limits": WallLimits(seconds=0.5)}, "time"),
+        ("trap '' TERM INT HUP; while :; do sleep 60; done", {"limits": WallLimits(seconds=0.5)}, "time"),
         ("yes", {"output_limit": 1000}, "output"),
         ("yes >&2", {"output_limit": 1000}, "output"),
     ],
@@ -140,9 +140,9 @@ def test_what_programs_need_is_not_refused() -> None:
 
 def test_limits_hold() -> None:
     script = "dd if=/dev/zero of=/tmp/big bs=1M count=64 2>/dev/null; stat -c %s /tmp/big"
-    assert int(shell(script, limits=Limits(seconds=30, disk_bytes=1 << 20)).stdout) <= 1 << 20
+    assert int(shell(script, limits=WallLimits(seconds=30, disk_bytes=1 << 20)).stdout) <= 1 << 20
     forks = "for i in $(seq 60); do sleep 5 & done; wait"
-    assert "fork" in shell(forks, limits=Limits(seconds=30, processes=20)).stderr_tail.lower()
+    assert "fork" in shell(forks, limits=WallLimits(seconds=30, processes=20)).stderr_tail.lower()
 
 
 def test_what_holds_is_probed_and_said() -> None:
@@ -158,7 +158,7 @@ def test_a_wall_that_lets_something_through_does_not_hold(monkeypatch: pytest.Mo
 
 def test_a_command_that_is_not_there_cannot_be_started() -> None:
     with pytest.raises(OSError, match="cannot start /nowhere"):
-        run(["/nowhere"], stdin=b"", readable=[], env={}, limits=Limits(), output_limit=1)
+        run(["/nowhere"], stdin=b"", readable=[], env={}, limits=WallLimits(), output_limit=1)
 
 
 def test_where_no_namespaces_are_granted_it_refuses_and_says_what_to_do() -> None:
@@ -178,7 +178,7 @@ def test_where_no_namespaces_are_granted_it_refuses_and_says_what_to_do() -> Non
         stdin=b"",
         readable=[Path(sys.base_prefix), root / "infra"],
         env={},
-        limits=Limits(),
+        limits=WallLimits(),
         output_limit=9999,
     )
     message, without = json.loads(ended.stdout)

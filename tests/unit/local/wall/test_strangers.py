@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.wall.program import Limits, run
+from infra.local.wall.program import WallLimits, run
 from tests import strangers
 
 PYTHON = os.path.realpath(sys.executable)
@@ -50,7 +50,7 @@ def walled(given: dict[str, Any]) -> dict[str, str]:
         stdin=b"",
         readable=[Path(sys.base_prefix)],
         env={},
-        limits=Limits(seconds=60),
+        limits=WallLimits(seconds=60),
         output_limit=1 << 20,
     )
     assert ended.exit_code == 0, ended

@@ -1,0 +1,102 @@
+"""The app registry: one Parameter Store entry per app below a common path."""
+
+from __future__ import annotations
+
+import json
+
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from functions.core.apps.app import App
+from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
+
+# For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
+_MAX_AGE_SECONDS = 60
+
+
+def bound(token: str, app: App) -> str:
+    """A forge token as it is stored: with the only host that it may be sent to."""
+    return f"{app.host} {token}"
+
+
+def unbound(value: str, app: App) -> str:
+    """The token in a stored value. Raises PermanentError if it is for another host than the app's."""
+    host, _, token = value.partition(" ")
+    if host != app.host or not token:
+        said = f"for {host}" if token else "for no host"
+        raise PermanentError(
+            f"app {app.name!r}: the token in {app.credentials_parameter!r} is {said}, not for {app.host}, so"
+            f" it is not sent there; give it again: selfheal configure {app.name} --token-file FILE"
+        )
+    return token
+
+
+class Registry:
+    """Reads apps and their secrets. `provider` is Powertools' SSM provider, injected by tests."""
+
+    def __init__(self, path: str, provider: parameters.SSMProvider | None = None) -> None:
+        self._path = path.rstrip("/")
+        self._provider = provider or parameters.SSMProvider()
+
+    def app(self, name: str) -> App:
+        """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
+        try:
+            text = self._provider.get(f"{self._path}/{name}", force_fetch=True)
+        except GetParameterError as error:
+            if "ParameterNotFound" not in str(error):
+                raise
+            raise AppNotRegistered(
+                f"no app named {name!r} in the registry; add it with: selfheal configure {name}"
+            ) from error
+        return self._parse(name, str(text))
+
+    def app_of_log_group(self, log_group: str) -> App | None:
+        """The app that registered this log group, or None.
+
+        Entries are kept for a minute, but a group that is not among them is looked for afresh: it may have
+        been registered since, and what it delivers now is not delivered again.
+        """
+        for fresh in (False, True):
+            for app in self.apps(fresh=fresh):
+                if log_group in app.log_groups:
+                    return app
+        return None
+
+    def apps(self, *, fresh: bool = True) -> list[App]:
+        """All apps whose entry is valid, by name."""
+        # A broken entry must not take the other apps down with it; `selfheal apps list` shows it.
+        return [app for app in self.entries(fresh=fresh).values() if isinstance(app, App)]
+
+    def entries(self, *, fresh: bool = True) -> dict[str, App | AppInvalid]:
+        """Every entry by name: the app, or what is wrong with its entry."""
+        texts = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
+        found: dict[str, App | AppInvalid] = {}
+        for name, text in sorted(texts.items()):
+            try:
+                found[name] = self._parse(name, str(text))
+            except AppInvalid as error:
+                found[name] = error
+        return found
+
+    def credentials(self, app: App) -> str:
+        """What is kept to speak to the app's forge by; "" for an app without credentials.
+
+        Raises PermanentError if it is gone, or is for another host than the entry says now.
+        """
+        if not app.credentials:
+            return ""
+        try:
+            value = str(self._provider.get(app.credentials_parameter, decrypt=True, force_fetch=True))
+        except GetParameterError as error:
+            raise PermanentError(
+                f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
+                "check that the parameter exists below the registry's credentials path"
+            ) from error
+        return unbound(value, app)
+
+    def _parse(self, name: str, text: str) -> App:
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise AppInvalid(f"app {name!r}: the registry entry is not JSON ({error})") from error
+        return App.from_json(name, data)

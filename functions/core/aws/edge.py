@@ -1,0 +1,69 @@
+"""The AWS edge that every handler shares: log context, tracing, metrics, and one log line per outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+from functions.core.aws.names import PING
+from functions.core.aws.telemetry import logger, metrics, tracer
+
+# Parts of the state input that make a log line findable. Nothing else of an event or a result is ever logged:
+# the rest may hold source, prompts, or what a stranger wrote.
+_IDS = ("incident_id", "app", "heal_id", "attempt")
+_OUTCOMES = ("outcome", "verdict", "claimed", "revision_from", "decision")
+
+
+def step(
+    function: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Make a Lambda handler of a function from event to result.
+
+        @step
+        def handler(event: dict[str, Any]) -> dict[str, Any]: ...
+
+    An exception is counted, logged by its class name, and raised again as it is: Step Functions matches the
+    bare class name. Nothing happens at import; logger, tracer and metrics are made at the first invocation.
+    A PING is answered here and reaches nothing.
+    """
+
+    def observed(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        ids = {name: event[name] for name in _IDS if name in event}
+        logger().append_keys(**ids)
+        started = time.monotonic()
+        try:
+            result = function(event)
+        except Exception as error:
+            _count("Failures", "error", type(error).__name__)
+            logger().error("step failed", extra={"error": type(error).__name__, "seconds": _since(started)})
+            raise
+        outcome = next((str(result[name]) for name in _OUTCOMES if name in result), "done")
+        _count("Outcomes", "outcome", outcome)
+        logger().info("step finished", extra={"outcome": outcome, "seconds": _since(started)})
+        return result
+
+    @cache
+    def instrumented() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+        # What a step returns or is given never goes into a trace.
+        traced = tracer().capture_lambda_handler(observed, capture_response=False)
+        counted = metrics().log_metrics(traced)
+        return logger().inject_lambda_context(counted, clear_state=True)
+
+    @wraps(function)
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        if event == PING:
+            return {"outcome": "awake"}
+        return instrumented()(event, context)
+
+    return handler
+
+
+def _count(metric: str, dimension: str, value: str) -> None:
+    metrics().add_dimension(name=dimension, value=value)
+    metrics().add_metric(name=metric, unit="Count", value=1)
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)

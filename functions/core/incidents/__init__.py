@@ -1,0 +1,1 @@
+"""Incidents: one distinct error of one app each, and the table of them."""

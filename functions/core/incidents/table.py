@@ -1,0 +1,212 @@
+"""The incidents table. Every write is conditional, so that steps may run twice and events may come late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.core.incidents.concurrency import Turns
+from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.quota import HealsIn, Period
+from functions.core.workflow.errors import IncidentNotFound
+from functions.core.workflow.lifetimes import KEEP_SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+LISTED = (
+    *("fingerprint", "status", "error_type", "title", "error_class", "class_reason", "place", "occurrences"),
+    *("first_seen", "generation", "execution_arn", "approval_id", "attempts", "cost_usd", "regressed_from"),
+    *("patch_sha256", "branch", "pull_request_url", "reason", "next_action", "redrivable_until"),
+)
+"""What lists show beside the keys: all that the index `by_app` holds of an incident."""
+
+
+class Incidents:
+    """The table behind all incidents."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, incident_id: str) -> Incident:
+        """Read one incident, consistently. Raises IncidentNotFound."""
+        item = self._table.get_item(Key={"incident_id": incident_id}, ConsistentRead=True).get("Item")
+        if not item:
+            raise IncidentNotFound(f"no incident {incident_id!r} in table {self._table.name}")
+        return Incident.from_item(item)
+
+    def heals_in(self, period: Period, app: str, most: int) -> HealsIn:
+        """How many of the app's heals began in a period that runs now; it is counted in the same table."""
+        return HealsIn(self._table, app, most, period)
+
+    def turns(self, of: str, most: int) -> Turns:
+        """Who is under way at once, of an app or of all; it is kept in the same table."""
+        return Turns(self._table, of, most)
+
+    def claim(self, incident_id: str, execution_arn: str) -> Incident | None:
+        """Claim a NEW incident for an execution. The same execution may claim again; None for any other."""
+        return self._update(
+            incident_id,
+            {"status": str(Status.HEALING), "execution_arn": execution_arn, "reason": "", "next_action": ""},
+            condition="#status = :new OR #execution_arn = :mine",
+            values={":new": str(Status.NEW), ":mine": execution_arn},
+        )
+
+    def advance(self, incident_id: str, execution_arn: str, **attributes: Any) -> Incident | None:
+        """Set attributes on behalf of the execution that owns the incident; None if another one owns it."""
+        return self._update(
+            incident_id,
+            attributes,
+            condition="#execution_arn = :mine",
+            values={":mine": execution_arn},
+        )
+
+    def fail(
+        self,
+        incident_id: str,
+        execution_arn: str,
+        event_id: str,
+        reason: str,
+        next_action: str,
+        redrivable_until: str = "",
+    ) -> Incident | None:
+        """Mark a heal as FAILED once per event; None if the event was handled or the heal is over anyway."""
+        over = (
+            *(Status.PR_OPEN, Status.MERGED, Status.RESOLVED, Status.ABSTAINED, Status.REJECTED),
+            *(Status.DIAGNOSED, Status.PROPOSED),
+        )
+        values = {f":over{i}": str(status) for i, status in enumerate(over)}
+        return self._update(
+            incident_id,
+            {
+                "status": str(Status.FAILED),
+                "reason": reason,
+                "next_action": next_action,
+                "redrivable_until": redrivable_until,
+                "failure_event": event_id,
+                "execution_arn": execution_arn,
+            },
+            condition=(
+                "(#execution_arn = :mine OR #status = :new)"
+                " AND (attribute_not_exists(#failure_event) OR #failure_event <> :failure_event)"
+                f" AND NOT #status IN ({', '.join(values)})"
+            ),
+            values=values | {":mine": execution_arn, ":new": str(Status.NEW)},
+        )
+
+    def start_over(self, over: Incident) -> Incident | None:
+        """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its
+        own; None if it has changed in the meantime."""
+        anew = {"execution_arn": "", "next_action": "", "attempts": 0, "cost_usd": 0, "held_until": 0}
+        return self._as_it_was(
+            over, {"status": str(Status.NEW), "generation": over.generation + 1, "reason": "", **anew}
+        )
+
+    def clear(self, over: Incident, reason: str) -> Incident | None:
+        """Take an incident whose heal is over for resolved, so that a recurrence is NEW, as its next
+        generation; None if it has changed in the meantime."""
+        return self._as_it_was(over, {"status": str(Status.RESOLVED), "reason": reason, "next_action": ""})
+
+    def _as_it_was(self, was: Incident, attributes: dict[str, Any]) -> Incident | None:
+        return self._update(
+            was.incident_id,
+            attributes,
+            condition="#status = :was AND #generation = :old",
+            values={":was": str(was.status), ":old": was.generation},
+        )
+
+    def transition(self, incident_id: str, old: Status, **attributes: Any) -> Incident | None:
+        """Set attributes if the incident still has status `old`; None if not."""
+        return self._update(incident_id, attributes, condition="#status = :old", values={":old": str(old)})
+
+    def recent(self, app: str | None = None, limit: int = 100) -> Sequence[Incident]:
+        """The most recently seen incidents first, of one app or of all; with what is LISTED of them."""
+        if app:
+            rows = self._pages(limit, self._table.query, **_of_app(app), ScanIndexForward=False)
+            return [Incident.from_item(row) for row in rows]
+        return sorted(self.every(), key=lambda incident: incident.last_seen, reverse=True)[:limit]
+
+    def every(self, *apps: str) -> list[Incident]:
+        """All incidents, of these apps or of all, in no order; with what is LISTED of them."""
+        if not apps:
+            # The index holds incidents alone; other items, such as an app's budget of a day, have no app.
+            rows = self._pages(None, self._table.scan, IndexName="by_app")
+        else:
+            rows = [row for app in apps for row in self._pages(None, self._table.query, **_of_app(app))]
+        return [Incident.from_item(row) for row in rows]
+
+    def ids(self) -> list[str]:
+        """The ids of all incidents."""
+        asked = {"IndexName": "by_app", "ProjectionExpression": "incident_id"}
+        return [row["incident_id"] for row in self._pages(None, self._table.scan, **asked)]
+
+    def open_pull_requests(self, app: str) -> Sequence[Incident]:
+        """The app's incidents that wait for their pull request to be merged."""
+        return self.with_status(app, Status.PR_OPEN)
+
+    def with_status(self, app: str, status: Status) -> Sequence[Incident]:
+        """All of the app's incidents that have this status, with what is LISTED of them."""
+        asked = _of_app(app)
+        asked["ExpressionAttributeNames"]["#status"] = "status"
+        asked["ExpressionAttributeValues"][":status"] = str(status)
+        rows = self._pages(None, self._table.query, **asked, FilterExpression="#status = :status")
+        return [Incident.from_item(row) for row in rows]
+
+    def _pages(self, limit: int | None, read: Callable[..., Any], **asked: Any) -> list[dict[str, Any]]:
+        """The rows of all pages, or of as many as hold `limit` rows: a page ends at 1 MB anyway."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = read(**asked, **({"Limit": limit - len(rows)} if limit else {}))
+            rows += page["Items"]
+            if "LastEvaluatedKey" not in page or (limit and len(rows) >= limit):
+                return rows
+            asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _update(
+        self, incident_id: str, attributes: dict[str, Any], *, condition: str, values: dict[str, Any]
+    ) -> Incident | None:
+        attributes = {**attributes, "updated_at": utc_now(), "ttl": int(time.time()) + KEEP_SECONDS}
+        names = {f"#{name}": name for name in attributes}
+        names |= {
+            f"#{n}": n
+            for n in ("incident_id", "status", "execution_arn", "generation")
+            if f"#{n}" in condition
+        }
+        names["#incident_id"] = "incident_id"
+        try:
+            answer = self._table.update_item(
+                Key={"incident_id": incident_id},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+                ConditionExpression=f"attribute_exists(#incident_id) AND ({condition})",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if condition_failed(error):
+                return None
+            raise
+        return Incident.from_item(answer["Attributes"])
+
+
+def _of_app(app: str) -> dict[str, Any]:
+    return {
+        "IndexName": "by_app",
+        "KeyConditionExpression": "#app = :app",
+        "ExpressionAttributeNames": {"#app": "app"},
+        "ExpressionAttributeValues": {":app": app},
+    }
+
+
+def utc_now() -> str:
+    """The time now, ISO 8601 in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Whether a conditional write was refused because its condition did not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"

@@ -1,0 +1,172 @@
+"""Bedrock's Converse API, with its failures in the workflow's vocabulary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from functions.core.model.limits import refused_as_too_long
+from functions.core.model.models import foundation_model, model_of
+from functions.core.model.parameters import most, refused
+from functions.core.workflow.errors import (
+    ModelAccessDenied,
+    ModelNotFound,
+    ModelRequestInvalid,
+    ModelThrottled,
+    ModelUnavailable,
+    ParameterRefused,
+    PromptTooLong,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, "Errors".
+_THROTTLED = {"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"}
+_UNAVAILABLE = {
+    "InternalServerException",
+    "ModelErrorException",
+    "ModelNotReadyException",
+    "ModelTimeoutException",
+    "ServiceUnavailableException",
+}
+_DENIED = {"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"}
+
+
+def client_config() -> Config:
+    """One attempt, and a read timeout above what a long answer takes.
+
+    Retrying is the workflow's business, where it is visible; and the SDK's default of 60 s would give up on
+    an answer that is paid for all the same.
+    """
+    return Config(connect_timeout=10, read_timeout=800, retries={"total_max_attempts": 1})
+
+
+class Bedrock:
+    """Converse, and the counting of tokens beforehand."""
+
+    def __init__(self, client: BedrockRuntimeClient) -> None:
+        self._client = client
+
+    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, ModelNotFound, PromptTooLong,
+        ParameterRefused or ModelRequestInvalid.
+
+        No message holds any part of the request.
+        """
+        model = request["modelId"]
+        try:
+            response: dict[str, Any] = dict(self._client.converse(**request))
+        except ClientError as error:
+            raise _named(request, error) from None
+        except ParamValidationError:
+            raise ModelRequestInvalid(
+                f"model {model}: the request does not fit the API's own shape"
+            ) from None
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise ModelAccessDenied(f"model {model}: no AWS credentials ({error})") from None
+        except (BotoCoreError, HTTPClientError) as error:
+            raise ModelUnavailable(
+                f"model {model}: no answer from Bedrock ({type(error).__name__})"
+            ) from None
+        return response
+
+    def count(self, request: dict[str, Any]) -> int | None:
+        """Input tokens of a request as the provider counts them; None where it cannot be had.
+
+        A count is never worth a failed heal: the caller has an estimate.
+        """
+        model = request["modelId"]
+        known = model_of(model)
+        if known is None or not known.counts:
+            return None
+        converse = {key: request[key] for key in ("system", "messages", "toolConfig") if key in request}
+        try:
+            answer = self._client.count_tokens(
+                modelId=foundation_model(model), input={"converse": cast("Any", converse)}
+            )
+        except (BotoCoreError, ClientError, HTTPClientError):
+            return None
+        return int(answer["inputTokens"])
+
+
+# What Bedrock says of a model that cannot be had, and what to do. The sentences are those of its answers, as
+# public trackers quote them: aws-samples/amazon-bedrock-workshop#386 (legacy), gsd-build/gsd-2#5425 (end of
+# life), anomalyco/opencode#396 (needs a profile). The form: "Access Amazon Bedrock foundation models" in its
+# user guide.
+_CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
+    (
+        re.compile(r"use case details", re.I),
+        ModelAccessDenied,
+        "Submit the maker's use-case form once for this account (Bedrock console, model catalog), wait 15"
+        " minutes, then redrive.",
+    ),
+    (
+        re.compile(r"\blegacy\b", re.I),
+        ModelNotFound,
+        "It is a legacy model, which Bedrock hides from accounts that have not used it lately: set a current"
+        " one as the app's 'model', then redrive.",
+    ),
+    (
+        re.compile(r"end of (?:its )?life", re.I),
+        ModelNotFound,
+        "It is no more: set a current one as the app's 'model', then redrive.",
+    ),
+    (
+        re.compile(r"on-demand throughput", re.I),
+        ModelNotFound,
+        "It is reached through an inference profile only: set the one of your geography as the app's 'model',"
+        " such as eu.{model}, then redrive.",
+    ),
+    (
+        re.compile(r"model identifier|not (?:supported|available) in (?:this|your|the) region", re.I),
+        ModelNotFound,
+        "Set a model or inference profile id that this region has as the app's 'model', or its region as"
+        " 'model_region', then redrive.",
+    ),
+)
+
+
+def _named(request: dict[str, Any], error: ClientError) -> Exception:
+    model = request["modelId"]
+    code = error.response["Error"]["Code"]
+    said = " ".join(str(error.response["Error"].get("Message", "")).split())[:300]
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    what = f"model {model}: {code}: {said.rstrip('.')}."
+    if code in _THROTTLED or status == 429:
+        return ModelThrottled(what)
+    # Asked first: servers behind an emulator have said so with status 500, too.
+    if (reads := refused_as_too_long(said)) is not None:
+        return PromptTooLong(what, reads)
+    if code in _UNAVAILABLE or status >= 500:
+        return ModelUnavailable(what)
+    for pattern, kind, remedy in _CANNOT_BE_HAD:
+        if pattern.search(said):
+            return kind(f"{what} {remedy.format(model=model)}")
+    # Before access: a cache that is refused is answered as access that is denied.
+    if parameter := refused(request, said):
+        note = f"It does not take {parameter.name} as given: {parameter.remedy}."
+        return ParameterRefused(f"{what} {note}", parameter.name, most(said))
+    if code in _DENIED or status in (401, 403):
+        return ModelAccessDenied(
+            f"{what} Enable the model in this account and region, or set another one as the app's 'model',"
+            " then redrive."
+        )
+    if code == "ResourceNotFoundException":
+        return ModelNotFound(
+            f"{what} Check the app's 'model': it must be a model or inference profile id that this region"
+            " has; then redrive."
+        )
+    return ModelRequestInvalid(
+        f"{what} Set a model that takes tools in Converse as the app's 'model', then redrive."
+    )

@@ -1,0 +1,85 @@
+"""A conversation's turns: what was answered, and what may be sent next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from functions.core.model.models import model_of
+from functions.core.model.prices import Usage
+from functions.core.model.requests import keeps_for_an_hour, request_tokens
+
+
+class Converses(Protocol):
+    """What is asked: `functions.core.model.bedrock.Bedrock`, or anything that speaks Converse."""
+
+    def converse(self, request: dict[str, Any]) -> dict[str, Any]: ...
+
+
+def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
+    """The content blocks of the answer; none if the response has another shape.
+
+    Some models give the input of a tool as the text of a JSON object: that is read.
+    """
+    message = response.get("output", {}).get("message") or {}
+    return [_read(block) for block in message.get("content") or [] if isinstance(block, dict)]
+
+
+def _read(block: dict[str, Any]) -> dict[str, Any]:
+    call = block.get("toolUse")
+    if not isinstance(call, dict) or not isinstance(call.get("input"), str):
+        return block
+    try:
+        given = json.loads(call["input"])
+    except (ValueError, RecursionError):
+        return block
+    return {"toolUse": {**call, "input": given}} if isinstance(given, dict) else block
+
+
+def repair(
+    model: str, messages: Sequence[dict[str, Any]], response: dict[str, Any], violations: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The conversation, continued with what is wrong with the answer."""
+    note = "Your answer was not accepted: " + "; ".join(violations) + "."
+    said = [block for block in map(sendable, content_of(response)) if block]
+    if not said:
+        # An empty assistant turn is refused, and so are two user turns in a row.
+        first = messages[0]
+        return [{**first, "content": [*first["content"], {"text": note}]}]
+    calls = [block["toolUse"]["toolUseId"] for block in said if "toolUse" in block]
+    known = model_of(model)
+    status = {"status": "error"} if known and known.status else {}
+    results = [{"toolResult": {"toolUseId": call, "content": [{"text": note}], **status}} for call in calls]
+    reply: list[dict[str, Any]] = [*results] if results else [{"text": note}]
+    return [*messages, {"role": "assistant", "content": said}, {"role": "user", "content": reply}]
+
+
+def sendable(block: dict[str, Any]) -> dict[str, Any] | None:
+    """A block of the answer as it may be sent back: no empty text, tool input always an object."""
+    if "text" in block:
+        return block if block["text"].strip() else None
+    if "toolUse" in block and not isinstance(block["toolUse"].get("input"), dict):
+        return {"toolUse": {**block["toolUse"], "input": {}}}
+    return block
+
+
+def sent_after(request: dict[str, Any], first: int) -> list[dict[str, Any]]:
+    """Our messages after those of the first request."""
+    return [message for message in request["messages"][first:] if message["role"] == "user"]
+
+
+def answer_limit(request: dict[str, Any]) -> int:
+    return int(request["inferenceConfig"]["maxTokens"])
+
+
+def worst(request: dict[str, Any], counted: int | None = None) -> Usage:
+    """The most a call can use: all of its input written to the cache, and output up to the limit.
+
+    Without a count the factor covers text that takes more tokens than code does, such as dense digits or
+    other scripts.
+    """
+    prompt = 2 * request_tokens(request) if counted is None else counted
+    if keeps_for_an_hour(request):
+        return Usage(cache_write_hour=prompt, output=answer_limit(request))
+    return Usage(cache_write=prompt, output=answer_limit(request))

@@ -1,0 +1,59 @@
+"""Notifications to people, through SNS. A notification that fails never fails a heal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.approval.approvers import EVERYBODY
+from functions.core.aws.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
+
+# Source: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, "Subject": ASCII text, at most 100
+# characters, no line breaks or control characters.
+_SUBJECT_LIMIT = 100
+
+
+class Notifications:
+    """Publishes to the topic that the team subscribes to, and to the one of messages for one person each."""
+
+    def __init__(self, client: SNSClient, topic_arn: str, personal_topic_arn: str = "") -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+        self._personal_topic_arn = personal_topic_arn
+
+    def send(self, subject: str, text: str, recipient: str = "") -> bool:
+        """Publish to the team, or to the one person named; False (and a log line) when that failed.
+
+        `recipient` is a message attribute, by which each subscription to the personal topic gets its own
+        only. Raises ValueError for a recipient where there is no such topic: others would read it.
+        """
+        attributes: dict[str, MessageAttributeValueTypeDef] = {}
+        topic = self._topic_arn
+        if recipient not in ("", EVERYBODY):
+            if not self._personal_topic_arn:
+                raise ValueError("a message for one person has no topic that only they read")
+            topic = self._personal_topic_arn
+        if recipient:
+            attributes["recipient"] = {"DataType": "String", "StringValue": recipient}
+        try:
+            self._client.publish(
+                TopicArn=topic,
+                Subject=subject_line(subject),
+                Message=text,
+                MessageAttributes=attributes,
+            )
+        except (BotoCoreError, ClientError) as error:
+            logger().warning("notification not sent", exc_info=error)
+            return False
+        return True
+
+
+def subject_line(text: str) -> str:
+    """`text` as an SNS subject: printable ASCII on one line, at most 100 characters."""
+    clean = " ".join("".join(c if " " <= c <= "~" else " " for c in text).split())
+    return clean if len(clean) <= _SUBJECT_LIMIT else clean[: _SUBJECT_LIMIT - 3] + "..."

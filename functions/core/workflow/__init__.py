@@ -1,0 +1,1 @@
+"""What travels between the workflow's steps, and the vocabulary in which they fail."""

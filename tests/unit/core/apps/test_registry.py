@@ -1,0 +1,86 @@
+"""The app registry in Parameter Store."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+from functions.core.apps.registry import Registry, bound, unbound
+from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
+
+ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
+
+
+@pytest.fixture
+def registry(aws: None) -> Registry:
+    ssm = boto3.client("ssm")
+    entry = ENTRY | {"credentials": "/self-heal/credentials/orders"}
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/broken", Value="{", Type="String")
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com token", Type="SecureString")
+    return Registry("/self-heal/apps", SSMProvider(boto3_client=ssm))
+
+
+def test_an_app_is_found_by_name_and_by_log_group(registry: Registry) -> None:
+    app = registry.app("orders")
+    assert registry.app_of_log_group("/aws/lambda/orders") == app
+    assert registry.app_of_log_group("/aws/lambda/nobody") is None
+    assert registry.credentials(app) == "token"
+
+
+def test_a_broken_entry_hurts_only_its_own_app(registry: Registry) -> None:
+    assert [app.name for app in registry.apps()] == ["orders"]
+    with pytest.raises(AppInvalid, match="not JSON"):
+        registry.app("broken")
+
+
+def test_an_unknown_app_is_named_with_what_to_do(registry: Registry) -> None:
+    with pytest.raises(AppNotRegistered, match="selfheal configure billing"):
+        registry.app("billing")
+
+
+def test_lost_credentials_are_named(registry: Registry) -> None:
+    app = registry.app("orders")
+    boto3.client("ssm").delete_parameter(Name="/self-heal/credentials/orders")
+    with pytest.raises(PermanentError, match="/self-heal/credentials/orders"):
+        registry.credentials(app)
+
+
+@pytest.mark.parametrize(
+    "value", ["token", "gitlab.com token", "api.github.com token", "github.com:8443 token", ""]
+)
+def test_a_token_is_sent_to_the_host_that_it_was_given_for_and_to_no_other(
+    registry: Registry, value: str
+) -> None:
+    app = registry.app("orders")
+    with pytest.raises(PermanentError, match=r"not for github\.com, so it is not sent there"):
+        unbound(value, app)
+    assert unbound(bound("a token", app), app) == "a token"
+
+
+def test_an_entry_that_names_another_host_gets_no_token(registry: Registry) -> None:
+    entry = ENTRY | {"repository": "https://evil.example/x/y.git", "forge_api": "https://evil.example/api/v3"}
+    entry |= {"credentials": "/self-heal/credentials/orders"}
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
+    with pytest.raises(PermanentError, match=r"is for github\.com, not for evil\.example"):
+        registry.credentials(registry.app("orders"))
+
+
+def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None:
+    ssm = boto3.client("ssm")
+    assert registry.app_of_log_group("/aws/lambda/billing") is None
+    entry = ENTRY | {"log_groups": ["/aws/lambda/billing"]}
+    ssm.put_parameter(Name="/self-heal/apps/billing", Value=json.dumps(entry), Type="String")
+    found = registry.app_of_log_group("/aws/lambda/billing")
+    assert found
+    assert found.name == "billing"
+    ssm.put_parameter(
+        Name="/self-heal/apps/billing", Value=json.dumps(entry | {"branch": "next"}), Overwrite=True
+    )
+    assert registry.app("billing").branch == "next"
+    assert registry.credentials(registry.app("orders")) == "token"
+    ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com renewed", Overwrite=True)
+    assert registry.credentials(registry.app("orders")) == "renewed"

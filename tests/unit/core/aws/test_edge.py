@@ -1,0 +1,99 @@
+"""The handler wrapper: what it logs and counts, what it keeps to itself, and what it lets through."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from functions.core.aws.edge import step
+from functions.core.aws.names import PING
+from functions.core.workflow.errors import ForgeUnavailable
+from infra.catalog import FUNCTIONS, SIGN_IN
+
+STATE = {
+    "incident_id": "orders-v1-abc",
+    "app": "orders",
+    "heal_id": "h1",
+    "attempt": 2,
+    "comment": "private words",
+}
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+def test_result_passes_through_with_one_log_line_and_one_metric(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": "proposed", "title": "secret title", "seen": event["attempt"]}
+
+    assert handler(STATE, lambda_context) == {"outcome": "proposed", "title": "secret title", "seen": 2}
+
+    log, metric = sorted(lines(capsys), key=lambda line: "_aws" in line)
+    assert (log["message"], log["outcome"]) == ("step finished", "proposed")
+    assert (log["incident_id"], log["heal_id"], log["attempt"]) == ("orders-v1-abc", "h1", 2)
+    assert log["function_request_id"] == lambda_context.aws_request_id
+    assert metric["Outcomes"] == [1.0]
+    assert metric["outcome"] == "proposed"
+    assert "private words" not in str((log, metric))
+    assert "secret title" not in str((log, metric))
+
+
+def test_an_exception_reaches_the_runtime_as_its_own_class(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        raise ForgeUnavailable("the forge said: hunter2")
+
+    with pytest.raises(ForgeUnavailable) as raised:
+        handler(STATE, lambda_context)
+
+    assert type(raised.value).__name__ == "ForgeUnavailable"
+    log, metric = sorted(lines(capsys), key=lambda line: "_aws" in line)
+    assert (log["level"], log["message"], log["error"]) == ("ERROR", "step failed", "ForgeUnavailable")
+    assert metric["Failures"] == [1.0]
+    assert "hunter2" not in str((log, metric))
+
+
+def test_one_invocation_leaves_nothing_in_the_next_ones_log(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    handler(STATE, lambda_context)
+    capsys.readouterr()
+    handler({"app": "billing"}, lambda_context)
+    log = next(line for line in lines(capsys) if "_aws" not in line)
+    assert log["app"] == "billing"
+    assert "incident_id" not in log
+
+
+@pytest.mark.parametrize("folder", [spec.folder for spec in (*FUNCTIONS, SIGN_IN)])
+def test_every_function_answers_a_ping_and_does_nothing(
+    folder: str, lambda_context: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without settings, credentials or a network: whatever it did beyond answering would fail here."""
+    monkeypatch.setattr("os.environ", {})
+    handler = import_module(f"functions.{folder}.handler").handler
+
+    assert handler(PING, lambda_context) == {"outcome": "awake"}
+    assert capsys.readouterr().out == ""
+
+
+def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": "handled"}
+
+    request = {"version": "2.0", "body": json.dumps(PING), **PING}
+
+    assert handler(request, lambda_context) == {"outcome": "handled"}

@@ -1,0 +1,149 @@
+"""Bedrock's failures, as a server really answers them, in the workflow's vocabulary."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.workflow.errors import (
+    ModelAccessDenied,
+    ModelNotFound,
+    ModelRequestInvalid,
+    ModelThrottled,
+    ModelUnavailable,
+    PromptTooLong,
+)
+
+REQUEST = {"modelId": "us.some-model", "messages": [{"role": "user", "content": [{"text": "private words"}]}]}
+
+
+@dataclass
+class Service:
+    """A server in Bedrock's place that refuses every call in the same way, and counts the calls."""
+
+    url: str = ""
+    status: int = 500
+    code: str = ""
+    said: str = "said by the service"
+    calls: int = 0
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    state = Service()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            state.calls += 1
+            body = json.dumps({"message": state.said}).encode()
+            self.send_response(state.status)
+            self.send_header("x-amzn-ErrorType", state.code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def bedrock(url: str, **settings: Any) -> Bedrock:
+    config = client_config().merge(Config(**settings))
+    return Bedrock(boto3.client("bedrock-runtime", endpoint_url=url, region_name="us-east-1", config=config))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (429, "ThrottlingException", ModelThrottled),
+        (503, "ServiceUnavailableException", ModelUnavailable),
+        (500, "InternalServerException", ModelUnavailable),
+        (408, "ModelTimeoutException", ModelUnavailable),
+        (424, "ModelErrorException", ModelUnavailable),
+        (429, "ModelNotReadyException", ModelThrottled),
+        (502, "", ModelUnavailable),
+        (403, "AccessDeniedException", ModelAccessDenied),
+        (403, "UnrecognizedClientException", ModelAccessDenied),
+        (400, "ValidationException", ModelRequestInvalid),
+        (404, "ResourceNotFoundException", ModelNotFound),
+    ],
+)
+def test_each_answer_has_its_name_and_is_asked_for_once(
+    service: Service, status: int, code: str, error: type[Exception]
+) -> None:
+    service.status, service.code = status, code
+    with pytest.raises(error, match=r"us\.some-model") as raised:
+        bedrock(service.url).converse(REQUEST)
+    assert service.calls == 1
+    assert "private words" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "ValidationException"), (500, "InternalServerException"), (429, "Throttling")]
+)
+def test_a_prompt_that_is_too_long_is_told_from_other_refusals(
+    service: Service, status: int, code: str
+) -> None:
+    service.status, service.code = status, code
+    service.said = "prompt is too long: 205000 tokens > 200000 maximum"
+    error = ModelThrottled if status == 429 else PromptTooLong
+    with pytest.raises(error, match=r"us\.some-model") as raised:
+        bedrock(service.url).converse(REQUEST)
+    assert getattr(raised.value, "reads", 200_000) == 200_000
+
+
+def test_nobody_listens_or_nobody_answers(service: Service) -> None:
+    with pytest.raises(ModelUnavailable, match="EndpointConnectionError"):
+        bedrock("http://127.0.0.1:1").converse(REQUEST)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ModelUnavailable, match="ReadTimeoutError"):
+            bedrock(url, read_timeout=0.2).converse(REQUEST)
+
+
+def test_a_request_of_the_wrong_shape_is_not_quoted(service: Service) -> None:
+    wrong = REQUEST | {"messages": "private words"}
+    with pytest.raises(ModelRequestInvalid) as raised:
+        bedrock("http://127.0.0.1:1").converse(wrong)
+    assert "private words" not in str(raised.value)
+
+
+def test_a_long_answer_is_waited_for_and_never_asked_for_twice() -> None:
+    config: Any = client_config()
+    assert config.read_timeout == 800
+    assert config.retries == {"total_max_attempts": 1}
+
+
+CLAUDE = {**REQUEST, "modelId": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "ValidationException"), (403, "AccessDeniedException")])
+def test_a_count_that_cannot_be_had_is_none(service: Service, status: int, code: str) -> None:
+    service.status, service.code = status, code
+    assert bedrock(service.url).count(CLAUDE) is None
+    assert service.calls == 1
+
+
+def test_models_that_cannot_count_are_not_asked_to(service: Service) -> None:
+    assert bedrock(service.url).count(REQUEST) is None
+    assert service.calls == 0

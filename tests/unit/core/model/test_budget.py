@@ -1,0 +1,86 @@
+"""The budget of an app and day: checked before the call, exact under concurrency, settled after it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.core.incidents.table import Incidents
+from functions.core.model.budget import Budget, Commitment, OverBudget
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+def test_a_call_is_settled_for_what_it_cost(incidents_table: Table) -> None:
+    budget = Budget(incidents_table, "orders", 1.0)
+    for _ in range(3):
+        with budget.commit(0.9) as commitment:
+            commitment.cost_usd = 0.03
+    with pytest.raises(OverBudget), budget.commit(0.92):
+        pass
+    with budget.commit(0.91) as commitment:
+        commitment.cost_usd = 0.91
+
+
+def test_the_refusal_says_what_is_left(incidents_table: Table) -> None:
+    budget = Budget(incidents_table, "orders", 1.0)
+    with (
+        budget.commit(0.6),
+        pytest.raises(OverBudget, match=r"\$1\.00.*\$0\.60 is committed.*up to \$0\.50"),
+        budget.commit(0.5),
+    ):
+        pass
+
+
+def test_a_call_that_fails_costs_nothing(incidents_table: Table) -> None:
+    budget = Budget(incidents_table, "orders", 1.0)
+    with pytest.raises(ValueError, match="throttled"), budget.commit(1.0):
+        raise ValueError("throttled")
+    with budget.commit(1.0):
+        pass
+
+
+def test_a_ceiling_of_zero_allows_no_call(incidents_table: Table) -> None:
+    with pytest.raises(OverBudget), Budget(incidents_table, "orders", 0.0).commit(0.01):
+        pass
+
+
+def test_apps_have_budgets_of_their_own(incidents_table: Table) -> None:
+    with (
+        Budget(incidents_table, "orders", 1.0).commit(1.0),
+        Budget(incidents_table, "billing", 1.0).commit(1.0),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("atomic_table")
+def test_concurrent_heals_together_stay_below_the_ceiling(incidents_table: Table) -> None:
+    held: list[AbstractContextManager[Commitment]] = []
+
+    def hold(_: int) -> bool:
+        commitment = Budget(incidents_table, "orders", 1.0).commit(0.25)
+        try:
+            commitment.__enter__()
+        except OverBudget:
+            return False
+        held.append(commitment)
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(hold, range(12))) == 4
+    for commitment in held:
+        commitment.__exit__(None, None, None)
+
+
+def test_a_budget_is_no_incident(incidents_table: Table) -> None:
+    with Budget(incidents_table, "orders", 1.0).commit(0.1):
+        pass
+    assert list(Incidents(incidents_table).recent()) == []
+    item = incidents_table.scan()["Items"][0]
+    assert "status" not in item
+    assert int(str(item["ttl"])) > time.time()

@@ -1,0 +1,47 @@
+"""Strangers' text where programs act on it: readable, and nothing comes alive."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core.untrusted.inert import inert, inert_line
+
+# What GitHub documents as acting in commit messages, written apart from the code's own list.
+ALIVE = re.compile(
+    r"(?i)(?:^|\W)@\w|#\d|\bgh-\d|https?://|\bwww\.|\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|"
+    r"actions[ -]skip)\]|\*\*\*no_ci\*\*\*|^skip-checks:"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fixes #7, closes acme/core#8", "fixes [#]7, closes acme/core[#]8"),
+        ("resolves GH-13", "resolves GH[-]13"),
+        ("cc @octocat @acme/security", "cc [@]octocat [@]acme/security"),
+        ("done [skip ci]", "done (skip ci)"),
+        ("[CI-Skip] [no ci] [actions skip] ***NO_CI***", "(CI-Skip) (no ci) (actions skip) **NO_CI**"),
+        ("skip-checks: true", "skip-checks : true"),
+        ("see https://evil.example/a", "see https[:]//evil[.]example/a"),
+        ("www.evil.example or evil.example/x", "www[.]evil.example or evil[.]example/x"),
+        ("mailto:eve@evil.example", "mailto[:]eve[@]evil.example"),
+        ("x\u202ey\x1b[31m", "x y"),
+        ("KeyError: 'NZ' in rates[0][1] a.b.c(list[str])", "KeyError: 'NZ' in rates[0][1] a.b.c(list[str])"),
+    ],
+)
+def test_what_would_act_stands_in_brackets(text: str, expected: str) -> None:
+    assert inert(text) == expected
+    assert not ALIVE.search(inert(text))
+
+
+PIECES = [*"@#1a:.[]\n\u200b-", "//", "***", "GH", "www", "skip", "ci", "no", " ", "https", "mailto"]
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_no_combination_comes_alive(parts: list[str]) -> None:
+    assert not ALIVE.search(inert_line("".join(parts)))
+    assert "\n" not in inert_line("\n".join(parts))
