@@ -12,12 +12,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Frame, Incident, Status
-from functions.core.source.archive import members_of
+from functions.core.source.archive import Member, members_of, pack
 from functions.core.workflow.proposal import Edit, Proposal, RegressionTest
 from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.tree import SYMLINK, File, Tree
@@ -41,6 +42,8 @@ class Case:
     tree: Tree
     proposal: Proposal
     context: ValidationContext = field(repr=False)
+    needs: tuple[str, ...] = ()
+    """Distributions that the service uses: those that are installed beside the tests."""
 
 
 def cases() -> list[Case]:
@@ -82,7 +85,16 @@ def _services(folder: str) -> Iterator[Case]:
                     edits = [[incident["file"], incident["old"], row["new"]], *row.get("edits", ())]
                     proposal = _proposal({"edits": edits, "test": row.get("test")})
                     part = _part(folder, path.stem)
-                    yield Case(name, part, right, group, tree, proposal, context)
+                    needs = tuple(data.get("needs", ()))
+                    yield Case(name, part, right, group, tree, proposal, context, needs)
+
+
+@cache
+def dependencies(needs: tuple[str, ...]) -> bytes:
+    """An archive of installed distributions, as InstallDependencies makes one; b"" for none."""
+    files = [file for name in needs for file in metadata.files(name) or () if ".." not in file.parts]
+    members = [Member(str(file), Path(file.locate()).read_bytes()) for file in files if file.suffix != ".pyc"]
+    return pack(members) if members else b""
 
 
 def _part(folder: str, service: str) -> str:

@@ -227,7 +227,7 @@ def _defined(candidate: Candidate, paths: Iterable[str]) -> dict[str, list[str]]
 
 
 _DEFINES = re.compile(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
-"""Read by lines: to parse hundreds of files takes a second, and a name too many is one that no import finds."""
+"""By lines: to parse hundreds of files takes a second, and a name too many is one that no import finds."""
 
 
 def _members(tree: Tree) -> list[Member]:

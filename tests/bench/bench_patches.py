@@ -28,7 +28,7 @@ from functions.validate_patch.validate import (
     why_not_run,
 )
 from infra.local.runner import LocalRunner
-from tests.validate_cases import FRESH, FRESH_UNSEEN, LOOKED_AT, OTHERS, UNSEEN, Case, cases
+from tests.validate_cases import FRESH, FRESH_UNSEEN, LOOKED_AT, OTHERS, UNSEEN, Case, cases, dependencies
 
 STOPPED = {LOOKED_AT: 0.98, UNSEEN: 0.93, OTHERS: 0.90, FRESH: 0.98, FRESH_UNSEEN: 0.93}
 REFUSED = {LOOKED_AT: 0.0, UNSEEN: 0.01, OTHERS: 0.02, FRESH: 0.0, FRESH_UNSEEN: 0.01}
@@ -114,7 +114,7 @@ def _validated(case: Case, kept: Path | None) -> Validation:
     if why := why_not_run(examined, ""):
         return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), "0" * 40)
     asked = {**order.asked(examined.candidate), "times": 1}
-    job = order.job_of(examined.candidate, asked, _NONCE)
+    job = order.job_of(examined.candidate, asked, _NONCE, dependencies(case.needs))
     if kept is None:
         return judge(examined, LocalRunner().run(job), _NONCE, asked, "0" * 40)
     kept.mkdir(parents=True, exist_ok=True)
