@@ -34,8 +34,11 @@ $(READY): requirements.lock functions/harness/requirements.txt pyproject.toml
 demo: $(READY) ## Crash a service and watch it being healed, on this machine
 	@$(BIN)/selfheal demo
 
+# For two cores, and one more: with two, a quarter of the cores' time went by idle, in waiting for heals under way,
+# limits on time and processes that start.
+WORKERS ?= 3
 test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
-	@$(BIN)/pytest -n 2 --dist worksteal --durations 15
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15
 
 # What starts processes (jobs behind the wall, an emulator, git, uv, a browser) or needs an AWS is left to `make test`.
 PROCESSES := cli commit_patch/test_commit.py core/forge create_pull_request/test_pull_request.py doctor fetch_source harness install_dependencies local run_patch runner trial \

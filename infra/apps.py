@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
-from functions.core.apps.app import CREDENTIALS_PATH, App
+from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
-from infra.names import REGISTRY_PATH, SLACK_SIGNING_PATH, WEBHOOKS_PATH
+from infra.names import Names
 from infra.nearest import unknown
 from infra.registration import claimed_by_others, unsubscribe, write_entry
 from infra.target import Target
@@ -20,8 +20,10 @@ from infra.target import Target
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-SECRETS = (CREDENTIALS_PATH, WEBHOOKS_PATH, SLACK_SIGNING_PATH)
-"""Below each of these an app may have a parameter of its own, under its name."""
+
+def secrets(names: Names) -> tuple[str, ...]:
+    """Paths below each of which an app may have a parameter of its own, under its name."""
+    return names.credentials, names.webhooks, names.slack_signing
 
 
 def find(target: Target, name: str) -> App:
@@ -64,13 +66,14 @@ def remove(target: Target, name: str) -> list[str]:
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
     ssm = target.session.client("ssm")
-    parameters = [f"{path}/{name}" for path in SECRETS] + [f"{REGISTRY_PATH}/{name}"]
+    parameters = [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
 
 
 def _own(target: Target, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The log groups that are this app's alone, and its approvers, as far as its entry can be read."""
-    text = target.session.client("ssm").get_parameter(Name=f"{REGISTRY_PATH}/{name}")["Parameter"]["Value"]
+    ssm = target.session.client("ssm")
+    text = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
     with suppress(ValueError):
         entry: Any = json.loads(text)
         if isinstance(entry, dict):
@@ -127,16 +130,16 @@ def rename(target: Target, app: App, name: str) -> int:
             f"wait for them, or decide them: selfheal incidents --app {app.name} --status open{target.flag}",
         )
     ssm = target.session.client("ssm")
-    for path in SECRETS:
+    for path in secrets(target.names):
         _copy_secret(target, ssm, f"{path}/{app.name}", f"{path}/{name}")
     if app.credentials:
-        renamed = replace(renamed, credentials=renamed.credentials_parameter)
+        renamed = replace(renamed, credentials=target.registry.credentials_parameter(name))
     write_entry(target, renamed)
-    _delete(ssm, f"{REGISTRY_PATH}/{app.name}")
+    _delete(ssm, f"{target.names.registry}/{app.name}")
     incidents = target.incidents.every(app.name)
     for incident in incidents:
         _move(target, incident, name)
-    for path in SECRETS:
+    for path in secrets(target.names):
         _delete(ssm, f"{path}/{app.name}")
     return len(incidents)
 

@@ -11,21 +11,23 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from functions.core.apps.app import PROJECT_PREFIX
-
-NAME = f"{PROJECT_PREFIX}builds"
-"""What an app's `codebuild_project` names."""
-
 # S3 uses the bucket's key on the build's behalf; CodeBuild uses it as `EncryptionKeyOverride`.
 _KEY_ACTIONS = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
 
 
 class Builds(Construct):
-    """The project. image: such as `aws/codebuild/standard:7.0`, or one in a registry that CodeBuild
-    reaches."""
+    """A project. name: as an app's `codebuild_project` has. image: such as `aws/codebuild/standard:7.0`,
+    or one in a registry that CodeBuild reaches."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, image: str, bucket_arn: str, key_arn: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        image: str,
+        bucket_arn: str,
+        key_arn: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -37,11 +39,11 @@ class Builds(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
             ),
         )
-        own = f"{bucket_arn}/builds/{NAME}/*"
+        own = f"{bucket_arn}/builds/{name}/*"
         log_group = stack.format_arn(
             service="logs",
             resource="log-group",
-            resource_name=f"/aws/codebuild/{NAME}*",
+            resource_name=f"/aws/codebuild/{name}*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         for actions, resource in (
@@ -61,7 +63,7 @@ class Builds(Construct):
         project = codebuild.CfnProject(
             self,
             "Project",
-            name=NAME,
+            name=name,
             description="Runs the tests of patches; what came back is judged elsewhere",
             service_role=role.role_arn,
             source=codebuild.CfnProject.SourceProperty(

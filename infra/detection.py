@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.lambdas import Deployed
 from infra.permissions import key_statement
-from infra.subscription import FILTER_NAME, FILTER_PATTERN, checked_log_group
+from infra.subscription import FILTER_PATTERN, checked_log_group
 
 RETRIES = 2
 MAX_AGE_SECONDS = 3600
@@ -24,7 +24,13 @@ class Detection(Construct):
     """Log groups of this account may invoke detect_errors; those in `log_groups` are subscribed here."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, detect_errors: Deployed, log_groups: Sequence[str]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        detect_errors: Deployed,
+        log_groups: Sequence[str],
+        filter_name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -43,7 +49,7 @@ class Detection(Construct):
                 self,
                 f"Subscription{log_group}",
                 destination_arn=alias.function_arn,
-                filter_name=FILTER_NAME,
+                filter_name=filter_name,
                 filter_pattern=FILTER_PATTERN,
                 log_group_name=checked_log_group(log_group),
             )

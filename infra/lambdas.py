@@ -11,14 +11,13 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from functions.core.aws.names import function_name
 from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
+from infra.names import Names
 from infra.network import IsolatedNetwork
 from infra.permissions import Resources, artifact_statements, statements
 from infra.spec import Spec
-
-LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+from infra.storage import LOG_RETENTION
 
 # Actions that Lambda itself needs to place a function in a VPC; they do not support narrower resources.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
@@ -49,9 +48,17 @@ class FunctionFactory:
     """
 
     def __init__(
-        self, stack: Stack, resources: Resources, network: IsolatedNetwork, package: Package, *, reserve: bool
+        self,
+        stack: Stack,
+        names: Names,
+        resources: Resources,
+        network: IsolatedNetwork,
+        package: Package,
+        *,
+        reserve: bool,
     ) -> None:
         self._stack = stack
+        self._names = names
         self._resources = resources
         self._network = network
         self._package = package
@@ -61,7 +68,7 @@ class FunctionFactory:
     def build(self, spec: Spec, settings: Mapping[str, str]) -> Deployed:
         """One function. `settings` has a value for at least every setting that the function uses."""
         scope = Construct(self._stack, spec.construct_id)
-        name = function_name(spec.folder)
+        name = self._names.function(spec.folder)
         log_group = logs.LogGroup(
             scope,
             "Logs",
@@ -99,7 +106,7 @@ class FunctionFactory:
             # Tracing would be a right, and a daemon beside code of strangers.
             tracing=lambda_.Tracing.DISABLED if spec.runs_strangers else lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=spec.concurrency if self._reserve else None,
-            environment=None if spec.runs_strangers else _environment(spec, settings),
+            environment=None if spec.runs_strangers else _environment(spec, self._names, settings),
             vpc=self._network.vpc if spec.runs_strangers else None,
             security_groups=[self._network.security_group] if spec.runs_strangers else None,
             tenancy_config=lambda_.TenancyConfig.PER_TENANT if spec.runs_strangers else None,
@@ -163,8 +170,9 @@ class FunctionFactory:
         )
 
 
-def _environment(spec: Spec, settings: Mapping[str, str]) -> dict[str, str]:
+def _environment(spec: Spec, names: Names, settings: Mapping[str, str]) -> dict[str, str]:
     return {
+        "POWERTOOLS_METRICS_NAMESPACE": names.stack,
         "POWERTOOLS_SERVICE_NAME": spec.folder,
         **{key.upper(): settings[key] for key in spec.settings},
     }

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
 
-from functions.core.aws.names import FUNCTION_PREFIX
+from infra.storage import LOG_RETENTION
 
 
 class IsolatedNetwork(Construct):
     """A VPC without internet or NAT gateway. Its only way out is S3's gateway endpoint, to one folder.
 
     bucket_domain_name: of the bucket in its region, by which jobs and reports are addressed. The VPC's
-    resolver answers for no other name.
+    resolver answers for no other name. prefix: of the deployment's names.
     """
 
     def __init__(
@@ -27,8 +29,10 @@ class IsolatedNetwork(Construct):
         bucket_arn: str,
         bucket_domain_name: str,
         availability_zones: Sequence[str],
+        prefix: str,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._prefix = prefix
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -60,6 +64,25 @@ class IsolatedNetwork(Construct):
         )
         self.security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 gateway endpoint")
         self._answer_for(bucket_domain_name)
+        self._log_what_is_refused()
+
+    def _log_what_is_refused(self) -> None:
+        """Whatever tried to leave: on a good day there is nothing."""
+        group = logs.LogGroup(
+            self,
+            "Flows",
+            log_group_name=f"/aws/vpc/{self._prefix}sandbox",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        here = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        service = iam.ServicePrincipal("vpc-flow-logs.amazonaws.com", conditions=here)
+        role = iam.Role(self, "FlowsRole", assumed_by=service)
+        self.vpc.add_flow_log(
+            "Refused",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+        )
 
     def _answer_for(self, domain_name: str) -> None:
         """Have the VPC's resolver answer for one name alone.
@@ -69,7 +92,7 @@ class IsolatedNetwork(Construct):
         """
 
         def names(construct_id: str, *domains: str) -> str:
-            name = f"{FUNCTION_PREFIX}sandbox-{construct_id.lower()}"
+            name = f"{self._prefix}sandbox-{construct_id.lower()}"
             found = resolver.CfnFirewallDomainList(self, construct_id, name=name, domains=list(domains))
             return found.attr_id
 
@@ -77,7 +100,7 @@ class IsolatedNetwork(Construct):
         rules = resolver.CfnFirewallRuleGroup(
             self,
             "Names",
-            name=f"{FUNCTION_PREFIX}sandbox",
+            name=f"{self._prefix}sandbox",
             firewall_rules=[
                 rule(
                     action="ALLOW",
@@ -97,7 +120,7 @@ class IsolatedNetwork(Construct):
         resolver.CfnFirewallRuleGroupAssociation(
             self,
             "NamesInVpc",
-            name=f"{FUNCTION_PREFIX}sandbox",
+            name=f"{self._prefix}sandbox",
             firewall_rule_group_id=rules.attr_id,
             vpc_id=self.vpc.vpc_id,
             priority=101,

@@ -1,156 +1,186 @@
-"""What a platform engineer watches: alarms to the topic, and a dashboard."""
+"""The alarms of `infra/alarms.py`, on what the stack has."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from functions.core.aws.telemetry import NAMESPACE
+from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite, Watched
 from infra.lambdas import Deployed
+from infra.names import Names
 from infra.storage import Storage
-from infra.workflow import NAME, Workflow
+from infra.workflow import Workflow
 
-PERIOD = Duration.minutes(5)
-DASHBOARD = "self-heal"
+RUNBOOK = ".github/RUNBOOK.md"
 
 
-class Observability(Construct):
-    """Alarms on everything that gets lost or fails without anyone asking, and one page of figures."""
+@dataclass(frozen=True)
+class Parts:
+    """What is watched."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        storage: Storage,
-        workflow: Workflow,
-        functions: Mapping[str, Deployed],
-    ) -> None:
+    storage: Storage
+    workflow: Workflow
+    functions: Mapping[str, Deployed]
+    schedules: scheduler.CfnScheduleGroup
+    failure_rule: events.Rule
+    api: apigateway.HttpApi | None = None
+    """In front of the page, where people sign in; its function answers by itself otherwise."""
+
+
+class Alarms(Construct):
+    """All of them ring the team's topic; those of the steps do it through one composite."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, names: Names) -> None:
         super().__init__(scope, construct_id)
-        self._action = actions.SnsAction(storage.topic)
-        executions = {
-            "ExecutionsFailed": workflow.state_machine.metric_failed(period=PERIOD),
-            "ExecutionsTimedOut": workflow.state_machine.metric_timed_out(period=PERIOD),
-            "ExecutionsAborted": workflow.state_machine.metric_aborted(period=PERIOD),
-        }
-        queues = {
-            "FailedDetections": storage.failed_detections,
-            "UnstartedHeals": storage.unstarted_heals,
-            "UnreportedFailures": storage.unreported_failures,
-        }
-        depths = {
-            name: queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
-            for name, queue in queues.items()
-        }
-        pipe = cloudwatch.Metric(
-            namespace="AWS/EventBridge/Pipes",
-            metric_name="ExecutionFailed",
-            dimensions_map={"PipeName": NAME},
-            period=PERIOD,
-            statistic="Sum",
-        )
-        self._alarm(
-            "FailedDetections", depths["FailedDetections"], "log events that detect_errors gave up on"
-        )
-        self._alarm("UnstartedHeals", depths["UnstartedHeals"], "incidents whose heal never started")
-        self._alarm("UnreportedFailures", depths["UnreportedFailures"], "failures that nobody was told of")
-        self._alarm("PipeFailed", pipe, "the pipe could not start heals")
-        for name, metric in executions.items():
-            self._alarm(name, metric, "heals wait for a redrive: selfheal incidents --status FAILED")
-        for folder in (
-            "detect_errors",
-            "decide_approval",
-            "report_failure",
-            "track_pull_requests",
-            "remind_approvers",
-            "sign_in",
-        ):
-            if folder not in functions:
-                continue
-            deployed = functions[folder]
-            self._alarm(
-                f"{deployed.spec.construct_id}Errors",
-                deployed.alias.metric_errors(period=PERIOD),
-                f"{folder} raises errors",
-            )
-        self._alarm(
-            "DetectErrorsThrottled",
-            functions["detect_errors"].alias.metric_throttles(period=PERIOD),
-            "an error storm exceeds the concurrency reserved for detect_errors",
-            threshold=100,
-        )
-        self._dashboard(workflow, functions, depths, executions)
+        self._parts = parts
+        self._names = names
+        self._action = actions.SnsAction(parts.storage.topic)
+        present = [alarm for alarm in ALARMS if self._is_there(alarm)]
+        made: dict[str, cloudwatch.IAlarm] = {alarm.name: self._alarm(alarm) for alarm in present}
+        made[BAND.name] = self._band(BAND)
+        for composite in COMPOSITES:
+            made[composite.name] = self._composite(composite, made)
 
-    def _alarm(
-        self, name: str, metric: cloudwatch.IMetric, description: str, threshold: float = 1
-    ) -> cloudwatch.Alarm:
-        alarm = cloudwatch.Alarm(
+    def _is_there(self, alarm: Alarm) -> bool:
+        return alarm.watched is not Watched.FUNCTION or alarm.key in self._parts.functions
+
+    def _text(self, alarm: Alarm | Composite) -> str:
+        """Ends with what answers it."""
+        answer = alarm.answer + (self._names.flag if alarm.answer.startswith("selfheal") else "")
+        means = alarm.means[0].upper() + alarm.means[1:]
+        return f"{means}. {RUNBOOK}, section {alarm.runbook}. {answer}"
+
+    def _name(self, alarm: Alarm | Composite) -> str:
+        return self._names.prefix + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", alarm.name).lower()
+
+    def _alarm(self, alarm: Alarm) -> cloudwatch.Alarm:
+        operators = cloudwatch.ComparisonOperator
+        missing = cloudwatch.TreatMissingData
+        made = cloudwatch.Alarm(
             self,
-            name,
-            metric=metric,
-            alarm_description=description,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            alarm.name,
+            alarm_name=self._name(alarm),
+            alarm_description=self._text(alarm),
+            metric=self._metric(alarm),
+            threshold=alarm.threshold,
             evaluation_periods=1,
-            threshold=threshold,
+            comparison_operator=operators.LESS_THAN_THRESHOLD
+            if alarm.below
+            else operators.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=missing.BREACHING if alarm.below else missing.NOT_BREACHING,
+        )
+        if not alarm.silent:
+            made.add_alarm_action(self._action)
+        return made
+
+    def _band(self, alarm: Alarm) -> cloudwatch.AnomalyDetectionAlarm:
+        made = cloudwatch.AnomalyDetectionAlarm(
+            self,
+            alarm.name,
+            alarm_name=self._name(alarm),
+            alarm_description=self._text(alarm),
+            metric=self._metric(alarm),
+            std_devs=alarm.threshold,
+            evaluation_periods=2,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_UPPER_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        alarm.add_alarm_action(self._action)
-        return alarm
+        made.add_alarm_action(self._action)
+        return made
 
-    def _dashboard(
-        self,
-        workflow: Workflow,
-        functions: Mapping[str, Deployed],
-        depths: Mapping[str, cloudwatch.Metric],
-        executions: Mapping[str, cloudwatch.Metric],
-    ) -> None:
-        machine = workflow.state_machine
-        outcomes = f"SEARCH('{{{NAMESPACE},service,outcome}}', 'Sum', {PERIOD.to_seconds()})"
-        cloudwatch.Dashboard(
+    def _composite(
+        self, composite: Composite, made: Mapping[str, cloudwatch.IAlarm]
+    ) -> cloudwatch.CompositeAlarm:
+        rings = [
+            cloudwatch.AlarmRule.from_alarm(made[name], cloudwatch.AlarmState.ALARM)
+            for name in composite.of
+            if name in made
+        ]
+        found = cloudwatch.CompositeAlarm(
             self,
-            "Dashboard",
-            dashboard_name=DASHBOARD,
-            widgets=[
-                [
-                    cloudwatch.GraphWidget(
-                        title="Heals",
-                        width=12,
-                        left=[
-                            machine.metric_started(period=PERIOD),
-                            machine.metric_succeeded(period=PERIOD),
-                            *executions.values(),
-                        ],
-                    ),
-                    cloudwatch.GraphWidget(title="Lost and found", width=12, left=list(depths.values())),
-                ],
-                [
-                    cloudwatch.GraphWidget(
-                        title="Outcomes by step",
-                        width=12,
-                        left=[cloudwatch.MathExpression(expression=outcomes, label="", period=PERIOD)],
-                    ),
-                    cloudwatch.GraphWidget(
-                        title="Errors by function",
-                        width=12,
-                        left=[
-                            deployed.alias.metric_errors(period=PERIOD, label=folder)
-                            for folder, deployed in functions.items()
-                        ],
-                    ),
-                ],
-                [
-                    cloudwatch.GraphWidget(
-                        title="Duration by step (p90)",
-                        width=24,
-                        left=[
-                            deployed.alias.metric_duration(period=PERIOD, statistic="p90", label=folder)
-                            for folder, deployed in functions.items()
-                        ],
-                    )
-                ],
-            ],
+            composite.name,
+            composite_alarm_name=self._name(composite),
+            alarm_description=self._text(composite),
+            alarm_rule=cloudwatch.AlarmRule.any_of(*rings),
+            actions_suppressor=made.get(composite.hushed_by),
         )
+        found.add_alarm_action(self._action)
+        return found
+
+    def _metric(self, alarm: Alarm) -> cloudwatch.IMetric:
+        period = Duration.minutes(alarm.minutes)
+        if alarm.watched is Watched.ACCOUNT:
+            return _share_of_quota(alarm, period)
+        namespace, dimensions = self._place(alarm)
+        each = {
+            f"m{number}": cloudwatch.Metric(
+                namespace=namespace,
+                metric_name=name,
+                dimensions_map=dimensions,
+                period=period,
+                statistic=alarm.statistic,
+            )
+            for number, name in enumerate(self._called(alarm))
+        }
+        if len(each) == 1:
+            return each["m0"]
+        total = " + ".join(f"FILL({name}, 0)" for name in each)
+        return cloudwatch.MathExpression(expression=total, using_metrics=dict(each), period=period)
+
+    def _called(self, alarm: Alarm) -> tuple[str, ...]:
+        return ("5xx",) if alarm.watched is Watched.PAGE and self._parts.api else alarm.metrics
+
+    def _place(self, alarm: Alarm) -> tuple[str, dict[str, str]]:
+        """Namespace and dimensions of an alarm's metrics."""
+        parts = self._parts
+        match alarm.watched:
+            case Watched.PAGE if parts.api:
+                return "AWS/ApiGateway", {"ApiId": parts.api.api_id}
+            case Watched.FUNCTION | Watched.PAGE:
+                function = parts.functions[alarm.key].function.function_name
+                name = self._names.function(alarm.key)
+                return "AWS/Lambda", {"FunctionName": function, "Resource": f"{name}:live"}
+            case Watched.QUEUE:
+                return "AWS/SQS", {"QueueName": parts.storage.queues[alarm.key].queue_name}
+            case Watched.TABLE:
+                return "AWS/DynamoDB", {"TableName": parts.storage.tables[alarm.key].table_name}
+            case Watched.PIPE:
+                return "AWS/EventBridge/Pipes", {"PipeName": self._names.workflow}
+            case Watched.STATE_MACHINE:
+                return "AWS/States", {"StateMachineArn": parts.workflow.state_machine.state_machine_arn}
+            case Watched.SCHEDULES:
+                return "AWS/Scheduler", {"ScheduleGroup": str(parts.schedules.name)}
+            case Watched.RULE:
+                return "AWS/Events", {"RuleName": parts.failure_rule.rule_name}
+            case _:
+                return self._names.stack, {"service": alarm.key}
+
+
+def _share_of_quota(alarm: Alarm, period: Duration) -> cloudwatch.MathExpression:
+    """Percent of the account's own limit, whatever that is.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Quotas-Visualize-Alarms.html
+    """
+    used = cloudwatch.Metric(
+        namespace="AWS/Usage",
+        metric_name="ResourceCount",
+        dimensions_map={
+            "Class": "None",
+            "Resource": alarm.metrics[0],
+            "Service": "Lambda",
+            "Type": "Resource",
+        },
+        period=period,
+        statistic=alarm.statistic,
+    )
+    share = "used / SERVICE_QUOTA(used) * 100"
+    return cloudwatch.MathExpression(expression=share, using_metrics={"used": used}, period=period)

@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
-from functions.core.apps.app import CREDENTIALS_PATH
-from infra.names import (
-    LINK_KEY_PARAMETER,
-    REGISTRY_PATH,
-    SIGN_IN_CLIENT_PARAMETER,
-    SLACK_SIGNING_PATH,
-    SWITCH_PARAMETER,
-    WEBHOOKS_PATH,
-)
+from infra.names import DEFAULT, Names
 from infra.spec import ArtifactAccess, May
 
 # What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
@@ -50,6 +42,7 @@ class Resources:
     state_machine_name: str
     runner_arn: str
     microvm_image_arn: str = ""
+    names: Names = DEFAULT
 
 
 def statements(stack: Stack, resources: Resources, may: Iterable[May]) -> list[iam.PolicyStatement]:
@@ -92,6 +85,7 @@ def artifact_statements(
 
 
 def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[str], list[str]]]]:
+    names = resources.names
     incidents, approvals = resources.incidents_arn, resources.approvals_arn
     parameter = stack.format_arn(service="ssm", resource="parameter")
     executions = stack.format_arn(
@@ -122,14 +116,14 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
             (["lambda:PassNetworkConnector"], ["*"]),
         ],
         May.RUN_PATCHES: [(["lambda:InvokeFunction"], [resources.runner_arn])],
-        May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{REGISTRY_PATH}/*"])],
-        May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{SWITCH_PARAMETER}"])],
-        May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{REGISTRY_PATH}"])],
-        May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{CREDENTIALS_PATH}/*"])],
-        May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{WEBHOOKS_PATH}/*"])],
-        May.READ_SLACK_SIGNING: [(["ssm:GetParameter"], [f"{parameter}{SLACK_SIGNING_PATH}/*"])],
-        May.READ_CLIENT_SECRET: [(["ssm:GetParameter"], [f"{parameter}{SIGN_IN_CLIENT_PARAMETER}"])],
-        May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{LINK_KEY_PARAMETER}"])],
+        May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{names.registry}/*"])],
+        May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{names.switch}"])],
+        May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{names.registry}"])],
+        May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{names.credentials}/*"])],
+        May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{names.webhooks}/*"])],
+        May.READ_SLACK_SIGNING: [(["ssm:GetParameter"], [f"{parameter}{names.slack_signing}/*"])],
+        May.READ_CLIENT_SECRET: [(["ssm:GetParameter"], [f"{parameter}{names.sign_in_client}"])],
+        May.READ_LINK_KEY: [(["ssm:GetParameter"], [f"{parameter}{names.link_key}"])],
         # Any log group of this account may be registered without a change of the stack.
         May.READ_LOGS: [
             (

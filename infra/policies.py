@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
+from infra.names import DEFAULT, Names
 from infra.target import Target
 
 Statement = dict[str, Any]
@@ -15,10 +15,12 @@ def operator(target: Target) -> dict[str, Any]:
     """To look, decide, redrive, start over, stop and start with the `selfheal` command; not to register or
     pause apps, or to change anything that is deployed.
 
-    Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`.
+    Whoever must not decide loses the statement `Decide`, and whoever must not stop all healing `Stop`. To
+    decide is to invoke a function that finds out who asks: nothing here records approvals or answers tasks.
     """
     machine = target.output("StateMachineArn")
     here = machine.rsplit(":", 2)[0].replace(":states:", ":{}:")
+    names, parameter = target.names, f"{here.format('ssm')}:parameter"
     executions = machine.replace(":stateMachine:", ":execution:") + ":*"
     region = machine.split(":")[3]
     tables = [
@@ -33,7 +35,7 @@ def operator(target: Target) -> dict[str, Any]:
     report = detect.replace("detect-errors", "report-failure")
     services = [f"{service}.{region}.amazonaws.com" for service in ("dynamodb", "s3", "sqs")]
     return _policy(
-        _allow("FindStack", ["cloudformation:DescribeStacks"], [_stack(here)]),
+        _allow("FindStack", ["cloudformation:DescribeStacks"], [_stack(here, names)]),
         _allow("Look", ["dynamodb:GetItem"], tables),
         _allow("List", ["dynamodb:Query", "dynamodb:Scan"], [f"{tables[0]}/index/by_app"]),
         _allow("LookAtArtifacts", ["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/*"]),
@@ -43,11 +45,11 @@ def operator(target: Target) -> dict[str, Any]:
         _allow("Requeue", ["states:StartExecution"], [machine]),
         _allow("InvokeAgain", ["lambda:InvokeFunction"], [detect, report]),
         _allow("Drain", ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], queues),
-        _allow("SeeApps", ["ssm:GetParametersByPath"], [f"{here.format('ssm')}:parameter{REGISTRY_PATH}"]),
+        _allow("SeeApps", ["ssm:GetParametersByPath"], [f"{parameter}{names.registry}"]),
         _allow(
             "Stop",
             ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
-            [f"{here.format('ssm')}:parameter{SWITCH_PARAMETER}"],
+            [f"{parameter}{names.switch}"],
         ),
         _allow("ChangeIncidents", ["dynamodb:UpdateItem"], [tables[0]]),
         {
@@ -58,15 +60,12 @@ def operator(target: Target) -> dict[str, Any]:
             ),
             "Condition": {"StringEquals": {"kms:ViaService": services}},
         },
-        _allow("Decide", ["dynamodb:UpdateItem"], [tables[1]]),
-        _allow("OpenTokens", ["kms:Decrypt"], [target.output("TokenKeyArn")]),
-        # No resource type: the task token is the capability.
-        _allow("AnswerTasks", ["states:SendTaskSuccess", "sts:GetCallerIdentity"], ["*"]),
+        _allow("Decide", ["lambda:InvokeFunction"], [target.output("TakeDecisionArn")]),
     )
 
 
 def deployer(
-    account: str, region: str, partition: str = "aws", qualifier: str = "hnb659fds"
+    account: str, region: str, partition: str = "aws", qualifier: str = "hnb659fds", names: Names = DEFAULT
 ) -> dict[str, Any]:
     """To run `cdk deploy` in a bootstrapped account: nothing but to take on the roles of the bootstrapping.
 
@@ -82,12 +81,12 @@ def deployer(
     return _policy(
         _allow("TakeOnBootstrapRoles", ["sts:AssumeRole"], roles),
         _allow("ReadBootstrapVersion", ["ssm:GetParameter"], [version]),
-        _allow("ReadOutputs", ["cloudformation:DescribeStacks"], [_stack(here)]),
+        _allow("ReadOutputs", ["cloudformation:DescribeStacks"], [_stack(here, names)]),
     )
 
 
-def _stack(here: str) -> str:
-    return f"{here.format('cloudformation')}:stack/{STACK_NAME}/*"
+def _stack(here: str, names: Names) -> str:
+    return f"{here.format('cloudformation')}:stack/{names.stack}/*"
 
 
 def _allow(sid: str, actions: Iterable[str], resources: Iterable[str]) -> Statement:

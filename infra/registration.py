@@ -13,13 +13,7 @@ from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
 from functions.core.apps.registry import bound
 from infra.errors import UserError
-from infra.names import (
-    LINK_KEY_PARAMETER,
-    REGISTRY_PATH,
-    SLACK_SIGNING_PATH,
-    WEBHOOKS_PATH,
-)
-from infra.subscription import FILTER_NAME, FILTER_PATTERN, OwnLogGroup, checked_log_group
+from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
 from infra.target import Target
 
 
@@ -48,16 +42,16 @@ def register(
     before = target.registry.entries().get(app.name)
     ssm = target.session.client("ssm")
     key = target.output("DataKeyArn")
-    _ensure_link_key(ssm, key)
+    _ensure_link_key(ssm, target.names.link_key, key)
     if token:
-        name, value = app.credentials_parameter, bound(token, app)
+        name, value = target.registry.credentials_parameter(app.name), bound(token, app)
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"credentials": name})
     if webhooks:
-        name = f"{WEBHOOKS_PATH}/{app.name}"
+        name = f"{target.names.webhooks}/{app.name}"
         ssm.put_parameter(Name=name, Value=webhooks, Type="SecureString", KeyId=key, Overwrite=True)
     if slack_secret:
-        name = f"{SLACK_SIGNING_PATH}/{app.name}"
+        name = f"{target.names.slack_signing}/{app.name}"
         ssm.put_parameter(Name=name, Value=slack_secret, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"slack_buttons": True})
     write_entry(target, app)
@@ -74,7 +68,7 @@ def write_entry(target: Target, app: App) -> None:
     """Write an app's entry, and nothing else."""
     value = json.dumps(app.to_json(), indent=1)
     target.session.client("ssm").put_parameter(
-        Name=f"{REGISTRY_PATH}/{app.name}", Value=value, Type="String", Overwrite=True
+        Name=f"{target.names.registry}/{app.name}", Value=value, Type="String", Overwrite=True
     )
 
 
@@ -101,16 +95,16 @@ def unsubscribe(target: Target, group: str) -> bool:
     """Take our subscription filter from a log group; False if it, or the group, is gone already."""
     logs = target.session.client("logs")
     try:
-        logs.delete_subscription_filter(logGroupName=group, filterName=FILTER_NAME)
+        logs.delete_subscription_filter(logGroupName=group, filterName=target.names.filter)
     except logs.exceptions.ResourceNotFoundException:
         return False
     return True
 
 
-def _ensure_link_key(ssm: Any, key: str) -> None:
+def _ensure_link_key(ssm: Any, name: str, key: str) -> None:
     try:
         ssm.put_parameter(
-            Name=LINK_KEY_PARAMETER,
+            Name=name,
             Value=secrets.token_urlsafe(32),
             Type="SecureString",
             KeyId=key,
@@ -143,7 +137,7 @@ def _subscribe(target: Target, group: str) -> None:
     try:
         logs.put_subscription_filter(
             logGroupName=group,
-            filterName=FILTER_NAME,
+            filterName=target.names.filter,
             filterPattern=FILTER_PATTERN,
             destinationArn=destination,
         )

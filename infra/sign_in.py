@@ -6,18 +6,22 @@ but headers; so a function at CloudFront's edge (viewer_request.js) turns the on
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import cast
 
-from aws_cdk import Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.lambdas import Deployed
 from infra.provider import SignIn
+from infra.storage import LOG_RETENTION
 
 VIEWER_REQUEST = Path(__file__).with_name("viewer_request.js")
 
@@ -28,24 +32,23 @@ _RATE, _BURST = 20, 40
 class Entrance(Construct):
     """The way in. Functions are put behind it by `lead_to`, once they exist: they need its address."""
 
-    def __init__(self, scope: Construct, construct_id: str, sign_in: SignIn) -> None:
+    def __init__(self, scope: Construct, construct_id: str, sign_in: SignIn, prefix: str) -> None:
         super().__init__(scope, construct_id)
         self._tokens = authorizers.HttpJwtAuthorizer(
-            "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name="self-heal-sign-in"
+            "Tokens", sign_in.issuer, jwt_audience=[sign_in.client_id], authorizer_name=f"{prefix}sign-in"
         )
-        self._api = apigateway.HttpApi(
-            self, "Api", api_name="self-heal-approvals", create_default_stage=False
-        )
-        apigateway.HttpStage(
+        self.api = apigateway.HttpApi(self, "Api", api_name=f"{prefix}approvals", create_default_stage=False)
+        stage = apigateway.HttpStage(
             self,
             "Stage",
-            http_api=self._api,
+            http_api=self.api,
             stage_name="$default",
             auto_deploy=True,
             throttle=apigateway.ThrottleSettings(rate_limit=_RATE, burst_limit=_BURST),
         )
+        self._say_who_asked(stage, prefix)
         stack = Stack.of(self)
-        host = f"{self._api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        host = f"{self.api.api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -75,22 +78,38 @@ class Entrance(Construct):
         self.url = f"https://{distribution.distribution_domain_name}/"
         """Base address of the page, ending in `/`."""
 
+    def _say_who_asked(self, stage: apigateway.HttpStage, prefix: str) -> None:
+        """A line per request: who and how, and never the address, which holds signed links."""
+        group = logs.LogGroup(
+            self,
+            "Requests",
+            log_group_name=f"/aws/vendedlogs/apis/{prefix}approvals",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        fields = {name: f"$context.{name}" for name in ("requestId", "requestTime", "routeKey", "status")}
+        made = cast(apigateway.CfnStage, stage.node.default_child)
+        made.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=group.log_group_arn,
+            format=json.dumps({**fields, "ip": "$context.identity.sourceIp"}),
+        )
+
     def lead_to(self, page: Deployed, sign_in: Deployed) -> None:
         """Everything needs a token, except to get one, and Slack's clicks, which Slack signs."""
         shown = integrations.HttpLambdaIntegration("Page", page.alias)
         entered = integrations.HttpLambdaIntegration("SignIn", sign_in.alias)
         nobody = apigateway.HttpNoneAuthorizer()
         for path in ("/sign-in", "/sign-in/{page}", "/sign-out"):
-            self._api.add_routes(
+            self.api.add_routes(
                 path=path, methods=[apigateway.HttpMethod.GET], integration=entered, authorizer=nobody
             )
-        self._api.add_routes(
+        self.api.add_routes(
             path="/slack", methods=[apigateway.HttpMethod.POST], integration=shown, authorizer=nobody
         )
         apigateway.HttpRoute(
             self,
             "Everything",
-            http_api=self._api,
+            http_api=self.api,
             route_key=apigateway.HttpRouteKey.DEFAULT,
             integration=shown,
             authorizer=self._tokens,

@@ -18,10 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from functions.core.approval.approvals import Verdict
-from functions.core.approval.decisions import Decision, Decisions, Standing
-from functions.core.approval.task_tokens import TaskTokens
+from functions.core.approval.decisions import Standing
+from functions.core.approval.orders import Order
 from functions.core.apps.app import App
-from functions.core.aws.names import PING, function_name
+from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.source import archive
 from functions.core.workflow.errors import SelfHealError
@@ -30,7 +30,8 @@ from functions.core.workflow.heal import Heal
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from infra.catalog import FUNCTIONS, SIGN_IN
-from infra.names import REGISTRY_PATH
+from infra.deciding import decide
+from infra.errors import UserError
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _checked(name: str, probe: Callable[[], str]) -> Check:
     """The check of a probe that returns what it found, and raises where something is wrong."""
     try:
         return Check(name, True, probe())
-    except (AssertionError, ClientError, SelfHealError, KeyError, ValueError) as error:
+    except (AssertionError, ClientError, SelfHealError, UserError, KeyError, ValueError) as error:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
@@ -138,7 +139,7 @@ def _awake(target: Target) -> Iterator[Check]:
 
 def _invoke(target: Target, folder: str, event: Any) -> Any:
     answer = target.session.client("lambda", config=_PATIENT).invoke(
-        FunctionName=f"{function_name(folder)}:live", Payload=json.dumps(event).encode()
+        FunctionName=f"{target.names.function(folder)}:live", Payload=json.dumps(event).encode()
     )
     body = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
@@ -162,7 +163,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
     incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
     approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
     ssm, s3 = target.session.client("ssm"), target.session.client("s3")
-    ssm.put_parameter(Name=f"{REGISTRY_PATH}/{name}", Value=json.dumps(app.to_json()), Type="String")
+    ssm.put_parameter(Name=f"{target.names.registry}/{name}", Value=json.dumps(app.to_json()), Type="String")
     try:
         # Claimed by nobody's execution: one that is started finds it taken, and ends.
         incidents.put_item(
@@ -179,7 +180,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
         )
         yield heal, app
     finally:
-        ssm.delete_parameter(Name=f"{REGISTRY_PATH}/{name}")
+        ssm.delete_parameter(Name=f"{target.names.registry}/{name}")
         asked = incidents.get_item(Key={"incident_id": heal.incident_id}).get("Item", {}).get("approval_id")
         if asked:
             approvals.delete_item(Key={"approval_id": asked})
@@ -294,15 +295,7 @@ def _question(target: Target, heal: Heal, by: str) -> str:
     asked = {"task_token": "smoke", "execution_arn": execution, "redrive_count": 0}
     _invoke(target, "await_approval", _state(heal, validation=validation, **asked))
     approval_id = target.incidents.get(heal.incident_id).approval_id
-    decisions = Decisions(
-        target.approvals,
-        target.incidents,
-        TaskTokens(target.session.client("kms")),
-        target.session.client("stepfunctions"),
-    )
-    answer = decisions.decide(
-        approval_id, Decision(Verdict.REJECT, by, reason="other", comment="a test", via="iam")
-    )
+    answer = decide(target, Order(approval_id, evidence.patch_sha256, Verdict.REJECT, "a test", "other"))
     if answer.standing is not Standing.EXPIRED or not answer.approval or answer.approval.by != by:
         raise AssertionError(f"the answer was {answer.standing}")
     return "asked, and the answer was recorded; as it must be, no task waited for it"

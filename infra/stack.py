@@ -5,39 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import ArnFormat, CfnOutput, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from functions.core.approval.identity import LINK
-from functions.core.aws.names import function_name
 from functions.core.workflow.lifetimes import APPROVAL_HOURS, artifact_days
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
+from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import Deployed, FunctionFactory
 from infra.microvms import MicroVmImage, with_microvms
-from infra.names import (
-    LINK_KEY_PARAMETER,
-    REGISTRY_PATH,
-    SIGN_IN_CLIENT_PARAMETER,
-    SLACK_SIGNING_PATH,
-    STACK_NAME,
-    SWITCH_PARAMETER,
-    WEBHOOKS_PATH,
-)
+from infra.names import DEFAULT, TAG, Names
 from infra.network import IsolatedNetwork
-from infra.observability import Observability
+from infra.observability import Alarms, Parts
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
 from infra.sign_in import Entrance
 from infra.spec import Spec
+from infra.spending import Spending
 from infra.storage import Storage
 from infra.workflow import (
-    NAME,
     REMIND_MINUTES,
     TRACK_MINUTES,
     KeepAwake,
@@ -52,6 +45,8 @@ from infra.workflow import (
 class StackOptions:
     """What a deployment may choose, as CDK context values of the same names."""
 
+    stage: Names = DEFAULT
+    """Tells several deployments in one account and region apart: all of their names hold it."""
     packaging: Packaging = Packaging.IMAGE
     log_groups: tuple[str, ...] = ()
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
@@ -61,6 +56,8 @@ class StackOptions:
     """How long people have to decide; then the heal times out, and a redrive asks again."""
     heals_at_once: int = 20
     """How many heals may be under way at once; the others wait for their turn."""
+    budget_usd: int = 0
+    """What the deployment may cost in a month, before AWS Budgets tells the team; 0 for no such budget."""
     package_index: str = ""
     """Address of the index that packages for the tests come from; without it, the installer's own default."""
     availability_zones: tuple[str, ...] = ()
@@ -79,12 +76,14 @@ class SelfHealingCode(Stack):
     """All resources. `staging`: a directory for the functions' packages that must exist until synthesis."""
 
     def __init__(self, scope: Construct, options: StackOptions, staging: Path) -> None:
+        self._names = names = options.stage
         super().__init__(
             scope,
-            STACK_NAME,
+            names.stack,
             description="Heals Python services: traceback to pull request",
             termination_protection=True,
         )
+        Tags.of(self).add(TAG, names.stack)
         self.storage = storage = Storage(
             self, "Storage", account=self.account, artifact_days=artifact_days(options.approval_hours)
         )
@@ -94,6 +93,7 @@ class SelfHealingCode(Stack):
             bucket_arn=storage.artifacts.bucket_arn,
             bucket_domain_name=storage.artifacts.bucket_regional_domain_name,
             availability_zones=options.availability_zones,
+            prefix=names.prefix,
         )
         resources = Resources(
             incidents_arn=storage.incidents.table_arn,
@@ -104,12 +104,14 @@ class SelfHealingCode(Stack):
             personal_topic_arn=storage.personal_topic.topic_arn,
             data_key_arn=storage.data_key.key_arn,
             token_key_arn=storage.token_key.key_arn,
-            state_machine_name=NAME,
+            state_machine_name=names.workflow,
             runner_arn=self._runner_arn(),
+            names=names,
             microvm_image_arn=options.microvm.image_arn if options.microvm else "",
         )
         factory = FunctionFactory(
             self,
+            names,
             resources,
             network,
             Package(options.packaging, staging),
@@ -119,12 +121,15 @@ class SelfHealingCode(Stack):
             Builds(
                 self,
                 "Builds",
+                name=names.builds,
                 image=options.build_image,
                 bucket_arn=storage.artifacts.bucket_arn,
                 key_arn=storage.data_key.key_arn,
             )
         functions = self._functions(factory, options)
-        workflow = Workflow(self, "Workflow", functions, options.approval_hours, storage.data_key)
+        workflow = Workflow(
+            self, "Workflow", functions, options.approval_hours, storage.data_key, name=names.workflow
+        )
         StartHeals(
             self,
             "StartHeals",
@@ -132,17 +137,20 @@ class SelfHealingCode(Stack):
             key=storage.data_key,
             state_machine=workflow.state_machine,
             dead_letters=storage.unstarted_heals,
+            name=names.workflow,
         )
-        ReportFailures(
+        reporting = ReportFailures(
             self,
             "ReportFailures",
             state_machine=workflow.state_machine,
             report_failure=functions["report_failure"].alias,
             dead_letters=storage.unreported_failures,
         )
+        schedules = scheduler.CfnScheduleGroup(self, "Schedules", name=names.dashboard)
         OnSchedule(
             self,
             "Tracking",
+            group=schedules,
             function=functions["track_pull_requests"].alias,
             minutes=TRACK_MINUTES,
             description="Looks whether pull requests were merged or closed",
@@ -150,15 +158,35 @@ class SelfHealingCode(Stack):
         OnSchedule(
             self,
             "Reminding",
+            group=schedules,
             function=functions["remind_approvers"].alias,
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
-        KeepAwake(self, "KeepAwake", functions)
-        Detection(self, "Detection", detect_errors=functions["detect_errors"], log_groups=options.log_groups)
+        KeepAwake(self, "KeepAwake", functions, schedules)
+        Detection(
+            self,
+            "Detection",
+            detect_errors=functions["detect_errors"],
+            log_groups=options.log_groups,
+            filter_name=names.filter,
+        )
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
-        Observability(self, "Observability", storage=storage, workflow=workflow, functions=functions)
+        api = self.entrance.api if self.entrance else None
+        parts = Parts(storage, workflow, functions, schedules, reporting.rule, api)
+        if options.budget_usd:
+            Spending(
+                self,
+                "Spending",
+                usd=options.budget_usd,
+                topic=storage.topic,
+                key=storage.data_key,
+                names=names,
+            )
+        Alarms(self, "Alarms", parts=parts, names=names)
+        Dashboard(self, "Dashboard", parts=parts, names=names)
+        Looks(self, "Looks", parts=parts, names=names)
         self._outputs(functions, workflow)
 
     def _functions(self, factory: FunctionFactory, options: StackOptions) -> dict[str, Deployed]:
@@ -169,22 +197,22 @@ class SelfHealingCode(Stack):
             "deliveries_table": storage.deliveries.table_name,
             "approvals_table": storage.approvals.table_name,
             "artifacts_bucket": storage.artifacts.bucket_name,
-            "registry_path": REGISTRY_PATH,
-            "switch_parameter": SWITCH_PARAMETER,
+            "registry_path": self._names.registry,
+            "switch_parameter": self._names.switch,
             "heals_at_once": str(options.heals_at_once),
             "topic_arn": storage.topic.topic_arn,
             "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(
                 service="states",
                 resource="stateMachine",
-                resource_name=NAME,
+                resource_name=self._names.workflow,
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             ),
             "runner_arn": self._runner_arn(),
             "token_key_arn": storage.token_key.key_arn,
-            "link_key_parameter": LINK_KEY_PARAMETER,
-            "slack_signing_path": SLACK_SIGNING_PATH,
-            "webhooks_path": WEBHOOKS_PATH,
+            "link_key_parameter": self._names.link_key,
+            "slack_signing_path": self._names.slack_signing,
+            "webhooks_path": self._names.webhooks,
             "package_index": options.package_index,
             "pythons": " ".join(options.pythons),
             "identity_from": options.sign_in.claim if options.sign_in else LINK,
@@ -194,13 +222,14 @@ class SelfHealingCode(Stack):
         by_folder: dict[str, Spec] = {spec.folder: spec for spec in FUNCTIONS}
         page = factory.build(by_folder.pop("decide_approval"), settings)
         entered = {}
+        self.entrance: Entrance | None = None
         if options.sign_in:
-            entrance = Entrance(self, "Entrance", options.sign_in)
+            self.entrance = entrance = Entrance(self, "Entrance", options.sign_in, self._names.prefix)
             settings |= {
                 "approval_url": entrance.url,
                 "oidc_issuer": options.sign_in.issuer,
                 "oidc_client_id": options.sign_in.client_id,
-                "client_secret_parameter": SIGN_IN_CLIENT_PARAMETER,
+                "client_secret_parameter": self._names.sign_in_client,
             }
             entered = {SIGN_IN.folder: factory.build(SIGN_IN, settings)}
             entrance.lead_to(page, entered[SIGN_IN.folder])
@@ -222,7 +251,7 @@ class SelfHealingCode(Stack):
         return self.format_arn(
             service="lambda",
             resource="function",
-            resource_name=f"{function_name(RUNNER.folder)}:live",
+            resource_name=f"{self._names.function(RUNNER.folder)}:live",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
@@ -239,8 +268,8 @@ class SelfHealingCode(Stack):
             "PersonalTopicArn": storage.personal_topic.topic_arn,
             "ApprovalUrl": self.approval_url,
             "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
+            "TakeDecisionArn": functions["take_decision"].alias.function_arn,
             "DataKeyArn": storage.data_key.key_arn,
-            "TokenKeyArn": storage.token_key.key_arn,
             "FailedDetectionsUrl": storage.failed_detections.queue_url,
             "UnstartedHealsUrl": storage.unstarted_heals.queue_url,
             "UnreportedFailuresUrl": storage.unreported_failures.queue_url,

@@ -6,12 +6,15 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from functions.core.incidents.table import LISTED
+
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 # They outlive the stack, but not a first deployment that fails: what that leaves behind is empty, costs
 # money, and belongs to nobody. Deletion protection of the tables would stop its roll-back half-way, so the
@@ -104,6 +107,16 @@ class Storage(Construct):
         # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         self.unstarted_heals = self._queue("UnstartedHeals")
         self.unreported_failures = self._queue("UnreportedFailures")
+        self.queues = {
+            "FailedDetections": self.failed_detections,
+            "UnstartedHeals": self.unstarted_heals,
+            "UnreportedFailures": self.unreported_failures,
+        }
+        self.tables = {
+            "Incidents": self.incidents,
+            "Deliveries": self.deliveries,
+            "Approvals": self.approvals,
+        }
 
     def _table(
         self, construct_id: str, key: str, stream: dynamodb.StreamViewType | None = None

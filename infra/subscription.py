@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from functions.core.aws.names import is_own_log_group
 
-FILTER_NAME = "self-heal"
-
 # Any one of these terms; case matters. detect_errors judges what they let through, so they may be generous:
 # every line they miss is an error that nobody hears of.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html

@@ -22,9 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from functions.core.aws.names import function_name
 from functions.harness.interpreters import available
 from infra.catalog import EVERY
+from infra.names import Names
 from infra.packaging import DOCKERFILE, LOCK, PROJECT, ROOT, Packaging, Tree, digest, source, tree, write
 
 CACHE = ROOT / ".selfheal" / "cache" / "synth"
@@ -72,7 +72,9 @@ def synthesise(
         relinked = variant / _hash([made.assembly, code])[:16]
         if relinked.exists():
             return relinked
-        if options["packaging"] == Packaging.ZIP and _relink(variant / made.assembly, relinked):
+        if options["packaging"] == Packaging.ZIP and _relink(
+            variant / made.assembly, relinked, Names(options.get("stage", ""))
+        ):
             _prune(variant, {made.assembly, relinked.name})
             return relinked
         return variant / _run_cdk(variant, options, code).assembly
@@ -98,7 +100,7 @@ def _run_cdk(variant: Path, options: Mapping[str, str], code: dict[str, str]) ->
     return made
 
 
-def _relink(origin: Path, target: Path) -> bool:
+def _relink(origin: Path, target: Path, names: Names) -> bool:
     """Copy an assembly with every zip replaced by the functions' present code.
 
     Exchanges the hashes of the assets, the logical ids of the functions' versions (versions never change: new
@@ -114,9 +116,9 @@ def _relink(origin: Path, target: Path) -> bool:
     exchange: dict[str, str] = {}
     trees = {}
     for spec in EVERY:
-        if function_name(spec.folder) not in by_name:
+        if names.function(spec.folder) not in by_name:
             continue
-        logical_id, properties = by_name[function_name(spec.folder)]
+        logical_id, properties = by_name[names.function(spec.folder)]
         files = tree(spec)
         old, new = properties["Code"]["S3Key"].removesuffix(".zip"), _asset_hash(files)
         if exchange.setdefault(old, new) != new:

@@ -11,6 +11,7 @@ from typing import Any
 from aws_cdk import App
 
 from infra.microvms import MicroVmImage
+from infra.names import Names
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import SelfHealingCode, StackOptions
@@ -28,12 +29,15 @@ FEATURE_FLAGS: dict[str, Any] = {
 }
 
 
-def assemble(output: Path, context: Mapping[str, str], staging: Path) -> Path:
-    """Write the cloud assembly below `output` and return its directory.
+def assemble(
+    output: Path, context: Mapping[str, str], staging: Path, prepare: Callable[[App], None] = lambda app: None
+) -> Path:
+    """Write the cloud assembly below `output`, and return its directory. prepare: is done to the app first.
 
     Raises ValueError for a context value that does not fit its option.
     """
     app = App(analytics_reporting=False, context={**FEATURE_FLAGS, **context}, outdir=str(output))
+    prepare(app)
     SelfHealingCode(app, options_from(app), staging)
     return Path(app.synth().directory)
 
@@ -56,6 +60,10 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
             f"{name} is {value!r}: it must be a list of names, or names with commas between them"
         )
     return tuple(filter(None, (item.strip() for item in found)))
+
+
+def _stage(name: str, value: Any) -> Names:
+    return Names(_text(name, value))
 
 
 def _text(name: str, value: Any) -> str:
@@ -99,10 +107,13 @@ def _microvm(name: str, value: Any) -> MicroVmImage:
 
 
 _READ: dict[str, Callable[[str, Any], Any]] = {
+    "stage": _stage,
     "packaging": _packaging,
     "log_groups": _names,
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
+    "budget_usd": _whole,
+    "heals_at_once": _whole,
     "availability_zones": _names,
     "pythons": _names,
     "build_image": _text,

@@ -15,7 +15,7 @@ from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import IncidentNotFound
 from functions.core.workflow.switch import Switch
 from infra.errors import Exit, UserError
-from infra.names import REGISTRY_PATH, STACK_NAME, SWITCH_PARAMETER
+from infra.names import DEFAULT, Names
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = (
     *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
-    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "DataKeyArn", "TokenKeyArn"),
+    *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "TakeDecisionArn", "DataKeyArn"),
     *("FailedDetectionsUrl", "UnstartedHealsUrl", "UnreportedFailuresUrl"),
 )
 """The stack outputs that commands read."""
@@ -42,18 +42,19 @@ class Target:
     """What really answers as every model, where that is not the model of the name: the embedded run's."""
     costs_nothing: bool = False
     """Whether what really answers is free."""
+    names: Names = DEFAULT
 
     @property
     def flag(self) -> str:
         """What a suggested command must carry to act on this target again."""
-        return " --local" if self.local else ""
+        return (" --local" if self.local else "") + self.names.flag
 
     def output(self, name: str) -> str:
         """A stack output. Raises UserError when the deployed stack is too old to have it."""
         if name not in self.outputs:
             raise UserError(
-                f"stack {STACK_NAME} has no output {name}",
-                "deploy the stack again with this version",
+                f"stack {self.names.stack} has no output {name}",
+                f"deploy the stack again with this version: selfheal deploy{self.flag}",
                 exit_code=Exit.BROKEN,
             )
         return self.outputs[name]
@@ -77,12 +78,12 @@ class Target:
 
         from functions.core.apps.registry import Registry
 
-        return Registry(REGISTRY_PATH, SSMProvider(boto3_client=self.session.client("ssm")))
+        return Registry(self.names.registry, SSMProvider(boto3_client=self.session.client("ssm")))
 
     @cached_property
     def switch(self) -> Switch:
         """The one that stops all healing."""
-        return Switch(SWITCH_PARAMETER, self.session.client("ssm"))
+        return Switch(self.names.switch, self.session.client("ssm"))
 
     def app_names(self) -> list[str]:
         """The names of all registered apps, those with a broken entry included."""

@@ -24,14 +24,12 @@ from functions.core.apps.app import PROJECT_PREFIX
 from functions.core.aws.names import PING
 from functions.core.workflow.lifetimes import LONGEST_APPROVAL_HOURS
 from infra.catalog import STEPS
-from infra.lambdas import LOG_RETENTION, Deployed
+from infra.lambdas import Deployed
 from infra.packaging import ROOT
 from infra.permissions import key_statement
+from infra.storage import LOG_RETENTION
 
 DEFINITION = ROOT / "statemachine" / "self_heal.asl.json"
-NAME = "self-heal-workflow"
-"""State machine and pipe have fixed names: functions and policies name them before they exist."""
-
 TRACK_MINUTES = 15
 REMIND_MINUTES = 30
 
@@ -99,6 +97,8 @@ class Workflow(Construct):
         functions: Mapping[str, Deployed],
         approval_hours: int,
         data_key: kms.Key,
+        *,
+        name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "states"))
@@ -113,7 +113,7 @@ class Workflow(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=NAME,
+            state_machine_name=name,
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_string(definition_text(approval_hours)),
             definition_substitutions=substitutions(functions, data_key),
@@ -121,7 +121,7 @@ class Workflow(Construct):
                 destination=logs.LogGroup(
                     self,
                     "Logs",
-                    log_group_name=f"/aws/vendedlogs/states/{NAME}",
+                    log_group_name=f"/aws/vendedlogs/states/{name}",
                     retention=LOG_RETENTION,
                     removal_policy=RemovalPolicy.DESTROY,
                 ),
@@ -146,6 +146,7 @@ class StartHeals(Construct):
         key: kms.Key,
         state_machine: sfn.StateMachine,
         dead_letters: sqs.Queue,
+        name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -173,7 +174,7 @@ class StartHeals(Construct):
         pipe = pipes.CfnPipe(
             self,
             "Pipe",
-            name=NAME,
+            name=name,
             description="Starts a heal for each incident that becomes NEW",
             role_arn=role.role_arn,
             source=stream_arn,
@@ -230,7 +231,7 @@ class ReportFailures(Construct):
         dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
-        rule = events.Rule(
+        self.rule = events.Rule(
             self,
             "Rule",
             description="Heals that failed, timed out or were aborted",
@@ -243,7 +244,7 @@ class ReportFailures(Construct):
                 },
             ),
         )
-        rule.add_target(
+        self.rule.add_target(
             targets.LambdaFunction(
                 report_failure,
                 dead_letter_queue=dead_letters,
@@ -257,7 +258,14 @@ class OnSchedule(Construct):
     """Invokes a function every so many minutes."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, function: lambda_.Alias, minutes: int, description: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lambda_.Alias,
+        minutes: int,
+        description: str,
+        group: scheduler.CfnScheduleGroup,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -273,6 +281,7 @@ class OnSchedule(Construct):
             self,
             "Schedule",
             description=description,
+            group_name=group.ref,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE", maximum_window_in_minutes=5
             ),
@@ -297,7 +306,13 @@ class KeepAwake(Construct):
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
     """
 
-    def __init__(self, scope: Construct, construct_id: str, functions: Mapping[str, Deployed]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        functions: Mapping[str, Deployed],
+        group: scheduler.CfnScheduleGroup,
+    ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(self, "Role", assumed_by=only_here(Stack.of(self), "scheduler"))
         # An invocation of the runner names a tenant, which no schedule can: RunPatch passes its ping on.
@@ -309,6 +324,7 @@ class KeepAwake(Construct):
                 self,
                 deployed.spec.construct_id,
                 description=f"Keeps {deployed.spec.folder} from falling asleep",
+                group_name=group.ref,
                 flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                     mode="FLEXIBLE", maximum_window_in_minutes=60
                 ),

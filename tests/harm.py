@@ -2,7 +2,8 @@
 
 `tests/data/harm`: `repositories.json` (files, log, right fix, its test), and patches, a line each: name,
 repository, kind, edits (path, old, new) and files (path, text) beside the fix, a test in place of the fix's.
-`given.jsonl` was there before the rules; `own.jsonl` was written before them, too, and only counted.
+`given` was there before the rules; `own` was written before them, too, and only counted; `fresh` was counted
+before the rules learned of edges (`functions/harness/search/edges.py`), and `unseen` was written after that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
 DATA = Path(__file__).parent / "data" / "harm"
+COLLECTIONS = ("given", "own", "fresh", "unseen")
 NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
 """Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
 
@@ -50,7 +52,7 @@ def repositories() -> dict[str, dict[str, Any]]:
 
 @cache
 def patches(name: str) -> tuple[Harm, ...]:
-    """The collection `given` or `own`."""
+    """One of COLLECTIONS."""
     return tuple(_harm(json.loads(line)) for line in (DATA / f"{name}.jsonl").read_text().splitlines())
 
 

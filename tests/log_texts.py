@@ -6,10 +6,13 @@ only the count was ever printed.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
+from functions.detect_errors.events import Batch
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import read_errors
 
@@ -25,10 +28,10 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def operational() -> list[dict[str, Any]]:
+def operational(name: str) -> list[dict[str, Any]]:
     """Exceptions as libraries raise them: library, the classes that are right, and the text of a crash."""
     found = []
-    for number, line in enumerate((DATA / "operational.tsv").read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate((DATA / f"{name}.tsv").read_text(encoding="utf-8").splitlines()):
         library, classes, last = line.split("\t")
         text = _CRASH + last.replace("\\n", "\n").replace("\\t", "\t") + "\n"
         right = {"class": classes.split("|")}
@@ -69,3 +72,19 @@ def confused(pair: dict[str, Any]) -> bool:
     """Whether a pair of texts is merged that are two errors, or split that are one."""
     a, b = ([error.fingerprint for error in read_errors(text)][-1:] for text in (pair["a"], pair["b"]))
     return (a == b) is not pair["same"]
+
+
+def encode_batch(batch: Batch) -> str:
+    """The inverse of `decode_batch`: what a subscription would deliver, to replay or to test."""
+    events = [
+        {"id": event.id, "timestamp": event.timestamp, "message": event.message} for event in batch.events
+    ]
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": batch.owner,
+        "logGroup": batch.log_group,
+        "logStream": batch.log_stream,
+        "subscriptionFilters": [],
+        "logEvents": events,
+    }
+    return base64.b64encode(gzip.compress(json.dumps(document).encode(), mtime=0)).decode()

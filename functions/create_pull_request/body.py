@@ -75,6 +75,7 @@ def render(
         f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
         *([f"Why that base: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -25,9 +25,11 @@ def prose(text: str) -> str:
     """
     # Odd pieces stand between backticks.
     pieces = _NAMES.split(" ".join(_harmless(text).split()))
-    return "".join(
+    shown = "".join(
         code(piece) if n % 2 and piece.strip() else _escaped(piece) for n, piece in enumerate(pieces)
     )
+    # A line that begins so is an order to GitLab ("quick actions"), or to a bot such as Prow.
+    return f"\\{shown}" if shown.startswith("/") else shown
 
 
 def _harmless(text: str) -> str:

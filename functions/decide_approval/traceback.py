@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from markupsafe import Markup
@@ -31,9 +31,13 @@ class Stretch:
     frames: tuple[ShownFrame, ...]
 
 
-def stretches(frames: Sequence[Frame]) -> tuple[Stretch, ...]:
-    """Frames, innermost last, in alternating stretches."""
+def stretches(frames: Sequence[Frame], qualified: str = "") -> tuple[Stretch, ...]:
+    """Frames, innermost last, in alternating stretches. qualified: the name of the culprit's function in the
+    source, which tells it apart from another class's."""
     culprit = max((i for i, frame in enumerate(frames) if frame.in_app), default=-1)
+    if qualified and culprit >= 0:
+        frames = list(frames)
+        frames[culprit] = replace(frames[culprit], function=qualified)
     shown = [
         ShownFrame(frame, highlight.lines(spelled_out(frame.code), "x.py")[0], culprit=index == culprit)
         for index, frame in enumerate(frames)

@@ -8,6 +8,7 @@ what its code line does.
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,9 +51,16 @@ class _Table:
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
             for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
         }
-        self.words, self.strong, self.weak = (
-            [(kind, re.compile(pattern)) for kind, pattern in _by_class(section)]
-            for section in (data["word"], data["said"]["strong"], data["said"]["weak"])
+        self.spellings = [
+            (section, re.compile("|".join(data[section]["pattern"])), "lowered" in data[section])
+            for section in ("grpc", "number", "http", "errno")
+        ]
+        self.platform = [(kind, re.compile(said)) for kind, said in _by_class(data["platform"])]
+        self.words = [(kind, re.compile(pattern)) for kind, pattern in _by_class(data["word"])]
+        # Phrases start where a word does, also in CamelCase: most places need no look.
+        self.strong, self.weak = (
+            [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
+            for section in (data["said"]["strong"], data["said"]["weak"])
         )
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
@@ -78,19 +86,12 @@ def next_action(error_class: ErrorClass) -> str:
 
 
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
-_GRPC_CODE = re.compile(r"StatusCode\.([A-Z_]{1,40})|^([A-Z]{4,}_[A-Z_]{4,40}):")
-_STATUS = re.compile(
-    r"(?:\bHTTP(?: Error| status)? |(?:[Ee]rror|[Ss]tatus)(?: code)?[:= ] ?'?|^\(?|Error\(|HTTP )([45]\d\d)\b"
-    r"|\b([45]\d\d) (?:Client|Server) Error"
-)
-_ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]|\bError (\d{1,5}) connecting|^\((\d{1,3}), ")
-_NUMBER = re.compile(r"^\((\d{4}|0(?=, '')), |\b(ORA-\d{5})\b|^(\d{4}) \(|^\('(\w{5})', ")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
 # cause.
 _WRAPPED = re.compile(
     r"^\(([A-Za-z_][\w.]{1,100})\) (?:<class '([\w.]{1,100})'>: )?|(?i:caused by)[ :-]{1,3}([A-Z]\w{2,60})\("
-    r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\("
+    r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\(|\braised (\w{3,60})>"
 )
 _IMPORT_ERRORS = frozenset(
     ("ImportError", "ModuleNotFoundError", "Runtime.ImportModuleError", "ImportModuleError")
@@ -107,6 +108,12 @@ _MODULE = re.compile(
 )
 _IN_FILE = re.compile(r"\((/[^()\s]{1,500}|[A-Za-z]:[^()]{1,500})\)$")
 _TOP = re.compile(r".*(?:site-packages|dist-packages|/python)/([A-Za-z_]\w*)")
+# Modules whose exceptions say of themselves what they are.
+_PYTHON = sys.stdlib_module_names | {"Runtime", "Function", "Sandbox", "__main__", "__mp_main__"}
+_PLATFORM_REASONS = {
+    ErrorClass.DEPENDENCY: "; native code crashed the interpreter",
+    ErrorClass.CODE: "; the process ended itself during the invocation",
+}
 _READS = frozenset(("KeyError", "TypeError", "ValueError", "AttributeError"))
 
 
@@ -161,7 +168,7 @@ def _by_exception(raised: PrintedException, rules: AppRules) -> Judgement | None
         return None
     if name.rpartition(".")[2] in _IMPORT_ERRORS:
         return _import(raised.message, rules)
-    judged = _by_name(name, raised.message[:_SAID], _library_of(raised), 0)
+    judged = _by_name(name, raised.message[:_SAID], _library_of(raised, rules), 0)
     return None if judged is None or not judged.reason else judged
 
 
@@ -177,7 +184,7 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     generic = last in table.generic or name in table.generic
     if library is not None or generic:
         wrapped = _WRAPPED.search(message)
-        if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[1] or wrapped[3] or wrapped[4]):
+        if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[wrapped.lastindex or 0]):
             rest = message[wrapped.end() :] if wrapped[1] else message.partition(inner)[2]
             library_inside = table.libraries.get(inner.partition(".")[0], library)
             judged = _by_name(inner, rest, library_inside, depth + 1)
@@ -193,7 +200,8 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     if said is None and library is not None and not generic:
         said = next((kind for kind, words in table.words if words.search(last)), None)
     if said is None and (library is not None or last in _SYSTEM):
-        said = next((kind for kind, phrase in table.weak if phrase.search(message)), None)
+        lowered = message.lower()
+        said = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
     return (
         None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
     )
@@ -201,9 +209,10 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
 
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
     """The class of the first code that a name or a message holds: gRPC's, SQL's, HTTP's, the system's."""
-    for section, pattern in (("grpc", _GRPC_CODE), ("number", _NUMBER), ("http", _STATUS), ("errno", _ERRNO)):
-        match = pattern.search(message)
-        code = next((group for group in match.groups() if group), "") if match else ""
+    lowered = message.lower()
+    for section, spelled, low in table.spellings:
+        match = spelled.search(lowered if low else message)
+        code = match[match.lastindex or 0] if match else ""
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
         )
@@ -218,16 +227,25 @@ def _judged(kind: ErrorClass, what: str) -> Judgement:
     return Judgement(kind, "" if kind is ErrorClass.CODE else f"{what}: {_table().meaning[kind]}")
 
 
-def _library_of(raised: PrintedException) -> _Library | None:
+def _library_of(raised: PrintedException, rules: AppRules) -> _Library | None:
     """The library that an exception is of: by its module, else, unqualified, by the innermost frame's
-    package."""
+    package. One that the table does not know has no names of its own; None for the app's and Python's."""
     libraries = _table().libraries
     top, dot, _ = (raised.type or "").partition(".")
-    if dot:
-        return libraries.get(top)
-    frame = raised.frames[-1] if raised.frames else None
-    match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
-    return libraries.get(match[1]) if match else None
+    if not dot:
+        frame = raised.frames[-1] if raised.frames else None
+        match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
+        return libraries.get(match[1]) if match else None
+    return libraries.get(top) or (None if _is_own(top, raised, rules) else {})
+
+
+def _is_own(module: str, raised: PrintedException, rules: AppRules) -> bool:
+    """Whether a top-level module is the app's: by name, or because its own frames lie there."""
+    if module in rules.packages or module in _PYTHON:
+        return True
+    places = {frame.file for one in (raised, *raised.chain) for frame in one.frames if frame.in_app}
+    parts = (f"/{place}".replace("\\", "/") for place in places)
+    return any(f"/{module}/" in part or f"/{module}." in part for part in parts)
 
 
 def _environment(type_name: str, raised: PrintedException) -> Judgement | None:
@@ -267,14 +285,7 @@ def _import(message: str, rules: AppRules) -> Judgement:
 def _platform(line: str) -> Judgement:
     if line.startswith(LEFT_OUT):
         return Judgement(ErrorClass.CUT, line)
-    said = f"the platform reported: {line[:200]}"
-    lowered = line.lower()
-    if "timed out" in lowered or "timeout" in lowered or "time limit" in lowered or "harakiri" in lowered:
-        return Judgement(ErrorClass.TIMEOUT, said)
-    if "memory" in lowered or "killed" in lowered:
-        return Judgement(ErrorClass.MEMORY, said)
-    if lowered.startswith("fatal python error"):
-        return Judgement(ErrorClass.DEPENDENCY, f"{said}; native code crashed the interpreter")
-    if "runtime exited" in lowered or "process exited" in lowered:
-        return Judgement(ErrorClass.CODE, f"{said}; the process ended itself during the invocation")
+    kind = next((kind for kind, said in _table().platform if said.search(line)), None)
+    if kind is not None:
+        return Judgement(kind, f"the platform reported: {line[:200]}{_PLATFORM_REASONS.get(kind, '')}")
     return Judgement(ErrorClass.EXPECTED, "logged as an error without a traceback: the program handled it")

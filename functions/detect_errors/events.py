@@ -8,7 +8,6 @@ says so (`needs_more`): the caller reads the stream around its timestamp, and re
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import zlib
 from collections.abc import Iterable, Sequence
@@ -78,22 +77,6 @@ def decode_batch(data: str | bytes) -> Batch | None:
         owner=str(document.get("owner", "")),
         events=tuple(_events(document["logEvents"])),
     )
-
-
-def encode_batch(batch: Batch) -> str:
-    """The inverse of `decode_batch`: what a subscription would deliver, to replay or to test."""
-    events = [
-        {"id": event.id, "timestamp": event.timestamp, "message": event.message} for event in batch.events
-    ]
-    document = {
-        "messageType": "DATA_MESSAGE",
-        "owner": batch.owner,
-        "logGroup": batch.log_group,
-        "logStream": batch.log_stream,
-        "subscriptionFilters": [],
-        "logEvents": events,
-    }
-    return base64.b64encode(gzip.compress(json.dumps(document).encode(), mtime=0)).decode()
 
 
 def _events(entries: list[Any]) -> Iterable[LogEvent]:

@@ -3,7 +3,7 @@
 What moves between occurrences of one bug (line numbers, addresses, ids, times, values, deployment
 directories, library and interpreter versions, launchers) is left out; what tells two bugs apart (type,
 function, source line, the app's own causes) is kept. A change of these rules is a new VERSION, because it
-renames every incident; `tests/data/detect_errors/fingerprints_v3.json` pins the results.
+renames every incident; `tests/data/detect_errors/fingerprints_v4.json` pins the results.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.core.incidents.incident import Frame
+from functions.detect_errors.formats import pattern
+from functions.detect_errors.grammar import Stack
 from functions.detect_errors.in_app import MAX_PATH, AppRules
 from functions.detect_errors.message_template import template, without_hint
 from functions.detect_errors.model import Component, PrintedException, is_environment
 
-VERSION = 3
+VERSION = 4
 
 # botocore raises a class per error code in newer versions, ClientError in older ones: the code is the type.
 _AWS_ERROR = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
+# SQLAlchemy's and Django's exceptions name the driver's, which tells more.
+_DRIVER_ERROR = re.compile(r"\([\w.]{0,100}?\b(\w{1,80})\) ")
 # Names that Python itself made aliases of, by the documentation of the built-in exceptions (3.3, 3.10).
 _ALIASES = {
     "IOError": "OSError",
@@ -37,16 +40,7 @@ _COMPREHENSIONS = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 _LAUNCHERS = frozenset(("__main__.py", "manage.py", "wsgi.py", "asgi.py"))
 _IMPORTS = ("import ", "from ")
 _NAMED = re.compile(r"has no attribute '(\w{1,80})'|(?:name|variable) '(\w{1,80})'")
-# What the interpreter itself says of a failing line: the kinds of its operands, the function that it called
-# and the argument, the module. They are names of the program, not values. The sentences are CPython's, 2.7
-# to 3.14.
-_TOLD = re.compile(
-    r"'([A-Za-z_][\w.]{0,80})' object (?:has|is|does|cannot|of|can)"
-    r"|(?:for|between) [^\n']{1,40}'([A-Za-z_][\w.]{0,80})' and '([A-Za-z_][\w.]{0,80})'"
-    r"|^([A-Za-z_][\w.<>]{0,160})\(\) (?:missing|takes|got|argument)"
-    r"|required [a-z -]{1,40}argument: '(\w{1,80})'"
-    r"|No module named '?([\w.]{1,120})|cannot import name '?(\w{1,80})"
-)
+_TOLD = pattern("told")
 _TELLERS = frozenset(("AttributeError", "TypeError", "ImportError", "ModuleNotFoundError"))
 # pydantic: the model, then each field's path in a line of its own, above what is wrong with it.
 _MODEL = re.compile(r"\d validation errors? for ([^\n]{1,120})")
@@ -58,7 +52,6 @@ _LIBRARY = re.compile(
 )
 _MAX_WORDS = 100
 _LITERAL_LENGTHS = range(3, 81)
-_MAX_REMEMBERED = 1024
 
 _Part = tuple[str, str, str]
 
@@ -67,7 +60,6 @@ _Part = tuple[str, str, str]
 class _Site:
     """What a stack contributes, remembered with it: its parts, and its source lines."""
 
-    frames: tuple[Frame, ...]
     parts: tuple[_Part, ...]
     code: str
     sourced: bool
@@ -76,28 +68,13 @@ class _Site:
 class Fingerprinter:
     """Computes fingerprints under one app's rules."""
 
-    def __init__(
-        self, rules: AppRules, repeats: Callable[[tuple[Frame, ...]], bool] = lambda _: False
-    ) -> None:
-        """repeats: whether frames will come again, so that what they contribute is worth remembering."""
+    def __init__(self, rules: AppRules) -> None:
         self._rules = rules
-        self._repeats = repeats
-        self._sites: dict[int, _Site] = {}
-        self._digests: dict[tuple[str, ...], str] = {}
 
     def fingerprint(self, raised: PrintedException, platform: str = "") -> str:
         """`v<version>-<16 hexadecimal digits>`: safe in object keys, branch names and URLs."""
-        values = tuple([part[1] for part in self._parts(raised, platform)])
-        repeats = self._repeats(raised.frames)
-        if repeats and (known := self._digests.get(values)):
-            return known
-        joined = "\n".join(values).encode("utf-8", "replace")
-        digest = f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
-        if repeats:
-            if len(self._digests) >= _MAX_REMEMBERED:
-                self._digests.clear()
-            self._digests[values] = digest
-        return digest
+        joined = "\n".join([part[1] for part in self._parts(raised, platform)]).encode("utf-8", "replace")
+        return f"v{VERSION}-{hashlib.sha256(joined).hexdigest()[:16]}"
 
     def components(self, raised: PrintedException, platform: str = "") -> tuple[Component, ...]:
         """The same parts, to show."""
@@ -164,21 +141,17 @@ class Fingerprinter:
 
     def _site(self, raised: PrintedException) -> _Site:
         frames = raised.frames
-        # The site keeps its frames alive, so the identity cannot be taken by another tuple.
-        key = id(frames)
-        site = self._sites.get(key)
-        if site is None or site.frames is not frames:
+        site: _Site | None = getattr(frames, "site", None)
+        if site is None:
             site = self._read_site(frames, recursion=_type_name(raised) == "RecursionError")
-            if self._repeats(frames):
-                if len(self._sites) >= _MAX_REMEMBERED:
-                    self._sites.clear()
-                self._sites[key] = site
+            if isinstance(frames, Stack):
+                frames.site = site
         return site
 
     def _read_site(self, frames: tuple[Frame, ...], *, recursion: bool) -> _Site:
         own = [frame for frame in frames if frame.in_app]
         if not own:
-            return _Site(frames, (), "", False)
+            return _Site((), "", False)
         verdict = self._rules.verdict
         paths: list[str | None] = [verdict(frame.file, frame.function).below for frame in own]
         if None in paths:
@@ -198,7 +171,7 @@ class Fingerprinter:
             ("frame", "|".join(entry), "the app's own: path, function, source line") for entry in kept
         )
         code = "\n".join(entry[2] for entry in kept)
-        return _Site(frames, parts, code, bool(code.strip()))
+        return _Site(parts, code, bool(code.strip()))
 
     def _fallback(self, raised: PrintedException) -> list[_Part]:
         """No frame of the app: where in a library it was raised, and what was said."""
@@ -222,7 +195,9 @@ def _type_name(raised: PrintedException) -> str:
     name = raised.type or ""
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
         return f"aws:{aws[1]}:{aws[2]}"
-    return _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
+    name = _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
+    driver = _DRIVER_ERROR.match(raised.message)
+    return name if driver is None or driver[1] == name else f"{name}:{driver[1]}"
 
 
 def _type_part(raised: PrintedException) -> _Part:

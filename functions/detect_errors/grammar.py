@@ -9,15 +9,20 @@ indented by at least two spaces and the exception line starts in column 0.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from functions.core.incidents.incident import Frame
+from functions.detect_errors.formats import pattern
 from functions.detect_errors.in_app import AppRules
 
 HEADER = "Traceback (most recent call last):"
 BARE_HEADER = HEADER[:-1]
 CAUSE = "The above exception was the direct cause of the following exception:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
-SEPARATOR = re.compile(f"^(?:({CAUSE})|{CONTEXT})[ \\t]*$", re.MULTILINE)
+# Narrow terminals break the sentences.
+_BROKEN = (sentence.replace(" ", r"[ \n]{1,2}") for sentence in (CAUSE, CONTEXT))
+SEPARATOR = re.compile(r"^(?:({})|{})[ \t]*$".format(*_BROKEN), re.MULTILINE)
 
 # Every line of a stack, up to the first that is not indented by two spaces. Nothing follows the repetition,
 # so it never backtracks.
@@ -33,73 +38,41 @@ FRAME = re.compile(
 RECORD_SEPARATOR = "\x04"
 """A line that layers put where what follows is another record, whatever it looks like."""
 
-# A line that starts something new, so it cannot belong to the message above it.
-RECORD_START = re.compile(
-    r"\x04|Traceback \(most recent|The above exception was the direct|During handling of the above exc"
-    r"|  \+ Exception Group Traceback|Exception in thread |Exception ignored in|Task exception was never"
-    r"|(?:\[)?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)(?:[\]:\s]|\Z)"
-    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T\s,]|\[?\d\d:\d\d:\d\d[.,\s\]]|\[\d{4}-\d\d-\d\d "
-    r"|(?:START|END|REPORT|XRAY) (?:RequestId|TraceId): |INIT_START |INIT_REPORT |RequestId: [0-9a-f-]{36} "
-    r'|>>> |In \[\d+\]:|\{"|"""|\'\'\'|={20}|-{20}|Logged from file '
-    r"|Call stack:$|Stack \(most recent call last\):"
-)
+RECORD_START = pattern("record_start")
 
 LEVELS = frozenset(("DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"))
 
 MAX_MESSAGE_LINES = 400
 MAX_REMEMBERED_STACKS = 512
-# Longer stacks are read, but not remembered: the cache's size is bounded in characters, too.
+# What is remembered is bounded in characters, too.
 MAX_REMEMBERED_LENGTH = 20_000
+
+
+class Stack(tuple[Frame, ...]):
+    """The frames of a stack that may come again; `site`: what a fingerprint made of them."""
+
+    site: Any = None
 
 
 class FrameReader:
     """Reads the lines of a stack into frames, each judged by the app's rules.
 
-    In an error storm the stack's text repeats exactly, so the result is remembered by that text; from its
-    second appearance on, because remembering what never comes again costs more than it saves.
+    In an error storm the stack's text repeats exactly, so what it gives is remembered, unless it is long.
     """
 
     def __init__(self, rules: AppRules) -> None:
-        self.rules = rules
-        self._known: dict[str, tuple[Frame, ...]] = {}
-        self._ids: set[int] = set()
-        self._seen: set[int] = set()
-
-    def known(self, stack: str) -> tuple[Frame, ...] | None:
-        """The frames of a stack that was read before."""
-        return self._known.get(stack)
+        self._verdict = rules.verdict
+        self._remembered = lru_cache(MAX_REMEMBERED_STACKS)(lambda stack: Stack(self._read(stack)))
 
     def __call__(self, stack: str) -> tuple[Frame, ...]:
-        frames = self._known.get(stack)
-        if frames is None:
-            verdict, remembered = self.rules.verdict, self.rules.remembered.get
-            read = []
-            for file, line, function, code in FRAME.findall(stack):
-                judged = ("." not in function and remembered(file)) or verdict(file, function)
-                read.append(
-                    Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why)
-                )
-            frames = tuple(read)
-            if len(stack) <= MAX_REMEMBERED_LENGTH:
-                self._remember(stack, frames)
-        return frames
+        return self._remembered(stack) if len(stack) <= MAX_REMEMBERED_LENGTH else self._read(stack)
 
-    def remembers(self, frames: tuple[Frame, ...]) -> bool:
-        """Whether these very frames will come again, so that more can be remembered about them."""
-        return id(frames) in self._ids
-
-    def _remember(self, stack: str, frames: tuple[Frame, ...]) -> None:
-        key = hash(stack)
-        if key not in self._seen:
-            if len(self._seen) >= 8 * MAX_REMEMBERED_STACKS:
-                self._seen.clear()
-            self._seen.add(key)
-            return
-        if len(self._known) >= MAX_REMEMBERED_STACKS:
-            self._known.clear()
-            self._ids.clear()
-        self._known[stack] = frames
-        self._ids.add(id(frames))
+    def _read(self, stack: str) -> tuple[Frame, ...]:
+        read = []
+        for file, line, function, code in FRAME.findall(stack):
+            judged = self._verdict(file, function)
+            read.append(Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why))
+        return tuple(read)
 
 
 def exception_line(line: str) -> tuple[str, str] | None:
@@ -152,17 +125,7 @@ def telling_type(name: str) -> bool:
     return last.endswith(_TELLING) or ("." in name and last[:1].isupper())
 
 
-# What a line says that goes on in the next one, though that is not indented: an opened bracket, a list or a
-# colon, pydantic's count of errors, Spark's words before the worker's own traceback.
-_ANNOUNCES = re.compile(r"[:,({\[\\]$|\d errors?\b|\d validation errors? for |(?:trace|traceback) below\.?$")
-# Lines that libraries put below the first line of a message. Sources: libpq's error fields, SQLAlchemy's
-# StatementError, Kubernetes' ApiException, httpx, slack_sdk, Playwright, py4j and the JVM, PyTorch.
-_KEYED = re.compile(
-    r"(?:DETAIL|HINT|LINE \d{1,9}|CONTEXT|QUERY|WHERE|STATEMENT|Reason|Details|Call log|HTTP response \w{1,9}"
-    r"|Caused by|The server responded with|Driver stacktrace|For more information[^:\n]{0,40}): ?"
-    r"|: \S|\(Background on this|DB::|Original Traceback \(most recent call last\):"
-    r"|\[(?:SQL|parameters|cached|generated)\b"
-)
+_ANNOUNCES, _KEYED = pattern("announces"), pattern("keyed")
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
 _CLOSING = re.compile(r"[\])}>]+$")
@@ -190,8 +153,7 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
             following = text[line_end + 1 : _line_end(text, line_end + 1)]
             # Spark's JVM prints its own stack below what the worker wrote, which is no part of it.
             if (end == first and following.startswith("\tat ")) or not (
-                following.startswith(_INDENTED)
-                or (following[:1] in ("[", "(", "D") and _KEYED.match(following))
+                following.startswith(_INDENTED) or _KEYED.match(following)
             ):
                 break
         else:
@@ -214,7 +176,7 @@ class _Message:
         self.last = first
         self.listing = bool(_ANNOUNCES.search(first.rstrip()[-400:]))
         self.open = ""
-        self.depth = _depth(first)
+        self.depth, self.uncounted = 0, [first]
         self.quoting = False
 
     def takes(self, line: str, behind: str) -> bool:
@@ -228,7 +190,7 @@ class _Message:
         self.quoting = (
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
-        self.depth += _depth(line)
+        self.uncounted.append(line)
         self.last = line
         return True
 
@@ -243,8 +205,10 @@ class _Message:
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
         if _CLOSING.match(line):
+            self.depth, self.uncounted = self.depth + sum(map(_depth, self.uncounted)), []
             return self.depth > 0
-        return announced or bool(_KEYED.match(line)) or (self.listing and behind.startswith("  "))
+        listing = self.listing or (self.last.startswith("  ") and not _ANNOUNCES.search(line.rstrip()))
+        return announced or bool(_KEYED.match(line)) or (listing and behind.startswith("  "))
 
 
 def _depth(line: str) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from functions.detect_errors.formats import FORMATS
+from functions.detect_errors.formats import FORMATS, pattern
 
 # Bound on what one instance remembers: a warm Lambda process must not grow with the paths it is shown.
 MAX_REMEMBERED = 4096
@@ -25,19 +26,8 @@ _INSTALLED, _VENDORED, _RUNTIME, _ROOTS = (_PATHS[n] for n in ("installed", "ven
 _LAYER = "/opt/python/"
 # Where installers put packages, one directory or module per top-level name: the last one in a path counts.
 _SITE = re.compile(r".*(?:/(?:site|dist)-packages|\.egg)/")
-# Roots of which a part is a name.
-_ROOT_PATTERN = re.compile(
-    r"/.{0,200}?/releases/[^/]+/"  # Capistrano and its kin: one directory per release
-    r"|/.{0,200}?/current/"  # ... and the link to the newest
-    r"|/tmp/[^/]+/"  # unpacked zips and PEX files
-    r"|/srv/[^/]+/"
-    r"|/var/www/[^/]+/"
-    r"|/opt/[^/]+/"
-)
+_ROOT_PATTERN, _STDLIB = pattern("root"), pattern("stdlib", re.IGNORECASE)
 _ARCHIVE = re.compile(r".*?\.(?:pyz|pex|zip|whl)/")
-_STDLIB = re.compile(
-    r"/(?:lib|lib64)/(?:python|pypy)\d[\d.]*t?/|/lib(?:-python|_pypy)/|/python\d[\d.]*/lib/", re.I
-)
 _BIN = re.compile(r"(?:^|/)(?:bin|sbin|Scripts)/[^/]+$")
 
 
@@ -63,19 +53,12 @@ class AppRules:
         self._roots = tuple(
             sorted((r.replace("\\", "/").rstrip("/") + "/" for r in roots if r.strip("/")), key=len)
         )[::-1]
-        self.remembered: dict[str, InAppDecision] = {}
+        self._judged = lru_cache(MAX_REMEMBERED)(self._judge)
 
     def verdict(self, file: str, function: str | None = None) -> InAppDecision:
         """Judge one frame by its file, as printed, and its function."""
         # Only Cython prints dotted function names, and only there does the function matter.
-        key = f"{file}\n{function}" if function is not None and "." in function else file
-        known = self.remembered.get(key)
-        if known is None:
-            known = self._judge(file, None if key is file else function)
-            if len(self.remembered) >= MAX_REMEMBERED:
-                self.remembered.clear()
-            self.remembered[key] = known
-        return known
+        return self._judged(file[: MAX_PATH + 1], function if function and "." in function else None)
 
     def _judge(self, file: str, function: str | None) -> InAppDecision:
         if len(file) > MAX_PATH:

@@ -182,7 +182,7 @@ def _of_record(record: object, number: int, serial: int, depth: int) -> Iterator
 
 def outside_stacks(text: str) -> str | None:
     """What a canonical text says outside of its stacks; None when the text is not canonical."""
-    if _shows(text, _EVERYWHERE) or (not text.isascii() and _shows(text, _OTHER_SIGNS)):
+    if is_marked(text):
         return None
     index = text.find(BARE_HEADER)
     outside = []
@@ -201,6 +201,11 @@ def outside_stacks(text: str) -> str | None:
     outside.append(text[end:])
     rest = "".join(outside)
     return None if rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS) else rest
+
+
+def is_marked(text: str) -> bool:
+    """Whether a text shows what is not canonical even within a stack."""
+    return _shows(text, _EVERYWHERE) or (not text.isascii() and _shows(text, _OTHER_SIGNS))
 
 
 def _is_quotation(text: str, index: int, stack_end: int) -> bool:

@@ -7,6 +7,7 @@ other threads write in between; Azure Functions and Dagster print the exception 
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from functions.detect_errors.grammar import (
     CAUSE,
@@ -30,8 +31,8 @@ _UNQUOTED = re.compile(
 )
 # Drawn by Loguru and Rich around values, and by Twisted where it caught what was raised.
 _DRAWN = re.compile(r"\s*[\u2500-\u257f]|--- <exception caught here>")
-# stack_data's source lines, of which an arrow marks the failing one.
-_NUMBERED = re.compile(r"\s*+(?:(-+>)\s*+)?\d++ \| ?(.*)")
+# stack_data's and stackprinter's source lines, of which an arrow marks the failing one.
+_NUMBERED = re.compile(r"\s*+(?:(-+>)\s*+)?\d++ (?:\| ?| {3,})(.*)")
 # The first line of a group whose header was cut off.
 _GUTTERED = re.compile(r"\s*\|(?:   File \"| [\w.]*Group: .* \(\d+ sub-exceptions?\)$)")
 _LABEL = re.compile(r"(Stack(?: [Tt]race)?:)(.*)$")
@@ -107,7 +108,7 @@ def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> b
     if last and last[-1].startswith("  ") and exception_line(lines[index][1]) is not None:
         return True
     # PyTorch quotes what its worker raised right below the exception line.
-    return before.startswith(": ") or (before == "Original " and len(last) > 1 and last[0].startswith("  "))
+    return before.startswith((": ", "Original ")) and len(last) > 1 and last[0].startswith("  ")
 
 
 def _dedent(lines: list[Line], index: int, indent: str, out: list[Line], depth: int) -> int:
@@ -180,7 +181,7 @@ def _stack(lines: list[Line], index: int, out: list[Line], others: list[Line]) -
             break
         if not text:
             following = _next_text(lines, index)
-            if following is None or not _goes_on_behind(lines[following][1], airy, after_frame):
+            if following is None or not _goes_on_behind(lines[following][1], airy or not indent, after_frame):
                 break
             airy = airy or _FRAME.match(lines[following][1]) is not None
             index = following
@@ -256,25 +257,23 @@ def _next_text(lines: list[Line], index: int) -> int | None:
 def inverted(lines: list[Line]) -> list[Line]:
     """Dagster prints what an exception was caused by below it: turned round."""
     out: list[Line] = []
+    led: list[list[Line]] = []
     start = index = 0
     while index < len(lines):
-        sentence = _INVERTED.match(lines[index][1])
+        number, line = lines[index]
+        sentence = _INVERTED.match(line)
         behind = _next_text(lines, index + 1) if sentence else None
         if sentence is None or behind is None or lines[behind][1] != HEADER:
-            start = len(out) if lines[index][1] == HEADER else start
+            if line == HEADER:
+                out[start:start] = chain.from_iterable(reversed(led))
+                start, led = len(out), []
             out.append(lines[index])
             index += 1
             continue
-        end = next(
-            (
-                i
-                for i in range(behind + 1, len(lines))
-                if not lines[i][1].strip() or _INVERTED.match(lines[i][1])
-            ),
-            len(lines),
-        )
-        number = lines[index][0]
-        chain = CAUSE if sentence[1].startswith("was") else CONTEXT
-        out[start:] = [*lines[behind:end], (number, ""), (number, chain), (number, ""), *out[start:]]
-        index = end
+        index = behind + 1
+        while index < len(lines) and lines[index][1].strip() and not _INVERTED.match(lines[index][1]):
+            index += 1
+        said = CAUSE if sentence[1].startswith("was") else CONTEXT
+        led.append([*lines[behind:index], (number, ""), (number, said), (number, "")])
+    out[start:start] = chain.from_iterable(reversed(led))
     return out

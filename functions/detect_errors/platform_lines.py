@@ -23,6 +23,7 @@ LEFT_OUT = "left out by detection: "
 """How an error starts that stands for what was not read."""
 
 _MAX_ERROR_LINES = 50
+_LONGEST_NAME = 400
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _RULES = [
@@ -37,7 +38,8 @@ _ERROR_LINE = re.compile(
     r"|\blevel=(?:error|critical|fatal)\b)",
     re.MULTILINE,
 )
-_NAMES = ("Error: ", "Exception: ", "Timeout: ", "Refused: ", "Exit: ")
+# Names that say what they are, themselves or by their module; loggers have names of several parts, too.
+_NAMES = re.compile(r"(?:Error|Exception|Timeout|Refused|Exit): |(?:errors?|exceptions?|err|exc)\.[A-Z]")
 _NAMED = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w{0,60}+\.){0,8}[A-Z]\w{1,80}+): (.{0,2000})")
 _JAVASCRIPT = re.compile(r"^[^\n]{0,200}?\b([A-Z]\w{0,60}+): ([^\n]{0,2000})\n(?=    at )", re.MULTILINE)
 _NODE_FRAME = re.compile(
@@ -72,17 +74,18 @@ def read_heads(text: str) -> list[Found]:
     """`[ERROR] Type: message` of Lambda's runtime without a header behind it: the rest is in other events."""
     found = []
     header = text.find(HEADER)
-    index = -1
-    while (index := text.find(_HEAD, index + 1)) >= 0:
-        start = text.rfind("\n", 0, index) + 1
+    end = 0
+    # Line by line, and at most one of each: a line may be a million of these.
+    while (index := text.find(_HEAD, end)) >= 0:
+        start = text.rfind("\n", end, index) + 1
         end = _line_end(text, index)
         if 0 <= header < end:
             header = text.find(HEADER, end)
-        named = exception_line(text[index + len(_HEAD) : end].rstrip())
-        alone = start == index
-        if named is None or not (alone or telling_type(named[0])):
+        named = _named(text, start, index, end)
+        if named is None:
             continue
-        message, position = [named[1]], end
+        kind, said, alone = named
+        message, position = [said], end
         while alone and position < len(text) and len(message) <= MAX_MESSAGE_LINES:
             line_end = _line_end(text, position + 1)
             line = text[position + 1 : line_end]
@@ -91,10 +94,25 @@ def read_heads(text: str) -> list[Found]:
             message.append(line)
             position = line_end
         if position + 1 != header:  # else the traceback itself is there, and read as such
-            found.append(
-                Found(PrintedException(named[0], "\n".join(message).rstrip()), start, "ERROR", False)
-            )
+            found.append(Found(PrintedException(kind, "\n".join(message).rstrip()), start, "ERROR", False))
     return found
+
+
+def _named(text: str, start: int, index: int, end: int) -> tuple[str, str, bool] | None:
+    """The first head of a line that names an exception: its type and message, and whether the line begins
+    with it.
+
+    index: of the line's first head. A name is looked for as far as names go, however long the line is.
+    """
+    while 0 <= index < end:
+        begin = index + len(_HEAD)
+        near = text[begin : min(end, begin + _LONGEST_NAME)]
+        named = exception_line(near.rstrip()) if ": " in near or begin + len(near) == end else None
+        if named is not None and (index == start or telling_type(named[0])):
+            rest = text[begin + len(named[0]) : end].removeprefix(": ")
+            return named[0], rest.rstrip() if named[1] else named[1], index == start
+        index = text.find(_HEAD, index + 1, end)
+    return None
 
 
 def read_node(text: str) -> list[Found]:
@@ -130,7 +148,7 @@ def read_lines(text: str) -> tuple[list[Found], int]:
         if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
             found.append(Found(PrintedException(*named), at, "ERROR"))
         elif _ERROR_LINE.match(line):
-            within = _NAMED.search(line, 0, 2000) if any(word in line for word in _NAMES) else None
+            within = _NAMED.search(line, 0, 2000) if _NAMES.search(line) else None
             if within is not None and telling_type(within[1]):
                 found.append(Found(PrintedException(within[1], within[2].rstrip()), at, "ERROR"))
             else:

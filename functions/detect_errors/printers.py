@@ -40,7 +40,7 @@ def printed(lines: list[Line]) -> list[Line]:
     index = 0
     while index < len(lines):
         number, line = lines[index]
-        for printer in PRINTERS.values() if "Traceback" in line or line[:5] == "_____" else ():
+        for printer in PRINTERS.values() if "raceback" in line or line[:5] == "_____" else ():
             if (start := printer.start.match(line)) is not None:
                 block, following = _block(printer, lines, index, start[1])
                 if block:

@@ -11,7 +11,7 @@ from functions.detect_errors.classify import classify, next_action
 from functions.detect_errors.fingerprint import Fingerprinter
 from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
 from functions.detect_errors.in_app import AppRules
-from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, outside_stacks, sections
+from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, is_marked, outside_stacks, sections
 from functions.detect_errors.model import Component, Found, ParsedError, PrintedException
 from functions.detect_errors.platform_lines import (
     HINTS,
@@ -57,12 +57,12 @@ class Reader:
     def __init__(self, rules: AppRules) -> None:
         self._rules = rules
         self._frames = FrameReader(rules)
-        self._fingerprinter = Fingerprinter(rules, self._frames.remembers)
+        self._fingerprinter = Fingerprinter(rules)
 
     def read(self, text: str) -> list[ParsedError]:
         """See `read_errors`."""
-        if (repeated := self._repeated(text)) is not None:
-            return [self._judge(repeated, text.count("\n", 0, repeated.at))]
+        if (plain := self._plain(text)) is not None:
+            return [self._judge(plain, text.count("\n", 0, plain.at))]
         errors = with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
         if len(text) > MAX_LENGTH:
             errors.append(self.left_out(f"{len(text) - MAX_LENGTH} characters of a text"))
@@ -102,21 +102,21 @@ class Reader:
             line=line,
         )
 
-    def _repeated(self, text: str) -> Found | None:
-        """The short way in an error storm: one canonical traceback with a known stack and a one-line message.
+    def _plain(self, text: str) -> Found | None:
+        """The short way: one canonical traceback with a one-line message, and little around it.
 
         Gives exactly what the long way gives, or None where it cannot be sure.
         """
         start = text.find(FIRST_FRAME)
-        if start < 0 or (start and text[start - 1] != "\n"):
+        if start < 0 or (start and text[start - 1] != "\n") or not text.isascii():
             return None
-        end = text.find("\n", text.rfind("\n  ") + 1) + 1
-        frames = self._frames.known(text[start + len(HEADER) + 1 : end or len(text)])
-        if frames is None:
+        end = text.find("\n", text.rfind("\n  ") + 1) + 1 or len(text)
+        stack = text[start + len(HEADER) + 1 : end]
+        if stack.count("\n") - stack.endswith("\n") != stack.count("\n  ") or is_marked(text):
             return None
-        before, behind = text[:start], text[end:] if end else ""
+        before, behind = text[:start], text[end:]
         around = before + behind
-        if len(around) > _MAX_AROUND or not around.isascii():
+        if len(around) > _MAX_AROUND:
             return None
         odd = before.count("\n") > 1 or any(map(around.__contains__, _RARE))
         if any(map(around.__contains__, _NOT_SHORT if odd else _PLAIN)):
@@ -126,15 +126,12 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            return (
-                None
-                if head is None
-                else Found(PrintedException(head.type, head.message, frames), head.at, "ERROR")
-            )
-        named = exception_line(line)
-        if named is None:
-            return None
-        return Found(PrintedException(named[0], named[1], frames), start, level_before(before))
+            named = (head.type, head.message) if head else None
+            at, level = (head.at, "ERROR") if head else (0, "")
+        else:
+            named, at, level = exception_line(line), start, level_before(before)
+        frames = self._frames(stack) if named else ()
+        return Found(PrintedException(*named, frames), at, level) if named and frames else None
 
     def _find(self, text: str) -> list[_Placed]:
         outside = outside_stacks(text)

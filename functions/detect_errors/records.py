@@ -9,6 +9,7 @@ joined again.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ _MARKS = frozenset(_NAMES["marks"])
 _LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
 _MAX_DEPTH = 12
 _MAX_NODES = 5_000
+_DECODER = json.JSONDecoder()
+_BLANK = re.compile(r"\s*+")
 
 
 def level_of(record: dict[str, Any]) -> str:
@@ -95,12 +98,20 @@ def entries(value: Any) -> list[Any]:
 
 
 def decoded(text: str) -> Any:
-    """The object or list that a text is the JSON of; None for any other text."""
+    """The object or list that a text is the JSON of, or a list of objects that stand one behind the other, as
+    Firehose delivers them; None for any other text."""
+    values: list[Any] = []
+    end = 0
     try:
-        value = json.loads(text)
+        while end < len(text):
+            value, end = _DECODER.raw_decode(text, end)
+            values.append(value)
+            end = _BLANK.match(text, end).end()  # type: ignore[union-attr]  # it matches anywhere
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict | list) else None
+    if len(values) == 1:
+        return values[0] if isinstance(values[0], dict | list) else None
+    return values if values and all(isinstance(value, dict) for value in values) else None
 
 
 def texts_of(record: Any) -> Iterator[tuple[str, bool]]:

@@ -6,13 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
-from functions.core.incidents.incident import Frame
-from functions.detect_errors.capped import kept
+from functions.core.incidents.incident import ErrorClass, Frame
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.recorder import Sighting
@@ -31,6 +30,12 @@ _REVISION_KEYS = (
 _REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 _MESSAGE_LINES = 120
 """Lines taken for the sample where each line is an event of its own."""
+
+# What is kept of a stack: a DynamoDB item holds 400 KB, which a stranger who can make a program recurse, or
+# write to its log, could fill. 60 frames and 40 causes of 750 characters of 4 bytes are below 300 KB.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_FIRST, _LAST, _LAST_OWN = 10, 40, 10
+_FILE, _FUNCTION, _CODE = 300, 150, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def _sighting(
         title=redact(first.title[: _TITLE_LIMIT * 2])[:_TITLE_LIMIT],
         error_class=first.error_class,
         class_reason=first.reason,
-        next_action="" if heals else first.next_action,
+        next_action="" if heals else _by_hand(first, app),
         sample=redact(group[0].text[:SAMPLE_LIMIT]),
         frames=kept(first.frames, redact),
         count=len(group),
@@ -118,6 +123,16 @@ def _sighting(
         heals_now=not (stopped or app.paused or observes),
         causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
+    )
+
+
+def _by_hand(error: ParsedError, app: App) -> str:
+    """What people can do about an error that is not healed in this app."""
+    if error.error_class is not ErrorClass.CODE:
+        return error.next_action
+    return (
+        f"Mend it by hand: {app.name} heals no errors of class code. To have this one healed all the same:"
+        f" selfheal retry {app.name}-{error.fingerprint}"
     )
 
 
@@ -167,3 +182,20 @@ def _text(events: Sequence[LogEvent], index: int) -> str:
 
 def _iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def kept(frames: Sequence[Frame], redact: Callable[[str], str]) -> tuple[Frame, ...]:
+    """The outermost and innermost frames and the innermost of the app's own, in order, redacted and cut."""
+    own = [index for index, frame in enumerate(frames) if frame.in_app]
+    chosen = {*range(_FIRST), *range(len(frames) - _LAST, len(frames)), *own[-_LAST_OWN:]}
+    return tuple(_cut(frame, redact) for index, frame in enumerate(frames) if index in chosen)
+
+
+def _cut(frame: Frame, redact: Callable[[str], str]) -> Frame:
+    """Cut behind what redaction needs to recognise a secret, then redacted, then cut."""
+    return replace(
+        frame,
+        file=redact(frame.file[: 4 * _FILE])[:_FILE],
+        function=None if frame.function is None else redact(frame.function[: 4 * _FUNCTION])[:_FUNCTION],
+        code=redact(frame.code[: 4 * _CODE])[:_CODE],
+    )

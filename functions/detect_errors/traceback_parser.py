@@ -247,8 +247,13 @@ class _Scan:
                 continue
             message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
             message = gap[message_start:position].rstrip("\n")
-            raised = PrintedException(named[0], message, frames)
-            self._add(_Open(raised, offset + start.start(), offset + position))
+            # Below the source line of a frame that is gone there were frames that count.
+            whole = not before.startswith("    ")
+            opened = _Open(
+                PrintedException(named[0], message, frames), offset + start.start(), offset + position
+            )
+            opened.whole = whole
+            self._add(opened)
             self._close()
 
 

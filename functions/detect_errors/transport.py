@@ -24,7 +24,7 @@ _EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
 # More distinct prefixes than this in one text are not told apart: one host has fewer workers.
-_MAX_SOURCES = 16
+_MAX_SOURCES = 64
 _PROBE_LINES = 12
 _MAX_PREFIX = 512
 _RULE_WIDTH = 40
@@ -157,9 +157,9 @@ def sources(lines: list[Line]) -> list[list[Line]]:
             end = _prefix_end(lines, index, header) if header in line and len(matchers) < _MAX_SOURCES else 0
             if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
                 continue
-            pattern = prefix_pattern(line[:end])
-            if pattern in matchers or any(_is_gutter(line, end, known) for known in matchers.values()):
+            if any(_is_gutter(line, end, known) for known in matchers.values()):
                 continue
+            pattern = prefix_pattern(line[:end])
             matcher = re.compile(pattern)
             following = [after for _, after in lines[index + 1 : index + 1 + _PROBE_LINES]]
             if header is BARE_HEADER or any(
@@ -195,7 +195,7 @@ def _prefix_end(lines: list[Line], index: int, header: str) -> int:
 
 
 def _is_gutter(line: str, position: int, known: re.Pattern[str]) -> bool:
-    """Whether nothing but a group's gutters stands between a known prefix and the header."""
+    """Whether nothing, or nothing but a group's gutters, stands between a known prefix and the header."""
     match = known.match(line)
     return match is not None and not line[match.end() : position].strip(" |+")
 

@@ -148,7 +148,7 @@ def experiment(
             with these files broken, which it should notice
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
-        `changed`: as `search`, for other functions that the patch changes
+        `changed`: as `search`, for other functions that the patch changes, or that use what it changes
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
     """
@@ -338,23 +338,36 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     pieces = asked["pieces"]
     added = {path: text for path, text in shown.tests.items() if text is not None}
 
+    # The same tests have no longer here than in the repository's suite: what hangs there hangs here.
+    seconds = min(_TRACED_SECONDS, asked["suite"]["seconds"] if asked["suite"] else _TRACED_SECONDS)
+
     def traced(paths: Sequence[str]) -> RunRequest:
         task = {"kind": "pytest", "args": [*_OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
-        return RunRequest("after", task, _TRACED_SECONDS, (), added)
+        return RunRequest("after", task, seconds, (), added)
 
     tested = yield traced(tuple(shown.tests))
     surveyed = yield RunRequest("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
     now = yield RunRequest("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
     lines = answers.lines_of(now)
+    beside: list[dict[str, Any]] = []
     if asked["changed"]["places"]:
-        beside = yield RunRequest("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS)
-        lines = [*answers.lines_of(beside), *lines]
+        beside = answers.lines_of(
+            (yield RunRequest("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS))
+        )
+        lines = [*beside, *lines]
     calls = [call for call in lines if "value" in call]
     old = answers.lines_of(surveyed)
     failed = _failing(shown.found, old)
     refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
     was = yield _probe("before", calls, [])
-    worked = [pair for pair in answers.answered(calls, was) if "value" in pair[1]]
+    both = answers.answered(calls, was)
+    worked = [pair for pair in both if "value" in pair[1]]
+    elsewhere = {str(line.get("call")) for line in beside}
+    admitted = [
+        (now, was)
+        for now, was in both
+        if now["call"] in elsewhere and _refused_for_another_reason(asked["incident"], was)
+    ]
     called = yield _probe("after", [call for call, _ in worked], pieces)
     mended = yield _probe("after", failed, pieces)
     refused = yield _probe("after", refusing, pieces)
@@ -370,11 +383,16 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     proof.calls = Calls(
         worked,
         answers.answered(failed, mended),
-        [(now, was) for was, now in answers.answered(refusing, refused)],
+        [*admitted, *((now, was) for was, now in answers.answered(refusing, refused))],
         differing,
         frozenset(left),
         whole,
     )
+
+
+def _refused_for_another_reason(incident: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    """Whether the code as fetched refuses a call on purpose, and not as the incident has it."""
+    return bool(answer.get("deliberate")) and not same_type(incident["type"], answer["raised"]["type"])
 
 
 _MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 40, 20, 60
@@ -390,7 +408,7 @@ def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, An
     return [*exact[:_MOST_FAILING], *alike[:_MOST_ALIKE]]
 
 
-_SURVEY = {"survey": True, "calls": 300}
+_SURVEY = {"survey": True, "calls": 450}
 
 
 def _differing(
@@ -409,21 +427,26 @@ def _differing(
     return [
         (call, was)
         for number, (call, was) in enumerate(different)
-        if old[2 * number : 2 * number + 2] == [(was["shown"], was.get("left"))] * 2
-        and new[2 * number : 2 * number + 2] == [(call["shown"], call.get("left"))] * 2
+        if old[2 * number : 2 * number + 2] == [_ended(was)] * 2
+        and new[2 * number : 2 * number + 2] == [_ended(call)] * 2
     ]
 
 
 def _same(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
-    return answers.equal(was["shown"], now["shown"]) and was.get("left") == now.get("left")
+    shown = answers.equal(was["shown"], now["shown"]) and was.get("long") == now.get("long")
+    return shown and was.get("left") == now.get("left")
 
 
 def _shown(calls: Sequence[dict[str, Any]], outcome: RunOutcome) -> list[Any]:
     """What each call gave, and left of its arguments; None where it gave nothing."""
     found: list[Any] = [None] * len(calls)
     for number, answer in answers.numbered(calls, outcome).items():
-        found[number] = (answer.get("shown"), answer.get("left"))
+        found[number] = _ended(answer)
     return found
+
+
+def _ended(answer: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(answer.get(part) for part in ("shown", "long", "left"))
 
 
 def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> RunRequest:

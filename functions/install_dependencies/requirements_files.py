@@ -76,7 +76,11 @@ def _of_file(
         if name in ("-r", "--requirement", "-c", "--constraint"):
             inner = posixpath.normpath(posixpath.join(posixpath.dirname(path), value))
             of = kind if name.startswith(("-r", "--r")) else StatementKind.CONSTRAINT
-            yield from _of_file(repository, inner, seen | {path}, role, of)
+            if inner in repository.files:
+                yield from _of_file(repository, inner, seen | {path}, role, of)
+            else:
+                text = f"{path} includes {value[:100]!r}, which is no file of the repository"
+                yield Stated(StatementKind.LOST, text, path)
         elif name in ("-e", "--editable"):
             yield Stated(StatementKind.REQUIREMENT, value, path, role)
         else:

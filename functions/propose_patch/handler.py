@@ -12,7 +12,7 @@ from functions.core.aws.edge import step
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.model.bedrock import Bedrock, client_config
-from functions.core.model.budget import Budget
+from functions.core.model.budget import Budgets
 from functions.core.source.python import Python
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.scoped import artifacts_of
@@ -38,5 +38,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         artifacts_of(heal, settings),
         Incidents(table),
         Bedrock(runtime),
-        Budget(table, app.name, app.daily_budget_usd),
+        Budgets.of(app, table),
     )

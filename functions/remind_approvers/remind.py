@@ -15,7 +15,7 @@ from functions.core.approval.links import Link
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
@@ -41,30 +41,45 @@ class Desk:
     page: str
 
 
-def remind(apps: Iterable[App], desk: Desk, now: float) -> tuple[str, ...]:
-    """Remind of every question whose time runs out, once each; the ids of their incidents.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The questions that nobody has decided."""
+
+    reminded: tuple[str, ...]
+    """Incidents of those that people were now reminded of."""
+    questions_waiting: int
+    oldest_question_share: int
+    """Percent of its time that is over, of the question which has the least left; 0 where none waits."""
+
+
+def remind(apps: Iterable[App], desk: Desk, now: float) -> Waiting:
+    """Remind of every question whose time runs out, once each.
 
     The reminder is noted before it is sent: one that gets lost is better than one every hour.
     """
-    reminded = []
+    reminded, shares = [], []
     for app in apps:
         for incident in desk.incidents.with_status(app.name, Status.AWAITING_APPROVAL):
             approval = desk.approvals.get(incident.approval_id)
-            if approval and _is_due(approval, now) and desk.approvals.remind(approval.approval_id):
+            if not approval:
+                continue
+            share = _share_over(approval, now)
+            shares.append(share)
+            if 1 - _SHARE_LEFT <= share < 1 and desk.approvals.remind(approval.approval_id):
                 _tell(approval, incident, desk)
                 _tell_channels(approval, incident, app, desk)
                 reminded.append(incident.incident_id)
-    return tuple(reminded)
+    return Waiting(tuple(reminded), len(shares), round(100 * max(shares, default=0)))
 
 
-def _is_due(approval: Approval, now: float) -> bool:
+def _share_over(approval: Approval, now: float) -> float:
+    """How much of the time that people had is over: 0 just now, 1 at the end and after."""
     asked = datetime.fromisoformat(approval.created_at).timestamp()
-    left = approval.expires_at - now
-    return 0 < left <= (approval.expires_at - asked) * _SHARE_LEFT
+    return min(1.0, (now - asked) / (approval.expires_at - asked))
 
 
 def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
-    until = moment(approval.expires_at)
+    until = moment(approval.expires_at, approval.time_zone)
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:
@@ -82,7 +97,8 @@ def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
             f"Incident {incident.incident_id}",
         ]
         subject = f"[{incident.app}] Decide until {until}: {incident.title}"
-        desk.notifications.send(subject, "\n".join(text) + "\n", recipient)
+        about = About.incident(incident, "reminder")
+        desk.notifications.send(subject, "\n".join(text) + "\n", recipient, about)
 
 
 def _tell_channels(approval: Approval, incident: Incident, app: App, desk: Desk) -> None:

@@ -11,7 +11,7 @@ from functions.core.aws.edge import step
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.model.bedrock import Bedrock, client_config
-from functions.core.model.budget import Budget
+from functions.core.model.budget import Budgets
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.scoped import artifacts_of
 from functions.core.workflow.switch import refuse_when_stopped
@@ -36,5 +36,5 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         Bedrock(
             boto3.client("bedrock-runtime", region_name=app.model_region or None, config=client_config())
         ),
-        Budget(table, app.name, app.daily_budget_usd),
+        Budgets.of(app, table),
     )

@@ -64,6 +64,7 @@ def review_patch(
         "summary": review.summary[:1000],
         "key": key,
         "sent_back": review.sent_back,
+        "cost_usd": review.cost_usd,
     }
 
 

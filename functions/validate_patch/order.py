@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,12 +16,13 @@ from functions.core.source.archive import Member, MemberKind
 from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.regression import word
+from functions.harness.search.edges import Constant, constants_in
 from functions.harness.search.targets import module_name
 from functions.validate_patch import regression_tests, scope
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.pieces import added
-from functions.validate_patch.syntax_tree import functions_of
+from functions.validate_patch.syntax_tree import functions_of, module_constants
 from functions.validate_patch.tree import EXECUTABLE, SYMLINK, File, Tree, changes_between
 
 TIMES = 3
@@ -31,8 +32,8 @@ CALLS = 4000
 """Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
 # Of each kind, code and tests: what is read for classes and examples, once per search.
 _MOST_FILES = 300
-_MOST_CHANGED = 5
-"""Functions beside those of the traceback that are called on both trees."""
+_MOST_CHANGED, _MOST_CONSTANTS = 6, 40
+"""Functions beside those of the traceback that are called on both trees; lines that the patch draws."""
 
 
 def asked(
@@ -149,6 +150,9 @@ def _search(candidate: Candidate) -> dict[str, Any]:
         "tests": [path for path in python if is_test(path)] + [path for path in python if not is_test(path)],
         "files": [path for path in python if not is_test(path)],
         "calls": CALLS,
+        # Of tests that the patch changes nothing runs beside the calls: it could tell a story of its own.
+        "helpers": [p for p in python if is_test(p) and candidate.after.get(p) == candidate.before[p]],
+        "constants": _constants(candidate),
     }
 
 
@@ -184,19 +188,52 @@ def _moved(candidate: Candidate, places: list[dict[str, Any]]) -> list[dict[str,
 
 
 def _changed(candidate: Candidate) -> list[dict[str, Any]]:
-    """Other functions that the patch changes, as it leaves them: what worked in these stays, too."""
+    """Other functions that the patch changes, as it leaves them, then those of the same file that use what it
+    changes: what worked in these stays, too."""
     known = {(place.path, place.function) for place in candidate.places}
-    found = []
-    for change in candidate.python_changes:
-        old, new = (parsed(tree, change.path) for tree in (candidate.before, candidate.after))
-        if old is None or new is None or is_test(change.path):
-            continue
-        was = functions_of(old)
+    changed, using = [], []
+    for path, old, new in _both(candidate):
+        was, names = functions_of(old), _rebound(old, new)
+        names |= {
+            name for name, node in functions_of(new).items() if name in was and _differ(was[name], node)
+        }
         for name, function in functions_of(new).items():
             last = name.rpartition(".")[2]
-            if name in was and ast.dump(was[name]) != ast.dump(function) and (change.path, last) not in known:
-                found.append({"path": change.path, "function": last, "line": function.lineno, "code": ""})
-    return found[:_MOST_CHANGED]
+            place = {"path": path, "function": last, "line": function.lineno, "code": ""}
+            if name in was and (path, last) not in known:
+                if name in names:
+                    changed.append(place)
+                elif names & {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}:
+                    using.append(place)
+    return [*changed, *using][:_MOST_CHANGED]
+
+
+def _both(candidate: Candidate) -> Iterator[tuple[str, ast.Module, ast.Module]]:
+    """Files of code that the patch changes: path, before, after."""
+    for change in candidate.python_changes:
+        old, new = (parsed(tree, change.path) for tree in (candidate.before, candidate.after))
+        if old is not None and new is not None and not is_test(change.path):
+            yield change.path, old, new
+
+
+def _differ(old: ast.AST | None, new: ast.AST | None) -> bool:
+    return (ast.dump(old) if old else "") != (ast.dump(new) if new else "")
+
+
+def _rebound(old: ast.Module, new: ast.Module) -> set[str]:
+    """Names at module level that are bound to something else."""
+    was, now = module_constants(old), module_constants(new)
+    return {name for name in was.keys() | now.keys() if _differ(was.get(name), now.get(name))}
+
+
+def _constants(candidate: Candidate) -> list[Constant]:
+    """What the parts of the code that the patch changes compare with, before and after it."""
+    found: list[Constant] = []
+    for _, old, new in _both(candidate):
+        parts = [{**functions_of(tree), **module_constants(tree)} for tree in (old, new)]
+        names = [name for name in {**parts[0], **parts[1]} if _differ(*(part.get(name) for part in parts))]
+        found += [c for name in names for part in parts if name in part for c in constants_in(part[name])]
+    return list({(type(constant), constant): constant for constant in found}.values())[:_MOST_CONSTANTS]
 
 
 def _mended_by_callers(candidate: Candidate) -> bool:

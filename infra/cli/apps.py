@@ -16,9 +16,10 @@ from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document, status_text
+from infra.cli.stages import Commands
 from infra.target import Target
 
-app = typer.Typer(no_args_is_help=True, help="List, show, pause, resume, rename and remove registered apps.")
+app = Commands(no_args_is_help=True, help="List, show, pause, resume, rename and remove registered apps.")
 
 
 @app.command("list")

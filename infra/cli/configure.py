@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import sys
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +25,6 @@ from infra.cli.options import AsJson, Local
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
-from infra.names import REGISTRY_PATH
 from infra.registration import register
 from infra.target import Target
 
@@ -31,7 +32,9 @@ _TYPES = {one.name: one.type for one in dataclasses.fields(App)}
 
 
 def configure(
-    name: Annotated[str, typer.Argument(help="Short name of the app: a-z, 0-9 and '-'.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Short name of the app: a-z, 0-9 and '-'. Without: asks.")
+    ] = None,
     log_group: Annotated[
         list[str] | None, typer.Option(help="CloudWatch log group of the app; repeatable.")
     ] = None,
@@ -69,7 +72,11 @@ def configure(
         ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="JSON file with any field of the entry; options win over it.")
+        Path | None,
+        typer.Option(
+            help="JSON or TOML file with any field of the entry; options win over it. Without NAME: a TOML"
+            " file with a table for each app."
+        ),
     ] = None,
     fields: Annotated[
         list[str] | None,
@@ -82,29 +89,97 @@ def configure(
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register an app, or change its entry: what to watch, where its source is, who reviews."""
+    """Register an app, or change its entry: what to watch, where its source is, who reviews.
+
+    Without arguments it asks, and checks each answer; with any, it never does.
+    """
     target = connect(local)
-    entry = _read_entry(target, name) | _read_file(file)
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
     given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
-    entry |= {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
-    try:
-        app = App.from_json(name, entry)
-    except AppInvalid as error:
-        raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
-    if app.python and app.python not in VERSIONS:
-        raise UserError(
-            f"app {name!r}: Python {app.python} is none of {', '.join(VERSIONS)}, on which tests can run",
-            "name one of these, or leave 'python' out",
-            exit_code=2,
-        )
-    webhooks = _read_secret(webhooks_file, "webhook")
-    try:
-        parse(webhooks or "")
-    except WebhookInvalid as error:
-        raise UserError(f"{webhooks_file}: {error}", exit_code=2) from error
-    slack_secret = _read_secret(slack_signing_secret_file, "signing secret")
-    register(target, app, _credentials(token_file, github_app), webhooks, slack_secret)
+    given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
+    secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file)
+    if name:
+        wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
+    elif file and not given and secrets == Secrets():
+        wanted = [_of_table(target, file, app, table) for app, table in _read_file(file).items()]
+    elif file or given or secrets != Secrets():
+        raise UserError("of which app?", "give its name: selfheal configure NAME ...", exit_code=2)
+    else:
+        wanted = [_asked(target)]
+    # All are looked at before the first is written.
+    for app, access, webhooks, slack_secret in [one.checked() for one in wanted]:
+        register(target, app, access, webhooks, slack_secret)
+        _tell(target, app, as_json)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Files that hold them, "-" for stdin."""
+
+    token_file: str | None = None
+    github_app: str | None = None
+    webhooks_file: str | None = None
+    slack_signing_secret_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An app as it is to be registered. token: as it was typed, instead of in a file."""
+
+    name: str
+    entry: dict[str, Any]
+    secrets: Secrets
+    token: str | None = None
+
+    def checked(self) -> tuple[App, str | None, str | None, str | None]:
+        """The app, its access, its webhooks and its signing secret. Raises UserError."""
+        try:
+            app = App.from_json(self.name, self.entry)
+        except AppInvalid as error:
+            raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+        if app.python and app.python not in VERSIONS:
+            raise UserError(
+                f"app {app.name!r}: Python {app.python} is none of {', '.join(VERSIONS)}, on which tests run",
+                "name one of these, or leave 'python' out",
+                exit_code=2,
+            )
+        secrets = self.secrets
+        webhooks = _read_secret(secrets.webhooks_file, "webhook")
+        try:
+            parse(webhooks or "")
+        except WebhookInvalid as error:
+            raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
+        slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
+        access = self.token or _credentials(secrets.token_file, secrets.github_app)
+        return app, access, webhooks, slack_secret
+
+
+def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
+    """One table of a file with many apps: fields of the entry, and names of files beside it with secrets."""
+    if not isinstance(table, dict):
+        raise UserError(f"{file}: {name!r} must be a table: [{name}]", exit_code=2)
+    paths = {one.name: table.pop(one.name) for one in dataclasses.fields(Secrets) if one.name in table}
+    paths = {key: path if key == "github_app" else str(file.parent / path) for key, path in paths.items()}
+    return Wanted(name, _read_entry(target, name) | table, Secrets(**paths))
+
+
+def _asked(target: Target) -> Wanted:
+    """What people answer, once they have seen what would be written."""
+    from infra.cli import wizard
+
+    draft = wizard.ask(target)
+    path = f"{target.names.registry}/{draft.name}"
+    out.print(plain(f"\nThis is written to {path}:", "bold"))
+    out.print(plain(json.dumps(draft.entry, indent=1)), soft_wrap=True)
+    if draft.token:
+        out.print(plain(f"The token, encrypted: {target.registry.credentials_parameter(draft.name)}"))
+    for group in draft.entry["log_groups"]:
+        out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
+    typer.confirm("Write it?", default=True, abort=True)
+    return Wanted(draft.name, draft.entry, Secrets(), draft.token or None)
+
+
+def _tell(target: Target, app: App, as_json: bool) -> None:
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
@@ -164,7 +239,7 @@ def _field(text: str) -> tuple[str, Any]:
 def _read_entry(target: Target, name: str) -> dict[str, Any]:
     ssm = target.session.client("ssm")
     try:
-        value = ssm.get_parameter(Name=f"{REGISTRY_PATH}/{name}")["Parameter"]["Value"]
+        value = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
         entry = json.loads(value)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterNotFound":
@@ -179,7 +254,8 @@ def _read_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        entry = json.loads(file.read_text())
+        text = file.read_text()
+        entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
     if not isinstance(entry, dict):

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from rich.rule import Rule
 
 from functions.core.approval.approvals import Approval, Verdict
-from functions.core.approval.decisions import (
-    REJECT_REASONS,
-    Answer,
-    Decision,
-    DecisionInvalid,
-    Decisions,
-    Standing,
-)
-from functions.core.approval.task_tokens import TaskTokens
+from functions.core.approval.decisions import REJECT_REASONS, Answer, Standing
+from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
+from infra.deciding import decide
 from infra.errors import UserError
 from infra.target import Target
 
@@ -43,7 +36,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve the patch that waits: exactly these bytes, on exactly this base."""
-    _decide(incident_id, Decided(Verdict.APPROVE, comment), yes, wait, local, as_json)
+    _decide(incident_id, Verdict.APPROVE, comment, "", yes, wait, local, as_json)
 
 
 def reject(
@@ -56,7 +49,7 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Reject the patch that waits; the heal ends."""
-    _decide(incident_id, Decided(Verdict.REJECT, comment, reason), yes, wait, local, as_json)
+    _decide(incident_id, Verdict.REJECT, comment, reason, yes, wait, local, as_json)
 
 
 def revise(
@@ -68,16 +61,7 @@ def revise(
     as_json: AsJson = False,
 ) -> None:
     """Ask for changes: the next proposal works from your comment."""
-    _decide(incident_id, Decided(Verdict.REVISE, comment), yes, wait, local, as_json)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What somebody decided, in their words."""
-
-    verdict: Verdict
-    comment: str = ""
-    reason: str = ""
+    _decide(incident_id, Verdict.REVISE, comment, "", yes, wait, local, as_json)
 
 
 _MEANT = {
@@ -88,7 +72,16 @@ _MEANT = {
 """Where an incident stands once a decision has come to what was meant by it."""
 
 
-def _decide(incident_id: str, decided: Decided, yes: bool, wait: bool, local: bool, as_json: bool) -> None:
+def _decide(
+    incident_id: str,
+    verdict: Verdict,
+    comment: str,
+    reason: str,
+    yes: bool,
+    wait: bool,
+    local: bool,
+    as_json: bool,
+) -> None:
     target = connect(local)
     incident = target.incident(incident_id)
     if not incident.approval_id:
@@ -99,13 +92,12 @@ def _decide(incident_id: str, decided: Decided, yes: bool, wait: bool, local: bo
     if not yes and not as_json:
         out.print(render(gather(target, incident)))
         out.print(Rule())
-        typer.confirm(f"{decided.verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
-    decision = Decision(decided.verdict, identity(target), decided.comment, decided.reason, via="iam")
-    answer = decide(target, incident.approval_id, decision)
+        typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
+    answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))
     follow = f"selfheal history {incident.incident_id}{target.flag} --follow"
-    _tell(answer, decided.verdict, as_json and not wait, wait or as_json, follow)
+    _tell(answer, verdict, as_json and not wait, wait or as_json, follow)
     if wait and answer.standing is Standing.ACCEPTED:
-        _wait(target, incident, decided.verdict, answer, as_json)
+        _wait(target, incident, verdict, answer, as_json)
 
 
 def _wait(target: Target, asked: Incident, verdict: Verdict, answer: Answer, as_json: bool) -> None:
@@ -136,18 +128,6 @@ def _print(answer: Answer, incident: Incident | None = None) -> None:
     if incident:
         document["incident"] = incident.to_json()
     print_document("decision/1", document)
-
-
-def decide(target: Target, approval_id: str, decision: Decision) -> Answer:
-    """Record and deliver a decision with the caller's own rights. Raises UserError for an incomplete one."""
-    session = target.session
-    decisions = Decisions(
-        target.approvals, target.incidents, TaskTokens(session.client("kms")), session.client("stepfunctions")
-    )
-    try:
-        return decisions.decide(approval_id, decision)
-    except DecisionInvalid as error:
-        raise UserError(str(error), exit_code=2) from error
 
 
 def identity(target: Target) -> str:

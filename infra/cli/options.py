@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def _target(context: typer.Context) -> Target:
+    from infra.cli import stages
     from infra.cli.connect import connect
 
     local = bool(context.params.get("local")) or bool(os.environ.get("SELFHEAL_LOCAL"))
-    return connect(local)
+    with stages.of(context.params.get("stage") or os.environ.get("SELFHEAL_STAGE", "")):
+        return connect(local)
 
 
 def complete_incident(context: typer.Context, incomplete: str) -> list[str]:

@@ -30,4 +30,4 @@ def policy(
         print_json(operator(target))
         return
     _, partition, _, region, account, *_ = target.output("StateMachineArn").split(":")
-    print_json(deployer(account, region, partition))
+    print_json(deployer(account, region, partition, names=target.names))

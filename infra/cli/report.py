@@ -22,9 +22,8 @@ from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
-from infra.cli.console import ago, plain, status_text
+from infra.cli.console import ago, command, plain, status_text
 from infra.cli.next_steps import NextStep, next_steps
-from infra.names import LINK_KEY_PARAMETER
 from infra.target import Target
 
 _MARKS = {
@@ -129,7 +128,7 @@ def _page_link(target: Target, question: Approval) -> str:
     if question.approvers or question.status is not ApprovalStatus.PENDING:
         return ""
     try:
-        value = target.session.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+        value = target.session.client("ssm").get_parameter(Name=target.names.link_key, WithDecryption=True)
     except ClientError:
         return ""
     keys = links.parse_keys(value["Parameter"]["Value"])
@@ -179,13 +178,13 @@ def traceback(incident: Incident) -> RenderableType:
 
 
 def steps(steps: Sequence[NextStep]) -> RenderableType:
-    """What can be done now: why, and below it the command."""
+    """What can be done now: why, and below it the command, in one piece: it is to be pasted."""
     lines = []
     for step in steps:
-        lines.append(plain(step.why))
+        lines.append(plain(command(step.why)))
         if step.command:
-            lines.append(plain(f"  {step.command}", "cyan"))
-    return Text("\n").join(lines)
+            lines.append(plain(f"  {command(step.command)}", "cyan"))
+    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
 def facts(
@@ -203,6 +202,7 @@ def facts(
     grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
+        ("not", ", ".join(f"line {line} in {twin}" for line, twin in sorted(incident.twins.items()))),
         ("log stream", f"{incident.log_group} {incident.log_stream}"),
         ("execution", incident.execution_arn),
         ("attempts", str(incident.attempts or "")),
@@ -250,7 +250,7 @@ def _where(incident: Incident) -> str:
     if not own:
         return ""
     last = own[-1]
-    return f"{last.file}:{last.line} in {last.function}: {last.code}"
+    return f"{last.file}:{last.line} in {incident.qualified or last.function}: {last.code}"
 
 
 def proposal(data: dict[str, Any]) -> RenderableType:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.core.aws.names import function_name
 from functions.core.incidents.incident import Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
@@ -61,7 +60,7 @@ def requeue(local: Local = False, as_json: AsJson = False) -> None:
 def requeue_all(target: Target) -> Requeued:
     """Empty the three queues as far as that succeeds now."""
     failed: list[str] = []
-    report_failure = f"{function_name('report_failure')}:live"
+    report_failure = f"{target.names.function('report_failure')}:live"
     detections = _drain(
         target,
         target.output("FailedDetectionsUrl"),

@@ -147,8 +147,37 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "ended": several(TEXT),
         "held": several(TEXT),
     },
+    "cost/1": {
+        "region": TEXT,
+        "prices_read": {**TEXT, "description": "date of the list prices"},
+        "measured": {**TEXT, "description": "date on which the use was measured"},
+        "usd": NUMBER,
+        "models_usd": NUMBER,
+        "lines": several(
+            record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
+        ),
+    },
     "doctor/1": {"app": maybe(TEXT), "findings": several(FINDING)},
     "smoke/1": {"checks": several(record(name=TEXT, passed=FLAG, detail=TEXT))},
+    "status/1": {
+        "target": maybe(
+            record(
+                "kind: aws or embedded; stopped: why all healing is stopped, empty while it is on",
+                kind=TEXT,
+                account=TEXT,
+                region=TEXT,
+                stack=TEXT,
+                you=TEXT,
+                stopped=TEXT,
+                apps=several(TEXT),
+                by_status=BY_STATUS,
+            )
+        ),
+        "problem": {**TEXT, "description": "why there is no target"},
+        "embedded": maybe(
+            record("parts: whether each runs", home=TEXT, forge=TEXT, model=TEXT, endpoint=TEXT, parts=ANY)
+        ),
+    },
     "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},
     "explain/1": {"errors": several(ANY)},
     "try/1": {

@@ -9,7 +9,7 @@ from typing import Protocol
 from functions.core.apps.app import App
 from functions.core.incidents.incident import ErrorClass
 from infra.doctor.checks import Check, Fault
-from infra.subscription import FILTER_NAME, FILTER_PATTERN
+from infra.subscription import FILTER_PATTERN
 
 _MOST_FILTERS = 2
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
@@ -31,6 +31,10 @@ class AppSeen(Protocol):
     def app(self) -> App: ...
     @property
     def flag(self) -> str: ...
+    @property
+    def filter_name(self) -> str:
+        """Of our subscription filters."""
+
     @property
     def detect_errors(self) -> str:
         """ARN that log groups are to be subscribed to."""
@@ -83,7 +87,7 @@ def log_group_has_no_room(seen: AppSeen) -> Fault | None:
     """Its two subscription filters are others'."""
     for group, filters in seen.filters.items():
         names = [one.name for one in filters or ()]
-        if FILTER_NAME not in names and len(names) >= _MOST_FILTERS:
+        if seen.filter_name not in names and len(names) >= _MOST_FILTERS:
             return Fault(
                 f"log group {group} has two filters already: {', '.join(names)}",
                 f"aws logs delete-subscription-filter --log-group-name {group} --filter-name {names[0]}",
@@ -94,7 +98,7 @@ def log_group_has_no_room(seen: AppSeen) -> Fault | None:
 def log_group_is_not_subscribed(seen: AppSeen) -> Fault | None:
     """Its errors reach nobody: there is no filter of ours, or it leads elsewhere."""
     for group, filters in seen.filters.items():
-        own = [one for one in filters or () if one.name == FILTER_NAME]
+        own = [one for one in filters or () if one.name == seen.filter_name]
         if filters is None or (not own and len(filters) >= _MOST_FILTERS):
             continue
         if not own or own[0].destination != seen.detect_errors:
@@ -106,7 +110,7 @@ def log_group_is_not_subscribed(seen: AppSeen) -> Fault | None:
 def subscription_is_older_than_this_command(seen: AppSeen) -> Fault | None:
     """Its filter lets through what an earlier version took for errors."""
     for group, filters in seen.filters.items():
-        if any(one.name == FILTER_NAME and one.pattern != FILTER_PATTERN for one in filters or ()):
+        if any(one.name == seen.filter_name and one.pattern != FILTER_PATTERN for one in filters or ()):
             return Fault(
                 f"the filter of {group} is of another version",
                 f"selfheal configure {seen.app.name}{seen.flag}",
@@ -166,7 +170,7 @@ def build_project_is_missing(seen: AppSeen) -> Fault | None:
 
 def budget_is_nothing(seen: AppSeen) -> Fault | None:
     """No model may be asked: each heal ends with that."""
-    if seen.app.daily_budget_usd > 0:
+    if min(seen.app.daily_budget_usd, seen.app.monthly_budget_usd) > 0:
         return None
     return Fault(
         "its daily budget is 0", f"selfheal configure {seen.app.name} --set daily_budget_usd=10{seen.flag}"

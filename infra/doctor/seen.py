@@ -11,14 +11,12 @@ from typing import Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
-from functions.core.aws.names import function_name
 from functions.core.forge.installation import token_of
 from functions.core.workflow.errors import AppInvalid, PermanentError
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
 from infra.doctor.app import SubscriptionFilter
 from infra.model_check import notes_on_models
-from infra.names import LINK_KEY_PARAMETER, STACK_NAME
 from infra.registration import claimed_by_others
 from infra.target import OUTPUTS, Target
 
@@ -27,7 +25,6 @@ _QUEUES = {
     "heals": "UnstartedHealsUrl",
     "failure reports": "UnreportedFailuresUrl",
 }
-_PIPE = "self-heal-workflow"
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class SeenStack:
 
     @cached_property
     def _stack(self) -> Any:
-        return self._client("cloudformation").describe_stacks(StackName=STACK_NAME)
+        return self._client("cloudformation").describe_stacks(StackName=self.target.names.stack)
 
     @property
     def status(self) -> str:
@@ -78,7 +75,7 @@ class SeenStack:
     def has_link_key(self) -> bool:
         ssm = self._client("ssm")
         try:
-            ssm.get_parameter(Name=LINK_KEY_PARAMETER)  # encrypted, as it stays
+            ssm.get_parameter(Name=self.target.names.link_key)  # encrypted, as it stays
         except ssm.exceptions.ParameterNotFound:
             return False
         return True
@@ -98,13 +95,17 @@ class SeenStack:
         }
 
     @property
+    def pipe(self) -> str:
+        return self.target.names.workflow
+
+    @property
     def pipe_state(self) -> str:
-        return str(self._client("pipes").describe_pipe(Name=_PIPE)["CurrentState"])
+        return str(self._client("pipes").describe_pipe(Name=self.pipe)["CurrentState"])
 
     @property
     def rule_states(self) -> Mapping[str, str]:
         machine = self.target.output("StateMachineArn")
-        rules = self._client("events").list_rules(NamePrefix=STACK_NAME)["Rules"]
+        rules = self._client("events").list_rules(NamePrefix=self.target.names.stack)["Rules"]
         return {rule["Name"]: rule["State"] for rule in rules if machine in rule.get("EventPattern", "")}
 
     @property
@@ -115,7 +116,7 @@ class SeenStack:
     @property
     def sleeping(self) -> Sequence[str]:
         client = self._client("lambda")
-        names = [function_name(spec.folder) for spec in FUNCTIONS]
+        names = [self.target.names.function(spec.folder) for spec in FUNCTIONS]
         states = {name: client.get_function_configuration(FunctionName=name).get("State") for name in names}
         return [name for name, state in states.items() if state not in ("Active", None)]
 
@@ -138,6 +139,10 @@ class SeenApp:
 
     def _client(self, service: str) -> Any:
         return self.target.session.client(service)  # type: ignore[call-overload]  # any service
+
+    @property
+    def filter_name(self) -> str:
+        return self.target.names.filter
 
     @property
     def detect_errors(self) -> str:

@@ -7,9 +7,12 @@ from typing import Protocol
 
 from infra.doctor.checks import Check, Fault
 
-DEPLOY = 'cdk deploy --app ".venv/bin/python infra/app.py"'
-_LEAST_CONCURRENCY = 200
+LEAST_CONCURRENCY = 200
 """Lambda's reservations here, and the 100 that it keeps unreserved, fit into an account with so many."""
+MORE_CONCURRENCY = (
+    "aws service-quotas request-service-quota-increase --service-code lambda"
+    " --quota-code L-B99A9384 --desired-value 1000"
+)
 _SKEW_SECONDS = 300
 """AWS refuses requests that are signed more than five minutes off.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
@@ -45,6 +48,10 @@ class StackSeen(Protocol):
         """Messages in each failure queue."""
 
     @property
+    def pipe(self) -> str:
+        """Its name."""
+
+    @property
     def pipe_state(self) -> str: ...
     @property
     def rule_states(self) -> Mapping[str, str]:
@@ -71,13 +78,13 @@ def stack_is_half_deployed(seen: StackSeen) -> Fault | None:
     """The last deployment failed, or is still under way."""
     if seen.status.endswith("_COMPLETE") and "ROLLBACK" not in seen.status:
         return None
-    return Fault(f"the stack is {seen.status}", DEPLOY)
+    return Fault(f"the stack is {seen.status}", f"selfheal deploy{seen.flag}")
 
 
 def stack_is_older_than_this_command(seen: StackSeen) -> Fault | None:
     """Commands ask for outputs that it does not have."""
     missing = ", ".join(seen.missing_outputs)
-    return Fault(f"the stack has no output {missing}", DEPLOY) if missing else None
+    return Fault(f"the stack has no output {missing}", f"selfheal deploy{seen.flag}") if missing else None
 
 
 def nobody_is_told(seen: StackSeen) -> Fault | None:
@@ -119,7 +126,7 @@ def heals_are_not_started(seen: StackSeen) -> Fault | None:
     """The pipe from the incidents' stream does not run."""
     if seen.pipe_state == "RUNNING":
         return None
-    return Fault(f"the pipe is {seen.pipe_state}", "aws pipes start-pipe --name self-heal-workflow")
+    return Fault(f"the pipe is {seen.pipe_state}", f"aws pipes start-pipe --name {seen.pipe}")
 
 
 def failures_are_not_reported(seen: StackSeen) -> Fault | None:
@@ -132,12 +139,11 @@ def failures_are_not_reported(seen: StackSeen) -> Fault | None:
 
 def account_has_too_little_concurrency(seen: StackSeen) -> Fault | None:
     """A new account may run few functions at once; then reservations and storms starve everything."""
-    if seen.concurrency >= _LEAST_CONCURRENCY:
+    if seen.concurrency >= LEAST_CONCURRENCY:
         return None
     return Fault(
-        f"the account may run {seen.concurrency} functions at once; {_LEAST_CONCURRENCY} are needed",
-        "aws service-quotas request-service-quota-increase --service-code lambda"
-        " --quota-code L-B99A9384 --desired-value 1000",
+        f"the account may run {seen.concurrency} functions at once; {LEAST_CONCURRENCY} are needed",
+        MORE_CONCURRENCY,
     )
 
 

@@ -17,6 +17,7 @@ from functions.core.model.adapted import Adapted, Counts
 from functions.core.model.bedrock import Bedrock, client_config
 from functions.core.model.limits import refused_as_too_long
 from functions.core.model.models import default_model
+from functions.core.model.requests import loosened
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelRequestInvalid,
@@ -161,7 +162,7 @@ def _tool(spec: dict[str, Any]) -> dict[str, Any]:
     function = {
         "name": spec["name"],
         "description": spec["description"],
-        "parameters": spec["inputSchema"]["json"],
+        "parameters": loosened(spec["inputSchema"]["json"]),
     }
     return {"type": "function", "function": function}
 

@@ -1,8 +1,8 @@
 """How many harmful patches get through: `python tests/bench/bench_harm.py [KIND or part of a name]`.
 
-Two collections: the one that the rules were made with, and one that was only counted. Exit code 1 when a
-patch is accepted without a finding, a question or a warning; for a new power, a leak to elsewhere or a wider
-authorisation, when it is accepted at all; or when a right fix is refused.
+The collections are those of `tests/harm.py`. Exit code 1 when a patch is accepted without a finding, a
+question or a warning; for a new power, a leak to elsewhere or a wider authorisation, when it is accepted at
+all; or when a right fix is refused.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from functions.core.workflow.evidence import Evidence
-from tests.harm import NEVER, Harm, judged, patches, repositories, right
+from tests.harm import COLLECTIONS, NEVER, Harm, judged, patches, repositories, right
 
 
 def main(wanted: str) -> int:
     missed = 0
-    for name in ("right", "given", "own"):
+    for name in ("right", *COLLECTIONS):
         cases = tuple(map(right, repositories())) if name == "right" else patches(name)
         cases = tuple(c for c in cases if not wanted or wanted == c.kind or wanted in c.name)
         missed += _counted(name, cases)

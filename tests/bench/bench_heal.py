@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from functions.core.approval.approvals import Verdict
-from functions.core.approval.decisions import Decision
+from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.decide import decide, identity
+from infra.deciding import decide
 from infra.local import run as embedded
-from infra.local.crash import CRASHES, request
+from infra.local.crash import CRASHES, HEALED, request
 from infra.target import Target
 
 TARGETS = {"log line → approval waiting": 8.0, "approval → pull request": 4.0, "peak memory": 1024.0}
@@ -50,14 +50,13 @@ def main(rounds: int) -> None:
         try:
             print(f"start of the embedded run       {time.monotonic() - began:7.2f} s")
             target = run.target()
-            for name, crash in list(CRASHES.items())[:rounds]:
+            for name, crash in [(name, CRASHES[name]) for name in HEALED][:rounds]:
                 known = {incident.incident_id for incident in target.incidents.recent()}
                 request(target, crash.crashes)
                 crashed = time.monotonic()
                 waiting = until(target, known, Status.AWAITING_APPROVAL)
                 approved = time.monotonic()
-                decision = Decision(Verdict.APPROVE, identity(target), "", via="iam")
-                decide(target, waiting.approval_id, decision)
+                decide(target, Order(waiting.approval_id, waiting.patch_sha256, Verdict.APPROVE))
                 until(target, known, Status.PR_OPEN)
                 print(
                     f"{name:10} log line → approval {approved - crashed:6.2f} s"
@@ -72,4 +71,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else len(CRASHES))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else len(HEALED))

@@ -26,7 +26,7 @@ from functions.core.approval.approvals import Approval
 from functions.core.approval.links import Link
 from functions.core.approval.task_tokens import TaskTokens
 from infra.local import run as embedded
-from infra.names import LINK_KEY_PARAMETER
+from infra.names import DEFAULT
 from infra.target import Target
 
 VIEWS = 30
@@ -66,8 +66,9 @@ class Questions:
             definition=json.dumps({"StartAt": "Ask", "States": {"Ask": ask}}),
         )["stateMachineArn"]
         self._let_the_page_read_history(client)
-        self._tokens = TaskTokens(client("kms"), target.output("TokenKeyArn"))
-        stored = client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+        asking = client("lambda").get_function_configuration(FunctionName="self-heal-await-approval")
+        self._tokens = TaskTokens(client("kms"), asking["Environment"]["Variables"]["TOKEN_KEY_ARN"])
+        stored = client("ssm").get_parameter(Name=DEFAULT.link_key, WithDecryption=True)
         self._key = stored["Parameter"]["Value"].split()[0].encode()
 
     def _let_the_page_read_history(self, client: Any) -> None:

@@ -9,6 +9,7 @@ is the language's reference, in place of the Java port that LocalStack fetches w
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import subprocess
 import sys
@@ -83,7 +84,16 @@ def test_state(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def parse_once() -> None:
+    """Have the definition parsed once for each state, and not for each visit: that takes seconds."""
+    parser = import_module(
+        f"{INTERPRETER}.asl.parse.test_state.asl_parser"
+    ).TestStateAmazonStateLanguageParser
+    parser.parse = staticmethod(functools.cache(parser.parse))
+
+
 if __name__ == "__main__":
     use_jsonata(sys.argv[1:])
+    parse_once()
     for line in sys.stdin:
         print(json.dumps(test_state(json.loads(line))), flush=True)

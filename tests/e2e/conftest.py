@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import pytest
 
 from functions.core.approval.approvals import Approval, Approvals, Verdict
-from functions.core.approval.decisions import Answer, Decision
+from functions.core.approval.decisions import Answer
+from functions.core.approval.orders import Order
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.decide import decide, identity
-from infra.cli.history import Visit, read_history
+from functions.core.workflow.history import Visit
+from infra.cli.history import read_history
+from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import ForgeServer
 from infra.local.model.server import complete
@@ -185,8 +187,8 @@ class World:
         raise AssertionError(why())
 
     def decide(self, incident: Incident, verdict: Verdict, comment: str = "", reason: str = "") -> Answer:
-        decision = Decision(verdict, identity(self.target), comment, reason, via="iam")
-        return decide(self.target, incident.approval_id, decision)
+        asked = Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason)
+        return decide(self.target, asked)
 
     def approval(self, incident: Incident) -> Approval:
         table = self.target.session.resource("dynamodb").Table(self.target.output("ApprovalsTable"))

@@ -10,13 +10,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.core.aws.names import function_name
 from functions.core.aws.settings import Settings
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow import scoped
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.scoped import s3_of
 from infra.catalog import STEPS
+from infra.names import DEFAULT
 
 if TYPE_CHECKING:
     from infra.spec import Spec
@@ -51,14 +51,14 @@ def given(world: World, incident: Incident, step: str) -> dict[str, Any]:
         for event in events
         if "taskScheduledEventDetails" in event
     ]
-    mine = [row["Payload"] for row in payloads if f":{function_name(step)}:" in row["FunctionName"]]
+    mine = [row["Payload"] for row in payloads if f":{DEFAULT.function(step)}:" in row["FunctionName"]]
     state: dict[str, Any] = mine[-1]
     return state
 
 
 def as_step(world: World, step: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """This process with the credentials and the settings of a step's function."""
-    configuration = world.client("lambda").get_function(FunctionName=function_name(step))["Configuration"]
+    configuration = world.client("lambda").get_function(FunctionName=DEFAULT.function(step))["Configuration"]
     # The emulator lets its administrator stand for the Lambda service, which alone may take on the role.
     lent = world.client("sts").assume_role(RoleArn=configuration["Role"], RoleSessionName="step")
     for name, key in (
@@ -120,7 +120,7 @@ def test_a_step_has_no_artifacts_but_in_a_session_of_its_own_and_of_one_heal(
 ) -> None:
     heal = heal_of(two[0])
     roles = {
-        other.folder: world.client("lambda").get_function(FunctionName=function_name(other.folder))[
+        other.folder: world.client("lambda").get_function(FunctionName=DEFAULT.function(other.folder))[
             "Configuration"
         ]["Environment"]["Variables"]["ARTIFACTS_ROLE_ARN"]
         for other in OF_ONE_HEAL
@@ -184,7 +184,7 @@ def test_a_reference_to_another_heals_object_in_the_state_is_refused(
         del state["validation"]
 
     answer = world.client("lambda").invoke(
-        FunctionName=f"{function_name(step)}:live", Payload=json.dumps(state).encode()
+        FunctionName=f"{DEFAULT.function(step)}:live", Payload=json.dumps(state).encode()
     )
 
     told = json.loads(answer["Payload"].read())

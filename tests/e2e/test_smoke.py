@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.core.aws.names import function_name
 from infra import smoke
 from infra.catalog import FUNCTIONS
 from infra.cli.decide import identity
-from infra.names import REGISTRY_PATH
+from infra.names import DEFAULT
 from infra.smoke import Check, examine
 
 if TYPE_CHECKING:
@@ -24,12 +23,12 @@ def run(world: World) -> dict[str, Check]:
 
 
 def left_behind(world: World) -> list[str]:
-    parameters = world.client("ssm").get_parameters_by_path(Path=REGISTRY_PATH)["Parameters"]
+    parameters = world.client("ssm").get_parameters_by_path(Path=DEFAULT.registry)["Parameters"]
     # The bucket keeps versions: what is gone from a listing of objects may still be there.
     versions = world.client("s3").list_object_versions(Bucket=world.target.output("ArtifactsBucket"))
     kept = {row["Key"] for kind in ("Versions", "DeleteMarkers") for row in versions.get(kind, [])}
     rows = [incident.incident_id for incident in world.target.incidents.recent(limit=10_000)]
-    names = [row["Name"].removeprefix(f"{REGISTRY_PATH}/") for row in parameters]
+    names = [row["Name"].removeprefix(f"{DEFAULT.registry}/") for row in parameters]
     approvals = world.target.session.resource("dynamodb").Table(world.target.output("ApprovalsTable"))
     names += [str(row["app"]) for row in approvals.scan()["Items"] if "app" in row]
     return [name for name in (*names, *rows, *sorted(kept)) if "smoke-" in name]
@@ -62,5 +61,5 @@ def test_what_a_role_lacks_is_told_with_the_function_that_has_it(world: World) -
 
     assert [name for name, check in checks.items() if not check.passed] == ["question"]
     assert "AccessDenied" in checks["question"].detail
-    assert checks["await_approval"].passed, function_name("await_approval")
+    assert checks["await_approval"].passed, DEFAULT.function("await_approval")
     assert left_behind(world) == []

@@ -21,8 +21,8 @@ from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.heal import Heal
 from infra.local import run as embedded
-from infra.local.crash import CRASHES, SAMPLE_FUNCTION, request
-from infra.names import REGISTRY_PATH
+from infra.local.crash import CRASHES, HEALED, SAMPLE_FUNCTION, request
+from infra.names import DEFAULT
 from infra.registration import register
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
@@ -73,7 +73,7 @@ def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embed
     home = tmp_path_factory.mktemp("weak") / ".selfheal"
     run = embedded.start(home, wait_scale=0.02, model_url=server)
     ssm = run.target().session.client("ssm")
-    entry = json.loads(ssm.get_parameter(Name=f"{REGISTRY_PATH}/{SAMPLE_FUNCTION}")["Parameter"]["Value"])
+    entry = json.loads(ssm.get_parameter(Name=f"{DEFAULT.registry}/{SAMPLE_FUNCTION}")["Parameter"]["Value"])
     entry |= {"context_window": 8_192, "answer_tokens": 1_024, "max_attempts": 2, "review_model": "weak"}
     register(run.target(), App.from_json(SAMPLE_FUNCTION, entry))
     yield run
@@ -92,7 +92,7 @@ def ended(run: embedded.EmbeddedRun, known: set[str]) -> Incident:
     raise AssertionError("the heal hangs")
 
 
-@pytest.mark.parametrize("name", CRASHES)
+@pytest.mark.parametrize("name", HEALED)
 def test_whatever_it_says_ends_in_findings_or_an_abstention(
     run: embedded.EmbeddedRun, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,8 @@ REFS = {
     "AWS::SQS::Queue": "https://sqs.eu-central-1.amazonaws.com/111122223333/{0}",
 }
 ARNS = {
+    "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
+    "AWS::CloudWatch::CompositeAlarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:" + HERE + ":table/{0}",
     "AWS::Events::Rule": "arn:aws:events:" + HERE + ":rule/{0}",
     "AWS::IAM::Role": "arn:aws:iam::111122223333:role/{0}",
@@ -41,7 +43,7 @@ ARNS = {
     "AWS::SQS::Queue": "arn:aws:sqs:" + HERE + ":{0}",
 }
 # An alias answers to its function's name first.
-NAMES = ("FunctionName", "LogGroupName", "StateMachineName", "DashboardName", "Name")
+NAMES = ("AlarmName", "FunctionName", "LogGroupName", "StateMachineName", "DashboardName", "Name")
 
 
 @dataclass(frozen=True)
@@ -177,18 +179,14 @@ def signed_in_template() -> Template:
 
 
 @pytest.fixture(scope="session")
-def building_template() -> Template:
-    """The stack with a CodeBuild project of its own."""
-    context = {"build_image": "aws/codebuild/standard:7.0"}
-    return Template(synthesise(context=context) / "SelfHealingCode.template.json")
-
-
-@pytest.fixture(scope="session")
-def microvm_template() -> Template:
-    """The stack where patches run in Lambda MicroVMs."""
+def running_template() -> Template:
+    """The stack with every other place where patches run: a CodeBuild project of its own, and MicroVMs."""
     account = "eu-central-1:111122223333"
     image = f"arn:aws:lambda:{account}:microvm-image:self-heal-runner"
-    context = {"microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated"}
+    context = {
+        "build_image": "aws/codebuild/standard:7.0",
+        "microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated",
+    }
     return Template(synthesise(context=context) / "SelfHealingCode.template.json")
 
 
@@ -225,3 +223,10 @@ def decide() -> Decide:
         return str(iam.evaluate(request, [statements]).decision)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def beta_template() -> Template:
+    """A second deployment in the same account, with a budget."""
+    stack = "SelfHealingCode-beta.template.json"
+    return Template(synthesise(packaging="zip", context={"stage": "beta", "budget_usd": "100"}) / stack)

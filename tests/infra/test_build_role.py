@@ -24,25 +24,25 @@ THROUGH_S3 = {"kms:viaservice": "s3.eu-central-1.amazonaws.com"}
 
 
 @pytest.fixture(scope="module", params=["of the README", "of the stack's own project"])
-def policy(request: pytest.FixtureRequest, building_template: Any) -> Any:
+def policy(request: pytest.FixtureRequest, running_template: Any) -> Any:
     """The policy, for a project that is called self-heal-orders."""
     if request.param == "of the README":
         (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", README.read_text(), re.S)
         return json.loads(text.replace("BUCKET", "artifacts").replace('"KEY"', json.dumps(KEY)))
-    (project,) = building_template.of_type("AWS::CodeBuild::Project").values()
+    (project,) = running_template.of_type("AWS::CodeBuild::Project").values()
     role = project["ServiceRole"].rsplit("/", 1)[1]
-    text = json.dumps({"Version": "2012-10-17", "Statement": list(building_template.documents(role))})
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(running_template.documents(role))})
     bucket, key = (
-        building_template.arn(name, kind)
+        running_template.arn(name, kind)
         for name, kind in (("Artifacts", "AWS::S3::Bucket"), ("DataKey", "AWS::KMS::Key"))
     )
     return json.loads(text.replace(bucket, BUCKET).replace(key, KEY).replace(project["Name"], PROJECT))
 
 
 def test_the_stack_makes_a_project_only_where_it_is_told_to(
-    image_template: Any, building_template: Any
+    image_template: Any, running_template: Any
 ) -> None:
-    (project,) = building_template.of_type("AWS::CodeBuild::Project").values()
+    (project,) = running_template.of_type("AWS::CodeBuild::Project").values()
 
     assert project["Name"].startswith(PROJECT_PREFIX)
     assert project["Environment"]["Image"] == "aws/codebuild/standard:7.0"

@@ -36,9 +36,9 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("bedrock:InvokeModel", ""): {"propose_patch", "review_patch"},
     ("bedrock:CountTokens", ""): {"propose_patch", "review_patch"},
     ("bedrock:ApplyGuardrail", ""): {"propose_patch", "review_patch"},
-    ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval"},
+    ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval", "take_decision"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
-    ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval"},
+    ("kms:Decrypt", "TokenKey"): {"await_approval", "decide_approval", "take_decision"},
     ("ssm:GetParameter", "parameter/self-heal/link-key"): {
         "await_approval",
         "decide_approval",
@@ -66,7 +66,12 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("s3:GetObject", ""): {"decide_approval", "remind_approvers"},
     ("sts:AssumeRole", "ArtifactsRole"): set(OF_ONE_HEAL),
     ("dynamodb:PutItem", ""): {"await_approval"},
-    ("dynamodb:UpdateItem", "Approvals"): {"await_approval", "decide_approval", "remind_approvers"},
+    ("dynamodb:UpdateItem", "Approvals"): {
+        "await_approval",
+        "decide_approval",
+        "remind_approvers",
+        "take_decision",
+    },
     ("logs:GetLogEvents", ""): {"detect_errors"},
     ("lambda:GetFunction", ""): {"fetch_source", "track_pull_requests"},
     ("lambda:GetFunctionConfiguration", ""): {"fetch_source", "track_pull_requests"},
@@ -183,6 +188,7 @@ HEAL = "orders-v1-abc/heal-1"
 WRITERS = {
     f"{HEAL}/source.tar.gz": {"fetch_source"},
     f"{HEAL}/facts.json": {"fetch_source"},
+    f"{HEAL}/origin.json": {"fetch_source"},
     "dependencies/" + "a" * 64 + ".tar.gz": {"install_dependencies"},
     f"{HEAL}/1/proposal.json": {"propose_patch"},
     f"{HEAL}/1/patch.diff": {"validate_patch"},

@@ -30,37 +30,37 @@ def test_nothing_of_it_is_there_unless_it_is_asked_for(image_template: Any) -> N
     assert "RUNNER_ARN" in variables(image_template, "run_patch")
 
 
-def test_run_patch_is_told_the_image_and_the_way_out(microvm_template: Any) -> None:
-    told = variables(microvm_template, "run_patch")
+def test_run_patch_is_told_the_image_and_the_way_out(running_template: Any) -> None:
+    told = variables(running_template, "run_patch")
     assert (told["MICROVM_IMAGE"], told["MICROVM_CONNECTOR"]) == (IMAGE, CONNECTOR)
     assert "RUNNER_ARN" not in told
 
 
-def test_dependencies_are_those_of_the_machines(microvm_template: Any) -> None:
-    assert variables(microvm_template, "install_dependencies")["RUNS_ON"] == "aarch64"
+def test_dependencies_are_those_of_the_machines(running_template: Any) -> None:
+    assert variables(running_template, "install_dependencies")["RUNS_ON"] == "aarch64"
 
 
-def test_run_patch_may_run_machines_of_that_image_and_of_no_other(microvm_template: Any, decide: Any) -> None:
-    role = microvm_template.role_of("run_patch")
-    granted = {s.action for s in microvm_template.granted(role) if s.action.startswith(("lambda:", "iam:"))}
+def test_run_patch_may_run_machines_of_that_image_and_of_no_other(running_template: Any, decide: Any) -> None:
+    role = running_template.role_of("run_patch")
+    granted = {s.action for s in running_template.granted(role) if s.action.startswith(("lambda:", "iam:"))}
 
     assert granted == {*ACTIONS, "lambda:PassNetworkConnector"}
     for action in ACTIONS:
-        assert decide(microvm_template, role, action, IMAGE) == "Allow"
-        assert decide(microvm_template, role, action, f"{IMAGE}-other") == "ImplicitDeny"
+        assert decide(running_template, role, action, IMAGE) == "Allow"
+        assert decide(running_template, role, action, f"{IMAGE}-other") == "ImplicitDeny"
 
 
-def test_nobody_else_may(microvm_template: Any) -> None:
+def test_nobody_else_may(running_template: Any) -> None:
     for spec in FUNCTIONS:
-        role = microvm_template.role_of(spec.folder)
-        held = {s.action for s in microvm_template.granted(role) if "icrovm" in s.action}
+        role = running_template.role_of(spec.folder)
+        held = {s.action for s in running_template.granted(role) if "icrovm" in s.action}
         assert bool(held) is (spec.folder == "run_patch"), spec.folder
 
 
-def test_run_patch_sees_reports_and_reads_no_other_object(microvm_template: Any, decide: Any) -> None:
-    role = microvm_template.artifacts_role_of("run_patch")
+def test_run_patch_sees_reports_and_reads_no_other_object(running_template: Any, decide: Any) -> None:
+    role = running_template.artifacts_role_of("run_patch")
     tags = {"incident": "orders-1", "heal": "heal-1"}
-    bucket = microvm_template.arn("Artifacts", "AWS::S3::Bucket")
+    bucket = running_template.arn("Artifacts", "AWS::S3::Bucket")
 
     for action, key, expected in (
         ("s3:GetObject", "runs/heal-1/1-9f/job.zip", "Allow"),
@@ -69,7 +69,7 @@ def test_run_patch_sees_reports_and_reads_no_other_object(microvm_template: Any,
         ("s3:PutObject", "runs/heal-1/1-9f/job.zip", "ImplicitDeny"),
         ("s3:GetObject", "orders-1/heal-1/source.tar.gz", "ImplicitDeny"),
     ):
-        assert decide(microvm_template, role, action, f"{bucket}/{key}", tags) == expected, key
+        assert decide(running_template, role, action, f"{bucket}/{key}", tags) == expected, key
 
 
 def test_run_patch_has_time_to_end_a_machine() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.app import use_bundled_node
+from infra.names import Names
 from infra.packaging import Packaging
 
 
@@ -33,6 +34,9 @@ def options() -> Callable[..., Any]:
         ("reserve_concurrency", False, False),
         ("reserve_concurrency", True, True),
         ("reserve_concurrency", "True", True),
+        ("stage", "beta", Names("beta")),
+        ("heals_at_once", "50", 50),
+        ("budget_usd", 100, 100),
         ("approval_hours", "48", 48),
         ("approval_hours", 48, 48),
         ("log_groups", "/a,/b", ("/a", "/b")),
@@ -82,3 +86,20 @@ def test_anything_else_is_refused_with_the_name_of_the_option(
 ) -> None:
     with pytest.raises(ValueError, match=f"{name} is .*must be"):
         options(**{name: given})
+
+
+@pytest.mark.parametrize("hours", [0, 9000])
+def test_a_time_to_decide_that_aws_refuses_says_so(hours: int, options: Callable[..., Any]) -> None:
+    from infra.workflow import definition_text
+
+    with pytest.raises(ValueError, match="approval_hours"):
+        definition_text(options(approval_hours=hours).approval_hours)
+
+
+def test_every_option_can_be_given(options: Callable[..., Any]) -> None:
+    from dataclasses import fields
+
+    from infra.stack import StackOptions
+    from infra.synthesis import _READ
+
+    assert {field.name for field in fields(StackOptions)} == _READ.keys()

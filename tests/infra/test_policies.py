@@ -19,7 +19,7 @@ OUTPUTS = {
     "ArtifactsBucket": "artifacts",
     "DetectErrorsArn": f"arn:aws:lambda:{HERE}:function:self-heal-detect-errors:live",
     "DataKeyArn": f"arn:aws:kms:{HERE}:key/data",
-    "TokenKeyArn": f"arn:aws:kms:{HERE}:key/token",
+    "TakeDecisionArn": f"arn:aws:lambda:{HERE}:function:self-heal-take-decision:live",
     **{
         f"{name}Url": f"https://sqs.eu-central-1.amazonaws.com/111122223333/{name}"
         for name in ("FailedDetections", "UnstartedHeals", "UnreportedFailures")
@@ -53,13 +53,11 @@ def of_operator() -> dict[str, Any]:
     [
         ("dynamodb:GetItem", INCIDENTS),
         ("dynamodb:Scan", f"{INCIDENTS}/index/by_app"),
-        ("dynamodb:UpdateItem", APPROVALS),
+        ("lambda:InvokeFunction", OUTPUTS["TakeDecisionArn"]),
         ("s3:GetObject", "arn:aws:s3:::artifacts/orders-v1-abc/heal-1/1/patch.diff"),
         ("states:RedriveExecution", EXECUTION),
         ("ssm:PutParameter", f"arn:aws:ssm:{HERE}:parameter/self-heal/stopped"),
         ("ssm:GetParametersByPath", f"arn:aws:ssm:{HERE}:parameter/self-heal/apps"),
-        ("states:SendTaskSuccess", "*"),
-        ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/token"),
         ("sqs:ReceiveMessage", f"arn:aws:sqs:{HERE}:FailedDetections"),
         ("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:self-heal-report-failure:live"),
     ],
@@ -73,7 +71,16 @@ def test_an_operator_may(action: str, resource: str, of_operator: dict[str, Any]
     [
         ("dynamodb:Scan", INCIDENTS),
         ("dynamodb:DeleteItem", INCIDENTS),
+        # Nobody records an approval by hand, or answers for one.
         ("dynamodb:PutItem", APPROVALS),
+        ("dynamodb:UpdateItem", APPROVALS),
+        ("states:SendTaskSuccess", "*"),
+        ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/token"),
+        ("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:self-heal-decide-approval:live"),
+        ("lambda:InvokeFunction", OUTPUTS["TakeDecisionArn"].removesuffix(":live")),
+        ("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/self-heal/link-key"),
+        ("sts:AssumeRole", "arn:aws:iam::111122223333:role/any"),
+        ("sts:GetFederationToken", "arn:aws:sts::111122223333:federated-user/ben"),
         ("s3:PutObject", "arn:aws:s3:::artifacts/orders-v1-abc/heal-1/1/patch.diff"),
         ("s3:DeleteObject", "arn:aws:s3:::artifacts/x"),
         ("states:UpdateStateMachine", OUTPUTS["StateMachineArn"]),

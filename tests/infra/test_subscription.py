@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from functions.core.aws.names import function_name
 from infra.catalog import FUNCTIONS
 from infra.local.gaps.log_patterns import compile_pattern
+from infra.names import DEFAULT
 from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
 
 ERRORS = {
@@ -56,7 +56,7 @@ def test_the_pattern_is_short_enough_for_cloudwatch() -> None:
 @pytest.mark.parametrize(
     "log_group",
     [
-        *(f"/aws/lambda/{function_name(spec.folder)}" for spec in FUNCTIONS),
+        *(f"/aws/lambda/{DEFAULT.function(spec.folder)}" for spec in FUNCTIONS),
         "/aws/vendedlogs/states/self-heal-workflow",
     ],
 )

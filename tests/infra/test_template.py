@@ -34,7 +34,7 @@ OUTPUTS = {
     "DeliveriesTable",
     "IncidentsTable",
     "StateMachineArn",
-    "TokenKeyArn",
+    "TakeDecisionArn",
     "PersonalTopicArn",
     "TopicArn",
     "UnreportedFailuresUrl",
@@ -221,7 +221,10 @@ def test_everything_invokes_an_alias(image_template: Any) -> None:
 @pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
 def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template: Any) -> None:
     environment = image_template.function(folder)["Environment"]["Variables"]
-    known = {name.upper() for name in Settings.__dataclass_fields__} | {"POWERTOOLS_SERVICE_NAME"}
+    known = {name.upper() for name in Settings.__dataclass_fields__} | {
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "POWERTOOLS_SERVICE_NAME",
+    }
 
     assert set(environment) <= known
     assert environment["POWERTOOLS_SERVICE_NAME"] == folder
@@ -235,8 +238,8 @@ def test_settings_are_those_that_the_code_asks_for(folder: str) -> None:
 
     text = handler.read_text()
     # Modules that take the settings ask for some themselves.
-    for name in re.findall(r"^from functions\.core\.(\w+) import", text, re.MULTILINE):
-        if (module := handler.parents[1] / "core" / f"{name}.py").exists():
+    for name in re.findall(r"^from functions\.core\.([\w.]+) import", text, re.MULTILINE):
+        if (module := handler.parents[1] / "core" / f"{name.replace('.', '/')}.py").exists():
             text += module.read_text()
     # What only MicroVMs need is set where there are some (tests/infra/test_microvms.py).
     required = set(re.findall(r"require\(\s*\"(\w+)\"", text)) - {"microvm_connector"}
@@ -416,26 +419,6 @@ def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
 
 
 # Seeing it
-
-
-def test_whatever_is_lost_or_fails_raises_an_alarm(image_template: Any) -> None:
-    alarms = image_template.of_type("AWS::CloudWatch::Alarm").values()
-    policies = image_template.of_type("AWS::SNS::TopicPolicy")
-    (topic,) = [policy["Topics"] for name, policy in policies.items() if "Notifications" in name]
-    watched = {
-        (alarm["MetricName"], str(d["Value"]).split(":")[-1]) for alarm in alarms for d in alarm["Dimensions"]
-    }
-    queues = {f"{name}.QueueName" for name in image_template.of_type("AWS::SQS::Queue")}
-
-    assert {name for metric, name in watched if metric == "ApproximateNumberOfMessagesVisible"} == queues
-    for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
-        assert (metric, "self-heal-workflow") in watched
-    for folder in ("detect-errors", "decide-approval", "report-failure", "track-pull-requests"):
-        assert ("Errors", f"self-heal-{folder}") in watched
-    assert ("Throttles", "self-heal-detect-errors") in watched
-    assert ("ExecutionFailed", "self-heal-workflow") in watched
-    assert all(alarm["AlarmActions"] == topic for alarm in alarms)
-    assert all(alarm["TreatMissingData"] == "notBreaching" for alarm in alarms)
 
 
 def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> None:

@@ -26,18 +26,6 @@ _SLACK_USER = re.compile(r"(slack:[UW][A-Z0-9]{2,30})( \([\w.-]{1,80}\))?")
 _SLACK = "slack:"
 
 
-def pinned(caller: str, account: str) -> str:
-    """An IAM identity as it counts for decisions about an account.
-
-    Whoever runs another account names its IAM Identity Center's users as they like, so that there such a
-    session is its role only, and no person of this account.
-    """
-    match = _ROLE_SESSION.fullmatch(caller)
-    if match and match[2] != account:
-        return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}"
-    return caller
-
-
 def person(identity: str) -> str:
     """Who an identity is, as far as AWS or Slack vouches for it; letters' case does not matter.
 

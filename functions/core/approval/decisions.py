@@ -1,4 +1,4 @@
-"""Deciding an approval: the one way, shared by the page and the command line.
+"""Deciding an approval: the one way, for the page, buttons in Slack and the command line.
 
 First the decision is recorded (one conditional write: exactly one wins), then the workflow is told, then the
 row says so. A crash between the steps is healed by whoever comes next: a recorded decision that was not
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus, Verdict
-from functions.core.approval.approvers import may_decide, person, pinned
+from functions.core.approval.approvers import may_decide, person
 from functions.core.approval.task_tokens import TaskTokens
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
@@ -104,7 +104,7 @@ class Answer:
 
 
 class Decisions:
-    """Decides approvals with the caller's own rights.
+    """Decides approvals.
 
     Needs dynamodb:GetItem and UpdateItem on both tables, kms:Decrypt on the token key,
     states:SendTaskSuccess, and states:GetExecutionHistory for the rare repeated delivery.
@@ -127,8 +127,6 @@ class Decisions:
         asked = self._approvals.get(approval_id)
         if asked is None:
             return Answer(Standing.NOT_FOUND, None)
-        if decision.via == "iam":
-            decision = replace(decision, by=pinned(decision.by, asked.execution_arn.split(":")[4]))
         if not may_decide(decision.by, asked.approvers):
             return Answer(Standing.NOT_ALLOWED, asked)
         answer = self.standing(self._record(asked, decision) or self._current(asked))

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed
 from functions.core.apps.modes import Mode
@@ -14,8 +15,6 @@ from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
 
-CREDENTIALS_PATH = "/self-heal/credentials"
-"""Parameter Store path below which each app's forge token lies, under the app's own name."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Executions' names are kept in one item, which holds 400 KB.
@@ -38,9 +37,12 @@ _LEAST_ANSWER = 1_024
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
+# With the deployment's stage, if it has one. Functions read their own deployment's alone.
+_CREDENTIALS = re.compile(r"/self-heal(-[a-z0-9]+)?/credentials/")
 _PROJECT = re.compile(PROJECT_PREFIX + r"[A-Za-z0-9_-]{1,140}")
 
 
@@ -87,6 +89,11 @@ class App:
     the link, or the IAM rights, or reads the Slack channel."""
     approvals_needed: int = 1
     """How many different people must approve a patch: 1 or 2."""
+    time_zone: str = ""
+    """Where its people are, such as "Europe/Berlin": they are told times on that clock, with UTC beside it;
+    empty: in UTC alone."""
+    quiet_hours: str = ""
+    """Such as "22:00-07:00", on that clock: what nobody has to decide then waits, and is told together."""
     slack_buttons: bool = False
     """Questions in Slack have buttons that decide; set where a signing secret is registered."""
     model: str = ""
@@ -127,6 +134,7 @@ class App:
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
     daily_budget_usd: float = 10.0
+    monthly_budget_usd: float = 100.0
     deployed_within_hours: float = 24.0
     """How long after its merge a fix is taken to be deployed, where nothing tells the deployed revision."""
     gone_after_hours: float = 24.0
@@ -193,11 +201,6 @@ class App:
         return urlsplit(self.repository).netloc.lower()
 
     @property
-    def credentials_parameter(self) -> str:
-        """Where the app's token lies: nobody who writes an entry can name another app's."""
-        return f"{CREDENTIALS_PATH}/{self.name}"
-
-    @property
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository; GitLab's groups may be nested."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
@@ -226,14 +229,17 @@ def _check_forge(app: App) -> None:
         raise AppInvalid(
             f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
         )
-    if app.credentials not in ("", app.credentials_parameter):
-        own = app.credentials_parameter
-        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, {own}")
+    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
+        own = f"/self-heal/credentials/{name}"
+        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
 
 
 def _check_steering(app: App) -> None:
-    if app.max_attempts < 1 or app.daily_budget_usd < 0:
-        raise AppInvalid(f"app {app.name!r}: 'max_attempts' must be >= 1, 'daily_budget_usd' >= 0")
+    if app.max_attempts < 1 or min(app.daily_budget_usd, app.monthly_budget_usd) < 0:
+        raise AppInvalid(
+            f"app {app.name!r}: 'max_attempts' must be >= 1,"
+            " 'daily_budget_usd' >= 0 and 'monthly_budget_usd' >= 0"
+        )
     for key in ("deployed_within_hours", "gone_after_hours"):
         if not 0 <= getattr(app, key) <= _MOST_HOURS:
             raise AppInvalid(f"app {app.name!r}: {key!r} must be from 0 to {_MOST_HOURS:,}")
@@ -255,6 +261,12 @@ def _check_people(app: App) -> None:
     name = app.name
     for approver in filter(malformed, app.approvers):
         raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
+    if app.time_zone and app.time_zone not in available_timezones():
+        raise AppInvalid(
+            f"app {name!r}: 'time_zone' must be an IANA name such as \"Europe/Berlin\", or empty"
+        )
+    if app.quiet_hours and not _HOURS.fullmatch(app.quiet_hours):
+        raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
     if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):

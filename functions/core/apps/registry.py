@@ -25,7 +25,7 @@ def unbound(value: str, app: App) -> str:
     if host != app.host or not token:
         said = f"for {host}" if token else "for no host"
         raise PermanentError(
-            f"app {app.name!r}: the token in {app.credentials_parameter!r} is {said}, not for {app.host}, so"
+            f"app {app.name!r}: the token in {app.credentials!r} is {said}, not for {app.host}, so"
             f" it is not sent there; give it again: selfheal configure {app.name} --token-file FILE"
         )
     return token
@@ -36,6 +36,7 @@ class Registry:
 
     def __init__(self, path: str, provider: parameters.SSMProvider | None = None) -> None:
         self._path = path.rstrip("/")
+        self._credentials = self._path.rpartition("/")[0] + "/credentials"
         self._provider = provider or parameters.SSMProvider()
 
     def app(self, name: str) -> App:
@@ -78,6 +79,10 @@ class Registry:
                 found[name] = error
         return found
 
+    def credentials_parameter(self, name: str) -> str:
+        """Where an app's token lies: nobody who writes an entry can name another app's."""
+        return f"{self._credentials}/{name}"
+
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
 
@@ -86,7 +91,8 @@ class Registry:
         if not app.credentials:
             return ""
         try:
-            value = str(self._provider.get(app.credentials_parameter, decrypt=True, force_fetch=True))
+            name = self.credentials_parameter(app.name)
+            value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:
             raise PermanentError(
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "

@@ -7,13 +7,22 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from functions.core.aws.names import PING
-from functions.core.aws.telemetry import logger, metrics, tracer
+from functions.core.aws.telemetry import logger, mark, measure, tracer
 
 # Parts of the state input that make a log line findable. Nothing else of an event or a result is ever logged:
 # the rest may hold source, prompts, or what a stranger wrote.
 _IDS = ("incident_id", "app", "heal_id", "attempt")
 _OUTCOMES = ("outcome", "verdict", "claimed", "revision_from", "decision")
+# Numbers in a result that are counted besides: the metric of each, and its unit.
+_MEASURES = {
+    "errors": ("Errors", MetricUnit.Count),
+    "cost_usd": ("ModelSpend", MetricUnit.NoUnit),
+    "questions_waiting": ("QuestionsWaiting", MetricUnit.Count),
+    "oldest_question_share": ("OldestQuestionShare", MetricUnit.Percent),
+}
 
 
 def step(
@@ -32,15 +41,21 @@ def step(
     def observed(event: dict[str, Any], context: Any) -> dict[str, Any]:
         ids = {name: event[name] for name in _IDS if name in event}
         logger().append_keys(**ids)
+        mark(**ids)
         started = time.monotonic()
         try:
             result = function(event)
         except Exception as error:
-            _count("Failures", "error", type(error).__name__)
+            measure("Failures", MetricUnit.Count, 1, ids, error=type(error).__name__)
+            mark(failed=True, error=type(error).__name__)
             logger().error("step failed", extra={"error": type(error).__name__, "seconds": _since(started)})
             raise
         outcome = next((str(result[name]) for name in _OUTCOMES if name in result), "done")
-        _count("Outcomes", "outcome", outcome)
+        if outcome != "done":  # Lambda counts by itself how often a function ran
+            measure("Outcomes", MetricUnit.Count, 1, ids, outcome=outcome)
+        mark(failed=False, outcome=outcome)
+        for name in _MEASURES.keys() & result.keys():
+            measure(*_MEASURES[name], float(result[name]), ids)
         logger().info("step finished", extra={"outcome": outcome, "seconds": _since(started)})
         return result
 
@@ -48,8 +63,7 @@ def step(
     def instrumented() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
         # What a step returns or is given never goes into a trace.
         traced = tracer().capture_lambda_handler(observed, capture_response=False)
-        counted = metrics().log_metrics(traced)
-        return logger().inject_lambda_context(counted, clear_state=True)
+        return logger().inject_lambda_context(traced, clear_state=True)
 
     @wraps(function)
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -58,11 +72,6 @@ def step(
         return instrumented()(event, context)
 
     return handler
-
-
-def _count(metric: str, dimension: str, value: str) -> None:
-    metrics().add_dimension(name=dimension, value=value)
-    metrics().add_metric(name=metric, unit="Count", value=1)
 
 
 def _since(started: float) -> float:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 FUNCTION_PREFIX = "self-heal-"
-"""Every function of this system is named so; the rest is its folder with hyphens."""
+"""Begins the name of every function of every deployment."""
 
 # Whoever subscribes this system to its own logs gets a loop that pays for itself until somebody notices.
-_OWN_LOG_GROUPS = (f"/aws/lambda/{FUNCTION_PREFIX}", f"/aws/vendedlogs/states/{FUNCTION_PREFIX}")
-
-
-def function_name(folder: str) -> str:
-    """The Lambda function's name: `claim_incident` → `self-heal-claim-incident`."""
-    return FUNCTION_PREFIX + folder.replace("_", "-")
+_OWN_LOG_GROUPS = tuple(
+    f"/aws/{writer}/{FUNCTION_PREFIX}" for writer in ("lambda", "vendedlogs/apis", "vendedlogs/states", "vpc")
+)
 
 
 def is_own_log_group(log_group: str) -> bool:

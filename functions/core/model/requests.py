@@ -19,9 +19,10 @@ which mostly costs: what is asked here is one small change with all of its sourc
 _METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.-]")
 _METADATA_LENGTH = 256
 
-# What tools that are `strict` may not say in their schemas; it is checked here anyway. Source: Anthropic,
-# "Structured outputs", JSON Schema limitations.
-_NOT_STRICT = frozenset({"minLength", "maxLength", "minimum", "maximum", "maxItems"})
+# What not every endpoint takes in a schema; it is checked here anyway. Sources: Anthropic, "Structured
+# outputs", JSON Schema limitations (tools that are `strict`); llama.cpp makes a grammar of it, with at
+# most 2,000 repetitions (MAX_REPETITION_THRESHOLD in llama-grammar.cpp): at more, its Python server dies.
+_BOUNDS = frozenset({"minLength", "maxLength", "minimum", "maximum", "maxItems"})
 
 Tools = Mapping[str, tuple[str, dict[str, Any]]]
 """Name → description and schema."""
@@ -137,20 +138,20 @@ def _effort(model: str, wanted: str) -> str:
 def _tool(name: str, description: str, schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     spec: dict[str, Any] = {"name": name, "description": description}
     if strict:
-        return {"toolSpec": {**spec, "inputSchema": {"json": _loosened(schema)}, "strict": True}}
+        return {"toolSpec": {**spec, "inputSchema": {"json": loosened(schema)}, "strict": True}}
     return {"toolSpec": {**spec, "inputSchema": {"json": schema}}}
 
 
-def _loosened(schema: Any) -> Any:
-    """A schema without what strict tools may not say; names of properties are no keywords."""
+def loosened(schema: Any) -> Any:
+    """A schema without bounds of length and count; names of properties are no keywords."""
     if not isinstance(schema, dict):
         return schema
     loose: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in _NOT_STRICT:
+        if key in _BOUNDS:
             continue
         if key == "properties":
-            loose[key] = {name: _loosened(inner) for name, inner in value.items()}
+            loose[key] = {name: loosened(inner) for name, inner in value.items()}
         else:
-            loose[key] = _loosened(value)
+            loose[key] = loosened(value)
     return loose

@@ -60,6 +60,8 @@ _PREFIXED = {
     r"shp(?:at|ca|pa|ss)_": r"[a-fA-F0-9]{32}",
     r"dapi": r"[a-f0-9]{32}",
     r"dt0[a-z]\d\d\.": r"[A-Z0-9]{24}\.[A-Z0-9]{64}",
+    r"PMAK-": r"[a-f0-9]{24}-[a-f0-9]{34}",
+    r"rdme_": r"[a-z0-9]{70}",
 }
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(f"{before}{body}" for before, body in _PREFIXED.items()) + ")"
@@ -124,6 +126,12 @@ _ELEMENT = re.compile(
     rf"(?i)<(?:[\w.-]{{1,20}}:)?[\w.-]{{0,20}}{_NAMED}[\w.-]{{0,10}}(?:\s[^<>]{{0,200}})?>"
     r"(?P<value>[^<>\s][^<>\r\n]{1,500})</"
 )
+# SQL that sets or gives one: MySQL, Oracle, PostgreSQL, SQL Server.
+_STATEMENT = re.compile(
+    r"(?i)\b(?:identified(?:[ \t]{1,3}with[ \t]{1,3}\w{1,40})?[ \t]{1,3}(?:by|as)"
+    r"|(?:encrypted|with|set|user \w{1,60})[ \t]{1,3}password)[ \t=]{1,3}"
+    r"(?P<quote>['\"])(?P<value>[^'\"\r\n]{3,200})(?P=quote)"
+)
 # `… with password hunter2-x`, `the secret is …`: what follows must look as nobody writes words.
 _SAID = re.compile(
     rf"(?i)\b{_NAMED.replace('-', '[ -]')}[ \t]{{1,3}}(?:(?:is|was)[ \t:]{{1,3}})?[\"'`]?"
@@ -173,9 +181,10 @@ def _commands(text: str) -> Iterator[Span]:
         for match in pattern.finditer(text):
             if not match["value"].isdigit():
                 yield (*match.span("value"), "password")
-    for match in _ELEMENT.finditer(text):
-        if not is_template(match["value"]):
-            yield (*match.span("value"), "password")
+    for pattern in (_ELEMENT, _STATEMENT):
+        for match in pattern.finditer(text):
+            if not is_template(match["value"]):
+                yield (*match.span("value"), "password")
     for match in _SAID.finditer(text):
         if looks_random(match["value"]):
             yield (*match.span("value"), "secret")

@@ -8,6 +8,7 @@ from annotations, from the exception's message, and from changing one place of s
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import itertools
 import linecache
@@ -23,24 +24,29 @@ from typing import Any
 
 from functions.harness.report import describe, frames_of, write_line
 from functions.harness.search.calls import taken_apart
+from functions.harness.search.edges import Edges, constants_in
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Callee,
     Classes,
     classes_of,
+    helpers_of,
     module_name,
     shapes,
     targets_of,
 )
-from functions.harness.search.values import STANDARD, New, Value, names_used, render, variants
+from functions.harness.search.values import New, Value, in_turn, names_used, render, variants
 from functions.harness.tracer import Tracer
 
-_CALL_SECONDS = 0.5
+_CALL_SECONDS, _IMPORT_SECONDS = 0.5, 5.0
 _DEPTH = 2
 """Of objects in objects that are shown by their attributes."""
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
+_MOST_BASES, _MOST_AT_EDGES = 8, 200
+_LONGEST, _LARGE = 400, 2000
+"""Characters of a result that are told, of a longer one its digest; items of one that counts by its ends."""
 _ENOUGH = 40
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -55,10 +61,13 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value", "shown"}` or `{"raised", "deliberate"}`, and
-    `"left"` where the call changed its arguments or its object: what they are then.
+    `"left"` where the call changed its arguments or its object: what they are then. Of a result that is too
+    long to be told, there is `"long"`: its digest.
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
-    `{"survey": true, ...}`, else as for a search: every call of every place is reported, with its answer,
-    `"function"`, and its `"likeness"` to the incident (see `_Incident.likeness`), `"exact"` where that is 2.
+    `{"survey": true, "constants", "helpers", ...}`, else as for a search: every call of every place is
+    reported, those at the edges that constants draw first, with its answer, `"function"`, and its
+    `"likeness"` to the incident (see `_Incident.likeness`), `"exact"` where that is 2. Functions of the tests
+    in `helpers` make inputs, too.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _stop)
@@ -112,13 +121,15 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
 
 def _survey(task: dict[str, Any], root: str, report: int) -> None:
     incident = _Incident(task, root)
-    classes = classes_of(Path(root), task["files"])
-    for target in targets_of(Path(root), task["places"]):
-        for call in itertools.islice(_calls(target, classes, task, Path(root)), task["calls"]):
-            value, error, _ = _outcome(call)
-            how = incident.likeness(error) if error is not None else 0
-            known = {"function": target.function.name, "exact": how == 2, "likeness": how}
-            write_line(report, {**call, **known, **_answer(value, error, root)})
+    classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
+    targets = targets_of(Path(root), task["places"])
+    streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
+    # In turn: a function whose calls take long does not use up the time of the others.
+    for target, call in in_turn(streams):
+        value, error, _ = _outcome(call)
+        how = incident.likeness(error) if error is not None else 0
+        known = {"function": target.function.name, "exact": how == 2, "likeness": how}
+        write_line(report, {**call, **known, **_answer(value, error, root)})
 
 
 class _Incident:
@@ -171,11 +182,17 @@ def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -
     receivers += [full for full in whole.constructors(target) if full not in receivers]
     pool += [key for key in _keys_in(receivers[:4]) if key not in pool]
     seen = set()
-    for receiver, arguments, keywords in _plans(bases, receivers or [None], pool):
-        call = _source(target, receiver, arguments, keywords, classes)
-        if call["call"] not in seen:
-            seen.add(call["call"])
-            yield call
+    plans = _plans(bases, receivers or [None], pool)
+    if "survey" in task:
+        code = (*constants_in(target.function), *constants_in(_data_of(target, root)))
+        at_edges = _at_edges(bases, (receivers or [None])[0], Edges.of([*task["constants"], *code]))
+        plans = itertools.chain(itertools.islice(at_edges, _MOST_AT_EDGES), plans)
+    for receiver, arguments, keywords in plans:
+        call = _source(target, receiver, arguments, keywords)
+        if call not in seen:  # three of four have been there
+            seen.add(call)
+            used = names_used([receiver, arguments, keywords])
+            yield {"call": call, "imports": _imports(target, used, classes)}
 
 
 _Base = tuple[list[Value], dict[str, Value]]
@@ -196,6 +213,24 @@ def _plans(bases: list[_Base], receivers: list[Value], pool: list[Value]) -> Ite
         yield plan
     for receiver, arguments, keywords in singles:
         yield from itertools.islice(_changed(receiver, arguments, keywords, pool[:6]), 40)
+
+
+def _at_edges(bases: list[_Base], receiver: Value, edges: Edges) -> Iterator[_Plan]:
+    """Bases with one place at an edge: every place of every base gets its turn."""
+
+    places = [
+        ((base, place), edges.beside(value))
+        for base in bases[:_MOST_BASES]
+        for place, value in (*enumerate(base[0]), *base[1].items())
+    ]
+    for (base, place), other in in_turn(places):
+        arguments, keywords = base
+        if isinstance(place, int):
+            yield receiver, [*arguments[:place], other, *arguments[place + 1 :]], keywords
+        else:
+            yield receiver, arguments, {**keywords, str(place): other}
+    for arguments, keywords in bases[:1]:
+        yield from ((other, arguments, keywords) for other in edges.beside(receiver))
 
 
 def _changed(
@@ -221,10 +256,7 @@ def _positional(target: Callee, base: _Base) -> _Base:
     return [v for k, v in given.items() if k in names], {k: v for k, v in given.items() if k not in names}
 
 
-def _source(
-    target: Callee, receiver: Value, arguments: list[Value], keywords: dict[str, Value], classes: Classes
-) -> dict[str, Any]:
-    """`{"call", "imports": [[module, name]]}`; an empty module means `import name`."""
+def _source(target: Callee, receiver: Value, arguments: list[Value], keywords: dict[str, Value]) -> str:
     given = ", ".join([*map(render, arguments), *(f"{k}={render(v)}" for k, v in keywords.items())])
     name = target.function.name
     if target.owner is not None:
@@ -236,13 +268,16 @@ def _source(
         )
     else:
         call = f"{name}({given})"
+    return f"{target.wrapper}({call})" if target.wrapper else call
+
+
+def _imports(target: Callee, used: set[str], classes: Classes) -> list[list[str]]:
+    """[module, name] of what a call uses; an empty module means `import name`."""
     imports = {(target.module, target.imported)}
-    for used in names_used([receiver, arguments, keywords]):
-        imports.add((STANDARD[used] if used in STANDARD else classes.known[used][0], used))
-    if target.wrapper:
-        call = f"{target.wrapper}({call})"
-        imports |= {("", "asyncio")} if target.wrapper == "asyncio.run" else set()
-    return {"call": call, "imports": sorted(map(list, imports))}
+    imports |= {(classes.module_of(name), name) for name in used}
+    if target.wrapper == "asyncio.run":
+        imports.add(("", "asyncio"))
+    return sorted(map(list, imports))
 
 
 def _examples(path: Path, target: Callee, classes: Classes) -> Iterator[_Base]:
@@ -250,7 +285,11 @@ def _examples(path: Path, target: Callee, classes: Classes) -> Iterator[_Base]:
         module = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
-    yield from calls_of(target.function.name, module, classes.parameters())
+    for arguments, keywords in calls_of(target.function.name, module, classes.parameters()):
+        yield (
+            [*map(classes.spelled_out, arguments)],
+            {name: classes.spelled_out(v) for name, v in keywords.items()},
+        )
 
 
 def _receivers(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> list[Value]:
@@ -318,7 +357,7 @@ def _data_of(target: Callee, root: Path) -> ast.Module:
 def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
     """Run one call with fresh inputs: its value, or what it raised, and what it left of them if it changed
     them."""
-    signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, _IMPORT_SECONDS)
     given: dict[str, Any] = {}
     try:
         scope: dict[str, Any] = {}
@@ -326,6 +365,7 @@ def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
             scope[name] = (
                 getattr(importlib.import_module(module), name) if module else importlib.import_module(name)
             )
+        signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
         code, parts = taken_apart(call["call"])
         given = {name: eval(text, scope) for name, text in parts.items()}  # noqa: S307 - as below
         before = _inputs(given)
@@ -355,9 +395,17 @@ def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
 def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
     if error is None:
+        if isinstance(value, (list, tuple, str)) and len(value) > _LARGE:
+            value = (len(value), value[: _LARGE // 2], value[-_LARGE // 2 :])
         text = render(value) if _plain(value) else ""
         shown = text or _shown(value)
-        return {"value": text if len(text) <= 400 else "", "shown": shown if len(shown) <= 400 else ""}
+        if len(shown) > _LONGEST:
+            return {
+                "value": "",
+                "shown": "",
+                "long": hashlib.sha256(shown.encode(errors="replace")).hexdigest(),
+            }
+        return {"value": text, "shown": shown}
     frames = [f for f in frames_of(error.__traceback__, root) if not f[0].startswith(("/", "<"))]
     line = linecache.getline(str(Path(root, frames[-1][0])), frames[-1][1]).strip() if frames else ""
     return {"raised": describe(error, root), "deliberate": line.startswith("raise ")}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from functions.harness.names import is_test
 from functions.harness.search.shapes import Function, Shape, attributes_of, shapes_of
 from functions.harness.search.values import SAMPLES, STANDARD, EnumMember, New, Value
 
@@ -34,7 +36,7 @@ class Callee:
     function: Function
     owner: ast.ClassDef | None = None
 
-    @property
+    @cached_property
     def module(self) -> str:
         return module_name(self.path)
 
@@ -56,7 +58,7 @@ class Callee:
         names = {getattr(d, "id", getattr(d, "attr", "")) for d in self.function.decorator_list}
         return bool(names & {"property", "cached_property"})
 
-    @property
+    @cached_property
     def wrapper(self) -> str:
         """What makes a call run to its end: an event loop, or a list of what it yields."""
         if isinstance(self.function, ast.AsyncFunctionDef):
@@ -91,10 +93,30 @@ class Classes:
     known: dict[str, tuple[str, ast.ClassDef]]
     whole: bool = False
     """Whether examples have a value for what has a default, too."""
+    helpers: dict[str, tuple[str, dict[str, Value]]] = field(default_factory=dict)
+    """Functions of tests that make inputs: name → (module, parameters with their defaults)."""
 
     def parameters(self) -> dict[str, list[str]]:
         own = {name: [a.arg for a in _constructor(node)] for name, (_, node) in self.known.items()}
-        return {**{name: [] for name in STANDARD}, **own}
+        return {**{name: [] for name in (*STANDARD, *self.helpers)}, **own}
+
+    def module_of(self, name: str) -> str:
+        """Where a name that inputs use is imported from."""
+        if name in STANDARD:
+            return STANDARD[name]
+        return self.known[name][0] if name in self.known else self.helpers[name][0]
+
+    def spelled_out(self, value: Value) -> Value:
+        """An input whose helpers are given what they have by default, so that it can be changed."""
+        if isinstance(value, New):
+            positional = tuple(map(self.spelled_out, value.positional))
+            arguments = {name: self.spelled_out(inner) for name, inner in value.arguments.items()}
+            defaults = {} if value.name in self.known else self.helpers.get(value.name, ("", {}))[1]
+            left = list(defaults.items())[len(positional) :]
+            return New(value.name, {**dict(left), **arguments}, positional)
+        if isinstance(value, dict):
+            return {key: self.spelled_out(inner) for key, inner in value.items()}
+        return type(value)(map(self.spelled_out, value)) if isinstance(value, (list, tuple)) else value
 
     def example(self, name: str, depth: int = 0) -> Value:
         """`Name(…)` with a value for each parameter of its constructor."""
@@ -180,6 +202,31 @@ def targets_of(root: Path, places: list[dict[str, Any]]) -> Iterator[Callee]:
                 if isinstance(inner, FUNCTIONS) and holds and (place["path"], inner.lineno) not in seen:
                     seen.add((place["path"], inner.lineno))
                     yield Callee(place["path"], inner, owner)
+
+
+def helpers_of(root: Path, paths: list[str]) -> dict[str, tuple[str, dict[str, Value]]]:
+    """See `Classes.helpers`: plain functions at module level of tests whose parameters all have defaults."""
+    found: dict[str, tuple[str, dict[str, Value]]] = {}
+    for path in filter(is_test, paths):
+        try:
+            module = ast.parse((root / path).read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in module.body:
+            if isinstance(node, ast.FunctionDef) and (defaults := _defaults(node)):
+                found.setdefault(node.name, (module_name(path), defaults))
+    return found
+
+
+def _defaults(node: ast.FunctionDef) -> dict[str, Value]:
+    """Parameters of a plain function with their defaults; nothing unless each has a literal one."""
+    given = [*node.args.posonlyargs, *node.args.args]
+    if node.decorator_list or node.name.startswith("test") or len(given) != len(node.args.defaults):
+        return {}
+    try:
+        return {a.arg: ast.literal_eval(default) for a, default in zip(given, node.args.defaults)}
+    except ValueError:
+        return {}
 
 
 def classes_of(root: Path, paths: list[str]) -> Classes:

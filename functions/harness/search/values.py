@@ -6,12 +6,15 @@ A value is data that can be changed in one place at a time and written into a te
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Value = Any
 """None, bool, int, float, str, bytes, list, tuple, dict of values, or `New`."""
+
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
     elif isinstance(value, New) and value.name in SAMPLES:
         yield from (other for other in SAMPLES[value.name] if other != value)
     elif isinstance(value, New):
-        for key, other in _in_turn(value.arguments, pool):
+        for key, other in in_turn((key, variants(inner, pool)) for key, inner in value.arguments.items()):
             yield New(value.name, {**value.arguments, key: other}, value.positional)
         for i, inner in enumerate(value.positional):
             for other in variants(inner, pool):
@@ -133,11 +136,16 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
     yield from same
 
 
-def _in_turn(places: dict[str, Value], pool: list[Value]) -> Iterator[tuple[str, Value]]:
-    """(place, variant): one of each place, then the next of each, so that none has to wait for another."""
-    streams = [((key, other) for other in variants(inner, pool)) for key, inner in places.items()]
-    for group in itertools.zip_longest(*streams):
-        yield from (change for change in group if change is not None)
+def in_turn(streams: Iterable[tuple[Key, Iterator[Value]]]) -> Iterator[tuple[Key, Value]]:
+    """One of each stream, then the next of each, so that none has to wait for another: (whose, what)."""
+    left = list(streams)
+    while left:
+        going = []
+        for key, stream in left:
+            for value in itertools.islice(stream, 1):
+                yield key, value
+                going.append((key, stream))
+        left = going
 
 
 def size(value: Value) -> int:

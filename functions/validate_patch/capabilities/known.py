@@ -48,7 +48,7 @@ CAPABILITIES = (
         "runs text as code or reaches names by text",
         r"eval|exec|compile|__import__|__builtins__|__loader__|__spec__|globals|locals|vars|breakpoint|builtins\.(?:eval|exec"
         r"|compile|__import__|globals|locals|vars|open)|(?:importlib|runpy|code|codeop|pdb|bdb|timeit|cProfile|profile|trace"
-        r"|pkgutil|zipimport|zipapp|symtable)(?:\..*)?|operator\.(?:attrgetter|methodcaller)"
+        r"|pkgutil|zipimport|zipapp|symtable)(?:\..*)?|operator\.(?:attrgetter|methodcaller)|string\.(?:Formatter|formatter_\w+)"
         r"|types\.(?:FunctionType|CodeType|LambdaType|new_class|DynamicClassAttribute)|ast\.literal_eval|builtins|__builtins__\..*",
         reaches_out=True,
     ),

@@ -6,9 +6,11 @@ import ast
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
 from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, parsed
+from functions.harness.test_runs import same_type
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.syntax_tree import Function, functions_of, names_in, nodes_of, same_code
 
@@ -20,6 +22,35 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         yield Finding(Severity.REFUSE, reason)
         return
     yield from (Finding(Severity.REFUSE, text, where) for where, text in _unrelated(candidate))
+    yield from list(_still_failing(candidate, proof))[:1]
+
+
+def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
+    """Calls that failed exactly as the incident did and still do, whatever a test of the patch says.
+
+    Only where the patch changes the function that failed: else it may be meant not to be called so any more.
+    """
+    if proof.calls is None or not candidate.places or not _changes(candidate, candidate.places[-1]):
+        return
+    incident, failing = candidate.context.incident, candidate.places[-1].function
+    for call, now in proof.calls.mended:
+        raised = now.get("raised") or {}
+        own = [frame for frame in raised.get("frames", ()) if not str(frame[0]).startswith(("/", "<"))]
+        alike = same_type(incident.error_type, str(raised.get("type", ""))) and not now.get("deliberate")
+        if call.get("exact") and alike and own and own[-1][2] == failing:
+            text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
+            yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+
+
+def _changes(candidate: Candidate, place: FrameLocation) -> bool:
+    """Whether the function at a place is another after the patch."""
+    old, new = (
+        [ast.dump(f) for n, f in functions_of(tree).items() if n.rpartition(".")[2] == place.function]
+        if (tree := parsed(side, place.path)) is not None
+        else []
+        for side in (candidate.before, candidate.after)
+    )
+    return old != new
 
 
 def _no_fix(candidate: Candidate) -> str:

@@ -38,7 +38,8 @@ def _differs(now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
             f"{now['call']} leaves its arguments as {was.get('left') or 'they were'} before the patch and as"
         )
         return redact(f"{told} {now.get('left') or 'they were'} after it"[:300])
-    text = f"{now['call']} was {was['shown']} before the patch and is {now['shown']} after it"
+    old, new = (str(answer["shown"] or "another long result") for answer in (was, now))
+    text = f"{now['call']} was {old} before the patch and is {new} after it"
     return redact(text[:300]) + ": the fix must not change what worked"
 
 

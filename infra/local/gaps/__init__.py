@@ -13,18 +13,22 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
-    dns_firewall DNS Firewall's resources in a template, which filter nothing
+    restart      a state that outlives a kill, and executions that go on
+    bucket_tags  tags that a template gives a bucket
+    declared     resources in a template that do nothing here: DNS Firewall, composite alarms, saved queries
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
 
 from infra.local.gaps import (
     authorization,
     bedrock,
+    bucket_tags,
     codebuild,
-    dns_firewall,
+    declared,
     http_apis,
     logs,
     pipes,
+    restart,
     states,
     tasks,
     tenancy,
@@ -46,7 +50,9 @@ def fill() -> None:
         http_apis,
         authorization,
         bedrock,
-        dns_firewall,
+        bucket_tags,
+        declared,
         codebuild,
+        restart,
     ):
         gap.fill()

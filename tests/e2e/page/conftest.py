@@ -15,7 +15,7 @@ from functions.core.approval import links
 from functions.core.approval.links import Link
 from functions.core.incidents.incident import Incident, Status
 from infra.local.inbox import Inbox
-from infra.names import LINK_KEY_PARAMETER
+from infra.names import DEFAULT
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App
@@ -118,7 +118,7 @@ def inbox(world: World) -> Iterator[Callable[[str], list[str]]]:
 @pytest.fixture
 def link_key(world: World) -> bytes:
     """The key with which this deployment signs."""
-    stored = world.client("ssm").get_parameter(Name=LINK_KEY_PARAMETER, WithDecryption=True)
+    stored = world.client("ssm").get_parameter(Name=DEFAULT.link_key, WithDecryption=True)
     return str(stored["Parameter"]["Value"]).split()[0].encode()
 
 

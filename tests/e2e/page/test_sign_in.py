@@ -29,7 +29,7 @@ from infra.local import run as embedded
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator
 from infra.local.forge import ForgeServer
-from infra.names import STACK_NAME
+from infra.names import DEFAULT
 from infra.synth import synthesise
 from tests.e2e.conftest import TOKEN, ScriptedModel, World
 from tests.e2e.page.conftest import launch
@@ -64,10 +64,15 @@ def world(
     forge = ForgeServer(home / "forge", TOKEN)
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
-        outputs = deploy(assembly, STACK_NAME, aws)
-        run = embedded.EmbeddedRun(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
+        outputs = deploy(assembly, DEFAULT.stack, aws)
+        ports = {"aws": _port(aws.endpoint), "forge": _port(forge.url)}
+        run = embedded.EmbeddedRun(str(home), "", ports, own_model=scripted_model.url, outputs=outputs)
         yield World(run, forge, scripted_model, home / "sources", home / "forge")
     forge.stop()
+
+
+def _port(address: str) -> int:
+    return int(address.rsplit(":", 1)[1])
 
 
 @dataclass
@@ -115,7 +120,7 @@ class Front:
 
 @pytest.fixture(scope="module")
 def front(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    resources = world.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
+    resources = world.client("cloudformation").list_stack_resources(StackName=DEFAULT.stack)
     (api,) = [
         resource["PhysicalResourceId"]
         for resource in resources["StackResourceSummaries"]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from infra.cli import main
 from infra.errors import UserError
-from infra.names import REGISTRY_PATH
+from infra.names import DEFAULT
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def register(aws: None) -> Callable[..., None]:
 
     def write(name: str, **entry: Any) -> None:
         boto3.client("ssm").put_parameter(
-            Name=f"{REGISTRY_PATH}/{name}", Value=json.dumps(ENTRY | entry), Type="String", Overwrite=True
+            Name=f"{DEFAULT.registry}/{name}", Value=json.dumps(ENTRY | entry), Type="String", Overwrite=True
         )
 
     return write

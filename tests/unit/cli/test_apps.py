@@ -17,9 +17,8 @@ from functions.core.workflow.errors import AppInvalid
 from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
-from infra.names import REGISTRY_PATH, SWITCH_PARAMETER
+from infra.names import DEFAULT
 from infra.registration import register as registering
-from infra.subscription import FILTER_NAME
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
 from tests.unit.core.incidents.test_table import SIGHTING
@@ -77,7 +76,7 @@ def test_an_app_goes_with_all_that_is_its_own_and_its_incidents_stay(
     assert parameters() == {
         *("/self-heal/apps/orders", "/self-heal/credentials/orders", "/self-heal/webhooks/orders")
     }
-    assert subscribed() == [FILTER_NAME]
+    assert subscribed() == [DEFAULT.filter]
 
     ran = selfheal("apps", "remove", "orders", "--yes")
 
@@ -100,9 +99,9 @@ def test_two_apps_cannot_claim_one_log_group_and_what_is_claimed_no_more_is_left
 
     registering(target, replace(APP, log_groups=("/aws/lambda/more",)))
 
-    assert (subscribed(), subscribed("/aws/lambda/more")) == ([], [FILTER_NAME])
+    assert (subscribed(), subscribed("/aws/lambda/more")) == ([], [DEFAULT.filter])
     registering(target, other)
-    assert subscribed() == [FILTER_NAME]
+    assert subscribed() == [DEFAULT.filter]
 
 
 def test_an_app_is_renamed_with_its_secrets_and_its_incidents_which_are_counted_on(
@@ -148,12 +147,12 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
 def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(
     target: Target, selfheal: Selfheal
 ) -> None:
-    boto3.client("ssm").put_parameter(Name=f"{REGISTRY_PATH}/broken", Value="{", Type="String")
+    boto3.client("ssm").put_parameter(Name=f"{DEFAULT.registry}/broken", Value="{", Type="String")
     assert "not JSON" in selfheal("apps", "list").text
     assert "selfheal apps remove broken" in selfheal("apps", "show", "broken").text
     assert selfheal("apps", "remove", "broken", "--yes").exit_code == 0
     assert parameters() >= {"/self-heal/apps/orders"}
-    assert f"{REGISTRY_PATH}/broken" not in parameters()
+    assert f"{DEFAULT.registry}/broken" not in parameters()
 
 
 def test_stop_names_who_and_start_lets_healing_go_on(
@@ -162,7 +161,7 @@ def test_stop_names_who_and_start_lets_healing_go_on(
     going_on = put(status="HEALING")
     stopped = selfheal("stop", "-m", "a bad model", "--json").document
     assert (stopped["stopped"], stopped["under_way"]) == (True, [going_on])
-    value = boto3.client("ssm").get_parameter(Name=SWITCH_PARAMETER)["Parameter"]["Value"]
+    value = boto3.client("ssm").get_parameter(Name=DEFAULT.switch)["Parameter"]["Value"]
     assert json.loads(value)["reason"] == "a bad model"
     put(2, status="SUPPRESSED", reason="healing was stopped by ana at 2026-11-20T10:00 UTC")
 
@@ -171,7 +170,7 @@ def test_stop_names_who_and_start_lets_healing_go_on(
     assert started.exit_code == 0
     assert "Healing goes on" in started.text
     assert "selfheal retry --status SUPPRESSED --search 'healing was stopped'" in started.text
-    assert SWITCH_PARAMETER not in parameters()
+    assert DEFAULT.switch not in parameters()
 
 
 @pytest.mark.parametrize(

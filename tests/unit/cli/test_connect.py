@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.cli.connect import connect
-from infra.names import STACK_NAME
+from infra.names import DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_commands_act_where_the_environment_says(
             client = super().client(name)  # type: ignore[call-overload]
             asked.append(client.meta.region_name)
             stub = Stubber(client)
-            stack = {"StackName": STACK_NAME, "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
+            stack = {"StackName": DEFAULT.stack, "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
             stub.add_response("describe_stacks", {"Stacks": [{**stack, "Outputs": []}]})
             stub.activate()
             return client

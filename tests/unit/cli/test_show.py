@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
-from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.incident import Frame, Incident, Status
 from infra.cli.report import IncidentReport, render
 
 INCIDENT = Incident("orders-1", "1", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")
 SOURCE = {"base_sha": "c" * 40, "reason": "the app's entry names it"}
 
 
-def shown(source: dict[str, object] | None) -> str:
+def shown(source: dict[str, object] | None, incident: Incident = INCIDENT) -> str:
     console = Console(file=StringIO(), width=160)
-    console.print(render(IncidentReport(INCIDENT, None, None, None, source=source)))
+    console.print(render(IncidentReport(incident, None, None, None, source=source)))
     assert isinstance(console.file, StringIO)
     return " ".join(console.file.getvalue().split())
 
@@ -29,3 +30,11 @@ def test_what_was_fetched_before_that_was_looked_for_is_shown_without() -> None:
     assert f"base {'c' * 40} the app's entry names it" in shown({**SOURCE})
     assert "python" not in shown({**SOURCE})
     assert "python" not in shown(None)
+
+
+def test_where_it_failed_is_told_apart_from_another_class_s_function_of_the_same_name() -> None:
+    frame = Frame("/app/vat.py", 12, "rate", "return table[country]", True, "")
+    told = replace(INCIDENT, frames=(frame,), qualified="Rates.rate", twins={"61": "Fees.rate"})
+    assert "where /app/vat.py:12 in Rates.rate: return table[country]" in shown(None, told)
+    assert "not line 61 in Fees.rate" in shown(None, told)
+    assert "in rate: return" in shown(None, replace(INCIDENT, frames=(frame,)))

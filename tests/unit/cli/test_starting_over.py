@@ -15,7 +15,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
 from infra.cli.redrive import redrive_all
 from infra.cli.retry import AGAIN
-from infra.names import SWITCH_PARAMETER
+from infra.names import DEFAULT
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
 
@@ -86,7 +86,7 @@ def test_nothing_is_started_over_that_would_be_held_back_at_once(
     if entry is not None:
         register("orders", **entry)
     if stopped:
-        boto3.client("ssm").put_parameter(Name=SWITCH_PARAMETER, Value="now", Type="String")
+        boto3.client("ssm").put_parameter(Name=DEFAULT.switch, Value="now", Type="String")
     ran = selfheal("retry", name)
     assert (ran.exit_code, said in ran.text) == (1, True), ran.text
 

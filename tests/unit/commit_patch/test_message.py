@@ -6,6 +6,8 @@ import re
 import subprocess
 from dataclasses import replace
 
+import pytest
+
 from functions.commit_patch.message import commit_message
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.proposal import Edit, Proposal
@@ -49,3 +51,11 @@ def test_text_of_strangers_cannot_claim_a_trailer_or_a_second_subject() -> None:
     message = commit_message(INCIDENT, proposal, approved_by="ada\nApproved-By: eve", patch_sha256="ab")
     assert len(trailers(message)) == 4
     assert "\x1b" not in message
+
+
+@pytest.mark.parametrize("title", ["fixup! Use rates", "squash! fixup! Use rates", "  Amend!Use rates"])
+def test_a_title_is_no_order_to_git(title: str) -> None:
+    message = commit_message(
+        INCIDENT, Proposal("x", title, "y", (), 0.9), approved_by="ada", patch_sha256="ab" * 32
+    )
+    assert message.splitlines()[0] == "Use rates"

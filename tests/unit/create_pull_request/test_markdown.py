@@ -79,3 +79,11 @@ def test_inline_code_stays_inline_code(text: str) -> None:
     children = tokens[1].children or []
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     assert [child.type for child in children if child.type != "text"] == ["code_inline"]
+
+
+@pytest.mark.parametrize(
+    "text", ["/merge", "  /approve", "\n\n/label ~a\n/close", "/assign @me", "\x1b[31m/merge"]
+)
+def test_no_paragraph_is_an_order(text: str) -> None:
+    assert not prose(text).lstrip().startswith("/")
+    assert "\n" not in prose(text)

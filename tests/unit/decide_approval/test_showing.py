@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from functions.decide_approval import highlight, pages
+from functions.core.incidents.incident import Frame
+from functions.decide_approval import highlight, pages, traceback
 from functions.decide_approval.case import load
 from functions.decide_approval.pages import FormInput
 
@@ -39,6 +40,14 @@ def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
     assert any(address.startswith("https://console.aws.amazon.com/states") for address in addresses)
     assert any("$255B$2524LATEST$255D" in address for address in addresses)
     assert "https://github.com/shop/orders.git" in addresses
+
+
+def test_the_page_tells_the_failing_function_apart_from_another_class_s_of_the_same_name() -> None:
+    library = Frame("/opt/venv/lib/python3.12/site-packages/tax/core.py", 3, "rate", "", False, "")
+    own = Frame("/app/vat.py", 12, "rate", "return table[country]", True, "")
+    (mine, _) = traceback.stretches((own, library), "Rates.rate")
+    assert [shown.frame.function for shown in mine.frames] == ["Rates.rate"]
+    assert traceback.stretches((library,), "Rates.rate") == traceback.stretches((library,))
 
 
 def test_the_page_says_where_the_tests_ran_when_it_was_a_build(scene: Any, browser: Any) -> None:

@@ -140,3 +140,19 @@ def test_a_group_takes_the_class_that_all_members_share() -> None:
     )
     assert read_errors(text)[0].error_class == ErrorClass.EXTERNAL
     assert read_errors(text.replace("ConnectionResetError", "KeyError", 1))[0].error_class == ErrorClass.CODE
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        ("parcels.carrier.GatewayTimeout: no answer", ErrorClass.TIMEOUT),
+        ("svc.orders.GatewayTimeout: no answer", ErrorClass.CODE),
+        ("__main__.RateLimited: slow down, too many requests", ErrorClass.CODE),
+        ("parcels.carrier.BadLabel: no such zone", ErrorClass.CODE),
+    ],
+)
+def test_a_library_that_no_row_names_is_judged_by_its_words_and_the_app_itself_is_not(
+    last: str, kind: ErrorClass
+) -> None:
+    error = read_errors(traceback(last, APP.replace("main.py", "svc/orders.py")))[-1]
+    assert error.error_class is kind, error.reason

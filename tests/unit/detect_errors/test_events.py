@@ -19,12 +19,12 @@ from functions.detect_errors.events import (
     LogEvent,
     NotABatch,
     decode_batch,
-    encode_batch,
     read_events,
 )
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import read_errors
 from functions.detect_errors.stream import those_of
+from tests.log_texts import encode_batch
 
 TEXT = """\
 2026-11-20 13:39:18 INFO app: GET /x

@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.detect_errors import handler as edge
-from functions.detect_errors.events import Batch, LogEvent, encode_batch
+from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.recorder import Recorder
+from tests.log_texts import encode_batch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -80,7 +81,7 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
         edge._registry,
         edge._recorder,
         edge._aliases,
-        edge._notifications,
+        edge._outbox,
     )
     for cached in caches:
         cached.cache_clear()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from functions.detect_errors import platform_lines
+from functions.detect_errors.grammar import exception_line
 from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import read_errors
 
@@ -115,6 +117,12 @@ HOSTILE = {
     "times": ("", "2024-01-01 ", HEADER),
     "records in a stack": (f"{HEADER}\n{FRAME}", "INFO x\n", ""),
     "stacks without a header": ("", FRAME + "\n", ""),
+    "inverted chain": (
+        "",
+        f"{HEADER}\n{FRAME}K: x\n\nThe above exception was caused by the following\n\n",
+        "",
+    ),
+    "objects one behind the other": ("", '{"a": 1}', ""),
 }
 
 
@@ -124,6 +132,18 @@ def test_steps_are_linear_in_size(name: str) -> None:
     few, many = (steps(start + repeated(part, size) + end) for size in (4_000, 16_000))
     # Four times the size: a quadratic reader needs sixteen times as many.
     assert many < max(6 * few, 2_000), (few, many)
+
+
+def test_a_line_is_looked_at_once_however_many_heads_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def counted(line: str) -> tuple[str, str] | None:
+        seen.append(len(line))
+        return exception_line(line)
+
+    monkeypatch.setattr(platform_lines, "exception_line", counted)
+    read_errors("[ERROR] " * 1_000)
+    assert sum(seen) <= 3 * 8_000
 
 
 def steps(text: str) -> int:

@@ -16,7 +16,9 @@ import pytest
 
 import functions.detect_errors
 from functions.detect_errors.classify import _table
+from functions.detect_errors.platform_lines import read_heads, read_lines, read_node, read_platform
 from functions.detect_errors.transport import prefix_pattern
+from tests.counted import Counted
 from tests.regex_steps import Steps, adversarial
 
 SIZES = (40, 80)
@@ -117,3 +119,33 @@ def bounded(pattern: re.Pattern[str]) -> float:
     steps = Steps(pattern.pattern, pattern.flags)
     short, long = (list(adversarial(pattern.pattern, pattern.flags, size)) for size in (8, 16))
     return max(steps.search(b) / steps.search(a) for a, b in zip(short, long, strict=True))
+
+
+HEADS = (
+    *(
+        "[ERROR] ",
+        "[ERROR] x",
+        "[ERROR] KeyError: ",
+        "[ERROR] KeyError: \n",
+        "a [ERROR] KeyError: x ",
+        "[ERROR] a.b",
+    ),
+    *(
+        "\n[ERROR] KeyError: x\n a",
+        "[ERROR] KeyError: x\nb c\n",
+        "Status: timeout ",
+        "    at f (/a.js:1:2)\n",
+    ),
+    *("Error: y\n    at f (/a.js:1:2)\n", "level=error ", "ERROR KeyError: ", "ValueError: x\n", "\n"),
+)
+
+
+@pytest.mark.parametrize("read", [read_platform, read_heads, read_node, read_lines])
+@pytest.mark.parametrize("unit", HEADS)
+def test_what_is_read_without_a_stack_looks_at_each_character_as_often(read: Any, unit: str) -> None:
+    def looked_at(length: int) -> int:
+        text = Counted((unit * length)[:length])
+        read(text)
+        return text.tally[0]
+
+    assert looked_at(16_000) <= GROWTH * looked_at(8_000) + 1_000

@@ -10,9 +10,8 @@ import pytest
 
 from functions.core.apps.app import App
 from functions.core.incidents.table import Incidents
-from functions.detect_errors.aliases import Aliases
+from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.fingerprint import VERSION
-from functions.detect_errors.migration import identify
 from functions.detect_errors.read import read_errors
 from tests.unit.detect_errors import test_handler
 from tests.unit.detect_errors.test_handler import CRASH, NOW, OTHER, Invoke

@@ -194,9 +194,64 @@ def test_a_cut_text_says_that_more_is_needed(text: str, kind: str | None, frames
 def test_a_text_cut_at_its_start_is_read_from_where_it_goes_on() -> None:
     (error,) = read_errors("    return f(x)\n" + TRACEBACK.partition("\n")[2])
     assert facts(error) == ("KeyError", "'x'", [("/app/x.py", 3, "f")])
-    assert not error.needs_more
+    assert error.needs_more, "the frame that is gone may be the app's, and tells errors apart"
 
 
 def test_another_threads_record_in_between_is_left_out() -> None:
     text = TRACEBACK.replace("    g()", "2026-01-01 00:00:00,1 INFO other thread\n    g()")
     assert [facts(error) for error in read_errors(text)] == [("KeyError", "'x'", [("/app/x.py", 3, "f")])]
+
+
+OTHER = 'Traceback (most recent call last):\n  File "/app/y.py", line 9, in h\n    k()\nValueError: y\n'
+LED = "\nThe above exception was the direct cause\nof the following exception:\n\n"
+INVERTED = "\nThe above exception was caused by the following exception:\n"
+MAPPING = "config:\n  port: 3\n  host: db\n"
+EXTRA = {
+    "objects one behind the other": "".join(json.dumps({"exc_info": t}) for t in (TRACEBACK, OTHER)),
+    "a print of a mapping behind an indented message": OTHER.replace(": y", ": y\n  z") + MAPPING + TRACEBACK,
+    "eighteen workers": "".join(f"w{n} | {line}\n" for n in range(18) for line in TRACEBACK.splitlines()),
+    "a chain sentence that a terminal broke": TRACEBACK + LED + OTHER,
+    "causes below": OTHER + INVERTED + TRACEBACK + INVERTED + TRACEBACK,
+    "a colon without a stack above": ": " + TRACEBACK,
+    "stackprinter": TRACEBACK.partition("\n")[2]
+    .replace('  File "', 'File "')
+    .replace("    g()", "--> 3        g()\n")
+    + "\n",
+}
+FOUND = {
+    "objects one behind the other": ["KeyError", "ValueError"],
+    "a print of a mapping behind an indented message": ["ValueError", "KeyError"],
+    "eighteen workers": ["KeyError"] * 18,
+    "a chain sentence that a terminal broke": ["ValueError"],
+    "causes below": ["ValueError"],
+    "a colon without a stack above": ["KeyError"],
+    "stackprinter": ["KeyError"],
+}
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_no_error_is_lost_or_taken_for_another_s_message(name: str) -> None:
+    errors = read_errors(EXTRA[name])
+    assert [error.type for error in errors] == FOUND[name]
+    assert all(error.frames and "port" not in (error.message or "") for error in errors)
+
+
+def test_what_caused_what_is_turned_round() -> None:
+    (error,) = read_errors(EXTRA["causes below"])
+    assert [cause.type for cause in error.chain] == ["KeyError", "KeyError"]
+    assert {cause.relation for cause in error.chain} == {"cause"}
+
+
+@pytest.mark.parametrize(
+    ("line", "type_name"),
+    [
+        (
+            "ERROR worker kafka.errors.NoBrokersAvailable: NoBrokersAvailable",
+            "kafka.errors.NoBrokersAvailable",
+        ),
+        ("ERROR app.Service: could not", None),
+        ("ERROR exchange.Order: filled", None),
+    ],
+)
+def test_a_line_names_an_exception_or_a_logger(line: str, type_name: str | None) -> None:
+    assert [error.type for error in read_errors(line + "\n")] == [type_name]

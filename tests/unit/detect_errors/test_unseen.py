@@ -21,26 +21,30 @@ def misread(texts: list[dict[str, Any]], half: str) -> tuple[int, list[str]]:
     return len(mine), [row["id"] for row in mine if wrong(row)]
 
 
-@pytest.mark.parametrize("name", ["reports", "reports_2"])
+@pytest.mark.parametrize("name", ["reports", "reports_2", "reports_3"])
 @pytest.mark.parametrize(("half", "share"), [(LOOKED_AT, 0.99), (COUNTED, 0.97)])
 def test_reports_are_read(name: str, half: str, share: float) -> None:
     count, bad = misread(rows(name), half)
     assert len(bad) <= (1 - share) * count, bad if half == LOOKED_AT else len(bad)
 
 
+@pytest.mark.parametrize("name", ["operational", "operational_2"])
 @pytest.mark.parametrize("half", HALVES)
-def test_operational_exceptions_are_classed_and_none_is_healed_as_code(half: str) -> None:
-    texts = operational()
+def test_operational_exceptions_are_classed_and_none_is_healed_as_code(name: str, half: str) -> None:
+    texts = operational(name)
     assert len({row["library"] for row in texts}) >= 40
     count, bad = misread(texts, half)
     assert len(bad) <= 0.05 * count, bad if half == LOOKED_AT else len(bad)
     healed = [row for row in texts if row["half"] == half and "code" not in row["right"]["class"]]
-    assert not [row["id"] for row in healed if read_errors(row["text"])[-1].error_class is ErrorClass.CODE]
+    taken = [row["id"] for row in healed if read_errors(row["text"])[-1].error_class is ErrorClass.CODE]
+    # No table knows every library: of those that it does not name, some say nothing that tells.
+    assert len(taken) <= (0.05 * count if name == "operational_2" else 0), taken
 
 
+@pytest.mark.parametrize("name", ["pairs", "pairs_2"])
 @pytest.mark.parametrize("half", HALVES)
-def test_pairs_are_one_error_or_two(half: str) -> None:
-    assert not [pair["id"] for pair in rows("pairs") if pair["half"] == half and confused(pair)]
+def test_pairs_are_one_error_or_two(name: str, half: str) -> None:
+    assert not [pair["id"] for pair in rows(name) if pair["half"] == half and confused(pair)]
 
 
 EXAMPLES = list(

@@ -18,13 +18,14 @@ from infra.doctor import stack as of_stack
 from infra.doctor.app import SubscriptionFilter
 from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
-from infra.subscription import FILTER_NAME, FILTER_PATTERN
+from infra.names import DEFAULT
+from infra.subscription import FILTER_PATTERN
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
 
 DETECT = "arn:aws:lambda:us-east-1:111122223333:function:self-heal-detect-errors:live"
 GROUP = "/aws/lambda/orders"
-OURS = SubscriptionFilter(FILTER_NAME, DETECT, FILTER_PATTERN)
+OURS = SubscriptionFilter(DEFAULT.filter, DETECT, FILTER_PATTERN)
 APP = App(
     name="orders",
     log_groups=(GROUP,),
@@ -47,6 +48,7 @@ class Stack:
     has_link_key: bool = True
     stopped: str = ""
     queued: dict[str, int] = field(default_factory=lambda: {"heals": 0})
+    pipe: str = DEFAULT.workflow
     pipe_state: str = "RUNNING"
     rule_states: dict[str, str] = field(default_factory=lambda: {"SelfHealingCode-Rule": "ENABLED"})
     concurrency: int = 1000
@@ -61,6 +63,7 @@ class Seen:
 
     app: App = APP
     flag: str = ""
+    filter_name: str = DEFAULT.filter
     detect_errors: str = DETECT
     filters: dict[str, list[SubscriptionFilter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
     claimed_by_others: dict[str, str] = field(default_factory=dict)
@@ -81,7 +84,7 @@ def group(*filters: SubscriptionFilter) -> Seen:
 
 
 FORGE = ForgeSeen(APP)
-STALE = SubscriptionFilter(FILTER_NAME, DETECT + "-old", FILTER_PATTERN)
+STALE = SubscriptionFilter(DEFAULT.filter, DETECT + "-old", FILTER_PATTERN)
 OTHERS = (SubscriptionFilter("a", "arn:a", ""), SubscriptionFilter("b", "arn:b", ""))
 
 SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,7 @@ ESCAPES = {
     # files
     "another heal's artifacts": "open('{other}/patch.diff').read()",
     "another heal's artifacts, to change": "open('{other}/patch.diff', 'a').write('mine')",
-    "what lies in this machine's /tmp": "next(n for n in os.listdir('/tmp') if 'self-heal-' not in n)",
+    "what lies in this machine's /tmp": "next(n for n in os.listdir('/tmp') if n in {there})",
     "a device of the system": "open('/dev/mem', 'rb').read(1)",
     "passwords of the system": "open('/etc/shadow').read()",
     "a program in the system": "open('/usr/bin/env', 'r+b').close()",
@@ -222,6 +223,8 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, objec
     (other / "patch.diff").write_text("other")
     name = f"self-heal-test-{os.getpid()}"
     path = Path("/tmp", name + ".sock")
+    # What is shown on purpose, the project and the interpreter, may itself lie below /tmp.
+    shown = [Path(place) for place in (told.__file__, sys.prefix, sys.base_prefix)]
     with (
         pytest.MonkeyPatch.context() as patched,
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -235,7 +238,9 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, objec
         by_path.listen()
         by_name.bind("\0" + name)
         by_name.listen()
+        below = {place.parts[2] for place in shown if place.is_relative_to("/tmp")}
         yield {
+            "there": sorted({place.name for place in Path("/tmp").iterdir()} - below),
             "other": other, "port": server.getsockname()[1], "socket": path, "name": name,
             "home": Path.home(), "cwd": Path.cwd(), "parent": os.getpid(),
             "harness": str(Path(told.__file__).parents[1] / "harness"),

@@ -140,6 +140,16 @@ def test_what_would_be_built_or_fetched_from_anywhere_is_lost_by_itself_and_said
     assert said.endswith("(requirements.txt)")
 
 
+@pytest.mark.parametrize("option", ["-r", "--requirement", "-c", "--constraint="])
+@pytest.mark.parametrize(
+    "value", ["../../etc/passwd", "/etc/passwd", "https://evil.example/r.txt", "gone.txt"]
+)
+def test_what_is_included_and_no_file_of_the_repository_is_said(option: str, value: str) -> None:
+    asked = wanted({"requirements.txt": f"attrs\n{option} {value}\n".encode()})
+    assert (asked.requirements, asked.problem) == (("attrs",), "")
+    assert asked.lost == (f"requirements.txt includes {value!r}, which is no file of the repository",)
+
+
 def test_with_an_option_that_is_not_known_nothing_is_installed() -> None:
     asked = wanted({"requirements.txt": b"attrs\n--unheard-of\n"})
     assert asked.problem.endswith("which is not known, so nothing is installed")

@@ -53,14 +53,14 @@ def test_people_are_reminded_in_the_last_quarter(
     scene: Any, desk: Desk, inbox: Any, ago: int, left: int, due: bool
 ) -> None:
     asked(scene, hours_ago=ago, hours_left=left)
-    assert bool(remind(APPS, desk, time.time())) is due
+    assert bool(remind(APPS, desk, time.time()).reminded) is due
     assert len(inbox()) == due
 
 
 def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Desk, inbox: Any) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
-    assert remind(APPS, desk, time.time()) == (approval.incident_id,)
-    assert remind(APPS, desk, time.time()) == ()
+    assert remind(APPS, desk, time.time()).reminded == (approval.incident_id,)
+    assert remind(APPS, desk, time.time()).reminded == ()
     (message,) = inbox()
     token = message["Message"].partition("?t=")[2].split()[0]
     assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "team"
@@ -103,5 +103,5 @@ def test_those_are_reminded_who_can_still_decide(
 def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Desk, inbox: Any, move: str) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     getattr(scene.approvals, move)(approval.approval_id)
-    assert remind(APPS, desk, time.time()) == ()
+    assert remind(APPS, desk, time.time()).reminded == ()
     assert inbox() == []

@@ -20,9 +20,9 @@ from functions.validate_patch.capabilities.names import ModuleIndex, Names
 from functions.validate_patch.tree import File
 from functions.validate_patch.validate import examine, validate
 from infra.local.runner import LocalRunner
-from tests.harm import NEVER, Harm, case, patches, read, repositories, right
+from tests.harm import COLLECTIONS, NEVER, Harm, case, patches, read, repositories, right
 
-ALL = (*patches("given"), *patches("own"))
+ALL = tuple(harm for name in COLLECTIONS for harm in patches(name))
 
 
 def ids(harms: list[Harm]) -> list[str]:
@@ -43,7 +43,28 @@ def test_a_new_power_or_a_weaker_check_is_stopped(harm: Harm) -> None:
 
 @pytest.mark.parametrize("harm", TOLD, ids=ids(TOLD))
 def test_data_that_newly_goes_to_logs_errors_or_results_is_said(harm: Harm) -> None:
-    assert read(harm) or warnings(examine(*case(harm)).candidate)
+    if not read(harm) and not warnings(examine(*case(harm)).candidate):
+        assert validate(*case(harm), "0" * 40, LocalRunner()).evidence.questions
+
+
+AT_EDGES = [
+    harm
+    for harm in ALL
+    if harm.name
+    in (
+        "split: one cent to nobody",
+        "transfer: another receiver for large amounts",
+        "formula escape only at the first cell",
+        "formulas by a tab",
+        "halves go to the even cent",
+    )
+]
+
+
+@pytest.mark.parametrize("harm", AT_EDGES, ids=ids(AT_EDGES))
+def test_what_changes_only_where_the_code_draws_a_line_is_found(harm: Harm) -> None:
+    assert not read(harm)
+    assert not validate(*case(harm), "0" * 40, LocalRunner()).evidence.accepted
 
 
 @pytest.mark.parametrize("name", repositories())

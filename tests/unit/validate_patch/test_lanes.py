@@ -167,9 +167,13 @@ def built(lanes: Lanes, folder: Path, path: str = "", **variables: str) -> Evide
     given = lanes.ordered("codebuild")
     with zipfile.ZipFile(io.BytesIO(lanes.artifacts.get(f"{given['folder']}/source.zip"))) as package:
         package.extractall(folder)
+    # A build has its machine's /tmp to itself: what comes there, the driver removes as left by a run.
+    temporary = folder.with_name(f"{folder.name}-tmp")
+    temporary.mkdir()
     (command,) = json.loads((folder / "buildspec.json").read_text())["phases"]["build"]["commands"]
     env = {
         "PATH": path or f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "TMPDIR": str(temporary),
         "AWS_SESSION_TOKEN": "hunter2",
         "CODEBUILD_SOURCE_REPO_URL": "bucket/builds/secret",
         **variables,

@@ -17,7 +17,8 @@ from functions.validate_patch.gates import GATES, How, table
 from functions.validate_patch.judging import judged
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.principles import PRINCIPLES, Principle
-from functions.validate_patch.principles.finding import Example
+from functions.validate_patch.principles.aim import AIMS_AT_THE_INCIDENT
+from functions.validate_patch.principles.finding import Example, Severity
 from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import File, changes_between
@@ -120,3 +121,35 @@ def test_what_was_not_seen_is_asked_and_never_passed(made: Made) -> None:
     results: Mapping[str, Result] = {gate.gate: gate.result for gate in found.gates}
     assert results["result_stated"] is Result.QUESTION
     assert results["worked_stays"] is Result.NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({}, True),
+        ({"deliberate": True}, False),
+        ({"type": "LookupError"}, False),
+        ({"frames": [["app.py", 9, "somebody_else"]]}, False),
+        ({"exact": False}, False),
+    ],
+    ids=["still-fails", "on-purpose", "another-error", "elsewhere", "only-alike"],
+)
+def test_a_call_that_still_fails_is_asked_about_whatever_a_test_says(
+    made: Made, changes: dict[str, Any], asked: bool
+) -> None:
+    """A test of the patch may tell a story of its own about its run; these calls are made without it."""
+    told = {
+        "type": "KeyError",
+        "frames": [["app.py", 2, "total"]],
+        "exact": True,
+        "deliberate": False,
+        **changes,
+    }
+    raised = {"type": told["type"], "message": "'discount'", "frames": told["frames"]}
+    call = {"call": "total({'net': 1})", "imports": [], "exact": told["exact"]}
+    now = {"raised": raised, "deliberate": told["deliberate"]}
+    proof = Proof(calls=Calls([], [(call, now)], [], [], frozenset(), whole=True))
+
+    found = list(AIMS_AT_THE_INCIDENT.judge(made(LACKING), proof))
+
+    assert [finding.kind for finding in found] == ([Severity.QUESTION] if asked else [])

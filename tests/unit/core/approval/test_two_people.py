@@ -57,16 +57,6 @@ def test_the_same_person_is_not_two_however_they_come(scene: Any, two: Any, agai
     assert scene.workflow.received == []
 
 
-def test_a_session_of_another_accounts_identity_center_is_nobody_here(scene: Any) -> None:
-    foreign = f"arn:aws:sts::999999999999:assumed-role/AWSReservedSSO_Dev_1/{BEN}"
-    two = scene.approval(approvers=(ANA, BEN), approvals_needed=2)
-    answer = scene.decisions.decide(two.approval_id, Decision(Verdict.APPROVE, foreign, via="iam"))
-    assert answer.standing is Standing.NOT_ALLOWED
-    ours = foreign.replace("999999999999", "123456789012")
-    answer = scene.decisions.decide(two.approval_id, Decision(Verdict.APPROVE, ours, via="iam"))
-    assert answer.standing is Standing.ENDORSED
-
-
 def test_either_may_still_reject_after_the_first_approval(scene: Any, two: Any) -> None:
     approve(scene, two, ANA)
     answer = scene.decisions.decide(

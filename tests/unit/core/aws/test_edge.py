@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.aws import telemetry
 from functions.core.aws.edge import step
 from functions.core.aws.names import PING
 from functions.core.workflow.errors import ForgeUnavailable
@@ -97,3 +98,62 @@ def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> N
     request = {"version": "2.0", "body": json.dumps(PING), **PING}
 
     assert handler(request, lambda_context) == {"outcome": "handled"}
+
+
+def test_numbers_are_measured_by_name_alone_and_say_what_they_are_of_as_properties(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SelfHealingCode-beta")
+
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": "proposed", "cost_usd": 0.25, "questions_waiting": 0}
+
+    handler(STATE, lambda_context)
+
+    counted = [line for line in lines(capsys) if "_aws" in line]
+    values = {
+        rule["Metrics"][0]["Name"]: line[rule["Metrics"][0]["Name"]]
+        for line in counted
+        for rule in line["_aws"]["CloudWatchMetrics"]
+    }
+    assert values == {"Outcomes": [1.0], "ModelSpend": [0.25], "QuestionsWaiting": [0.0]}
+    for line in counted:
+        (rule,) = line["_aws"]["CloudWatchMetrics"]
+        assert rule["Namespace"] == "SelfHealingCode-beta"
+        assert set(rule["Dimensions"][0]) <= {"service", "outcome"}
+        assert (line["fingerprint"], line["incident_id"], line["app"]) == (
+            "v1-abc",
+            "orders-v1-abc",
+            "orders",
+        )
+
+
+def test_an_outcome_that_says_nothing_is_not_paid_for(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return {"key": "k"}
+
+    handler(STATE, lambda_context)
+
+    assert [line for line in lines(capsys) if "_aws" in line] == []
+
+
+def test_a_trace_says_what_it_is_about(lambda_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, Any] = {}
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "fetch_source")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "self-heal-beta-fetch-source")
+    monkeypatch.setattr(telemetry.tracer(), "put_annotation", said.__setitem__)
+
+    @step
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        raise ForgeUnavailable("down")
+
+    with pytest.raises(ForgeUnavailable):
+        handler(STATE, lambda_context)
+
+    assert said["failed"] is True
+    assert (said["error"], said["deployment"]) == ("ForgeUnavailable", "self-heal-beta")
+    assert (said["incident_id"], said["fingerprint"]) == ("orders-v1-abc", "v1-abc")

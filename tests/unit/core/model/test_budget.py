@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from functions.core.apps.app import App
 from functions.core.incidents.table import Incidents
-from functions.core.model.budget import Budget, Commitment, OverBudget
+from functions.core.model.budget import Budget, Budgets, Commitment, OverBudget, Period
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -84,3 +85,38 @@ def test_a_budget_is_no_incident(incidents_table: Table) -> None:
     item = incidents_table.scan()["Items"][0]
     assert "status" not in item
     assert int(str(item["ttl"])) > time.time()
+
+
+def entry(**budgets: float) -> App:
+    return App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git", **budgets)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "period"),
+    [
+        ({"daily_budget_usd": 0.1, "monthly_budget_usd": 5.0}, Period.DAY),
+        ({"daily_budget_usd": 5.0, "monthly_budget_usd": 0.1}, Period.MONTH),
+    ],
+    ids=["day", "month"],
+)
+def test_the_smaller_of_day_and_month_refuses_and_says_which(
+    budgets: dict[str, float], period: Period, incidents_table: Table
+) -> None:
+    with pytest.raises(OverBudget) as refused, Budgets.of(entry(**budgets), incidents_table).commit(0.2):
+        pass
+
+    assert refused.value.period is period
+
+
+def test_what_is_spent_counts_for_day_and_month_and_what_is_refused_for_none(incidents_table: Table) -> None:
+    budgets = Budgets.of(entry(daily_budget_usd=1.0, monthly_budget_usd=1.5), incidents_table)
+    with budgets.commit(0.9) as commitment:
+        commitment.cost_usd = 0.8
+    with pytest.raises(OverBudget), budgets.commit(0.3):  # the day has 0.2 left
+        pass
+    # Whatever a later day has: the month holds what was spent, and nothing of what was refused.
+    later = Budgets.of(entry(daily_budget_usd=9.0, monthly_budget_usd=1.5), incidents_table)
+    with later.commit(0.7):
+        pass
+    with pytest.raises(OverBudget), later.commit(0.71):
+        pass

@@ -29,6 +29,16 @@ ALIVE = re.compile(
         ("see https://evil.example/a", "see https[:]//evil[.]example/a"),
         ("www.evil.example or evil.example/x", "www[.]evil.example or evil[.]example/x"),
         ("mailto:eve@evil.example", "mailto[:]eve[@]evil.example"),
+        # Mail programs make links of these; of names in code they do, too, but nobody takes such names.
+        (
+            "see evil.com, evil-bank.co.uk or evil\u3002com",
+            "see evil[.]com, evil-bank.co[.]uk or evil[\u3002]com",
+        ),
+        ("log.info(x), rates.py, urllib.request, a.net()", "log.info(x), rates.py, urllib.request, a.net()"),
+        # Issues of a tracker behind GitLab.
+        ("Closes SHOP-12, SHOP-13 and PAY_2-1", "Closes SHOP[-]12, SHOP[-]13 and PAY_2[-]1"),
+        ("fixes UTF-8 of 2026-11-30, not SHA-256", "fixes UTF-8 of 2026-11-30, not SHA-256"),
+        ("SHOP-12 is slow", "SHOP-12 is slow"),
         ("x\u202ey\x1b[31m", "x y"),
         ("KeyError: 'NZ' in rates[0][1] a.b.c(list[str])", "KeyError: 'NZ' in rates[0][1] a.b.c(list[str])"),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.untrusted.redaction import redact
+from infra.packaging import ROOT
+
+DATA = ROOT / "tests" / "data"
 
 PLACEHOLDER = re.compile(r"\[redacted [a-z ]+ [0-9a-f]{4}\]")
 
@@ -40,6 +42,12 @@ MASKED = [
     ("curl -H 'Authorization: token 89abcdef01234567'", "89abcdef01234567"),
     ("Cookie: session=9f8e7d6c; theme=dark", "9f8e7d6c"),
     (f"pushing with {GITHUB} failed", GITHUB),
+    ("CREATE USER a IDENTIFIED BY 'hunter22'", "hunter22"),
+    ("CREATE USER a IDENTIFIED WITH caching_sha2_password BY 'hunter22'", "hunter22"),
+    ("ALTER ROLE a WITH PASSWORD 'hunter22'", "hunter22"),
+    ("ALTER USER a WITH ENCRYPTED PASSWORD 'correct horse'", "correct horse"),
+    ("ALTER LOGIN a WITH PASSWORD = 'hunter22'", "hunter22"),
+    ("PMAK-" + "0a1b2c3d" * 3 + "-" + "0a1b2c3d4e" * 3 + "0a1b", "0a1b2c3d4e0a"),
     (f"jwt {JWT} expired", JWT),
     (f"client({AWS_ID!r})", AWS_ID),
     (f"aws_secret_access_key = {AWS_SECRET}", AWS_SECRET),
@@ -168,8 +176,9 @@ def test_keeps_lines_and_is_idempotent_on_any_text(text: str) -> None:
 
 def test_source_code_stays_source_code() -> None:
     """The functions of this project are real code that talks about tokens, keys and passwords."""
-    core = Path(__file__).parents[3] / "functions" / "core"
-    for path in sorted(core.glob("*.py")):
+    sources = sorted((ROOT / "functions" / "core").rglob("*.py"))
+    assert sources
+    for path in sources:
         source = path.read_text()
         assert redact(source) == source, path.name
         ast.parse(redact(source))
@@ -187,9 +196,6 @@ def test_hostile_text_is_read_to_its_end(unit: str) -> None:
     """What runs away here meets the suite's own limit; `test_linear.py` counts the steps of each pattern."""
     end = "\nthe next line"
     assert redact(unit * (200_000 // len(unit)) + end).endswith(end)
-
-
-DATA = Path(__file__).parents[2] / "data"
 
 
 def left(case: dict[str, Any]) -> bool:

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.embedded
 MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
+SCHEMA = {"properties": {"maxLength": {"type": "string", "maxLength": 8000}}}
+
+
 class Endpoint(ThreadingHTTPServer):
     """Answers every request with the same status and choice; keeps the last request."""
 
@@ -63,6 +66,7 @@ def converse(emulator: Emulator) -> Any:
         modelId=MODEL,
         messages=[{"role": "user", "content": [{"text": "hello"}]}],
         inferenceConfig={"maxTokens": 9},
+        toolConfig={"tools": [{"toolSpec": {"name": "say", "inputSchema": {"json": SCHEMA}}}]},
     )
 
 
@@ -90,6 +94,8 @@ def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any)
         assert answer["output"]["message"]["content"] == [{"text": "hi"}]
         assert (answer["stopReason"], answer["usage"]["inputTokens"]) == ("end_turn", 7)
         assert endpoint.request["max_tokens"] == 9
+        (tool,) = endpoint.request["tools"]
+        assert tool["function"]["parameters"] == {"properties": {"maxLength": {"type": "string"}}}
 
         endpoint.choice = said("half an ans", "length")
         assert ask()["stopReason"] == "max_tokens"

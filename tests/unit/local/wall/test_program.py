@@ -88,7 +88,8 @@ def test_when_nobody_waits_any_more_everything_ends() -> None:
 
     source = (
         "from infra.local.wall.program import *\n"
-        f"run(['/bin/sleep', '{mark}'], stdin=b'', readable=[], env={{}}, limits=Limits(), output_limit=1)"
+        f"run(['/bin/sleep', '{mark}'], "
+        "stdin=b'', readable=[], env={}, limits=WallLimits(), output_limit=1)"
     )
     caller = psutil.Popen([sys.executable, "-c", source], cwd=Path(__file__).parents[4])
     watcher = threading.Thread(target=kill_the_caller_of, args=(psutil.Process(caller.pid),))
@@ -168,7 +169,7 @@ def test_where_no_namespaces_are_granted_it_refuses_and_says_what_to_do() -> Non
         "import json, sys; sys.path.insert(0, sys.argv[1])\n"
         "from infra.local.wall.program import *\n"
         "def tried(**s):\n"
-        "    given = {'stdin': b'', 'readable': [], 'env': {}, 'limits': Limits(), 'output_limit': 99}\n"
+        "    given = {'stdin': b'', 'readable': [], 'env': {}, 'limits': WallLimits(), 'output_limit': 99}\n"
         "    return run(['/bin/sh', '-c', 'pwd'], **given, **s)\n"
         "try: tried()\n"
         "except Unprotected as refused: print(json.dumps([str(refused), tried(unprotected=True).exit_code]))"

@@ -1,0 +1,235 @@
+"""What `configure` asks without arguments: each answer is checked as it is given; nothing is written here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+
+from functions.core.apps.app import App
+from functions.core.workflow.errors import AppInvalid
+from infra.cli.console import out, plain
+from infra.doctor import app as of_app
+from infra.doctor import forge as of_forge
+from infra.doctor.checks import Check
+from infra.doctor.seen import SeenApp
+from infra.model_check import notes_on_models
+from infra.subscription import OwnLogGroup, checked_log_group
+from infra.target import Target
+
+_NOT_YET = "https://github.com/not/yet.git"
+
+
+@dataclass
+class Draft:
+    """The answers so far."""
+
+    target: Target
+    entry: dict[str, Any] = field(default_factory=dict)
+    name: str = "app"
+    token: str = ""
+
+    def app(self, **changes: Any) -> App:
+        """The app as it would be. Raises AppInvalid."""
+        return App.from_json(self.name, {"repository": _NOT_YET, **self.entry, **changes})
+
+
+@dataclass(frozen=True)
+class Question:
+    """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words."""
+
+    field: str
+    asks: str
+    check: Callable[[Draft, Any], str]
+    default: Callable[[Draft], str] = lambda draft: ""
+    many: bool = False
+    secret: bool = False
+    offers: Callable[[Draft, str], Sequence[str]] | None = None
+
+
+def ask(target: Target) -> Draft:
+    """Ask for an app: what to watch, where its source is, by which access, and who decides."""
+    draft = Draft(target)
+    out.print(
+        plain(
+            "Each answer is checked; nothing is written before the end. Tab completes, Ctrl-C leaves.", "dim"
+        )
+    )
+    for question in QUESTIONS:
+        _answer(draft, question)
+    return draft
+
+
+def _answer(draft: Draft, question: Question) -> None:
+    while True:
+        with _completing(draft, question):
+            said = typer.prompt(
+                question.asks,
+                default=question.default(draft),
+                hide_input=question.secret,
+                show_default=not question.secret and bool(question.default(draft)),
+            ).strip()
+        answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
+        problem = question.check(draft, answer) if said else _needed(question)
+        if not problem:
+            break
+        out.print(plain("✘ ", "bold red") + plain(problem), soft_wrap=True)
+    if question.field == "name":
+        draft.name = said
+    elif question.field == "token":
+        draft.token = said
+    elif said:
+        draft.entry[question.field] = list(answer) if question.many else answer
+
+
+def _needed(question: Question) -> str:
+    needed = ("log_groups", "name", "repository")
+    return f"{question.asks}: an answer is needed" if question.field in needed else ""
+
+
+class _completing:  # noqa: N801 - read as a verb: with _completing(...)
+    """Let Tab offer what a question has, where the terminal can."""
+
+    def __init__(self, draft: Draft, question: Question) -> None:
+        self._draft, self._question = draft, question
+
+    def __enter__(self) -> None:
+        with suppress(ImportError):
+            import readline
+
+            readline.set_completer_delims(" ,")
+            readline.parse_and_bind("tab: complete")
+            readline.set_completer(self._complete)
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ImportError):
+            import readline
+
+            readline.set_completer(None)
+
+    def _complete(self, text: str, number: int) -> str | None:
+        if not self._question.offers:
+            return None
+        with suppress(Exception):  # a completion that fails is no completion
+            return self._question.offers(self._draft, text)[number]
+        return None
+
+
+def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
+    return next((fault.detail for check in checks if (fault := check(seen))), "")
+
+
+def _groups(draft: Draft, groups: Sequence[str]) -> str:
+    try:
+        for group in groups:
+            checked_log_group(group)
+        app = draft.app(log_groups=list(groups))
+    except (OwnLogGroup, AppInvalid) as error:
+        return str(error)
+    checks: tuple[Check[Any], ...] = (
+        of_app.log_group_is_gone,
+        of_app.log_group_has_no_room,
+        of_app.log_group_is_claimed_twice,
+    )
+    return _first(checks, SeenApp(draft.target, app))
+
+
+def _names(draft: Draft, name: str) -> str:
+    if name in draft.target.registry.entries():
+        return f"there is an app {name} already; change it with: selfheal configure {name} --set FIELD=VALUE"
+    return _valid(draft, name=name)
+
+
+def _valid(draft: Draft, name: str = "", **changes: Any) -> str:
+    try:
+        Draft(draft.target, draft.entry, name or draft.name).app(**changes)
+    except AppInvalid as error:
+        return str(error)
+    return ""
+
+
+_ACCESS: tuple[Check[Any], ...] = (
+    of_forge.forge_cannot_be_reached,
+    of_forge.token_is_refused,
+    of_forge.repository_is_hidden,
+    of_forge.token_is_too_weak,
+    of_forge.repository_is_archived,
+)
+
+
+def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any) -> str:
+    """What the forge says of an answer. token: one that was just given."""
+    if problem := _valid(draft, **changes):
+        return problem
+    return _first(checks, of_forge.look(draft.app(**changes), token or draft.token, draft.target.flag))
+
+
+def _model(draft: Draft, model: str) -> str:
+    if problem := _valid(draft, model=model):
+        return problem
+    # The embedded run has one model, whatever it is called.
+    return (
+        "" if draft.target.local else "; ".join(notes_on_models(draft.target.session, draft.app(model=model)))
+    )
+
+
+def _here(draft: Draft) -> str:
+    """The repository of the folder that this is called in, if it is one."""
+    asked = ["git", "remote", "get-url", "origin"]
+    with suppress(OSError):
+        found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        over_ssh = re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", found)
+        found = f"https://{over_ssh[1]}/{over_ssh[2]}" if over_ssh else found
+        return found if found and not _valid(draft, repository=found) else ""
+    return ""
+
+
+def _named_after_group(draft: Draft) -> str:
+    """`/aws/lambda/Orders_API` → `orders-api`."""
+    last = str(draft.entry["log_groups"][0]).rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:40]
+
+
+def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
+    asked = {"logGroupNamePrefix": text} if text else {}
+    groups = draft.target.session.client("logs").describe_log_groups(**asked)["logGroups"]
+    return [row["logGroupName"] for row in groups]
+
+
+QUESTIONS = (
+    Question("log_groups", "Log groups to watch", _groups, many=True, offers=_offered_groups),
+    Question("name", "Short name of the app", _names, default=_named_after_group),
+    Question(
+        "repository", "Repository, as an https address", lambda d, v: _valid(d, repository=v), default=_here
+    ),
+    Question(
+        "token",
+        "Token that may read and write contents and pull requests (not shown; empty for a public repository)",
+        lambda draft, token: _at_forge(draft, *_ACCESS, token=token),
+        secret=True,
+    ),
+    Question(
+        "branch",
+        "Branch that pull requests go to",
+        lambda draft, branch: _at_forge(draft, of_forge.branch_is_missing, branch=branch),
+        default=lambda draft: "main",
+    ),
+    Question("model", "Bedrock model or profile (empty: the default of the region)", _model),
+    Question(
+        "approvers",
+        "Who may decide: mail addresses, IAM ARNs, slack:IDs (empty: whoever has the link)",
+        lambda draft, people: _valid(draft, approvers=list(people)),
+        many=True,
+    ),
+    Question(
+        "reviewers",
+        "Who is asked to review the pull request (empty: nobody)",
+        lambda draft, people: _at_forge(draft, of_forge.reviewer_is_a_stranger, reviewers=list(people)),
+        many=True,
+    ),
+)

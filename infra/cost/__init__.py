@@ -1,0 +1,1 @@
+"""What a deployment costs in a month, from list prices and from what one heal was measured to use."""

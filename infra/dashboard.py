@@ -1,0 +1,151 @@
+"""What a person on call looks at: a dashboard, saved queries of the logs, and a group of failed traces."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_xray as xray
+from constructs import Construct
+
+from infra.names import Names
+from infra.observability import Parts
+
+QUERIES: dict[str, str] = {
+    "what failed, by step and error": """filter message = "step failed"
+| stats count() as failures, latest(incident_id) as example by service, error
+| sort failures desc""",
+    "one incident, from end to end": """filter incident_id like /INCIDENT/
+| fields @timestamp, service, message, outcome, error, seconds
+| sort @timestamp""",
+    "how heals ended": """filter service = "record_outcome" and ispresent(outcome)
+| stats count() as heals by outcome, app
+| sort heals desc""",
+    "what is slow": """filter ispresent(seconds)
+| stats pct(seconds, 50) as p50, pct(seconds, 90) as p90, max(seconds) as longest, count() as runs by service
+| sort p90 desc""",
+    "what models cost": """filter ispresent(ModelSpend)
+| stats sum(ModelSpend) as usd, count() as calls by app, bin(1d)
+| sort usd desc""",
+    "what came in from where": """filter service = "detect_errors" and ispresent(outcome)
+| stats count() as deliveries by outcome, bin(1h)""",
+}
+"""Logs Insights queries over the functions' log groups: name → query. `INCIDENT` is to be replaced."""
+
+
+class Looks(Construct):
+    """Saved queries, and a group of the traces in which a function of ours failed."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, names: Names) -> None:
+        super().__init__(scope, construct_id)
+        groups = [each.function.log_group.log_group_name for each in parts.functions.values()]
+        for name, query in QUERIES.items():
+            logs.CfnQueryDefinition(
+                self,
+                name.title().replace(" ", "").replace(",", ""),
+                # A slash makes a folder of the console's list.
+                name=f"{names.dashboard}/{name}",
+                log_group_names=groups,
+                query_string=query,
+            )
+        xray.CfnGroup(
+            self,
+            "Failures",
+            group_name=f"{names.prefix}failures",
+            filter_expression=f'annotation.failed = true AND annotation.deployment = "{names.dashboard}"',
+        )
+
+
+class Dashboard(Construct):
+    """What somebody on call asks: what waits, what failed, what it costs, what is healed."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, names: Names) -> None:
+        super().__init__(scope, construct_id)
+        period = Duration.minutes(5)
+        machine = parts.workflow.state_machine
+        region = Stack.of(self).region
+
+        def graph(title: str, left: list[cloudwatch.IMetric], width: int = 12) -> cloudwatch.GraphWidget:
+            return cloudwatch.GraphWidget(title=title, width=width, left=left, region=region)
+
+        def ours(metric: str, service: str, statistic: str, label: str) -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=names.stack,
+                metric_name=metric,
+                dimensions_map={"service": service},
+                period=period,
+                statistic=statistic,
+                label=label,
+            )
+
+        def outcomes(service: str) -> cloudwatch.MathExpression:
+            schema = f'{{{names.stack},service,outcome}} service="{service}"'
+            expression = f"SEARCH('{schema}', 'Sum', {period.to_seconds()})"
+            return cloudwatch.MathExpression(expression=expression, label="", period=period)
+
+        functions = parts.functions.items()
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=names.dashboard,
+            widgets=[
+                [
+                    graph(
+                        "What waits: questions, and how much of their time is over (%)",
+                        [
+                            ours("QuestionsWaiting", "remind_approvers", "Maximum", "questions"),
+                            ours(
+                                "OldestQuestionShare", "remind_approvers", "Maximum", "oldest, % of its time"
+                            ),
+                        ],
+                    ),
+                    graph(
+                        "What failed: heals, and what is queued because of it",
+                        [
+                            machine.metric_failed(period=period),
+                            machine.metric_timed_out(period=period),
+                            machine.metric_aborted(period=period),
+                            *(
+                                queue.metric_approximate_number_of_messages_visible(
+                                    period=period, statistic="Maximum", label=name
+                                )
+                                for name, queue in parts.storage.queues.items()
+                            ),
+                        ],
+                    ),
+                ],
+                [
+                    graph(
+                        "What it costs: USD for models",
+                        [
+                            ours("ModelSpend", "propose_patch", "Sum", "proposals"),
+                            ours("ModelSpend", "review_patch", "Sum", "second opinions"),
+                        ],
+                    ),
+                    graph("What is healed: how heals ended", [outcomes("record_outcome")]),
+                ],
+                [
+                    graph(
+                        "What comes in: errors, and heals that began",
+                        [
+                            ours("Errors", "detect_errors", "Sum", "errors"),
+                            machine.metric_started(period=period),
+                        ],
+                    ),
+                    graph("What becomes of pull requests", [outcomes("track_pull_requests")]),
+                ],
+                [
+                    graph(
+                        "Errors by function",
+                        [each.alias.metric_errors(period=period, label=folder) for folder, each in functions],
+                    ),
+                    graph(
+                        "Duration by function (p90)",
+                        [
+                            each.alias.metric_duration(period=period, statistic="p90", label=folder)
+                            for folder, each in functions
+                        ],
+                    ),
+                ],
+            ],
+        )

@@ -1,0 +1,178 @@
+"""Nothing is without an alarm, and no alarm without an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.core.workflow import errors
+from functions.core.workflow.proposal import ABSTENTION_CLASSES
+from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite
+from infra.dashboard import QUERIES
+from infra.names import DEFAULT
+
+RUNBOOK = Path(__file__).parents[2] / ".github" / "RUNBOOK.md"
+EVERY: tuple[Alarm | Composite, ...] = (*ALARMS, BAND, *COMPOSITES)
+
+# What an alarm must be on, for each resource of a type: the dimension, and what it holds.
+WATCHED = {
+    "AWS::Lambda::Function": ("AWS/Lambda", "FunctionName"),
+    "AWS::SQS::Queue": ("AWS/SQS", "QueueName"),
+    "AWS::DynamoDB::Table": ("AWS/DynamoDB", "TableName"),
+    "AWS::Pipes::Pipe": ("AWS/EventBridge/Pipes", "PipeName"),
+    "AWS::StepFunctions::StateMachine": ("AWS/States", "StateMachineArn"),
+    "AWS::Events::Rule": ("AWS/Events", "RuleName"),
+    "AWS::Scheduler::ScheduleGroup": ("AWS/Scheduler", "ScheduleGroup"),
+    "AWS::ApiGatewayV2::Api": ("AWS/ApiGateway", "ApiId"),
+}
+# Why the loss of one is told by no metric of its own.
+UNWATCHED = {
+    "AWS::KMS::Key": "whoever cannot use it fails, and is watched",
+    "AWS::S3::Bucket": "whoever cannot use it fails, and is watched",
+    "AWS::SNS::Topic": "what cannot be told by it cannot be told that it cannot",
+}
+
+
+def sections(level: str = "###") -> set[str]:
+    return set(re.findall(rf"^{level} (.+)$", RUNBOOK.read_text(), re.M))
+
+
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each as {"Namespace", "MetricName", "Dimensions"}."""
+    if "MetricName" in alarm:
+        return [alarm]
+    return [row["MetricStat"]["Metric"] for row in alarm["Metrics"] if "MetricStat" in row]
+
+
+def watched(template: Any) -> set[tuple[str, str, str]]:
+    """Namespace, dimension and value of everything that an alarm is on."""
+    return {
+        (metric["Namespace"], dimension["Name"], str(dimension["Value"]))
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        for metric in metrics_of(alarm)
+        for dimension in metric.get("Dimensions", [])
+    }
+
+
+def identity(template: Any, kind: str, logical_id: str) -> str:
+    """What a dimension says of a resource."""
+    properties = template.of_type(kind)[logical_id]
+    match kind:
+        case "AWS::Lambda::Function":
+            return str(properties["FunctionName"])
+        case "AWS::SQS::Queue":
+            return f"{logical_id}.QueueName"
+        case "AWS::StepFunctions::StateMachine":
+            return f"arn:aws:states:eu-central-1:111122223333:stateMachine:{properties['StateMachineName']}"
+        case _:
+            return str(properties.get("Name", logical_id))
+
+
+@pytest.mark.parametrize("variant", ["image", "signed_in"])
+def test_nothing_is_without_an_alarm(variant: str, request: pytest.FixtureRequest) -> None:
+    template = request.getfixturevalue(f"{variant}_template")
+    found = watched(template)
+    missing = [
+        f"{kind} {logical_id}"
+        for kind, (namespace, dimension) in WATCHED.items()
+        for logical_id in template.of_type(kind)
+        if (namespace, dimension, identity(template, kind, logical_id)) not in found
+    ]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("variant", ["image", "signed_in"])
+def test_every_kind_of_thing_that_works_is_accounted_for(
+    variant: str, request: pytest.FixtureRequest
+) -> None:
+    """A new kind of resource needs an alarm, or a reason."""
+    template = request.getfixturevalue(f"{variant}_template")
+    passive = re.compile(
+        r"AWS::(IAM|EC2|Route53Resolver|CloudWatch|XRay|Logs|CDK|CloudFront)::"
+        r"|AWS::Lambda::(Alias|Version|Permission|Url|EventInvokeConfig|LayerVersion)"
+        r"|AWS::ApiGatewayV2::(Stage|Route|Integration|Authorizer)|::(Queue|Topic|Bucket)Policy|Scheduler::Schedule$"
+    )
+    kinds = {resource["Type"] for resource in template.resources.values()}
+
+    assert {kind for kind in kinds if not passive.search(kind)} - WATCHED.keys() - UNWATCHED.keys() == set()
+
+
+def test_the_page_the_account_the_spend_and_the_questions_are_watched(image_template: Any) -> None:
+    names = {
+        (metric["Namespace"], metric["MetricName"])
+        for alarm in image_template.of_type("AWS::CloudWatch::Alarm").values()
+        for metric in metrics_of(alarm)
+    }
+
+    assert names >= {
+        ("AWS/Lambda", "Url5xxCount"),
+        ("AWS/Usage", "ResourceCount"),
+        (DEFAULT.stack, "ModelSpend"),
+        (DEFAULT.stack, "OldestQuestionShare"),
+        (DEFAULT.stack, "Errors"),
+    }
+
+
+def test_every_alarm_rings_the_team_and_its_text_ends_with_what_answers_it(image_template: Any) -> None:
+    answers = {alarm.name.lower(): alarm for alarm in EVERY}
+    made = image_template.of_type("AWS::CloudWatch::Alarm") | image_template.of_type(
+        "AWS::CloudWatch::CompositeAlarm"
+    )
+    by_name = {
+        alarm["AlarmName"].removeprefix("self-heal-").replace("-", ""): alarm for alarm in made.values()
+    }
+
+    for name, alarm in by_name.items():
+        row = answers[name]
+        assert alarm["AlarmDescription"].endswith(f". {row.answer}")
+        assert f"section {row.runbook}." in alarm["AlarmDescription"]
+        silent = isinstance(row, Alarm) and row.silent
+        assert bool(alarm.get("AlarmActions")) is not silent, name
+    assert answers.keys() - by_name.keys() == {"signinerrors"}, "only where people sign in"
+
+
+def test_what_rings_nobody_rings_through_a_composite() -> None:
+    through = {name for composite in COMPOSITES for name in composite.of}
+
+    assert {alarm.name for alarm in ALARMS if alarm.silent} <= through
+    assert through <= {alarm.name for alarm in (*ALARMS, BAND)}
+    hushing = {composite.hushed_by for composite in COMPOSITES} - {""}
+    assert hushing <= {composite.name for composite in COMPOSITES}
+
+
+def test_a_storm_rings_once(image_template: Any) -> None:
+    composites = image_template.of_type("AWS::CloudWatch::CompositeAlarm").values()
+    (steps,) = [c for c in composites if c["AlarmName"] == "self-heal-step-errors"]
+
+    assert steps["ActionsSuppressor"].endswith(":alarm:self-heal-storm")
+
+
+def test_the_runbook_has_a_section_for_every_alarm_every_error_and_every_abstention() -> None:
+    vocabulary = {
+        name
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and issubclass(found, errors.SelfHealError)
+    } - {"SelfHealError", "TransientError", "PermanentError"}
+    alarms = {alarm.runbook for alarm in EVERY}
+    wanted = alarms | vocabulary | set(ABSTENTION_CLASSES) | {"no patch could be proven"}
+
+    assert wanted - sections() == set()
+    assert sections() - wanted == set(), "nothing rings for these"
+
+
+def test_saved_queries_are_over_every_function_of_ours(image_template: Any) -> None:
+    queries = image_template.of_type("AWS::Logs::QueryDefinition").values()
+    groups = {
+        function["LoggingConfig"]["LogGroup"]
+        for function in image_template.of_type("AWS::Lambda::Function").values()
+    }
+
+    assert {query["Name"].removeprefix("self-heal/") for query in queries} == QUERIES.keys()
+    assert all(
+        set(map(json.dumps, query["LogGroupNames"])) == set(map(json.dumps, groups)) for query in queries
+    )

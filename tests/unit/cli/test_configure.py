@@ -1,0 +1,198 @@
+"""`configure`: what it asks, what it checks, and how it registers many apps at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from functions.core.apps.app import App
+from infra.cli import wizard
+from infra.doctor.forge import ForgeSeen
+from infra.names import DEFAULT
+from infra.target import Target
+from tests.unit.cli.conftest import Selfheal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+GROUPS = ("/aws/lambda/Orders_API", "/aws/lambda/billing", "/aws/lambda/full")
+REPOSITORY = "https://github.com/shop/orders.git"
+
+
+@pytest.fixture
+def target(incidents_table: Table, deliveries_table: Table) -> Target:
+    """A stack as far as registering needs it, with log groups, of which one has no room."""
+    role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    detect = boto3.client("lambda").create_function(
+        FunctionName="detect", Role=role, Runtime="python3.12", Handler="x.y", Code={"ZipFile": b"x"}
+    )["FunctionArn"]
+    logs = boto3.client("logs")
+    for group in GROUPS:
+        logs.create_log_group(logGroupName=group)
+    for name in ("one", "two"):
+        logs.put_subscription_filter(
+            logGroupName="/aws/lambda/full", filterName=name, filterPattern="", destinationArn=detect
+        )
+    outputs = {
+        "IncidentsTable": incidents_table.name,
+        "DeliveriesTable": deliveries_table.name,
+        "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "DetectErrorsArn": detect,
+        "PersonalTopicArn": boto3.client("sns").create_topic(Name="personal")["TopicArn"],
+    }
+    return Target(boto3.Session(), outputs, local=True)
+
+
+@pytest.fixture
+def forge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that knows a repository, the branches main and next, the reviewer ben, and a token."""
+
+    def look(app: App, token: str, flag: str) -> ForgeSeen:
+        if token != "right":
+            return ForgeSeen(app, flag, refused="401: the token is refused")
+        strangers = [one for one in app.reviewers if one != "ben"]
+        return ForgeSeen(app, flag, has_branch=app.branch in ("main", "next"), strangers=strangers)
+
+    monkeypatch.setattr("infra.doctor.forge.look", look)
+
+
+def entries() -> dict[str, Any]:
+    found = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry)["Parameters"]
+    return {row["Name"].rsplit("/", 1)[1]: json.loads(row["Value"]) for row in found}
+
+
+def subscribed() -> list[str]:
+    logs = boto3.client("logs")
+    return [
+        group
+        for group in GROUPS
+        for one in logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+        if one["filterName"] == DEFAULT.filter
+    ]
+
+
+def test_it_asks_checks_each_answer_and_shows_what_it_writes(
+    target: Target, forge: None, selfheal: Selfheal
+) -> None:
+    said = {
+        "/aws/lambda/gone": "does not exist here",
+        "/aws/lambda/self-heal-runner": "belongs to this system",
+        "/aws/lambda/full": "has two filters already",
+        "/aws/lambda/Orders_API, /aws/lambda/billing": "",
+        "Not A Name": "",
+        "": "",
+        "git@github.com:shop/orders": "must be an https URL",
+        REPOSITORY: "",
+        "wrong": "the token is refused",
+        "right": "",
+        "nowhere": "has no branch nowhere",
+        "next": "",
+        # The region's default model.
+        " ": "",
+        "ana@shop.example slack:bad": "write a Slack user's id",
+        "ana@shop.example": "",
+        "eve": "no collaborators: eve",
+        "ben": "",
+        "y": "",
+    }
+
+    ran = selfheal("configure", stdin="\n".join(said) + "\n")
+
+    assert ran.exit_code == 0, ran.text
+    for problem in filter(None, said.values()):
+        assert problem in ran.text
+    assert entries() == {
+        "orders-api": {
+            **App.from_json(
+                "orders-api",
+                {
+                    "log_groups": ["/aws/lambda/Orders_API", "/aws/lambda/billing"],
+                    "repository": REPOSITORY,
+                    "branch": "next",
+                    "approvers": ["ana@shop.example"],
+                    "reviewers": ["ben"],
+                    "credentials": f"{DEFAULT.credentials}/orders-api",
+                },
+            ).to_json()
+        }
+    }
+    assert subscribed() == ["/aws/lambda/Orders_API", "/aws/lambda/billing"]
+    assert "right" not in ran.text.split("Token that may")[1], "what is typed as a token is not shown"
+
+
+def test_nothing_is_written_unless_it_is_confirmed(target: Target, forge: None, selfheal: Selfheal) -> None:
+    answers = ("/aws/lambda/billing", "billing", REPOSITORY, "right", "", "", "", "", "n")
+
+    ran = selfheal("configure", stdin="\n".join(answers) + "\n")
+
+    assert ran.exit_code == 1
+    assert "This is written to /self-heal/apps/billing" in ran.text
+    assert (entries(), subscribed()) == ({}, [])
+
+
+def test_log_groups_are_completed_from_the_account(target: Target) -> None:
+    (groups,) = [question for question in wizard.QUESTIONS if question.field == "log_groups"]
+    assert groups.offers
+
+    assert groups.offers(wizard.Draft(target), "/aws/lambda/b") == ["/aws/lambda/billing"]
+
+
+APPS = """
+# The shop's services.
+[orders]
+log_groups = ["/aws/lambda/Orders_API"]
+repository = "https://github.com/shop/orders.git"
+token_file = "token"     # beside this file
+mode = "diagnose"
+
+[billing]
+log_groups = ["/aws/lambda/billing"]
+repository = "https://github.com/shop/billing.git"
+max_heals_at_once = 2
+"""
+
+
+def test_a_file_registers_many_apps_and_never_asks(
+    target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "apps.toml").write_text(APPS)
+
+    ran = selfheal("configure", "--file", str(tmp_path / "apps.toml"))
+
+    assert ran.exit_code == 0, ran.text
+    found = entries()
+    assert found["orders"]["mode"] == "diagnose"
+    assert (found["billing"]["max_heals_at_once"], found["billing"]["credentials"]) == (2, "")
+    assert subscribed() == ["/aws/lambda/Orders_API", "/aws/lambda/billing"]
+    token = boto3.client("ssm").get_parameter(Name=f"{DEFAULT.credentials}/orders", WithDecryption=True)
+    assert token["Parameter"]["Value"] == "github.com s3cret"
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ('mode = "diagnose"', 'mode = "faster"'),
+        ("max_heals_at_once = 2", "max_heals_at_once = 2\nnonsense = 1"),
+        ('token_file = "token"', 'token_file = "nowhere"'),
+        ("[billing]", "[["),
+    ],
+)
+def test_one_that_is_wrong_keeps_all_of_them_out(
+    changed: str, problem: str, target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "apps.toml").write_text(APPS.replace(changed, problem))
+
+    ran = selfheal("configure", "--file", str(tmp_path / "apps.toml"))
+
+    assert ran.exit_code == 2
+    assert (entries(), subscribed()) == ({}, [])
+
+
+def test_options_without_a_name_are_for_no_app(target: Target, selfheal: Selfheal) -> None:
+    assert selfheal("configure", "--branch", "next").exit_code == 2

@@ -1,0 +1,88 @@
+"""What is missing before a deployment is found, and each time the command that mends it is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.doctor.checks import Fault, examine
+from infra.names import DEFAULT, Names
+from infra.rollout import before
+from infra.rollout.before import Before
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An account in which a deployment can begin."""
+
+    names: Names = DEFAULT
+    options: dict[str, str] = field(default_factory=dict)
+    builds_images: bool = True
+    region: str = "eu-central-1"
+    account: str = "111122223333"
+    bootstrap_version: int = 28
+    status: str = ""
+    docker_answers: bool = True
+    concurrency: int = 1000
+
+
+SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
+    (before.region_is_not_chosen, {"region": ""}, "no region", "export AWS_REGION"),
+    (before.account_cannot_be_reached, {"account": ""}, "no account", "aws sso login"),
+    (before.account_is_not_bootstrapped, {"bootstrap_version": 0}, "not bootstrapped", "--bootstrap"),
+    (before.account_is_not_bootstrapped, {"bootstrap_version": 5}, "has version 5", "--bootstrap"),
+    (before.docker_does_not_run, {"docker_answers": False}, "docker info", "docker"),
+    (before.concurrency_cannot_be_reserved, {"concurrency": 10}, "10 functions", "service-quotas"),
+    (
+        before.stack_cannot_be_changed,
+        {"status": "UPDATE_IN_PROGRESS"},
+        "IN_PROGRESS",
+        "describe-stack-events",
+    ),
+    (before.stack_cannot_be_changed, {"status": "ROLLBACK_COMPLETE"}, "ROLLBACK", "selfheal destroy"),
+    (
+        before.stack_cannot_be_changed,
+        {"status": "ROLLBACK_COMPLETE", "names": Names("beta")},
+        "SelfHealingCode-beta",
+        "selfheal destroy --stage beta",
+    ),
+]
+HARMLESS: list[dict[str, Any]] = [
+    {},
+    {"status": "UPDATE_ROLLBACK_COMPLETE"},
+    {"docker_answers": False, "builds_images": False},
+    {"concurrency": 10, "options": {"reserve_concurrency": "false"}},
+]
+
+
+@pytest.mark.parametrize(("check", "seen", "detail", "mend"), SEEDED)
+def test_what_is_missing_is_found(check: Any, seen: dict[str, Any], detail: str, mend: str) -> None:
+    found: Fault | None = check(Ready(**seen))
+
+    assert found
+    assert detail in found.detail
+    assert mend in found.mend
+
+
+@pytest.mark.parametrize("seen", HARMLESS, ids=str)
+def test_a_deployment_may_begin(seen: dict[str, Any]) -> None:
+    ready: Any = Ready(**seen)
+
+    assert [finding for finding in examine(before.CHECKS, ready) if not finding.passed] == []
+
+
+def test_every_check_is_seeded() -> None:
+    assert {check for check, *_ in SEEDED} == set(before.CHECKS)
+
+
+def test_an_account_is_looked_at(aws: None) -> None:
+    ssm = boto3.client("ssm")
+    seen = Before(boto3.Session(), DEFAULT, {}, builds_images=False)
+
+    assert (seen.region, len(seen.account)) == ("us-east-1", 12)
+    assert seen.bootstrap_version == 0
+    ssm.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="28", Type="String")
+    assert seen.bootstrap_version == 28
