@@ -8,6 +8,7 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 from __future__ import annotations
 
 from functions.core.workflow.heal import QUESTIONS
+from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.runs import JOB, REPORT
 from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 
@@ -15,6 +16,7 @@ from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
 
 _SHOWN = (
+    ORIGIN,
     *("evidence.json", "findings.json", "outcome.json", "patch.diff"),
     *("prompt.json", "proposal.json", "review.json"),
 )
@@ -37,7 +39,7 @@ STEPS = (
         disk=2048,
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json"),
+            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", f"{OWN}/{ORIGIN}"),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -97,13 +99,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "validate_patch",
@@ -132,11 +128,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-        ),
+        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn"),
         may=(May.READ_SWITCH,),
     ),
     Spec(
@@ -149,10 +141,7 @@ STEPS = (
         settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
         artifacts=ArtifactAccess(reads=(f"{RUNS}/{JOB}", f"{RUNS}/{REPORT}"), writes=(f"{RUNS}/{REPORT}",)),
-        may=(
-            May.READ_SWITCH,
-            May.RUN_PATCHES,
-        ),
+        may=(May.READ_SWITCH, May.RUN_PATCHES),
     ),
     Spec(
         "review_patch",
@@ -175,12 +164,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.READ_APP,
-            May.INVOKE_MODELS,
-        ),
+        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "await_approval",
@@ -202,7 +186,9 @@ STEPS = (
             "approval_ttl_seconds",
             "identity_from",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff")),
+        artifacts=ArtifactAccess(
+            reads=(f"{OWN}/*/evidence.json", f"{OWN}/*/patch.diff", f"{OWN}/{ORIGIN}"), finds=(f"{OWN}/*",)
+        ),
         may=(
             May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
@@ -318,13 +304,7 @@ OTHERS = (
         image=True,
         timeout=30,
         settings=("incidents_table", "topic_arn", "webhooks_path"),
-        may=(
-            May.UPDATE_INCIDENTS,
-            May.DESCRIBE_EXECUTIONS,
-            May.READ_HISTORY,
-            May.READ_WEBHOOKS,
-            May.NOTIFY,
-        ),
+        may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.READ_WEBHOOKS, May.NOTIFY),
     ),
     Spec(
         "remind_approvers",
@@ -343,6 +323,7 @@ OTHERS = (
         ),
         artifacts=ArtifactAccess(reads=("*/evidence.json", "*/patch.diff", "*/proposal.json")),
         may=(
+            May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
             May.LIST_APPS,
@@ -377,13 +358,7 @@ SIGN_IN = Spec(
     "sign_in",
     image=False,
     timeout=25,
-    settings=(
-        "oidc_issuer",
-        "oidc_client_id",
-        "client_secret_parameter",
-        "approval_url",
-        "identity_from",
-    ),
+    settings=("oidc_issuer", "oidc_client_id", "client_secret_parameter", "approval_url", "identity_from"),
     may=(May.READ_CLIENT_SECRET,),
     # Open to the internet, as it must be: whoever hammers it exhausts it alone.
     concurrency=5,

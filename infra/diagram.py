@@ -10,7 +10,7 @@ from typing import Any
 DEFINITION = Path(__file__).resolve().parent.parent / "statemachine" / "self_heal.asl.json"
 
 # A Task is a rectangle, which needs no declaration.
-_SHAPES = {"Choice": '{{"{}"}}', "Succeed": '(["{}"])', "Wait": '(("{}"))'}
+_SHAPES = {"Pass": '[/"{}"/]', "Choice": '{{"{}"}}', "Succeed": '(["{}"])', "Wait": '(("{}"))'}
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:

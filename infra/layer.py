@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from infra.packaging import LOCK, Tree, closure, locked_versions
 
-IMPORTED = ("aws-lambda-powertools[tracer]", "Jinja2", "MarkupSafe", "Pygments", "urllib3")
+IMPORTED = ("aws-lambda-powertools[tracer]", "Jinja2", "MarkupSafe", "Pygments", "tzdata", "urllib3")
 """What light functions import; `closure` adds what these need."""
 
 IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "python-dateutil", "six"})

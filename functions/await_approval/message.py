@@ -6,13 +6,15 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.core.approval.announcement import CONFIDENCE, Fix, moment, shortened, times
+from functions.core.approval.announcement import CONFIDENCE, KEPT_HEADLINE, Fix, moment, shortened, times
+from functions.core.approval.approvals import Approval
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.incidents.incident import Incident
-from functions.core.untrusted.inert import inert_line
+from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.origin import Origin
 
-_WIDTH = 76
+_WIDTH, _DIFF_LINES = 76, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +32,54 @@ def compose(
     *,
     link: str,
     recipient: str,
-    expires_at: int,
-    redriven: bool,
+    approval: Approval,
+    patch: str,
+    origin: Origin | None,
     signed_in: bool,
 ) -> Message:
-    """The request for approval. It quotes the error's one-line title, never the log text or the patch.
+    """The request for approval, with the error's title, where it is, and the patch, never the log's text.
 
     `link` is empty where nobody may decide by link; `signed_in`: whoever opens it signs in first.
     """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
-    again = ["This was asked before; the earlier link no longer works.", ""] if redriven else []
     lines = [
-        *again,
+        *_again(approval),
         _wrap(f"{incident.app} fails with {inert_line(incident.title)}"),
-        _wrap(f"Seen {times(incident)}."),
+        *([f"in {inert_line(origin.place)}"] if origin else []),
+        _wrap(f"Seen {times(incident, approval.time_zone)}."),
         "",
         _wrap(f"Proposed fix: {inert_line(fix.title)}"),
+        *([_wrap(f"Proposed by: {inert_line(fix.by)}")] if fix.by else []),
         _wrap(f"Cause: {shortened(fix.root_cause)}"),
         f"{CONFIDENCE}: {fix.confidence:.0%}",
         _proof(evidence),
         *([_wrap(f"Second opinion: {shortened(fix.second_opinion)}")] if fix.second_opinion else []),
         "",
-        *_way_in(link, "" if signed_in else recipient, moment(expires_at)),
+        *_way_in(link, "" if signed_in else recipient, moment(approval.expires_at, approval.time_zone)),
+        "",
+        *_diff(patch),
         "",
         f"Incident {incident.incident_id}",
         f"Without the page: selfheal approve {incident.incident_id}",
     ]
     return Message(subject, "\n".join(lines) + "\n")
+
+
+def _again(approval: Approval) -> list[str]:
+    """Why there is another question about the same patch."""
+    if approval.standing:
+        why = inert_line(approval.standing).rstrip(".")
+        return [_wrap(f"{KEPT_HEADLINE} {why}. You can still approve the patch that you know."), ""]
+    if approval.redrive_count:
+        return ["This was asked before; the earlier link no longer works.", ""]
+    return []
+
+
+def _diff(patch: str) -> list[str]:
+    """The patch for reading: its characters spelled out, cut where a letter gets long."""
+    lines = [line for line in inert(patch).splitlines() if not line.startswith(("diff --git ", "index "))]
+    left = len(lines) - _DIFF_LINES
+    return [*lines[:_DIFF_LINES], *([f"… {left} more lines on the page"] if left > 0 else [])]
 
 
 def _proof(evidence: Evidence) -> str:

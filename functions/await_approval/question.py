@@ -17,12 +17,14 @@ from functions.core.apps.app import App
 from functions.core.apps.registry import Registry
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
+from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import PermanentError
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.origin import ORIGIN, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class ApprovalRequest:
     dependencies_key: str
     review_key: str
     fix: Fix
+    patch_attempt: int
+    """Whose patch it is; 0 for that of the heal's own attempt."""
+    standing: str
+    """Why nothing better than that patch could be proven."""
     task_token: str = field(repr=False)
     """Kept out of the representation, which ends up in logs and tracebacks."""
 
@@ -64,7 +70,10 @@ class ApprovalRequest:
                 root_cause=state["proposal"]["reason"],
                 confidence=float(state["proposal"]["confidence"]),
                 second_opinion=state.get("review", {}).get("summary", ""),
+                by=str(state["proposal"].get("answered_by") or state["proposal"].get("model") or ""),
             ),
+            patch_attempt=int(state.get("standing", {}).get("attempt", 0)),
+            standing=str(state.get("standing", {}).get("why", "")),
             task_token=state["task_token"],
         )
 
@@ -121,13 +130,18 @@ def ask(question: ApprovalRequest, desk: Desk, expires_at: int) -> Approval:
             source_key=question.source_key,
             dependencies_key=question.dependencies_key,
             review_key=question.review_key,
+            patch_attempt=question.patch_attempt,
+            standing=question.standing,
             expires_at=expires_at,
             repository=app.repository,
+            time_zone=app.time_zone,
             page=desk.page,
             previous_id=previous_id,
             approvers=app.approvers,
             approvals_needed=app.approvals_needed,
-            change_authors=_change_authors(desk.approvals, previous_id, heal),
+            change_authors=_change_authors(
+                desk.approvals, previous_id, heal, question.patch_attempt or heal.attempt
+            ),
             token=desk.tokens.seal(question.task_token, approval_id),
         )
     )
@@ -156,18 +170,22 @@ def _not_ours(heal: Heal) -> PermanentError:
     return PermanentError(f"incident {heal.incident_id!r} belongs to another execution; nothing was asked")
 
 
-def _change_authors(approvals: Approvals, previous_id: str, heal: Heal) -> tuple[str, ...]:
-    """Who asked for changes earlier in this heal, in order, each once."""
+def _change_authors(approvals: Approvals, previous_id: str, heal: Heal, attempt: int) -> tuple[str, ...]:
+    """Who asked for changes before this attempt of the heal was made, in order, each once."""
     asked = (
         person(old.by)
         for old in reversed(approvals.history(previous_id))
-        if old.heal_id == heal.heal_id and old.decision == Verdict.REVISE
+        if (old.heal_id, old.decision) == (heal.heal_id, Verdict.REVISE) and old.of_attempt < attempt
     )
     return tuple(dict.fromkeys(asked))
 
 
 def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk) -> None:
     evidence = Evidence.from_json(desk.artifacts.get_json(approval.evidence_key))
+    patch = desk.artifacts.get(approval.patch_key)
+    heal = Heal(approval.incident_id, approval.app, approval.heal_id)
+    found = desk.artifacts.find_json(heal.key(ORIGIN))
+    origin = Origin.from_json(found) if found else None
     for recipient in with_links(approval.approvers) or (EVERYBODY,):
         link = links.Link(approval.approval_id, recipient, approval.expires_at)
         # Where only IAM identities may decide, a link would be of no use to anybody.
@@ -178,18 +196,20 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, desk: Desk
             evidence,
             link=links.url(desk.page, link, desk.keys[0]) if usable else "",
             recipient=recipient,
-            expires_at=approval.expires_at,
-            redriven=approval.redrive_count > 0,
+            approval=approval,
+            patch=redact(patch.decode(errors="backslashreplace")),
+            origin=origin,
             signed_in=desk.identity_from != LINK,
         )
-        desk.notifications.send(message.subject, message.text, recipient)
+        about = About.incident(incident, "question")
+        desk.notifications.send(message.subject, message.text, recipient, about)
     channels = announce(
         approval,
         incident,
         fix,
         evidence,
         app=app,
-        patch=desk.artifacts.get(approval.patch_key),
+        patch=patch,
         page=Page(desk.page, desk.keys[0]),
         headline=f"{incident.app}: approve a fix? {incident.title}",
     )

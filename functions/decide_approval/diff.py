@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby, zip_longest
 
 from markupsafe import Markup, escape
 
 from functions.core.untrusted.hidden import spelled_out
-from functions.decide_approval import highlight
+from functions.decide_approval import highlight, words
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
 # What the heading of a file says already. What git adds in other cases (modes, renames) stays visible.
@@ -30,6 +31,10 @@ class Row:
     new: int | None = None
 
 
+Pair = tuple[Row | None, Row | None]
+"""A line before and after, side by side."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileDiff:
     """What a patch does to one file."""
@@ -46,6 +51,19 @@ class FileDiff:
     @property
     def removed(self) -> int:
         return sum(row.kind == "r" for row in self.rows)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The rows side by side: what was removed stands beside what was added in its place."""
+        found: list[Pair] = []
+        for changed, stretch in groupby(self.rows, key=lambda row: row.kind in "ar"):
+            rows = list(stretch)
+            if changed:
+                gone, new = ([row for row in rows if row.kind == kind] for kind in "ra")
+                found += zip_longest(gone, new)
+            else:
+                found += [(row, row) for row in rows]
+        return tuple(found)
 
 
 @dataclass(slots=True)
@@ -125,18 +143,19 @@ def _path(header: list[str]) -> str:
 
 
 def _hunk(part: _Part, path: str) -> list[Row]:
+    marks = words.changed(part.lines)
     # Both sides are coloured as a whole, so that a string that began lines above is still a string.
     before = iter(highlight.lines("\n".join(s[1:] for s in part.lines if s[:1] not in ("+", "\\")), path))
     after = iter(highlight.lines("\n".join(s[1:] for s in part.lines if s[:1] not in ("-", "\\")), path))
     rows = []
     old, new = part.old, part.new
-    for line in part.lines:
+    for number, line in enumerate(part.lines):
         match line[:1]:
             case "+":
-                rows.append(Row("a", next(after), None, new))
+                rows.append(Row("a", words.marked(next(after), marks.get(number, ())), None, new))
                 new += 1
             case "-":
-                rows.append(Row("r", next(before), old, None))
+                rows.append(Row("r", words.marked(next(before), marks.get(number, ())), old, None))
                 old += 1
             case "\\":
                 rows.append(Row("m", escape(line)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.history import Visit
 
 # The page follows closely while things usually happen, then patiently, then no more: a forgotten tab must
 # not poll for ever. Seconds.
@@ -37,11 +39,15 @@ class Progress:
     detail: str
     steps: tuple[ProgressLine, ...]
     refresh_seconds: int
+    now: datetime
+    visits: tuple[Visit, ...] = ()
+    """Of the workflow's states, as far as it has come."""
+    zone: str = ""
     problem: str = ""
     next_action: str = ""
 
 
-def progress(approval: Approval, incident: Incident, now: datetime) -> Progress:
+def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequence[Visit] = ()) -> Progress:
     """Progress of a decided approval. `incident` may meanwhile be further, failed, or asking again."""
     verdict = Verdict(approval.decision)
     steps, settled = _steps(verdict, approval, incident)
@@ -53,13 +59,17 @@ def progress(approval: Approval, incident: Incident, now: datetime) -> Progress:
         problem, next_action = incident.reason, incident.next_action
     if failed:
         steps = tuple(ProgressLine(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
+    under_way = any(visit.outcome == "running" for visit in visits)
     age = (now - datetime.fromisoformat(approval.decided_at)).total_seconds()
     refresh = 2 if age < _CLOSELY else 10 if age < _PATIENTLY else 0
     return Progress(
         title=DECIDED[verdict],
         detail=_detail(approval),
         steps=steps,
-        refresh_seconds=0 if settled or failed else refresh,
+        refresh_seconds=0 if failed or (settled and not under_way) else refresh,
+        now=now,
+        visits=tuple(visit for visit in visits if visit.kind == "Task"),
+        zone=approval.time_zone,
         problem=problem,
         next_action=next_action,
     )
@@ -81,7 +91,7 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
             ProgressLine(
                 "The pull request is open",
                 "done" if is_open else "now" if pushed else "later",
-                incident.pull_request_url if is_open and _is_web(incident.pull_request_url) else "",
+                incident.pull_request_url if is_open and is_web(incident.pull_request_url) else "",
             ),
         ), is_open
     if verdict is Verdict.REVISE:
@@ -92,7 +102,7 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
                 "The model works on your comment, the sandbox proves the result", "done" if newer else "now"
             ),
             ProgressLine(
-                "No proposal could be proven" if gave_up else "A new proposal waits; its link has been sent",
+                "No proposal could be proven" if gave_up else "A question waits; its link has been sent",
                 "failed" if gave_up else "done" if newer else "later",
             ),
         ), newer or gave_up
@@ -100,7 +110,7 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
     return (told, ProgressLine("The heal is closed, nothing was pushed", "done" if over else "now")), over
 
 
-def _is_web(address: str) -> bool:
+def is_web(address: str) -> bool:
     """Whether a browser may be sent there: the address is what the forge answered."""
     return address.startswith(("https://", "http://"))
 

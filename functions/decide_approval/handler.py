@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -19,6 +19,7 @@ from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.notify.signing_secrets import SigningSecrets
 from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.history import read_visits
 from functions.decide_approval.routes import Office, build
 from functions.decide_approval.slack_interactions import SlackInteractions
 from functions.decide_approval.slack_reply import Replies
@@ -41,14 +42,15 @@ def _office() -> Office:
     dynamodb = boto3.resource("dynamodb")
     approvals = Approvals(dynamodb.Table(settings.require("approvals_table")))
     incidents = Incidents(dynamodb.Table(settings.require("incidents_table")))
-    tokens = TaskTokens(boto3.client("kms"))
+    tokens, states = TaskTokens(boto3.client("kms")), boto3.client("stepfunctions")
     return Office(
         approvals=approvals,
         incidents=incidents,
         artifacts=Artifacts(boto3.client("s3"), settings.require("artifacts_bucket")),
-        decisions=Decisions(approvals, incidents, tokens, boto3.client("stepfunctions")),
+        decisions=Decisions(approvals, incidents, tokens, states),
         keys=LinkKeys(settings.require("link_key_parameter")),
         registry=Registry(settings.require("registry_path")),
+        visits=partial(read_visits, states, data=False),
         identity_from=settings.require("identity_from"),
     )
 

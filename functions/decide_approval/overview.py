@@ -12,6 +12,7 @@ from functions.core.approval.approvers import may_decide, person
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
+from functions.decide_approval.follow import is_web
 
 # Per app: more than anybody reads on one page, and what one query answers.
 _LOOKED_AT = 100
@@ -34,6 +35,8 @@ _OVER = {
     Status.DIAGNOSED: "Diagnosed, no patch asked for",
     Status.PROPOSED: "Patch proven, nobody asked",
 }
+SAID = _UNDER_WAY | _OVER
+"""Where an incident stands in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +107,4 @@ def _waits_for(question: Approval, recipient: str) -> bool:
 
 
 def _pull_request(incident: Incident) -> str:
-    address = incident.pull_request_url
-    return address if address.startswith(("https://", "http://")) else ""
+    return incident.pull_request_url if is_web(incident.pull_request_url) else ""

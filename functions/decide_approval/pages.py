@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from functions.core.approval.approvals import Approval
@@ -19,15 +21,22 @@ from functions.core.approval.approvers import person
 from functions.core.approval.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
 from functions.core.aws.console import execution_url, log_stream_url
 from functions.core.incidents.incident import Incident
+from functions.core.notify.times import said
 from functions.core.untrusted import hidden
-from functions.core.workflow.evidence import BEHAVIOUR, GateResult
-from functions.decide_approval import diff, traceback
+from functions.core.workflow.evidence import BEHAVIOUR, GateResult, in_words
+from functions.decide_approval import diff, overview, sparkline, timeline, traceback
 from functions.decide_approval.case import Case
-from functions.decide_approval.follow import Progress
+from functions.decide_approval.follow import Progress, is_web
 from functions.decide_approval.overview import Overview
 
 _HERE = Path(__file__).parent
-_STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+# Lines of a patch up to which it is also shown side by side, which takes as many bytes again.
+_SIDE_BY_SIDE = 300
+_STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +50,22 @@ class FormInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Where somebody can go on. `ours`: the address is below the page's base address."""
+
+    label: str
+    address: str
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A page without any information about an incident: closed or unusable links, and errors."""
 
     status: int
     title: str
     text: str
+    ways: tuple[Way, ...] = ()
 
 
 FORGED = Notice(
@@ -117,22 +136,20 @@ def used(approval: Approval) -> Notice:
     """What somebody is told who comes after the decision: what was decided, by whom and when."""
     words = {"approve": "approved", "revise": "sent back for changes", "reject": "rejected"}
     decided = words.get(approval.decision, "decided")
-    return Notice(
-        410,
-        "This has been decided",
-        f"The patch was {decided} by {approval.deciders} on {_moment(approval.decided_at)}. "
-        "A link works once.",
-    )
+    text = Markup("The patch was {} by {} on {}. A link decides once.")
+    by = hidden.spelled_out(approval.deciders)
+    at = _time(approval.decided_at, approval.time_zone)
+    return Notice(410, "This has been decided", text.format(decided, by, at))
 
 
 def endorsed(approval: Approval) -> Notice:
     """What the first of two approvers is told, from the click until the second one has decided."""
-    return Notice(
-        200,
-        "You approved the patch",
-        f"Recorded as {approval.first_by} on {_moment(approval.first_at)}. Another person must approve it as "
-        "well; then it is committed, and a pull request is opened.",
+    text = Markup(
+        "Recorded as {} on {}. Another person must approve it as well; then it is committed, and a pull "
+        "request is opened."
     )
+    at = _time(approval.first_at, approval.time_zone)
+    return Notice(200, "You approved the patch", text.format(hidden.spelled_out(approval.first_by), at))
 
 
 def closed(standing: Standing, approval: Approval | None) -> Notice:
@@ -160,8 +177,12 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput,
         proposal=case.proposal,
         evidence=evidence,
         behaviour=BEHAVIOUR,
+        spark=sparkline.sparkline(case.frequency, datetime.now(UTC)),
+        said=overview.SAID,
         message=_message(incident),
-        files=diff.parse(case.patch),
+        **_place(case),
+        files=(files := diff.parse(case.patch)),
+        side_by_side=sum(len(file.rows) for file in files) <= _SIDE_BY_SIDE,
         hidden=hidden.characters(case.patch),
         mixed=hidden.mixed_words(case.patch),
         stretches=traceback.stretches(incident.frames, incident.qualified),
@@ -173,19 +194,30 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput,
         draft=draft,
         reasons=REJECT_REASONS,
         comment_limit=COMMENT_LIMIT,
-        expires=_epoch(case.approval.expires_at),
+        expires=datetime.fromtimestamp(case.approval.expires_at, UTC).isoformat(),
+        zone=case.approval.time_zone,
         links=_links(case),
     )
 
 
 def progress_page(progress: Progress, token: str, everything: str, *, still: bool) -> str:
     """What happens after the decision. `token` is the page's own; `still`: the reader wants no reloading."""
-    return _render("progress.html", 2, progress=progress, token=token, everything=everything, still=still)
+    return _render(
+        "progress.html",
+        2,
+        progress=progress,
+        token=token,
+        everything=everything,
+        still=still,
+        zone=progress.zone,
+        picture=timeline.picture(progress.visits, progress.now),
+        rows=timeline.rows(progress.visits, progress.now),
+    )
 
 
-def list_page(overview: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
+def list_page(found: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
     """What waits for somebody, what is under way, what happened lately; `depth` as for a notice."""
-    return _render("list.html", depth, overview=overview, recipient=recipient, signed_in=signed_in)
+    return _render("list.html", depth, overview=found, recipient=recipient, signed_in=signed_in)
 
 
 def static(name: str) -> tuple[str, str] | None:
@@ -202,6 +234,18 @@ def _pair(gate: GateResult) -> bool:
     """Whether the gate shows the same thing failing before the patch and passing after it."""
     passed = {run.tree: run.exit_code == 0 for run in gate.runs}
     return passed.get("before") is False and passed.get("after") is True
+
+
+def _place(case: Case) -> dict[str, str]:
+    """Where the error is, as a path and a line, where the forge shows it, and in which function."""
+    own = [frame for frame in case.incident.frames if frame.in_app]
+    last, origin = (own[-1] if own else None), case.origin
+    printed = f"{last.file}:{last.line}" if last and last.line else last.file if last else ""
+    return {
+        "place": origin.place if origin else printed,
+        "place_url": origin.url if origin and is_web(origin.url) else "",
+        "function": last.function or "" if last else "",
+    }
 
 
 def _links(case: Case) -> Mapping[str, str]:
@@ -234,9 +278,11 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "moment": _moment,
+        "clock": _clock,
         "visible": hidden.spelled_out,
         "prose": _prose,
         "message": _message,
+        "check": in_words,
     }
     return environment
 
@@ -248,8 +294,9 @@ def _finalize(value: Any) -> Any:
 
 @cache
 def _version() -> str:
-    """Changes with the style sheet, which browsers may therefore keep."""
-    return hashlib.sha256((_HERE / "static" / "style.css").read_bytes()).hexdigest()[:10]
+    """Changes with the static files, which browsers may therefore keep."""
+    files = (_HERE / "static" / name for name in sorted(_STATIC))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:10]
 
 
 def _prose(text: str) -> Markup:
@@ -261,13 +308,26 @@ def _prose(text: str) -> Markup:
     )
 
 
-def _moment(text: str) -> str:
-    """An ISO 8601 time in words; other text as it is, because it may come from a log."""
+@pass_context
+def _moment(context: Context, text: str) -> Markup:
+    return _time(text, context.get("zone") or "")
+
+
+@pass_context
+def _clock(context: Context, text: str) -> Markup:
+    """The time of day alone, to the second."""
+    zone = context.get("zone") or ""
+    at = datetime.fromisoformat(text).astimezone(ZoneInfo(zone) if zone else UTC)
+    words = Markup('<time class="clock" datetime="{}">{}</time>')
+    return words.format(at.isoformat(timespec="seconds"), f"{at:%H:%M:%S %Z}")
+
+
+def _time(text: str, zone: str = "", form: str = "%-d %b %Y, %H:%M") -> Markup:
+    """An ISO 8601 time in words, which the page's script puts on the reader's own clock; other text as it is,
+    because it may come from a log."""
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+        at = datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        return text
-
-
-def _epoch(seconds: int) -> str:
-    return _moment(datetime.fromtimestamp(seconds, UTC).isoformat())
+        return escape(hidden.spelled_out(text))
+    words = Markup('<time datetime="{}">{}</time>')
+    return words.format(at.isoformat(timespec="seconds"), said(at, zone, form))

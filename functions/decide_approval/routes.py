@@ -14,7 +14,7 @@ All addresses within pages are relative: the page may lie below a path, and does
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from functions.core.approval import links
 from functions.core.approval.approvals import Approval, Approvals, Verdict
 from functions.core.approval.approvers import may_decide, person
-from functions.core.approval.decisions import Decision, DecisionInvalid, Decisions, Standing
+from functions.core.approval.decisions import Answer, Decision, DecisionInvalid, Decisions, Standing
 from functions.core.approval.identity import LINK, NoIdentity
 from functions.core.approval.links import Link, LinkExpired, LinkInvalid, LinkKeys, Purpose
 from functions.core.apps.registry import Registry
@@ -36,11 +36,12 @@ from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.history import Visit
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
-from functions.decide_approval.follow import progress
+from functions.decide_approval.follow import is_web, progress
 from functions.decide_approval.overview import overview, visible_apps
-from functions.decide_approval.pages import FormInput, Notice
+from functions.decide_approval.pages import FormInput, Notice, Way
 from functions.decide_approval.request import decider, source_address
 from functions.decide_approval.slack_interactions import MOST_TRIES, SlackInteractions
 
@@ -64,6 +65,8 @@ class Office:
     decisions: Decisions
     keys: LinkKeys
     registry: Registry
+    visits: Callable[[str], Sequence[Visit]]
+    """The states that an execution, named by its ARN, has visited."""
     identity_from: str = LINK
     """Who decides: `link`, the link's recipient; or the claim that names whoever is signed in."""
 
@@ -176,12 +179,10 @@ class _Desk:
                 HTTPStatus.UNPROCESSABLE_ENTITY, link, self._open(approval_id, link), draft
             )
         if answer.standing is not Standing.ACCEPTED:
-            notice = pages.closed(answer.standing, answer.approval)
+            notice = self._leading_on(pages.closed(answer.standing, answer.approval), link, answer)
             status = 409 if answer.standing is Standing.ALREADY_DECIDED else notice.status
             return self.html(status, pages.notice(notice, self.depth))
-        follow = Link(approval_id, link.recipient, int(time.time()) + _FOLLOW_SECONDS)
-        token = links.sign(follow, self._keys()[0], Purpose.FOLLOW)
-        return self.html(HTTPStatus.SEE_OTHER, "", {"Location": f"{approval_id}/progress?t={token}"})
+        return self.html(HTTPStatus.SEE_OTHER, "", {"Location": f"../{self._progress_of(link)}"})
 
     def follow(self, approval_id: str) -> Page:
         link = self._link(approval_id, Purpose.FOLLOW)
@@ -191,11 +192,13 @@ class _Desk:
             raise _Closed(pages.GONE)
         approval = office.decisions.standing(approval).approval or approval
         incident = office.incidents.get(approval.incident_id)
-        found = progress(approval, incident, datetime.now(UTC))
+        found = progress(approval, incident, datetime.now(UTC), office.visits(approval.execution_arn))
         # A header rather than an element, and a link that stops it: pages that reload themselves without a
         # way out shut people out (WCAG 2.2.1, 2.2.2).
         still = bool(self._query("still"))
-        follow = {} if still or not found.refresh_seconds else {"Refresh": str(found.refresh_seconds)}
+        # With an address: without one, a browser that came by way of `#decide` would only scroll there again.
+        again = f"{found.refresh_seconds}; url=?t={self._query('t')}"
+        follow = {} if still or not found.refresh_seconds else {"Refresh": again}
         body = pages.progress_page(
             found, self._query("t"), self._list_of(link.recipient, approval.app), still=still
         )
@@ -222,6 +225,25 @@ class _Desk:
         found = overview(apps, reader, office.incidents, office.approvals, link_to)
         signed_in = office.identity_from != LINK
         return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth, signed_in=signed_in))
+
+    def _progress_of(self, link: Link) -> str:
+        """The progress page's address below the base address, for the holder of a valid link."""
+        follow = replace(link, expires_at=int(time.time()) + _FOLLOW_SECONDS)
+        token = links.sign(follow, self._keys()[0], Purpose.FOLLOW)
+        return f"a/{link.approval_id}/progress?t={token}"
+
+    def _leading_on(self, notice: Notice, link: Link, answer: Answer) -> Notice:
+        """A notice for the holder of a valid link, with where to go from there."""
+        approval = answer.approval
+        if approval is None or answer.standing is Standing.NOT_ALLOWED:
+            return notice
+        ways = [Way("What waits for you", self._list_of(link.recipient, approval.app))]
+        if answer.standing is Standing.ALREADY_DECIDED:
+            ways.insert(0, Way("What became of it", self._progress_of(link)))
+            incident = self._office().incidents.get(approval.incident_id)
+            if approval.decision == Verdict.APPROVE and is_web(incident.pull_request_url):
+                ways.insert(0, Way("Open the pull request", incident.pull_request_url, ours=False))
+        return replace(notice, ways=tuple(ways))
 
     def _list_of(self, recipient: str, home: str) -> str:
         """The list's address below the base address, for somebody who is known by a valid link."""
@@ -268,11 +290,11 @@ class _Desk:
             raise _Closed(pages.GONE)
         answer = office.decisions.standing(approval)
         if answer.standing is not Standing.ACCEPTED or answer.approval is None:
-            raise _Closed(pages.closed(answer.standing, answer.approval))
+            raise _Closed(self._leading_on(pages.closed(answer.standing, answer.approval), link, answer))
         if not may_decide(link.recipient, answer.approval.approvers):
             raise _Closed(pages.NOT_ALLOWED)
         if answer.approval.first_person == person(link.recipient):
-            raise _Closed(pages.endorsed(answer.approval))
+            raise _Closed(self._leading_on(pages.endorsed(answer.approval), link, answer))
         return answer.approval
 
     def _approval_page(self, status: int, link: Link, approval: Approval, draft: FormInput) -> Page:
@@ -283,7 +305,8 @@ class _Desk:
             logger().error("what would be shown differs from what was proven", exc_info=error)
             raise _Closed(pages.CHANGED) from error
         if case.incident.status is Status.FAILED:
-            raise _Closed(pages.STOPPED)
+            everything = Way("What waits for you", self._list_of(link.recipient, approval.app))
+            raise _Closed(replace(pages.STOPPED, ways=(everything,)))
         form = links.sign(link, self._keys()[0], Purpose.FORM, approval.patch_sha256)
         return self.html(
             status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from functions.core.apps.app import App
 from functions.core.aws.telemetry import logger
 from functions.core.incidents.incident import Incident, Status
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.outbox import Outbox
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.detect_errors.aliases import renamed
@@ -38,7 +39,7 @@ def detect(
     batch: Batch,
     app: App,
     recorder: Recorder,
-    notifications: Notifications,
+    outbox: Outbox,
     logs: ReadsLogs,
     aliases: Mapping[str, str],
     stopped: bool = False,
@@ -65,7 +66,7 @@ def detect(
             continue
         before += not recorded.counted
         if recorded.first and recorded.incident.status is Status.SUPPRESSED:
-            _notify_once(recorded.incident, notifications)
+            outbox.tell(app, recorded.incident, *_told_once(recorded.incident), time.time())
     if failed:
         raise failed
     return Detected(
@@ -99,13 +100,19 @@ def _read(batch: Batch, app: App, logs: ReadsLogs) -> list[Occurrence]:
     return found + occurrences(mended, stream) + occurrences(lost, batch.events)
 
 
-def _notify_once(incident: Incident, notifications: Notifications) -> None:
-    """Tell of an error that will not be healed: with its class, why, and what a human should do."""
-    notifications.send(
+def _told_once(incident: Incident) -> tuple[str, str]:
+    """Of an error that will not be healed: with its class, why, where, and what a human should do."""
+    return (
         f"{incident.app}: {incident.title} ({incident.error_class})",
-        f"{inert_line(incident.title)}\n\n"
+        f"{inert_line(incident.title)}\n"
+        f"{_where(incident)}\n"
         f"Class: {incident.error_class}: {incident.class_reason}.\n"
         f"Next: {incident.next_action}\n\n"
         f"App {incident.app}, log group {incident.log_group}, stream {incident.log_stream}.\n"
         f"Incident {incident.incident_id}; it is counted from now on without further notice.\n",
     )
+
+
+def _where(incident: Incident) -> str:
+    own = [frame for frame in incident.frames if frame.in_app]
+    return f"{own[-1].file}:{own[-1].line} {own[-1].function or ''}\n" if own else ""

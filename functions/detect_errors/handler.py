@@ -15,6 +15,7 @@ from functions.core.aws.names import is_own_log_group
 from functions.core.aws.settings import Settings
 from functions.core.aws.telemetry import logger
 from functions.core.notify.notifications import Notifications
+from functions.core.notify.outbox import Outbox
 from functions.core.workflow.switch import Switch
 from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
@@ -52,7 +53,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         logs = SharedLogs(boto3.client("logs"), share, app.name)
         aliases = _aliases().of(app.name, identify(app))
         stopped = _is_stopped(int(time.monotonic()) // _LOOK_SECONDS)
-        return detect(batch, app, _recorder(), _notifications(), logs, aliases, stopped).to_json()
+        return detect(batch, app, _recorder(), _outbox(), logs, aliases, stopped).to_json()
 
 
 # Kept while the function is warm: an error storm must not build clients for every batch.
@@ -92,5 +93,6 @@ def _aliases() -> Aliases:
 
 
 @cache
-def _notifications() -> Notifications:
-    return Notifications(boto3.client("sns"), _settings().require("topic_arn"))
+def _outbox() -> Outbox:
+    table = boto3.resource("dynamodb").Table(_settings().require("incidents_table"))
+    return Outbox(table, Notifications(boto3.client("sns"), _settings().require("topic_arn")))

@@ -6,7 +6,8 @@ What a storm touches most lies in a table of its own, away from the incidents, t
     count#INCIDENT#SHARD    occurrences, spread over SHARDS items: few deliveries compete for each
 
 The two are written in one transaction. The incident itself is written when it is new, for its first
-EXACT occurrences, and from then on once a minute: that is how old its `last_seen` and `occurrences` may be.
+EXACT occurrences, and from then on once a minute, with how often it was seen by then beside it: that is how
+old its `last_seen` and `occurrences` may be.
 What an incident had counted before there were shards is set apart once, and added to them.
 """
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents.table import condition_failed, utc_now
 from functions.core.workflow.lifetimes import KEEP_SECONDS
@@ -100,6 +102,7 @@ class Recorder:
         self._incidents = incidents
         self._deliveries = deliveries
         self._sleep = sleep
+        self._frequency = Frequency(incidents)
 
     def record(self, sighting: Sighting) -> Recorded:
         """Count a sighting once, whatever is delivered twice and wherever a run of this dies.
@@ -273,6 +276,13 @@ class Recorder:
             now = self._read(sighting.incident_id) or known
             return self._fold(now, sighting, moved) if old and now != known else (now, False)
         before = answer["Attributes"]
+        self._frequency.note(
+            sighting.incident_id,
+            known.first_seen,
+            sighting.last_seen,
+            attributes["occurrences"],
+            sighting.revision,
+        )
         return Incident.from_item(before | attributes), before["occurrences"] == 0
 
     def _total(self, incident_id: str) -> int:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
-from functions.core.incidents.incident import Frame
+from functions.core.incidents.incident import ErrorClass, Frame
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.recorder import Sighting
@@ -110,7 +110,7 @@ def _sighting(
         title=redact(first.title[: _TITLE_LIMIT * 2])[:_TITLE_LIMIT],
         error_class=first.error_class,
         class_reason=first.reason,
-        next_action="" if heals else first.next_action,
+        next_action="" if heals else _by_hand(first, app),
         sample=redact(group[0].text[:SAMPLE_LIMIT]),
         frames=kept(first.frames, redact),
         count=len(group),
@@ -123,6 +123,16 @@ def _sighting(
         heals_now=not (stopped or app.paused or observes),
         causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
+    )
+
+
+def _by_hand(error: ParsedError, app: App) -> str:
+    """What people can do about an error that is not healed in this app."""
+    if error.error_class is not ErrorClass.CODE:
+        return error.next_action
+    return (
+        f"Mend it by hand: {app.name} heals no errors of class code. To have this one healed all the same:"
+        f" selfheal retry {app.name}-{error.fingerprint}"
     )
 
 

@@ -12,7 +12,9 @@ from functions.core.forge.port import Forge
 from functions.core.incidents.incident import Frame
 from functions.core.source.archive import DEFAULT_LIMITS, ArchiveLimits, pack
 from functions.core.source.python import Python
+from functions.core.workflow.origin import Origin
 from functions.fetch_source.interpreter import Word, python_of
+from functions.fetch_source.origin import origin_of
 from functions.fetch_source.qualified import Named, named
 from functions.fetch_source.revision import fetch_commit
 from functions.fetch_source.submodules import with_submodules
@@ -27,7 +29,7 @@ class Source:
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
     python: what the app runs on; committed: when the commit was made, ISO 8601; named: how the source names
-    the function that failed.
+    the function that failed; origin: where it failed, None where that is in no file of it.
     """
 
     archive: bytes
@@ -41,6 +43,7 @@ class Source:
     python: Python
     committed: str
     named: Named = field(default_factory=Named)
+    origin: Origin | None = None
 
 
 def fetch_source(
@@ -71,6 +74,7 @@ def fetch_source(
         def read(path: str) -> bytes | None:
             return own.read(repo.git, path)
 
+        paths = [entry.path for entry in own.entries]
         return Source(
             archive=pack(tree.members(repo.git), limits),
             base_sha=commit.sha,
@@ -82,5 +86,6 @@ def fetch_source(
             left_out=tuple(module.path for module in tree.submodules),
             python=python_of(app, runtime, read, pythons, committed),
             committed=committed,
-            named=named(frames, [entry.path for entry in own.entries], read, app.source_roots),
+            named=named(frames, paths, read, app.source_roots),
+            origin=origin_of(app, remote, commit.sha, frames, paths, read),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from functions.core.forge.installation import token_of
 from functions.core.incidents.table import Incidents
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.validation_context import ValidationContext
 from functions.fetch_source.image import python_of_uri
+from functions.fetch_source.origin import deployed_before
 from functions.fetch_source.runtime import runtime_of_function
 from functions.fetch_source.source import fetch_source
 from functions.harness.interpreters import VERSIONS
@@ -40,8 +43,8 @@ def fetch_for(
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
-    Writes `source.tar.gz`, the validation context, and last `source.json`: while that is there, the heal
-    keeps the commit it began with, even if the branch moves on.
+    Writes `source.tar.gz`, where the error comes from, the validation context, and last `source.json`:
+    while that is there, the heal keeps the commit it began with, even if the branch moves on.
     Raises what `fetch_source`, `told_by_function` and `runtime_of_function` do, AppNotRegistered, AppInvalid
     and IncidentNotFound.
     """
@@ -63,6 +66,9 @@ def fetch_for(
         told_names = {"qualified": source.named.qualified, "twins": dict(source.named.twins)}
         # None where another execution has the incident by now: then the names are that one's to tell.
         incident = incidents.advance(heal.incident_id, incident.execution_arn, **told_names) or incident
+        if source.origin:
+            origin = replace(source.origin, deployed_at=deployed_before(lambda_, incident))
+            artifacts.put_json(heal.key(ORIGIN), origin.to_json())
         context = ValidationContext(incident, app, source.reason, source.submodules, source.python)
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),

@@ -56,8 +56,9 @@ def propose(
     budget: Commits,
 ) -> dict[str, Any]:
     """The `proposal` part of the state: {"outcome", "key", "title", "reason", "next_action", "confidence",
-    "input_tokens", "output_tokens", "cost_usd", "model", "model_note"}; outcome is "proposed", "abstained" or
-    "invalid"; model_note says why it was not the app's own model, or what that one was asked without.
+    "input_tokens", "output_tokens", "cost_usd", "model", "model_note", "answered_by"}; outcome is "proposed",
+    "abstained" or "invalid"; model_note says why it was not the app's own model, or what that one was asked
+    without; answered_by what really answered, where the answer says so.
 
     Answers are written before they are judged, and `outcome.json` last: nothing is paid for twice.
     Raises IncidentNotFound and what the model raises.
@@ -186,6 +187,7 @@ def _finish(
         "cost_usd": round(journal.cost_usd, 6) if journal else 0.0,
         "model": "",
         "model_note": "",
+        "answered_by": journal.answered_by if journal else "",
     }
     if result is None:
         violations = [redact(violation) for violation in violations]

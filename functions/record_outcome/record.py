@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.record_outcome.outcome import announce, determine, tell
 
@@ -25,6 +25,6 @@ def record(
     if under_way:
         incident = incidents.advance(incident_id, state["execution_arn"], **outcome.attributes)
         if incident is not None:
-            notifications.send(*tell(incident, outcome))
+            notifications.send(*tell(incident, outcome), about=About.incident(incident, "outcome"))
             webhooks.post(incident.app, announce(incident, outcome, state))
     return outcome.to_json(incident_id)

@@ -16,6 +16,7 @@ from functions.core.aws.edge import step
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.notify.notifications import Notifications
+from functions.core.notify.outbox import Outbox
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import Artifacts
 from functions.remind_approvers.remind import Desk, remind
@@ -23,7 +24,7 @@ from functions.remind_approvers.remind import Desk, remind
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share"}."""
+    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share", "digested"}."""
     settings = Settings.from_environment()
     dynamodb = boto3.resource("dynamodb")
     desk = Desk(
@@ -37,8 +38,9 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         keys=_link_keys(settings.require("link_key_parameter")).all(),
         page=settings.require("approval_url"),
     )
-    apps = Registry(settings.require("registry_path")).apps()
-    return asdict(remind(apps, desk, time.time()))
+    apps, now = Registry(settings.require("registry_path")).apps(), time.time()
+    outbox = Outbox(dynamodb.Table(settings.require("incidents_table")), desk.notifications)
+    return asdict(remind(apps, desk, now)) | {"digested": sum(outbox.digest(app, now) for app in apps)}
 
 
 @cache

@@ -15,7 +15,7 @@ from functions.core.approval.links import Link
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
@@ -79,7 +79,7 @@ def _share_over(approval: Approval, now: float) -> float:
 
 
 def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
-    until = moment(approval.expires_at)
+    until = moment(approval.expires_at, approval.time_zone)
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:
@@ -97,7 +97,8 @@ def _tell(approval: Approval, incident: Incident, desk: Desk) -> None:
             f"Incident {incident.incident_id}",
         ]
         subject = f"[{incident.app}] Decide until {until}: {incident.title}"
-        desk.notifications.send(subject, "\n".join(text) + "\n", recipient)
+        about = About.incident(incident, "reminder")
+        desk.notifications.send(subject, "\n".join(text) + "\n", recipient, about)
 
 
 def _tell_channels(approval: Approval, incident: Incident, app: App, desk: Desk) -> None:

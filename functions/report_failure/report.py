@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.aws.console import execution_url
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.table import Incidents
-from functions.core.notify.notifications import Notifications
+from functions.core.notify.notifications import About, Notifications
 from functions.core.notify.webhooks import Post, Webhooks
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.untrusted.redaction import redact
@@ -64,7 +64,7 @@ def report(
         redrivable_until(_stopped(description)),
     )
     if incident is not None:
-        notifications.send(*_tell(incident, failure, step))
+        notifications.send(*_tell(incident, failure, step), about=About.incident(incident, "failure"))
         webhooks.post(incident.app, _announce(incident, failure, step))
     return incident
 

@@ -75,7 +75,7 @@ def _run() -> EmbeddedRun:
 
     run = find()
     if run is None:
-        raise UserError("no embedded run here", "start one with: make up", exit_code=Exit.BROKEN)
+        raise UserError("no embedded run here", "start one with: selfheal up", exit_code=Exit.BROKEN)
     return run
 
 

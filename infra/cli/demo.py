@@ -21,7 +21,8 @@ from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import Standing
 from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.console import duration, out, plain
+from functions.core.notify.times import duration
+from infra.cli.console import out, plain
 from infra.cli.history import read_history
 from infra.cli.report import IncidentReport, diff, evidence_table, facts, gather, proposal
 from infra.deciding import decide
@@ -70,12 +71,13 @@ class Stages:
         out.print(Text.assemble((since, "dim"), plain(text, style)), soft_wrap=True)
 
 
-def demo(*, keep: bool, home: Path = embedded.HOME, crash: str = "quote") -> None:
+def demo(*, keep: bool, home: Path | None = None, crash: str = "quote") -> None:
     """Run the demonstration. Uses the run of `home` if there is one, else starts one and ends it again.
 
     keep: leave a run that was started here running. Raises UserError when a stage fails.
     """
     stages = Stages()
+    home = home or embedded.where()
     running = embedded.find(home)
     mine = running is None
     finished = False
@@ -100,7 +102,7 @@ def _heal(stages: Stages, running: embedded.EmbeddedRun, name: str) -> None:
     before = {i.incident_id: i for i in target.incidents.recent()}
     crash = CRASHES[name]
     with stages.stage(f"Crash the sample service: {crash.says}"):
-        good = request(target, crash.works)
+        good = request(target, crash.works or {})
         stages.line(f"{crash.works} → {good.payload}")
         bad = request(target, crash.crashes)
         crashed_at = time.monotonic()
@@ -247,7 +249,7 @@ def _say_goodbye(running: embedded.EmbeddedRun, *, kept: bool) -> None:
             ("selfheal crash report", "another bug"),
             ("selfheal inbox", "what the team was sent, with the link of the approval page"),
             ("selfheal incidents --local", "every incident and where it stands"),
-            ("make down", "end all of it"),
+            ("selfheal down", "end all of it"),
         )
     else:
         steps = (

@@ -19,6 +19,7 @@ from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
+from infra.log_text import text_of
 from infra.trial.log import read_whole
 
 # A stack of a runaway recursion has thousands of frames; people need its ends.
@@ -49,7 +50,7 @@ def explain(
             for document in _documents(source, judge):
                 print(json.dumps(document))
             return
-        text = source.read().decode("utf-8", "replace")
+        text = text_of(source.read(), "standard input" if file == "-" else file)
     errors = read_whole(judge, text)
     if as_json:
         print_document("explain/1", to_json(errors))

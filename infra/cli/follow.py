@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.console import duration, out, plain, status_text
-from infra.cli.history import Visit, read_history
+from functions.core.notify.times import duration
+from functions.core.workflow.history import Visit
+from infra.cli.console import out, plain, status_text
+from infra.cli.history import read_history
 from infra.target import Target
 
 _POLL_SECONDS = 1.0

@@ -9,10 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.times import duration
+from functions.core.workflow.history import Visit
 from infra.cli.connect import connect
-from infra.cli.console import duration, out, plain, print_document
+from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following
-from infra.cli.history import Visit, read_history
+from infra.cli.history import read_history
 from infra.cli.next_steps import next_steps
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render, steps
@@ -26,7 +28,7 @@ def show(incident_id: IncidentId, local: Local = False, as_json: AsJson = False)
     if as_json:
         print_document("show/1", report.to_json())
     else:
-        out.print(render(report))
+        out.print(render(report), crop=False)
 
 
 def history(
@@ -53,7 +55,7 @@ def history(
     out.print(plain(execution["status"], "bold") + plain(f"{redrives}\n"))
     out.print(history_table(rows, datetime.now(UTC)))
     out.print(Text())
-    out.print(steps(next_steps(incident, target.flag)))
+    out.print(steps(next_steps(incident, target.flag)), crop=False)
 
 
 def history_table(rows: list[Visit], now: datetime) -> Table:

@@ -9,34 +9,37 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import command, out, plain, print_document
 from infra.cli.options import AsJson
-from infra.errors import UserError
+from infra.nearest import unknown
 
 
 def demo(
-    crash: Annotated[str, typer.Option(help="Which bug: quote, report, label or receipt.")] = "quote",
+    crash: Annotated[str, typer.Option(help="Which bug: quote, report, label, receipt or async.")] = "quote",
     keep: Annotated[bool, typer.Option(help="Leave everything running afterwards.")] = False,
 ) -> None:
     """Crash a sample service and watch it being healed, up to the pull request. Nothing is simulated."""
     from infra.cli import demo as demonstration
-    from infra.local.crash import CRASHES
+    from infra.local.crash import HEALED
 
-    if crash not in CRASHES:
-        raise UserError(f"no crash {crash!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+    if crash not in HEALED:
+        raise unknown("bug that is healed", crash, HEALED, f"choose one of: {', '.join(HEALED)}")
     demonstration.demo(keep=keep, crash=crash)
 
 
 def up() -> None:
-    """Start the embedded run and leave it running: AWS, forge, model, and the sample service."""
+    """Start the embedded run and leave it running: AWS, forge, model, and the sample service.
+
+    What of it runs already is left alone, what has died is started again, and what it held is there again.
+    """
     from infra.local import run
 
-    found = run.find()
-    if found is None:
-        found = run.start(progress=lambda text: out.print(plain(text, "dim")))
-        out.print(plain("It runs.", "green"))
-    else:
-        out.print(plain("It runs already.", "green"))
+    before = run.EmbeddedRun.load(run.where())
+    found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
+    again = before is not None and before.id == found.id
+    out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
+    if again and (kept := len(found.target().incidents.ids())):
+        out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
         ("AWS endpoint", found.endpoint),
@@ -45,18 +48,26 @@ def up() -> None:
     )
     for name, value in rows:
         out.print(plain(f"  {name:14}{value}"))
-    out.print(plain("\nNext: selfheal crash quote, then selfheal inbox", "cyan"))
+    out.print(plain(f"\nNext: {command('selfheal crash quote')}", "cyan"), soft_wrap=True)
+    out.print(plain(f"then: {command('selfheal inbox')}", "cyan"), soft_wrap=True)
 
 
-def down(quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False) -> None:
-    """End exactly what `up` started."""
+def down(
+    quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Keep nothing: incidents, repositories.")] = False,
+) -> None:
+    """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
 
-    found = run.EmbeddedRun.load(run.HOME)
+    found = run.EmbeddedRun.load(run.where())
+    ran = bool(found and found.alive)
     if found:
-        found.stop()
+        found.stop(forget=forget)
     if not quiet:
-        out.print(plain("Ended." if found else "Nothing runs here."))
+        kept = bool(found and found.keep and found.ready and not forget)
+        said = "Ended." if ran else "Nothing runs here."
+        more = " What it held is kept, for: selfheal up. To remove it: selfheal down --forget"
+        out.print(plain(said + (command(more) if kept else "")), soft_wrap=True)
 
 
 def inbox(as_json: AsJson = False) -> None:
@@ -76,7 +87,13 @@ def inbox(as_json: AsJson = False) -> None:
 
 
 def crash(
-    name: Annotated[str, typer.Argument(help="quote, report, label or receipt.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="quote, report, label, receipt, async: are healed; chained, refused: are not, and it is said"
+            " why; configuration: is recorded."
+        ),
+    ],
     times: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
 ) -> None:
     """Send the sample service of the embedded run a request that crashes it."""
@@ -84,10 +101,10 @@ def crash(
     from infra.local.crash import CRASHES, request
 
     if name not in CRASHES:
-        raise UserError(f"no crash {name!r}", f"choose one of: {', '.join(CRASHES)}", exit_code=2)
+        raise unknown("kind of crash", name, CRASHES, f"choose one of: {', '.join(CRASHES)}")
     target = connect(local=True)
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
-    out.print(plain("Watch it: ") + plain("selfheal incidents --local", "cyan"))
+    out.print(plain("Watch it: ") + plain(command("selfheal incidents --local"), "cyan"), soft_wrap=True)
     sys.stdout.flush()

@@ -7,9 +7,9 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.workflow.errors import SelfHealError
-from infra.cli import apps, decide, listing, look, machine
+from infra.cli import apps, decide, listing, local, look, machine
 from infra.cli.configure import configure
-from infra.cli.console import err, plain
+from infra.cli.console import command, err, plain
 from infra.cli.cost import cost
 from infra.cli.deploy import deploy, destroy
 from infra.cli.doctor import doctor
@@ -22,6 +22,7 @@ from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
 from infra.cli.stages import Commands
+from infra.cli.status import status
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
 from infra.errors import Exit, UserError
@@ -38,6 +39,7 @@ app = Commands(
 )
 
 LOOK, DECIDE, STEER, RUN = "Look", "Decide and mend", "Set up and steer", "On this machine"
+app.command(rich_help_panel=LOOK)(status)
 app.command(rich_help_panel=LOOK)(listing.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
@@ -67,6 +69,7 @@ app.command(rich_help_panel=RUN)(machine.up)
 app.command(rich_help_panel=RUN)(machine.down)
 app.command(rich_help_panel=RUN)(machine.crash)
 app.command(rich_help_panel=RUN)(machine.inbox)
+app.add_typer(local.app, name="local", rich_help_panel=RUN)
 
 
 def main() -> None:
@@ -97,5 +100,5 @@ def main() -> None:
 def _fail(what: str, next_step: str, exit_code: int) -> None:
     err.print(plain("error: ", "bold red") + plain(what))
     if next_step:
-        err.print(plain("next:  ", "bold") + plain(next_step))
+        err.print(plain("next:  ", "bold") + plain(command(next_step)), soft_wrap=True)
     sys.exit(exit_code)

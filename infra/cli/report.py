@@ -22,7 +22,7 @@ from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
-from infra.cli.console import ago, plain, status_text
+from infra.cli.console import ago, command, plain, status_text
 from infra.cli.next_steps import NextStep, next_steps
 from infra.target import Target
 
@@ -178,13 +178,13 @@ def traceback(incident: Incident) -> RenderableType:
 
 
 def steps(steps: Sequence[NextStep]) -> RenderableType:
-    """What can be done now: why, and below it the command."""
+    """What can be done now: why, and below it the command, in one piece: it is to be pasted."""
     lines = []
     for step in steps:
-        lines.append(plain(step.why))
+        lines.append(plain(command(step.why)))
         if step.command:
-            lines.append(plain(f"  {step.command}", "cyan"))
-    return Text("\n").join(lines)
+            lines.append(plain(f"  {command(step.command)}", "cyan"))
+    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
 def facts(

@@ -159,6 +159,25 @@ SHAPES: dict[str, dict[str, Schema]] = {
     },
     "doctor/1": {"app": maybe(TEXT), "findings": several(FINDING)},
     "smoke/1": {"checks": several(record(name=TEXT, passed=FLAG, detail=TEXT))},
+    "status/1": {
+        "target": maybe(
+            record(
+                "kind: aws or embedded; stopped: why all healing is stopped, empty while it is on",
+                kind=TEXT,
+                account=TEXT,
+                region=TEXT,
+                stack=TEXT,
+                you=TEXT,
+                stopped=TEXT,
+                apps=several(TEXT),
+                by_status=BY_STATUS,
+            )
+        ),
+        "problem": {**TEXT, "description": "why there is no target"},
+        "embedded": maybe(
+            record("parts: whether each runs", home=TEXT, forge=TEXT, model=TEXT, endpoint=TEXT, parts=ANY)
+        ),
+    },
     "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},
     "explain/1": {"errors": several(ANY)},
     "try/1": {

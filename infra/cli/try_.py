@@ -14,10 +14,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.times import duration
 from functions.core.workflow.errors import AppInvalid, SelfHealError
-from infra.cli.console import duration, err, out, plain, print_document
+from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
+from infra.log_text import text_of
 
 if TYPE_CHECKING:
     from functions.harness.runner import Runner
@@ -100,7 +102,7 @@ def _run(
 
     if log == "-" and answer == "-":
         raise UserError("--log and --answer cannot both be standard input", "give one as a file", exit_code=2)
-    text = _read(log, "--log").decode("utf-8", "replace")
+    text = text_of(_read(log, "--log"), str(log))
     given = None if answer is None else _read(answer, "--answer")
     asked = None if answer is not None else connect(model)
     fields = _entry(entry) if entry else None

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from functions.core.incidents.incident import Status
 from infra.target import Target
 
 SAMPLE_FUNCTION = "orders"
@@ -13,11 +14,13 @@ SAMPLE_FUNCTION = "orders"
 
 @dataclass(frozen=True, slots=True)
 class CrashingRequest:
-    """A request that the service answers, and one that crashes it."""
+    """A request that crashes the service, and one that it answers (None: there is none)."""
 
     says: str
-    works: dict[str, Any]
+    works: dict[str, Any] | None
     crashes: dict[str, Any]
+    ends: Status = Status.AWAITING_APPROVAL
+    """Where the built-in repair rules get with it."""
 
 
 _ORDER = {"number": "17", "name": "Ada", "street": "Main St 1", "city": "Bonn"}
@@ -43,7 +46,31 @@ CRASHES = {
         {"operation": "receipt", "body": {"customer_id": "c-1"}},
         {"operation": "receipt", "body": {"customer_id": "c-9"}},
     ),
+    "async": CrashingRequest(
+        "the fill rate of a day without orders, within a coroutine",
+        {"operation": "fill_rate", "body": {"orders": [{"shipped": True}]}},
+        {"operation": "fill_rate", "body": {"orders": []}},
+    ),
+    "chained": CrashingRequest(
+        "a line without a quantity, refused because of another error: a diagnosis, and no patch",
+        {"operation": "import", "body": {"line": "ada-1 x 3"}},
+        {"operation": "import", "body": {"line": "ada-1"}},
+        Status.ABSTAINED,
+    ),
+    "configuration": CrashingRequest(
+        "a setting that the deployment lacks: recorded, and not healed",
+        None,
+        {"operation": "price", "body": {"amount": 3}},
+        Status.SUPPRESSED,
+    ),
+    "refused": CrashingRequest(
+        "a letter to a customer whom nobody knows, refused on purpose: nobody should heal it",
+        {"operation": "letter", "body": {"customer_id": "c-1"}},
+        {"operation": "letter", "body": {"customer_id": "c-9"}},
+        Status.ABSTAINED,
+    ),
 }
+HEALED = tuple(name for name, crash in CRASHES.items() if crash.ends is Status.AWAITING_APPROVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +81,9 @@ class ServiceAnswer:
     error: str
 
 
-def request(target: Target, event: dict[str, Any]) -> ServiceAnswer:
-    """Invoke the sample service once, as its callers do."""
-    answer = target.session.client("lambda").invoke(
-        FunctionName=SAMPLE_FUNCTION, Payload=json.dumps(event).encode()
-    )
+def request(target: Target, event: Any, function: str = SAMPLE_FUNCTION) -> ServiceAnswer:
+    """Invoke the sample service, or another function, once, as its callers do."""
+    answer = target.session.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
     payload = json.loads(answer["Payload"].read())
-    return ServiceAnswer(
-        payload, str(payload.get("errorType", "Error")) if answer.get("FunctionError") else ""
-    )
+    failed = answer.get("FunctionError")
+    return ServiceAnswer(payload, str(payload.get("errorType", "Error")) if failed else "")

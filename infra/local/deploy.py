@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,8 @@ def _upload(assembly: Path, assets: dict[str, Any], s3: Any, emulator: Emulator)
                 _placed(destination["objectKey"], emulator),
             )
             if bucket not in buckets:
-                s3.create_bucket(Bucket=bucket)
+                with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+                    s3.create_bucket(Bucket=bucket)
                 buckets.add(bucket)
             if not _exists(s3, bucket, key):
                 body = _content(assembly / source["path"], source.get("packaging", "file"))

@@ -26,6 +26,7 @@ import botocore.session
 from botocore.loaders import Loader, create_loader
 
 from functions.harness import interpreters
+from infra.local.processes import MARK
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
@@ -57,7 +58,8 @@ class Emulator:
 
     home: a directory, made if missing. bedrock_url: an OpenAI-compatible endpoint that answers Converse, as
     base URL without `/v1`; without one Bedrock answers a mock text. wait_scale: factor for Wait states and
-    for the pauses between retries.
+    for the pauses between retries. port: to listen on, 0 for any; keep: what it holds outlives it, even if
+    it is killed, and is there again when it is started below the same home; run: the run that it belongs to.
     """
 
     account = ACCOUNT
@@ -65,10 +67,22 @@ class Emulator:
     module = "infra.local.emulator"
     """What the process runs. The tests of the gaps run MiniStack itself."""
 
-    def __init__(self, home: Path, *, bedrock_url: str | None = None, wait_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        bedrock_url: str | None = None,
+        wait_scale: float = 1.0,
+        port: int = 0,
+        keep: bool = False,
+        run: str = "",
+    ) -> None:
         self.home = home.resolve()
         self.bedrock_url = bedrock_url
         self.wait_scale = wait_scale
+        self.port = port
+        self.keep = keep
+        self.run = run
         self.log = self.home / "emulator.log"
         self.endpoint = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +105,7 @@ class Emulator:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises EmulatorError."""
-        port = _free_port()
+        port = self.port or free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         scratch = self.home / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
@@ -168,6 +182,12 @@ class Emulator:
             "STATE_DIR": str(scratch / "state"),
             "TMPDIR": str(scratch),
         }
+        if self.keep:
+            kept = self.home / "kept"
+            environment |= {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
+            environment |= {"STATE_DIR": str(kept / "state"), "S3_DATA_DIR": str(kept / "s3")}
+        if self.run:
+            environment[MARK] = self.run
         if self.bedrock_url:
             environment["MINISTACK_BEDROCK_PROXY_URL"] = self.bedrock_url
         return environment
@@ -214,7 +234,8 @@ def _models() -> Loader:
     return create_loader()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -7,10 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+MARK = "SELFHEAL_RUN"
+"""Environment variable that names the run to which a process belongs: what a start that was killed had
+started, but not noted yet, is found by it."""
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -57,17 +62,42 @@ class Started:
             child.wait()
 
 
-def start_module(module: str, *arguments: str, log: Path, ready: str) -> tuple[Started, str]:
+def marked(run: str) -> list[psutil.Process]:
+    """The processes of this user that were started for a run, and what they started."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == run:
+                found += [process, *process.children(recursive=True)]
+        except psutil.Error:
+            continue  # It has ended, or is somebody else's.
+    return found
+
+
+def end(processes: Sequence[psutil.Process]) -> None:
+    """End processes: asked first, then made to."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
+    for survivor in alive:
+        with suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+
+
+def start_module(module: str, *arguments: str, log: Path, ready: str, run: str = "") -> tuple[Started, str]:
     """Start `python -m module` in the background and wait until it prints a line that begins with `ready`.
 
-    Returns the process and the rest of that line. Raises RuntimeError with the end of its log.
+    run: the run that it belongs to. Returns the process and the rest of that line. Raises RuntimeError with
+    the end of its log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=Path(__file__).parents[2],
-            env=_environment(),
+            env=_environment() | ({MARK: run} if run else {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -9,52 +10,104 @@ import secrets
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
-from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.inbox import Inbox
-from infra.local.processes import Started, memory, start_module
+from infra.local.model.server import MODEL_ID
+from infra.local.processes import Started, end, marked, memory, start_module
 from infra.local.wall import program
 from infra.names import DEFAULT, Names
 from infra.registration import register
 from infra.synth import synthesise
 from infra.target import Target
 
-HOME = Path(".selfheal")
 SAMPLE = Path(__file__).parent / "sample"
 SAMPLE_SLUG = "shop/orders"
 SAMPLE_FUNCTION = "orders"
 
 BUILT_IN = "the built-in repair rules of the embedded run, which are no language model"
+PARTS = ("model", "forge", "aws")
+"""In the order in which they are started."""
+KEPT = ("aws", "forge", "forge-token", "run.json")
+"""What `forget` removes."""
 
 Progress = Callable[[str], None]
 
 
+def where() -> Path:
+    """The folder of the embedded run: SELFHEAL_HOME, `.selfheal` here, or where one was last left running."""
+    if named := os.environ.get("SELFHEAL_HOME"):
+        return Path(named)
+    here = Path(".selfheal")
+    with suppress(OSError):
+        last = Path(_remembered().read_text())
+        if not (here / "run.json").exists() and (last / "run.json").exists():
+            return last
+    return here
+
+
+def _remembered() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "self-heal" / "embedded"
+
+
 @dataclass(frozen=True)
 class EmbeddedRun:
-    """A running embedded system, as kept in `run.json` for later commands."""
+    """An embedded system, as kept in `run.json` for later commands: written before anything of it starts."""
 
     home: str
-    endpoint: str
-    outputs: dict[str, str]
-    forge_url: str
-    model_url: str
-    sample_sha: str
-    processes: dict[str, Started]
+    id: str
+    """Marks all its processes: see `infra.local.processes.MARK`."""
+    ports: dict[str, int]
+    """By part: what was restarted is where it was."""
+    keep: bool = False
+    """Whether what it holds outlives its processes."""
+    own_model: str = ""
+    """An OpenAI-compatible endpoint in place of the repair model, "" for none."""
+    processes: dict[str, Started] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    sample_sha: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports['aws']}"
+
+    @property
+    def forge_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['forge']}"
+
+    @property
+    def model_url(self) -> str:
+        return self.own_model or f"http://127.0.0.1:{self.ports['model']}"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(part for part in PARTS if part != "model" or not self.own_model)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was once up as a whole; else there is nothing in it to keep."""
+        return bool(self.sample_sha)
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """The parts that do not run."""
+        return tuple(p for p in self.parts if p not in self.processes or not self.processes[p].find())
 
     @property
     def alive(self) -> bool:
-        return any(process.find() for process in self.processes.values())
+        return self.dead != self.parts
 
     def session(self) -> boto3.Session:
         """One that talks to the embedded AWS, as administrator."""
@@ -62,7 +115,7 @@ class EmbeddedRun:
 
     def target(self, names: Names = DEFAULT, outputs: Mapping[str, str] | None = None) -> Target:
         """The embedded stack, or another one beside it, for the commands."""
-        rules = "model" in self.processes
+        rules = not self.own_model
         return Target(
             self.session(),
             dict(self.outputs if outputs is None else outputs),
@@ -72,114 +125,199 @@ class EmbeddedRun:
             costs_nothing=rules,
         )
 
+    def approvers(self) -> tuple[str, ...]:
+        """Of its apps: somebody who gets letters, and whoever uses the commands on this machine."""
+        caller = self.target().session.client("sts").get_caller_identity()["Arn"]
+        return ("on-call@shop.example", str(caller))
+
+    def prices(self) -> dict[str, tuple[float, float]]:
+        """Of its apps: the repair model costs nothing."""
+        return {} if self.own_model else {MODEL_ID: (0.0, 0.0)}
+
+    def log_group(self, name: str) -> None:
+        """Make sure that there is such a log group."""
+        logs = self.target().session.client("logs")
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=name)
+
     def memory(self) -> int:
         """Bytes that all its processes take now, Lambda workers included."""
         return memory(list(self.processes.values()))
 
-    def stop(self) -> None:
-        """End exactly what `start` started. What it wrote stays below its home for a look."""
-        for process in reversed(self.processes.values()):
+    def stop(self, *, forget: bool = False) -> None:
+        """End all that was ever started for it, and nothing else. What it holds stays if it is to be kept."""
+        with locked(Path(self.home)):
+            self._end()
+            if forget or not (self.keep and self.ready):
+                wipe(Path(self.home))
+
+    def _end(self) -> None:
+        # As noted by whoever came last: this may be an older view of it.
+        run = EmbeddedRun.load(Path(self.home)) or self
+        for process in reversed((run if run.id == self.id else self).processes.values()):
             process.stop()
-        (Path(self.home) / "run.json").unlink(missing_ok=True)
+        end(marked(self.id))
+        replace(self, processes={}).save()
 
     def save(self) -> None:
-        (Path(self.home) / "run.json").write_text(json.dumps(asdict(self), indent=1))
+        """Replace what is noted, at once as a whole."""
+        file = Path(self.home) / "run.json"
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(asdict(self), indent=1))
+        new.replace(file)
 
     @classmethod
     def load(cls, home: Path) -> Self | None:
-        """The run kept below `home`, None if there is none."""
+        """The run kept below `home`, None if there is none, or one of another version's making."""
         try:
             data = json.loads((home / "run.json").read_text())
-        except FileNotFoundError:
+            processes = {name: Started(**row) for name, row in data.pop("processes").items()}
+            return cls(**data, processes=processes)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        processes = {name: Started(**row) for name, row in data.pop("processes").items()}
-        return cls(**data, processes=processes)
 
 
-def find(home: Path = HOME) -> EmbeddedRun | None:
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Only one start or stop at a time below a home; the lock goes with its holder, however that ends."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def find(home: Path | None = None) -> EmbeddedRun | None:
     """The embedded run of this folder, if it is alive."""
-    run = EmbeddedRun.load(home)
+    run = EmbeddedRun.load(home or where())
     return run if run and run.alive else None
 
 
-def start(
-    home: Path = HOME, progress: Progress = lambda _: None, *, wait_scale: float = 1.0, model_url: str = ""
-) -> EmbeddedRun:
-    """Start everything and register the sample service. Whatever was started ends again if a part fails.
+def wipe(home: Path) -> None:
+    """Remove what a run has left."""
+    for name in KEPT:
+        path = home / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
-    wait_scale: factor for the workflow's retry intervals; tests make them short. model_url: an
-    OpenAI-compatible endpoint to use instead of the repair model (environment: MODEL_URL). Raises UserError
-    where this machine cannot hold functions as Lambda does.
+
+def start(
+    home: Path | None = None,
+    progress: Progress = lambda _: None,
+    *,
+    wait_scale: float = 1.0,
+    model_url: str = "",
+    keep: bool = False,
+) -> EmbeddedRun:
+    """Start whatever does not run, and register the sample service.
+
+    What was started ends again if a part fails, or on Ctrl-C. wait_scale: factor for the workflow's retry
+    intervals; tests make them short. model_url: an OpenAI-compatible endpoint to use instead of the repair
+    model (environment: MODEL_URL). keep: what it holds outlives its processes, and is there again when it is
+    started once more. Raises UserError where this machine cannot hold functions as Lambda does.
     """
     try:
         program.holds()
     except program.Unprotected as unprotected:
         raise UserError(str(unprotected)) from unprotected
-    home = home.resolve()
-    for stale in ("aws", "forge"):
-        shutil.rmtree(home / stale, ignore_errors=True)
-    home.mkdir(parents=True, exist_ok=True)
-    started: dict[str, Started] = {}
-    try:
-        return _start(home, started, progress, wait_scale, model_url or os.environ.get("MODEL_URL", ""))
-    except BaseException:
-        for process in reversed(started.values()):
-            process.stop()
-        raise
+    home = (home or where()).resolve()
+    with locked(home):
+        run = EmbeddedRun.load(home)
+        if run is None or not (run.ready and run.keep and keep):
+            if run:
+                run._end()
+            wipe(home)
+            run = _new(home, keep, model_url or os.environ.get("MODEL_URL", ""))
+        if not run.dead:
+            return run
+        try:
+            run = _brought_up(run, progress, wait_scale)
+        except BaseException:
+            run._end()
+            if not run.ready:
+                wipe(home)
+            raise
+    if keep:
+        _remembered().parent.mkdir(parents=True, exist_ok=True)
+        _remembered().write_text(str(home))
+    return run
 
 
-def _start(
-    home: Path, started: dict[str, Started], progress: Progress, wait_scale: float, model_url: str
-) -> EmbeddedRun:
-    token = secrets.token_urlsafe(24)
-    token_file = home / "forge-token"
-    token_file.touch(mode=0o600)
-    token_file.write_text(token)
-    with ThreadPoolExecutor(1) as pool:
-        assembly = pool.submit(synthesise, packaging="zip")
-        if not model_url:
-            started["model"], model_url = start_module(
-                "infra.local.model", "--port", "0", log=home / "model.log", ready="repair model listening on"
-            )
-        progress(f"model at {model_url}")
-        started["forge"], forge_url = _start_forge(home, 0)
-        progress(f"forge at {forge_url}")
-        aws = emulator.Emulator(home / "aws", bedrock_url=model_url, wait_scale=wait_scale)
-        aws.start()
-        started["aws"] = Started.of(aws.pid)
-        progress(f"AWS emulator at {aws.endpoint}, IAM enforced")
-        template = assembly.result()
-    progress("stack synthesised")
-    outputs = deploy(template, DEFAULT.stack, aws)
-    progress(f"stack {DEFAULT.stack} deployed through CloudFormation")
-    run = EmbeddedRun(
-        home=str(home),
-        endpoint=aws.endpoint,
-        outputs=outputs,
-        forge_url=forge_url,
-        model_url=model_url,
-        sample_sha=_import_sample(home),
-        processes=started,
-    )
-    Inbox(run.target()).open()
-    _deploy_sample(run, token)
-    progress("sample service `orders` deployed and registered")
+def _new(home: Path, keep: bool, own_model: str) -> EmbeddedRun:
+    token = home / "forge-token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_urlsafe(24))
+    ports = {part: emulator.free_port() for part in PARTS}
+    run = EmbeddedRun(str(home), secrets.token_hex(8), ports, keep, own_model)
     run.save()
     return run
 
 
-def _start_forge(home: Path, port: int) -> tuple[Started, str]:
-    return start_module(
-        "infra.local.forge",
-        "--directory",
-        str(home / "forge"),
-        "--port",
-        str(port),
-        "--token-file",
-        str(home / "forge-token"),
-        log=home / "forge.log",
-        ready="forge:",
-    )
+def _brought_up(run: EmbeddedRun, progress: Progress, wait_scale: float) -> EmbeddedRun:
+    """Start the parts that do not run, each noted as soon as it does, then deploy what there is now."""
+    dead, home = run.dead, Path(run.home)
+    with ThreadPoolExecutor(1) as pool:
+        assembly = pool.submit(synthesise, packaging="zip") if "aws" in dead else None
+        for part in dead:
+            run = replace(run, processes=run.processes | {part: _start(run, part, wait_scale)})
+            run.save()
+            progress(f"{_SAID[part]} at {getattr(run, _ADDRESS[part])}")
+        template = assembly.result() if assembly else None
+    if template is None:
+        return run
+    progress("stack synthesised")
+    first = not run.ready
+    aws = emulator.Emulator(home / "aws")
+    aws.endpoint = run.endpoint
+    run = replace(run, outputs=deploy(template, DEFAULT.stack, aws))
+    run.save()
+    progress(f"stack {DEFAULT.stack} deployed through CloudFormation")
+    if first:
+        sha = _import_sample(home)
+        Inbox(run.target()).open()
+        _deploy_sample(run, sha, (home / "forge-token").read_text())
+        progress("sample service `orders` deployed and registered")
+        run = replace(run, sample_sha=sha)
+        run.save()
+    return run
+
+
+_SAID = {"model": "model", "forge": "forge", "aws": "AWS emulator, IAM enforced,"}
+_ADDRESS = {"model": "model_url", "forge": "forge_url", "aws": "endpoint"}
+
+
+def _start(run: EmbeddedRun, part: str, wait_scale: float) -> Started:
+    home, port = Path(run.home), str(run.ports[part])
+    try:
+        if part == "model":
+            return start_module(
+                *("infra.local.model", "--port", port),
+                log=home / "model.log",
+                ready="repair model listening on",
+                run=run.id,
+            )[0]
+        if part == "forge":
+            return start_module(
+                *("infra.local.forge", "--directory", str(home / "forge"), "--port", port),
+                *("--token-file", str(home / "forge-token")),
+                log=home / "forge.log",
+                ready="forge:",
+                run=run.id,
+            )[0]
+        aws = emulator.Emulator(
+            home / "aws",
+            bedrock_url=run.model_url,
+            wait_scale=wait_scale,
+            port=run.ports["aws"],
+            keep=run.keep,
+            run=run.id,
+        )
+        aws.start()
+        return Started.of(aws.pid)
+    except (RuntimeError, OSError) as error:
+        raise UserError(
+            f"the {part} of the embedded run did not start on port {port}: {error}",
+            "is the port in use? To start afresh, without what is kept: selfheal down --forget, selfheal up",
+            exit_code=Exit.BROKEN,
+        ) from error
 
 
 def _import_sample(home: Path) -> str:
@@ -188,10 +326,28 @@ def _import_sample(home: Path) -> str:
     return Store(home / "forge").create(SAMPLE_SLUG, SAMPLE, private=True, collaborators=("reviewer",))
 
 
-def _deploy_sample(run: EmbeddedRun, token: str) -> None:
+def _deploy_sample(run: EmbeddedRun, sha: str, token: str) -> None:
     """The sample as its team would deploy it: a function of its own beside the stack, then registered."""
     target = run.target()
-    session = target.session
+    deploy_function(target, SAMPLE_FUNCTION, "orders.handler.handler", _zip(SAMPLE / "orders"))
+    group = f"/aws/lambda/{SAMPLE_FUNCTION}"
+    run.log_group(group)
+    app = App(
+        name=SAMPLE_FUNCTION,
+        log_groups=(group,),
+        repository=f"{run.forge_url}/{SAMPLE_SLUG}.git",
+        forge_api=f"{run.forge_url}/api/v3",
+        packages=("orders",),
+        revision=sha,
+        reviewers=("reviewer",),
+        prices=run.prices(),
+        approvers=run.approvers(),
+    )
+    register(target, app, token)
+
+
+def deploy_function(target: Target, name: str, handler: str, code: bytes) -> None:
+    """Deploy a service's function, or another version of it, as its team would: beside the stack."""
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -202,36 +358,24 @@ def _deploy_sample(run: EmbeddedRun, token: str) -> None:
             }
         ],
     }
-    role = session.client("iam").create_role(
-        RoleName=SAMPLE_FUNCTION, AssumeRolePolicyDocument=json.dumps(trust)
-    )["Role"]
-    lambda_: Any = session.client("lambda")
+    lambda_: Any = target.session.client("lambda")
+    roles = target.session.client("iam")
+    try:
+        lambda_.update_function_code(FunctionName=name, ZipFile=code)
+        lambda_.update_function_configuration(FunctionName=name, Handler=handler)
+        return
+    except lambda_.exceptions.ResourceNotFoundException:
+        pass
+    with suppress(roles.exceptions.EntityAlreadyExistsException):
+        roles.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     lambda_.create_function(
-        FunctionName=SAMPLE_FUNCTION,
+        FunctionName=name,
         Runtime="python{}.{}".format(*sys.version_info[:2]),  # the emulator's own is what runs it
-        Role=role["Arn"],
-        Handler="orders.handler.handler",
-        Code={"ZipFile": _zip(SAMPLE / "orders")},
+        Role=roles.get_role(RoleName=name)["Role"]["Arn"],
+        Handler=handler,
+        Code={"ZipFile": code},
         Timeout=10,
     )
-    group = f"/aws/lambda/{SAMPLE_FUNCTION}"
-    try:
-        session.client("logs").create_log_group(logGroupName=group)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
-    app = App(
-        name=SAMPLE_FUNCTION,
-        log_groups=(group,),
-        repository=f"{run.forge_url}/{SAMPLE_SLUG}.git",
-        forge_api=f"{run.forge_url}/api/v3",
-        packages=("orders",),
-        revision=run.sample_sha,
-        reviewers=("reviewer",),
-        # The second is whoever uses the commands on this machine.
-        approvers=("on-call@shop.example", str(session.client("sts").get_caller_identity()["Arn"])),
-    )
-    register(target, app, token)
 
 
 def _zip(package: Path) -> bytes:
@@ -249,6 +393,5 @@ def stop_forge(run: EmbeddedRun) -> None:
 
 def restart_forge(run: EmbeddedRun) -> None:
     """Bring the forge back at the address it had."""
-    port = int(run.forge_url.rsplit(":", 1)[1])
-    run.processes["forge"], _ = _start_forge(Path(run.home), port)
+    run.processes["forge"] = _start(run, "forge", 1.0)
     run.save()

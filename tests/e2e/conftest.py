@@ -21,7 +21,8 @@ from functions.core.approval.decisions import Answer
 from functions.core.approval.orders import Order
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
-from infra.cli.history import Visit, read_history
+from functions.core.workflow.history import Visit
+from infra.cli.history import read_history
 from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import ForgeServer

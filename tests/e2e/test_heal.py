@@ -10,13 +10,13 @@ import pytest
 
 from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import Standing
-from functions.core.incidents.incident import Status
+from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.evidence import Result
 from infra.cli.decide import identity
 from infra.cli.demo import verify
 from infra.cli.report import gather
 from infra.local import run as embedded
-from infra.local.crash import CRASHES, request
+from infra.local.crash import CRASHES, HEALED, request
 from tests.e2e.conftest import CRASH
 
 if TYPE_CHECKING:
@@ -25,11 +25,27 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.embedded
 
 
-@pytest.mark.parametrize("name", CRASHES)
+@pytest.mark.parametrize("name", sorted(set(CRASHES) - set(HEALED)))
+def test_what_nobody_should_heal_ends_as_it_is_said_and_says_why(world: World, name: str) -> None:
+    target = world.target
+    seen = {i.incident_id for i in target.incidents.recent(embedded.SAMPLE_FUNCTION)}
+    answer = request(target, CRASHES[name].crashes)
+
+    def over() -> list[Incident] | None:
+        new = [i for i in target.incidents.recent(embedded.SAMPLE_FUNCTION) if i.incident_id not in seen]
+        return [i for i in new if not i.status.goes_on] or None
+
+    (incident,) = world.eventually(over, lambda: f"{name} does not end")
+    assert (incident.error_type, incident.status) == (answer.error, CRASHES[name].ends)
+    assert incident.reason or incident.class_reason
+    assert incident.next_action
+
+
+@pytest.mark.parametrize("name", HEALED)
 def test_a_crash_of_the_sample_service_becomes_a_proven_pull_request(world: World, name: str) -> None:
     target = world.target
     seen = {i.incident_id for i in target.incidents.recent(embedded.SAMPLE_FUNCTION)}
-    assert not request(target, CRASHES[name].works).error
+    assert not request(target, CRASHES[name].works or {}).error
     answer = request(target, CRASHES[name].crashes)
     assert answer.error
 

@@ -21,7 +21,7 @@ from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.heal import Heal
 from infra.local import run as embedded
-from infra.local.crash import CRASHES, SAMPLE_FUNCTION, request
+from infra.local.crash import CRASHES, HEALED, SAMPLE_FUNCTION, request
 from infra.names import DEFAULT
 from infra.registration import register
 
@@ -92,7 +92,7 @@ def ended(run: embedded.EmbeddedRun, known: set[str]) -> Incident:
     raise AssertionError("the heal hangs")
 
 
-@pytest.mark.parametrize("name", CRASHES)
+@pytest.mark.parametrize("name", HEALED)
 def test_whatever_it_says_ends_in_findings_or_an_abstention(
     run: embedded.EmbeddedRun, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,7 +69,7 @@ def identity(template: Any, kind: str, logical_id: str) -> str:
         case "AWS::StepFunctions::StateMachine":
             return f"arn:aws:states:eu-central-1:111122223333:stateMachine:{properties['StateMachineName']}"
         case _:
-            return str(properties.get("Name", logical_id) if "Api" not in kind else logical_id)
+            return str(properties.get("Name", logical_id))
 
 
 @pytest.mark.parametrize("variant", ["image", "signed_in"])

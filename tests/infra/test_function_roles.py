@@ -188,6 +188,7 @@ HEAL = "orders-v1-abc/heal-1"
 WRITERS = {
     f"{HEAL}/source.tar.gz": {"fetch_source"},
     f"{HEAL}/facts.json": {"fetch_source"},
+    f"{HEAL}/origin.json": {"fetch_source"},
     "dependencies/" + "a" * 64 + ".tar.gz": {"install_dependencies"},
     f"{HEAL}/1/proposal.json": {"propose_patch"},
     f"{HEAL}/1/patch.diff": {"validate_patch"},

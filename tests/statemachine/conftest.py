@@ -115,6 +115,8 @@ def walker(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
                     return walked
                 case "Wait":
                     name = state["Next"]
+                case "Pass":
+                    value, name = fill(state["Output"], states), state["Next"]
                 case "Choice":
                     rule = next(
                         (rule for rule in state["Choices"] if evaluate(rule["Condition"], states) is True),

@@ -192,7 +192,24 @@ def test_nothing_is_committed_without_approval(start: str, states: dict[str, Any
 
 @pytest.mark.parametrize("start", ["ClaimIncident", "ProposePatch", "IsProposed"])
 def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: dict[str, Any]) -> None:
-    assert "AwaitApproval" not in reachable(states, start, without=frozenset({"ValidatePatch"}))
+    assert "AwaitApproval" not in reachable(states, start, without=frozenset({"ValidatePatch", "KeepProven"}))
+
+
+def test_what_is_kept_as_proven_is_what_people_were_asked_about(states: dict[str, Any]) -> None:
+    """Only a request for changes keeps something, and only what is kept is taken up again."""
+    keeping = {name for name, state in states.items() for text in expressions(state) if "'proven':" in text}
+    leading = [
+        rule["Condition"]
+        for state in states.values()
+        for rule in state.get("Choices", ())
+        if rule["Next"] == "KeepProven"
+    ]
+
+    assert keeping == {"IsApproved"}
+    assert {name for name, state in states.items() if "IsApproved" in dict(transitions(state)).values()} == {
+        "AwaitApproval"
+    }
+    assert set(leading) == {"{% $exists($states.input.proven) %}"}
 
 
 @pytest.mark.parametrize("lane", ["RunPatch", "RunBuild"])
@@ -210,8 +227,8 @@ def test_what_a_lane_ran_is_judged_by_validate_patch_and_by_nothing_else(
 def test_a_requested_change_is_validated_and_approved_again(states: dict[str, Any]) -> None:
     (revise,) = [rule["Next"] for rule in states["IsApproved"]["Choices"] if "revise" in rule["Condition"]]
 
-    for gate in ("ValidatePatch", "AwaitApproval"):
-        assert "CommitPatch" not in reachable(states, revise, without=frozenset({gate}))
+    for gates in ({"ValidatePatch", "KeepProven"}, {"AwaitApproval"}):
+        assert "CommitPatch" not in reachable(states, revise, without=frozenset(gates))
 
 
 def test_no_pull_request_without_a_commit(definition: dict[str, Any]) -> None:
@@ -269,7 +286,7 @@ def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
         *("Observed", "HeldBack", "Duplicate"),
     }
     assert {states[name]["Type"] for name in ends} == {"Succeed"}
-    assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Succeed", "Wait"}
+    assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Pass", "Succeed", "Wait"}
 
 
 def test_no_error_is_caught(states: dict[str, Any]) -> None:

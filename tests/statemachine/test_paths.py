@@ -235,14 +235,23 @@ PATHS: dict[str, tuple[Results, str]] = {
         ),
         "Healed",
     ),
-    "changes asked for after the last try, which grants as many again": (
+    "changes asked for after the last try, which grants as many again; none is proven": (
         heal(
-            "abstained",
+            "healed",
             ProposePatch=[INVALID, PROPOSED, PROPOSED, PROPOSED],
             ValidatePatch=[ACCEPTED, DISPROVEN, DISPROVEN],
-            AwaitApproval=[REVISE],
+            AwaitApproval=[REVISE, APPROVE],
         ),
-        "Abstained",
+        "Healed",
+    ),
+    "changes asked for twice, and the model has none": (
+        heal(
+            "rejected",
+            ProposePatch=[PROPOSED, ABSTAINED, ABSTAINED],
+            ValidatePatch=[ACCEPTED],
+            AwaitApproval=[REVISE, REVISE, REJECT],
+        ),
+        "Rejected",
     ),
 }
 
@@ -306,6 +315,30 @@ def test_only_the_newest_validation_is_what_is_approved(walk: Callable[..., Any]
     asked = walk(START, results).payloads["AwaitApproval"]
 
     assert [payload["validation"]["patch_sha256"] for payload in asked] == ["c" * 64, "e" * 64]
+
+
+def test_where_nothing_better_is_proven_the_patch_before_is_asked_about_again(
+    walk: Callable[..., Any],
+) -> None:
+    results, _ = PATHS["changes asked for after the last try, which grants as many again; none is proven"]
+
+    walked = walk(START, results)
+
+    first, again = walked.payloads["AwaitApproval"]
+    same = ("proposal", "validation")
+    assert [again[name] for name in same] == [first[name] for name in same]
+    assert again["standing"] == {"attempt": 2, "why": DISPROVEN["reason"]}
+    assert (first["attempt"], again["attempt"]) == (2, 4), "another question than the first"
+    assert walked.payloads["CommitPatch"][0]["validation"] == ACCEPTED
+
+
+def test_of_two_requests_for_changes_the_patch_that_stood_is_still_kept(walk: Callable[..., Any]) -> None:
+    results, _ = PATHS["changes asked for twice, and the model has none"]
+
+    _, second, third = walk(START, results).payloads["AwaitApproval"]
+
+    assert [asked["standing"]["attempt"] for asked in (second, third)] == [1, 1]
+    assert third["review"] == {}, "a later opinion is not about this patch"
 
 
 def test_the_task_token_is_asked_with_and_never_kept(walk: Callable[..., Any]) -> None:

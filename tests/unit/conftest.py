@@ -28,6 +28,7 @@ from functions.core.aws import telemetry
 from functions.core.incidents.table import LISTED, Incidents
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.history import Visit
 from functions.detect_errors.recorder import Recorder
 from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
@@ -196,6 +197,8 @@ class Workflow:
 
     def __init__(self) -> None:
         self.waiting: set[str] = set()
+        self.visits: list[Visit] = []
+        """What the page sees of the execution."""
         self.received: list[dict[str, Any]] = []
         self.fail_next: list[str] = []
         """Error codes that the next calls answer, before anything happens."""

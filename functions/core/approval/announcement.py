@@ -14,12 +14,14 @@ from functions.core.apps.app import App
 from functions.core.aws.console import execution_url
 from functions.core.incidents.incident import Incident
 from functions.core.notify import slack
+from functions.core.notify.times import said, said_of
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert_line
 from functions.core.workflow.evidence import Evidence
 
 # Characters; whoever wants the rest opens the page.
 _CAUSE_LIMIT = 500
+KEPT_HEADLINE = "Changes were asked for, and nothing better could be proven:"
 CONFIDENCE = "Confidence (the model's own)"
 
 
@@ -27,13 +29,15 @@ CONFIDENCE = "Confidence (the model's own)"
 class Fix:
     """What the model proposes, in words that are redacted already; `confidence` is its own claim, 0 to 1.
 
-    second_opinion: what another model thinks of it, "" where none was asked.
+    second_opinion: what another model thinks of it, "" where none was asked; by: the model that really
+    answered, as it names itself.
     """
 
     title: str
     root_cause: str
     confidence: float
     second_opinion: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,19 @@ def announce(
     return Post(
         headline=headline,
         facts=(
-            ("Seen", times(incident)),
+            *(
+                [("Asked again", f"{KEPT_HEADLINE} {shortened(approval.standing)}")]
+                if approval.standing
+                else []
+            ),
+            ("Seen", times(incident, app.time_zone)),
             ("Proposed fix", fix.title),
             ("Cause", shortened(fix.root_cause)),
+            *([("Proposed by", fix.by)] if fix.by else []),
             (CONFIDENCE, f"{fix.confidence:.0%}"),
             ("Evidence", _proof(evidence)),
             *([("Second opinion", shortened(fix.second_opinion))] if fix.second_opinion else []),
-            ("Decide until", moment(approval.expires_at)),
+            ("Decide until", moment(approval.expires_at, app.time_zone)),
         ),
         link=execution_url(approval.execution_arn) if approval.approvers else anybody,
         link_text="Watch it (the approvers have their links)"
@@ -86,16 +96,15 @@ def announce(
     )
 
 
-def times(incident: Incident) -> str:
-    """How often the error was seen, and since when."""
-    if incident.occurrences == 1:
-        return f"once, {_minute(incident.first_seen)}"
-    return f"{incident.occurrences:,} times since {_minute(incident.first_seen)}"
+def times(incident: Incident, zone: str = "") -> str:
+    """How often the error was seen, and since when, on the clock of `zone`."""
+    since = said_of(incident.first_seen, zone) or "an unknown time"
+    return f"once, {since}" if incident.occurrences == 1 else f"{incident.occurrences:,} times since {since}"
 
 
-def moment(epoch: int) -> str:
-    """A time in epoch seconds, to the minute, in UTC."""
-    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M} UTC"
+def moment(epoch: int, zone: str = "") -> str:
+    """A time in epoch seconds, to the minute, on the clock of `zone`."""
+    return said(datetime.fromtimestamp(epoch, UTC), zone)
 
 
 def shortened(cause: str) -> str:
@@ -110,7 +119,3 @@ def _proof(evidence: Evidence) -> str:
     if evidence.not_proven:
         return asked + "NOT fully proven: " + " ".join(f"- {s}" for s in evidence.not_proven) + warned
     return f"{asked or evidence.proof + '.'}{warned}"
-
-
-def _minute(timestamp: str) -> str:
-    return timestamp[:16].replace("T", " ") + " UTC" if timestamp else "an unknown time"

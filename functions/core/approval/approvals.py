@@ -71,7 +71,13 @@ class Approval:
     """What it was proven on, and with."""
     review_key: str = ""
     """The second opinion, where somebody was asked for one."""
+    patch_attempt: int = 0
+    """Whose patch this is about, where it is not that of `attempt`: changes to it were asked for, and"""
+    standing: str = ""
+    """this is why nothing better could be proven."""
     repository: str = ""
+    time_zone: str = ""
+    """Of the app's people."""
     page: str = ""
     """Base address of the page, ending in `/`."""
     previous_id: str = ""
@@ -111,7 +117,7 @@ class Approval:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in item.items() if name in known}
         values["status"] = ApprovalStatus(item["status"])
-        for name in ("attempt", "redrive_count", "expires_at", "tries", "ttl"):
+        for name in ("attempt", "redrive_count", "patch_attempt", "expires_at", "tries", "ttl"):
             values[name] = int(values.get(name, 0))
         values["approvals_needed"] = int(values.get("approvals_needed", 1))
         for name in ("approvers", "change_authors"):
@@ -123,6 +129,11 @@ class Approval:
     def audit(self) -> dict[str, Any]:
         """Who decided what about which bytes, when and from where: everything but the token."""
         return {name: value for name, value in asdict(self).items() if name != "token"}
+
+    @property
+    def of_attempt(self) -> int:
+        """The attempt whose patch this is about."""
+        return self.patch_attempt or self.attempt
 
     @property
     def deciders(self) -> str:

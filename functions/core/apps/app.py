@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed
 from functions.core.apps.modes import Mode
@@ -36,6 +37,7 @@ _LEAST_ANSWER = 1_024
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
@@ -87,6 +89,11 @@ class App:
     the link, or the IAM rights, or reads the Slack channel."""
     approvals_needed: int = 1
     """How many different people must approve a patch: 1 or 2."""
+    time_zone: str = ""
+    """Where its people are, such as "Europe/Berlin": they are told times on that clock, with UTC beside it;
+    empty: in UTC alone."""
+    quiet_hours: str = ""
+    """Such as "22:00-07:00", on that clock: what nobody has to decide then waits, and is told together."""
     slack_buttons: bool = False
     """Questions in Slack have buttons that decide; set where a signing secret is registered."""
     model: str = ""
@@ -254,6 +261,12 @@ def _check_people(app: App) -> None:
     name = app.name
     for approver in filter(malformed, app.approvers):
         raise AppInvalid(f"app {name!r}: approver {approver!r}: write a Slack user's id, slack:U012AB3CD")
+    if app.time_zone and app.time_zone not in available_timezones():
+        raise AppInvalid(
+            f"app {name!r}: 'time_zone' must be an IANA name such as \"Europe/Berlin\", or empty"
+        )
+    if app.quiet_hours and not _HOURS.fullmatch(app.quiet_hours):
+        raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
     if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):

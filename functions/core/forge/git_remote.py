@@ -100,7 +100,7 @@ class Remote:
 
         Raises ForgeUnavailable, ForgeAccessDenied, RepositoryNotFound.
         """
-        listing, failure = self._run(repo, "ls-remote", "--heads", "--tags", "--", self.url)
+        listing, failure = self.ask(repo, "ls-remote", "--heads", "--tags", "--", self.url)
         if failure:
             raise self.explain(failure)
         rows = (line.split("\t") for line in listing.splitlines() if "\t" in line)
@@ -113,9 +113,9 @@ class Remote:
         For failures that mean something to the caller; hand all others to `explain`.
         Raises ForgeUnavailable after `seconds`, SourceTooLarge beyond `bytes`.
         """
-        return self._run(repo, *arguments)[1]
+        return self.ask(repo, *arguments)[1]
 
-    def _run(self, repo: Repo, *arguments: str) -> tuple[str, str]:
+    def ask(self, repo: Repo, *arguments: str) -> tuple[str, str]:
         """What the command wrote to standard output, and as `run` says."""
         # Its own session, so that the transport helpers which git starts end with it.
         process = repo.git.execute(["git", *arguments], as_process=True, start_new_session=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.core.incidents.concurrency import Turns
+from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.quota import HealsIn, Period
 from functions.core.workflow.errors import IncidentNotFound
@@ -38,6 +39,11 @@ class Incidents:
         if not item:
             raise IncidentNotFound(f"no incident {incident_id!r} in table {self._table.name}")
         return Incident.from_item(item)
+
+    @property
+    def frequency(self) -> Frequency:
+        """How often incidents were seen over time; it is kept in the same table."""
+        return Frequency(self._table)
 
     def heals_in(self, period: Period, app: str, most: int) -> HealsIn:
         """How many of the app's heals began in a period that runs now; it is counted in the same table."""

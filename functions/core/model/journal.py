@@ -66,7 +66,19 @@ class Journal:
 
     @property
     def cost_usd(self) -> float:
-        return sum(self.cost_of(model, Usage.of(response)) for model, response in self.responses)
+        return sum(
+            self.cost_of(self._charged(model, response), Usage.of(response))
+            for model, response in self.responses
+        )
+
+    @property
+    def answered_by(self) -> str:
+        """What really gave the last response, where it says that this is another than was asked."""
+        return _invoked(self.responses[-1][1]) if self.responses else ""
+
+    def _charged(self, model: str, response: dict[str, Any]) -> str:
+        invoked = _invoked(response)
+        return invoked if self._prices.known(invoked) else model
 
     def cost_of(self, model: str, usage: Usage) -> float:
         return self._prices.cost_usd(model, usage)
@@ -114,6 +126,12 @@ class Talk:
 
     def cost_of(self, usage: Usage) -> float:
         return self._journal.cost_of(self.model, usage)
+
+
+def _invoked(response: dict[str, Any]) -> str:
+    """The model that a prompt router chose, "" for a response that tells none.
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_PromptRouterTrace.html"""
+    return str(((response.get("trace") or {}).get("promptRouter") or {}).get("invokedModelId") or "")
 
 
 def _plain(said: Conversation) -> dict[str, Any]:

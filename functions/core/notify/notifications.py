@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.aws.telemetry import logger
+from functions.core.incidents.incident import Incident
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -18,6 +20,24 @@ if TYPE_CHECKING:
 _SUBJECT_LIMIT = 100
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a notification is about: message attributes, by which subscriptions choose (filter policies)."""
+
+    app: str
+    kind: str
+    """`question`, `reminder`, `outcome`, `failure`, `recorded`, `digest`."""
+    error_class: str = ""
+    severity: str = "normal"
+    """`high`: a heal failed, or an error came back after its fix; `low`: nothing has to be done now."""
+
+    @classmethod
+    def incident(cls, incident: Incident, kind: str) -> Self:
+        high = kind == "failure" or bool(incident.regressed_from)
+        severity = "high" if high else "low" if kind in ("recorded", "digest") else "normal"
+        return cls(incident.app, kind, str(incident.error_class), severity)
+
+
 class Notifications:
     """Publishes to the topic that the team subscribes to, and to the one of messages for one person each."""
 
@@ -26,13 +46,16 @@ class Notifications:
         self._topic_arn = topic_arn
         self._personal_topic_arn = personal_topic_arn
 
-    def send(self, subject: str, text: str, recipient: str = "") -> bool:
+    def send(self, subject: str, text: str, recipient: str = "", about: About | None = None) -> bool:
         """Publish to the team, or to the one person named; False (and a log line) when that failed.
 
         `recipient` is a message attribute, by which each subscription to the personal topic gets its own
         only. Raises ValueError for a recipient where there is no such topic: others would read it.
         """
-        attributes: dict[str, MessageAttributeValueTypeDef] = {}
+        named = asdict(about) if about else {}
+        attributes: dict[str, MessageAttributeValueTypeDef] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in named.items() if value
+        }
         topic = self._topic_arn
         if recipient not in ("", EVERYBODY):
             if not self._personal_topic_arn:

@@ -47,6 +47,29 @@ class GateResult:
     seconds: float = 0.0
 
 
+CHECKS = {
+    "applies": "The edits fit the files",
+    "scope": "Only files that may be touched",
+    "parses": "The code parses",
+    "capabilities": "No secret and no new power",
+    "formatting": "Nothing is merely reformatted",
+    "reproduces": "The error happens before, and not after",
+    "regression_tests": "The repository's tests pass as before",
+    "does_nothing_else": "Nothing else is reached",
+    "aims": "The change is where the error is",
+    "tests_kept": "No test requires less",
+    "error_seen": "The error is not hidden",
+    "result_stated": "What it gives now is stated somewhere",
+    "worked_stays": "What worked stays",
+}
+"""The gates in words."""
+
+
+def in_words(gate: str) -> str:
+    """What a gate is called in front of people."""
+    return CHECKS.get(gate) or gate.replace("_", " ")
+
+
 _MOST_TEXT, _MOST_FINDINGS = 500, 50
 
 
@@ -166,7 +189,9 @@ class Evidence:
     @property
     def not_proven(self) -> tuple[str, ...]:
         """What could not be proven, one sentence per gate that did not run."""
-        return tuple(f"{gate.gate}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN)
+        return tuple(
+            f"{in_words(gate.gate)}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN
+        )
 
     @property
     def proof(self) -> str:

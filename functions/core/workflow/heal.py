@@ -15,6 +15,8 @@ The state input that travels between the steps is small JSON of this shape (each
      "build":        {"arn", "log_url"} of the last build, for an app whose tests run in CodeBuild,
      "decision":     {"decision", "by", "comment", "reason", "patch_sha256", "base_sha", "approval_id",
                       "decided_at"},
+     "proven":       {"attempt", "proposal", "validation", "review"} that people asked to be changed,
+     "standing":     {"attempt", "why"} where nothing better than it could be proven, else {},
      "commit":       {"branch", "sha"},
      "pull_request": {"number", "url"}}
 

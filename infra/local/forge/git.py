@@ -19,6 +19,8 @@ DEFAULT_BRANCH = "main"
 _CONFIG = {
     # A heal fetches the deployed revision by its hash, which may be no branch's tip.
     "uploadpack.allowAnySHA1InWant": "true",
+    # History can be had without the files' contents, as from GitHub and GitLab.
+    "uploadpack.allowFilter": "true",
     "http.receivepack": "true",
     # Malformed objects are refused on arrival, as GitHub does.
     "transfer.fsckObjects": "true",

@@ -13,6 +13,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     http_apis    cookies where functions behind an HTTP API look for them
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
+    restart      a state that outlives a kill, and executions that go on
     bucket_tags  tags that a template gives a bucket
     declared     resources in a template that do nothing here: DNS Firewall, composite alarms, saved queries
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
@@ -27,6 +28,7 @@ from infra.local.gaps import (
     http_apis,
     logs,
     pipes,
+    restart,
     states,
     tasks,
     tenancy,
@@ -51,5 +53,6 @@ def fill() -> None:
         bucket_tags,
         declared,
         codebuild,
+        restart,
     ):
         gap.fill()

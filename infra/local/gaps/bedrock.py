@@ -1,4 +1,4 @@
-"""Bedrock Converse: a model endpoint that fails is an error, and a cut answer says so.
+"""Bedrock Converse: an endpoint that fails is an error, a cut answer says so, and whoever answered is named.
 
 MiniStack answers a mock text when the endpoint is down or refuses, and reports every answer as complete.
 Error names and stop reasons: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
@@ -11,6 +11,7 @@ import json
 import logging
 import urllib.error
 import urllib.request
+from contextvars import ContextVar
 from typing import Any
 
 from functions.core.model.requests import loosened
@@ -35,6 +36,7 @@ ERRORS = {
 """Status of the endpoint's answer → Bedrock's error and its status; all others are ServiceUnavailable."""
 
 _FINISH = "finish_reason"
+_answered_by: ContextVar[str] = ContextVar("answered_by", default="")
 
 
 class ModelFailed(Exception):
@@ -52,8 +54,14 @@ def fill() -> None:
 
 def failing(converse: Any) -> Any:
     def call(*args: Any) -> Response:
+        _answered_by.set("")
         try:
             response: Response = converse(*args)
+            if name := _answered_by.get():
+                status, headers, body = response
+                # As a prompt router tells which model it chose.
+                told = json.loads(body) | {"trace": {"promptRouter": {"invokedModelId": name}}}
+                response = (status, headers, json.dumps(told).encode())
         except ModelFailed as error:
             status, text = error.args
             logger.warning("the model endpoint failed (%s): %s", status, text)
@@ -82,6 +90,7 @@ def ask(mock: Any) -> Any:
         try:
             choice = answer["choices"][0]
             message = {**choice["message"], _FINISH: choice.get("finish_reason")}
+            _answered_by.set(str(answer.get("model") or ""))
         except (KeyError, IndexError, TypeError):
             raise ModelFailed(0, "the answer is no chat completion") from None
         usage = answer.get("usage") or {}

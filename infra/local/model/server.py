@@ -16,7 +16,7 @@ from functions.review_patch.prompt import TOOL as REVIEW_TOOL
 from infra.local.model.engine import answer
 from infra.local.model.prompt import NotAPrompt
 
-MODEL_ID = "selfheal-rules"
+MODEL_ID = "built-in-repair-rules"
 
 _NO_OPINION = {
     "opinion": str(Opinion.NONE),
@@ -77,7 +77,7 @@ def _completed(
         "id": f"chatcmpl-{uuid.uuid4().hex[:24]}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": str(request.get("model") or MODEL_ID),
+        "model": MODEL_ID,
         "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
         "usage": _usage(messages, message),
     }
@@ -102,7 +102,7 @@ def _usage(messages: list[dict[str, Any]], reply: dict[str, Any]) -> dict[str, i
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "selfheal-rules"
+    server_version = "built-in-repair-rules"
 
     def do_GET(self) -> None:
         if self.path == "/health":

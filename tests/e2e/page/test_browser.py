@@ -59,10 +59,13 @@ def test_approving_is_followed_to_the_pull_request_without_another_click(
     world: World, link_for: LinkFor, someone: Someone, scripts: bool
 ) -> None:
     app = crashed(world)
-    ana = someone(java_script_enabled=scripts)
-    page = ana.open(link_for(app))
+    ana = someone(java_script_enabled=scripts, viewport={"width": 390, "height": 844})
+    link = link_for(app)
+    page = ana.open(link)
     expect(page.get_by_role("heading", level=1)).to_contain_text("KeyError")
     expect(page.locator(".diff").first).to_contain_text("RATES")
+    # As on a phone: what is decided with lies below, and its address ends in #decide from then on.
+    page.get_by_role("navigation", name="Decide").get_by_role("link", name="Approve").click()
     page.get_by_label("Comment for the pull request").fill("Good.")
     page.get_by_role("button", name="Approve this patch").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You approved the patch")
@@ -70,9 +73,15 @@ def test_approving_is_followed_to_the_pull_request_without_another_click(
     opened = page.get_by_role("link", name="Open the pull request")
     expect(opened).to_be_visible()
     incident = world.until(app, Status.PR_OPEN)
-    assert opened.get_attribute("href") == incident.pull_request_url
+    opened_at = opened.get_attribute("href")
+    assert opened_at == incident.pull_request_url
     approval = world.approval(incident)
     assert (approval.status, approval.decision, approval.comment) == ("DELIVERED", "approve", "Good.")
+    expect(page.locator(".visits")).to_contain_text("Wait for a decision")
+    page.goto(link)
+    for name in ("What waits for you", "What became of it"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    assert page.get_by_role("link", name="Open the pull request").get_attribute("href") == opened_at
     assert ana.harmed == []
 
 
@@ -90,7 +99,7 @@ def test_asking_for_changes_brings_a_second_proposal_that_answers_the_first(
     page.get_by_role("button", name="Ask for changes").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You asked for changes")
     second = link_for(app, after=first.approval_id)
-    expect(page.get_by_text("A new proposal waits; its link has been sent")).to_be_visible()
+    expect(page.get_by_text("A question waits; its link has been sent")).to_be_visible()
 
     page = ana.open(second)  # in a tab of its own: the other one reloads itself
     expect(page.locator(".diff").first).to_contain_text("if country in RATES")
@@ -210,7 +219,8 @@ def test_unusable_links_say_why_and_nothing_about_the_incident(
     for address in (link, expired, other, link.partition("?")[0]):
         page.goto(address)
         titles.append(page.title())
-        assert not any(word in page.content() for word in ("KeyError", "RATES", app.name))
+        told = page.locator("body").inner_text()
+        assert not any(word in told for word in ("KeyError", "RATES", app.name))
     assert titles == [
         "This heal has stopped",
         "A newer link replaces this one",

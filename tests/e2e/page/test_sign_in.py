@@ -65,9 +65,14 @@ def world(
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
         outputs = deploy(assembly, DEFAULT.stack, aws)
-        run = embedded.EmbeddedRun(str(home), aws.endpoint, outputs, forge.url, scripted_model.url, "", {})
+        ports = {"aws": _port(aws.endpoint), "forge": _port(forge.url)}
+        run = embedded.EmbeddedRun(str(home), "", ports, own_model=scripted_model.url, outputs=outputs)
         yield World(run, forge, scripted_model, home / "sources", home / "forge")
     forge.stop()
+
+
+def _port(address: str) -> int:
+    return int(address.rsplit(":", 1)[1])
 
 
 @dataclass

@@ -264,3 +264,19 @@ def test_a_channel_gets_a_link_that_decides_only_where_anybody_may(
     assert "NOT fully proven" in facts["Evidence"]
     assert TOKEN not in str(message)
     assert "RATES" not in message.headline
+
+
+def test_a_patch_that_stands_because_nothing_better_was_proven_is_asked_about_as_what_it_is(
+    scene: Any, desk: Desk, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    first = ask(ApprovalRequest.from_state(state(scene)), desk, EXPIRES)
+    inbox()
+    desk.decisions.decide(first.approval_id, Decision(Verdict.REVISE, "ana@example.com", "Shorter."))
+    standing = {"attempt": 1, "why": "a test that passed now fails."}
+    kept = state(scene) | {"attempt": 3, "standing": standing, "review": {}, "task_token": "another"}
+    again = ask(ApprovalRequest.from_state(kept), desk, EXPIRES)
+    assert again.approval_id != first.approval_id
+    assert (again.attempt, again.of_attempt, again.patch_sha256) == (3, 1, first.patch_sha256)
+    assert again.suffices("ana@example.com"), "what she asked for is not in this patch"
+    text = " ".join(inbox()[0]["Message"].split())
+    assert "nothing better could be proven: a test that passed now fails. You can still approve" in text

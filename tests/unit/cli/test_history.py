@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.cli.history import visits
+from functions.core.workflow.history import visits
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,13 +64,22 @@ class Answer:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether nothing about the scene's incident is in it."""
-        return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in self.body]
+        """Whether nothing about the scene's incident is in it, but for the address of the holder's list."""
+        body = re.sub(r'href="(\.\./)+list/orders\?t=', "", self.body)
+        return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in body]
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """The addresses that the page leads to, by what they are called."""
+        return {
+            label: unescape(address)
+            for address, label in re.findall(r'<a[^>]* href="([^"]+)"[^>]*>([^<]+)</a>', self.body)
+        }
 
     @property
     def forms(self) -> dict[str, str]:
         """The anti-forgery token by decision."""
-        fields = [attributes for tag, attributes in self.elements.tags if tag == "input"]
+        fields = [attributes for tag, attributes in self.elements.tags if attributes.get("type") == "hidden"]
         values = [(field["name"], unescape(field["value"] or "")) for field in fields]
         tokens = [value for name, value in values if name == "form"]
         return dict(zip([value for name, value in values if name == "decision"], tokens, strict=True))
@@ -94,6 +104,7 @@ class Browser:
             scene.decisions,
             keys,
             registry,
+            lambda _: scene.workflow.visits,
             identity_from=identity_from,
         )
         self.authorizer: dict[str, Any] | None = None

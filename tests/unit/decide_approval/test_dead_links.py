@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urljoin
 
 from functions.core.incidents.incident import Status
 
@@ -15,6 +16,19 @@ def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene:
     assert answer.status == 410
     assert "rejected by ana" in answer.text
     assert answer.says_nothing
+    assert list(answer.ways) == ["What became of it", "What waits for you"]
+    assert "You rejected the patch" in browser.get(urljoin(link, answer.ways["What became of it"])).text
+    assert "Nothing waits for you" in browser.get(urljoin(link, answer.ways["What waits for you"])).text
+
+
+def test_a_link_that_approved_leads_to_the_pull_request(scene: Any, browser: Any) -> None:
+    link = browser.link(scene.approval(), "ana")
+    browser.decide(link, "approve")
+    pull = "https://github.com/shop/orders/pull/7"
+    scene.incidents.transition("orders-v1-abc", Status.HEALING, status="PR_OPEN", pull_request_url=pull)
+    assert browser.get(link).ways["Open the pull request"] == pull
+    scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, pull_request_url="javascript:alert(1)")
+    assert list(browser.get(link).ways) == ["What became of it", "What waits for you"]
 
 
 def test_dead_links_have_pages_of_their_own(scene: Any, browser: Any) -> None:

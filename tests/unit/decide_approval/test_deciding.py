@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Status
+from functions.core.workflow.history import Visit
+from functions.decide_approval import timeline
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -41,7 +44,30 @@ def test_a_decision_is_recorded_under_the_recipient_and_followed(
     assert [received["decision"] for received in scene.workflow.received] == [decision]
     followed = browser.follow(answer, link)
     assert (followed.status, title in followed.text) == (200, True)
-    assert followed.headers["refresh"] == "2"
+    # With an address, and without what it may carry behind `#`: else browsers only scroll.
+    token = urlsplit(answer.headers["location"]).query
+    assert followed.headers["refresh"] == f"2; url=?{token}"
+
+
+def test_the_progress_page_shows_the_states_with_their_times(scene: Any, browser: Any) -> None:
+    link = browser.link(scene.approval(time_zone="Europe/Berlin"))
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    scene.workflow.visits = [
+        Visit("FetchSource", "Task", at, at + timedelta(seconds=2), tries=2),
+        Visit("IsProposed", "Choice", at, at),
+        Visit("AwaitApproval", "Task", at + timedelta(seconds=2), at + timedelta(hours=2)),
+        Visit("CommitPatch", "Task", at + timedelta(hours=2)),
+    ]
+    followed = browser.follow(browser.decide(link, "approve"), link)
+    for words in (
+        "Fetch the source tried 2 times 13:00:00 CET 2.0 s",
+        "Wait for a decision 13:00:02 CET 1 h 59 min",
+        "Commit the approved bytes under way 15:00:00 CET",
+    ):
+        assert words in followed.text
+    bars = [dict(a) for tag, a in followed.elements.tags if tag == "rect"]
+    assert [bar["class"] for bar in bars] == ["done", "waited", "running"]
+    assert max(float(bar["x"] or 0) + float(bar["width"] or 0) for bar in bars) <= timeline.WIDTH
 
 
 def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any) -> None:

@@ -66,7 +66,7 @@ def test_files_hunks_and_line_numbers() -> None:
 def test_a_string_over_several_lines_is_coloured_on_each() -> None:
     changed, _ = diff.parse(TWO_FILES)
     assert [str(row.code) for row in changed.rows][3:6] == [
-        'b = <span class="s">&#34;&#34;&#34;three</span>',
+        'b = <span class="s">&#34;&#34;&#34;<mark>three</mark></span>',
         '<span class="s">more</span>',
         '<span class="s">lines&#34;&#34;&#34;</span>',
     ]

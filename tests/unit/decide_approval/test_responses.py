@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -30,12 +31,15 @@ def test_every_answer_has_the_security_headers(scene: Any, browser: Any) -> None
         assert kept in answer.headers["cache-control"]
 
 
-def test_pages_need_no_script_and_no_inline_style(scene: Any, browser: Any) -> None:
+def test_pages_bring_one_script_of_ours_and_no_inline_style(scene: Any, browser: Any) -> None:
     link = browser.link(scene.approval())
     page, decided = browser.get(link), browser.decide(link, "approve")
     for answer in (page, browser.follow(decided, link), browser.get("/")):
+        scripts = [attributes["src"] or "" for tag, attributes in answer.elements.tags if tag == "script"]
+        assert [bool(re.fullmatch(r"(\.\./)*static/page\.js\?v=[0-9a-f]+", src)) for src in scripts] == [True]
+        assert "<script" not in answer.body.replace("<script src=", "")
         for tag, attributes in answer.elements.tags:
-            assert tag not in ("script", "style", "iframe", "object", "embed", "base")
+            assert tag not in ("style", "iframe", "object", "embed", "base")
             assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
@@ -49,7 +53,10 @@ def test_addresses_within_pages_are_relative_so_that_they_work_below_a_path(scen
     assert "action" not in {name for tag, a in page.elements.tags if tag == "form" for name in a}
 
 
-@pytest.mark.parametrize(("name", "kind"), [("style.css", "text/css"), ("icon.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("style.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml")],
+)
 def test_static_files_are_served(browser: Any, name: str, kind: str) -> None:
     answer = browser.get(f"/static/{name}?v=1")
     assert answer.status == 200

@@ -81,7 +81,7 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
         edge._registry,
         edge._recorder,
         edge._aliases,
-        edge._notifications,
+        edge._outbox,
     )
     for cached in caches:
         cached.cache_clear()

@@ -126,6 +126,7 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
         "cost_usd": 0.0033,
         "model": "us.anthropic.claude-sonnet-5-5",
         "model_note": "",
+        "answered_by": "",
     }
     assert deployed.artifact("1/proposal.json") == PROPOSAL
     assert deployed.names() == {f"1/{n}.json" for n in ("prompt", "answer", "proposal", "outcome")}

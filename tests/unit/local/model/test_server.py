@@ -53,7 +53,7 @@ def _request(url: str, path: str, body: Any = None) -> tuple[int, Any]:
 
 def test_it_says_that_it_is_well_and_what_it_serves(model: RepairModel) -> None:
     assert _request(model.url, "/health") == (200, {"status": "ok"})
-    assert _request(model.url, "/v1/models")[1]["data"][0]["id"] == "selfheal-rules"
+    assert _request(model.url, "/v1/models")[1]["data"][0]["id"] == "built-in-repair-rules"
 
 
 def test_an_answer_is_exactly_one_call_of_an_offered_tool(model: RepairModel, prompt: str) -> None:

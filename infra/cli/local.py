@@ -1,0 +1,119 @@
+"""`selfheal local`: one's own service on the embedded run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.console import command, out, plain
+from infra.errors import Exit, UserError
+from infra.log_text import text_of
+
+if TYPE_CHECKING:
+    from infra.local.run import EmbeddedRun
+
+app = typer.Typer(help="Try it with a service of your own, on the embedded run.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="APP", help="Name of an app that was added.")]
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of your repository.")],
+    name: Annotated[str, typer.Option(help="Name of the app; the folder's by default.")] = "",
+    handler: Annotated[
+        str, typer.Option(metavar="MODULE.FUNCTION", help="Deploy this Lambda handler, to be invoked.")
+    ] = "",
+    root: Annotated[str, typer.Option(help="Folder that is deployed, such as src.")] = "",
+) -> None:
+    """Push your repository to the embedded forge and register it; do it again after a commit.
+
+    The work tree is not touched, and what is not committed is left out. With `--handler` its function is
+    deployed as well; requirements.txt beside it is installed.
+    """
+    from infra.local.own import add as add_own
+
+    added = add_own(_running(), path, name, handler, root)
+    if added.uncommitted:
+        out.print(plain("What is not committed is left out.", "yellow"))
+    out.print(plain(f"{added.app.name} is registered, at {added.app.revision[:10]}.", "green"))
+    out.print(plain(f"  forge  {added.page}"), soft_wrap=True)
+    name = added.app.name
+    if added.function:
+        _next("Next, crash it with an event of yours:", f"selfheal local invoke {name} '{{}}'")
+    else:
+        _next("Next, give it a log with a traceback:", f"selfheal local log {name} error.log")
+
+
+@app.command()
+def invoke(
+    name: Name,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="JSON, or @FILE.")] = "{}",
+) -> None:
+    """Invoke the function of an app that was added with a handler."""
+    from infra.local.crash import request
+
+    text = event
+    try:
+        text = Path(event[1:]).read_text() if event.startswith("@") else event
+        parsed: Any = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the event is no JSON: {error}", "such as '{\"key\": 1}'", exit_code=Exit.USAGE
+        ) from error
+    target = _running().target()
+    lambda_ = target.session.client("lambda")
+    try:
+        answer = request(target, parsed, name)
+    except lambda_.exceptions.ResourceNotFoundException:
+        raise UserError(
+            f"{name} has no function here",
+            f"selfheal local add PATH --name {name} --handler MODULE.FUNCTION",
+            exit_code=Exit.USAGE,
+        ) from None
+    if not answer.error:
+        out.print(plain(json.dumps(answer.payload)), soft_wrap=True)
+        return
+    out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"), soft_wrap=True)
+    _watch(name)
+
+
+@app.command()
+def log(
+    name: Name,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A log with a traceback; - for standard input.")
+    ],
+) -> None:
+    """Write a log to an app's log group, as its service would."""
+    from infra.local.own import log as write
+
+    try:
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{file}: {error.strerror}", "name a file that you may read", exit_code=Exit.USAGE
+        ) from error
+    write(_running(), name, text_of(data, str(file)))
+    _watch(name)
+
+
+def _watch(name: str) -> None:
+    _next("Watch it:", f"selfheal incidents --app {name} --local")
+
+
+def _next(why: str, what: str) -> None:
+    out.print(plain(f"{why} ") + plain(command(what), "cyan"), soft_wrap=True)
+
+
+def _running() -> EmbeddedRun:
+    from infra.local.run import find
+
+    run = find()
+    if run is None:
+        raise UserError("no embedded run here", "start one with: selfheal up", exit_code=Exit.BROKEN)
+    return run

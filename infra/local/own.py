@@ -1,0 +1,166 @@
+"""One's own repository on the embedded forge, and one's own function beside the sample's."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from functions.core.apps.app import App
+from infra.errors import Exit, UserError
+from infra.local.forge.git import DEFAULT_BRANCH, environment
+from infra.local.forge.store import Store
+from infra.local.run import EmbeddedRun, deploy_function
+from infra.registration import register
+
+OWNER = "me"
+_DROPPED = re.compile(r"[^a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was made of a folder. uncommitted: whether it holds changes that were left out."""
+
+    app: App
+    page: str
+    function: str
+    uncommitted: bool
+
+
+def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: str = "") -> Added:
+    """Push a folder's repository (or the folder, where it is none) to the forge, and register it as an app.
+
+    handler: `module.function` of its Lambda function, which is deployed as the app's; without one there is
+    only a log group. root: the folder that is deployed, such as `src`. Safe to repeat, after a commit.
+    Raises UserError.
+    """
+    if not path.is_dir():
+        raise UserError(f"{path} is no folder", "name the folder of a repository", exit_code=Exit.USAGE)
+    name = name or _DROPPED.sub("-", path.resolve().name.lower()).strip("-")
+    App.from_json(name, {"log_groups": [f"/aws/lambda/{name}"], "repository": "https://x.example/a/b"})
+    slug = f"{OWNER}/{name}"
+    with tempfile.TemporaryDirectory() as scratch:
+        tree, commit = Path(scratch) / "tree", _head(path)
+        _checkout(path, commit, tree)
+        sha = Store(Path(run.home) / "forge").create(slug, tree, private=True, collaborators=("reviewer",))
+        if commit:
+            _push(path, commit, Path(run.home) / "forge" / f"{slug}.git")
+            sha = commit
+        root = root or ("src" if handler and (tree / "src" / handler.split(".")[0]).exists() else "")
+        if handler:
+            _check_handler(tree / root, handler)
+            deploy_function(run.target(), name, handler, _zip(tree / root))
+    app = App(
+        name=name,
+        log_groups=(f"/aws/lambda/{name}",),
+        repository=f"{run.forge_url}/{slug}.git",
+        forge_api=f"{run.forge_url}/api/v3",
+        source_roots={"/var/task": root, "/app": ""},
+        revision=sha,
+        reviewers=("reviewer",),
+        approvers=run.approvers(),
+        prices=run.prices(),
+    )
+    run.log_group(app.log_groups[0])
+    register(run.target(), app, (Path(run.home) / "forge-token").read_text())
+    changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
+    return Added(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
+
+
+def log(run: EmbeddedRun, app: str, text: str) -> None:
+    """Write a text to the app's log group, as its service would: one event per text, however many lines."""
+    import time
+
+    logs: Any = run.target().session.client("logs")
+    group, stream = run.target().registry.app(app).log_groups[0], "by-hand"
+    run.log_group(group)
+    if not logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]:
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    event = {"timestamp": int(time.time() * 1000), "message": text}
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+
+
+def _head(path: Path) -> str:
+    """The commit that a repository has checked out; "" for a folder that is no repository of its own."""
+    if not (path / ".git").exists():
+        return ""
+    return _git(path, "rev-parse", "--verify", "HEAD^{commit}")
+
+
+def _checkout(path: Path, commit: str, tree: Path) -> None:
+    """The files of the commit, or of the folder."""
+    if not commit:
+        tree.symlink_to(path.resolve())
+        return
+    tree.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", "--format=tar", commit], cwd=path, env=_own(path), capture_output=True, check=True
+    )
+    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
+
+
+def _push(path: Path, commit: str, bare: Path) -> None:
+    """The commit with its history, as the forge's main."""
+    _git(path, "push", "--quiet", "--force", str(bare), f"{commit}:refs/heads/{DEFAULT_BRANCH}")
+
+
+def _git(path: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=path, env=_own(path), capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
+        raise UserError(f"{path}: git {arguments[0]}: {said[-1]}", "commit something first, then try again")
+    return done.stdout.decode(errors="replace").strip()
+
+
+def _own(path: Path) -> dict[str, str]:
+    """Whoever asks may read the folder, whoever owns it; hooks of it are not run."""
+    told = {"safe.directory": str(path.resolve()), "core.hooksPath": "/dev/null"}
+    own = environment() | {"GIT_CONFIG_COUNT": str(len(told))}
+    for number, (key, value) in enumerate(told.items()):
+        own |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return own
+
+
+def _check_handler(tree: Path, handler: str) -> None:
+    module, dot, function = handler.rpartition(".")
+    file = tree / Path(*module.split("."))
+    if not dot or not function or not (file.with_suffix(".py").is_file() or (file / "__init__.py").is_file()):
+        raise UserError(
+            f"no handler {handler!r}: there is no {'/'.join(module.split('.'))}.py in what is deployed",
+            "name MODULE.FUNCTION, and with --root the folder that is deployed, such as src",
+            exit_code=Exit.USAGE,
+        )
+
+
+def _zip(tree: Path) -> bytes:
+    """What Lambda gets: the files, and beside them what a requirements.txt asks for, as wheels."""
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as packages, zipfile.ZipFile(buffer, "w") as archive:
+        wanted = tree / "requirements.txt"
+        if wanted.is_file():
+            _install(wanted, packages)
+        for folder in (tree, Path(packages)):
+            for file in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
+                archive.write(file, file.relative_to(folder))
+    return buffer.getvalue()
+
+
+def _install(wanted: Path, to: str) -> None:
+    python = "{}.{}".format(*sys.version_info[:2])
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--only-binary", ":all:"]
+    done = subprocess.run(
+        [*command, "--python-version", python, "--target", to, "--requirement", str(wanted)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())[:300]
+        raise UserError(
+            f"what requirements.txt asks for cannot be installed: {said}", "mend it, then try again"
+        )
