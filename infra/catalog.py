@@ -10,7 +10,7 @@ from __future__ import annotations
 from functions.core.workflow.heal import QUESTIONS
 from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.runs import JOB, REPORT
-from infra.spec import BUILDS, OWN, RUNS, ArtifactAccess, May, Spec
+from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
@@ -39,7 +39,14 @@ STEPS = (
         disk=2048,
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/source.json",),
-            writes=(f"{OWN}/source.tar.gz", f"{OWN}/source.json", f"{OWN}/facts.json", f"{OWN}/{ORIGIN}"),
+            writes=(
+                f"{OWN}/source.tar.gz",
+                f"{OWN}/source.json",
+                f"{OWN}/facts.json",
+                f"{OWN}/earlier.json",
+                f"{OWN}/{ORIGIN}",
+                *HEADS,
+            ),
             finds=(f"{OWN}/*",),
         ),
         settings=(
@@ -109,9 +116,11 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/source.tar.gz",
+                *HEADS,
                 f"{OWN}/facts.json",
                 f"{OWN}/*/proposal.json",
                 f"{OWN}/*/experiment.json",
+                f"{OWN}/*/deployed.json",
                 f"{OWN}/*/{QUESTIONS}",
                 "dependencies/*.tar.gz",
                 RUNS,
@@ -119,6 +128,7 @@ STEPS = (
             ),
             writes=(
                 f"{OWN}/*/experiment.json",
+                f"{OWN}/*/deployed.json",
                 f"{OWN}/*/patch.diff",
                 f"{OWN}/*/evidence.json",
                 f"{OWN}/*/findings.json",
@@ -217,7 +227,7 @@ STEPS = (
             "incidents_table",
             "approvals_table",
         ),
-        artifacts=ArtifactAccess(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json")),
+        artifacts=ArtifactAccess(reads=(f"{OWN}/*/patch.diff", f"{OWN}/*/proposal.json"), writes=HEADS),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
     Spec(
@@ -337,8 +347,9 @@ OTHERS = (
         "track_pull_requests",
         image=True,
         timeout=280,
-        settings=("incidents_table", "registry_path"),
+        settings=("switch_parameter", "incidents_table", "registry_path"),
         may=(
+            May.READ_SWITCH,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,

@@ -57,6 +57,8 @@ OWN = f"{_INCIDENT}/{_HEAL}"
 """Where the artifacts of the heal lie that a step works for: `Heal.prefix`."""
 RUNS, BUILDS = f"runs/{_HEAL}/*", f"builds/*/{_HEAL}/*"
 """Folders of its runs and builds."""
+HEADS = (f"{OWN}/head-*.tar.gz", f"{OWN}/head-*.json")
+"""Heads of the app's branch that a heal met: their source, and how it came there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def ask(question: ApprovalRequest, desk: Desk, expires_at: int) -> Approval:
         raise _not_ours(heal)
     app = desk.registry.app(heal.app)
     approval_id = links.derive_approval_id(
-        desk.keys[0], question.execution_arn, heal.attempt, question.redrive_count
+        desk.keys[0], question.execution_arn, heal.attempt, question.redrive_count, question.base_sha
     )
     previous_id = incident.approval_id if incident.approval_id != approval_id else ""
     approval = desk.approvals.open(

@@ -33,6 +33,7 @@ def claim(incident_id: str, execution_arn: str, heal_id: str, desk: Desk) -> dic
     `busy`: as many heals as may are under way; ask again in a minute,
     `observed`: the app's mode records errors of this class, and heals none,
     `held_back`: healing is stopped, the app paused, or a limit reached,
+    `joined`: another incident with the same root cause is healed for it,
     none of them: another execution has the incident.
 
     The execution that holds the claim may claim again, which is what a retry and a redrive do. The app is
@@ -43,11 +44,16 @@ def claim(incident_id: str, execution_arn: str, heal_id: str, desk: Desk) -> dic
     incident = incidents.get(incident_id)
     app = desk.registry.app(incident.app)
     if incident.execution_arn != execution_arn and incident.status is Status.NEW:
+        roots = incidents.roots(app.name)
+        if other := roots.holder(incident):
+            return _joined(incident, other, desk)
         if why := held(incident, execution_arn, app, incidents, desk.stopped):
             _hold_back(incident, app, why, desk)
             return _not_claimed(incident_id, "observed" if why.observed else "held_back", why.reason)
         if not _has_its_turn(incident, app, desk):
             return _not_claimed(incident_id, "busy", "as many heals as may are under way")
+        if other := roots.take(incident):
+            return _joined(incident, other, desk)
     if incidents.claim(incident_id, execution_arn) is None:
         return _not_claimed(incident_id, "", "")
     return {
@@ -58,7 +64,8 @@ def claim(incident_id: str, execution_arn: str, heal_id: str, desk: Desk) -> dic
         "attempt": 0,
         "attempts_allowed": app.max_attempts,
         "max_attempts": app.max_attempts,
-        "comment": "",
+        "comment": str(incident.follow_up.get("comment", "")),
+        "follow_up": bool(incident.follow_up),
         "mode": _mode(incident, app),
         # Whoever may answer the task may decide, unless the app says who decides, or how many must.
         "callback_decides": not app.approvers and app.approvals_needed == 1,
@@ -73,8 +80,13 @@ def _mode(incident: Incident, app: App) -> str:
     return str(Mode.DIAGNOSE if mode is Mode.OBSERVE else mode)
 
 
+def _joined(incident: Incident, other: str, desk: Desk) -> dict[str, Any]:
+    desk.incidents.join(incident, other)
+    return _not_claimed(incident.incident_id, "joined", f"healed with {other}")
+
+
 def _not_claimed(incident_id: str, what: str, reason: str) -> dict[str, Any]:
-    flags = {flag: flag == what for flag in ("busy", "observed", "held_back")}
+    flags = {flag: flag == what for flag in ("busy", "observed", "held_back", "joined")}
     return {"claimed": False, **flags, "incident_id": incident_id, "reason": reason}
 
 
@@ -85,6 +97,12 @@ def _has_its_turn(incident: Incident, app: App, desk: Desk) -> bool:
 
 def _hold_back(incident: Incident, app: App, why: Held, desk: Desk) -> None:
     """The incident waits: seen again once it may be healed, it becomes NEW. A limit is told of once."""
+    if incident.follow_up:
+        # Its pull request is open, and is followed up once healing goes on.
+        back: dict[str, Any] = {"status": str(Status.PR_OPEN), "checked_sha": "", "follow_up": {}}
+        back |= {"heard_until": incident.follow_up["heard_before"], "follow_ups": incident.follow_ups - 1}
+        desk.incidents.transition(incident.incident_id, Status.NEW, **back, reason=why.reason)
+        return
     now_held = desk.incidents.transition(
         incident.incident_id,
         Status.NEW,

@@ -35,6 +35,8 @@ def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents,
     stopped: who stopped all healing, "" where nobody did.
     """
     now = int(time.time())
+    if incident.follow_up and not app.paused and not stopped:
+        return None  # it counts as the heal that it follows up
     for look in (_steered, _too_rare):
         if found := look(incident, app, stopped, now):
             return found

@@ -11,11 +11,13 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.core.source.head import Head, head_of, tip_of
 from functions.core.workflow.errors import ApprovalMismatch, BranchConflict, RepositoryNotFound
 
 if TYPE_CHECKING:
     from git import Repo
 
+    from functions.core.apps.app import App
     from functions.core.forge.git_remote import Remote
 
 AUTHOR = "Self-Healing Code"
@@ -36,10 +38,11 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The commit on the forge, as the next steps need it."""
+    """The commit on the forge, and what it is on, as the next steps need it."""
 
     branch: str
     sha: str
+    base_sha: str
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,45 +62,118 @@ def check(patch: bytes, validated_sha256: str, base_sha: str, approved: Approved
         )
 
 
-def commit(remote: Remote, patch: bytes, approved: Approved, branch: str, message: str) -> Commit:
-    """Commit `patch` on its base and push the branch; the same again if it is there already.
+def commit(
+    app: App,
+    remote: Remote,
+    patch: bytes,
+    approved: Approved,
+    branch: str,
+    message: str,
+    *,
+    replaces: str = "",
+    deployed_sha: str = "",
+    may_move: bool = True,
+) -> Commit | Head:
+    """Commit `patch` on the head of the app's branch and push it; the same again if it is there already.
+
+    The head that was approved may have moved. Where the files that the patch touches are as they were, the
+    same patch goes on the new one. Else that is what is returned, for a new proof: nothing was committed.
+    replaces: a commit of ours that the branch may hold, which is then replaced; deployed_sha: see
+    `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it again, else it goes
+    on the head that was approved.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
     else, RepositoryNotFound when the base is gone, and what `Remote` raises.
     """
     with remote.repository() as repo:
         base = remote.fetch(repo, approved.base_sha)
+        if base is None and may_move:
+            return head_of(app, remote, repo, tip_of(app, remote, repo), deployed_sha)
         if base is None:
             raise RepositoryNotFound(
                 f"{remote.url}: the approved base {approved.base_sha} is no longer there;"
                 " reject this heal, so that a new one starts from what there is now"
             )
-        sha = _commit(repo, base, patch, approved, message)
-        _push(remote, repo, sha, branch)
-        return Commit(branch, sha)
+        made = _Made(repo, patch, approved, message)
+        tree = made.tree(base)
+        found = _committed(remote, repo, made, branch, replaces)
+        if isinstance(found, Commit):
+            return found
+        tip = tip_of(app, remote, repo) if may_move else base
+        if tip != base and made.change(tip, made.tree_if(tip)) != made.change(base, tree):
+            return head_of(app, remote, repo, tip, deployed_sha or base)
+        sha = made.commit(tip)
+        _push(remote, repo, sha, branch, found)
+        return Commit(branch, sha, tip)
 
 
-def _commit(repo: Repo, base: str, patch: bytes, approved: Approved, message: str) -> str:
-    from git import GitCommandError
+def _committed(remote: Remote, repo: Repo, made: _Made, branch: str, replaces: str) -> Commit | str:
+    """What an earlier run of this step pushed, on whatever was the head then; else the commit that the branch
+    holds and that may be replaced, "" where there is no branch. Raises BranchConflict."""
+    tip = remote.fetch(repo, f"refs/heads/{branch}")
+    if tip is None or tip == replaces:
+        return tip or ""
+    # The raw commit: of a history that was not fetched git shows no parents.
+    lines = str(repo.git.execute(["git", "cat-file", "commit", tip])).splitlines()
+    (parent, *others) = [line.split()[1] for line in lines if line.startswith("parent ")] or [""]
+    on = remote.fetch(repo, parent) if parent and not others else None
+    if on is None or made.tree_if(on) == "" or made.commit(on) != tip:
+        raise BranchConflict(
+            f"{remote.url}: branch {branch!r} exists and holds something else; delete it there if its content"
+            " is not wanted, then redrive"
+        )
+    return Commit(branch, tip, on)
 
-    # The tree is made in the index alone: nothing is checked out, so no filter, hook or link is followed.
-    repo.git.read_tree(base)
-    try:
-        _with_input(repo, patch, "apply", "--cached", "--whitespace=nowarn", "-")
-    except GitCommandError as error:
-        raise ApprovalMismatch(
-            f"the approved patch does not apply to {approved.base_sha}; nothing was committed"
-        ) from error
-    tree = repo.git.write_tree()
-    if tree == repo.git.rev_parse(f"{base}^{{tree}}"):
-        raise ApprovalMismatch("the approved patch changes nothing; nothing was committed")
-    who = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", AUTHOR), ("EMAIL", EMAIL), ("DATE", approved.decided_at))
-    }
-    with repo.git.custom_environment(**who):
-        return _with_input(repo, message.encode(), "commit-tree", tree, "-p", base)
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The approved patch on whatever it goes on. Trees are made in the index alone: nothing is checked out,
+    so no filter, hook or link is followed."""
+
+    repo: Repo
+    patch: bytes
+    approved: Approved
+    message: str
+
+    def tree(self, base: str) -> str:
+        """The tree with the patch. Raises ApprovalMismatch."""
+        from git import GitCommandError
+
+        self.repo.git.read_tree(base)
+        try:
+            _with_input(self.repo, self.patch, "apply", "--cached", "--whitespace=nowarn", "-")
+        except GitCommandError as error:
+            raise ApprovalMismatch(
+                f"the approved patch does not apply to {base}; nothing was committed"
+            ) from error
+        tree = str(self.repo.git.write_tree())
+        if tree == self.repo.git.rev_parse(f"{base}^{{tree}}"):
+            raise ApprovalMismatch("the approved patch changes nothing; nothing was committed")
+        return tree
+
+    def tree_if(self, base: str) -> str:
+        """The same; "" where the patch does not apply."""
+        try:
+            return self.tree(base)
+        except ApprovalMismatch:
+            return ""
+
+    def change(self, base: str, tree: str) -> str:
+        """Paths, modes and contents before and after, "" for no tree: where these are equal, diffs are."""
+        if not tree:
+            return ""
+        return str(self.repo.git.execute(["git", "diff-tree", "-r", "-z", "--no-renames", base, tree]))
+
+    def commit(self, base: str) -> str:
+        """The id of the commit: the same patch, base and decision give the same. Raises ApprovalMismatch."""
+        who = {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", AUTHOR), ("EMAIL", EMAIL), ("DATE", self.approved.decided_at))
+        }
+        tree = self.tree(base)
+        with self.repo.git.custom_environment(**who):
+            return _with_input(self.repo, self.message.encode(), "commit-tree", tree, "-p", base)
 
 
 def _with_input(repo: Repo, data: bytes, *arguments: str) -> str:
@@ -107,8 +183,10 @@ def _with_input(repo: Repo, data: bytes, *arguments: str) -> str:
         return str(repo.git.execute(["git", *arguments], istream=stream))
 
 
-def _push(remote: Remote, repo: Repo, sha: str, branch: str) -> None:
-    failure = remote.run(repo, "push", "--quiet", "--", remote.url, f"{sha}:refs/heads/{branch}")
+def _push(remote: Remote, repo: Repo, sha: str, branch: str, over: str) -> None:
+    """over: the commit that the branch holds, "" for none; where it has another by now, nothing is pushed."""
+    lease = f"--force-with-lease=refs/heads/{branch}:{over}"
+    failure = remote.run(repo, "push", "--quiet", lease, "--", remote.url, f"{sha}:refs/heads/{branch}")
     if failure and _REJECTED.search(failure):
         raise BranchConflict(
             f"{remote.url}: branch {branch!r} exists and holds something else; delete it there if its content"

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from functions.commit_patch.commit import check, commit
+from functions.commit_patch.commit import Commit, check, commit
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.approval.approvals import Approvals
@@ -24,7 +24,7 @@ from functions.core.workflow.switch import refuse_when_stopped
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input with `validation` and `decision` → the `commit` part: {"branch", "sha"}."""
+    """State input with `validation` and `decision` → its `commit` part: see functions/core/heal.py."""
     heal = Heal.from_state(event)
     settings = Settings.from_environment()
     refuse_when_stopped(settings)
@@ -44,4 +44,15 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
     remote = Remote.of(app, token_of(registry, app))
-    return commit(remote, patch, approved, incident.branch_name, message).to_json()
+    made = commit(
+        app,
+        remote,
+        patch,
+        approved,
+        incident.branch_name,
+        message,
+        replaces=incident.commit_sha if event.get("follow_up") else "",
+        deployed_sha=event["source"].get("deployed_sha", ""),
+        may_move=bool(event.get("may_move")),
+    )
+    return made.to_json() if isinstance(made, Commit) else {"moved": made.keep(artifacts, heal)}

@@ -30,6 +30,7 @@ class Approval:
     comment: str
     patch_sha256: str
     base_sha: str
+    committed_on: str = ""
 
 
 def render(
@@ -44,6 +45,8 @@ def render(
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
+        *_regression(incident),
+        *_joined(incident),
         *_questions(evidence),
         *_behaviour(evidence),
         "### Root cause",
@@ -52,6 +55,7 @@ def render(
         prose(proposal.explanation),
         "### Evidence",
         _table(evidence),
+        *([prose(evidence.twice)] if evidence.twice else []),
     ]
     if evidence.python:
         parts.append(f"The app runs on {prose(evidence.python.said)}.")
@@ -74,10 +78,35 @@ def render(
         "### Approval",
         f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
-        *([f"Why that base: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        *_moved(approval),
+        *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
         f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _regression(incident: Incident) -> list[str]:
+    if not incident.regressed_from:
+        return []
+    link = f"[an earlier pull request](<{incident.regressed_from}>)"
+    told = f"This was mended before, by {link}, and came back: {prose(incident.reason)}."
+    if not incident.merge_sha:
+        return ["### A regression", told]
+    undo = f"`git revert {incident.merge_sha}` (with `-m 1` where that is a merge commit)"
+    return ["### A regression", f"{told} To take that one back instead: {undo}, or its page's button."]
+
+
+def _joined(incident: Incident) -> list[str]:
+    if not incident.joined:
+        return []
+    return [f"The same cause as of {', '.join(map(code, incident.joined))}: they are healed with this."]
+
+
+def _moved(approval: Approval) -> list[str]:
+    if approval.committed_on in ("", approval.base_sha):
+        return []
+    on = code(approval.committed_on)
+    return [f"The branch moved meanwhile: the same patch is on {on}, which left the files it touches alone."]
 
 
 def _questions(evidence: Evidence) -> list[str]:

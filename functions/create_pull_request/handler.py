@@ -36,19 +36,32 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     app = registry.app(heal.app)
     proposal = Proposal.from_json(artifacts.get_json(event["proposal"]["key"]))
     evidence = Evidence.from_json(artifacts.get_json(event["validation"]["evidence_key"]))
-    decision = event["decision"]
+    decision, made = event["decision"], event["commit"]
+    incident = incidents.get(heal.incident_id)
     body = render(
-        incidents.get(heal.incident_id),
+        incident,
         proposal,
         evidence,
-        Approval(decision["by"], decision["comment"], decision["patch_sha256"], decision["base_sha"]),
+        Approval(
+            decision["by"],
+            decision["comment"],
+            decision["patch_sha256"],
+            decision["base_sha"],
+            made.get("base_sha", ""),
+        ),
         read_review(artifacts, event.get("review", {}).get("key", "")),
     )
     return to_state(
         open_pull_request(
             connect(app, token_of(registry, app)),
             app,
-            Approved(event["commit"]["branch"], event["commit"]["sha"], decision["base_sha"]),
+            Approved(
+                made["branch"],
+                made["sha"],
+                made.get("base_sha") or decision["base_sha"],
+                not evidence.not_proven,
+                incident.commit_sha if event.get("follow_up") else "",
+            ),
             title=inert_line(proposal.title) or "Fix a crash",
             body=body,
             warn=logger().warning,

@@ -13,7 +13,13 @@ from typing import Any
 
 from functions.core.apps.app import App
 from functions.core.forge.port import Forge, PullRequest, State
-from functions.core.workflow.errors import ApprovalMismatch, BranchConflict
+from functions.core.workflow.errors import (
+    ApprovalMismatch,
+    BranchConflict,
+    ForgeAccessDenied,
+    ForgeRefused,
+    ForgeUnavailable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,14 @@ class Approved:
     branch: str
     commit_sha: str
     base_sha: str
+    proven: bool = True
+    """Whether every gate ran and passed."""
+    replaced: str = ""
+    """The commit that it takes the place of."""
+
+
+LABEL = "self-heal"
+UNPROVEN = "self-heal: not fully proven"
 
 
 def open_pull_request(
@@ -38,7 +52,13 @@ def open_pull_request(
     found = forge.find(approved.branch, app.branch)
     if found is None:
         _check_content(forge, app, approved)
-        found = forge.open(approved.branch, app.branch, title, body)
+        draft = not approved.proven or _checked(forge, approved.base_sha)
+        found = forge.open(approved.branch, app.branch, title, body, draft)
+    elif found.head_sha == approved.replaced != approved.commit_sha:
+        raise ForgeUnavailable(f"{found.url}: does not show yet what was pushed")
+    elif found.state is State.OPEN and found.head_sha == approved.commit_sha:
+        # A heal that follows up has brought another patch.
+        forge.describe(found.number, title, body)
     if found.state is State.MERGED:
         return found
     if found.head_sha != approved.commit_sha:
@@ -47,9 +67,26 @@ def open_pull_request(
             f" delete branch {approved.branch!r} on the forge if its content is not wanted, then redrive"
         )
     _check_content(forge, app, approved)
+    if found.state is State.OPEN:
+        _label(forge, found, approved, warn)
     if found.state is State.OPEN and app.reviewers and not forge.ask_reviewers(found, app.reviewers):
         warn(f"{found.url}: the forge does not accept the reviewers {', '.join(app.reviewers)}")
     return found
+
+
+def _label(forge: Forge, pull: PullRequest, approved: Approved, warn: Callable[[str], None]) -> None:
+    try:
+        forge.label(pull.number, [LABEL, *([] if approved.proven else [UNPROVEN])])
+    except (ForgeAccessDenied, ForgeRefused) as error:
+        warn(f"{pull.url}: no label: {error}")
+
+
+def _checked(forge: Forge, sha: str) -> bool:
+    """Whether the repository has checks of its own, which the pull request has yet to pass."""
+    try:
+        return bool(forge.checks(sha))
+    except ForgeAccessDenied:
+        return False
 
 
 def _check_content(forge: Forge, app: App, approved: Approved) -> None:

@@ -34,6 +34,7 @@ _OVER = {
     Status.SUPPRESSED: "Muted",
     Status.DIAGNOSED: "Diagnosed, no patch asked for",
     Status.PROPOSED: "Patch proven, nobody asked",
+    Status.JOINED: "Healed with another one",
 }
 SAID = _UNDER_WAY | _OVER
 """Where an incident stands in words."""

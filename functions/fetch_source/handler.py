@@ -18,7 +18,7 @@ from functions.fetch_source.step import fetch_for
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """State input → {"key", "facts", "base_sha", "revision_from", "python", "committed"}."""
+    """State input → its `source` part: see functions/core/heal.py."""
     settings = Settings.from_environment()
     refuse_when_stopped(settings)
     heal = Heal.from_state(event)

@@ -8,9 +8,10 @@ Asked in this order, until one of them names something that the forge has:
     the log record          written by any code that logs, with what strangers send: believed last
     the head of the branch  what nobody has to name, and what may not be deployed yet
 
-Whoever names it, a commit is the base of a heal only where the app's branch has it: what is not there would
-come along with the pull request, unreviewed. Where it is elsewhere (a release branch, a colleague's), the
-head of the app's branch is read instead, and the heal says so.
+What is named there is read, and the error is reproduced on it. It is not what a patch is committed on: that
+is the head of the app's branch, so nothing unreviewed comes along with a pull request. What only the log
+names is read where the app's branch has it, or a tag that the app's entry allows (`log_tags`): else whoever
+can make a service log something could have a colleague's commit read.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.core.apps.deployed import Claim, RevisionClaims
+from functions.core.source.head import tip_of
 from functions.core.workflow.errors import RepositoryNotFound
 
 if TYPE_CHECKING:
@@ -66,17 +69,18 @@ def fetch_commit(
                 if sha := remote.fetch(repo, ref):
                     which = "" if ref == claim.revision else f", which is {ref}"
                     named = f"{claim.by} names {claim.revision}{which}"
-                    if _has(forge, app.branch, sha):
+                    if not claim.anybody or _has(forge, app.branch, sha) or _allowed(app, tips(), sha):
                         return FetchedRevision(sha, "deployed", "; ".join((named, *notes)))
                     notes.append(f"{named}, but {app.branch} has not got that commit")
                     break
             else:
                 notes.append(claim.unknown)
-    if sha := remote.fetch(repo, f"refs/heads/{app.branch}"):
-        return FetchedRevision(sha, "branch", "; ".join((f"head of {app.branch}", *notes)))
-    raise RepositoryNotFound(
-        f"{remote.url}: no branch {app.branch!r}; set the app's 'branch' to one that exists, then redrive"
-    )
+    return FetchedRevision(tip_of(app, remote, repo), "branch", "; ".join((f"head of {app.branch}", *notes)))
+
+
+def _allowed(app: App, tips: Mapping[str, str], sha: str) -> bool:
+    tags = (ref.removeprefix("refs/tags/") for ref, at in tips.items() if at == sha and "/tags/" in ref)
+    return any(fnmatchcase(tag, pattern) for tag in tags for pattern in app.log_tags)
 
 
 def _has(forge: Forge, branch: str, sha: str) -> bool:
@@ -100,7 +104,7 @@ def _log(logged: str) -> RevisionClaims:
     if not logged:
         return RevisionClaims(notes=("the log names none",))
     return RevisionClaims(
-        (Claim("the log", logged, f"the log names {logged}, which is no tag and no commit"),)
+        (Claim("the log", logged, f"the log names {logged}, which is no tag and no commit", anybody=True),)
     )
 
 

@@ -11,21 +11,23 @@ from functions.core.forge.git_remote import Remote
 from functions.core.forge.port import Forge
 from functions.core.incidents.incident import Frame
 from functions.core.source.archive import DEFAULT_LIMITS, ArchiveLimits, pack
+from functions.core.source.commit_tree import tree_of_commit
+from functions.core.source.head import Head, head_of, tip_of
 from functions.core.source.python import Python
+from functions.core.source.submodules import with_submodules
 from functions.core.workflow.origin import Origin
 from functions.fetch_source.interpreter import Word, python_of
 from functions.fetch_source.origin import origin_of
 from functions.fetch_source.qualified import Named, named
 from functions.fetch_source.revision import fetch_commit
-from functions.fetch_source.submodules import with_submodules
-from functions.fetch_source.tree import tree_of_commit
 from functions.harness.interpreters import VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The tree of one commit.
+    """The tree of the deployed commit, or of the one that is taken for it.
 
+    sha: that commit; head: of the app's branch, which a patch is committed on;
     revision_from: "deployed" or "branch"; reason: who named that one, and who did not; files and bytes: what
     the archive holds, uncompressed; submodules: their paths; left_out: of these, whose files are not there;
     python: what the app runs on; committed: when the commit was made, ISO 8601; named: how the source names
@@ -33,7 +35,8 @@ class Source:
     """
 
     archive: bytes
-    base_sha: str
+    sha: str
+    head: Head
     revision_from: str
     reason: str
     files: int
@@ -77,7 +80,8 @@ def fetch_source(
         paths = [entry.path for entry in own.entries]
         return Source(
             archive=pack(tree.members(repo.git), limits),
-            base_sha=commit.sha,
+            sha=commit.sha,
+            head=head_of(app, remote, repo, tip_of(app, remote, repo), commit.sha, limits),
             revision_from=commit.revision_from,
             reason=commit.reason,
             files=len(tree.entries),

@@ -17,6 +17,7 @@ from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.origin import ORIGIN
 from functions.core.workflow.validation_context import ValidationContext
+from functions.fetch_source.earlier import earlier
 from functions.fetch_source.image import python_of_uri
 from functions.fetch_source.origin import deployed_before
 from functions.fetch_source.runtime import runtime_of_function
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
 
-ARCHIVE, METADATA = "source.tar.gz", "source.json"
+ARCHIVE, METADATA, EARLIER = "source.tar.gz", "source.json", "earlier.json"
+_TOLD = (
+    *("key", "facts", "deployed_sha", "base_sha", "head_key", "history_key"),
+    *("earlier_key", "revision_from", "python", "committed"),
+)
 
 
 def fetch_for(
@@ -39,7 +44,7 @@ def fetch_for(
     ecr: Callable[[str], ECRClient],
     pythons: Sequence[str] = VERSIONS,
 ) -> dict[str, Any]:
-    """The `source` part of the state: {"key", "facts", "base_sha", "revision_from", "python", "committed"}.
+    """The `source` part of the state: see functions/core/heal.py.
 
     ecr: a region's client, made when it is needed; pythons: what the runner has, oldest first.
 
@@ -53,10 +58,11 @@ def fetch_for(
         app = registry.app(heal.app)
         incident = incidents.get(heal.incident_id)
         token = token_of(registry, app)
+        forge = connect(app, token)
         source = fetch_source(
             app,
             Remote.of(app, token),
-            connect(app, token),
+            forge,
             logged=incident.revision,
             function=partial(told_by_function, lambda_, incident, app.revision_from_environment),
             runtime=partial(runtime_of_function, lambda_, incident, partial(python_of_uri, client=ecr)),
@@ -73,7 +79,11 @@ def fetch_for(
         done = {
             "key": artifacts.put(heal.key(ARCHIVE), source.archive, "application/gzip"),
             "facts": context.save(artifacts, heal),
-            "base_sha": source.base_sha,
+            "deployed_sha": source.sha,
+            **source.head.keep(artifacts, heal),
+            "earlier_key": artifacts.put_json(heal.key(EARLIER), told)
+            if (told := earlier(incident, forge))
+            else "",
             "revision_from": source.revision_from,
             "reason": source.reason,
             "files": source.files,
@@ -83,5 +93,4 @@ def fetch_for(
             "committed": source.committed,
         }
         artifacts.put_json(heal.key(METADATA), done)
-    told = ("key", "facts", "base_sha", "revision_from", "python", "committed")
-    return {name: done[name] for name in told if name in done}
+    return {name: done[name] for name in _TOLD if name in done}

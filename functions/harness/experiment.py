@@ -12,13 +12,13 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.harness import answers, regression, reproduction, test_runs
+from functions.harness import answers, history, regression, reproduction, test_runs
 from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.reproduction import ReproductionResult
+from functions.harness.request import OPTIONS, RunRequest, task_of
 from functions.harness.test_runs import same_type
 
-_OPTIONS = ("-q", "-p", "no:cacheprovider", "--color=no", "-rN")
 _TRACED_SECONDS = 60.0
 _SEARCH_SECONDS = 8.0
 _CALLS_SECONDS = 6.0
@@ -27,23 +27,6 @@ _WRITTEN = 3
 _DIFFERING = 5
 USAGE_ERROR = 4
 """pytest.ExitCode.USAGE_ERROR"""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """One run that is asked for: a tree, what to do in it, and how long it may take."""
-
-    tree: str
-    """`before` or `after`."""
-    task: Mapping[str, Any]
-    """See `worker.run`."""
-    seconds: float
-    taken: tuple[str, ...] = ()
-    """Files that it has from the other tree."""
-    added: Mapping[str, str] = field(default_factory=dict)
-    """Files that it has besides: path → text."""
-    left_out: tuple[str, ...] = ()
-    """Files that it does not have."""
 
 
 @dataclass
@@ -93,6 +76,9 @@ class Proof:
     """Whether the suite ran without the options in the repository's configuration."""
     broken: RunOutcome | None = None
     """The suite's command on the patched tree whose changed modules cannot be imported."""
+    fixed_by: int | None = None
+    """How many commits of the `history` it took until the error was gone; 0 where there is none to try; None
+    where it is not gone."""
     calls: Calls | None = None
     ran: list[tuple[str, RunOutcome]] = field(default_factory=list)
     """Every run in order, with the tree that it was of."""
@@ -151,6 +137,9 @@ def experiment(
         `changed`: as `search`, for other functions that the patch changes, or that use what it changes
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
+        `gone`: left out, or, where the trees are of a later commit than the one at which the incident was
+            reproduced, `{"names", "history"}`: what reproduced it there, and what happened since, oldest
+            first: `{path: text before that commit, None where there was no such file}`
     """
     proof = Proof() if proof is None else proof
     steps = _steps(asked, own, proof, pytest)
@@ -167,6 +156,10 @@ def experiment(
 def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
         yield from _reproduce(asked, own, proof)
+        if asked.get("gone") and proof.reproduction is not None:
+            proof.fixed_by = yield from history.fixed_by(asked, proof.reproduction)
+            if proof.fixed_by is not None:
+                return
     suite = asked["suite"]
     if suite is not None and (pytest or suite["task"]["kind"] == "command"):
         yield from _suite(suite, proof)
@@ -208,15 +201,6 @@ def replay(
     return proof
 
 
-def task_of(paths: Iterable[str]) -> dict[str, Any]:
-    """A regression test's run."""
-    return {"kind": "pytest", "args": [*_OPTIONS, "--tb=short", "-o", "addopts=", *paths]}
-
-
-def suite_options() -> tuple[str, ...]:
-    return (*_OPTIONS, "--tb=short")
-
-
 def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> Steps:
     if asked["tests"]:
         proof.reproduction = yield from _tested(asked, own, dict.fromkeys(asked["tests"]))
@@ -247,7 +231,7 @@ def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
 def _tested(
     asked: Mapping[str, Any], own: frozenset[str], tests: Mapping[str, str | None]
 ) -> Generator[RunRequest, RunOutcome, Reproduction]:
-    """Run tests on the tree before the patch, then on the patched one."""
+    """RunRequest tests on the tree before the patch, then on the patched one."""
     task = task_of(tests)
     given = tuple(path for path, text in tests.items() if text is None)
     found = {path: text for path, text in tests.items() if text is not None}
@@ -342,7 +326,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     seconds = min(_TRACED_SECONDS, asked["suite"]["seconds"] if asked["suite"] else _TRACED_SECONDS)
 
     def traced(paths: Sequence[str]) -> RunRequest:
-        task = {"kind": "pytest", "args": [*_OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
+        task = {"kind": "pytest", "args": [*OPTIONS, "--tb=no", "-o", "addopts=", *paths], "trace": pieces}
         return RunRequest("after", task, seconds, (), added)
 
     tested = yield traced(tuple(shown.tests))

@@ -50,6 +50,15 @@ def judge(
     return ReproductionResult(tuple(reproducing[0]))
 
 
+def is_gone(names: Collection[str], run: TestRun) -> bool:
+    """Whether the tests that reproduced the incident pass. names: see `Verdict`."""
+    if run.problem or not run.results:
+        return False
+    passed = {name for name, result in run.results.items() if result == "passed"}
+    files = {name.partition("::")[0] for name in passed} - set(run.uncollected)
+    return all(name in passed if "::" in name else name in files for name in names)
+
+
 def is_incident(incident: Mapping[str, Any], own: frozenset[str], raised: Raised) -> bool:
     """The incident's exception type, with the incident's function as the innermost of the app's own."""
     if not same_type(incident["type"], raised.type):

@@ -44,6 +44,8 @@ class PromptParts:
     earlier: Sequence[Incident] = ()
     python: str = ""
     """The version that the app runs on."""
+    patch: Mapping[str, Any] | None = None
+    """The one of before, as FetchSource's `earlier` gives it."""
 
     def context(self, window: Window) -> Context:
         incident = self.incident
@@ -66,6 +68,7 @@ class PromptParts:
             self.earlier,
             room=window.room,
             python=self.python,
+            patch=self.patch,
         )
 
 

@@ -31,7 +31,7 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     table = boto3.resource("dynamodb").Table(settings.require("incidents_table"))
     return propose(
         heal,
-        event["source"]["key"],
+        event["source"],
         Python.from_state(event),
         event.get("comment", ""),
         replace(app, model=app.model_in(runtime.meta.region_name)),

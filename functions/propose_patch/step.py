@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +46,7 @@ _NOTE_LIMIT = 1_000
 
 def propose(
     heal: Heal,
-    source_key: str,
+    source: Mapping[str, Any],
     python: Python,
     comment: str,
     app: App,
@@ -61,13 +61,15 @@ def propose(
     without; answered_by what really answered, where the answer says so.
 
     Answers are written before they are judged, and `outcome.json` last: nothing is paid for twice.
-    Raises IncidentNotFound and what the model raises.
+    source: that part of the state. Raises IncidentNotFound and what the model raises.
     """
     incident = incidents.get(heal.incident_id)
     outcome: dict[str, Any] | None = artifacts.find_json(heal.attempt_key(OUTCOME))
     if outcome is None:
-        others = same_place(incident, incidents.recent(heal.app, limit=_OTHERS_READ))
-        outcome = _attempt(heal, source_key, python, comment, app, incident, others, artifacts, model, budget)
+        # The index holds what lists show; of those that joined, the whole occurrence is shown.
+        joined = [incidents.get(other) for other in incident.joined[:_OTHERS_SHOWN]]
+        others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
+        outcome = _attempt(heal, source, python, comment, app, incident, others, artifacts, model, budget)
         artifacts.put_json(heal.attempt_key(OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
     return outcome
@@ -75,7 +77,7 @@ def propose(
 
 def _attempt(
     heal: Heal,
-    source_key: str,
+    source: Mapping[str, Any],
     python: Python,
     comment: str,
     app: App,
@@ -85,7 +87,7 @@ def _attempt(
     model: Counts,
     budget: Commits,
 ) -> dict[str, Any]:
-    repository = SourceTree(archive.read(artifacts.get(source_key)))
+    repository = SourceTree(archive.read(artifacts.get(source["key"])))
     draft = PromptParts(
         heal.heal_id,
         incident,
@@ -95,6 +97,7 @@ def _attempt(
         comment,
         others,
         python.version,
+        artifacts.get_json(earlier) if (earlier := source.get("earlier_key")) else None,
     )
     context = draft.context(window_of(app.model, app.context_window, app.answer_tokens))
     if not context.parts:
@@ -227,10 +230,13 @@ def _earlier(heal: Heal, artifacts: Artifacts) -> list[EarlierAttempt]:
     return attempts
 
 
-def same_place(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
-    """Of these incidents, the latest that failed in the same function of the same file."""
-    same = (other for other in others if other.incident_id != incident.incident_id)
-    return [other for other in same if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
+def telling(incident: Incident, others: Sequence[Incident]) -> list[Incident]:
+    """Of these incidents, the latest that failed in the same function of the same file, and the latest whose
+    patch somebody refused."""
+    rest = [other for other in others if other.incident_id not in (incident.incident_id, *incident.joined)]
+    same = [other for other in rest if incident.place and other.place == incident.place][:_OTHERS_SHOWN]
+    refused = [other for other in rest if other.status is Status.REJECTED and other not in same]
+    return [*same, *refused[:_OTHERS_SHOWN]]
 
 
 def nothing_to_show(context: Context) -> Abstention:

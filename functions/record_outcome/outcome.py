@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import Mode
 from functions.core.aws.console import execution_url
 from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
 
@@ -20,6 +21,7 @@ class Ending(StrEnum):
     """The business outcomes that reach RecordOutcome; the workflow's last choice reads them."""
 
     HEALED = "healed"
+    ALREADY_FIXED = "already_fixed"
     REJECTED = "rejected"
     ABSTAINED = "abstained"
     PROPOSED = "proposed"
@@ -28,6 +30,8 @@ class Ending(StrEnum):
 
 _STATUS = {
     Ending.HEALED: Status.PR_OPEN,
+    # Whoever mended it: until that is deployed, the error only counts.
+    Ending.ALREADY_FIXED: Status.MERGED,
     Ending.REJECTED: Status.REJECTED,
     Ending.ABSTAINED: Status.ABSTAINED,
     Ending.PROPOSED: Status.PROPOSED,
@@ -35,7 +39,7 @@ _STATUS = {
 }
 
 
-_ALWAYS = ("reason", "next_action", "higher_mode")
+_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up")
 """Attributes that an ending sets even if it has nothing to say: those of an earlier heal are over."""
 
 
@@ -52,12 +56,17 @@ class Outcome:
     patch_sha256: str = ""
     higher_mode: str = ""
     """What the next higher mode would have done."""
+    merge_sha: str = ""
+    merged_at: str = ""
+    commit_sha: str = ""
+    open_still: bool = False
+    """Whether the pull request that was to be mended stays as it is."""
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the incident's item gets."""
         found = {
-            "status": str(_STATUS[self.ending]),
+            "status": str(Status.PR_OPEN if self.open_still else _STATUS[self.ending]),
             "reason": self.reason,
             "next_action": self.next_action,
             "branch": self.branch,
@@ -65,6 +74,10 @@ class Outcome:
             "base_sha": self.base_sha,
             "patch_sha256": self.patch_sha256,
             "higher_mode": self.higher_mode,
+            "merge_sha": self.merge_sha,
+            "merged_at": self.merged_at,
+            "commit_sha": self.commit_sha,
+            "follow_up": {},
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
         return {name: value for name, value in found.items() if value or name in _ALWAYS}
@@ -85,12 +98,34 @@ _PROVEN = {
 
 def determine(state: dict[str, Any]) -> Outcome:
     """The outcome of a heal with this state (see functions/core/workflow/heal.py)."""
+    outcome = _ended(state)
+    if not state.get("follow_up") or outcome.ending in (Ending.HEALED, Ending.ALREADY_FIXED):
+        return outcome
+    return replace(
+        outcome,
+        open_still=True,
+        reason=f"The pull request stays as it is. {outcome.reason}",
+        next_action="Mend it by hand on its branch, or ask again there: /self-heal revise ...",
+    )
+
+
+def _ended(state: dict[str, Any]) -> Outcome:
     if pull_request := state.get("pull_request"):
         return Outcome(
             Ending.HEALED,
             next_action="Review and merge the pull request.",
             branch=state["commit"]["branch"],
+            commit_sha=state["commit"]["sha"],
+            base_sha=state["commit"].get("base_sha", ""),
             pull_request_url=pull_request["url"],
+        )
+    if fixed := (state.get("validation") or {}).get("fixed_by"):
+        return Outcome(
+            Ending.ALREADY_FIXED,
+            reason=f"It is mended already, found by running its reproduction: by {fixed['said']}",
+            next_action="Deploy it. Until then the error only counts.",
+            merge_sha=fixed["sha"],
+            merged_at=fixed["date"] or utc_now(),
         )
     decision = state.get("decision") or {}
     if decision.get("decision") == Verdict.REJECT:
@@ -165,6 +200,7 @@ def _abstention(state: dict[str, Any]) -> Outcome:
 
 _HEADINGS = {
     Ending.HEALED: "Pull request open",
+    Ending.ALREADY_FIXED: "Mended already",
     Ending.REJECTED: "Patch rejected",
     Ending.ABSTAINED: "No fix proposed",
     Ending.PROPOSED: "Patch proven",
@@ -191,7 +227,7 @@ def announce(incident: Incident, outcome: Outcome, state: dict[str, Any]) -> Pos
     """The same for the app's channels, with what is known of the proposal that it ended with."""
     proposal, validation = state.get("proposal") or {}, state.get("validation") or {}
     facts = [("Why", outcome.reason)]
-    if outcome.ending is not Ending.ABSTAINED:
+    if outcome.ending not in (Ending.ABSTAINED, Ending.ALREADY_FIXED):
         facts += [
             ("Fix", str(proposal.get("title") or "")),
             (CONFIDENCE, f"{float(proposal['confidence']):.0%}" if "confidence" in proposal else ""),

@@ -69,6 +69,8 @@ def _back(incident: Incident, why: str) -> dict[str, Any]:
         "reason": f"seen again at {incident.last_seen}, although {why}",
         "next_action": "",
         "fix_runs_since": "",
+        "follow_up": {},
+        "follow_ups": 0,
     }
 
 

@@ -16,6 +16,7 @@ from functions.core.forge.connect import connect
 from functions.core.forge.installation import token_of
 from functions.core.incidents.table import Incidents
 from functions.core.workflow.errors import ForgeUnavailable
+from functions.core.workflow.switch import Switch
 from functions.track_pull_requests.service import RunningService
 from functions.track_pull_requests.track import track
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 @step
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Any event → incident ids: {"merged": [...], "resolved": [...], "rejected": [...], "regressed": [...],
-    "unreadable": [...], "failures": []}.
+    """Any event → incident ids of what changed, by what: see `track.Tracked`.
 
     Raises ForgeUnavailable after all apps were looked at if some forge failed, so that the alarm sees it.
     """
@@ -38,7 +38,8 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
         return connect(app, token_of(registry, app))
 
     service = RunningService(boto3.client("lambda"), boto3.client("logs"))
-    tracked = track(registry.apps(), incidents, forge_of, service, datetime.now(UTC))
+    stopped = Switch(settings.switch_parameter).stopped()
+    tracked = track(registry.apps(), incidents, forge_of, service, datetime.now(UTC), stopped)
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
     return asdict(tracked)

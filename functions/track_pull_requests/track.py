@@ -1,21 +1,26 @@
 """What became of the pull requests: the end of the loop that a logged error began.
 
 PR_OPEN ── merged ──▶ MERGED ── deployed, and the error stays away ──▶ RESOLVED
-   │                    └────── deployed, and the error is back ─────▶ NEW
+   │  │                 └────── deployed, and the error is back ─────▶ NEW
+   │  └── checks red, or changes asked for ──▶ NEW, to be followed up
    └── closed ──▶ REJECTED
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from functions.core.forge.port import Forge, State
+from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
-from functions.core.workflow.errors import SelfHealError
+from functions.core.untrusted.redaction import redact
+from functions.core.workflow.errors import IncidentNotFound, SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
+from functions.track_pull_requests.follow import followed
+from functions.track_pull_requests.joined import settled_with
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App
@@ -25,14 +30,19 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """What one run changed (incident ids), the apps whose forge did not answer (name and reason), and the
-    incidents whose address of a pull request is none."""
+    incidents whose address of a pull request is none. followed_up: a heal begins that mends what is open;
+    released: what they had joined came to nothing."""
 
     merged: tuple[str, ...] = ()
     resolved: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     regressed: tuple[str, ...] = ()
+    followed_up: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
 
 def track(
@@ -41,15 +51,17 @@ def track(
     forge_of: Callable[[App], Forge],
     service: Service,
     now: datetime,
+    stopped: str = "",
 ) -> Tracked:
     """Look at every pull request that is open, and at every fix that is merged, once.
 
-    An app whose forge fails does not keep the others waiting.
+    An app whose forge fails does not keep the others waiting. stopped: who stopped all healing, "" for
+    nobody.
     """
     found: dict[str, list[str]] = {name: [] for name in Tracked.__slots__}
     for app in apps:
         try:
-            for name, incident in _track(app, incidents, forge_of, service, now):
+            for name, incident in _track(app, incidents, forge_of, service, now, stopped):
                 found[name].append(incident.incident_id)
         except SelfHealError as error:
             found["failures"].append(f"{app.name}: {error}")
@@ -57,20 +69,42 @@ def track(
 
 
 def _track(
-    app: App, incidents: Incidents, forge_of: Callable[[App], Forge], service: Service, now: datetime
+    app: App,
+    incidents: Incidents,
+    forge_of: Callable[[App], Forge],
+    service: Service,
+    now: datetime,
+    stopped: str,
 ) -> Iterator[tuple[str, Incident]]:
+    for listed in incidents.with_status(app.name, Status.JOINED):
+        incident = incidents.get(listed.incident_id)
+        if after := settled_with(incident, _found(incidents, incident.joined_to)):
+            changed = incidents.transition(incident.incident_id, Status.JOINED, **after)
+            if changed and changed.status is not Status.JOINED:
+                yield _WITH[changed.status], incident
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
-    if not open_ and not merged:
+    asked = [
+        one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action in (_WHY, _REOPEN)
+    ]
+    if not open_ and not merged and not asked:
         return
     forge = forge_of(app)
-    for incident in open_:
-        number = forge.number(incident.pull_request_url)
+    for listed in open_:
+        number = forge.number(listed.pull_request_url)
         if number is None:
-            yield "unreadable", incident
-        elif (after := _settled(forge, number, now)) and incidents.transition(
-            incident.incident_id, Status.PR_OPEN, **after
-        ):
-            yield after["status"].lower(), incident
+            yield "unreadable", listed
+            continue
+        pull = forge.get(number)
+        # The index holds what lists show.
+        incident = incidents.get(listed.incident_id)
+        after = _settled(forge, pull, now)
+        if after is None:
+            # What is stopped or paused is followed up later.
+            after = {} if stopped or app.paused else followed(app, incident, pull, forge)
+        changed = incidents.transition(incident.incident_id, Status.PR_OPEN, **after) if after else None
+        if changed and changed.status is not Status.PR_OPEN:
+            yield _SAID[changed.status], incident
+    yield from _explained(asked, incidents, forge, now)
     for listed in merged:
         # The index holds what lists show.
         incident = incidents.get(listed.incident_id)
@@ -80,9 +114,62 @@ def _track(
                 yield "resolved" if changed.status is Status.RESOLVED else "regressed", incident
 
 
-def _settled(forge: Forge, number: int, now: datetime) -> dict[str, str] | None:
+def _found(incidents: Incidents, incident_id: str) -> Incident | None:
+    try:
+        return incidents.get(incident_id)
+    except IncidentNotFound:
+        return None
+
+
+_WITH = {
+    Status.RESOLVED: "resolved",
+    Status.REJECTED: "rejected",
+    Status.NEW: "regressed",
+    Status.SUPPRESSED: "released",
+}
+_SAID = {Status.MERGED: "merged", Status.REJECTED: "rejected", Status.NEW: "followed_up"}
+_WHY = "Say why on the pull request, so that the next proposal knows: /self-heal because ..."
+_REOPEN = "Nothing; where it was closed by mistake, reopen it within 7 days."
+_BECAUSE = re.compile(r"^/self-heal +because\b[ :]*(.+)", re.M | re.S)
+_ASKED = (
+    "This was closed without merging; the error will only be counted from now on. If you say why, later"
+    " proposals for this service are told. Write a line that begins with `/self-heal because`."
+)
+_WAITED = timedelta(days=7)
+"""How long after it was closed it is looked at."""
+
+
+def _explained(
+    asked: Sequence[Incident], incidents: Incidents, forge: Forge, now: datetime
+) -> Iterator[tuple[str, Incident]]:
+    """Keep why a pull request was closed, where somebody has said so; and see whether it is open again."""
+    for listed in asked:
+        number = forge.number(listed.pull_request_url)
+        if number is None:
+            continue
+        incident, after = incidents.get(listed.incident_id), {"next_action": ""}
+        late = now - datetime.fromisoformat(incident.updated_at) > _WAITED
+        if forge.get(number).state is not State.CLOSED:
+            after = {"status": str(Status.PR_OPEN), "reason": "", "next_action": ""}
+        elif listed.next_action == _WHY and (reason := _reason(forge, number)):
+            after = {"reason": reason, "next_action": _REOPEN}
+        elif not late:
+            continue
+        if incidents.transition(listed.incident_id, Status.REJECTED, **after):
+            yield "reopened" if "status" in after else "explained", listed
+
+
+def _reason(forge: Forge, number: int) -> str:
+    """What somebody who may push gave as the reason; "" where nobody has."""
+    for remark in reversed(forge.remarks(number)):
+        if (found := _BECAUSE.search(remark.text)) and forge.may_push(remark.author):
+            said = redact(" ".join(found[1].split()))[:500]
+            return f"the pull request was closed without merging, says {remark.author}: {said}"
+    return ""
+
+
+def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, Any] | None:
     """What changes with an incident whose pull request was decided on; None while it is open."""
-    pull = forge.get(number)
     match pull.state:
         case State.OPEN:
             return None
@@ -95,8 +182,11 @@ def _settled(forge: Forge, number: int, now: datetime) -> dict[str, str] | None:
                 "next_action": "Deploy it. Until then the error only counts.",
             }
         case State.CLOSED:
+            reason = _reason(forge, pull.number)
+            if not reason:
+                forge.remark(pull.number, _ASKED)
             return {
                 "status": str(Status.REJECTED),
-                "reason": "the pull request was closed without merging",
-                "next_action": "",
+                "reason": reason or "the pull request was closed without merging",
+                "next_action": _REOPEN if reason else _WHY,
             }

@@ -7,12 +7,14 @@ share.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.aws.edge import step
 from functions.core.aws.settings import Settings
 from functions.core.source import archive
+from functions.core.source.history import History
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.dependencies import Dependencies
 from functions.core.workflow.heal import QUESTIONS, Heal
@@ -20,9 +22,13 @@ from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.scoped import artifacts_of
 from functions.core.workflow.switch import refuse_when_stopped
 from functions.core.workflow.validation_context import ValidationContext
-from functions.validate_patch import lanes
+from functions.validate_patch import lanes, twice
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import (
+    EARLIER,
     RUNNING,
+    Examined,
     Validation,
     conclude,
     examine,
@@ -30,6 +36,45 @@ from functions.validate_patch.validate import (
     tree_of,
     why_not_run,
 )
+
+_FIRST = "deployed.json"
+"""Artifact of an attempt: what came out at the deployed revision."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One invocation."""
+
+    event: dict[str, Any]
+    heal: Heal
+    artifacts: Artifacts
+    dependencies: Dependencies
+    proposal: Proposal
+    context: ValidationContext
+
+    def tree(self, key: str) -> Tree:
+        return tree_of(archive.read(self.artifacts.get(key)))
+
+    def proved(
+        self,
+        examined: Examined,
+        base_sha: str,
+        runs: Candidate | None,
+        besides: Mapping[str, Any],
+        first: str,
+    ) -> Validation | lanes.RunOrder:
+        """The verdict, or what has to be run for it. first: reference to what came out of the first proof,
+        "" while this is that one."""
+        if lanes.came_back(self.event) and lanes.RunOrder.from_state(self.event).deployed == first:
+            return lanes.judged(self.event, self.heal, self.artifacts, examined, base_sha)
+        # A project's image brings what the tests import.
+        missing = "" if examined.candidate.context.app.codebuild_project else self.dependencies.reason
+        why = why_not_run(examined, missing) if not first else missing
+        why = why or lanes.why_not_ordered(self.event, examined)
+        if why or runs is None:
+            return conclude(examined, examined.candidate, not_run(*RUNNING, why=why or EARLIER), base_sha)
+        packages = self.dependencies.archive(self.artifacts) if self.dependencies.key else b""
+        return lanes.ordered(self.heal, self.artifacts, runs, packages, besides, first)
 
 
 @step
@@ -44,28 +89,47 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
     context = replace(
         ValidationContext.load(artifacts, heal, source.get("facts", "")), lost=dependencies.lost
     )
-    examined = examine(tree_of(archive.read(artifacts.get(source["key"]))), proposal, context)
-    tries = int(event.get("attempts_allowed", 0)) - heal.attempt
-    if lanes.came_back(event):
-        judged = lanes.judged(event, heal, artifacts, examined, source["base_sha"])
-        return _kept(heal, artifacts, judged, tries)
-    # A project's image brings what the tests import.
-    missing = "" if examined.candidate.context.app.codebuild_project else dependencies.reason
-    if why := why_not_run(examined, missing) or lanes.why_not_ordered(event, examined):
-        waiting = not_run(*RUNNING, why=why)
-        result = conclude(examined, examined.candidate, waiting, source["base_sha"])
-        return _kept(heal, artifacts, result, tries)
-    packages = dependencies.archive(artifacts) if dependencies.key else b""
-    return lanes.ordered(heal, artifacts, examined, packages).to_state()
+    work = _Work(event, heal, artifacts, dependencies, proposal, context)
+    first = lanes.RunOrder.from_state(event).deployed if lanes.came_back(event) else ""
+    if not first:
+        # A heal that began before there were two has one commit.
+        examined = examine(work.tree(source["key"]), proposal, context)
+        deployed_sha = source.get("deployed_sha", source["base_sha"])
+        result = work.proved(examined, deployed_sha, examined.candidate, {}, "")
+        if isinstance(result, lanes.RunOrder):
+            return result.to_state()
+        if not source.get("head_key") or not result.evidence.accepted:
+            return _kept(work, result)
+        first = artifacts.put_json(heal.attempt_key(_FIRST), twice.First.of(result, examined).to_json())
+    return _on_the_head(work, first)
 
 
-def _kept(heal: Heal, artifacts: Artifacts, result: Validation, tries: int) -> dict[str, Any]:
-    """tries: how many attempts are left. A question goes back to the model while there is one, once in a
-    heal; then it goes to people."""
-    evidence = result.evidence
+def _on_the_head(work: _Work, reference: str) -> dict[str, Any]:
+    """The verdict where the patch goes. reference: to what came out at the deployed revision."""
+    source = work.event["source"]
+    first = twice.First.from_json(work.artifacts.get_json(reference))
+    history = History.load(work.artifacts, source["history_key"])
+    second = twice.Second.of(work.tree(source["head_key"]), work.proposal, work.context, first, history)
+    result = work.proved(second.examined, source["base_sha"], second.runs, second.besides, reference)
+    if isinstance(result, lanes.RunOrder):
+        return result.to_state()
+    kept = _kept(work, second.told(result, first))
+    if result.fixed_by is None:
+        return kept
+    return {**kept, "verdict": "fixed", "fixed_by": history.fixed_by(result.fixed_by, source["base_sha"])}
+
+
+def _kept(work: _Work, result: Validation) -> dict[str, Any]:
+    """A question goes back to the model while an attempt is left, once in a heal; then it goes to people."""
+    heal, artifacts, evidence = work.heal, work.artifacts, result.evidence
+    tries = int(work.event.get("attempts_allowed", 0)) - heal.attempt
     patch_key = artifacts.put(heal.attempt_key("patch.diff"), result.patch, "text/x-diff")
     evidence_key = artifacts.put_json(heal.attempt_key("evidence.json"), evidence.to_json())
     findings = list(evidence.findings)
+    if evidence.deployed:
+        branch = work.context.app.branch
+        where = f"on {evidence.base_sha[:12]}, the head of {branch}, which is later than deployed"
+        findings = [f"{where}: {finding}" for finding in findings]
     verdict = "accepted" if evidence.accepted else "rejected"
     if evidence.accepted and evidence.questions and tries > 0 and not _asked_before(heal, artifacts):
         verdict = "questioned"

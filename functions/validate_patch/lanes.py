@@ -28,6 +28,7 @@ from functions.core.workflow.runs import JOB, LAMBDA, MICROVM, REPORT
 from functions.harness.job import VERSION, RunLimits
 from functions.harness.runner import MOST_BYTES, Ran
 from functions.validate_patch import order
+from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.validate import Examined, Validation, judge
 
 DEFERRED = "deferred"
@@ -88,6 +89,8 @@ class RunOrder:
     """Reference to what the job asks for, by which the report is judged."""
     version: int = 1
     """Of the job and of its report. Orders of before it was told are of the first."""
+    deployed: str = ""
+    """Reference to what came out at the deployed revision, where this run is on the head."""
 
     def to_state(self) -> dict[str, Any]:
         part = "build" if self.project else "run"
@@ -102,9 +105,18 @@ class RunOrder:
         return cls(**{name: value for name, value in told.items() if name in known})
 
 
-def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: bytes) -> RunOrder:
-    """Leave what the lane needs. A second run leaves another order; only the last one is followed."""
-    candidate = examined.candidate
+def ordered(
+    heal: Heal,
+    artifacts: Artifacts,
+    candidate: Candidate,
+    dependencies: bytes,
+    besides: Mapping[str, Any],
+    deployed: str = "",
+) -> RunOrder:
+    """Leave what the lane needs. A second run leaves another order; only the last one is followed.
+
+    besides: what is asked in place of, or beside, what is always asked (see `order.asked`).
+    """
     project = candidate.context.app.codebuild_project
     place = f"{heal.heal_id}/{heal.attempt}-{secrets.token_hex(16)}"
     folder = f"builds/{project}/{place}" if project else f"runs/{place}"
@@ -116,8 +128,9 @@ def ordered(heal: Heal, artifacts: Artifacts, examined: Examined, dependencies: 
         bounds |= _BUILD_BOUNDS
         if candidate.context.python.guessed:
             bounds["python"] = ""  # the project's image says it
+    asked |= besides
     told = artifacts.put_json(heal.attempt_key(_EXPERIMENT), asked)
-    given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION)
+    given = RunOrder(folder, secrets.token_hex(16), artifacts.bucket, project, told, VERSION, deployed)
     job = order.job_of(candidate, asked, given.nonce, dependencies, **bounds).pack()
     if project:
         for name in (_REPORT, _EXIT):

@@ -14,7 +14,7 @@ from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
-from functions.harness.experiment import NONSENSE, NotBelieved, Proof, names_in
+from functions.harness.experiment import NONSENSE, NotBelieved, Proof, Reproduction, names_in
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     behaviour,
@@ -42,10 +42,17 @@ _MODES = {MemberKind.FILE: REGULAR, MemberKind.EXECUTABLE: EXECUTABLE, MemberKin
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The evidence, and the diff of everything that will be committed: b"" when the patch does not apply."""
+    """The evidence, and the diff of everything that will be committed: b"" when the patch does not apply.
+
+    tests: test files that were found, as path and text; reproduced: the tests that reproduced the incident,
+    see `reproduction.ReproductionResult`; fixed_by: see `experiment.Proof`.
+    """
 
     evidence: Evidence
     patch: bytes
+    tests: tuple[tuple[str, str], ...] = ()
+    reproduced: tuple[str, ...] = ()
+    fixed_by: int | None = None
 
     @property
     def proven(self) -> bool:
@@ -98,13 +105,13 @@ def validate(
 def why_not_run(examined: Examined, not_installed: str) -> str:
     """Why there is no use in running anything, or ""."""
     if not examined.passed:
-        return _EARLIER
+        return EARLIER
     if not_installed:
         return f"the repository's dependencies are not installed: {not_installed}"
     return ""
 
 
-_EARLIER = "an earlier gate failed"
+EARLIER = "an earlier gate failed"
 
 
 def judge(
@@ -119,6 +126,10 @@ def judge(
     candidate = examined.candidate
     try:
         report = told.read(ran, nonce, asked, names_in(candidate.before))
+        if report.proof.fixed_by is not None or not examined.passed:
+            why = not_run(*RUNNING, why=EARLIER if not examined.passed else "the error is gone without it")
+            result = conclude(examined, candidate, why, base_sha, build)
+            return replace(result, fixed_by=report.proof.fixed_by)
         extended, running, found = _drawn(candidate, report)
     except told.NotRun as error:
         running = not_run(*RUNNING, why=f"{error} ({ran.where})")
@@ -131,7 +142,12 @@ def judge(
     if ran_at_all is not None:
         said = f"{running[ran_at_all].detail} ({ran.where}; Python {report.python})"
         running[ran_at_all] = replace(running[ran_at_all], detail=said)
-    return conclude(examined, extended, running, base_sha, build, found)
+    shown = report.proof.reproduction or Reproduction()
+    return replace(
+        conclude(examined, extended, running, base_sha, build, found),
+        tests=tuple((path, text) for path, text in shown.tests.items() if text is not None),
+        reproduced=shown.verdict.names,
+    )
 
 
 def _drawn(candidate: Candidate, report: told.ReplayedReport) -> tuple[Candidate, list[GateResult], Judged]:
@@ -190,7 +206,7 @@ def conclude(
     running = list(running)
     if found is None:
         failed = not examined.passed or any(gate.result is Result.FAIL for gate in running)
-        found = Judged(tuple(not_run(*JUDGED, why=_EARLIER))) if failed else judged(candidate, Proof())
+        found = Judged(tuple(not_run(*JUDGED, why=EARLIER))) if failed else judged(candidate, Proof())
     applies, in_scope = examined.gates[:2]
     patch = b"" if applies.result is Result.FAIL else patch_of(candidate.changes)
     digest = hashlib.sha256(patch).hexdigest() if patch else ""
@@ -222,13 +238,13 @@ _READ = GATES[1:5]
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     """The gates after the first that read but run nothing: each guards those after it."""
     if not may_run:
-        return not_run(*_READ, why=_EARLIER)
+        return not_run(*_READ, why=EARLIER)
     problem = candidate.rules.problem
     remark = f"; the repository's settings are ignored: {problem}" if problem else ""
     detail = "all files are ones that a patch may touch" + remark
     in_scope = _timed("scope", scope.findings, candidate, detail)
     if in_scope.result is not Result.PASS:
-        return [in_scope, *not_run(*_READ[1:], why=_EARLIER)]
+        return [in_scope, *not_run(*_READ[1:], why=EARLIER)]
     started = time.monotonic()
     checked = syntax.check(candidate)
     formatted = _timed("formatting", formatting.findings, candidate, "only what the fix changes")
@@ -239,7 +255,7 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
         "parses", checked.findings, "every changed file parses and has no new undefined name", started
     )
     if parses.result is not Result.PASS:
-        return [in_scope, parses, *not_run(capabilities.GATE, why=_EARLIER), formatted]
+        return [in_scope, parses, *not_run(capabilities.GATE, why=EARLIER), formatted]
     detail = "no secret, and no capability that the code did not use before"
     reached = _timed(capabilities.GATE, capabilities.findings, candidate, detail)
     return [in_scope, parses, reached, formatted]

@@ -34,6 +34,7 @@ _STYLES = {
     Status.SUPPRESSED: "dim",
     Status.DIAGNOSED: "cyan",
     Status.PROPOSED: "green",
+    Status.JOINED: "blue",
 }
 
 

@@ -22,6 +22,7 @@ from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
 from infra.cli.stages import Commands
+from infra.cli.stats import stats
 from infra.cli.status import status
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
@@ -43,6 +44,7 @@ app.command(rich_help_panel=LOOK)(status)
 app.command(rich_help_panel=LOOK)(listing.incidents)
 app.command(rich_help_panel=LOOK)(look.show)
 app.command(rich_help_panel=LOOK)(look.history)
+app.command(rich_help_panel=LOOK)(stats)
 app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)

@@ -106,6 +106,15 @@ def _suppressed(incident: Incident) -> tuple[NextStep, ...]:
     return (NextStep("heal it all the same", f"selfheal retry {incident.incident_id}"),)
 
 
+def _joined(incident: Incident) -> tuple[NextStep, ...]:
+    return (
+        NextStep(
+            "nothing here: look at the one that it is healed with",
+            f"selfheal show {incident.joined_to or incident.incident_id}",
+        ),
+    )
+
+
 def _in_a_lower_mode(mode: Mode) -> Callable[[Incident], tuple[NextStep, ...]]:
     def steps(incident: Incident) -> tuple[NextStep, ...]:
         return (
@@ -131,4 +140,5 @@ _STEPS: dict[Status, Callable[[Incident], tuple[NextStep, ...]]] = {
     Status.SUPPRESSED: _suppressed,
     Status.DIAGNOSED: _in_a_lower_mode(Mode.PROPOSE),
     Status.PROPOSED: _in_a_lower_mode(Mode.PULL_REQUEST),
+    Status.JOINED: _joined,
 }

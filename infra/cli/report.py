@@ -208,12 +208,15 @@ def facts(
         ("attempts", str(incident.attempts or "")),
         ("answered by", _answered(answer)),
         ("cost", _cost(incident, answer)),
-        ("base", f"{read['base_sha']} {read['reason']}".strip()),
+        ("read", f"{read.get('deployed_sha') or read['base_sha']} {read['reason']}".strip()),
+        ("base", read["base_sha"]),
         ("python", _python(read.get("python"))),
         ("patch", f"sha256 {incident.patch_sha256}" if incident.patch_sha256 else ""),
         ("branch", incident.branch),
         ("pull request", incident.pull_request_url),
         ("regressed from", incident.regressed_from),
+        ("healed with", incident.joined_to),
+        ("heals as well", ", ".join(incident.joined)),
         ("reason", incident.reason),
         ("advice", incident.next_action),
         ("higher mode", incident.higher_mode),
@@ -313,6 +316,8 @@ def evidence_table(evidence: Evidence) -> RenderableType:
     for gate in evidence.gates:
         table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
     parts: list[RenderableType] = [*_first_of_all(evidence), table]
+    if evidence.twice:
+        parts += [Text(), plain(evidence.twice, "dim")]
     if build := evidence.build:
         parts += [
             Text(),

@@ -29,6 +29,7 @@ _WHY_NOT = {
     Status.AWAITING_APPROVAL: "its patch waits for a decision: reject or revise it",
     Status.PR_OPEN: "its pull request is open: close it, and it can start over",
     Status.MERGED: "its fix is merged; if the error outlives the deployment, another heal starts",
+    Status.JOINED: "another incident with the same root cause is healed for it",
     Status.RESOLVED: "it is resolved; if it comes back, another heal starts",
 }
 

@@ -85,7 +85,25 @@ FINDING = record(
     check=TEXT, passed=FLAG, detail=TEXT, mend={**TEXT, "description": "the command that mends it"}
 )
 
+REACHED: Schema = {"type": "object", "additionalProperties": COUNT, "description": "heals that came so far"}
+GROUPS: Schema = {"type": "object", "additionalProperties": REACHED}
+
 SHAPES: dict[str, dict[str, Schema]] = {
+    "stats/1": {
+        "incidents": COUNT,
+        "counts": REACHED,
+        "abstained": {"type": "object", "additionalProperties": COUNT, "description": "per reason"},
+        "median_hours": {
+            "type": "object",
+            "additionalProperties": maybe(NUMBER),
+            "description": "from the first line of an error",
+        },
+        "usd": NUMBER,
+        "usd_per_merged_fix": maybe(NUMBER),
+        "by_app": GROUPS,
+        "by_class": GROUPS,
+        "by_confidence": GROUPS,
+    },
     "incidents/1": {
         "total": {**COUNT, "description": "how many match"},
         "shown": {**COUNT, "description": "how many of them are in `incidents`"},

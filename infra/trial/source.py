@@ -15,7 +15,7 @@ from git import Git
 from git.exc import GitCommandError, GitCommandNotFound
 
 from functions.core.source.archive import DEFAULT_LIMITS, Member, members_of
-from functions.fetch_source.tree import tree_of_commit
+from functions.core.source.commit_tree import tree_of_commit
 from infra.errors import UserError
 
 NO_COMMIT = "0" * 40

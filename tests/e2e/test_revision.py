@@ -62,27 +62,29 @@ def move_on(world: World, app: App) -> tuple[str, str]:
     return before, after
 
 
-def test_a_function_tagged_with_an_older_commit_is_healed_at_that_commit(world: World) -> None:
+def test_a_function_tagged_with_an_older_commit_is_healed_there_and_on_the_head(world: World) -> None:
     app = world.app()
-    before, _ = move_on(world, app)
+    before, after = move_on(world, app)
     deploy(world, app, {"git_sha": before})
     world.log(app)
     incident = world.until(app, Status.AWAITING_APPROVAL)
-    assert incident.base_sha == before
+    assert incident.base_sha == after
     report = gather(world.target, incident)
     assert report.source
     said = f"tag git_sha of function {app.name} names {before}; the app's entry names no revision"
     assert report.source["reason"] == said
+    assert report.source["deployed_sha"] == before
     assert report.source["python"]["version"] == "3.12"
     assert report.source["python"]["why"] == f"function {app.name} has Runtime python3.12"
     assert report.evidence
     assert report.evidence.not_proven == ("regression_tests: not run: the repository has no tests",)
+    assert f"at the deployed revision {before[:12]}, and on {after[:12]}" in report.evidence.twice
     assert "hunter2" not in json.dumps(report.to_json())
 
     world.decide(incident, Verdict.APPROVE)
     world.until(app, Status.PR_OPEN)
     (pull,) = world.pulls(app)
-    assert f"Why that base: tag git\\_sha of function {app.name} names {before}" in pull["body"]
+    assert f"Which revision was read: tag git\\_sha of function {app.name} names {before}" in pull["body"]
 
 
 def test_a_function_that_may_not_be_looked_at_is_said_and_the_branch_is_read(world: World) -> None:

@@ -54,6 +54,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("ssm:GetParameter", "parameter/self-heal/stopped"): {
         *({spec.folder for spec in STEPS} - {"record_outcome"}),
         "detect_errors",
+        "track_pull_requests",
     },
     ("ssm:GetParameter", "parameter/self-heal/credentials"): {
         "fetch_source",
@@ -196,6 +197,9 @@ WRITERS = {
     f"{HEAL}/1/findings.json": {"propose_patch", "validate_patch", "review_patch"},
     f"{HEAL}/1/review.json": {"review_patch"},
     f"{HEAL}/1/experiment.json": {"validate_patch"},
+    f"{HEAL}/1/deployed.json": {"validate_patch"},
+    f"{HEAL}/head-{'a' * 40}.tar.gz": {"fetch_source", "commit_patch"},
+    f"{HEAL}/earlier.json": {"fetch_source"},
     f"builds/self-heal-orders/{HEAL}/1-9f/source.zip": {"validate_patch"},
     f"{HEAL}/1/anything-else": set(),
 }

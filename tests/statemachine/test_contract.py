@@ -282,8 +282,8 @@ def test_every_end_is_a_success_so_that_a_redrive_resumes_the_step_that_failed(
     ends = {name for name, state in states.items() if not list(transitions(state))}
 
     assert ends == {
-        *("Healed", "Proposed", "Diagnosed", "Abstained", "Rejected"),
-        *("Observed", "HeldBack", "Duplicate"),
+        *("Healed", "AlreadyFixed", "Proposed", "Diagnosed", "Abstained", "Rejected"),
+        *("Observed", "HeldBack", "Joined", "Duplicate"),
     }
     assert {states[name]["Type"] for name in ends} == {"Succeed"}
     assert {state["Type"] for state in states.values()} == {"Task", "Choice", "Pass", "Succeed", "Wait"}

@@ -41,6 +41,7 @@ PROPOSED = {
 INVALID = {"outcome": "invalid", "key": "", "title": "", "reason": "the answer was prose"}
 ABSTAINED = {"outcome": "abstained", "key": "", "title": "", "reason": "the database is down"}
 ACCEPTED = {"verdict": "accepted", "patch_sha256": "c" * 64, "reason": ""}
+FIXED = ACCEPTED | {"verdict": "fixed", "fixed_by": {"sha": "e" * 40, "date": "", "said": "e by Ana"}}
 DISPROVEN = {"verdict": "rejected", "patch_sha256": "c" * 64, "reason": "a test that passed now fails"}
 ORDER = {
     "project": "self-heal-orders",
@@ -67,6 +68,7 @@ APPROVE = {"decision": "approve", "by": "ana", "comment": "", "patch_sha256": "c
 REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
 COMMIT = {"branch": "self-heal/orders-1a2b", "sha": "d" * 40}
+MOVED = {"moved": {"base_sha": "e" * 40, "head_key": "h", "history_key": "i"}}
 PULL = {"number": 7, "url": "https://forge/o/r/pull/7"}
 
 Results = dict[str, list[Any]]
@@ -107,9 +109,33 @@ PATHS: dict[str, tuple[Results, str]] = {
         ),
         "Healed",
     ),
+    "mended already on the head": (
+        heal(
+            "already_fixed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[TO_RUN, TO_RUN, FIXED],
+            RunPatch=[RAN, RAN],
+        ),
+        "AlreadyFixed",
+    ),
+    "the head changed under the patch while people decided": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[TO_RUN, ACCEPTED, TO_RUN, ACCEPTED],
+            RunPatch=[RAN, RAN],
+            AwaitApproval=[APPROVE, APPROVE | {"base_sha": "e" * 40}],
+        )
+        | {"CommitPatch": [MOVED, COMMIT]},
+        "Healed",
+    ),
     "another execution has the incident": (
         {"ClaimIncident": [NOT_CLAIMED]},
         "Duplicate",
+    ),
+    "another incident with the same root cause is healed": (
+        {"ClaimIncident": [NOT_CLAIMED | {"joined": True}]},
+        "Joined",
     ),
     "the hour has had its heals": ({"ClaimIncident": [NOT_CLAIMED | {"held_back": True}]}, "HeldBack"),
     "what was claimed before there were modes": ({"ClaimIncident": [{"claimed": False}]}, "Duplicate"),

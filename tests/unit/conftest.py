@@ -134,11 +134,16 @@ class Hosted:
     def pulls(self) -> list[Pull]:
         return list(self.github.get_pulls(state="all"))
 
-    def branch(self, name: str, path: str = "new.txt", on: str = "") -> str:
-        """Push a branch with one more file straight into the bare repository, on its first commit or `on`
-        another; its commit."""
-        blob = self.git("hash-object", "-w", "--stdin", stdin=b"new\n")
-        files = self.git("ls-tree", "-r", on or self.base_sha).splitlines()
+    def check(self, sha: str, name: str, conclusion: str, printed: str = "") -> None:
+        """What a job of the repository says of a commit; conclusion: "" while it runs."""
+        self.forge.check(self.app.slug, sha, name, conclusion, printed)
+
+    def branch(self, name: str, path: str = "new.txt", on: str = "", content: bytes = b"new\n") -> str:
+        """Push a branch with one file more, or another, straight into the bare repository, on its first
+        commit or `on` another; its commit."""
+        blob = self.git("hash-object", "-w", "--stdin", stdin=content)
+        listed = self.git("ls-tree", "-r", on or self.base_sha).splitlines()
+        files = [line for line in listed if not line.endswith(f"\t{path}")]
         # `mktree` wants one directory's entries, which holds for this repository: it is flat.
         tree = self.git("mktree", stdin="\n".join([*files, f"100644 blob {blob}\t{path}", ""]).encode())
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")

@@ -103,12 +103,15 @@ def url(base: str, link: Link, key: bytes) -> str:
     return f"{base}a/{link.approval_id}?t={sign(link, key)}"
 
 
-def derive_approval_id(key: bytes, execution_arn: str, attempt: int, redrive_count: int) -> str:
-    """The approval of one attempt in one run of an execution: 192 bits that only the key's holder can tell.
+def derive_approval_id(
+    key: bytes, execution_arn: str, attempt: int, redrive_count: int, base_sha: str
+) -> str:
+    """The approval of one attempt, on one base, in one run of an execution: 192 bits that only the key's
+    holder can tell.
 
     Derived rather than drawn, so that a second run of the same step finds the first one's approval.
     """
-    message = json.dumps(["approval", execution_arn, attempt, redrive_count]).encode()
+    message = json.dumps(["approval", execution_arn, attempt, redrive_count, base_sha]).encode()
     return _encode(hmac.digest(key, message, hashlib.sha256)[:24])
 
 

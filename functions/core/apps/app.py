@@ -70,6 +70,8 @@ class App:
     """Top-level packages or modules that are the app's own; empty means: judge by path."""
     revision: str = ""
     """Commit that is deployed, when a deployment records it here."""
+    log_tags: tuple[str, ...] = ()
+    """Globs of tags whose commits are read when only the log names them, though `branch` has not got them."""
     revision_from_environment: bool = False
     """Whether the environment of a function that is tagged for it may be read for the revision."""
     python: str = ""

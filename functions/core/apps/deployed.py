@@ -65,13 +65,15 @@ class Claim:
     """Somebody's word on what is deployed.
 
     by: who, to be followed by "names"; unknown: what to say when the forge has nothing of that name;
-    branches: whether the name of a branch counts.
+    branches: whether the name of a branch counts; anybody: whether anybody who can make the service log
+    something may have said it.
     """
 
     by: str
     revision: str
     unknown: str
     branches: bool = False
+    anybody: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,14 +81,16 @@ class Remote:
             finally:
                 repo.close()
 
-    def fetch(self, repo: Repo, ref: str) -> str | None:
-        """Fetch one commit, without history or tags: its id, or None when the remote has no such ref.
+    def fetch(self, repo: Repo, ref: str, depth: int = 1) -> str | None:
+        """Fetch one commit, without tags: its id, or None when the remote has no such ref.
 
-        ref: a full commit id, or a ref such as `refs/heads/main` or `v1.2`.
+        ref: a full commit id, or a ref such as `refs/heads/main` or `v1.2`; depth: how many commits of its
+        history, itself included.
         Raises ForgeUnavailable, ForgeAccessDenied, RepositoryNotFound, SourceTooLarge.
         """
-        options = ("--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--quiet")
-        failure = self.run(repo, "fetch", *options, "--", self.url, f"+{ref}:refs/self-heal/fetched")
+        options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--quiet")
+        asked = ("fetch", f"--depth={depth}", *options, "--", self.url)
+        failure = self.run(repo, *asked, f"+{ref}:refs/self-heal/fetched")
         if failure and _NO_SUCH_REF.search(failure):
             return None
         if failure:

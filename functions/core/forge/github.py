@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from functions.core.forge.port import Comparison, PullRequest, State, Survey
+from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -17,6 +18,8 @@ from functions.core.workflow.errors import (
 )
 
 if TYPE_CHECKING:
+    from github.NamedUser import NamedUser
+    from github.Organization import Organization
     from github.PullRequest import PullRequest as Pull
     from github.Repository import Repository
 
@@ -25,6 +28,18 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 _TIMEOUT_SECONDS = 20
+_PRINTED = 6_000
+"""Bytes of a job's output, from its end."""
+# https://docs.github.com/rest/checks/runs: what was cancelled or is stale says nothing.
+_CONCLUSIONS = {
+    **dict.fromkeys(("success", "neutral", "skipped"), Conclusion.PASSED),
+    **dict.fromkeys(("failure", "timed_out", "startup_failure"), Conclusion.FAILED),
+}
+_STATUSES = {
+    "success": Conclusion.PASSED,
+    "failure": Conclusion.FAILED,
+    "error": Conclusion.FAILED,
+}
 _PAGE = re.compile(r"/pull/([0-9]{1,9})$")
 
 
@@ -44,11 +59,15 @@ class GitHub:
             # GitHub leaves a filter out that it cannot read.
             return next((_pull(pull) for pull in pulls if pull.head.ref == branch), None)
 
-    def open(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+    def open(self, branch: str, base: str, title: str, body: str, draft: bool = False) -> PullRequest:
         try:
             with self._errors():
-                return _pull(self._repository.create_pull(base=base, head=branch, title=title, body=body))
-        except ForgeRefused:
+                return _pull(
+                    self._repository.create_pull(base=base, head=branch, title=title, body=body, draft=draft)
+                )
+        except ForgeRefused as error:
+            if draft and "draft" in str(error).lower():  # not every plan has them
+                return self.open(branch, base, title, body)
             # That is also the answer where another run opened it between the caller's look and this request.
             found = self.find(branch, base)
             if found is None or found.state is not State.OPEN:
@@ -62,6 +81,81 @@ class GitHub:
     def number(self, url: str) -> int | None:
         found = _PAGE.search(url)
         return int(found[1]) if found else None
+
+    def describe(self, number: int, title: str, body: str) -> None:
+        with self._errors():
+            self._repository.get_pull(number).edit(title=title, body=body)
+
+    def ready(self, number: int) -> None:
+        with self._errors():
+            self._repository.get_pull(number).mark_ready_for_review()
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        with self._errors():
+            self._repository.get_pull(number).add_to_labels(*labels)
+
+    def remarks(self, number: int) -> tuple[Remark, ...]:
+        with self._errors():
+            pull = self._repository.get_pull(number)
+            found = [_remark(one.user, one.body, one.created_at) for one in pull.get_issue_comments()]
+            beside: dict[int, list[str]] = {}
+            for one in pull.get_review_comments():
+                beside.setdefault(one.pull_request_review_id, []).append(f"{one.path}: {one.body}")
+            for review in pull.get_reviews():
+                asks = review.state == "CHANGES_REQUESTED"
+                text = "\n".join((review.body or "", *beside.get(review.id, ())))
+                # A review that is not submitted yet has no time.
+                if review.submitted_at and (asks or text.strip()):
+                    found.append(_remark(review.user, text, review.submitted_at, asks))
+            return tuple(sorted(found, key=lambda remark: remark.at))
+
+    def remark(self, number: int, text: str) -> None:
+        with self._errors():
+            self._repository.get_pull(number).create_issue_comment(text)
+
+    def changes(self, number: int) -> str:
+        with self._errors():
+            files = self._repository.get_pull(number).get_files()
+            return "".join(f"--- {one.filename}\n{one.patch or '(not shown)'}\n" for one in files)
+
+    def checks(self, sha: str) -> tuple[Check, ...]:
+        with self._errors():
+            commit = self._repository.get_commit(sha)
+            statuses = commit.get_combined_status().statuses
+            found = [
+                Check(one.context, _STATUSES.get(one.state, Conclusion.PENDING), one.target_url or "")
+                for one in statuses
+            ]
+            for run in commit.get_check_runs():
+                conclusion = _CONCLUSIONS.get(run.conclusion or "", Conclusion.PENDING)
+                said = "\n".join(filter(None, (run.output.title, run.output.summary, run.output.text)))
+                actions = run.app is not None and run.app.slug == "github-actions"
+                ref = str(run.id) if actions else ""
+                found.append(Check(run.name, conclusion, run.html_url or "", ref, said))
+            return tuple(found)
+
+    def output(self, check: Check) -> str:
+        import requests
+
+        if not check.ref:
+            return check.summary[-_PRINTED:]
+        with self._errors():
+            url = f"{self._app.forge_api.rstrip('/')}/repos/{self._app.slug}/actions/jobs/{check.ref}/logs"
+            headers = {"Authorization": f"Bearer {self._token}"}
+            answer = requests.get(url, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+            place = answer.headers.get("Location", "")
+            # The storage that it leads to wants no token, and must not be given one.
+            if answer.status_code != 302 or not place.startswith(("https://", self._app.forge_api)):
+                return check.summary[-_PRINTED:]
+            with requests.get(place, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True) as printed:
+                end = b""
+                for chunk in printed.iter_content(1 << 16):
+                    end = (end + chunk)[-_PRINTED:]
+                return end.decode(errors="replace") if printed.status_code == 200 else ""
+
+    def may_push(self, login: str) -> bool:
+        with self._errors():
+            return bool(login) and self._repository.get_collaborator_permission(login) in ("admin", "write")
 
     def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
         try:
@@ -152,7 +246,15 @@ def _unless_missing(ask: Callable[[], Found]) -> Found | None:
 def _pull(pull: Pull) -> PullRequest:
     state = State.MERGED if pull.merged_at else State(pull.state)
     merged = (pull.merge_commit_sha or "") if state is State.MERGED else ""
-    return PullRequest(pull.number, pull.html_url, pull.head.ref, pull.base.ref, pull.head.sha, state, merged)
+    head, draft = pull.head, bool(pull.draft)
+    return PullRequest(pull.number, pull.html_url, head.ref, pull.base.ref, head.sha, state, merged, draft)
+
+
+def _remark(
+    user: NamedUser | Organization | None, body: str | None, at: datetime, asks_changes: bool = False
+) -> Remark:
+    # Nobody is left of an account that was deleted.
+    return Remark(user.login if user else "", body or "", at.astimezone(UTC).isoformat(), asks_changes)
 
 
 def _said(data: object) -> str:

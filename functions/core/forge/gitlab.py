@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from functions.core.forge.port import Comparison, PullRequest, State, Survey
+from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -29,6 +30,18 @@ _TIMEOUT_SECONDS = 20
 _PAGE = re.compile(r"/-/merge_requests/([0-9]{1,9})$")
 # https://docs.gitlab.com/api/access_requests/, "Valid access levels"
 _DEVELOPER, _MAINTAINER = 30, 40
+_DRAFT = "Draft: "
+_PRINTED = 6_000
+"""Bytes of a job's output, from its end."""
+_CHANGES = "requested changes"
+"""How the note begins that GitLab writes of a review that asks for changes."""
+_UNKNOWN = Conclusion.PENDING
+# https://docs.gitlab.com/api/commits/, "Commit status"
+_CONCLUSIONS = {
+    "success": Conclusion.PASSED,
+    "skipped": Conclusion.PASSED,
+    "failed": Conclusion.FAILED,
+}
 # A merge request is `locked` while GitLab merges it.
 _STATES = {"opened": State.OPEN, "locked": State.OPEN, "merged": State.MERGED, "closed": State.CLOSED}
 
@@ -53,7 +66,8 @@ class GitLab:
             )
             return next((_pull(one.attributes) for one in found), None)
 
-    def open(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+    def open(self, branch: str, base: str, title: str, body: str, draft: bool = False) -> PullRequest:
+        title = _DRAFT + title if draft else title
         asked = {"source_branch": branch, "target_branch": base, "title": title, "description": body}
         try:
             with self._errors():
@@ -72,6 +86,76 @@ class GitLab:
     def number(self, url: str) -> int | None:
         found = _PAGE.search(url)
         return int(found[1]) if found else None
+
+    def describe(self, number: int, title: str, body: str) -> None:
+        with self._errors():
+            draft = self._project.mergerequests.get(number).attributes["draft"]
+            told = {"title": (_DRAFT if draft else "") + title, "description": body}
+            self._project.mergerequests.update(number, told)
+
+    def ready(self, number: int) -> None:
+        with self._errors():
+            title = self._project.mergerequests.get(number).attributes["title"]
+            self._project.mergerequests.update(number, {"title": title.removeprefix(_DRAFT)})
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        with self._errors():
+            self._project.mergerequests.update(number, {"add_labels": ",".join(labels)})
+
+    def remarks(self, number: int) -> tuple[Remark, ...]:
+        with self._errors():
+            notes = self._merge_request(number).notes.list(iterator=True)
+            found = [
+                Remark(
+                    one.author["username"],
+                    "" if one.system else one.body,
+                    _utc(one.created_at),
+                    one.system and one.body.startswith(_CHANGES),
+                )
+                for one in notes
+                if not one.system or one.body.startswith(_CHANGES)
+            ]
+            return tuple(sorted(found, key=lambda remark: (remark.at, remark.asks_changes)))
+
+    def remark(self, number: int, text: str) -> None:
+        with self._errors():
+            self._merge_request(number).notes.create({"body": text})
+
+    def changes(self, number: int) -> str:
+        with self._errors():
+            # The library has this part of API v4 under no name.
+            place = f"/projects/{self._project.encoded_id}/merge_requests/{number}/diffs"
+            files = self._client.http_list(place, iterator=True)
+            return "".join(f"--- {one['new_path']}\n{one['diff'] or '(not shown)'}\n" for one in files)
+
+    def checks(self, sha: str) -> tuple[Check, ...]:
+        with self._errors():
+            commit: Any = self._project.commits.get(sha, lazy=True)
+            return tuple(
+                Check(
+                    one.name,
+                    Conclusion.PASSED if one.allow_failure else _CONCLUSIONS.get(one.status, _UNKNOWN),
+                    one.target_url or "",
+                    str(one.id),
+                    one.description or "",
+                )
+                for one in commit.statuses.list(iterator=True)
+            )
+
+    def output(self, check: Check) -> str:
+        with self._errors():
+            job: Any = self._project.jobs.get(int(check.ref), lazy=True)
+            # What another service said of the commit is no job of GitLab's.
+            printed = _unless_missing(job.trace)
+            return printed[-_PRINTED:].decode(errors="replace") if printed else check.summary
+
+    def may_push(self, login: str) -> bool:
+        with self._errors():
+            found: Any = self._project.members_all.list(query=login, get_all=False)
+            return any(one.username == login and one.access_level >= _DEVELOPER for one in found)
+
+    def _merge_request(self, number: int) -> Any:
+        return self._project.mergerequests.get(number, lazy=True)
 
     def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
         with self._errors():
@@ -192,4 +276,9 @@ def _pull(found: dict[str, Any]) -> PullRequest:
         head_sha=found["sha"],
         state=state,
         merge_sha=merged if state is State.MERGED else "",
+        draft=bool(found.get("draft")),
     )
+
+
+def _utc(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat()

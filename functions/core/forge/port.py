@@ -25,7 +25,7 @@ class PullRequest:
     """A pull request, or what another forge calls so.
 
     url: its page; head_sha: the newest commit of its branch; base: the branch that it goes to; merge_sha: the
-    commit that its merge put on that branch, "" before.
+    commit that its merge put on that branch, "" before; draft: whether it is not to be merged yet.
     """
 
     number: int
@@ -35,6 +35,37 @@ class PullRequest:
     head_sha: str
     state: State
     merge_sha: str = ""
+    draft: bool = False
+
+
+class Conclusion(StrEnum):
+    """How a check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    PENDING = "pending"
+    """It goes on, waits, or was stopped by somebody: nothing follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a job of the repository's own says of a commit. ref: by which the forge finds what it printed."""
+
+    name: str
+    conclusion: Conclusion
+    url: str = ""
+    ref: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What somebody wrote on a pull request. at: ISO 8601 in UTC; asks_changes: it is a review that does."""
+
+    author: str
+    text: str
+    at: str
+    asks_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +102,37 @@ class Forge(Protocol):
         """The newest pull request from `branch` to `base`, in whatever state; None when there was never
         one."""
 
-    def open(self, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Open a pull request, or return the open one that there is already."""
+    def open(self, branch: str, base: str, title: str, body: str, draft: bool = False) -> PullRequest:
+        """Open a pull request, as a draft where the forge has drafts, or return the open one that there is
+        already."""
+
+    def describe(self, number: int, title: str, body: str) -> None:
+        """Give a pull request another title and description."""
+
+    def ready(self, number: int) -> None:
+        """Make a draft one that may be merged."""
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        """Add labels; those that are new come into being."""
+
+    def remarks(self, number: int) -> tuple[Remark, ...]:
+        """What people wrote on a pull request, oldest first."""
+
+    def remark(self, number: int, text: str) -> None:
+        """Write on a pull request."""
+
+    def changes(self, number: int) -> str:
+        """A pull request's diff, file by file; without what the forge takes for too large."""
+
+    def checks(self, sha: str) -> tuple[Check, ...]:
+        """What the repository's own jobs say of a commit, each job once. Raises ForgeAccessDenied where these
+        credentials may not see that."""
+
+    def output(self, check: Check) -> str:
+        """The end of what a failed job printed; "" where that is not to be had."""
+
+    def may_push(self, login: str) -> bool:
+        """Whether somebody may push to the repository, and so merge."""
 
     def get(self, number: int) -> PullRequest:
         """Raises RepositoryNotFound where there is no such pull request."""

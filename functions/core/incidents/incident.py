@@ -25,6 +25,8 @@ class Status(StrEnum):
     """Its root cause is known; the app's mode goes no further. So with the next one."""
     PROPOSED = "PROPOSED"
     """A patch is proven, about which nobody was asked."""
+    JOINED = "JOINED"
+    """Another incident with the same root cause is healed for it, too."""
 
     @property
     def is_open(self) -> bool:
@@ -39,7 +41,7 @@ class Status(StrEnum):
 
 _OPEN = (
     *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
-    *(Status.PR_OPEN, Status.MERGED, Status.FAILED),
+    *(Status.PR_OPEN, Status.MERGED, Status.FAILED, Status.JOINED),
 )
 
 
@@ -123,6 +125,21 @@ class Incident:
     merge_sha: str = ""
     """What the merge put on the target branch."""
     merged_at: str = ""
+    commit_sha: str = ""
+    """What the pull request brings. While its branch is that, and nobody else's, it may be replaced."""
+    follow_up: dict[str, Any] = field(default_factory=dict)
+    """What the next heal is to mend in the pull request that is open: `{"why", "comment", "findings",
+    "heard_before"}`; empty for a heal that begins with the error alone."""
+    follow_ups: int = 0
+    """How often that was tried."""
+    heard_until: str = ""
+    """When the latest remark on the pull request was made that was looked at."""
+    checked_sha: str = ""
+    """The commit of the pull request whose checks were acted on."""
+    joined_to: str = ""
+    """Of a JOINED one: the incident that is healed for it."""
+    joined: tuple[str, ...] = ()
+    """The incidents that joined this one."""
     fix_runs_since: str = ""
     """When it was first seen that what is deployed has the merge, "" while it has not."""
     fix_runs_why: str = ""
@@ -166,7 +183,12 @@ class Incident:
         for name in ("frames", "causes"):
             values[name] = tuple(frame_from_json(frame) for frame in item.get(name, ()))
         values["twins"] = {str(line): str(name) for line, name in item.get("twins", {}).items()}
-        for name in ("occurrences", "counted_before", "generation", "attempts", "held_until", "ttl"):
+        values["joined"] = tuple(item.get("joined", ()))
+        values["follow_up"] = dict(item.get("follow_up", {}))
+        for name in (
+            *("occurrences", "counted_before", "generation", "attempts", "follow_ups"),
+            *("held_until", "ttl"),
+        ):
             if values.get(name) is not None:
                 values[name] = int(values[name])
         if "cost_usd" in values:

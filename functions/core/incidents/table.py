@@ -13,6 +13,7 @@ from functions.core.incidents.concurrency import Turns
 from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.quota import HealsIn, Period
+from functions.core.incidents.roots import Roots
 from functions.core.workflow.errors import IncidentNotFound
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
@@ -104,10 +105,33 @@ class Incidents:
             values=values | {":mine": execution_arn, ":new": str(Status.NEW)},
         )
 
+    def roots(self, app: str) -> Roots:
+        """Which of an app's incidents is healed for a root cause; it is kept in the same table."""
+        return Roots(self._table, app)
+
+    def join(self, incident: Incident, other_id: str) -> Incident | None:
+        """Have a NEW incident healed with another one; None if it is NEW no longer."""
+        self._update(
+            other_id,
+            {},
+            condition="NOT contains(#joined, :one)",
+            values={":none": [], ":one": incident.incident_id, ":these": [incident.incident_id]},
+            also="#joined = list_append(if_not_exists(#joined, :none), :these)",
+        )
+        return self.transition(
+            incident.incident_id,
+            Status.NEW,
+            status=str(Status.JOINED),
+            joined_to=other_id,
+            reason=f"the same line fails as in {other_id}, whose heal is its heal too",
+            next_action=f"Look at that one: selfheal show {other_id}",
+        )
+
     def start_over(self, over: Incident) -> Incident | None:
         """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its
         own; None if it has changed in the meantime."""
         anew = {"execution_arn": "", "next_action": "", "attempts": 0, "cost_usd": 0, "held_until": 0}
+        anew |= {"follow_up": {}, "follow_ups": 0}
         return self._as_it_was(
             over, {"status": str(Status.NEW), "generation": over.generation + 1, "reason": "", **anew}
         )
@@ -173,20 +197,27 @@ class Incidents:
             asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _update(
-        self, incident_id: str, attributes: dict[str, Any], *, condition: str, values: dict[str, Any]
+        self,
+        incident_id: str,
+        attributes: dict[str, Any],
+        *,
+        condition: str,
+        values: dict[str, Any],
+        also: str = "",
     ) -> Incident | None:
         attributes = {**attributes, "updated_at": utc_now(), "ttl": int(time.time()) + KEEP_SECONDS}
         names = {f"#{name}": name for name in attributes}
         names |= {
             f"#{n}": n
-            for n in ("incident_id", "status", "execution_arn", "generation")
+            for n in ("incident_id", "status", "execution_arn", "generation", "joined")
             if f"#{n}" in condition
         }
         names["#incident_id"] = "incident_id"
         try:
             answer = self._table.update_item(
                 Key={"incident_id": incident_id},
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+                UpdateExpression="SET "
+                + ", ".join([*(f"#{name} = :{name}" for name in attributes), *filter(None, [also])]),
                 ConditionExpression=f"attribute_exists(#incident_id) AND ({condition})",
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,

@@ -153,6 +153,18 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployed:
+    """The proof at the deployed revision, where the patch goes on a later one: the gates that ran there."""
+
+    sha: str
+    gates: tuple[GateResult, ...]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(data["sha"], _gates(data["gates"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All gates in the order they ran. A patch is accepted when no gate failed."""
 
@@ -171,6 +183,8 @@ class Evidence:
     """What whoever approves has to answer, first of all."""
     behaviour: tuple[Behaviour, ...] = ()
     """What the runs showed: call, before, after."""
+    deployed: Deployed | None = None
+    """None where the patch goes on the deployed revision itself."""
 
     @property
     def accepted(self) -> bool:
@@ -189,8 +203,25 @@ class Evidence:
     @property
     def not_proven(self) -> tuple[str, ...]:
         """What could not be proven, one sentence per gate that did not run."""
-        return tuple(
-            f"{in_words(gate.gate)}: {gate.detail}" for gate in self.gates if gate.result is Result.NOT_RUN
+        here = {in_words(gate.gate): gate.detail for gate in self.gates if gate.result is Result.NOT_RUN}
+        there = self.deployed.gates if self.deployed else ()
+        return (
+            *(f"{gate}: {detail}" for gate, detail in here.items()),
+            *(
+                f"{in_words(gate.gate)}, at the deployed revision: {gate.detail}"
+                for gate in there
+                if gate.result is Result.NOT_RUN and in_words(gate.gate) not in here
+            ),
+        )
+
+    @property
+    def twice(self) -> str:
+        """Where it was proven, as a sentence; "" where that is one place."""
+        if self.deployed is None:
+            return ""
+        return (
+            f"Put to the gates twice: at the deployed revision {self.deployed.sha[:12]}, and on"
+            f" {self.base_sha[:12]}, which it goes on."
         )
 
     @property
@@ -213,6 +244,7 @@ class Evidence:
             "python": self.python.to_json() if self.python else None,
             "questions": [asdict(question) for question in self.questions],
             "behaviour": [asdict(row) for row in self.behaviour],
+            "deployed": asdict(self.deployed) if self.deployed else None,
         }
 
     @classmethod
@@ -227,6 +259,7 @@ class Evidence:
             python=Python.from_json(data["python"]) if data.get("python") else None,
             questions=tuple(_question(row) for row in data.get("questions", ())),
             behaviour=tuple(_behaviour(row) for row in data.get("behaviour", ())),
+            deployed=Deployed.from_json(data["deployed"]) if data.get("deployed") else None,
         )
 
 

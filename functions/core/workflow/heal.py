@@ -2,8 +2,12 @@
 
 The state input that travels between the steps is small JSON of this shape (each step adds its own part):
 
-    {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "second_opinion",
-     "source":       {"key", "facts", "base_sha", "revision_from", "python": {"version", "why"}, "committed"},
+    {"incident_id", "app", "heal_id", "attempt", "attempts_allowed", "comment", "follow_up", "second_opinion",
+     "source":       {"key", "deployed_sha": what is read, and the error reproduced on;
+                      "base_sha": the head of the app's branch, what is approved and committed on;
+                      "head_key", "history_key": its source, and how it came there; "" where it is the same;
+                      "earlier_key": the pull request that is followed up, or that did not last, "" for none;
+                      "facts", "revision_from", "python": {"version", "why"}, "committed"},
      "dependencies": {"key", "reason", "packages"},
      "proposal":     {"outcome", "key", "title", "reason"},
      "validation":   {"verdict", "patch_key", "patch_sha256", "evidence_key", "reason", "questions": [
@@ -17,7 +21,8 @@ The state input that travels between the steps is small JSON of this shape (each
                       "decided_at"},
      "proven":       {"attempt", "proposal", "validation", "review"} that people asked to be changed,
      "standing":     {"attempt", "why"} where nothing better than it could be proven, else {},
-     "commit":       {"branch", "sha"},
+     "commit":       {"branch", "sha", "base_sha"}, or {"moved": what changes in `source`} where the head is
+                     another one by now, on which the patch has to be proven,
      "pull_request": {"number", "url"}}
 
 Keys of artifacts in it are references, which say what their bytes are: see `core.workflow.artifacts`.

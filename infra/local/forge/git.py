@@ -189,9 +189,9 @@ class Git:
             raise GitFailed(f"merging needs git 2.38 or newer: {_text(done.stderr).strip()[:200]}")
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
-    def merge_commit(self, tree: str, base: str, head: str, message: str, author: str) -> str:
-        """Write a merge commit by `author` (dated now) and return its sha; no branch moves."""
-        return self._commit_tree(tree, (base, head), message, NAME=author, EMAIL=f"{author}@localhost")
+    def merge_commit(self, tree: str, parents: tuple[str, ...], message: str, author: str) -> str:
+        """Write what a merge by `author` (dated now) puts on a branch and return its sha; none moves."""
+        return self._commit_tree(tree, parents, message, NAME=author, EMAIL=f"{author}@localhost")
 
     def _commit_tree(self, tree: str, parents: tuple[str, ...], message: str, **identity: str) -> str:
         env = {

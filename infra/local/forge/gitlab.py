@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from infra.local.forge.access import Caller
 from infra.local.forge.pulls import PullRefused, Pulls
-from infra.local.forge.store import Pull, Repository, Store
+from infra.local.forge.store import Comment, Pull, Repository, Store
 
 BASE_PATH = "/api/v4"
 
@@ -27,6 +27,12 @@ _STATES = {"open": "opened", "closed": "closed", "merged": "merged"}
 _PROJECT = re.compile(rf"{BASE_PATH}/projects/([^/]+)(/.*)?")
 _NAMED = re.compile(r"/repository/(branches|commits)/([^/]+)")
 _NUMBER = re.compile(r"/merge_requests/(\d{1,9})")
+_PART = re.compile(r"/merge_requests/(\d{1,9})/(notes|diffs)")
+_STATUSES = re.compile(r"/repository/commits/([0-9a-f]{40})/statuses")
+_TRACE = re.compile(r"/jobs/(\d{1,9})/trace")
+_DRAFT = "Draft: "
+# What GitHub calls a conclusion → what GitLab calls a status.
+_CONCLUSIONS = {"": "running", "success": "success", "failure": "failed", "skipped": "skipped"}
 
 
 class GitLabApi:
@@ -68,6 +74,12 @@ class GitLabApi:
         path = found[2] or ""
         if named := _NAMED.fullmatch(path):
             return self._named(repository, named[1], unquote(named[2]))
+        if part := _PART.fullmatch(path):
+            return self._part(request, repository, int(part[1]), part[2])
+        if commit := _STATUSES.fullmatch(path):
+            return self._statuses(repository, commit[1])
+        if job := _TRACE.fullmatch(path):
+            return self._trace(repository, int(job[1]))
         if number := _NUMBER.fullmatch(path):
             return self._one(request, repository, int(number[1]))
         view = self._views.get((request.method, path))
@@ -101,7 +113,7 @@ class GitLabApi:
 
     def _members(self, request: Request, repository: Repository) -> Response:
         name = request.args.get("query", "")
-        return _json([_user(one) for one in (*repository.collaborators, repository.owner) if one == name])
+        return _json([_user(one) | {"access_level": 30} for one in repository.people if one == name])
 
     def _named(self, repository: Repository, kind: str, name: str) -> Response:
         git = self._store.git(repository.slug)
@@ -137,9 +149,11 @@ class GitLabApi:
             if (pull.state, pull.head, pull.base) == ("open", head, base):
                 said = f"Another open merge request already exists for this source branch: !{pull.number}"
                 raise PullRefused(409, said)
+        title = str(data.get("title", ""))
         pull = self._pulls.open(
             repository.slug,
-            title=str(data.get("title", "")),
+            title=title.removeprefix(_DRAFT),
+            draft=title.startswith(_DRAFT),
             body=str(data.get("description") or ""),
             head=head,
             base=base,
@@ -152,16 +166,67 @@ class GitLabApi:
         if pull is None:
             raise PullRefused(404, "404 Not Found")
         if request.method == "PUT":
-            data = _body(request)
-            wanted = [
-                name
-                for name in (*repository.collaborators, repository.owner)
-                if _user(name)["id"] in data.get("reviewer_ids", ())
-            ]
-            pull = self._pulls.request_review(repository.slug, number, wanted)
+            pull = self._edited(repository, number, _body(request))
         elif request.method != "GET":
             raise PullRefused(405, "405 Method Not Allowed")
         return _json(self._merge_request(request, repository, pull))
+
+    def _edited(self, repository: Repository, number: int, data: Json) -> Pull:
+        slug, title = repository.slug, data.get("title")
+        if "reviewer_ids" in data:
+            asked = data["reviewer_ids"]
+            people = (*repository.collaborators, repository.owner)
+            self._pulls.request_review(slug, number, [one for one in people if _user(one)["id"] in asked])
+        if "add_labels" in data:
+            self._pulls.add_labels(slug, number, str(data["add_labels"]).split(","))
+        return self._pulls.edit(
+            slug,
+            number,
+            title=None if title is None else str(title).removeprefix(_DRAFT),
+            body=data.get("description"),
+            draft=None if title is None else str(title).startswith(_DRAFT),
+        )
+
+    def _part(self, request: Request, repository: Repository, number: int, part: str) -> Response:
+        pull = repository.pull(number)
+        if pull is None:
+            raise PullRefused(404, "404 Not Found")
+        if part == "diffs":
+            files = self._pulls.comparison(repository.slug, pull).files
+            hunks = {one.path: "@@" + one.patch.partition("\n@@")[2] for one in files}
+            return _json([{"old_path": path, "new_path": path, "diff": text} for path, text in hunks.items()])
+        if request.method == "POST":
+            body = str(_body(request).get("body", ""))
+            return _json(_note(self._pulls.comment(repository.slug, number, body, Caller.BOT.value)), 201)
+        notes = [_note(one) for one in pull.comments]
+        # A review that asks for changes leaves a note of the system's own.
+        notes += [
+            {**_note(one), "id": -one.number, "body": "requested changes", "system": True}
+            for one in pull.comments
+            if one.changes_requested
+        ]
+        return _json(notes)
+
+    def _statuses(self, repository: Repository, sha: str) -> Response:
+        return _json(
+            [
+                {
+                    "id": one.number,
+                    "sha": sha,
+                    "name": one.name,
+                    "status": _CONCLUSIONS.get(one.conclusion, "failed"),
+                    "allow_failure": False,
+                    "target_url": None,
+                    "description": None,
+                }
+                for one in repository.checks_of(sha)
+            ]
+        )
+
+    def _trace(self, repository: Repository, number: int) -> Response:
+        if not 1 <= number <= len(repository.checks):
+            raise PullRefused(404, "404 Not Found")
+        return Response(repository.checks[number - 1].output, mimetype="text/plain")
 
     def _merge_base(self, request: Request, repository: Repository) -> Response:
         git = self._store.git(repository.slug)
@@ -189,8 +254,9 @@ class GitLabApi:
         return {
             "id": pull.number,
             "iid": pull.number,
-            "title": pull.title,
+            "title": (_DRAFT if pull.draft else "") + pull.title,
             "description": pull.body,
+            "labels": list(pull.labels),
             "state": _STATES[pull.shown_state],
             "source_branch": pull.head,
             "target_branch": pull.base,
@@ -200,7 +266,7 @@ class GitLabApi:
             "web_url": page,
             "author": _user(pull.author),
             "reviewers": [_user(name) for name in pull.reviewers],
-            "draft": False,
+            "draft": pull.draft,
             "created_at": pull.created_at,
             "updated_at": pull.updated_at,
         }
@@ -209,6 +275,16 @@ class GitLabApi:
 def _id(name: str) -> int:
     # GitLab's ids are numbers; ours only have to be steady.
     return zlib.crc32(name.encode())
+
+
+def _note(comment: Comment) -> Json:
+    return {
+        "id": comment.number,
+        "body": comment.body,
+        "author": _user(comment.author),
+        "created_at": comment.created_at,
+        "system": False,
+    }
 
 
 def _user(name: str) -> Json:

@@ -21,10 +21,7 @@ from werkzeug.utils import redirect
 from infra.local.forge import markup
 from infra.local.forge.git import DEFAULT_BRANCH
 from infra.local.forge.pulls import PullRefused, Pulls
-from infra.local.forge.store import Repository, Store
-
-VISITOR = "local-reviewer"
-"""Login under which the person at the browser merges."""
+from infra.local.forge.store import VISITOR, Repository, Store
 
 _HERE = Path(__file__).parent
 _MAX_FILES = 1_000
@@ -68,7 +65,7 @@ class Pages:
                 Rule(f"{repository}/pull/<int:number>", methods=["GET"], endpoint="pull"),
                 Rule(f"{repository}/-/merge_requests/<int:number>", methods=["GET"], endpoint="pull"),
                 Rule(
-                    f"{repository}/pull/<int:number>/<any(merge,close):action>",
+                    f"{repository}/pull/<int:number>/<any(merge,close,comment,ready):action>",
                     methods=["POST"],
                     endpoint="decide",
                 ),
@@ -155,6 +152,7 @@ class Pages:
             commits=comparison.commits,
             files=[markup.file_diff(file) for file in comparison.files],
             mergeable=self._pulls.mergeable(repository.slug, pull),
+            checks=repository.checks_of(pull.head_sha),
             form_token=self._form_token(repository.slug, number),
         )
 
@@ -169,6 +167,10 @@ class Pages:
             self._pulls.merge(
                 repository.slug, number, by=VISITOR, head_sha=request.form.get("head_sha", "") or "-"
             )
+        elif action == "ready":
+            self._pulls.edit(repository.slug, number, draft=False)
+        elif action == "comment":
+            self._pulls.comment(repository.slug, number, request.form.get("body", ""), VISITOR)
         else:
             self._pulls.edit(repository.slug, number, state="closed")
         return redirect(f"/{repository.slug}/pull/{number}", code=303, Response=Response)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.forge.git import ChangedFile, Git, GitCommit
-from infra.local.forge.store import Comment, Pull, Repository, Store, now
+from infra.local.forge.store import Check, Comment, Pull, Repository, Store, now
 
 # GitHub's limits, in characters.
 MAX_TITLE = 256
@@ -36,7 +36,7 @@ class PullContents:
 
 
 class Pulls:
-    """Pull requests of a store's repositories. Every method raises Refused(404) for an unknown one."""
+    """Pull requests of a store's repositories. Every method raises PullRefused(404) for an unknown one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,16 +56,18 @@ class Pulls:
             return current
 
     def get(self, slug: str, number: int) -> Pull:
-        """One pull request. Raises Refused(404)."""
+        """One pull request. Raises PullRefused(404)."""
         pull = self.repository(slug).pull(number)
         if pull is None:
             raise PullRefused(404, "Not Found")
         return pull
 
-    def open(self, slug: str, *, title: str, body: str, head: str, base: str, author: str) -> Pull:
+    def open(
+        self, slug: str, *, title: str, body: str, head: str, base: str, author: str, draft: bool = False
+    ) -> Pull:
         """Open a pull request; head is `branch` or `owner:branch`.
 
-        Raises Refused(422) when a branch is missing, when nothing would be merged, and when head and base
+        Raises PullRefused(422) when a branch is missing, when nothing would be merged, and when head and base
         already have an open pull request.
         """
         with self._store.lock:
@@ -97,6 +99,7 @@ class Pulls:
                 author=author,
                 created_at=(created := now()),
                 updated_at=created,
+                draft=draft,
             )
             git.keep(pull.number, head_sha)
             self._store.save(repository.with_pull(pull))
@@ -110,8 +113,9 @@ class Pulls:
         title: str | None = None,
         body: str | None = None,
         state: str | None = None,
+        draft: bool | None = None,
     ) -> Pull:
-        """Change what is given. Raises Refused(422) for a blank title, and for reopening without a branch."""
+        """Change what is given. Raises PullRefused(422) for a blank title, or to reopen without a branch."""
         with self._store.lock:
             pull = self.get(slug, number)
             if title is not None and not title.strip():
@@ -120,6 +124,8 @@ class Pulls:
                 pull = replace(pull, title=_bounded("title", title.strip(), MAX_TITLE))
             if body is not None:
                 pull = replace(pull, body=_bounded("body", body, MAX_BODY))
+            if draft is not None:
+                pull = replace(pull, draft=draft)
             if state not in (None, "open", "closed"):
                 raise invalid("state")
             if state == "closed" and pull.state == "open":
@@ -131,7 +137,7 @@ class Pulls:
             return self._save(slug, pull)
 
     def request_review(self, slug: str, number: int, logins: Sequence[str]) -> Pull:
-        """Ask collaborators for a review. Raises Refused(422) for anybody else, and for the author."""
+        """Ask collaborators for a review. Raises PullRefused(422) for anybody else, and for the author."""
         with self._store.lock:
             repository = self.repository(slug)
             pull = self.get(slug, number)
@@ -151,13 +157,26 @@ class Pulls:
             pull = self.get(slug, number)
             return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
 
-    def comment(self, slug: str, number: int, body: str, author: str) -> Comment:
-        """Add a remark. Raises Refused(422) for a blank one."""
+    def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> Check:
+        """Note what a job says of a commit. Raises PullRefused(422) for a commit that is not there."""
+        with self._store.lock:
+            repository = self.repository(slug)
+            if not self._store.git(slug).is_commit(sha):
+                raise PullRefused(422, f"No commit found for SHA: {sha}")
+            check = Check(len(repository.checks) + 1, sha, name, conclusion, output)
+            self._store.save(replace(repository, checks=(*repository.checks, check)))
+            return check
+
+    def comment(
+        self, slug: str, number: int, body: str, author: str, *, changes_requested: bool = False
+    ) -> Comment:
+        """Add a remark, or a review that asks for changes. Raises PullRefused(422) for a blank one."""
         with self._store.lock:
             pull = self.get(slug, number)
             if not body.strip():
                 raise invalid("body", "missing_field", resource="IssueComment")
-            comment = Comment(len(pull.comments) + 1, author, _bounded("body", body, MAX_BODY), now())
+            text = _bounded("body", body, MAX_BODY)
+            comment = Comment(len(pull.comments) + 1, author, text, now(), changes_requested)
             self._save(slug, replace(pull, comments=(*pull.comments, comment)))
             return comment
 
@@ -165,22 +184,33 @@ class Pulls:
         """Whether `merge` would succeed now."""
         return (
             pull.state == "open"
+            and not pull.draft
             and self._store.git(slug).merge_tree(pull.base_sha, pull.head_sha) is not None
         )
 
     def merge(
-        self, slug: str, number: int, *, by: str, head_sha: str = "", title: str = "", text: str = ""
+        self,
+        slug: str,
+        number: int,
+        *,
+        by: str,
+        head_sha: str = "",
+        title: str = "",
+        text: str = "",
+        squash: bool = False,
     ) -> Pull:
-        """Merge with a merge commit on the base branch.
+        """Merge with a merge commit on the base branch, or with one commit that has it all.
 
-        head_sha: what the caller looked at, "" to merge whatever is there. Raises Refused(409) when head has
-        moved since, Refused(405) when the pull request is not open or conflicts with its base.
+        head_sha: what the caller looked at, "" to merge whatever is there. Raises PullRefused(409) when head
+        has moved since, PullRefused(405) when the pull request is not open or conflicts with its base.
         """
         with self._store.lock:
             repository, pull = self.repository(slug), self.get(slug, number)
             git = self._store.git(slug)
             if pull.state != "open":
                 raise PullRefused(405, "Pull Request is not mergeable")
+            if pull.draft:
+                raise PullRefused(405, "Pull Request is still a draft")
             if head_sha and head_sha != pull.head_sha:
                 raise PullRefused(409, "Head branch was modified. Review and try the merge again.")
             tree = git.merge_tree(pull.base_sha, pull.head_sha)
@@ -188,7 +218,8 @@ class Pulls:
                 raise PullRefused(405, "Pull Request is not mergeable")
             title = title or f"Merge pull request #{number} from {repository.owner}/{pull.head}"
             message = f"{title}\n\n{text or pull.title}\n"
-            merged = git.merge_commit(tree, pull.base_sha, pull.head_sha, message, by)
+            parents = (pull.base_sha,) if squash else (pull.base_sha, pull.head_sha)
+            merged = git.merge_commit(tree, parents, message, by)
             if not git.update_branch(pull.base, merged, pull.base_sha):
                 raise PullRefused(405, "Base branch was modified. Review and try the merge again.")
             when = now()

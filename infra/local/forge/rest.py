@@ -6,10 +6,8 @@ https://docs.github.com/rest, so that a client cannot tell the difference.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from werkzeug import Request, Response
@@ -17,11 +15,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
 from infra.local.forge.access import Caller, RegisteredApp
+from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
+from infra.local.forge.jobs import LOG, Jobs
 from infra.local.forge.pulls import PullRefused, Pulls, invalid
-from infra.local.forge.shapes import Json, Shapes
+from infra.local.forge.shapes import Json, of_node_id
 from infra.local.forge.store import Pull, Repository, Store
 
-BASE_PATH = "/api/v3"
+GRAPHQL_PATH = "/api/graphql"
 
 _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
@@ -40,6 +40,7 @@ class Rest:
         self._token = token
         self.apps: dict[int, RegisteredApp] = {}
         """GitHub Apps, by the number of their installation."""
+        self._jobs = Jobs(pulls, BASE_PATH, token)
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
         self._views: Mapping[str, Callable[..., Response]] = {
             f"GET {repository}": self._repository,
@@ -47,7 +48,12 @@ class Rest:
             f"GET {repository}/branches/<path:branch>": self._branch,
             f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
+            f"GET {repository}/commits/<ref>/check-runs": self._jobs.checks,
+            f"GET {repository}/commits/<ref>/status": self._jobs.status,
+            f"POST {repository}/check-runs": self._jobs.check,
+            f"GET {repository}/actions/jobs/<int:number>/logs": self._jobs.logs,
             f"GET {repository}/collaborators/<user>": self._collaborator,
+            f"GET {repository}/collaborators/<user>/permission": self._permission,
             f"GET {repository}/compare/<path:ends>": self._compare,
             f"GET {repository}/pulls": self._list,
             f"POST {repository}/pulls": self._open,
@@ -56,6 +62,9 @@ class Rest:
             f"GET {repository}{pull}/merge": self._is_merged,
             f"PUT {repository}{pull}/merge": self._merge,
             f"POST {repository}{pull}/requested_reviewers": self._request_review,
+            f"GET {repository}{pull}/files": self._files,
+            f"GET {repository}{pull}/reviews": self._reviews,
+            f"GET {repository}{pull}/comments": self._inline,
             f"GET {repository}{issue}/labels": self._labels,
             f"POST {repository}{issue}/labels": self._add_labels,
             f"GET {repository}{issue}/comments": self._comments,
@@ -86,6 +95,10 @@ class Rest:
         # An App proves itself by its key, and has no token yet.
         if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
             raise PullRefused(401, "Bad credentials")
+        if request.path == GRAPHQL_PATH:
+            return self._graphql(request, caller)
+        if request.path.startswith(f"{BASE_PATH}{LOG}/"):
+            return self._jobs.log(request)
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
@@ -95,7 +108,7 @@ class Rest:
         if not endpoint:
             if caller is Caller.ANONYMOUS:
                 raise PullRefused(401, "Requires authentication")
-            return _json(_shapes(request).user(Caller.BOT.value))
+            return answer(shapes(request).user(Caller.BOT.value))
         values = dict(found)
         repository = self._pulls.repository(f"{values.pop('owner')}/{values.pop('name')}")
         if caller is Caller.ANONYMOUS and repository.private:
@@ -110,43 +123,43 @@ class Rest:
         app = self.apps.get(number)
         if app is None or not app.proves(proof):
             raise PullRefused(401, "A JSON web token could not be decoded")
-        for name in _texts(_body(request), "repositories"):
+        for name in texts(body(request), "repositories"):
             if not any(one.name == name for one in self._store.all()):
                 raise PullRefused(422, "At least one repository does not exist or is not accessible")
-        return _json({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
+        return answer({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
 
     # Repository
 
     def _repository(self, request: Request, repository: Repository) -> Response:
-        return _json(_shapes(request).repository(repository))
+        return answer(shapes(request).repository(repository))
 
     def _branches(self, request: Request, repository: Repository) -> Response:
         names = tuple(self._store.git(repository.slug).branches())
         return _page(request, names, lambda name: self._branch_json(request, repository, name))
 
     def _branch(self, request: Request, repository: Repository, branch: str) -> Response:
-        return _json(self._branch_json(request, repository, branch))
+        return answer(self._branch_json(request, repository, branch))
 
     def _branch_json(self, request: Request, repository: Repository, branch: str) -> Json:
         git = self._store.git(repository.slug)
         sha = git.branch(branch)
         if sha is None:
             raise PullRefused(404, "Branch not found")
-        return _shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
+        return shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
 
     def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
         name = ref.removeprefix(_BRANCH_REF)
         sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
         if sha is None:
             raise PullRefused(404, "Not Found")
-        return _json(_shapes(request).ref(repository, name, sha))
+        return answer(shapes(request).ref(repository, name, sha))
 
     def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
         git = self._store.git(repository.slug)
         sha = git.branch(ref) or (ref if git.is_commit(ref) else None)
         if sha is None:
             raise PullRefused(422, f"No commit found for SHA: {ref}")
-        return _json(_shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
+        return answer(shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
 
     def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
         if user not in repository.collaborators:
@@ -163,9 +176,47 @@ class Rest:
         if base is None:
             raise PullRefused(404, f"No common ancestor between {one} and {other}.")
         ahead, behind = git.commits(new, without=old), git.commits(old, without=new)
-        return _json(_shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
+        return answer(shapes(request).comparison(repository, git.commits(base, limit=1)[0], ahead, behind))
+
+    def _permission(self, request: Request, repository: Repository, user: str) -> Response:
+        permission = "write" if user in repository.people else "read"
+        return answer({"permission": permission, "user": shapes(request).user(user)})
 
     # Pull requests
+
+    def _graphql(self, request: Request, caller: Caller) -> Response:
+        """The one mutation that REST has no word for."""
+        if caller is not Caller.BOT:
+            raise PullRefused(401, "Requires authentication")
+        data = body(request)
+        found = of_node_id(str(data.get("variables", {}).get("input", {}).get("pullRequestId", "")))
+        name = "markPullRequestReadyForReview"
+        if found is None or name not in str(data.get("query", "")):
+            return answer({"errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a node"}]})
+        self._pulls.edit(*found, draft=False)
+        return answer({"data": {name: {"clientMutationId": None, "pullRequest": {"isDraft": False}}}})
+
+    def _files(self, request: Request, repository: Repository, number: int) -> Response:
+        comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
+        status = {"A": "added", "M": "modified", "D": "removed", "T": "changed"}
+        files = [
+            {
+                "filename": one.path,
+                "status": status[one.status],
+                "patch": "@@" + one.patch.partition("\n@@")[2].removesuffix("\n"),
+            }
+            for one in comparison.files
+        ]
+        return _page(request, files, lambda one: one)
+
+    def _reviews(self, request: Request, repository: Repository, number: int) -> Response:
+        pull = _pull(repository, number)
+        reviews = [one for one in pull.comments if one.changes_requested]
+        return _page(request, reviews, lambda one: shapes(request).review(repository, pull, one))
+
+    def _inline(self, request: Request, repository: Repository, number: int) -> Response:
+        _pull(repository, number)
+        return answer([])
 
     def _list(self, request: Request, repository: Repository) -> Response:
         state = request.args.get("state", "open")
@@ -180,28 +231,29 @@ class Rest:
         ]
         if request.args.get("direction", "desc") == "desc":
             chosen.reverse()
-        return _page(request, chosen, lambda pull: _shapes(request).pull(repository, pull))
+        return _page(request, chosen, lambda pull: shapes(request).pull(repository, pull))
 
     def _open(self, request: Request, repository: Repository) -> Response:
-        data = _body(request)
+        data = body(request)
         pull = self._pulls.open(
             repository.slug,
-            title=_text(data, "title"),
-            body=_text(data, "body"),
-            head=_text(data, "head"),
-            base=_text(data, "base"),
+            title=text(data, "title"),
+            body=text(data, "body"),
+            head=text(data, "head"),
+            base=text(data, "base"),
             author=Caller.BOT.value,
+            draft=data.get("draft") is True,
         )
         response = self._pull(request, repository, pull, status=201)
-        response.headers["Location"] = _shapes(request).pull(repository, pull)["url"]
+        response.headers["Location"] = shapes(request).pull(repository, pull)["url"]
         return response
 
     def _get(self, request: Request, repository: Repository, number: int) -> Response:
         return self._pull(request, repository, _pull(repository, number))
 
     def _edit(self, request: Request, repository: Repository, number: int) -> Response:
-        data = _body(request)
-        given = {key: _text(data, key) for key in ("title", "body", "state") if key in data}
+        data = body(request)
+        given: Json = {key: text(data, key) for key in ("title", "body", "state") if key in data}
         return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
 
     def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
@@ -210,25 +262,27 @@ class Rest:
         return Response(status=204)
 
     def _merge(self, request: Request, repository: Repository, number: int) -> Response:
-        data = _body(request)
-        method = _text(data, "merge_method") or "merge"
-        if method in ("squash", "rebase"):
-            raise PullRefused(405, f"{method.capitalize()} merges are not allowed on this repository.")
-        if method != "merge":
+        data = body(request)
+        method = text(data, "merge_method") or "merge"
+        if method not in ("merge", "squash", "rebase"):
             raise invalid("merge_method")
+        commits = self._pulls.comparison(repository.slug, _pull(repository, number)).commits
+        if method == "rebase" and len(commits) != 1:
+            raise PullRefused(405, "This branch can't be rebased")  # here: of several commits
         pull = self._pulls.merge(
             repository.slug,
             number,
             by=Caller.BOT.value,
-            head_sha=_text(data, "sha"),
-            title=_text(data, "commit_title"),
-            text=_text(data, "commit_message"),
+            head_sha=text(data, "sha"),
+            squash=method != "merge",
+            title=text(data, "commit_title"),
+            text=text(data, "commit_message"),
         )
         message = "Pull Request successfully merged"
-        return _json({"sha": pull.merge_commit_sha, "merged": True, "message": message})
+        return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
-        logins = _texts(_body(request), "reviewers")
+        logins = texts(body(request), "reviewers")
         return self._pull(
             request, repository, self._pulls.request_review(repository.slug, number, logins), status=201
         )
@@ -237,39 +291,31 @@ class Rest:
 
     def _labels(self, request: Request, repository: Repository, number: int) -> Response:
         labels = _pull(repository, number).labels
-        return _page(request, labels, lambda name: _shapes(request).label(repository, name))
+        return _page(request, labels, lambda name: shapes(request).label(repository, name))
 
     def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = self._pulls.add_labels(repository.slug, number, _texts(_body(request), "labels"))
-        return _json([_shapes(request).label(repository, name) for name in pull.labels])
+        pull = self._pulls.add_labels(repository.slug, number, texts(body(request), "labels"))
+        return answer([shapes(request).label(repository, name) for name in pull.labels])
 
     def _comments(self, request: Request, repository: Repository, number: int) -> Response:
         pull = _pull(repository, number)
-        return _page(request, pull.comments, lambda one: _shapes(request).comment(repository, pull, one))
+        comments = [one for one in pull.comments if not one.changes_requested]
+        return _page(request, comments, lambda one: shapes(request).comment(repository, pull, one))
 
     def _comment(self, request: Request, repository: Repository, number: int) -> Response:
-        body = _text(_body(request), "body")
-        comment = self._pulls.comment(repository.slug, number, body, Caller.BOT.value)
-        return _json(_shapes(request).comment(repository, _pull(repository, number), comment), status=201)
+        said = text(body(request), "body")
+        comment = self._pulls.comment(repository.slug, number, said, Caller.BOT.value)
+        return answer(shapes(request).comment(repository, _pull(repository, number), comment), status=201)
 
     def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
         mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
-        return _json(_shapes(request).pull(repository, pull, mergeable), status=status)
+        return answer(shapes(request).pull(repository, pull, mergeable), status=status)
 
 
 def error(status: int, message: str, errors: Sequence[Mapping[str, str]] = ()) -> Response:
     """A refusal in GitHub's shape."""
     body: Json = {"message": message, "documentation_url": _DOCS, "status": str(status)}
-    return _json(body | ({"errors": list(errors)} if errors else {}), status=status)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    response = Response(json.dumps(value), status=status, content_type="application/json; charset=utf-8")
-    # Clients slow down, or wait, when these are missing or run low.
-    response.headers["X-RateLimit-Limit"] = response.headers["X-RateLimit-Remaining"] = "5000"
-    response.headers["X-RateLimit-Used"] = "0"
-    response.headers["X-RateLimit-Reset"] = str(int(time.time()) + 3600)
-    return response
+    return answer(body | ({"errors": list(errors)} if errors else {}), status=status)
 
 
 def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Json]) -> Response:
@@ -277,7 +323,7 @@ def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Jso
     size = min(max(request.args.get("per_page", 30, type=int), 1), _MAX_PAGE)
     last = max(-(-len(items) // size), 1)
     page = max(request.args.get("page", 1, type=int), 1)
-    response = _json([shape(item) for item in items[(page - 1) * size : page * size]])
+    response = answer([shape(item) for item in items[(page - 1) * size : page * size]])
     others = {"prev": page - 1, "first": 1} if page > 1 else {}
     others |= {"next": page + 1, "last": last} if page < last else {}
     links = (
@@ -289,43 +335,8 @@ def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Jso
     return response
 
 
-def _shapes(request: Request) -> Shapes:
-    web = request.host_url.rstrip("/")
-    return Shapes(web=web, api=web + BASE_PATH)
-
-
 def _pull(repository: Repository, number: int) -> Pull:
     pull = repository.pull(number)
     if pull is None:
         raise PullRefused(404, "Not Found")
     return pull
-
-
-def _body(request: Request) -> Json:
-    if request.content_length is None or request.content_length > _MAX_JSON:
-        raise PullRefused(413, "Payload too large")
-    try:
-        data = json.loads(request.get_data() or b"{}")
-    except (ValueError, RecursionError):
-        raise PullRefused(400, "Problems parsing JSON") from None
-    if isinstance(data, list):  # labels may come without an object around them
-        data = {"labels": data}
-    if not isinstance(data, dict):
-        raise PullRefused(400, "Body should be a JSON object")
-    return data
-
-
-def _text(data: Json, field: str) -> str:
-    """A field's text, "" when it is missing or null; any other type is refused."""
-    value = data.get(field)
-    if not isinstance(value, str | None):
-        raise invalid(field)
-    return value or ""
-
-
-def _texts(data: Json, field: str) -> tuple[str, ...]:
-    """A list of texts, empty when it is missing; anything else is refused."""
-    value = data.get(field) or []
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise invalid(field)
-    return tuple(value)

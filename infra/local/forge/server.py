@@ -6,7 +6,8 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from infra.local.forge import git_http, gitlab, rest
 from infra.local.forge.access import RegisteredApp, caller
+from infra.local.forge.answers import BASE_PATH
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
 from infra.local.forge.store import Store
@@ -45,6 +47,27 @@ class Outage:
     times: int | None = None
 
 
+class Trouble(StrEnum):
+    """What may become of one request."""
+
+    FAILS = "fails"
+    """It is refused for now, and nothing is done."""
+    HANGS = "times out"
+    """Nothing is done, and no answer comes."""
+    LOST = "is done, its answer lost"
+
+
+@dataclass
+class Interruption:
+    """Trouble with one request, the `at`th from now on, counted from 0. seen: the requests so far."""
+
+    at: int
+    how: Trouble
+    seen: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Ends what hangs."""
+
+
 class ForgeServer:
     """Git repositories and pull requests below `directory`, served at `url` once started.
 
@@ -56,11 +79,13 @@ class ForgeServer:
             raise ValueError("the forge needs a token that is not empty")
         self.outage: Outage | None = None
         """Set by tests, while it runs, to have it answer like a host in trouble."""
+        self.interruption: Interruption | None = None
+        """Set by tests, too."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store)
         self._github = rest.Rest(self._store, self._pulls, token)
         self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
-            rest.BASE_PATH: self._github,
+            BASE_PATH: self._github,
             gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
         }
         self._pages = Pages(self._store, self._pulls, token)
@@ -78,7 +103,7 @@ class ForgeServer:
     @property
     def api_url(self) -> str:
         """Base URL of the REST API, for PyGithub's `base_url`."""
-        return self.url + rest.BASE_PATH
+        return self.url + BASE_PATH
 
     @property
     def gitlab_api_url(self) -> str:
@@ -98,6 +123,14 @@ class ForgeServer:
     def register_app(self, app: RegisteredApp, installation: int) -> None:
         """Let a GitHub App have tokens."""
         self._github.apps[installation] = app
+
+    def say(self, slug: str, number: int, text: str, author: str, *, changes_requested: bool = False) -> None:
+        """Somebody's remark on a pull request, or their review that asks for changes."""
+        self._pulls.comment(slug, number, text, author, changes_requested=changes_requested)
+
+    def check(self, slug: str, sha: str, name: str, conclusion: str, printed: str = "") -> None:
+        """What a job says of a commit. conclusion: GitHub's word, "" while it runs."""
+        self._pulls.check(slug, sha, name, conclusion, printed)
 
     def start(self) -> None:
         """Listen and serve, in threads of this process; nothing happens when it already does.
@@ -120,7 +153,25 @@ class ForgeServer:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application."""
         request = Request(environ)
-        return self._answer(request)(environ, start_response)
+        trouble = self._troubled(request)
+        if trouble is Trouble.FAILS:
+            return _failing(Outage(503))(environ, start_response)
+        response = Response() if trouble is Trouble.HANGS else self._answer(request)
+        if trouble is not None:
+            response.get_data()  # all of it is done
+            _cut(environ["werkzeug.socket"])
+        return response(environ, start_response)
+
+    def _troubled(self, request: Request) -> Trouble | None:
+        one = self.interruption
+        if one is None:
+            return None
+        one.seen.append(f"{request.method} {request.path}")
+        if len(one.seen) != one.at + 1:
+            return None
+        if one.how is Trouble.HANGS:
+            one.over.wait(_IDLE_SECONDS)
+        return one.how
 
     def _answer(self, request: Request) -> Response:
         if request.host.partition(":")[0] not in _HOSTS:
@@ -132,6 +183,7 @@ class ForgeServer:
             if outage.times is not None:
                 self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
             return _failing(outage)
+        api = self._github if request.path == rest.GRAPHQL_PATH else api
         if api is not None:
             return api.answer(request, who)
         return git_http.answer(request, self._store, who) or self._pages.answer(request)

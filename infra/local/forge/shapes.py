@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from infra.local.forge.git import DEFAULT_BRANCH, GitCommit
-from infra.local.forge.store import Comment, Pull, Repository
+from infra.local.forge.store import Check, Comment, Pull, Repository
 
 Json = dict[str, Any]
 
@@ -49,8 +50,8 @@ class Shapes:
             "created_at": repository.created_at,
             "open_issues_count": sum(pull.state == "open" for pull in repository.pulls),
             "allow_merge_commit": True,
-            "allow_squash_merge": False,
-            "allow_rebase_merge": False,
+            "allow_squash_merge": True,
+            "allow_rebase_merge": True,
             "permissions": {"admin": False, "push": True, "pull": True},
         }
 
@@ -106,7 +107,8 @@ class Shapes:
             "issue_url": f"{api}/issues/{pull.number}",
             "comments_url": f"{api}/issues/{pull.number}/comments",
             "state": pull.state,
-            "draft": False,
+            "draft": pull.draft,
+            "node_id": node_id(repository.slug, pull.number),
             "locked": False,
             "title": pull.title,
             "body": pull.body or None,
@@ -139,6 +141,30 @@ class Shapes:
             "url": f"{self.api}/repos/{repository.slug}/labels/{quote(name, safe='')}",
         }
 
+    def check(self, repository: Repository, check: Check) -> Json:
+        return {
+            "id": check.number,
+            "name": check.name,
+            "head_sha": check.sha,
+            "status": "completed" if check.conclusion else "in_progress",
+            "conclusion": check.conclusion or None,
+            "html_url": f"{self.web}/{repository.slug}/commit/{check.sha}",
+            "url": f"{self.api}/repos/{repository.slug}/check-runs/{check.number}",
+            "output": {"title": None, "summary": None, "text": None, "annotations_count": 0},
+            "app": {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"},
+        }
+
+    def review(self, repository: Repository, pull: Pull, comment: Comment) -> Json:
+        return {
+            "id": comment.number,
+            "user": self.user(comment.author),
+            "body": comment.body,
+            "state": "CHANGES_REQUESTED" if comment.changes_requested else "COMMENTED",
+            "submitted_at": comment.created_at,
+            "commit_id": pull.head_sha,
+            "html_url": f"{self.web}/{repository.slug}/pull/{pull.number}#comment-{comment.number}",
+        }
+
     def comment(self, repository: Repository, pull: Pull, comment: Comment) -> Json:
         page = f"{self.web}/{repository.slug}/pull/{pull.number}#comment-{comment.number}"
         return {
@@ -150,6 +176,20 @@ class Shapes:
             "html_url": page,
             "issue_url": f"{self.api}/repos/{repository.slug}/issues/{pull.number}",
         }
+
+
+def node_id(slug: str, number: int) -> str:
+    """What GraphQL calls a pull request."""
+    return base64.b64encode(f"PR {slug} {number}".encode()).decode()
+
+
+def of_node_id(text: str) -> tuple[str, int] | None:
+    """Slug and number; None for what is no such id."""
+    try:
+        kind, slug, number = base64.b64decode(text, validate=True).decode().split(" ")
+        return (slug, int(number)) if kind == "PR" else None
+    except ValueError:
+        return None
 
 
 def _number(name: str) -> int:

@@ -23,15 +23,30 @@ from infra.local.forge.git import DEFAULT_BRANCH, Git
 _OWNER = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
 _NAME = re.compile(r"(?!\.{1,2}$)(?!.*\.git$)[A-Za-z0-9._-]{1,100}")
 
+VISITOR = "local-reviewer"
+"""Login under which the person at the browser acts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """One remark on a pull request; `number` counts from 1 within it."""
+    """One remark on a pull request; `number` counts from 1 within it; changes_requested: a review's word."""
 
     number: int
     author: str
     body: str
     created_at: str
+    changes_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a job said of a commit; number: counts from 1; conclusion: GitHub's word, "" while it runs."""
+
+    number: int
+    sha: str
+    name: str
+    conclusion: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ class Pull:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     comments: tuple[Comment, ...] = ()
+    draft: bool = False
 
     @property
     def state(self) -> str:
@@ -80,6 +96,7 @@ class Repository:
     collaborators: tuple[str, ...]
     created_at: str
     pulls: tuple[Pull, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def owner(self) -> str:
@@ -88,6 +105,15 @@ class Repository:
     @property
     def name(self) -> str:
         return self.slug.partition("/")[2]
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Who may push."""
+        return frozenset((*self.collaborators, self.owner, VISITOR))
+
+    def checks_of(self, sha: str) -> tuple[Check, ...]:
+        """Of each job the last word on a commit."""
+        return tuple({check.name: check for check in self.checks if check.sha == sha}.values())
 
     def pull(self, number: int) -> Pull | None:
         return self.pulls[number - 1] if 1 <= number <= len(self.pulls) else None
@@ -173,7 +199,9 @@ def _repository(data: dict[str, Any]) -> Repository:
         )
         for pull in data["pulls"]
     )
-    return Repository(**data | {"collaborators": tuple(data["collaborators"]), "pulls": pulls})
+    checks = tuple(Check(**check) for check in data.get("checks", ()))
+    people = tuple(data["collaborators"])
+    return Repository(**data | {"collaborators": people, "pulls": pulls, "checks": checks})
 
 
 def _replace(path: Path, text: str) -> None:

@@ -94,6 +94,7 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
         "attempts_allowed": 4,
         "max_attempts": 4,
         "comment": "",
+        "follow_up": False,
         "mode": "pull-request",
         "callback_decides": True,
         "second_opinion": False,
@@ -286,3 +287,56 @@ def test_what_was_held_back_is_new_again_when_it_is_seen_and_may_be_healed(
     again = recorder.record(replace(seen, heals_now=True, delivery_id=b"2")).incident
 
     assert (again.status, again.last_seen) == (Status.NEW, at)
+
+
+def frame(function: str = "rate", code: str = "return RATES[country]", **changes: Any) -> dict[str, Any]:
+    return {
+        "file": "/var/task/rates.py",
+        "line": 6,
+        "function": function,
+        "code": code,
+        "in_app": True,
+    } | changes
+
+
+def test_eight_symptoms_of_one_cause_are_one_heal(table: Table, lambda_context: Any) -> None:
+    """Other ways in, other errors; the line is the same, or caused what failed."""
+    ways = [
+        {"frames": [frame(f"handler_{number}", f"rate(order{number})"), frame(line=number)]}
+        for number in range(6)
+    ]
+    ways += [{"frames": [frame("bill", "raise Bad() from e")], "causes": [frame()]} for _ in range(2)]
+    names = [put(table, number, **way) for number, way in enumerate(ways)]
+    states = [claim(lambda_context, f"arn:execution:{name}", name) for name in names]
+    assert [state["claimed"] for state in states] == [True, *[False] * 7]
+    assert all(state["joined"] for state in states[1:])
+    items = {name: table.get_item(Key={"incident_id": name})["Item"] for name in names}
+    assert items[names[0]]["status"] == "HEALING"
+    assert items[names[0]]["joined"] == names[1:]
+    for name in names[1:]:
+        assert (items[name]["status"], items[name]["joined_to"]) == ("JOINED", names[0])
+        assert names[0] in str(items[name]["next_action"])
+    again = claim(lambda_context, "arn:execution:later", names[1])
+    assert not again["claimed"], "a redelivery changes nothing"
+
+
+def test_what_is_alike_elsewhere_is_another_cause(table: Table, lambda_context: Any) -> None:
+    lines = [frame(), frame(function="fee"), frame(code="return FEES[country]"), frame(file="/var/task/a.py")]
+    names = [put(table, number, frames=[line]) for number, line in enumerate(lines)]
+    assert all(claim(lambda_context, f"arn:execution:{name}", name)["claimed"] for name in names)
+
+
+@pytest.mark.parametrize(("status", "joins"), [("MERGED", True), ("PR_OPEN", True), ("ABSTAINED", False)])
+def test_a_heal_that_came_to_nothing_keeps_nobody_waiting(
+    table: Table, lambda_context: Any, status: str, joins: bool
+) -> None:
+    first, second, third = (put(table, number, frames=[frame()]) for number in range(3))
+    claim(lambda_context, MINE, first)
+    claim(lambda_context, OTHER, second)
+    boto3.resource("dynamodb").Table(table.name).update_item(
+        Key={"incident_id": first},
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": status},
+    )
+    assert claim(lambda_context, "arn:execution:3", third)["claimed"] is not joins

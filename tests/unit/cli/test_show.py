@@ -27,7 +27,7 @@ def test_it_says_what_the_app_runs_on_and_why() -> None:
 
 
 def test_what_was_fetched_before_that_was_looked_for_is_shown_without() -> None:
-    assert f"base {'c' * 40} the app's entry names it" in shown({**SOURCE})
+    assert f"read {'c' * 40} the app's entry names it" in shown({**SOURCE})
     assert "python" not in shown({**SOURCE})
     assert "python" not in shown(None)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.commit_patch.commit import Approved, check, commit
+from functions.commit_patch import commit as step
+from functions.commit_patch.commit import Approved, Commit, check
 from functions.core.forge.git_remote import Remote
+from functions.core.source.archive import read
+from functions.core.source.head import Head
 from functions.core.workflow.errors import (
     ApprovalMismatch,
     BranchConflict,
@@ -44,9 +47,15 @@ BRANCH = "self-heal/orders-v1-abc"
 MESSAGE = "Fix it\n\nBecause.\n"
 
 
-@pytest.fixture
-def remote(hosted: Hosted) -> Remote:
-    return Remote.of(hosted.app, hosted.token)
+def commit(hosted: Hosted, approved: Approved, patch: bytes = PATCH, **options: Any) -> Commit | Head:
+    remote = Remote.of(hosted.app, hosted.token)
+    return step.commit(hosted.app, remote, patch, approved, BRANCH, MESSAGE, **options)
+
+
+def made_on(hosted: Hosted, approved: Approved, **options: Any) -> Commit:
+    made = commit(hosted, approved, **options)
+    assert isinstance(made, Commit)
+    return made
 
 
 @pytest.fixture
@@ -54,10 +63,8 @@ def approved(hosted: Hosted) -> Approved:
     return Approved(SHA, hosted.base_sha, "2026-11-20T12:00:00+00:00")
 
 
-def test_the_branch_holds_one_commit_with_the_patch(
-    hosted: Hosted, remote: Remote, approved: Approved
-) -> None:
-    made = commit(remote, PATCH, approved, BRANCH, MESSAGE)
+def test_the_branch_holds_one_commit_with_the_patch(hosted: Hosted, approved: Approved) -> None:
+    made = made_on(hosted, approved)
     assert hosted.git("rev-parse", f"refs/heads/{BRANCH}") == made.sha
     assert hosted.git("rev-parse", f"{made.sha}^") == hosted.base_sha
     assert "RATES.get(country)" in hosted.git("show", f"{made.sha}:rates.py")
@@ -70,28 +77,64 @@ def test_the_branch_holds_one_commit_with_the_patch(
     ]
 
 
-def test_twice_is_the_same_commit(hosted: Hosted, remote: Remote, approved: Approved) -> None:
-    assert commit(remote, PATCH, approved, BRANCH, MESSAGE) == commit(
-        remote, PATCH, approved, BRANCH, MESSAGE
-    )
+def test_twice_is_the_same_commit(hosted: Hosted, approved: Approved) -> None:
+    assert commit(hosted, approved) == commit(hosted, approved)
     assert hosted.git("rev-list", "--count", BRANCH) == "2"
 
 
-def test_a_branch_with_other_content_is_never_overwritten(
-    hosted: Hosted, remote: Remote, approved: Approved
-) -> None:
+def test_a_branch_with_other_content_is_never_overwritten(hosted: Hosted, approved: Approved) -> None:
     theirs = hosted.branch(BRANCH)
     with pytest.raises(BranchConflict, match=BRANCH):
-        commit(remote, PATCH, approved, BRANCH, MESSAGE)
+        commit(hosted, approved)
     assert hosted.git("rev-parse", f"refs/heads/{BRANCH}") == theirs
 
 
-def test_the_base_is_the_approved_one_even_when_main_moved_on(
-    hosted: Hosted, remote: Remote, approved: Approved
+def changed(hosted: Hosted, commit_sha: str) -> str:
+    return hosted.git("diff", "--full-index", "--no-renames", f"{commit_sha}^", commit_sha)
+
+
+def test_a_head_that_moved_elsewhere_gets_the_same_patch(hosted: Hosted, approved: Approved) -> None:
+    before = made_on(hosted, approved)
+    hosted.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    moved = hosted.branch("main")
+    made = made_on(hosted, approved)
+    assert made.base_sha == hosted.git("rev-parse", f"{made.sha}^") == moved
+    assert changed(hosted, made.sha) == changed(hosted, before.sha)
+
+
+def test_a_head_that_changed_what_the_patch_touches_is_handed_back_for_a_proof(
+    hosted: Hosted, approved: Approved
 ) -> None:
-    hosted.branch("main")
-    made = commit(remote, PATCH, approved, BRANCH, MESSAGE)
-    assert hosted.git("rev-parse", f"{made.sha}^") == hosted.base_sha
+    shifted = '"""Rates."""\n\n' + hosted.git("show", "main:rates.py") + "\n"
+    moved = hosted.branch("main", "rates.py", content=shifted.encode())
+    head = commit(hosted, approved)
+    assert isinstance(head, Head)
+    assert head.sha == moved
+    assert {member.path: member.data for member in read(head.archive)}["rates.py"].decode() == shifted
+    assert head.history
+    assert [step.sha for step in head.history] == [moved]
+    assert hosted.git("branch", "--list", BRANCH) == "", "nothing was committed"
+
+
+def test_a_heal_that_began_before_heads_could_move_goes_on_what_was_approved(
+    hosted: Hosted, approved: Approved
+) -> None:
+    hosted.branch("main", "rates.py")
+    assert made_on(hosted, approved, may_move=False).base_sha == hosted.base_sha
+
+
+def test_a_push_whose_answer_was_lost_is_found_again_wherever_the_head_is_by_now(
+    hosted: Hosted, approved: Approved
+) -> None:
+    made = made_on(hosted, approved)
+    hosted.branch("main", "rates.py")
+    assert commit(hosted, approved) == made
+
+
+def test_a_base_that_was_rewritten_away_is_proven_anew(hosted: Hosted, approved: Approved) -> None:
+    head = commit(hosted, replace(approved, base_sha="0" * 39 + "1"))
+    assert isinstance(head, Head)
+    assert head.sha == hosted.base_sha
 
 
 @pytest.mark.parametrize(
@@ -99,30 +142,28 @@ def test_the_base_is_the_approved_one_even_when_main_moved_on(
     [PATCH.replace(b"RATES[country]", b"OTHER[country]"), b"not a patch", b""],
     ids=["other-context", "garbage", "empty"],
 )
-def test_a_patch_that_does_not_apply_is_refused(
-    hosted: Hosted, remote: Remote, approved: Approved, patch: bytes
-) -> None:
+def test_a_patch_that_does_not_apply_is_refused(hosted: Hosted, approved: Approved, patch: bytes) -> None:
     with pytest.raises(ApprovalMismatch, match="nothing was committed"):
-        commit(remote, patch, approved, BRANCH, MESSAGE)
+        commit(hosted, approved, patch)
     assert hosted.git("branch", "--list", BRANCH) == ""
 
 
-def test_a_base_that_is_gone_is_named(remote: Remote, approved: Approved) -> None:
-    with pytest.raises(RepositoryNotFound, match="no longer there"):
-        commit(remote, PATCH, replace(approved, base_sha="0" * 39 + "1"), BRANCH, MESSAGE)
-
-
-def test_wrong_credentials_and_a_forge_in_trouble_are_told_apart(
-    hosted: Hosted, remote: Remote, approved: Approved
+def test_a_base_that_is_gone_is_named_where_it_cannot_be_proven_anew(
+    hosted: Hosted, approved: Approved
 ) -> None:
+    with pytest.raises(RepositoryNotFound, match="no longer there"):
+        commit(hosted, replace(approved, base_sha="0" * 39 + "1"), may_move=False)
+
+
+def test_wrong_credentials_and_a_forge_in_trouble_are_told_apart(hosted: Hosted, approved: Approved) -> None:
     with pytest.raises(ForgeAccessDenied):
-        commit(replace(remote, token="wrong"), PATCH, approved, BRANCH, MESSAGE)
+        commit(replace(hosted, token="wrong"), approved)
     hosted.forge.outage = Outage(503)
     with pytest.raises(ForgeUnavailable):
-        commit(remote, PATCH, approved, BRANCH, MESSAGE)
+        commit(hosted, approved)
     hosted.forge.stop()
     with pytest.raises(ForgeUnavailable):
-        commit(remote, PATCH, approved, BRANCH, MESSAGE)
+        commit(hosted, approved)
 
 
 def test_only_the_approved_bytes_on_the_approved_base_pass(approved: Approved) -> None:

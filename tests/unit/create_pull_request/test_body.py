@@ -65,7 +65,7 @@ def test_the_body_says_what_broke_what_was_proven_and_what_not() -> None:
 def test_the_body_says_why_that_commit_is_the_base() -> None:
     evidence = replace(EVIDENCE, base_reason="tag git_sha of function orders names cdcdcdc")
     body = render(INCIDENT, PROPOSAL, evidence, APPROVAL)
-    assert "Why that base: tag git\\_sha of function orders names cdcdcdc." in body
+    assert "Which revision was read: tag git\\_sha of function orders names cdcdcdc." in body
     assert "Why that base" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 

@@ -20,6 +20,7 @@ from functions.core.apps.registry import bound
 from functions.core.forge.connect import connect
 from functions.core.forge.git_remote import Remote
 from functions.core.source.archive import ArchiveLimits, Member, MemberKind, read
+from functions.core.source.head import Head
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeUnavailable,
@@ -57,7 +58,7 @@ def paths(source: Source) -> list[str]:
 
 def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
     source = fetch(hosted)
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "branch")
     assert source.reason == "head of main; the app's entry names no revision; the log names none"
     assert paths(source) == ["README.md", "rates.py"]
     assert (source.files, source.submodules) == (2, ())
@@ -66,7 +67,7 @@ def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
 def test_deployed_commit_even_when_the_branch_has_moved_on(hosted: Any) -> None:
     hosted.branch("main")
     source = fetch(hosted, revision=hosted.base_sha)
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "deployed")
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "deployed")
     assert "new.txt" not in paths(source)
     assert "new.txt" in paths(fetch(hosted))
 
@@ -76,7 +77,7 @@ def test_deployed_tag(hosted: Any) -> None:
     hosted.git(*identity, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
     hosted.branch("main")
     source = fetch(hosted, revision="v1.2")
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "deployed")
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "deployed")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_revision_that_cannot_be_had_is_said_and_the_branch_is_read(
     hosted: Any, revision: str, said: str
 ) -> None:
     source = fetch(hosted, revision=revision)
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "branch")
     assert said in source.reason
     assert revision in source.reason
 
@@ -128,20 +129,50 @@ def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Any, ca
     commits["head"] = hosted.branch("main", on=commits["middle"])
     logged, read, said = (text.format(**commits) for text in LOGGED[case])
     source = fetch(hosted, logged)
-    assert source.base_sha == commits[read or "head"]
+    assert source.sha == commits[read or "head"]
     assert source.revision_from == ("deployed" if read else "branch")
     assert f"the log names {logged}" in source.reason
     assert said in source.reason
 
 
-@pytest.mark.parametrize("who", ["the app's entry", "the log"])
-def test_a_commit_that_is_not_on_the_target_branch_is_no_base_whoever_names_it(hosted: Any, who: str) -> None:
-    """A pull request on it would bring a colleague's unreviewed commit along."""
+def test_what_only_the_log_names_must_be_on_the_branch_or_an_allowed_tag(hosted: Any) -> None:
     colleague = hosted.branch("colleague", "theirs.txt")
-    source = fetch(hosted, revision=colleague) if who != "the log" else fetch(hosted, colleague)
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "branch")
-    assert f"{who} names {colleague}, but main has not got that commit" in source.reason
+    hosted.git("tag", "v2.0", colleague)
+    source = fetch(hosted, colleague)
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "branch")
+    assert f"the log names {colleague}, but main has not got that commit" in source.reason
     assert "theirs.txt" not in paths(source)
+    assert fetch(hosted, colleague, log_tags=("release-*",)).sha == hosted.base_sha
+    for named in (colleague, "2.0"):
+        assert fetch(hosted, named, log_tags=("v*",)).sha == colleague
+
+
+def test_a_release_branch_is_read_and_the_patch_goes_on_the_apps_own(hosted: Any) -> None:
+    release = hosted.branch("release", "theirs.txt")
+    source = fetch(hosted, revision=release)
+    assert (source.sha, source.head.sha) == (release, hosted.base_sha)
+    assert [member.path for member in read(source.head.archive)] == ["README.md", "rates.py"]
+    assert source.head.history is None
+    assert source.head.unknown == f"{release} is not among the last 200 commits of main"
+
+
+def test_a_head_that_is_what_is_deployed_is_kept_once(hosted: Any) -> None:
+    assert fetch(hosted, revision=hosted.base_sha).head == Head(hosted.base_sha)
+
+
+def test_how_the_head_came_there_from_what_is_deployed_is_known(hosted: Any) -> None:
+    first = hosted.branch("main", "first.txt")
+    second = hosted.branch("main", "second.txt", on=first)
+    head = fetch(hosted, revision=hosted.base_sha).head
+    assert head.sha == second
+    assert "second.txt" in [member.path for member in read(head.archive)]
+    assert head.history
+    assert [(step.sha, step.was) for step in head.history] == [
+        (first, {"first.txt": None}),
+        (second, {"second.txt": None}),
+    ]
+    assert head.history[0].said.startswith(f"{first[:12]} by t on 20")
+    assert head.history[0].said.endswith(": change")
 
 
 def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:

@@ -118,7 +118,7 @@ def test_what_the_function_names_is_read(hosted: Any, deploy: Deploy, fetch: Fet
     tags, variables, said = NAMED[case]
     deploy(*({k: v.format(**commits) for k, v in values.items()} for values in (tags, variables)))
     source = fetch(logged="")
-    assert (source.base_sha, source.revision_from) == (hosted.base_sha, "deployed")
+    assert (source.sha, source.revision_from) == (hosted.base_sha, "deployed")
     assert said.format(**commits) in source.reason
     assert SECRET not in source.reason
 
@@ -132,7 +132,7 @@ def test_a_value_that_is_no_revision_is_named_and_never_told(
 ) -> None:
     deploy({}, {"GIT_SHA": value})
     source = fetch(logged="1.2")
-    assert source.base_sha == hosted.base_sha
+    assert source.sha == hosted.base_sha
     assert source.reason.startswith("the log names 1.2, which is refs/tags/v1.2; ")
     assert "variable GIT_SHA of function orders names no commit and no tag" in source.reason
     assert not value or value not in source.reason.replace("the log names 1.2", "")
@@ -155,7 +155,7 @@ OTHER = {
 @pytest.mark.parametrize("group", OTHER)
 def test_where_there_is_no_function_the_log_is_asked(hosted: Any, fetch: Fetch, group: str) -> None:
     source = fetch(replace(INCIDENT, log_group=group), logged="v1.2")
-    assert source.base_sha == hosted.base_sha
+    assert source.sha == hosted.base_sha
     assert OTHER[group] in source.reason
 
 
@@ -214,4 +214,4 @@ def test_the_variables_are_those_of_the_version_that_wrote_the_log(
             {"Environment": {"Variables": {"GIT_SHA": hosted.base_sha}}},
             {"FunctionName": arn, "Qualifier": version},
         )
-        assert fetch(replace(INCIDENT, log_stream=stream), client).base_sha == hosted.base_sha
+        assert fetch(replace(INCIDENT, log_stream=stream), client).sha == hosted.base_sha

@@ -12,9 +12,9 @@ import pytest
 from functions.core.forge.connect import connect
 from functions.core.forge.git_remote import Remote
 from functions.core.source.archive import ArchiveLimits, read
+from functions.core.source.submodules import same_forge
 from functions.core.workflow.errors import SourceTooLarge
 from functions.fetch_source.source import Source, fetch_source
-from functions.fetch_source.submodules import same_forge
 
 OWN = "https://git.example.com/shop/orders.git"
 Fetch = Callable[..., Source]

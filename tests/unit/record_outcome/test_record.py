@@ -59,6 +59,12 @@ NOT_USABLE = {
     "proposal": {"outcome": "invalid", "key": "k", "reason": "the answer was prose"},
     "validation": {"verdict": "rejected", "reason": "an older finding"},
 }
+FIXED = {
+    **BASE,
+    "attempt": 1,
+    "proposal": PROPOSED,
+    "validation": ACCEPTED | {"fixed_by": {"sha": "e" * 40, "date": "", "said": "eeee by Ana: Mend"}},
+}
 # A reviewer asked for changes, and no later attempt got through: the old decision must not count.
 REVISED_THEN_NOTHING = {**NOT_VALID, "decision": {"decision": "revise", "by": "ana", "comment": "shorter"}}
 
@@ -68,6 +74,7 @@ REVISED_THEN_NOTHING = {**NOT_VALID, "decision": {"decision": "revise", "by": "a
     [
         (HEALED, "healed", Status.PR_OPEN, "", "Review and merge"),
         (REJECTED, "rejected", Status.REJECTED, "Rejected by ana: It hides the error", "recurrence"),
+        (FIXED, "already_fixed", Status.MERGED, "by eeee by Ana: Mend", "Deploy it"),
         (ABSTAINED, "abstained", Status.ABSTAINED, "The table is missing.", "Create it."),
         (
             NOT_VALID,

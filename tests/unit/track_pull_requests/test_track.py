@@ -288,3 +288,51 @@ def test_a_service_is_used_when_its_log_group_was_written_to(write: Callable[[da
     assert service.used_since(incident, now - HOUR)
     assert not service.used_since(incident, now + timedelta(seconds=1))
     assert not service.used_since(replace(incident, log_group="/aws/lambda/gone"), now)
+
+
+@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
+def test_however_it_is_merged_what_it_put_on_its_branch_is_looked_for(scene: Scene, method: str) -> None:
+    scene.hosted.github.get_pull(scene.number).merge(merge_method=method)
+    assert scene.track().merged == (ID,)
+    sha = scene.incident.merge_sha
+    assert sha == scene.hosted.git("rev-parse", "main")
+    parents = scene.hosted.git("rev-list", "--parents", "-n1", sha).split()[1:]
+    assert len(parents) == (2 if method == "merge" else 1)
+    scene.service.revision = sha
+    assert scene.track(after=HOUR) == Tracked()
+    assert scene.track(after=25 * HOUR).resolved == (ID,)
+
+
+def test_a_deleted_branch_closes_it(scene: Scene) -> None:
+    scene.hosted.git("update-ref", "-d", "refs/heads/self-heal/x")
+    assert scene.track().rejected == (ID,)
+
+
+def test_closed_it_asks_why_once_keeps_the_answer_and_may_be_reopened(scene: Scene) -> None:
+    pull = scene.hosted.github.get_pull(scene.number)
+    pull.edit(state="closed")
+    assert scene.track().rejected == (ID,)
+    assert "/self-heal because" in scene.incident.next_action
+    (asked,) = pull.get_issue_comments()
+    assert "If you say why" in asked.body
+    scene.hosted.forge.say("shop/orders", scene.number, "/self-heal because I am bored", "stranger")
+    assert scene.track() == Tracked(), "only who may push is heard"
+    scene.hosted.forge.say("shop/orders", scene.number, "/self-heal because New Zealand is next", "reviewer")
+    assert scene.track().explained == (ID,)
+    assert scene.incident.reason.endswith("says reviewer: New Zealand is next")
+    assert scene.track() == Tracked()
+    assert len(list(pull.get_issue_comments())) == 3, "it asked once"
+    pull.edit(state="open")
+    assert scene.track().reopened == (ID,)
+    assert scene.incident.status is Status.PR_OPEN
+
+
+def test_a_week_after_it_was_closed_it_is_let_be(scene: Scene) -> None:
+    pull = scene.hosted.github.get_pull(scene.number)
+    pull.edit(state="closed")
+    scene.now = datetime.now(UTC)
+    scene.track()
+    assert scene.track(after=8 * 24 * HOUR).explained == (ID,)
+    assert scene.incident.next_action == ""
+    pull.edit(state="open")
+    assert scene.track() == Tracked()

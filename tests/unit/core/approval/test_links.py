@@ -94,7 +94,8 @@ def test_any_recipient_comes_back_whole(recipient: str, approval_id: str, subjec
 
 
 def test_approval_ids_are_derived_apart_and_long() -> None:
-    runs = [("arn:1", 1, 0), ("arn:1", 2, 0), ("arn:1", 1, 1), ("arn:11", 1, 0), ("arn:1", 11, 0)]
+    runs = [("arn:1", 1, 0, "b"), ("arn:1", 2, 0, "b"), ("arn:1", 1, 1, "b"), ("arn:11", 1, 0, "b")]
+    runs += [("arn:1", 11, 0, "b"), ("arn:1", 1, 0, "c")]
     ids = {links.derive_approval_id(NEW, *run) for run in runs}
     assert len(ids) == len(runs)
     assert links.derive_approval_id(NEW, *runs[0]) in ids

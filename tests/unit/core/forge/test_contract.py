@@ -12,7 +12,7 @@ from functions.core.apps.app import App
 from functions.core.forge.connect import connect
 from functions.core.forge.github import GitHub
 from functions.core.forge.gitlab import GitLab
-from functions.core.forge.port import Comparison, Forge, State
+from functions.core.forge.port import Comparison, Conclusion, Forge, State
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -134,12 +134,85 @@ def test_a_repository_is_looked_at_for_who_set_it_up(hosted: Hosted, forge: Forg
     assert (gone.has_branch, gone.has_revision) == (False, False)
 
 
+def test_a_draft_becomes_ready_and_keeps_its_title(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH)
+    opened = forge.open(BRANCH, "main", "Fix", "why", draft=True)
+    assert opened.draft
+    forge.describe(opened.number, "Fix better", "because")
+    assert forge.get(opened.number).draft, "another title is no decision"
+    forge.ready(opened.number)
+    assert not forge.get(opened.number).draft
+    (pull,) = hosted.pulls()
+    assert (pull.title, pull.body) == ("Fix better", "because")
+
+
+def test_labels_are_added(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH)
+    opened = forge.open(BRANCH, "main", "Fix", "why")
+    forge.label(opened.number, ["self-heal"])
+    forge.label(opened.number, ["self-heal", "proven"])
+    assert [label.name for label in hosted.pulls()[0].labels] == ["self-heal", "proven"]
+
+
+def test_what_people_write_is_read_in_order_and_changes_that_they_ask_for_are_told_apart(
+    hosted: Hosted, forge: Forge
+) -> None:
+    hosted.branch(BRANCH)
+    number = forge.open(BRANCH, "main", "Fix", "why").number
+    forge.remark(number, "Ours.")
+    hosted.forge.say("shop/orders", number, "Looks odd.", "stranger")
+    hosted.forge.say("shop/orders", number, "Keep the default.", "reviewer", changes_requested=True)
+    remarks = forge.remarks(number)
+    assert [(one.author, one.text) for one in remarks if one.text] == [
+        ("self-heal-bot", "Ours."),
+        ("stranger", "Looks odd."),
+        ("reviewer", "Keep the default."),
+    ]
+    assert {one.author for one in remarks if one.asks_changes} == {"reviewer"}
+    assert all(one.at.endswith("+00:00") for one in remarks)
+    assert [forge.may_push(name) for name in ("reviewer", "stranger")] == [True, False]
+
+
+def test_checks_say_how_they_ended_and_a_failed_one_what_it_printed(hosted: Hosted, forge: Forge) -> None:
+    commit = hosted.branch(BRANCH)
+    assert forge.checks(commit) == ()
+    hosted.check(commit, "lint", "success")
+    hosted.check(commit, "tests", "failure", "x" * 10_000 + "\nFAILED tests/test_rates.py::test_rate\n")
+    hosted.check(commit, "docs", "")
+    ended = {check.name: check for check in forge.checks(commit)}
+    assert {name: check.conclusion for name, check in ended.items()} == {
+        "lint": Conclusion.PASSED,
+        "tests": Conclusion.FAILED,
+        "docs": Conclusion.PENDING,
+    }
+    printed = forge.output(ended["tests"])
+    assert printed.endswith("FAILED tests/test_rates.py::test_rate\n")
+    assert len(printed) == 6_000
+    hosted.check(commit, "tests", "success")
+    again = {check.name: check.conclusion for check in forge.checks(commit)}
+    assert again["tests"] is Conclusion.PASSED, "the last word counts"
+
+
+def test_what_a_pull_request_changes_is_told_file_by_file(hosted: Hosted, forge: Forge) -> None:
+    hosted.branch(BRANCH, content=b"one\ntwo\n")
+    number = forge.open(BRANCH, "main", "Fix", "why").number
+    assert forge.changes(number).rstrip() == "--- new.txt\n@@ -0,0 +1,2 @@\n+one\n+two"
+
+
 CALLS: dict[str, Callable[[Forge], object]] = {
     "find": lambda forge: forge.find(BRANCH, "main"),
     "open": lambda forge: forge.open(BRANCH, "main", "Fix", "why"),
     "get": lambda forge: forge.get(1),
     "compare": lambda forge: forge.compare("main", BRANCH),
     "survey": lambda forge: forge.survey("main", "main", ["reviewer"]),
+    "remarks": lambda forge: forge.remarks(1),
+    "remark": lambda forge: forge.remark(1, "said"),
+    "changes": lambda forge: forge.changes(1),
+    "checks": lambda forge: forge.checks("0" * 40),
+    "may_push": lambda forge: forge.may_push("reviewer"),
+    "label": lambda forge: forge.label(1, ["self-heal"]),
+    "ready": lambda forge: forge.ready(1),
+    "describe": lambda forge: forge.describe(1, "Fix", "why"),
 }
 
 

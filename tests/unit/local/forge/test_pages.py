@@ -167,6 +167,15 @@ def test_a_path_that_is_no_file_of_the_commit_is_not_found(site: Any, path: str)
     assert site.request("GET", f"/acme/orders/blob/{site.first_sha}/{path}").status == 404
 
 
+def test_a_draft_is_made_ready_before_it_is_merged(site: Any, fixed: str) -> None:
+    site.github().get_repo("acme/orders").create_pull(base="main", head="fix", title="T", draft=True)
+    page = site.request("GET", PULL).text
+    assert "This is a draft." in page
+    assert "Merge pull request" not in page
+    press(site, "ready", Tags(page).fields)
+    assert "Merge pull request" in site.request("GET", PULL).text
+
+
 def test_the_merge_button_merges(site: Any, fixed: str) -> None:
     opened(site)
     fields = Tags(site.request("GET", PULL).text).fields

@@ -273,7 +273,6 @@ def test_merges_that_github_refuses(site: Any, fixed: str) -> None:
 
     assert not pull.is_merged()
     assert refusal(sha="0" * 40)[0] == 409
-    assert refusal(merge_method="squash") == (405, "Squash merges are not allowed on this repository.")
     assert refusal(merge_method="octopus")[0] == 422
     pull.edit(state="closed")
     assert refusal() == (405, "Pull Request is not mergeable")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from functions.core.source.archive import ArchiveLimits
+from functions.core.source.commit_tree import CommitTree, Submodule, TreeEntry, tree_of_commit
 from functions.core.workflow.errors import ForgeAccessDenied, RepositoryNotFound
-from functions.fetch_source.tree import CommitTree, Submodule, TreeEntry, tree_of_commit
 
 if TYPE_CHECKING:
     from git import Repo

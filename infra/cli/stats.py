@@ -1,0 +1,79 @@
+"""`stats`: what came of the heals, out of how many, how long it took, and what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from functions.core.incidents.incident import Incident
+from infra.cli import options
+from infra.cli.connect import connect
+from infra.cli.console import out, plain, print_document
+from infra.stats import OUT_OF, Record, to_json
+from infra.target import Target
+
+
+def stats(
+    app: options.Apps = None,
+    local: options.Local = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Count what came of the heals: of each incident the latest one, of all apps or of some."""
+    target = connect(local)
+    found = to_json([record(target, incident) for incident in target.incidents.every(*(app or ()))])
+    if as_json:
+        print_document("stats/1", found)
+    else:
+        out.print(rendered(found))
+
+
+def record(target: Target, listed: Incident) -> Record:
+    """An incident with the questions that were put for its latest heal."""
+    incident = target.incidents.get(listed.incident_id)
+    history = target.approvals.history(incident.approval_id) if incident.approval_id else ()
+    latest = [one for one in history if one.execution_arn == history[0].execution_arn]
+    confidence = None
+    if latest:
+        proposal = target.artifacts.find_json(latest[0].proposal_key) or {}
+        confidence = float(proposal.get("confidence", 0.0))
+    return Record(incident, latest, confidence)
+
+
+def rendered(found: dict[str, Any]) -> RenderableType:
+    """The figures as tables; a share says of how many it is one."""
+    parts: list[RenderableType] = [_counts("all", {"": found["counts"]})]
+    for name in ("by_app", "by_class", "by_confidence"):
+        if len(found[name]) > 1:
+            parts += [Text(), _counts(name.replace("_", " "), found[name])]
+    times = ", ".join(
+        f"{name} {value:g} h" for name, value in found["median_hours"].items() if value is not None
+    )
+    per_fix = found["usd_per_merged_fix"]
+    spent = f"spent ${found['usd']:.2f}" + ("" if per_fix is None else f", ${per_fix:.2f} per merged fix")
+    abstained = ", ".join(f"{reason} {count}" for reason, count in found["abstained"].items())
+    for name, value in (
+        ("median time from the first line to", times or "nothing came so far yet"),
+        ("cost, at list prices or the app's own:", spent),
+        ("no patch proposed, by reason:", abstained or "none"),
+    ):
+        parts += [Text(), plain(f"{name} {value}")]
+    return Group(*parts)
+
+
+def _counts(title: str, rows: dict[str, dict[str, int]]) -> Table:
+    names = list(next(iter(rows.values()), {}))
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    table.add_column(title, style="dim", overflow="fold")
+    for name in names:
+        table.add_column(name, justify="right")
+    for value, row in rows.items():
+        table.add_row(plain(value), *(plain(_cell(name, row)) for name in names))
+    return table
+
+
+def _cell(name: str, row: dict[str, int]) -> str:
+    whole = row.get(OUT_OF.get(name, ""), 0)
+    return f"{row[name]} ({row[name] / whole:.0%} of {whole})" if whole else str(row[name])
