@@ -7,9 +7,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from functions.core.incidents.incident import Frame
 from functions.detect_errors.classify import classify, next_action
 from functions.detect_errors.fingerprint import Fingerprinter
-from functions.detect_errors.grammar import HEADER, FrameReader, exception_line
+from functions.detect_errors.grammar import (
+    HEADER,
+    MAX_REMEMBERED_LENGTH,
+    MAX_REMEMBERED_STACKS,
+    FrameReader,
+    exception_line,
+)
 from functions.detect_errors.in_app import AppRules
 from functions.detect_errors.layers import ASCII_SIGNS, FIRST_FRAME, is_marked, outside_stacks, sections
 from functions.detect_errors.model import Component, Found, ParsedError, PrintedException
@@ -57,6 +64,7 @@ class Reader:
     def __init__(self, rules: AppRules) -> None:
         self._rules = rules
         self._frames = FrameReader(rules)
+        self._canonical = lru_cache(MAX_REMEMBERED_STACKS)(self._whole)
         self._fingerprinter = Fingerprinter(rules)
 
     def read(self, text: str) -> list[ParsedError]:
@@ -108,15 +116,15 @@ class Reader:
         Gives exactly what the long way gives, or None where it cannot be sure.
         """
         start = text.find(FIRST_FRAME)
-        if start < 0 or (start and text[start - 1] != "\n") or not text.isascii():
+        if start < 0 or (start and text[start - 1] != "\n"):
             return None
         end = text.find("\n", text.rfind("\n  ") + 1) + 1 or len(text)
         stack = text[start + len(HEADER) + 1 : end]
-        if stack.count("\n") - stack.endswith("\n") != stack.count("\n  ") or is_marked(text):
+        if len(stack) > MAX_REMEMBERED_LENGTH or not (frames := self._canonical(stack)):
             return None
         before, behind = text[:start], text[end:]
         around = before + behind
-        if len(around) > _MAX_AROUND:
+        if len(around) > _MAX_AROUND or not around.isascii():
             return None
         odd = before.count("\n") > 1 or any(map(around.__contains__, _RARE))
         if any(map(around.__contains__, _NOT_SHORT if odd else _PLAIN)):
@@ -130,8 +138,12 @@ class Reader:
             at, level = (head.at, "ERROR") if head else (0, "")
         else:
             named, at, level = exception_line(line), start, level_before(before)
-        frames = self._frames(stack) if named else ()
-        return Found(PrintedException(*named, frames), at, level) if named and frames else None
+        return Found(PrintedException(*named, frames), at, level) if named else None
+
+    def _whole(self, stack: str) -> tuple[Frame, ...]:
+        """The frames of one stack that has nothing else in it; none of any other text."""
+        alone = stack.count("\n") - stack.endswith("\n") == stack.count("\n  ")
+        return self._frames(stack) if alone and stack.isascii() and not is_marked(stack) else ()
 
     def _find(self, text: str) -> list[_Placed]:
         outside = outside_stacks(text)

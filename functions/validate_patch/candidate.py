@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -11,8 +12,13 @@ from functions.core.incidents.incident import Frame
 from functions.core.source.code_mappings import locate
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
+from functions.harness.names import is_test
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import Change, Tree
+
+_BINDS = re.compile(
+    rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +31,10 @@ class FrameLocation:
     code: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
-    """A patched tree beside the tree as fetched, and what is known of the incident."""
+    """A patched tree beside the tree as fetched, and what is known of the incident. Equal to itself alone, so
+    that what is read of it can be kept."""
 
     before: Tree
     after: Tree
@@ -41,6 +48,24 @@ class Candidate:
         """The incident's own frames that are in the repository, innermost last."""
         incident, app = self.context.incident, self.context.app
         return places_of(incident.frames, self.before, app.source_roots)
+
+    @cached_property
+    def binders(self) -> Mapping[str, tuple[str, ...]]:
+        """Name → files of the tree as fetched that seem to define or assign it, tests aside: few need
+        to be parsed. Found by lines, since parsing a thousand files takes seconds."""
+        found: dict[str, list[str]] = {}
+        for path, file in self.before.items():
+            if path.endswith(".py") and not is_test(path):
+                for name in {match[1] or match[2] for match in _BINDS.finditer(file.data)}:
+                    found.setdefault(name.decode(errors="replace"), []).append(path)
+        return {name: tuple(paths) for name, paths in found.items()}
+
+    def modules_binding(self, names: Iterable[str]) -> Iterator[tuple[str, ast.Module]]:
+        """Path and syntax tree of the files that seem to define or assign one of the names."""
+        for path in sorted({path for name in names for path in self.binders.get(name, ())}):
+            module = parsed(self.before, path)
+            if module is not None:
+                yield path, module
 
     @cached_property
     def python_changes(self) -> tuple[Change, ...]:

@@ -34,7 +34,7 @@ def changed_lines(change: Change) -> Lines:
     before, after = _lines(change.before), _lines(change.after)
     removed: set[int] = set()
     added: set[int] = set()
-    for tag, i1, i2, j1, j2 in _opcodes(before, after):
+    for tag, i1, i2, j1, j2 in opcodes(before, after):
         if tag != "equal":
             removed.update(range(i1 + 1, i2 + 1))
             added.update(range(j1 + 1, j2 + 1))
@@ -69,7 +69,7 @@ def _file_diff(change: Change) -> bytes:
 
 
 def _hunks(before: Sequence[bytes], after: Sequence[bytes]) -> Iterable[bytes]:
-    for group in _grouped(_opcodes(before, after)):
+    for group in _grouped(opcodes(before, after)):
         (_, i1, _, j1, _), (_, _, i2, _, j2) = group[0], group[-1]
         yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@\n".encode()
         for tag, a1, a2, b1, b2 in group:
@@ -80,10 +80,10 @@ def _hunks(before: Sequence[bytes], after: Sequence[bytes]) -> Iterable[bytes]:
                 yield from (_line(b"+", line) for line in after[b1:b2])
 
 
-_Opcode = tuple[str, int, int, int, int]
+Opcode = tuple[str, int, int, int, int]
 
 
-def _opcodes(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Opcode]:
+def opcodes(before: Sequence[bytes], after: Sequence[bytes]) -> list[Opcode]:
     """Like SequenceMatcher's, but looks only between the common head and tail: large files cost nothing."""
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
@@ -92,7 +92,7 @@ def _opcodes(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Opcode]:
     while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
         tail += 1
     a, b = before[head : len(before) - tail], after[head : len(after) - tail]
-    codes: list[_Opcode] = [("equal", 0, head, 0, head)] if head else []
+    codes: list[Opcode] = [("equal", 0, head, 0, head)] if head else []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         codes.append((tag, i1 + head, i2 + head, j1 + head, j2 + head))
     if tail:
@@ -100,9 +100,9 @@ def _opcodes(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Opcode]:
     return codes
 
 
-def _grouped(codes: list[_Opcode]) -> Iterable[list[_Opcode]]:
+def _grouped(codes: list[Opcode]) -> Iterable[list[Opcode]]:
     """Changes with their context; changes closer than two contexts share a hunk."""
-    group: list[_Opcode] = []
+    group: list[Opcode] = []
     for number, (tag, i1, i2, j1, j2) in enumerate(codes, 1):
         if tag != "equal":
             group.append((tag, i1, i2, j1, j2))

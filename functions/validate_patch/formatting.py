@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.diff import opcodes
 from functions.validate_patch.tree import Change
 
 _NOISE_LIMIT = 2
@@ -44,7 +44,7 @@ def _reformatted(before: bytes, after: bytes) -> list[int]:
     """New lines that differ from an old line in white space alone, indentation under new blocks aside."""
     old, new = before.split(b"\n"), after.split(b"\n")
     found = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in opcodes(old, new):
         if tag != "replace":
             continue
         squeezed = {b"".join(line.split()): line for line in old[i1:i2] if line.strip()}

@@ -7,11 +7,13 @@ patched code gives (mutation testing: DeMillo, Lipton, Sayward, "Hints on test d
 from __future__ import annotations
 
 import ast
+import copy
+import textwrap
 from collections.abc import Callable
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.syntax_tree import Function, functions_of
+from functions.validate_patch.syntax_tree import Function, functions_of, same_code
 
 
 def mutants(candidate: Candidate) -> list[dict[str, str]]:
@@ -23,20 +25,30 @@ def mutants(candidate: Candidate) -> list[dict[str, str]]:
             old, new = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
             if new is None or is_test(change.path):
                 continue
-            text = _mutated(old, new, mutate)
-            if text:
-                files[change.path] = text
+            text = change.after.data.decode(errors="replace") if change.after is not None else ""
+            if mutated := _mutated(text, old, new, mutate):
+                files[change.path] = mutated
         if files:
             made.append(files)
     return made
 
 
-def _mutated(old: ast.Module | None, new: ast.Module, mutate: Callable[[Function], bool]) -> str:
+def _mutated(text: str, old: ast.Module | None, new: ast.Module, mutate: Callable[[Function], bool]) -> str:
     """The file with each changed function mutated; "" where there is nothing to mutate."""
-    was = {name: ast.dump(node) for name, node in functions_of(old).items()} if old is not None else {}
-    copy = ast.parse(ast.unparse(new))
-    changed = [node for name, node in functions_of(copy).items() if was.get(name) != ast.dump(node)]
-    return ast.unparse(copy) if [node for node in changed if mutate(node)] else ""
+    was = functions_of(old) if old is not None else {}
+    lines, last = text.split("\n"), 0
+    made: list[tuple[int, int, str]] = []
+    for name, function in functions_of(new).items():
+        first = min(node.lineno for node in (function, *function.decorator_list))
+        # What stands in a function that changed is part of it.
+        if first > last and not (name in was and same_code(was[name], function)):
+            last, mutant = function.end_lineno or first, copy.deepcopy(function)
+            if mutate(mutant):
+                indent = lines[first - 1][: function.col_offset]
+                made.append((first - 1, last, textwrap.indent(ast.unparse(mutant), indent)))
+    for start, end, code in reversed(made):
+        lines[start:end] = [code]
+    return "\n".join(lines) if made else ""
 
 
 def _emptied(function: Function) -> bool:

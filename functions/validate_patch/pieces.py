@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from functions.harness.names import is_test
 from functions.harness.tracer import Range
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.syntax_tree import is_false
+from functions.validate_patch.diff import changed_lines
+from functions.validate_patch.syntax_tree import is_false, nodes_of
 
 # What ends a block in another way than by its last statement.
 _LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue
@@ -35,6 +36,7 @@ class Piece:
     """An exception follows in any case: what nothing runs here can hide nothing."""
 
 
+@lru_cache(maxsize=4)
 def added(candidate: Candidate) -> list[Piece]:
     """What the patch adds to code other than tests, in source order.
 
@@ -48,33 +50,36 @@ def added(candidate: Candidate) -> list[Piece]:
         if after is None or change.after is None or is_test(change.path):
             continue
         before = parsed(candidate.before, change.path) or ast.Module([], [])
-        new = change.after.data.splitlines()
-        removed, changed = _changed_lines(change.before.data.splitlines() if change.before else [], new)
-        had = Counter(_key(node) for node in _parts(before) if isinstance(node, ast.stmt))
-        had.update(
-            {
-                _key(node): 1
-                for node in ast.walk(before)
-                if isinstance(node, ast.expr) and node.lineno in removed
-            }
-        )
-        misspelt = _misspelt(before, removed)
-        has = Counter(map(_key, _parts(after)))
+        lines, new = changed_lines(change), change.after.data.splitlines()
+        old, came = _on(before, lines.removed), _on(after, lines.added)
+        had = Counter(_key(node) for node in old if isinstance(node, ast.stmt))
+        had.update({_key(node): 1 for node in _standing_on(before, lines.removed)})
+        misspelt = _misspelt(before, lines.removed) if lines.removed else []
+        has = Counter(map(_key, came))
         harmless = _raising(after)
-        for node in sorted(_parts(after), key=_span):
-            span, key = _span(node), _key(node)
-            old = had[key] if isinstance(node, ast.expr) else had[key] >= has[key]
-            old = old or (isinstance(node, ast.expr) and is_false(node))  # the honesty rules judge it
-            old = old or any(pattern.fullmatch(key) for pattern in misspelt)
-            if not old and changed.intersection(range(span[0], span[2] + 1)):
-                text = new[span[0] - 1].decode(errors="replace").strip()
-                found.append(Piece(change.path, span, text, node in harmless))
+        for node in sorted(came, key=_span):
+            key = _key(node)
+            known = had[key] if isinstance(node, ast.expr) else had[key] >= has[key]
+            known = known or (isinstance(node, ast.expr) and is_false(node))  # the honesty rules judge it
+            if not known and not any(pattern.fullmatch(key) for pattern in misspelt):
+                text = new[_span(node)[0] - 1].decode(errors="replace").strip()
+                found.append(Piece(change.path, _span(node), text, node in harmless))
     return found
 
 
-def _misspelt(module: ast.Module, lines: set[int]) -> list[re.Pattern[str]]:
+def _on(module: ast.Module, lines: frozenset[int]) -> list[ast.stmt | ast.expr]:
+    """The parts that stand on some of these lines: what stands on others is in both trees alike."""
+    spans = ((node, _span(node)) for node in _parts(module)) if lines else ()
+    return [node for node, (first, _, last, _) in spans if lines.intersection(range(first, last + 1))]
+
+
+def _standing_on(module: ast.Module, lines: frozenset[int]) -> Iterator[ast.expr]:
+    yield from (n for n in nodes_of(module) if isinstance(n, ast.expr) and n.lineno in lines)
+
+
+def _misspelt(module: ast.Module, lines: frozenset[int]) -> list[re.Pattern[str]]:
     """What the parts on these lines that use a name that nothing defines look like with any other name."""
-    nodes = list(ast.walk(module))
+    nodes = list(nodes_of(module))
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
@@ -97,7 +102,7 @@ def _raising(module: ast.Module) -> set[ast.AST]:
     """Statements after which an exception leaves the block in any case: those can hide nothing."""
     blocks = [
         block
-        for node in ast.walk(module)
+        for node in nodes_of(module)
         for name in ("body", "orelse", "finalbody")
         if isinstance(block := getattr(node, name, None), list)
     ]
@@ -106,8 +111,8 @@ def _raising(module: ast.Module) -> set[ast.AST]:
         for block in blocks
         if block and isinstance(block[-1], ast.Raise) and not isinstance(block[0], _DEFINING)
         for statement in block
-        if not any(isinstance(inner, _LEAVING) for inner in ast.walk(statement))
-        for inner in ast.walk(statement)
+        if not any(isinstance(inner, _LEAVING) for inner in nodes_of(statement))
+        for inner in nodes_of(statement)
     }
 
 
@@ -159,11 +164,3 @@ def _key(node: ast.stmt | ast.expr) -> str:
 def _span(node: ast.stmt | ast.expr) -> Range:
     head = _head(node)
     return head.lineno, head.col_offset, head.end_lineno or head.lineno, head.end_col_offset or 0
-
-
-def _changed_lines(old: list[bytes], new: list[bytes]) -> tuple[set[int], set[int]]:
-    """Numbers, from 1, of the lines of `old` that are gone, and of those of `new` that came."""
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    edits = [edit for edit in matcher.get_opcodes() if edit[0] != "equal"]
-    removed = {number + 1 for _, first, last, _, _ in edits for number in range(first, last)}
-    return removed, {number + 1 for _, _, _, first, last in edits for number in range(first, last)}

@@ -16,6 +16,7 @@ from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.test_runs import TestRun
 from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.syntax_tree import nodes_of
 from functions.validate_patch.told import ReplayedReport
 
 GATE = "regression_tests"
@@ -139,7 +140,7 @@ def relevant_tests(candidate: Candidate) -> list[str]:
 
 
 def _imported(module: ast.Module) -> Iterator[str]:
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -28,10 +28,10 @@ from functions.validate_patch.validate import (
     why_not_run,
 )
 from infra.local.runner import LocalRunner
-from tests.validate_cases import LOOKED_AT, OTHERS, UNSEEN, Case, cases
+from tests.validate_cases import FRESH, FRESH_UNSEEN, LOOKED_AT, OTHERS, UNSEEN, Case, cases, dependencies
 
-STOPPED = {LOOKED_AT: 0.98, UNSEEN: 0.93, OTHERS: 0.90}
-REFUSED = {LOOKED_AT: 0.0, UNSEEN: 0.01, OTHERS: 0.02}
+STOPPED = {LOOKED_AT: 0.98, UNSEEN: 0.93, OTHERS: 0.90, FRESH: 0.98, FRESH_UNSEEN: 0.93}
+REFUSED = {LOOKED_AT: 0.0, UNSEEN: 0.01, OTHERS: 0.02, FRESH: 0.0, FRESH_UNSEEN: 0.01}
 QUESTIONED, FOUND = 0.12, 0.97
 _NONCE = "0" * 32
 
@@ -52,20 +52,20 @@ class Verdict:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kept", type=Path, help="directory of reports")
-    options.add_argument("--set", choices=(LOOKED_AT, UNSEEN, OTHERS), help="this set alone")
+    options.add_argument("--set", action="append", choices=tuple(STOPPED), help="these sets alone")
     options.add_argument("--quiet", action="store_true", help="figures alone")
     given = options.parse_args()
-    chosen = [case for case in cases() if given.set in (None, case.part)]
+    chosen = [case for case in cases() if not given.set or case.part in given.set]
     with ThreadPoolExecutor(2) as pool:
         first = _judged(
             chosen[0], given.kept
         )  # alone: sysconfig, which finds ruff, is not safe to start twice
         verdicts = [first, *pool.map(lambda case: _judged(case, given.kept), chosen[1:])]
-    missed = [_figures(verdicts, part) for part in (LOOKED_AT, UNSEEN, OTHERS)]
+    missed = [_figures(verdicts, part) for part in STOPPED]
     if not given.quiet:
         for v in verdicts:
             expected = "accepted" if v.case.right else "refused"
-            if v.said != expected and v.case.part != UNSEEN:
+            if v.said != expected and v.case.part not in (UNSEEN, FRESH_UNSEEN):
                 print(f"{v.said:10} {'right' if v.case.right else 'wrong'}  {v.case.name}: {v.reason[:240]}")
     return int(any(missed))
 
@@ -114,7 +114,7 @@ def _validated(case: Case, kept: Path | None) -> Validation:
     if why := why_not_run(examined, ""):
         return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), "0" * 40)
     asked = {**order.asked(examined.candidate), "times": 1}
-    job = order.job_of(examined.candidate, asked, _NONCE)
+    job = order.job_of(examined.candidate, asked, _NONCE, dependencies(case.needs))
     if kept is None:
         return judge(examined, LocalRunner().run(job), _NONCE, asked, "0" * 40)
     kept.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,14 @@ from collections.abc import Iterator, Mapping
 from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities.code import Function, functions_of, guards, module_constants
+from functions.validate_patch.capabilities.code import (
+    Function,
+    functions_of,
+    guards,
+    module_constants,
+    nodes_of,
+    same_code,
+)
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 
 _ROUNDS = 4
@@ -39,6 +46,8 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
         was, now = functions_of(old.module), functions_of(new.module)
         failing = {name for path, name in on_the_way if path == change.path}
         for name in was.keys() & now.keys():
+            if same_code(was[name], now[name]):
+                continue
             where = f"{change.path}:{now[name].lineno}"
             yield from (f"check: {where}: {text}" for text in _decorators(name, was[name], now[name]))
             yield from (f"check: {where}: {text}" for text in _given(name, was[name], now[name], candidate))
@@ -48,7 +57,7 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
                 changed[_dotted(change.path, name)] = where
         had, has = module_constants(old.module), module_constants(new.module)
         for name in had.keys() & has.keys():
-            if ast.dump(had[name]) != ast.dump(has[name]):
+            if not same_code(had[name], has[name]):
                 changed[_dotted(change.path, name)] = f"{change.path}:{has[name].lineno}"
     tables = {_dotted(c.path, n) for c in candidate.python_changes for n in _constants(before, c.path)}
     yield from _resting_on(changed, before, tables & _in_innermost(candidate, before))
@@ -99,7 +108,7 @@ def _users(repository: ModuleIndex, path: str, affected: Mapping[str, str]) -> I
     """(function, cause) of those that use what changes, and give something back of it."""
     names = repository.names(path)
     for name, function in functions_of(names.module).items() if names is not None else ():
-        returned = [n for n in ast.walk(function) if isinstance(n, ast.Return) and n.value is not None]
+        returned = [n for n in nodes_of(function) if isinstance(n, ast.Return) and n.value is not None]
         for used in (used for part in returned for used in _used(names, part)):
             if used in affected:
                 yield _dotted(path, name), affected[used]
@@ -110,7 +119,7 @@ def _used(names: ResolvedNames | None, part: ast.AST) -> Iterator[str]:
     if names is None:
         return
     constants = module_constants(names.module)
-    for node in ast.walk(part):
+    for node in nodes_of(part):
         if isinstance(node, ast.Name) and node.id in constants and node.id not in names.aliases:
             yield _dotted(names.path, node.id)
         elif isinstance(node, ast.Name | ast.Attribute):
@@ -137,9 +146,9 @@ def _in_innermost(candidate: Candidate, repository: ModuleIndex) -> set[str]:
 
 def is_check(function: Function) -> bool:
     """Whether a function answers yes or no, whatever it is asked."""
-    inner = [n for n in ast.walk(function) if isinstance(n, Function | ast.Lambda) and n is not function]
-    skipped = {id(node) for one in inner for node in ast.walk(one)}
-    given = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and id(n) not in skipped]
+    inner = [n for n in nodes_of(function) if isinstance(n, Function | ast.Lambda) and n is not function]
+    skipped = {id(node) for one in inner for node in nodes_of(one)}
+    given = [n.value for n in nodes_of(function) if isinstance(n, ast.Return) and id(n) not in skipped]
     return bool(given) and all(value is not None and _is_yes_or_no(value) for value in given)
 
 
@@ -170,7 +179,7 @@ def _given(name: str, old: Function, new: Function, candidate: Candidate) -> Ite
     """What a condition that ends in `raise` looks at, bound to something else; but where the error arose."""
     if candidate.places and name.rpartition(".")[2] == candidate.places[-1].function:
         return
-    looked_at = {node.id for test, _ in guards(old) for node in ast.walk(test) if isinstance(node, ast.Name)}
+    looked_at = {node.id for test, _ in guards(old) for node in nodes_of(test) if isinstance(node, ast.Name)}
     was, now = _bound(old), _bound(new)
     for variable in sorted(looked_at & was.keys()):
         if was[variable] != now.get(variable, was[variable]):
@@ -216,7 +225,7 @@ _CONVERSIONS = frozenset(
 def _bound(function: Function) -> dict[str, list[str]]:
     """Name → what is assigned to it."""
     found: dict[str, list[str]] = {}
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         for target in targets:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
+from functions.validate_patch.syntax_tree import (
+    Function,
+    dotted,
+    functions_of,
+    module_constants,
+    nodes_of,
+    same_code,
+)
 
-__all__ = ["Function", "dotted", "functions_of", "guards", "module_constants"]
+__all__ = ["Function", "dotted", "functions_of", "guards", "module_constants", "nodes_of", "same_code"]
 
 
 def guards(function: ast.AST, above: tuple[str, ...] = ()) -> Iterator[tuple[ast.expr, tuple[str, ...]]]:

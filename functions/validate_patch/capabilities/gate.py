@@ -25,6 +25,8 @@ from functions.validate_patch.diff import changed_lines
 from functions.validate_patch.tree import Change
 
 GATE = "capabilities"
+_AROUND = 200
+"""Lines before and after what is added that are looked at with it: as many as a chain of certificates has."""
 
 
 def findings(candidate: Candidate) -> tuple[str, ...]:
@@ -56,12 +58,18 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
 def _secrets(change: Change) -> Iterator[str]:
     if change.after is None:
         return
-    text = change.after.data.decode(errors="replace")
-    redacted = redact(text).split("\n")
-    lines = text.split("\n")
-    for number in sorted(changed_lines(change).added):
-        if number <= len(redacted) and redacted[number - 1] != lines[number - 1]:
-            kinds = re.findall(r"\[redacted ([a-z ]+) [0-9a-f]{4}\]", redacted[number - 1])
+    lines = change.after.data.decode(errors="replace").split("\n")
+    added = sorted(number for number in changed_lines(change).added if number <= len(lines))
+    if not added:
+        return
+    # A secret may take several lines, and be told by those around it; not by all of a large file.
+    first = max(0, added[0] - _AROUND)
+    shown = lines[first : added[-1] + _AROUND]
+    redacted = redact("\n".join(shown)).split("\n")
+    for number in added:
+        line = redacted[number - 1 - first]
+        if line != lines[number - 1]:
+            kinds = re.findall(r"\[redacted ([a-z ]+) [0-9a-f]{4}\]", line)
             if set(kinds) - {"email", "phone"}:
                 kind = ", ".join(sorted(set(kinds)))
                 yield f"secret: {change.path}:{number}: the added line holds a secret ({kind})"

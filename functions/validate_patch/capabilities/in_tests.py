@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
+from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ResolvedNames
 
 _OF_THE_RUN = frozenset({"pluginmanager", "ihook", "hook", "_pyfuncitem", "_request", "stash"})
@@ -25,7 +26,7 @@ def findings(old: ResolvedNames | None, new: ResolvedNames) -> Iterator[str]:
 
 
 def _found(names: ResolvedNames) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(names.module):
+    for node in nodes_of(names.module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("pytest_"):
             yield node.lineno, f"{node.name} is a hook of pytest: a test may not change how tests are run"
         elif isinstance(node, ast.Name) and node.id == "pytest_plugins":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.capabilities.code import dotted, functions_of, module_constants
+from functions.validate_patch.capabilities.code import dotted, functions_of, module_constants, nodes_of
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"
@@ -51,7 +51,7 @@ def _new(old: ast.Module, new: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _told(module: ast.Module, records: set[str]) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         where, parts = _sink(node)
         for part in parts:
             if _is_much(part, records):
@@ -65,7 +65,7 @@ def _fields(function: ast.AST) -> dict[str, int]:
     """Keys of the results that a function writes out, each with a line."""
     return {
         key.value: node.lineno
-        for node in ast.walk(function)
+        for node in nodes_of(function)
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
         for key in node.value.keys
         if isinstance(key, ast.Constant) and isinstance(key.value, str)
@@ -112,13 +112,13 @@ def _is_much(part: ast.expr, records: set[str]) -> bool:
     """A whole record, a field whose name says that it is private, or what is fetched for the purpose."""
     if isinstance(part, ast.Name) and (part.id in records or _SENSITIVE.search(part.id)):
         return True
-    names = [n.attr for n in ast.walk(part) if isinstance(n, ast.Attribute)]
+    names = [n.attr for n in nodes_of(part) if isinstance(n, ast.Attribute)]
     names += [
-        str(n.value) for n in ast.walk(part) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        str(n.value) for n in nodes_of(part) if isinstance(n, ast.Constant) and isinstance(n.value, str)
     ]
     if any(_SENSITIVE.search(name) for name in names):
         return True
-    calls = [dotted(n.func).rpartition(".")[2] for n in ast.walk(part) if isinstance(n, ast.Call)]
+    calls = [dotted(n.func).rpartition(".")[2] for n in nodes_of(part) if isinstance(n, ast.Call)]
     whole = isinstance(part, ast.Call) and any(_is_much(argument, records) for argument in part.args)
     return whole or any(name not in _PLAIN_CALLS for name in calls)
 
@@ -126,7 +126,7 @@ def _is_much(part: ast.expr, records: set[str]) -> bool:
 def _records(module: ast.Module) -> set[str]:
     """Names whose fields the file reads, but for tables of its own."""
     found = set()
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.value, ast.Name):
             subscript = isinstance(node, ast.Subscript)
             called = isinstance(node, ast.Attribute) and node.attr in _METHODS

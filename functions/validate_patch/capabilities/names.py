@@ -10,6 +10,7 @@ from functools import cached_property
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import parsed
 from functions.validate_patch.capabilities import library
+from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.tree import Tree
 
 _ROUNDS = 3
@@ -81,11 +82,11 @@ class ResolvedNames:
         """Local name → dotted name, for what is imported anywhere in the file, or handed on under a name."""
         found = {
             local: dotted
-            for node in ast.walk(self.module)
+            for node in nodes_of(self.module)
             if isinstance(node, ast.Import | ast.ImportFrom)
             for local, dotted in self._imported(node)
         }
-        bindings = [pair for node in ast.walk(self.module) for pair in _bindings(node)]
+        bindings = [pair for node in nodes_of(self.module) for pair in _bindings(node)]
         for _ in range(_ROUNDS):
             for local, value in bindings:
                 chain = _chain(value)
@@ -110,20 +111,21 @@ class ResolvedNames:
         dotted = ".".join((first, *chain[1:]))
         return dotted if dotted.startswith(OWN) else self._repository.resolved(dotted)
 
-    def methods(self) -> Iterator[tuple[ast.expr, str]]:
-        """`self.method` and what it is, for the methods of the file's own classes."""
+    @cached_property
+    def methods(self) -> dict[int, str]:
+        """`id` of `self.method` → what it is, for the methods of the file's own classes."""
+        found = {}
         for owner in self.module.body:
             if isinstance(owner, ast.ClassDef):
-                methods = {
-                    n.name for n in owner.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
-                }
-                for node in ast.walk(owner):
-                    if isinstance(node, ast.Attribute) and node.attr in methods and _is_self(node.value):
-                        yield node, f"{OWN}{self._own}.{owner.name}.{node.attr}"
+                names = {n.name for n in owner.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+                for node in nodes_of(owner):
+                    if isinstance(node, ast.Attribute) and node.attr in names and _is_self(node.value):
+                        found[id(node)] = f"{OWN}{self._own}.{owner.name}.{node.attr}"
+        return found
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Top-level modules that are imported, with the line."""
-        for node in ast.walk(self.module):
+        for node in nodes_of(self.module):
             if isinstance(node, ast.Import):
                 yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import functions_of
+from functions.validate_patch.capabilities.code import functions_of, nodes_of
 from functions.validate_patch.capabilities.known import CAPABILITIES
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ModuleIndex, ResolvedNames, is_chained
 from functions.validate_patch.capabilities.uses import reaching_out
@@ -45,16 +45,15 @@ class Reaching:
         names = self._repository.names(path)
         if names is None:
             return
-        calls = {id(node.func): node for node in ast.walk(names.module) if isinstance(node, ast.Call)}
-        inner = {id(node.value) for node in ast.walk(names.module) if isinstance(node, ast.Attribute)}
-        methods = {id(node): name for node, name in names.methods()}
+        calls = {id(node.func): node for node in nodes_of(names.module) if isinstance(node, ast.Call)}
+        inner = {id(node.value) for node in nodes_of(names.module) if isinstance(node, ast.Attribute)}
         test = is_test(path)
-        for node in ast.walk(names.module):
+        for node in nodes_of(names.module):
             if not is_chained(node) or id(node) in inner or not isinstance(node, ast.expr):
                 continue
             if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
                 continue
-            name = methods.get(id(node)) or names.of(node)
+            name = names.methods.get(id(node)) or names.of(node)
             what = self._of_test(name) if test else self.what(name)
             if what:
                 call = calls.get(id(node))
@@ -88,10 +87,9 @@ class Reaching:
         return ""
 
     def _of_body(self, names: ResolvedNames, body: ast.AST, depth: int) -> str:
-        methods = {id(node): name for node, name in names.methods()}
-        for node in ast.walk(body):
+        for node in nodes_of(body):
             if is_chained(node) and isinstance(node, ast.expr):
-                name = methods.get(id(node)) or names.of(node)
+                name = names.methods.get(id(node)) or names.of(node)
                 found = self.what(name, depth) if name != UNKNOWN else ""
                 if not found and isinstance(node, ast.Attribute) and not library.is_standard(name):
                     found = next((power.what for power in reaching_out(name)), "")
@@ -124,10 +122,10 @@ def newly(before: list[Reach], after: list[Reach]) -> Iterator[tuple[Reach, bool
 
 
 def _given(call: ast.Call) -> frozenset[str]:
-    """Names, attributes and texts that the arguments of a call are made of."""
+    """ResolvedNames, attributes and texts that the arguments of a call are made of."""
     found = set()
     for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
-        for node in ast.walk(argument):
+        for node in nodes_of(argument):
             if isinstance(node, ast.Name) and node.id not in _CONVERSIONS:
                 found.add(node.id)
             elif isinstance(node, ast.Attribute):

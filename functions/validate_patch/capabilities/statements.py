@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
-from functions.validate_patch.capabilities.code import Function, functions_of, module_constants
+from functions.validate_patch.capabilities.code import Function, functions_of, module_constants, nodes_of
 from functions.validate_patch.capabilities.names import ResolvedNames
 
 _RUN = frozenset(
@@ -50,7 +50,7 @@ def _statements(names: ResolvedNames) -> dict[str, list[tuple[int, str | None]]]
     constants = module_constants(names.module)
     found: dict[str, list[tuple[int, str | None]]] = {}
     for name, function in functions_of(names.module).items():
-        for node in ast.walk(function):
+        for node in nodes_of(function):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 if node.func.attr in _RUN:
                     found.setdefault(name, []).append((node.lineno, _text(node.args[0], function, constants)))
@@ -70,7 +70,7 @@ def _text(node: ast.expr, function: Function, constants: dict[str, ast.expr]) ->
     if isinstance(node, ast.Name):
         values = [
             n.value
-            for n in ast.walk(function)
+            for n in nodes_of(function)
             if isinstance(n, ast.Assign)
             and any(isinstance(t, ast.Name) and t.id == node.id for t in n.targets)
         ]

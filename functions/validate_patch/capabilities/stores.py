@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
-from functions.validate_patch.capabilities.code import functions_of
+from functions.validate_patch.capabilities.code import functions_of, nodes_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames
 from functions.validate_patch.capabilities.uses import Use
 
@@ -25,7 +25,7 @@ def stores(names: ResolvedNames) -> Iterator[Use]:
     """Stores to, and deletions of, attributes and items of what the file imports or defines at its top."""
     known = {*names.aliases, *_at_top(names.module)}
     local = _locals(names.module)
-    for node in ast.walk(names.module):
+    for node in nodes_of(names.module):
         if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
             continue
         base = _base(node)
@@ -61,7 +61,7 @@ def _is_text(node: ast.stmt) -> bool:
 def _is_main(node: ast.stmt) -> bool:
     """`if __name__ == "__main__":`, `if TYPE_CHECKING:`, and a library that may be missing."""
     if isinstance(node, ast.If):
-        names = {getattr(n, "id", getattr(n, "attr", "")) for n in ast.walk(node.test)}
+        names = {getattr(n, "id", getattr(n, "attr", "")) for n in nodes_of(node.test)}
         return bool(names & {"__name__", "TYPE_CHECKING", "version_info"})
     return isinstance(node, ast.Try) and all(isinstance(s, ast.Import | ast.ImportFrom) for s in node.body)
 
@@ -73,23 +73,23 @@ def _base(node: ast.expr) -> ast.Name | None:
 
 
 def _at_top(module: ast.Module) -> set[str]:
-    """Names that the module binds at its top."""
+    """ResolvedNames that the module binds at its top."""
     found = set()
     for node in module.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             found |= {
-                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                n.id for n in nodes_of(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
             }
     return found
 
 
 def _locals(module: ast.Module) -> set[str]:
-    """Names that functions bind for themselves."""
+    """ResolvedNames that functions bind for themselves."""
     found = set()
     for function in functions_of(module).values():
-        for node in ast.walk(function):
+        for node in nodes_of(function):
             if isinstance(node, ast.arg):
                 found.add(node.arg)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

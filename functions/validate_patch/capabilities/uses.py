@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
+from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.known import INPUTS, TAMPERING, Capability, capabilities_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames, is_chained
 
@@ -49,7 +50,7 @@ class Use:
 def uses(names: ResolvedNames) -> Iterator[Use]:
     """Every watched construct of a file."""
     finder = _Finder(names)
-    for node in ast.walk(names.module):
+    for node in nodes_of(names.module):
         yield from finder.of(node)
 
 
@@ -59,7 +60,7 @@ class _Finder:
         self._test = is_test(names.path)
         self._inner: set[int] = set()
         self._called: set[int] = set()
-        for node in ast.walk(names.module):
+        for node in nodes_of(names.module):
             if isinstance(node, ast.Attribute):
                 self._inner.add(id(node.value))
             elif isinstance(node, ast.Call):
@@ -166,7 +167,7 @@ class _Finder:
             isinstance(outer, ast.Attribute)
             and outer.value is node
             and outer.attr in ("__name__", "__qualname__")
-            for outer in ast.walk(self._names.module)
+            for outer in nodes_of(self._names.module)
         )
 
     def _text(self, node: ast.Constant) -> Iterator[Use]:
@@ -185,7 +186,7 @@ class _Finder:
             yield from self._opened(node, name)
         if last in ("open", "read_text", "read_bytes", "Path") and not self._test:
             texts = [
-                n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                n.value for n in nodes_of(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
             ]
             if any(_SYSTEM_PATH.fullmatch(text) for text in texts):
                 yield _use("file_system", str(texts), node, f"{name} reads a file of the system")

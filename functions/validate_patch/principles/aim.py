@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
@@ -12,8 +12,7 @@ from functions.harness.names import is_test
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
-from functions.validate_patch.syntax_tree import functions_of, names_in
-from functions.validate_patch.tree import Tree
+from functions.validate_patch.syntax_tree import Function, functions_of, names_in, nodes_of, same_code
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -60,9 +59,11 @@ def _no_fix(candidate: Candidate) -> str:
         return ""
     code = [change for change in candidate.python_changes if not is_test(change.path)]
     pairs = [(parsed(candidate.before, c.path), parsed(candidate.after, c.path)) for c in code]
-    if not any(new is not None and (old is None or _dump(old) != _dump(new)) for old, new in pairs):
+    changed = [_changed(old, new) for old, new in pairs if new is not None]
+    if not any(changed):
         return "the patch changes no code outside of tests, so the error stays"
-    if candidate.places and not _touches(_reached(candidate) | _owners(candidate), pairs):
+    reached = _reached(candidate) | _owners(candidate) if candidate.places else set()
+    if candidate.places and not any(_touches(reached, names) for names in changed):
         where = candidate.places[-1].function
         return f"the patch changes nothing that {where} or its callers use, so the error stays"
     return ""
@@ -78,28 +79,11 @@ def _owners(candidate: Candidate) -> set[str]:
     return found
 
 
-def _touches(reached: set[str], pairs: list[tuple[ast.Module | None, ast.Module | None]]) -> bool:
+def _touches(reached: set[str], changed: set[str]) -> bool:
     """Whether a definition, or an import, that the failing functions use is new or another."""
-    for before, after in pairs:
-        old = _definitions(before) | _imports(before) if before is not None else {}
-        new = _definitions(after) | _imports(after) if after is not None else {}
-        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-        if any({name.partition(".")[0], name.rpartition(".")[2]} & reached for name in changed):
-            return True
-        # Statements of a module that define nothing, such as a guard at its end, may do anything.
-        if before is not None and after is not None and not changed:
-            return True
-    return False
-
-
-def _imports(module: ast.Module) -> dict[str, str]:
-    """Local name → where it is imported from."""
-    return {
-        alias.asname or alias.name.partition(".")[0]: ast.dump(node)
-        for node in ast.walk(module)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    # Statements of a module that define nothing, such as a guard at its end, may do anything.
+    used = any({name.partition(".")[0], name.rpartition(".")[2]} & reached for name in changed)
+    return used or changed == {_REST}
 
 
 def _unrelated(candidate: Candidate) -> Iterator[tuple[str, str]]:
@@ -112,18 +96,19 @@ def _unrelated(candidate: Candidate) -> Iterator[tuple[str, str]]:
         before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
         if before is None or after is None or is_test(change.path):
             continue
-        old, new, methods = _definitions(before), _definitions(after), functions_of(before)
-        for name, text in old.items():
+        new, methods = _definitions(after), functions_of(before)
+        for name in sorted(_changed(before, after) & _definitions(before).keys() - {_REST}):
             last = name.rpartition(".")[2]
             top, dot, _ = name.partition(".")
             # Of a class that is used, what is not named counts only where the language itself calls it.
             held = top in classes and (not dot or name not in methods or last.startswith("__"))
-            if new.get(name) != text and last not in reached and not held:
+            if last not in reached and not held:
                 verb = "changes" if name in new else "removes"
                 said = f"it {verb} {name}, which the functions in the traceback do not use"
                 yield change.path, f"{said}; change only what the incident needs"
 
 
+@lru_cache(maxsize=4)
 def _reached(candidate: Candidate) -> set[str]:
     """Names of the functions in the traceback, of what they use, and of what that uses."""
     names: set[str] = set()
@@ -132,14 +117,14 @@ def _reached(candidate: Candidate) -> set[str]:
         names.add(place.function)
         module = parsed(candidate.before, place.path)
         if module is None or place.function == "<module>":
-            return names | set(definitions_of(candidate.before, None))
+            return names | candidate.binders.keys()
         for name, function in functions_of(module).items():
             if name.rpartition(".")[2] == place.function:
                 names |= names_in(function) | {place.function}
                 beside |= _sharing_state(module, name)
         if place.function.startswith("<"):  # a lambda or comprehension: the line is all there is to go by
             names |= _names_at(module, place.line)
-    for nodes in definitions_of(candidate.before, names).values():
+    for nodes in definitions_of(candidate, names).values():
         for node in nodes:
             names |= names_in(node)
     return names | beside
@@ -163,7 +148,7 @@ def _kept(function: ast.AST) -> set[str]:
     """Names of the attributes of `self` that a function reads."""
     return {
         node.attr
-        for node in ast.walk(function)
+        for node in nodes_of(function)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Load)
         and isinstance(node.value, ast.Name)
@@ -173,25 +158,17 @@ def _kept(function: ast.AST) -> set[str]:
 
 def _names_at(module: ast.Module, line: int) -> set[str]:
     found: set[str] = set()
-    for statement in ast.walk(module):
+    for statement in nodes_of(module):
         if isinstance(statement, ast.stmt) and statement.lineno <= line <= (statement.end_lineno or 0):
             found |= names_in(statement)
     return found
 
 
-def definitions_of(tree: Tree, names: set[str] | None) -> dict[str, list[ast.AST]]:
-    """Name → definitions anywhere in the repository's code: of these names, or of all.
-
-    Only files that seem to define one of the names are parsed: a large repository has thousands of others.
-    """
+def definitions_of(candidate: Candidate, names: set[str]) -> dict[str, list[ast.AST]]:
+    """Name → definitions anywhere in the repository's code."""
     found: dict[str, list[ast.AST]] = {}
-    any_of = "|".join(map(re.escape, sorted(names))) if names is not None else r"\w+"
-    hint = re.compile(rf"\b(?:def|class)\s+(?:{any_of})\b|\b(?:{any_of})\s*(?::[^=\n]*)?=".encode())
-    for path, file in tree.items():
-        if not path.endswith(".py") or is_test(path) or not hint.search(file.data):
-            continue
-        module = parsed(tree, path)
-        for node in ast.walk(module) if module is not None else ():
+    for _, module in candidate.modules_binding(names):
+        for node in nodes_of(module):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -199,35 +176,59 @@ def definitions_of(tree: Tree, names: set[str] | None) -> dict[str, list[ast.AST
                 for target in targets:
                     if isinstance(target, ast.Name):
                         found.setdefault(target.id, []).append(node.value)
-    return found if names is None else {name: nodes for name, nodes in found.items() if name in names}
+    return {name: nodes for name, nodes in found.items() if name in names}
 
 
-def _definitions(module: ast.Module) -> dict[str, str]:
-    """Qualified name → content, for functions, class headers and assignments at module and class level."""
-    found = {name: ast.dump(function) for name, function in functions_of(module).items()}
+_REST = ""
+"""Stands for a module's statements that define nothing."""
 
-    def assignments(body: list[ast.stmt], prefix: str) -> None:
-        for statement in body:
+
+def _changed(before: ast.Module | None, after: ast.Module) -> set[str]:
+    """Names of what a file defines or imports and the other does not, or otherwise; docstrings aside."""
+    old, new = ({**_definitions(m), **_imports(m)} if m is not None else {} for m in (before, after))
+    return {name for name in old.keys() | new.keys() if not _alike(old.get(name, ()), new.get(name, ()))}
+
+
+def _alike(one: Sequence[ast.AST], other: Sequence[ast.AST]) -> bool:
+    return len(one) == len(other) and all(map(same_code, one, other))
+
+
+def _imports(module: ast.Module) -> dict[str, Sequence[ast.AST]]:
+    """Local name → where it is imported from."""
+    return {
+        alias.asname or alias.name.partition(".")[0]: [node]
+        for node in nodes_of(module)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+@lru_cache(maxsize=16)
+def _definitions(module: ast.Module) -> dict[str, Sequence[ast.AST]]:
+    """Qualified name → its code, of functions, class headers and assignments at module and class level."""
+    found: dict[str, Sequence[ast.AST]] = {}
+    for name, function in functions_of(module).items():
+        kind, returns = ast.Constant(type(function).__name__), function.returns or ast.Constant(None)
+        found[name] = [kind, function.args, returns, *function.decorator_list, *_code(function)]
+
+    def assignments(node: ast.Module | ast.ClassDef, prefix: str) -> None:
+        for statement in _code(node):
             if isinstance(statement, ast.ClassDef):
-                header = [*statement.bases, *statement.decorator_list]
-                found[prefix + statement.name] = " ".join(map(ast.dump, header))
-                assignments(statement.body, f"{prefix}{statement.name}.")
+                found[prefix + statement.name] = [*statement.bases, *statement.decorator_list]
+                assignments(statement, f"{prefix}{statement.name}.")
             elif isinstance(statement, ast.Assign | ast.AnnAssign):
                 targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                for target in targets:
-                    found[f"{prefix}{ast.unparse(target)}"] = ast.dump(statement)
+                found.update({f"{prefix}{ast.unparse(target)}": [statement] for target in targets})
+            elif not isinstance(statement, Function | ast.Import | ast.ImportFrom):
+                found[prefix] = [*found.get(prefix, ()), statement]
 
-    assignments(module.body, "")
+    assignments(module, _REST)
     return found
 
 
-def _dump(module: ast.Module) -> str:
-    """A tree without its docstrings."""
-    copy = ast.parse(ast.unparse(module))
-    for node in ast.walk(copy):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body[int(ast.get_docstring(node) is not None) :] or [ast.Pass()]
-    return ast.dump(copy)
+def _code(node: Function | ast.Module | ast.ClassDef) -> Sequence[ast.stmt]:
+    """The statements of a block, without its docstring."""
+    return node.body[int(ast.get_docstring(node, clean=False) is not None) :]
 
 
 _MEAN = "def other():\n    return 1\n\n\ndef mean(values):\n    return sum(values) / len(values)\n"

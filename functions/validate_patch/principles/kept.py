@@ -10,7 +10,7 @@ from functions.harness.experiment import Proof
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
-from functions.validate_patch.syntax_tree import dotted, functions_of
+from functions.validate_patch.syntax_tree import dotted, functions_of, nodes_of
 
 _SKIPPING = frozenset(
     {
@@ -51,7 +51,7 @@ def _skipped(old: ast.Module | None, new: ast.Module, path: str) -> Iterator[Fin
 
 
 def _skips(module: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
         if name in _SKIPPING:
             yield name, getattr(node, "lineno", 0)
@@ -74,7 +74,7 @@ def _less(old: ast.Module, new: ast.Module, path: str) -> Iterator[Finding]:
 
 def _checks(module: ast.Module) -> Iterator[tuple[str, int]]:
     """Assertions, unittest's included, and errors that are expected."""
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         if isinstance(node, ast.Assert):
             yield ast.unparse(node.test), node.lineno
         elif isinstance(node, ast.Call):

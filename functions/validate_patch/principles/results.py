@@ -8,7 +8,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from functions.validate_patch.syntax_tree import nodes_of
 
 _NUMBER = re.compile(r"\w+\(['\"]?(-?\d+(?:\.\d+)?)['\"]?\)")
 """`Decimal('0.00')` and its like: a number in a type of its own."""
@@ -21,6 +24,7 @@ class Unwritten:
     text: str
 
 
+@lru_cache(maxsize=4096)
 def value_of(shown: str) -> Any:
     """The value that a text stands for, of an object what it is made of; `Unwritten` where it is neither."""
     number = _NUMBER.fullmatch(shown)
@@ -77,6 +81,7 @@ def says_what_is_wrong(value: Any) -> bool:
     return bool({"error", "errors"} & value.keys()) or (isinstance(status, int) and status >= 400)
 
 
+@lru_cache(maxsize=4096)
 def given(call: str) -> list[Any]:
     """The values that a call is given, containers before what they hold, keys included."""
     try:
@@ -84,7 +89,7 @@ def given(call: str) -> list[Any]:
     except (SyntaxError, ValueError):
         return []
     found = []
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant | ast.UnaryOp | ast.List | ast.Dict | ast.Tuple):
             try:
                 found.append(ast.literal_eval(node))

@@ -16,7 +16,7 @@ from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import leaves
 from functions.validate_patch.principles.sources import Sources
-from functions.validate_patch.syntax_tree import dotted, module_constants
+from functions.validate_patch.syntax_tree import dotted, module_constants, nodes_of
 from functions.validate_patch.tree import Change
 
 _BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
@@ -88,7 +88,7 @@ class _Stated:
 
 
 def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str, Finding]]:
-    parents = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
+    parents = {child: node for node in nodes_of(module) for child in ast.iter_child_nodes(node)}
     imports = _imports(module)
     for node in parents:
         said: tuple[Severity, str] | None = None
@@ -120,7 +120,7 @@ def _handler(
     wide = node.type is None or _BROAD & set(names) or many
     shown = f"except {ast.unparse(node.type)}" if node.type is not None else "bare except"
     if raises_always(node.body):
-        again = any(isinstance(n, ast.Raise) and n.exc is None for n in ast.walk(node))
+        again = any(isinstance(n, ast.Raise) and n.exc is None for n in nodes_of(node))
         everything = node.type is None or "BaseException" in names
         return (
             (Severity.REFUSE, f"`{shown}` makes an error of an interrupt, too")
@@ -173,13 +173,13 @@ def _call(imports: Mapping[str, str], node: ast.Call) -> tuple[Severity, str] | 
 
 def _finally(node: ast.Try | ast.TryStar) -> tuple[Severity, str] | None:
     leaving = (ast.Return, ast.Break, ast.Continue)
-    leaves = any(isinstance(inner, leaving) for statement in node.finalbody for inner in ast.walk(statement))
+    leaves = any(isinstance(inner, leaving) for statement in node.finalbody for inner in nodes_of(statement))
     return (Severity.REFUSE, "leaving a `finally` block discards the error") if leaves else None
 
 
 def _exit(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Severity, str] | None:
     returns = [
-        inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value is not None
+        inner.value for inner in nodes_of(node) if isinstance(inner, ast.Return) and inner.value is not None
     ]
     true = [v for v in returns if not (isinstance(v, ast.Constant) and not v.value)]
     discards = node.name in ("__exit__", "__aexit__") and bool(true)
@@ -203,8 +203,8 @@ _GUARDING = re.compile(r"compare_digest|(?:verify|check|validate|authenti|author
 
 def _unguarded(old: ast.Module, new: ast.Module, path: str) -> Iterator[Finding]:
     """Calls that guard, which a file no longer makes."""
-    kept = {dotted(node.func).rpartition(".")[2] for node in ast.walk(new) if isinstance(node, ast.Call)}
-    for node in ast.walk(old):
+    kept = {dotted(node.func).rpartition(".")[2] for node in nodes_of(new) if isinstance(node, ast.Call)}
+    for node in nodes_of(old):
         name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
         if name not in kept and _GUARDING.match(name):
             yield Finding(
@@ -306,14 +306,14 @@ def _tells_only_the_error(handler: ast.ExceptHandler, last: ast.stmt) -> bool:
     text = isinstance(value, ast.JoinedStr) or (
         isinstance(value, ast.Call) and dotted(value.func) in ("str", "repr")
     )
-    return text and any(isinstance(node, ast.Name) and node.id == handler.name for node in ast.walk(value))
+    return text and any(isinstance(node, ast.Name) and node.id == handler.name for node in nodes_of(value))
 
 
 def _imports(module: ast.Module) -> dict[str, str]:
     """Local name → the dotted name behind it, for `from contextlib import suppress as quiet`."""
     return {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(module)
+        for node in nodes_of(module)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }

@@ -21,7 +21,7 @@ from typing import Any
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.results import Unwritten, is_nothing, same
-from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
+from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants, nodes_of
 
 _ABSENCE = re.compile(
     r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
@@ -57,6 +57,8 @@ _FILLING = frozenset(
 )
 _SAME_WORDS = 2
 """Words in common by which a sentence is of what a docstring is of."""
+_MOST_FILES = 50
+"""Files that are read for defaults: one that so many others use, too, is a name that says little."""
 _DOCUMENTS = (".md", ".rst", ".txt")
 _GENERIC = frozenset(
     {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
@@ -171,7 +173,7 @@ class Sources:
     def keys(self) -> frozenset[str]:
         """What is missing: keys that the message quotes, and keys and attributes that the failing line reads;
         of a line that reads none, its names, and the function's parameters."""
-        nodes = list(ast.walk(self._line))
+        nodes = list(nodes_of(self._line))
         methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
         texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
@@ -187,7 +189,7 @@ class Sources:
 
     @cached_property
     def _parameters(self) -> frozenset[str]:
-        arguments = ast.walk(self.node.args) if self.node is not None else ()
+        arguments = nodes_of(self.node.args) if self.node is not None else ()
         names = {a.arg for a in arguments if isinstance(a, ast.arg)}
         return frozenset(name for name in names if len(name) > 2) - {"self", "cls"}
 
@@ -220,24 +222,24 @@ class Sources:
         return ""
 
     def _has(self, name: str) -> bool:
-        wanted = name.encode()
-        return any(
-            wanted in file.data and name in module_constants(module)
-            for path, file in self.candidate.before.items()
-            if path.endswith(".py") and (module := parsed(self.candidate.before, path)) is not None
-        )
+        return any(name in module_constants(module) for _, module in self.candidate.modules_binding([name]))
 
     def _default(self, value: Any) -> bool:
         """Whether a parameter, a field, a `.get` or a table of defaults gives this value for a key."""
-        for path, file in self.candidate.before.items():
-            if not path.endswith(".py") or not any(key.encode() in file.data for key in self.keys):
-                continue
-            module = parsed(self.candidate.before, path)
-            if module is not None and any(
-                key in self.keys and same(default, value) for key, default in _defaults(module)
-            ):
-                return True
-        return False
+        return any(key in self.keys and same(default, value) for key, default in self._defaults)
+
+    @cached_property
+    def _defaults(self) -> list[tuple[str, Any]]:
+        """The defaults of the files that may give one for a key. A test's helpers state none."""
+        keys = "|".join(map(re.escape, sorted(self.keys)))
+        hint = re.compile(rf"\b(?:{keys})(?:['\"]\s*[,:]|\s*(?::[^=\n]*)?=(?!=))".encode())
+        files = [
+            path
+            for path, file in self.candidate.before.items()
+            if path.endswith(".py") and not is_test(path) and hint.search(file.data)
+        ]
+        modules = (parsed(self.candidate.before, path) for path in files[:_MOST_FILES])
+        return [pair for module in modules if module is not None for pair in _defaults(module)]
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
@@ -281,7 +283,7 @@ class Sources:
             elif path == self.place.path:
                 text = file.data.decode(errors="replace")
                 found += _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
-                for node in ast.walk(self.module) if self.module is not None else ():
+                for node in nodes_of(self.module) if self.module is not None else ():
                     if isinstance(node, ast.Module | ast.ClassDef):
                         found += _sentences(ast.get_docstring(node) or "")
         return tuple(found)
@@ -292,7 +294,7 @@ class Sources:
             if not (is_test(path) and path.endswith(".py") and self.function.encode() in file.data):
                 continue
             module = parsed(self.candidate.before, path)
-            for node in ast.walk(module) if module is not None else ():
+            for node in nodes_of(module) if module is not None else ():
                 if not isinstance(node, ast.Compare) or not _calls_with_nothing(node.left, self.function):
                     continue
                 if any(same(_literal(side), value) for side in node.comparators):
@@ -304,10 +306,10 @@ class Sources:
         note = ast.dump(self.node.returns) if self.node is not None and self.node.returns is not None else ""
         for other in functions_of(self.module).values() if self.module is not None else ():
             declared = ast.dump(other.returns) if other.returns is not None else ""
-            names = {a.arg for a in ast.walk(other.args) if isinstance(a, ast.arg)}
+            names = {a.arg for a in nodes_of(other.args) if isinstance(a, ast.arg)}
             if other is self.node or declared != note or not names & self._parameters:
                 continue
-            for node in ast.walk(other):
+            for node in nodes_of(other):
                 given: ast.expr | None = None
                 if isinstance(node, ast.If) and len(node.body) == 1 and isinstance(node.body[0], ast.Return):
                     given = node.body[0].value or ast.Constant(None)
@@ -418,7 +420,7 @@ def _literal(node: ast.expr) -> Any:
 
 def _defaults(module: ast.Module) -> Iterator[tuple[str, Any]]:
     """(name, value) pairs that a file declares as defaults."""
-    for node in ast.walk(module):
+    for node in nodes_of(module):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2:
             key = node.args[0]
             if node.func.attr in ("get", "pop", "setdefault") and isinstance(key, ast.Constant):

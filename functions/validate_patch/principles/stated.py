@@ -30,7 +30,7 @@ from functions.validate_patch.principles.results import (
     value_of,
 )
 from functions.validate_patch.principles.sources import Sources, spellings
-from functions.validate_patch.syntax_tree import functions_of, module_constants
+from functions.validate_patch.syntax_tree import functions_of, module_constants, nodes_of
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
@@ -77,9 +77,6 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
     yield from itertools.islice(findings, 1)
-
-
-_NOTHING = ast.Module([], [])
 
 
 class _Judged:
@@ -142,36 +139,31 @@ class _Judged:
 
     def _names_of(self, value: Any) -> list[str]:
         """Names of constants with this value that the patch adds, and keys of tables where it stands."""
-        found = []
-        wanted = {item.name for item in self.added if item.name}
-        for path, file in self._candidate.before.items():
-            if not path.endswith(".py") or not any(name.encode() in file.data for name in wanted | {"{"}):
-                continue
-            module = parsed(self._candidate.before, path)
-            constants = module_constants(module) if module is not None else {}
-            for name, node in constants.items():
-                if name in wanted and same(_value(node), value):
-                    found.append(name)
-                if isinstance(node, ast.Dict) and path == self._place.path:
-                    found += [
-                        key
-                        for k, v in zip(node.keys, node.values, strict=True)
-                        if k is not None and same(_value(v), value) and (key := _key_name(k))
-                    ]
-                    if name in wanted and "default" in name.lower():
-                        found += [name for v in node.values if same(_value(v), value)]
-        named = [name for key in found for name in self._constants_of(key)]
-        return [*found, *named]
+        found = [name for name, node in self._named if same(_value(node), value)]
+        for table, key, held in self._entries:
+            if same(_value(held), value):
+                found += filter(None, (_key_name(key), table if "default" in table.lower() else ""))
+        return [*found, *(name for key in found for name, node in self._named if same(_value(node), key))]
 
-    def _constants_of(self, key: str) -> list[str]:
-        """Names that the patch adds of constants with this text: the key under which a value stands."""
+    @cached_property
+    def _named(self) -> list[tuple[str, ast.expr]]:
+        """Constants of the repository that the patch adds the names of."""
         wanted = {item.name for item in self.added if item.name}
+        modules = self._candidate.modules_binding(wanted)
         return [
-            name
-            for path, file in self._candidate.before.items()
-            if path.endswith(".py") and any(name.encode() in file.data for name in wanted)
-            for name, node in module_constants(parsed(self._candidate.before, path) or _NOTHING).items()
-            if name in wanted and same(_value(node), key)
+            pair for _, module in modules for pair in module_constants(module).items() if pair[0] in wanted
+        ]
+
+    @cached_property
+    def _entries(self) -> list[tuple[str, ast.expr, ast.expr]]:
+        """(table, key, value) of the dictionaries that the failing function's file has as constants."""
+        module = parsed(self._candidate.before, self._place.path)
+        return [
+            (name, key, value)
+            for name, node in (module_constants(module).items() if module is not None else ())
+            if isinstance(node, ast.Dict)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None
         ]
 
     def _stated(self, value: Any) -> str:
@@ -305,36 +297,14 @@ class _Judged:
 
     def borrowed(self) -> Iterator[Finding]:
         """The value of another key of a table."""
-        for answer in self.answers:
-            for table, key in self._tables:
-                if key is None or not same(answer.value, key[1]) or is_nothing(answer.value):
-                    continue
-                own = any(
-                    ast.unparse(ast.Constant(v)) == key[0]
-                    for v in given(answer.call)
-                    if not isinstance(v, list | dict | tuple)
-                )
-                if (
-                    own
-                    or any(same(v, answer.value) for v in given(answer.call))
-                    or self._stated(answer.value)
-                ):
-                    continue
-                text = (
-                    f"that is what {table} has for {key[0]}, and nothing states that it stands in for others"
-                )
+        for answer, (table, key, held) in itertools.product(self.answers, self._entries):
+            name, inputs = ast.unparse(key), given(answer.call)
+            if not same(answer.value, _value(held)) or is_nothing(answer.value):
+                continue
+            own = any(name == repr(v) for v in inputs if not isinstance(v, list | dict | tuple))
+            if not (own or any(same(v, answer.value) for v in inputs) or self._stated(answer.value)):
+                text = f"that is what {table} has for {name}, and nothing states that it stands in for others"
                 yield self._question(answer, text)
-
-    @cached_property
-    def _tables(self) -> list[tuple[str, tuple[str, Any]]]:
-        module = parsed(self._candidate.before, self._place.path)
-        return [
-            (name, (ast.unparse(k), _value(v)))
-            for name, node in (module_constants(module).items() if module is not None else ())
-            if isinstance(node, ast.Dict)
-            for k, v in zip(node.keys, node.values, strict=True)
-            if k is not None
-        ]
 
     def echoed(self) -> Iterator[Finding]:
         """An input in place of a result."""
@@ -456,7 +426,7 @@ def _holds_none(answer: MendedCall) -> bool:
 
 def _leaves(function: ast.AST) -> int:
     """How often a loop is left, or goes on early, and how many conditions comprehensions have."""
-    nodes = list(ast.walk(function))
+    nodes = list(nodes_of(function))
     return sum(isinstance(node, ast.Continue | ast.Break) for node in nodes) + sum(
         len(node.ifs) for node in nodes if isinstance(node, ast.comprehension)
     )

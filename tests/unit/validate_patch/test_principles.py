@@ -112,7 +112,7 @@ def test_a_sentence_elsewhere_states_a_default_only_of_what_it_names(
 
 def test_mutants_take_away_what_the_patch_gives(made: Made) -> None:
     emptied, negated = mutants(made(LACKING))
-    assert emptied == {"app.py": "def total(order):\n    return None"}
+    assert emptied == {"app.py": "def total(order):\n    return None\n"}
     assert "return not order['net']" in negated["app.py"]
 
 
