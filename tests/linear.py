@@ -85,7 +85,8 @@ class _Matcher:
         elif op is _c.ATOMIC_GROUP:
             yield from _first(self._sequence(tuple(argument), 0, at))
         elif op in (_c.ASSERT, _c.ASSERT_NOT):
-            yield from [at] if self._holds(*argument, at) is (op is _c.ASSERT) else []
+            direction, item = argument
+            yield from [at] if self._holds(direction, item, at) is (op is _c.ASSERT) else []
         else:
             least, most, item = argument
             yield from self._repeat(op, least, most, item, at)

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.approval.approvals import Verdict
-from functions.core.approval.decisions import Decision
+from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from functions.core.model.models import default_model
 from infra.catalog import FUNCTIONS
-from infra.cli.decide import decide, identity
 from infra.cli.history import read_history
 from infra.cost.estimate import Load, bill
+from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
 from infra.target import Target
@@ -73,9 +73,7 @@ def main(heals: int) -> int:
                 known = {incident.incident_id for incident in target.incidents.recent()}
                 request(target, crash.crashes)
                 waiting = until(target, known, Status.AWAITING_APPROVAL)
-                decide(
-                    target, waiting.approval_id, Decision(Verdict.APPROVE, identity(target), "", via="iam")
-                )
+                decide(target, Order(waiting.approval_id, waiting.patch_sha256, Verdict.APPROVE))
                 healed = until(target, known, Status.PR_OPEN)
                 transitions.append(len(read_history(target, healed)[1]))
             time.sleep(2)

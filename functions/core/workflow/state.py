@@ -62,12 +62,14 @@ def _name(f: Field[Any]) -> str:
 def _read(f: Field[Any], value: Any) -> Any:
     if "read" in f.metadata:
         return f.metadata["read"](value)
-    if isinstance(f.default_factory, type) and issubclass(f.default_factory, _Part):
-        return f.default_factory.from_json(value)
+    made: Any = f.default_factory
+    if isinstance(made, type) and issubclass(made, _Part):
+        return made.from_json(value)
     if isinstance(f.default, bool):
         return value is True  # whatever else it is, nothing is allowed by it
     # JSONata makes floats of whole numbers.
-    return type(f.default)(value)
+    kind: Any = type(f.default)
+    return kind(value)
 
 
 def _written(f: Field[Any], value: Any) -> Any:

@@ -8,7 +8,6 @@ from annotations, from the exception's message, and from changing one place of s
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
 import itertools
 import linecache
@@ -22,9 +21,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from functions.harness.report import describe, frames_of, write_line
-from functions.harness.search.calls import taken_apart
+from functions.harness.report import frames_of, write_line
 from functions.harness.search.edges import Edges, constants_in
+from functions.harness.search.results import answer, outcome
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Callee,
@@ -38,15 +37,10 @@ from functions.harness.search.targets import (
 from functions.harness.search.values import New, Value, in_turn, names_used, render, variants
 from functions.harness.tracer import Tracer
 
-_CALL_SECONDS, _IMPORT_SECONDS = 0.5, 5.0
-_DEPTH = 2
-"""Of objects in objects that are shown by their attributes."""
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
-_LONGEST, _LARGE = 400, 2000
-"""Characters of a result that are told, of a longer one its digest; items of one that counts by its ends."""
 _ENOUGH = 40
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -108,7 +102,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
     for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
             left -= 1
-            raised = _outcome(call)[1]
+            raised = outcome(call)[1]
             how = incident.likeness(raised) if raised is not None else 0
             if how:
                 write_line(report, {**call, "exact": how == 2})
@@ -126,10 +120,10 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
     # In turn: a function whose calls take long does not use up the time of the others.
     for target, call in in_turn(streams):
-        value, error, _ = _outcome(call)
+        value, error, _ = outcome(call)
         how = incident.likeness(error) if error is not None else 0
         known = {"function": target.function.name, "exact": how == 2, "likeness": how}
-        write_line(report, {**call, **known, **_answer(value, error, root)})
+        write_line(report, {**call, **known, **answer(value, error, root)})
 
 
 class _Incident:
@@ -354,95 +348,9 @@ def _data_of(target: Callee, root: Path) -> ast.Module:
     return ast.Module(body=list(kept), type_ignores=[])
 
 
-def _outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
-    """Run one call with fresh inputs: its value, or what it raised, and what it left of them if it changed
-    them."""
-    signal.setitimer(signal.ITIMER_REAL, _IMPORT_SECONDS)
-    given: dict[str, Any] = {}
-    try:
-        scope: dict[str, Any] = {}
-        for module, name in call["imports"]:
-            scope[name] = (
-                getattr(importlib.import_module(module), name) if module else importlib.import_module(name)
-            )
-        signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
-        code, parts = taken_apart(call["call"])
-        given = {name: eval(text, scope) for name, text in parts.items()}  # noqa: S307 - as below
-        before = _inputs(given)
-        value, error = eval(code, {**scope, **given}), None  # noqa: S307 - text that this search wrote, in the sandbox
-    except BaseException as raised:  # noqa: BLE001 - whatever a stranger's code raises is the result
-        value, error, before = None, raised, locals().get("before", "")
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    after = _inputs(given)
-    return value, error, after if after != before else ""
-
-
-def _inputs(given: dict[str, Any]) -> str:
-    """What is in the arguments, and in the object that a method is called on."""
-    shown = []
-    for value in given.values():
-        kept = getattr(value, "__dict__", None)
-        shown.append(_shown(kept if isinstance(kept, dict) else value))
-    return ", ".join(filter(None, shown))[:400]
-
-
 def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
-    value, error, left = _outcome(call)
-    return {**_answer(value, error, root), **({"left": left} if left else {})}
-
-
-def _answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
-    """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
-    if error is None:
-        if isinstance(value, (list, tuple, str)) and len(value) > _LARGE:
-            value = (len(value), value[: _LARGE // 2], value[-_LARGE // 2 :])
-        text = render(value) if _plain(value) else ""
-        shown = text or _shown(value)
-        if len(shown) > _LONGEST:
-            return {
-                "value": "",
-                "shown": "",
-                "long": hashlib.sha256(shown.encode(errors="replace")).hexdigest(),
-            }
-        return {"value": text, "shown": shown}
-    frames = [f for f in frames_of(error.__traceback__, root) if not f[0].startswith(("/", "<"))]
-    line = linecache.getline(str(Path(root, frames[-1][0])), frames[-1][1]).strip() if frames else ""
-    return {"raised": describe(error, root), "deliberate": line.startswith("raise ")}
-
-
-def _plain(value: Value) -> bool:
-    """Whether a value is made of literals alone, so that a test can state it."""
-    if isinstance(value, float):
-        return value == value and value not in (float("inf"), float("-inf"))
-    if value is None or type(value) in (bool, int, str):
-        return True
-    if type(value) in (list, tuple):
-        return all(map(_plain, value))
-    return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
-
-
-def _shown(value: Value, depth: int = 0) -> str:
-    """A value that tests cannot state, as text that is the same for equal ones; "" where there is none."""
-    try:
-        if isinstance(value, (set, frozenset)):
-            value = sorted(value)
-        kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
-        plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
-        text = render(plain) if _plain(plain) else repr(value)
-        if " at 0x" in text and depth < _DEPTH and kind is None:
-            return _made_of(value, depth)
-    except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
-        return ""
-    return "" if " at 0x" in text or text.startswith("<") else text
-
-
-def _made_of(value: Value, depth: int) -> str:
-    """An object that does not say what it is, as a call with its attributes."""
-    kept = {name: _shown(inner, depth + 1) for name, inner in vars(value).items()}
-    if not all(kept.values()) or callable(value):
-        return ""
-    return f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in kept.items())})"
+    value, error, left = outcome(call)
+    return {**answer(value, error, root), **({"left": left} if left else {})}
 
 
 def _quiet() -> None:
