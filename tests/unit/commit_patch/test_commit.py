@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.commit_patch import commit as step
-from functions.commit_patch.commit import Approved, Commit, check
+from functions.commit_patch.commit import Approved, check
 from functions.core.forge.git_remote import Remote
 from functions.core.source.archive import read
 from functions.core.source.head import Head
@@ -20,6 +20,7 @@ from functions.core.workflow.errors import (
     ForgeUnavailable,
     RepositoryNotFound,
 )
+from functions.core.workflow.state import CommitState
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ BRANCH = "self-heal/orders-v1-abc"
 MESSAGE = "Fix it\n\nBecause.\n"
 
 
-def commit(hosted: Hosted, approved: Approved, patch: bytes = PATCH, **options: Any) -> Commit | Head:
+def commit(hosted: Hosted, approved: Approved, patch: bytes = PATCH, **options: Any) -> CommitState | Head:
     remote = Remote.of(hosted.app, hosted.token)
     return step.commit(hosted.app, remote, patch, approved, BRANCH, MESSAGE, **options)
 
 
-def made_on(hosted: Hosted, approved: Approved, **options: Any) -> Commit:
+def made_on(hosted: Hosted, approved: Approved, **options: Any) -> CommitState:
     made = commit(hosted, approved, **options)
-    assert isinstance(made, Commit)
+    assert isinstance(made, CommitState)
     return made
 
 

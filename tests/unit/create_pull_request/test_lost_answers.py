@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from functions.commit_patch.commit import Approved, Commit, commit
+from functions.commit_patch.commit import Approved, commit
 from functions.core.apps.app import App
 from functions.core.forge import github, gitlab
 from functions.core.forge.connect import connect
 from functions.core.forge.git_remote import Remote
 from functions.core.forge.port import PullRequest
 from functions.core.workflow.errors import ForgeUnavailable
-from functions.create_pull_request.pull_request import Approved as ApprovedCommit
-from functions.create_pull_request.pull_request import open_pull_request
+from functions.core.workflow.state import CommitState
+from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from infra.local.forge.server import Interruption, Trouble
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class Steps:
         made = self._retried(self._commit)
         return self._retried(lambda: self._open(made))
 
-    def _commit(self) -> Commit:
+    def _commit(self) -> CommitState:
         remote = replace(Remote.of(self.app, self.hosted.token), seconds=PATIENCE)
         made = commit(self.app, remote, self.patch, self.approved, BRANCH, "Fix it\n")
-        assert isinstance(made, Commit)
+        assert isinstance(made, CommitState)
         return made
 
-    def _open(self, made: Commit) -> PullRequest:
+    def _open(self, made: CommitState) -> PullRequest:
         forge = connect(self.app, self.hosted.token)
         approved = ApprovedCommit(BRANCH, made.sha, made.base_sha)
         return open_pull_request(forge, self.app, approved, title="Fix", body="why", warn=print)
