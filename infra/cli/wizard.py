@@ -196,8 +196,9 @@ def _named_after_group(draft: Draft) -> str:
 
 
 def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
-    asked = {"logGroupNamePrefix": text} if text else {}
-    groups = draft.target.session.client("logs").describe_log_groups(**asked)["logGroups"]
+    logs = draft.target.session.client("logs")
+    found = logs.describe_log_groups(logGroupNamePrefix=text) if text else logs.describe_log_groups()
+    groups = found["logGroups"]
     return [row["logGroupName"] for row in groups]
 
 

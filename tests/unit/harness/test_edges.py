@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from functions.harness.search.edges import Edges, constants_in
-from functions.harness.search.explore import _answer, _calls
+from functions.harness.search.explore import _calls
+from functions.harness.search.results import answer
 from functions.harness.search.targets import Classes, classes_of, helpers_of, targets_of
 from functions.harness.search.values import New, Value, variants
 
@@ -95,6 +96,6 @@ def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: 
 
 def test_a_result_that_is_too_long_to_be_told_is_compared_all_the_same() -> None:
     one, other = ([start, *[1] * 5000] for start in (1, 2))
-    told, again, different = (_answer(value, None, "") for value in (one, list(one), other))
+    told, again, different = (answer(value, None, "") for value in (one, list(one), other))
     assert told == again != different
     assert (told["shown"], len(told["long"])) == ("", 64)

@@ -87,8 +87,14 @@ def test_a_budget_is_no_incident(incidents_table: Table) -> None:
     assert int(str(item["ttl"])) > time.time()
 
 
-def entry(**budgets: float) -> App:
-    return App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git", **budgets)
+def entry(daily_budget_usd: float, monthly_budget_usd: float) -> App:
+    return App(
+        "orders",
+        ("/aws/lambda/orders",),
+        "https://github.com/shop/orders.git",
+        daily_budget_usd=daily_budget_usd,
+        monthly_budget_usd=monthly_budget_usd,
+    )
 
 
 @pytest.mark.parametrize(
