@@ -56,12 +56,8 @@ STEPS = (
             "pythons",
         ),
         may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.READ_APP,
-            May.READ_CREDENTIALS,
-            May.READ_FUNCTIONS,
-            May.READ_IMAGES,
+            *(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP),
+            *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.READ_IMAGES),
         ),
     ),
     Spec(

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.lambdas import Deployed
+from infra.lambdas import DeployedFunction
 from infra.permissions import key_statement
 from infra.subscription import FILTER_PATTERN, checked_log_group
 
@@ -28,7 +28,7 @@ class Detection(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        detect_errors: Deployed,
+        detect_errors: DeployedFunction,
         log_groups: Sequence[str],
         filter_name: str,
     ) -> None:
@@ -56,7 +56,7 @@ class Detection(Construct):
             subscription.node.add_dependency(permission)
 
 
-def keep_failed_events(deployed: Deployed, queue: sqs.Queue) -> None:
+def keep_failed_events(deployed: DeployedFunction, queue: sqs.Queue) -> None:
     """Send events that an asynchronously invoked function could not handle to a queue, not to oblivion."""
     stack = Stack.of(deployed.function)
     deployed.role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]))

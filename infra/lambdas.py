@@ -32,7 +32,7 @@ NETWORK_INTERFACE_ACTIONS = (
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedFunction:
     """A function and its alias. Everything invokes the alias, so that a redrive runs fixed code."""
 
     spec: Spec
@@ -65,7 +65,7 @@ class FunctionFactory:
         self._reserve = reserve
         self._layers = package.layers(stack)
 
-    def build(self, spec: Spec, settings: Mapping[str, str]) -> Deployed:
+    def build(self, spec: Spec, settings: Mapping[str, str]) -> DeployedFunction:
         """One function. `settings` has a value for at least every setting that the function uses."""
         scope = Construct(self._stack, spec.construct_id)
         name = self._names.function(spec.folder)
@@ -112,7 +112,7 @@ class FunctionFactory:
             tenancy_config=lambda_.TenancyConfig.PER_TENANT if spec.runs_strangers else None,
         )
         alias = lambda_.Alias(scope, "Live", alias_name="live", version=function.current_version)
-        return Deployed(spec, function, alias, role)
+        return DeployedFunction(spec, function, alias, role)
 
     def _let_use_artifacts(self, scope: Construct, spec: Spec, role: iam.Role) -> dict[str, str]:
         """Let a function use its artifacts; the settings by which it does.

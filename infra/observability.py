@@ -15,7 +15,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite, Watched
-from infra.lambdas import Deployed
+from infra.lambdas import DeployedFunction
 from infra.names import Names
 from infra.storage import Storage
 from infra.workflow import Workflow
@@ -29,7 +29,7 @@ class Parts:
 
     storage: Storage
     workflow: Workflow
-    functions: Mapping[str, Deployed]
+    functions: Mapping[str, DeployedFunction]
     schedules: scheduler.CfnScheduleGroup
     failure_rule: events.Rule
     api: apigateway.HttpApi | None = None

@@ -19,7 +19,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.lambdas import Deployed
+from infra.lambdas import DeployedFunction
 from infra.provider import SignIn
 from infra.storage import LOG_RETENTION
 
@@ -94,7 +94,7 @@ class Entrance(Construct):
             format=json.dumps({**fields, "ip": "$context.identity.sourceIp"}),
         )
 
-    def lead_to(self, page: Deployed, sign_in: Deployed) -> None:
+    def lead_to(self, page: DeployedFunction, sign_in: DeployedFunction) -> None:
         """Everything needs a token, except to get one, and Slack's clicks, which Slack signs."""
         shown = integrations.HttpLambdaIntegration("Page", page.alias)
         entered = integrations.HttpLambdaIntegration("SignIn", sign_in.alias)

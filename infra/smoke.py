@@ -93,7 +93,7 @@ WALL_TESTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class SmokeCheck:
     """One thing that was tried, and what came of it."""
 
     name: str
@@ -101,7 +101,7 @@ class Check:
     detail: str
 
 
-def examine(target: Target, by: str) -> Iterator[Check]:
+def examine(target: Target, by: str) -> Iterator[SmokeCheck]:
     """Every check, as it is done. `by`: the caller's ARN, who answers the question."""
     yield from _awake(target)
     with _throw_away(target, by) as (heal, app):
@@ -110,32 +110,32 @@ def examine(target: Target, by: str) -> Iterator[Check]:
         yield _checked("question", lambda: _question(target, heal, by))
 
 
-def _checked(name: str, probe: Callable[[], str]) -> Check:
+def _checked(name: str, probe: Callable[[], str]) -> SmokeCheck:
     """The check of a probe that returns what it found, and raises where something is wrong."""
     try:
-        return Check(name, True, probe())
+        return SmokeCheck(name, True, probe())
     except (AssertionError, ClientError, SelfHealError, UserError, KeyError, ValueError) as error:
-        return Check(name, False, f"{type(error).__name__}: {error}")
+        return SmokeCheck(name, False, f"{type(error).__name__}: {error}")
 
 
 _PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
 """A run takes minutes where its image is cold, and asking again would run it twice."""
 
 
-def _awake(target: Target) -> Iterator[Check]:
+def _awake(target: Target) -> Iterator[SmokeCheck]:
     for spec in (*FUNCTIONS, SIGN_IN):
         try:
             answer = _invoke(target, spec.folder, PING)
         except ClientError as error:
             if spec is SIGN_IN and error.response["Error"]["Code"] == "ResourceNotFoundException":
                 continue  # A deployment without sign-in has none.
-            yield Check(spec.folder, False, str(error))
+            yield SmokeCheck(spec.folder, False, str(error))
             continue
         except AssertionError as error:
-            yield Check(spec.folder, False, str(error))
+            yield SmokeCheck(spec.folder, False, str(error))
             continue
         awake = answer == {"outcome": "awake"}
-        yield Check(spec.folder, awake, "answers" if awake else f"answers {answer}")
+        yield SmokeCheck(spec.folder, awake, "answers" if awake else f"answers {answer}")
 
 
 def _invoke(target: Target, folder: str, event: Any) -> Any:

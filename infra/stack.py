@@ -18,7 +18,7 @@ from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
-from infra.lambdas import Deployed, FunctionFactory
+from infra.lambdas import DeployedFunction, FunctionFactory
 from infra.microvms import MicroVmImage, with_microvms
 from infra.names import DEFAULT, TAG, Names
 from infra.network import IsolatedNetwork
@@ -189,7 +189,7 @@ class SelfHealingCode(Stack):
         Looks(self, "Looks", parts=parts, names=names)
         self._outputs(functions, workflow)
 
-    def _functions(self, factory: FunctionFactory, options: StackOptions) -> dict[str, Deployed]:
+    def _functions(self, factory: FunctionFactory, options: StackOptions) -> dict[str, DeployedFunction]:
         """All functions. The page's address is a setting of the function that sends links to it."""
         storage = self.storage
         settings = {
@@ -255,7 +255,7 @@ class SelfHealingCode(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
-    def _outputs(self, functions: dict[str, Deployed], workflow: Workflow) -> None:
+    def _outputs(self, functions: dict[str, DeployedFunction], workflow: Workflow) -> None:
         """What the `selfheal` command reads."""
         storage = self.storage
         for name, value in {

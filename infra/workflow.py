@@ -24,7 +24,7 @@ from functions.core.apps.app import PROJECT_PREFIX
 from functions.core.aws.names import PING
 from functions.core.workflow.lifetimes import LONGEST_APPROVAL_HOURS
 from infra.catalog import STEPS
-from infra.lambdas import Deployed
+from infra.lambdas import DeployedFunction
 from infra.packaging import ROOT
 from infra.permissions import key_statement
 from infra.storage import LOG_RETENTION
@@ -50,7 +50,7 @@ def definition_text(approval_hours: int) -> str:
     return text.replace(f'"TimeoutSeconds": {written}', f'"TimeoutSeconds": {approval_hours * 3600}')
 
 
-def substitutions(functions: Mapping[str, Deployed], data_key: kms.Key) -> dict[str, str]:
+def substitutions(functions: Mapping[str, DeployedFunction], data_key: kms.Key) -> dict[str, str]:
     """Values for the `${...}` tokens of the state machine: each step's alias, and the artifacts' key."""
     aliases = {f"{spec.construct_id}FunctionArn": functions[spec.folder].alias.function_arn for spec in STEPS}
     return {**aliases, "DataKeyArn": data_key.key_arn}
@@ -94,7 +94,7 @@ class Workflow(Construct):
         self,
         scope: Construct,
         construct_id: str,
-        functions: Mapping[str, Deployed],
+        functions: Mapping[str, DeployedFunction],
         approval_hours: int,
         data_key: kms.Key,
         *,
@@ -310,7 +310,7 @@ class KeepAwake(Construct):
         self,
         scope: Construct,
         construct_id: str,
-        functions: Mapping[str, Deployed],
+        functions: Mapping[str, DeployedFunction],
         group: scheduler.CfnScheduleGroup,
     ) -> None:
         super().__init__(scope, construct_id)

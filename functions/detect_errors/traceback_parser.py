@@ -258,7 +258,7 @@ class _Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class HeadLine:
     """Type and message as Lambda's runtime prints them before the header; at: their offset in that text."""
 
     at: int
@@ -266,7 +266,7 @@ class Head:
     message: str
 
 
-def lambda_head(gap: str) -> Head | None:
+def lambda_head(gap: str) -> HeadLine | None:
     """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it; tools put more before
     it."""
     index = gap.rfind(_LAMBDA_HEAD)
@@ -278,7 +278,7 @@ def lambda_head(gap: str) -> Head | None:
     named = exception_line(first)
     if named is None or (start < index and not telling_type(named[0])) or (rest and _any_record(rest)):
         return None
-    return Head(start, named[0], f"{named[1]}\n{rest}" if rest else named[1])
+    return HeadLine(start, named[0], f"{named[1]}\n{rest}" if rest else named[1])
 
 
 def _same_type(name: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from infra import smoke
 from infra.catalog import FUNCTIONS
 from infra.cli.decide import identity
 from infra.names import DEFAULT
-from infra.smoke import Check, examine
+from infra.smoke import SmokeCheck, examine
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.embedded
 
 
-def run(world: World) -> dict[str, Check]:
+def run(world: World) -> dict[str, SmokeCheck]:
     return {check.name: check for check in examine(world.target, identity(world.target))}
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 
 from functions.core.aws.settings import Settings
 from infra.catalog import SIGN_IN
-from infra.packaging import ROOT
 from infra.provider import SignIn
+from tests.deployment_uses import settings_of
 from tests.edge import ISSUER, VIEWER_REQUEST
 from tests.oidc import CLIENT_ID
 
@@ -167,7 +166,7 @@ def test_signing_in_takes_one_parameter_and_nothing_else(signed_in_template: Any
 
 
 def test_its_settings_are_those_that_the_code_asks_for(signed_in_template: Any) -> None:
-    asked = set(re.findall(r'require\(\s*"(\w+)"', (ROOT / "functions/sign_in/handler.py").read_text()))
+    asked, _ = settings_of("sign_in")
     variables = signed_in_template.function("sign_in")["Environment"]["Variables"]
     assert asked == set(SIGN_IN.settings)
     assert set(variables) == {name.upper() for name in asked} | {"POWERTOOLS_SERVICE_NAME"}

@@ -23,6 +23,7 @@ from functions.core.workflow.lifetimes import (
 )
 from infra.catalog import FUNCTIONS, STEPS
 from infra.diagram import DEFINITION
+from tests.deployment_uses import settings_of
 
 OUTPUTS = {
     "ApprovalUrl",
@@ -234,16 +235,7 @@ def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template:
 @pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
 def test_settings_are_those_that_the_code_asks_for(folder: str) -> None:
     (spec,) = [spec for spec in FUNCTIONS if spec.folder == folder]
-    handler = DEFINITION.parents[1] / "functions" / folder / "handler.py"
-
-    text = handler.read_text()
-    # Modules that take the settings ask for some themselves.
-    for name in re.findall(r"^from functions\.core\.([\w.]+) import", text, re.MULTILINE):
-        if (module := handler.parents[1] / "core" / f"{name.replace('.', '/')}.py").exists():
-            text += module.read_text()
-    # What only MicroVMs need is set where there are some (tests/infra/test_microvms.py).
-    required = set(re.findall(r"require\(\s*\"(\w+)\"", text)) - {"microvm_connector"}
-    optional = set(re.findall(r"settings\.(\w+)\b(?!\()", text))
+    required, optional = settings_of(folder)
 
     assert required <= set(spec.settings) <= required | optional
 

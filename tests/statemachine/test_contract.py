@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from functions.harness.job import Job
 from functions.validate_patch import lanes
 from infra.catalog import EVERY, STEPS
 from infra.diagram import DEFINITION, transitions
+from tests.deployment_uses import DEPLOYMENT, modules
 from tests.statemachine.test_paths import (
     ACCEPTED,
     CLAIMED,
@@ -109,27 +109,6 @@ def expressions(value: Any) -> Iterator[str]:
         yield value.removeprefix("{%").removesuffix("%}").strip()
 
 
-DEPLOYMENT = FUNCTIONS / "core/aws/deployment.py"
-
-
-@cache
-def makers() -> dict[str, ast.AST]:
-    """What a Deployment gives, by name, and how it makes it."""
-    (kind,) = (n for n in ast.parse(DEPLOYMENT.read_text()).body if isinstance(n, ast.ClassDef))
-    return {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}
-
-
-def made_for(node: ast.AST, whose: str = r"\b_?deployment(\(\))?") -> Iterator[Path]:
-    """The modules of what is asked of a deployment here: it imports them with what it makes."""
-    if not isinstance(node, ast.Attribute) or not re.search(f"{whose}$", ast.unparse(node.value)):
-        return
-    for inner in ast.walk(makers().get(node.attr, ast.Pass())):
-        if isinstance(inner, ast.ImportFrom):
-            yield FUNCTIONS.parent / ((inner.module or "").replace(".", "/") + ".py")
-        elif isinstance(inner, ast.Attribute) and inner.attr != node.attr:
-            yield from made_for(inner, "^self")
-
-
 def named_in_code(folder: str) -> set[str]:
     """Names that a step's code, or a shared module that it imports, uses other than to catch them."""
     waiting = list((FUNCTIONS / folder).rglob("*.py"))
@@ -140,10 +119,11 @@ def named_in_code(folder: str) -> set[str]:
         if path in seen or not path.exists():
             continue
         seen.add(path)
-        nodes = list(ast.walk(ast.parse(path.read_text())))
         if path == DEPLOYMENT:
             continue
-        waiting += [found for node in nodes for found in made_for(node)]
+        code = path.read_text()
+        nodes = list(ast.walk(ast.parse(code)))
+        waiting += modules(code)
         caught = {
             inner
             for node in nodes

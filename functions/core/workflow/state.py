@@ -19,122 +19,67 @@ https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from functions.core.source.python import Python
 from functions.core.workflow.heal import Heal
-
-REFERENCE, SHORT, PROSE = 1200, 500, 2000
-"""Bytes at most: of a reference (an S3 key has 1,024 bytes), of one line, of a few sentences."""
-
-
-def _text(most: int = SHORT, *, name: str = "", secret: bool = False) -> Any:
-    """A field of text. name: in the JSON, where it is another; secret: kept out of representations."""
-    return field(default="", repr=not secret, metadata={"most": most, "name": name})
-
-
-def _texts(items: int, most: int) -> Any:
-    return field(default=(), metadata={"items": items, "most": most})
+from functions.core.workflow.parts import PROSE, REFERENCE, SHORT, StatePart, text_field, text_fields
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Read and written by the fields: a default tells the type, `metadata` what else there is to know."""
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any] | None) -> Self:
-        told = data or {}
-        given = {f.name: _read(f, told[_name(f)]) for f in fields(cls) if told.get(_name(f)) is not None}
-        return cls(**given)
-
-    def to_state(self) -> dict[str, Any]:
-        """As JSON; what is None is left out."""
-        values = ((_name(f), _written(f, getattr(self, f.name))) for f in fields(self))
-        return {name: value for name, value in values if value is not None}
-
-
-def _name(f: Field[Any]) -> str:
-    return f.metadata.get("name") or f.name
-
-
-def _read(f: Field[Any], value: Any) -> Any:
-    if "read" in f.metadata:
-        return f.metadata["read"](value)
-    made: Any = f.default_factory
-    if isinstance(made, type) and issubclass(made, _Part):
-        return made.from_json(value)
-    if isinstance(f.default, bool):
-        return value is True  # whatever else it is, nothing is allowed by it
-    # JSONata makes floats of whole numbers.
-    kind: Any = type(f.default)
-    return kind(value)
-
-
-def _written(f: Field[Any], value: Any) -> Any:
-    if isinstance(value, _Part):
-        return value.to_state()
-    if isinstance(value, tuple):
-        return [_written(f, one) for one in value[: f.metadata.get("items")]]
-    if isinstance(value, str):
-        return value.encode(errors="replace")[: f.metadata.get("most")].decode(errors="ignore")
-    return value.to_json() if isinstance(value, Python) else value
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState(_Part):
+class SourceState(StatePart):
     """The source as FetchSource left it."""
 
-    key: str = _text(REFERENCE)
+    key: str = text_field(REFERENCE)
     """Reference to the archive, such as `orders-1a2b/heal-1/source.tar.gz@sha256:…`."""
-    context_key: str = _text(REFERENCE, name="facts")
+    context_key: str = text_field(REFERENCE, name="facts")
     """Reference to the validation context."""
-    deployed_sha: str = _text()
+    deployed_sha: str = text_field()
     """The commit that is deployed, which is read, and on which the error is reproduced; 40 hex digits."""
-    base_sha: str = _text()
+    base_sha: str = text_field()
     """The head of the app's branch, what is approved and committed on."""
-    head_key: str = _text(REFERENCE)
+    head_key: str = text_field(REFERENCE)
     """Reference to the head's source; "" where it is the deployed one."""
-    history_key: str = _text(REFERENCE)
+    history_key: str = text_field(REFERENCE)
     """Reference to how the head came there."""
-    earlier_key: str = _text(REFERENCE)
+    earlier_key: str = text_field(REFERENCE)
     """Reference to the pull request that is followed up, or that did not last; "" for none."""
-    revision_from: str = _text()
+    revision_from: str = text_field()
     """`deployed` or `branch`."""
     python: Python = field(
         default_factory=lambda: Python.from_json(None), metadata={"read": Python.from_json}
     )
     """What the app runs on."""
-    committed: str = _text()
+    committed: str = text_field()
     """When the commit was made (ISO 8601, UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
-class DependenciesState(_Part):
+class DependenciesState(StatePart):
     """The environment that InstallDependencies made."""
 
-    key: str = _text(REFERENCE)
+    key: str = text_field(REFERENCE)
     """Its archive in the artifacts bucket, named by its content; "" when there is none."""
-    reason: str = _text()
+    reason: str = text_field()
     """Why what the repository asks for was not installed; "" when it was, or it asks for nothing."""
     packages: int = 0
-    lost: tuple[str, ...] = _texts(30, 300)
+    lost: tuple[str, ...] = text_fields(30, 300)
     """What is missing of it, or other than asked for, one clause each."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalState(_Part):
+class ProposalState(StatePart):
     """What a model answered in this attempt."""
 
-    outcome: str = _text()
+    outcome: str = text_field()
     """`proposed`, `abstained` or `invalid`."""
-    key: str = _text(REFERENCE)
+    key: str = text_field(REFERENCE)
     """Reference to the answer; "" for one that was none."""
-    title: str = _text()
-    reason: str = _text(PROSE)
+    title: str = text_field()
+    reason: str = text_field(PROSE)
     """The root cause, or why there is no patch."""
-    next_action: str = _text(PROSE)
+    next_action: str = text_field(PROSE)
     """What a person should do, of an abstention."""
     confidence: float | None = field(default=None, metadata={"read": float})
     """The model's own, 0 to 1."""
@@ -142,76 +87,74 @@ class ProposalState(_Part):
     output_tokens: int = 0
     cost_usd: float = 0.0
     """Of all calls of the attempt, at list prices."""
-    model: str = _text()
-    model_note: str = _text(1000)
+    model: str = text_field()
+    model_note: str = text_field(1000)
     """Why it was not the app's own model, or what that one was asked without."""
-    answered_by: str = _text()
+    answered_by: str = text_field()
     """What really answered, where the answer says so."""
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionState(_Part):
+class QuestionState(StatePart):
     """What people have to answer; the whole of it is in the evidence."""
 
-    principle: str = _text()
+    principle: str = text_field()
     """The gate that asks."""
-    text: str = _text()
-    where: str = _text(200)
+    text: str = text_field()
+    where: str = text_field(200)
     """`path:line`, or ""."""
-    calls: tuple[str, ...] = _texts(2, 200)
+    calls: tuple[str, ...] = text_fields(2, 200)
     """Calls that show it, as source text."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunOrder(_Part):
+class RunOrder(StatePart):
     """Where a run finds its job: the `run` or `build` of a deferred verdict."""
 
-    folder: str = _text(REFERENCE)
+    folder: str = text_field(REFERENCE)
     """Key prefix of this run's own, with a part that nobody can guess."""
-    nonce: str = _text()
+    nonce: str = text_field()
     """Must come back in the report."""
-    bucket: str = _text()
-    project: str = _text()
+    bucket: str = text_field()
+    project: str = text_field()
     """The CodeBuild project; "" for the stack's own runner."""
-    experiment: str = _text(REFERENCE)
+    experiment: str = text_field(REFERENCE)
     """Reference to what the job asks for, by which the report is judged."""
     version: int = 1
     """Of the job and of its report. Orders of before it was told are of the first."""
-    deployed: str = _text(REFERENCE)
+    deployed: str = text_field(REFERENCE)
     """Reference to what came out at the deployed revision, where this run is on the head."""
 
 
 @dataclass(frozen=True, slots=True)
-class FixedState(_Part):
+class FixedState(StatePart):
     """The commit since which the error is gone."""
 
-    sha: str = _text()
-    date: str = _text()
+    sha: str = text_field()
+    date: str = text_field()
     """ISO 8601; "" where it is not known."""
-    said: str = _text(1000)
-
-
-def _questions(rows: Any) -> tuple[QuestionState, ...]:
-    return tuple(map(QuestionState.from_json, rows))
+    said: str = text_field(1000)
 
 
 @dataclass(frozen=True, slots=True)
-class ValidationState(_Part):
+class ValidationState(StatePart):
     """What the gates say; or, before a run, where its job is."""
 
     DEFERRED: ClassVar[str] = "deferred"
     """The verdict before a run: the gates that read passed, the others follow from what is run."""
 
-    verdict: str = _text()
+    verdict: str = text_field()
     """`accepted`, `rejected`, `questioned` (a question goes back to the model), `fixed` or `deferred`."""
-    patch_key: str = _text(REFERENCE)
-    patch_sha256: str = _text()
-    evidence_key: str = _text(REFERENCE)
-    reason: str = _text(PROSE)
+    patch_key: str = text_field(REFERENCE)
+    patch_sha256: str = text_field()
+    evidence_key: str = text_field(REFERENCE)
+    reason: str = text_field(PROSE)
     proven: bool = False
     """Whether every check ran and passed."""
     findings: int = 0
-    questions: tuple[QuestionState, ...] = field(default=(), metadata={"read": _questions, "items": 6})
+    questions: tuple[QuestionState, ...] = field(
+        default=(), metadata={"read": QuestionState.each, "items": 6}
+    )
     run: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
     build: RunOrder | None = field(default=None, metadata={"read": RunOrder.from_json})
     fixed_by: FixedState | None = field(default=None, metadata={"read": FixedState.from_json})
@@ -230,30 +173,30 @@ class ValidationState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class RunState(_Part):
+class RunState(StatePart):
     """How the last run in the stack's own runner ended."""
 
-    ended: str = _text()
+    ended: str = text_field()
     """"" for a run that left a report, else how it ended without one."""
     lane: str = field(default="lambda", metadata={"most": SHORT})
     """`lambda` or `microvm`; heals of before there were two name none."""
 
 
 @dataclass(frozen=True, slots=True)
-class BuildState(_Part):
+class BuildState(StatePart):
     """The last build in CodeBuild."""
 
-    arn: str = _text(REFERENCE)
-    log_url: str = _text(PROSE)
+    arn: str = text_field(REFERENCE)
+    log_url: str = text_field(PROSE)
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewState(_Part):
+class ReviewState(StatePart):
     """A second opinion on the patch."""
 
-    opinion: str = _text()
-    summary: str = _text(1000)
-    key: str = _text(REFERENCE)
+    opinion: str = text_field()
+    summary: str = text_field(1000)
+    key: str = text_field(REFERENCE)
     """Reference to the review; "" where nobody reviewed."""
     sent_back: bool = False
     """Whether its objection goes back to the first model."""
@@ -261,7 +204,7 @@ class ReviewState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenState(_Part):
+class ProvenState(StatePart):
     """The attempt that was proven when people asked for changes."""
 
     attempt: int = 0
@@ -271,66 +214,66 @@ class ProvenState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class StandingState(_Part):
+class StandingState(StatePart):
     """Whose patch is asked about again, where nothing better could be proven."""
 
     attempt: int = 0
     """0 for that of the heal's own attempt."""
-    why: str = _text(PROSE)
+    why: str = text_field(PROSE)
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionState(_Part):
+class DecisionState(StatePart):
     """What people decided; the state machine checks it before it is put here."""
 
-    decision: str = _text()
+    decision: str = text_field()
     """`approve`, `reject` or `revise`."""
-    by: str = _text()
-    comment: str = _text(10_000)
-    reason: str = _text()
+    by: str = text_field()
+    comment: str = text_field(10_000)
+    reason: str = text_field()
     """Why it is rejected: a key of `REJECT_REASONS`."""
-    patch_sha256: str = _text()
-    base_sha: str = _text()
-    approval_id: str = _text()
+    patch_sha256: str = text_field()
+    base_sha: str = text_field()
+    approval_id: str = text_field()
     """"" for a decision that was sent by hand, with the task token."""
-    decided_at: str = _text()
+    decided_at: str = text_field()
     """ISO 8601, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
-class MovedState(_Part):
+class MovedState(StatePart):
     """What changes in `source` where the head is another one by now, on which the patch has to be proven."""
 
-    base_sha: str = _text()
-    head_key: str = _text(REFERENCE)
-    history_key: str = _text(REFERENCE)
+    base_sha: str = text_field()
+    head_key: str = text_field(REFERENCE)
+    history_key: str = text_field(REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
-class CommitState(_Part):
+class CommitState(StatePart):
     """The commit on the forge, and what it is on; or why there is none yet."""
 
-    branch: str = _text()
-    sha: str = _text()
-    base_sha: str = _text()
+    branch: str = text_field()
+    sha: str = text_field()
+    base_sha: str = text_field()
     moved: MovedState | None = field(default=None, metadata={"read": MovedState.from_json})
 
 
 @dataclass(frozen=True, slots=True)
-class PullRequestState(_Part):
+class PullRequestState(StatePart):
     """The pull request; without one the `url` is ""."""
 
     number: int = 0
-    url: str = _text(PROSE)
+    url: str = text_field(PROSE)
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimState(_Part):
+class ClaimState(StatePart):
     """What ClaimIncident answers: what a heal starts with, or why none starts, in which case all but
     `incident_id` and `reason` is left out of it."""
 
     claimed: bool = False
-    incident_id: str = _text()
+    incident_id: str = text_field()
     app: str | None = None
     heal_id: str | None = None
     attempt: int | None = None
@@ -355,31 +298,31 @@ class ClaimState(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeState(_Part):
+class OutcomeState(StatePart):
     """How the heal ended, as RecordOutcome answers; the workflow's last choice reads `outcome`."""
 
-    outcome: str = _text()
-    incident_id: str = _text()
-    reason: str = _text(PROSE)
+    outcome: str = text_field()
+    incident_id: str = text_field()
+    reason: str = text_field(PROSE)
     pull_request_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class HealState(_Part):
+class HealState(StatePart):
     """The state input of a Task, with what the state machine adds for it. An empty part is none (yet)."""
 
-    incident_id: str = _text()
-    app: str = _text()
-    heal_id: str = _text()
+    incident_id: str = text_field()
+    app: str = text_field()
+    heal_id: str = text_field()
     """Name of the execution."""
     attempt: int = 0
     """Counts model proposals from 1."""
     attempts_allowed: int = 0
     max_attempts: int = 0
     """By which `attempts_allowed` grows when people ask for changes."""
-    comment: str = _text(10_000)
+    comment: str = text_field(10_000)
     """What people asked for."""
-    mode: str = _text()
+    mode: str = text_field()
     callback_decides: bool = False
     second_opinion: bool = False
     follow_up: bool = False
@@ -398,7 +341,7 @@ class HealState(_Part):
     commit: CommitState = field(default_factory=CommitState)
     pull_request: PullRequestState = field(default_factory=PullRequestState)
 
-    execution_arn: str = _text(REFERENCE)
+    execution_arn: str = text_field(REFERENCE)
     """For ClaimIncident, AwaitApproval and RecordOutcome."""
     can_run: bool = False
     """For ValidatePatch: whether this workflow has a state to run patches in."""
@@ -406,7 +349,7 @@ class HealState(_Part):
     """For CommitPatch: whether the patch can be proven again, where the head has moved."""
     redrive_count: int = 0
     """For AwaitApproval, as the next one."""
-    task_token: str = _text(2048, secret=True)
+    task_token: str = text_field(2048, secret=True)
 
     @property
     def heal(self) -> Heal:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.forge.git import ChangedFile, Git, GitCommit
-from infra.local.forge.store import Check, Comment, Pull, Repository, Store, now
+from infra.local.forge.store import Comment, Pull, Repository, Store, StoredCheck, now
 
 # GitHub's limits, in characters.
 MAX_TITLE = 256
@@ -157,13 +157,13 @@ class Pulls:
             pull = self.get(slug, number)
             return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
 
-    def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> Check:
+    def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> StoredCheck:
         """Note what a job says of a commit. Raises PullRefused(422) for a commit that is not there."""
         with self._store.lock:
             repository = self.repository(slug)
             if not self._store.git(slug).is_commit(sha):
                 raise PullRefused(422, f"No commit found for SHA: {sha}")
-            check = Check(len(repository.checks) + 1, sha, name, conclusion, output)
+            check = StoredCheck(len(repository.checks) + 1, sha, name, conclusion, output)
             self._store.save(replace(repository, checks=(*repository.checks, check)))
             return check
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from infra.local.forge.git import DEFAULT_BRANCH, GitCommit
-from infra.local.forge.store import Check, Comment, Pull, Repository
+from infra.local.forge.store import Comment, Pull, Repository, StoredCheck
 
 Json = dict[str, Any]
 
@@ -141,7 +141,7 @@ class Shapes:
             "url": f"{self.api}/repos/{repository.slug}/labels/{quote(name, safe='')}",
         }
 
-    def check(self, repository: Repository, check: Check) -> Json:
+    def check(self, repository: Repository, check: StoredCheck) -> Json:
         return {
             "id": check.number,
             "name": check.name,

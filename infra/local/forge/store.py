@@ -39,7 +39,7 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class StoredCheck:
     """What a job said of a commit; number: counts from 1; conclusion: GitHub's word, "" while it runs."""
 
     number: int
@@ -96,7 +96,7 @@ class Repository:
     collaborators: tuple[str, ...]
     created_at: str
     pulls: tuple[Pull, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[StoredCheck, ...] = ()
 
     @property
     def owner(self) -> str:
@@ -111,7 +111,7 @@ class Repository:
         """Who may push."""
         return frozenset((*self.collaborators, self.owner, VISITOR))
 
-    def checks_of(self, sha: str) -> tuple[Check, ...]:
+    def checks_of(self, sha: str) -> tuple[StoredCheck, ...]:
         """Of each job the last word on a commit."""
         return tuple({check.name: check for check in self.checks if check.sha == sha}.values())
 
@@ -199,7 +199,7 @@ def _repository(data: dict[str, Any]) -> Repository:
         )
         for pull in data["pulls"]
     )
-    checks = tuple(Check(**check) for check in data.get("checks", ()))
+    checks = tuple(StoredCheck(**check) for check in data.get("checks", ()))
     people = tuple(data["collaborators"])
     return Repository(**data | {"collaborators": people, "pulls": pulls, "checks": checks})
 
