@@ -273,7 +273,7 @@ PATHS: dict[str, tuple[Results, str]] = {
     "changes asked for, then the head changed under the patch, and what was proven before is not kept": (
         heal(
             "abstained",
-            ProposePatch=[PROPOSED, PROPOSED, INVALID, INVALID],
+            ProposePatch=[PROPOSED, PROPOSED, INVALID],
             ValidatePatch=[ACCEPTED, ACCEPTED, DISPROVEN],
             AwaitApproval=[REVISE, APPROVE],
         )
