@@ -16,7 +16,7 @@ from infra.cli.options import AsJson
 from infra.cost.estimate import Load, bill
 from infra.errors import Exit, UserError
 
-# Of the default model, with the prompts of the embedded run's heals (tests/bench/bench_propose.py).
+# Assumed of one heal, with an attempt or two: `selfheal show` says what each really took.
 _TOKENS_IN, _TOKENS_OUT = 6_000, 3_000
 
 

@@ -202,7 +202,9 @@ def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: d
 
 def test_what_is_kept_as_proven_is_what_people_were_asked_about(states: dict[str, Any]) -> None:
     """Only a request for changes keeps something, and only what is kept is taken up again."""
-    keeping = {name for name, state in states.items() for text in expressions(state) if "'proven':" in text}
+    every = [(name, text) for name, state in states.items() for text in expressions(state)]
+    keeping = {name for name, text in every if re.search(r"'proven': \{(?!\})", text)}
+    dropping = {name for name, text in every if "'proven': {}" in text}
     leading = [
         rule["Condition"]
         for state in states.values()
@@ -214,7 +216,8 @@ def test_what_is_kept_as_proven_is_what_people_were_asked_about(states: dict[str
     assert {name for name, state in states.items() if "IsApproved" in dict(transitions(state)).values()} == {
         "AwaitApproval"
     }
-    assert set(leading) == {"{% $exists($states.input.proven) %}"}
+    assert set(leading) == {"{% $exists($states.input.proven.attempt) %}"}
+    assert dropping == {"IsCommitted"}, "what was proven on a head that has moved"
 
 
 @pytest.mark.parametrize("lane", ["RunPatch", "RunBuild"])

@@ -270,6 +270,16 @@ PATHS: dict[str, tuple[Results, str]] = {
         ),
         "Healed",
     ),
+    "changes asked for, then the head changed under the patch, and what was proven before is not kept": (
+        heal(
+            "abstained",
+            ProposePatch=[PROPOSED, PROPOSED, INVALID],
+            ValidatePatch=[ACCEPTED, ACCEPTED, DISPROVEN],
+            AwaitApproval=[REVISE, APPROVE],
+        )
+        | {"CommitPatch": [MOVED]},
+        "Abstained",
+    ),
     "changes asked for twice, and the model has none": (
         heal(
             "rejected",

@@ -59,7 +59,7 @@ def test_every_state_of_every_path_is_asked_as_the_services_model_has_it(walk: C
     ("wrong", "told"),
     [
         ({"status": "FAILED", "error": "States.QueryEvaluationError", "cause": "undefined"}, "undefined"),
-        ({"nextState": "RecordOutcome"}, "goes on to RecordOutcome instead of CreatePullRequest"),
+        ({"nextState": "RecordOutcome"}, "goes on to RecordOutcome instead of IsCommitted"),
         ({"output": "{}"}, "gives {} instead of"),
     ],
 )
