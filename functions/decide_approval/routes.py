@@ -36,7 +36,6 @@ from functions.core.aws.telemetry import logger
 from functions.core.aws.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.core.incidents.incident import Status
 from functions.core.workflow.errors import ArtifactChanged
-from functions.core.workflow.history import read_visits
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
 from functions.decide_approval.follow import is_web, progress
@@ -187,7 +186,7 @@ class _Pages:
             raise _Closed(pages.GONE)
         approval = deployment.decisions.standing(approval).approval or approval
         incident = deployment.incidents.get(approval.incident_id)
-        visits = read_visits(deployment.step_functions, approval.execution_arn, data=False)
+        visits = deployment.visits(approval.execution_arn)
         found = progress(approval, incident, datetime.now(UTC), visits)
         # A header rather than an element, and a link that stops it: pages that reload themselves without a
         # way out shut people out (WCAG 2.2.1, 2.2.2).

@@ -37,5 +37,6 @@ def around(scene: Any, identity_from: str = "link", **instead: Any) -> Deploymen
         "decisions": scene.decisions,
         "tokens": scene.tokens,
         "link_keys": FixedKeys(scene.keys),
+        "visits": lambda _: scene.workflow.visits,
     }
     return Deployment(settings, **(parts | instead))

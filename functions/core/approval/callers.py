@@ -111,7 +111,7 @@ def whose(signed: Signed, purpose: str, account: str, sts: BaseClient, now: date
     )
     if "Arn" not in said:
         raise CallerNotProven(
-            f"AWS STS refuses the signature: {said.get('Error', {}).get('Code', 'no answer')}"
+            f"AWS STS refuses what was signed: {said.get('Error', {}).get('Code', 'no answer')}"
         )
     match = _PERSON.fullmatch(said["Arn"])
     if match is None:

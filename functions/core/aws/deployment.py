@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from functions.core.notify.webhooks import Webhooks
     from functions.core.workflow.artifacts import Artifacts
     from functions.core.workflow.heal import Heal
+    from functions.core.workflow.history import Visit
     from functions.core.workflow.switch import Switch
 
 
@@ -165,6 +166,12 @@ class Deployment:
     @cached_property
     def step_functions(self) -> SFNClient:
         return self.session.client("stepfunctions")
+
+    def visits(self, execution_arn: str) -> list[Visit]:
+        """The states that an execution has visited. Raises what AWS raises."""
+        from functions.core.workflow.history import read_visits
+
+        return read_visits(self.step_functions, execution_arn, data=False)
 
     @cached_property
     def decisions(self) -> Decisions:

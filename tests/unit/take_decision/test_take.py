@@ -90,7 +90,7 @@ def test_a_signature_is_good_for_what_was_signed_and_a_name_that_is_told_is_not_
     if "by" in changed:
         assert answer == {"outcome": "accepted", "by": ANA}
     else:
-        assert answer["problem"] == "AWS STS refuses the signature: SignatureDoesNotMatch"
+        assert answer["problem"] == "AWS STS refuses what was signed: SignatureDoesNotMatch"
         assert desk.received == []
 
 
