@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,13 @@ SELFHEAL = str(Path(sys.executable).with_name("selfheal"))
 
 def run(folder: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [SELFHEAL, *arguments], cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
+        [SELFHEAL, *arguments],
+        cwd=folder,
+        env=os.environ | {"XDG_STATE_HOME": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 
@@ -89,7 +96,7 @@ def test_what_is_not_there_is_said_with_what_to_do(selfheal: Callable[..., Any],
     assert "no-such-incident" in unknown.stderr
     assert "selfheal incidents" in unknown.stderr
     nowhere = run(tmp_path, "incidents", "--local")
-    assert (nowhere.returncode, "make up" in nowhere.stderr) == (3, True)
+    assert (nowhere.returncode, "selfheal up" in nowhere.stderr) == (3, True), nowhere.stderr
     assert "Traceback" not in unknown.stderr + nowhere.stderr
 
 

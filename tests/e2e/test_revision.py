@@ -77,7 +77,8 @@ def test_a_function_tagged_with_an_older_commit_is_healed_there_and_on_the_head(
     assert report.source["python"]["version"] == "3.12"
     assert report.source["python"]["why"] == f"function {app.name} has Runtime python3.12"
     assert report.evidence
-    assert report.evidence.not_proven == ("regression_tests: not run: the repository has no tests",)
+    unbroken = "The repository's tests pass as before: not run: the repository has no tests"
+    assert report.evidence.not_proven == (unbroken,)
     assert f"at the deployed revision {before[:12]}, and on {after[:12]}" in report.evidence.twice
     assert "hunter2" not in json.dumps(report.to_json())
 
