@@ -336,7 +336,7 @@ OTHERS = (
             "approval_url",
         ),
         artifacts=ArtifactAccess(
-            reads=("*/{Artifact.EVIDENCE}", "*/{Artifact.PATCH}", "*/{Artifact.PROPOSAL}")
+            reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")
         ),
         may=(
             May.UPDATE_INCIDENTS,

@@ -77,7 +77,7 @@ def demo(*, keep: bool, home: Path | None = None, crash: str = "quote") -> None:
     keep: leave a run that was started here running. Raises UserError when a stage fails.
     """
     stages = Stages()
-    home = home or embedded.where()
+    home = home or embedded.own()
     running = embedded.find(home)
     mine = running is None
     finished = False

@@ -34,7 +34,7 @@ def up() -> None:
     """
     from infra.local import run
 
-    before = run.EmbeddedRun.load(run.where())
+    before = run.EmbeddedRun.load(run.own())
     found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
     again = before is not None and before.id == found.id
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))

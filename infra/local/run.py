@@ -45,11 +45,16 @@ KEPT = ("aws", "forge", "forge-token", "run.json")
 Progress = Callable[[str], None]
 
 
+def own() -> Path:
+    """The folder in which an embedded run is started: SELFHEAL_HOME, or `.selfheal` here."""
+    return Path(os.environ.get("SELFHEAL_HOME") or ".selfheal")
+
+
 def where() -> Path:
-    """The folder of the embedded run: SELFHEAL_HOME, `.selfheal` here, or where one was last left running."""
-    if named := os.environ.get("SELFHEAL_HOME"):
-        return Path(named)
-    here = Path(".selfheal")
+    """The folder of the embedded run to act on: its own, or where one was last left running."""
+    here = own()
+    if "SELFHEAL_HOME" in os.environ:
+        return here
     with suppress(OSError):
         last = Path(_remembered().read_text())
         if not (here / "run.json").exists() and (last / "run.json").exists():
@@ -218,7 +223,7 @@ def start(
         program.holds()
     except program.Unprotected as unprotected:
         raise UserError(str(unprotected)) from unprotected
-    home = (home or where()).resolve()
+    home = (home or own()).resolve()
     with locked(home):
         run = EmbeddedRun.load(home)
         if run is None or not (run.ready and run.keep and keep):

@@ -285,6 +285,20 @@ def test_the_page_shows_artifacts_of_every_heal_but_no_source(image_template: An
         assert decide(image_template, role, "s3:GetObject", f"{bucket}/{key}") == "ImplicitDeny", key
 
 
+def test_a_reminder_reads_what_a_question_rests_on_and_nothing_else(image_template: Any, decide: Any) -> None:
+    role = image_template.role_of("remind_approvers")
+    bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
+
+    for name, expected in (
+        ("1/proposal.json", "Allow"),
+        ("1/evidence.json", "Allow"),
+        ("1/patch.diff", "Allow"),
+        ("1/review.json", "ImplicitDeny"),
+        ("source.tar.gz", "ImplicitDeny"),
+    ):
+        assert decide(image_template, role, "s3:GetObject", f"{bucket}/{HEAL}/{name}") == expected, name
+
+
 def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(
     image_template: Any, decide: Any
 ) -> None:

@@ -74,13 +74,18 @@ def test_asking_for_changes_on_the_page_is_followed_to_what_comes_of_it(world: W
     app = world.app()
     world.log(app)
     link = link_for(app)
-    # The repair model has one repair for this crash, so that nothing is left after it was sent back.
+    before = world.approval(world.until(app, Status.AWAITING_APPROVAL))
+    # The repair model has one repair for this crash: nothing is better than what was sent back.
     status, _, address = submit(link, "revise", comment="Please repair it differently.")
     assert status == 200
-    world.until(app, Status.ABSTAINED)
+    again = link_for(app, after=before.approval_id)
     page = fetch(address)[1]
     assert "You asked for changes" in page
-    assert "No proposal could be proven" in page
+    assert "A question waits; its link has been sent" in page
+    status, asked = fetch(again)[:2]
+    assert (status, "nothing better could be proven" in asked) == (200, True)
+    after = world.approval(world.until(app, Status.AWAITING_APPROVAL))
+    assert after.patch_sha256 == before.patch_sha256
     status, closed, _ = fetch(link)
     assert (status, "sent back for changes by team" in closed, "KeyError" in closed) == (410, True, False)
 

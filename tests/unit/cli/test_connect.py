@@ -36,7 +36,8 @@ def test_the_commands_act_where_the_environment_says(
             asked.append(client.meta.region_name)
             stub = Stubber(client)
             stack = {"StackName": DEFAULT.stack, "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
-            stub.add_response("describe_stacks", {"Stacks": [{**stack, "Outputs": []}]})
+            outputs = [{"OutputKey": "IncidentsTable", "OutputValue": "incidents"}]
+            stub.add_response("describe_stacks", {"Stacks": [{**stack, "Outputs": outputs}]})
             stub.activate()
             return client
 

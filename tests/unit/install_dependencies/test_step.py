@@ -400,7 +400,7 @@ def test_the_handler_answers_with_its_part_of_the_state(
     fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: Any
 ) -> None:
     event = state(fetched(main="x = 1\n"))
-    assert edge.handler(event, lambda_context) == {"key": "", "reason": "", "packages": 0, "lost": ()}
+    assert edge.handler(event, lambda_context) == {"key": "", "reason": "", "packages": 0, "lost": []}
 
 
 def test_nothing_is_installed_for_tests_that_run_elsewhere_and_it_is_said(

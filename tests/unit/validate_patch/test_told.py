@@ -13,8 +13,8 @@ from functions.core.workflow.evidence import Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.outcome import REPORT_LIMIT
-from functions.validate_patch import handler as handler_module
 from functions.validate_patch import lanes as lanes_module
+from functions.validate_patch import step as step_module
 from functions.validate_patch import told
 from functions.validate_patch import validate as validate_module
 from functions.validate_patch.order import TIMES
@@ -179,7 +179,7 @@ def lanes(
     """A right patch with a test, ordered in this lane once for all reports."""
     with pytest.MonkeyPatch.context() as patch, emulated(patch):
         artifacts = stocked(patch, shop_archive, incidents["label"])
-        for module in (validate_module, handler_module):
+        for module in (validate_module, step_module):
             patch.setattr(module, "examine", remembering(examine))
         yield Lanes(artifacts, LambdaContext(), shop, incidents["label"], propose(RIGHT, test=REGRESSION))
 
