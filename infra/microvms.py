@@ -50,8 +50,11 @@ def with_microvms(spec: Spec) -> Spec:
     if spec.folder == "run_patch":
         return replace(
             spec,
-            settings=("artifacts_bucket", "artifacts_role_arn", "microvm_image", "microvm_connector"),
-            may=(May.RUN_MICROVMS,),
+            settings=(
+                *(name for name in spec.settings if name != "runner_arn"),
+                *("microvm_image", "microvm_connector"),
+            ),
+            may=(*(may for may in spec.may if may is not May.RUN_PATCHES), May.RUN_MICROVMS),
         )
     if spec.folder == "install_dependencies":
         return replace(spec, settings=(*spec.settings, "runs_on"))

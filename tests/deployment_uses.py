@@ -31,12 +31,19 @@ def given(code: str) -> set[str]:
     return found
 
 
-def modules(code: str) -> Iterator[Path]:
-    """The modules that a deployment imports with what code asks it for."""
+def imports(code: str) -> Iterator[str]:
+    """The names of all modules that a deployment imports with what code asks it for."""
     for name in given(code) & makers().keys():
         for node in ast.walk(makers()[name]):
-            if isinstance(node, ast.ImportFrom):
-                yield FUNCTIONS.parent / ((node.module or "").replace(".", "/") + ".py")
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module
+
+
+def modules(code: str) -> Iterator[Path]:
+    """The files of those modules; of a library's, files that are not there."""
+    return (FUNCTIONS.parent / (name.replace(".", "/") + ".py") for name in imports(code))
 
 
 def settings_of(folder: str) -> tuple[set[str], set[str]]:

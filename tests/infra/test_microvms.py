@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from functions.harness.job import Job
 from functions.run_patch.microvms import LIFE_SECONDS, WAIT_SECONDS
 from infra.catalog import FUNCTIONS
 from infra.microvms import MicroVmImage, with_microvms
-from infra.packaging import ROOT
+from infra.spec import May
+from tests.deployment_uses import settings_of
 
 ACCOUNT = "eu-central-1:111122223333"
 IMAGE = f"arn:aws:lambda:{ACCOUNT}:microvm-image:self-heal-runner"
@@ -57,6 +57,12 @@ def test_nobody_else_may(running_template: Any) -> None:
         assert bool(held) is (spec.folder == "run_patch"), spec.folder
 
 
+def test_healing_can_be_stopped_there_as_elsewhere(running_template: Any) -> None:
+    (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
+    assert May.READ_SWITCH in spec.may
+    assert variables(running_template, "run_patch")["SWITCH_PARAMETER"]
+
+
 def test_run_patch_sees_reports_and_reads_no_other_object(running_template: Any, decide: Any) -> None:
     role = running_template.artifacts_role_of("run_patch")
     tags = {"incident": "orders-1", "heal": "heal-1"}
@@ -80,10 +86,8 @@ def test_run_patch_has_time_to_end_a_machine() -> None:
 
 def test_every_setting_that_the_lane_asks_for_is_given() -> None:
     (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
-    paths = ("functions/run_patch/handler.py", "functions/core/workflow/scoped.py")
-    code = "".join((ROOT / path).read_text() for path in paths)
-    asked = set(re.findall(r'require\("(\w+)"\)|settings\.(microvm_\w+)', code))
-    names = {name for pair in asked for name in pair if name} - {"runner_arn"}
+    required, optional = settings_of("run_patch")
+    names = (required | optional) - {"runner_arn"}
     assert names == set(spec.settings)
     assert names <= set(Settings.__dataclass_fields__)
 

@@ -30,6 +30,7 @@ from infra.packaging import (
     write,
 )
 from infra.spec import Spec
+from tests.deployment_uses import DEPLOYMENT, imports
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]
@@ -104,7 +105,10 @@ def test_a_light_function_starts_with_the_layer_alone(
 
 @pytest.mark.parametrize("spec", LIGHT, ids=lambda spec: spec.folder)
 def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Spec, layer: Path) -> None:
-    """Imports within functions run on the first call that needs them: nothing at start-up tells."""
+    """Imports within functions run on the first call that needs them: nothing at start-up tells.
+
+    Of the deployment, which imports each thing with what makes it, that is what some module asks it for.
+    """
     held = {path.name.partition(".")[0] for path in layer.iterdir()}
     allowed = {*IN_RUNTIME, *held, *sys.stdlib_module_names, "functions"}
     seen: set[str] = set()
@@ -114,10 +118,30 @@ def test_a_light_function_never_imports_beyond_the_layer_not_even_later(spec: Sp
         if module in seen:
             continue
         seen.add(module)
-        for name in _imports(ROOT / f"{module.replace('.', '/')}.py"):
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        asked = () if path == DEPLOYMENT else imports(path.read_text())
+        for name in (*_imports(path, at_start=path == DEPLOYMENT), *asked):
             assert name.partition(".")[0] in allowed, f"{module} imports {name}"
             if name.startswith("functions.") and (ROOT / f"{name.replace('.', '/')}.py").is_file():
                 waiting.append(name)
+
+
+def test_a_deployment_goes_by_its_name_everywhere() -> None:
+    """What is asked of it is read from the code by that name."""
+    names = {"deployment", "_deployment"}
+    strangers: list[str] = []
+    for path in (ROOT / "functions").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.arg(name, annotation) | ast.AnnAssign(ast.Name(name), annotation):
+                    typed = annotation is not None and ast.unparse(annotation) == "Deployment"
+                case ast.Assign([ast.Name(name) | ast.Attribute(attr=name)], value):
+                    typed = re.fullmatch(r"(\w+\.)?_?deployment(\(\))?", ast.unparse(value))
+                case _:
+                    continue
+            if typed and name not in names:
+                strangers.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}")
+    assert not strangers
 
 
 def test_the_layer_is_what_the_lock_says_and_nothing_compiled() -> None:
@@ -146,13 +170,14 @@ def test_another_version_than_the_lock_says_is_not_deployed(monkeypatch: pytest.
         layer_tree()
 
 
-def _imports(path: Path) -> list[str]:
-    """All modules that a file imports anywhere but for type checking."""
+def _imports(path: Path, *, at_start: bool = False) -> list[str]:
+    """All modules that a file imports anywhere but for type checking; at_start: but within functions, too."""
     tree_of_file = ast.parse(path.read_text())
     skipped = {
         id(node)
         for block in ast.walk(tree_of_file)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        if (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING")
+        or (at_start and isinstance(block, ast.FunctionDef))
         for node in ast.walk(block)
     }
     found: list[str] = []
@@ -162,7 +187,7 @@ def _imports(path: Path) -> list[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return found
 
 

@@ -11,6 +11,7 @@ from infra.catalog import SIGN_IN
 from infra.provider import SignIn
 from tests.deployment_uses import settings_of
 from tests.edge import ISSUER, VIEWER_REQUEST
+from tests.infra.test_alarms import metrics_of
 from tests.oidc import CLIENT_ID
 
 API = "self-heal-approvals"
@@ -50,7 +51,7 @@ def test_the_rest_of_the_stack_is_the_same(zip_template: Any, signed_in_template
         front = (
             "SignIn",
             "Entrance",
-            "ObservabilitySignIn",
+            "AlarmsSignIn",
             "KeepAwakeSignIn",
             "DecideApprovalLiveFunctionUrl",
             "DecideApprovalLiveinvoke",
@@ -169,7 +170,8 @@ def test_its_settings_are_those_that_the_code_asks_for(signed_in_template: Any) 
     asked, _ = settings_of("sign_in")
     variables = signed_in_template.function("sign_in")["Environment"]["Variables"]
     assert asked == set(SIGN_IN.settings)
-    assert set(variables) == {name.upper() for name in asked} | {"POWERTOOLS_SERVICE_NAME"}
+    powertools = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+    assert set(variables) == {name.upper() for name in asked} | powertools
     assert asked <= set(Settings.__dataclass_fields__)
 
 
@@ -177,8 +179,9 @@ def test_its_errors_raise_an_alarm(signed_in_template: Any) -> None:
     assert [
         alarm
         for alarm in signed_in_template.of_type("AWS::CloudWatch::Alarm").values()
-        for dimension in alarm["Dimensions"]
-        if (alarm["MetricName"], str(dimension["Value"]).split(":")[-1]) == ("Errors", "self-heal-sign-in")
+        for metric in metrics_of(alarm)
+        for dimension in metric.get("Dimensions", [])
+        if (metric["MetricName"], str(dimension["Value"]).split(":")[-1]) == ("Errors", "self-heal-sign-in")
     ]
 
 
