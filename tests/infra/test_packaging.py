@@ -136,7 +136,7 @@ def test_a_deployment_goes_by_its_name_everywhere() -> None:
                 case ast.arg(name, annotation) | ast.AnnAssign(ast.Name(name), annotation):
                     typed = annotation is not None and ast.unparse(annotation) == "Deployment"
                 case ast.Assign([ast.Name(name) | ast.Attribute(attr=name)], value):
-                    typed = re.fullmatch(r"(\w+\.)?_?deployment(\(\))?", ast.unparse(value))
+                    typed = bool(re.fullmatch(r"(\w+\.)?_?deployment(\(\))?", ast.unparse(value)))
                 case _:
                     continue
             if typed and name not in names:
