@@ -46,19 +46,17 @@ Progress = Callable[[str], None]
 
 
 def own() -> Path:
-    """The folder in which an embedded run is started: SELFHEAL_HOME, or `.selfheal` here."""
+    """Where an embedded run is started: SELFHEAL_HOME, or `.selfheal` here."""
     return Path(os.environ.get("SELFHEAL_HOME") or ".selfheal")
 
 
 def where() -> Path:
     """The folder of the embedded run to act on: its own, or where one was last left running."""
     here = own()
-    if "SELFHEAL_HOME" in os.environ:
-        return here
     with suppress(OSError):
         last = Path(_remembered().read_text())
-        if not (here / "run.json").exists() and (last / "run.json").exists():
-            return last
+        elsewhere = (last / "run.json").exists() and not (here / "run.json").exists()
+        return last if elsewhere and "SELFHEAL_HOME" not in os.environ else here
     return here
 
 
