@@ -11,7 +11,7 @@ from infra.errors import Exit, UserError
 from infra.log_text import text_of
 
 LOG = "2026-11-20 [ERROR] KeyError: 'NZ'\n\tat\x1b[31m red\x1b[0m\n" * 50
-PACKED = gzip.compress(LOG.encode())
+PACKED = gzip.compress(LOG.encode(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,7 @@ def test_of_a_gzip_file_that_is_still_being_written_what_there_is_is_read() -> N
         (b"PK\x03\x04" + LOG.encode(), "x is packed .zip."),
         (PACKED[:10] + b"\xff" * 50, "x is a broken gzip file"),
     ],
+    ids=["bytes", "ELF", "bytes in gzip", "bzip2", "zip", "broken gzip"],
 )
 def test_what_is_no_text_is_said_to_be_what_it_is(data: bytes, why: str) -> None:
     with pytest.raises(UserError, match=why) as told:
