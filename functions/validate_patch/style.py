@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import configparser
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from functions.core.source import engine
 from functions.validate_patch.diff import Opcode, changed_lines, lines_of, opcodes
 from functions.validate_patch.tree import Change, File, Tree, changes_between
 
@@ -36,8 +36,6 @@ _SETTINGS = (
     ".editorconfig",
 )
 _PRE_COMMIT = ".pre-commit-config.yaml"
-# What programs of the image are found and linked by; nothing of the function's own.
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +179,12 @@ def _formatted(formatter: Formatter, tree: Tree, path: str, data: bytes) -> byte
             elif not (root / name).exists() and name not in tree:
                 (root / name).mkdir(parents=True)
         _write(root / path, data)
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         try:
             # Isolated: what lies in that folder must not be taken for a module of the formatter's.
             ran = subprocess.run(
                 [sys.executable, "-I", "-m", formatter.name, *formatter.arguments, path],
                 cwd=root,
-                env={**environment, "HOME": folder, "XDG_CACHE_HOME": folder},
+                env={**engine.bare_environment(), "HOME": folder, "XDG_CACHE_HOME": folder},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_SECONDS,
