@@ -62,6 +62,7 @@ class _Table:
             [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
             for section in (data["said"]["strong"], data["said"]["weak"])
         )
+        self.throttled = dict(self.weak)[ErrorClass.THROTTLING]
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
         self.libraries: dict[str, _Library] = {}
@@ -220,6 +221,8 @@ def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
         )
+        if kind is ErrorClass.PERMISSION and section == "http" and table.throttled.search(lowered):
+            return ErrorClass.THROTTLING  # as GitHub and Google say it
         if kind is not None:
             return kind
         if section == "http" and code.startswith("4"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import pairwise, product
 
 from functions.detect_errors.grammar import BARE_HEADER, HEADER
 from functions.detect_errors.groups import GROUP
@@ -158,7 +159,9 @@ def suffixes(lines: list[Line]) -> list[Line]:
         end = line.rpartition(HEADER)[2].rstrip() if HEADER in line and len(ends) < _MAX_SOURCES else ""
         if _MARGIN.fullmatch(end) or (end and HEADER not in after and after.endswith(end)):
             ends[end] = None
-    return [(number, line.removesuffix(_last(line, ends)).rstrip()) for number, line in lines] if ends else lines
+    return (
+        [(number, line.removesuffix(_last(line, ends)).rstrip()) for number, line in lines] if ends else lines
+    )
 
 
 def _last(line: str, ends: Iterable[str]) -> str:
@@ -169,24 +172,32 @@ def sources(lines: list[Line]) -> list[list[Line]]:
     """Take off what stands in front of every line of a source, and give each source its own list."""
     matchers: dict[str, re.Pattern[str]] = {}
     left_out: set[str] = set()
+    headers = [index for index, (_, line) in enumerate(lines) if BARE_HEADER in line]
+    frames = [index for index, (_, line) in enumerate(lines) if "File " in line]
     # Groups first: the gutters of their sub-exceptions must not be taken for a source's prefix.
-    for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER):
-        for index, (_, line) in enumerate(lines):
-            end = _prefix_end(lines, index, header) if header in line else 0
-            if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
-                continue
-            if any(_is_gutter(line, end, known) for known in matchers.values()):
-                continue
-            pattern = prefix_pattern(line[:end])
-            matcher = re.compile(pattern)
-            following = [after for _, after in lines[index + 1 : index + 1 + _PROBE_LINES]]
-            if header is BARE_HEADER or any(
-                (match := matcher.match(after)) and _continues(after[match.end() :]) for after in following
-            ):
-                if len(matchers) < _MAX_SOURCES or pattern in matchers:
-                    matchers[pattern] = matcher
-                else:
-                    left_out.add(pattern)
+    for header, index in product((f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER), headers):
+        line = lines[index][1]
+        end = _prefix_end(lines, index, header) if header in line else 0
+        if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
+            continue
+        if any(_is_gutter(line, end, known) for known in matchers.values()):
+            continue
+        pattern = prefix_pattern(line[:end])
+        matcher = re.compile(pattern)
+        # Others may have written between a source's header and its first frame.
+        first = bisect(frames, index)
+        following = [
+            *range(index + 1, min(index + _PROBE_LINES, len(lines))),
+            *frames[first : first + 2 * _MAX_SOURCES],
+        ]
+        if header is BARE_HEADER or any(
+            (match := matcher.match(lines[at][1])) and _continues(lines[at][1][match.end() :])
+            for at in following
+        ):
+            if len(matchers) < _MAX_SOURCES:
+                matchers[pattern] = matcher
+            else:
+                left_out.add(pattern)
     if not matchers:
         return [lines]
     order = [matchers[key] for key in sorted(matchers, key=len, reverse=True)]
@@ -199,7 +210,7 @@ def sources(lines: list[Line]) -> list[list[Line]]:
         else:
             streams[-1].append((number, line))
     if left_out:
-        streams.append([(lines[-1][0], f"{LEFT_OUT}{len(left_out)} more sources of a text")])
+        streams.append([(lines[-1][0], f"{LEFT_OUT}the errors of {len(left_out)} more sources of a text")])
     return [stream for stream in streams if any(line for _, line in stream)]
 
 
