@@ -137,9 +137,9 @@ def _put(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 def _called(names: ResolvedNames | None, parts: list[ast.expr] | list[Function]) -> set[str]:
     """Own functions that are called, dotted."""
-    found = set()
-    for node in (node for part in parts for node in nodes_of(part)) if names is not None else ():
-        if isinstance(node, ast.Call):
+    found: set[str] = set()
+    for node in (node for part in parts for node in nodes_of(part)):
+        if isinstance(node, ast.Call) and names is not None:
             name = names.methods.get(id(node.func)) or names.of(node.func)
             if name.startswith(OWN):
                 found.add(name.removeprefix(OWN))
