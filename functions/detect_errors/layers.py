@@ -186,13 +186,14 @@ def outside_stacks(text: str) -> str | None:
         return None
     index = text.find(BARE_HEADER)
     outside = []
-    end = 0
+    end, broken = 0, False
     while index >= 0:
         if text.startswith(FIRST_FRAME, index) and (index == 0 or text[index - 1] == "\n"):
             stack = STACK.match(text, index + len(HEADER))
             outside.append(text[end:index])
             # The newline that ends the stack stays: patterns are anchored to line starts.
             end = index + len(HEADER) if stack is None else stack.end() - 1
+            broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
         elif not _is_quotation(text, index, end):
             return None
         index = text.find(BARE_HEADER, max(end, index + len(HEADER)))
@@ -200,7 +201,10 @@ def outside_stacks(text: str) -> str | None:
         return None
     outside.append(text[end:])
     rest = "".join(outside)
-    return None if rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS) else rest
+    # Where something else was written into a stack, more of it follows; or there is one without a header.
+    more = "\n    " in rest and (broken or 'File "' in rest)
+    odd = more or rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS)
+    return None if odd else rest
 
 
 def is_marked(text: str) -> bool:
