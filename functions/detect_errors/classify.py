@@ -182,6 +182,8 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
         answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
         why = f": {_table().meaning[answered]}" if answered is ErrorClass.CODE else ""
         return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
+    if _CONFIGURATION_NAME.search(last) or _SETTING.search(message.partition("\n")[0]):
+        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     if library is not None and last in library:
         return _judged(library[last], last)
     generic = last in table.generic or name in table.generic
@@ -200,8 +202,6 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
             return _judged(numbered, f"{last}: {message[:60]}")
     if named is not None:
         return _judged(named, last)
-    if _CONFIGURATION_NAME.search(last) or _SETTING.search(message.partition("\n")[0]):
-        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     lowered = message.lower()
     said = next((kind for kind, phrase in table.strong if phrase.search(lowered)), None)
     if said is None and library is not None and not generic:
