@@ -12,6 +12,7 @@ from functions.detect_errors.grammar import (
     MAX_MESSAGE_LINES,
     RECORD_START,
     exception_line,
+    line_end,
     telling_type,
 )
 from functions.detect_errors.model import Found, PrintedException
@@ -78,7 +79,7 @@ def read_heads(text: str) -> list[Found]:
     # Line by line, and at most one of each: a line may be a million of these.
     while (index := text.find(_HEAD, end)) >= 0:
         start = text.rfind("\n", end, index) + 1
-        end = _line_end(text, index)
+        end = line_end(text, index)
         if 0 <= header < end:
             header = text.find(HEADER, end)
         named = _named(text, start, index, end)
@@ -87,12 +88,12 @@ def read_heads(text: str) -> list[Found]:
         kind, said, alone = named
         message, position = [said], end
         while alone and position < len(text) and len(message) <= MAX_MESSAGE_LINES:
-            line_end = _line_end(text, position + 1)
-            line = text[position + 1 : line_end]
+            stop = line_end(text, position + 1)
+            line = text[position + 1 : stop]
             if RECORD_START.match(line):
                 break
             message.append(line)
-            position = line_end
+            position = stop
         if position + 1 != header:  # else the traceback itself is there, and read as such
             found.append(Found(PrintedException(kind, "\n".join(message).rstrip()), start, "ERROR", False))
     return found
@@ -122,18 +123,13 @@ def read_node(text: str) -> list[Found]:
     found = []
     for match in _JAVASCRIPT.finditer(text):
         frames, end = [], match.end()
-        while (frame := _NODE_FRAME.match(text, end, line_end := _line_end(text, end))) is not None:
+        while (frame := _NODE_FRAME.match(text, end, stop := line_end(text, end))) is not None:
             frames.append(Frame(frame[2], int(frame[3]), frame[1], "", False, NODE))
-            end = min(line_end + 1, len(text))
+            end = min(stop + 1, len(text))
         if frames:
             raised = PrintedException(match[1], match[2], tuple(reversed(frames)))
             found.append(Found(raised, match.start(), "ERROR", True, "", end))
     return found
-
-
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
 
 
 def read_lines(text: str) -> tuple[list[Found], int]:

@@ -134,11 +134,9 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            named = (head.type, head.message) if head else None
-            at, level = (head.at, "ERROR") if head else (0, "")
-        else:
-            named, at, level = exception_line(line), start, level_before(before)
-        return Found(PrintedException(*named, frames), at, level) if named else None
+            return head and replace(head, raised=replace(head.raised, frames=frames))
+        named = exception_line(line)
+        return Found(PrintedException(*named, frames), start, level_before(before)) if named else None
 
     def _whole(self, stack: str) -> tuple[Frame, ...]:
         """The frames of one stack that has nothing else in it; none of any other text."""
