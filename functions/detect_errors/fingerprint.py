@@ -122,7 +122,9 @@ class Fingerprinter:
                 parts = own  # raised in another process, and again here, where no frame is the app's
             elif own:
                 parts += [("cause", _type_name(cause)), *(("cause frame", value) for _, value in own)]
-        return parts + [("member", one) for one in sorted(set(map(self._member, raised.members)))]
+        if raised.members:
+            parts += [("member", one) for one in sorted(set(map(self._member, raised.members)))]
+        return parts
 
     def _member(self, member: PrintedException) -> str:
         own = self._own(member) or self._fallback(member)
@@ -177,7 +179,7 @@ def _type_name(raised: PrintedException) -> str:
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
         return f"aws:{aws[1]}:{aws[2]}"
     name = _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
-    driver = _DRIVER_ERROR.match(raised.message)
+    driver = _DRIVER_ERROR.match(raised.message) if raised.message[:1] == "(" else None
     return name if driver is None or driver[1] == name else f"{name}:{driver[1]}"
 
 

@@ -15,6 +15,7 @@ formats.toml with its signs and examples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ class Layer:
     name: str
     rewrite: Callable[[list[Line]], list[Line]] | None
     signs: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
     examples: tuple[str, ...] = ()
     always: bool = False
 
@@ -80,7 +82,8 @@ def _layer(row: dict[str, Any]) -> Layer:
     if "substitute" in row:
         rewrite = transport.substitution(row["substitute"])
     signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
-    return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
+    pattern = re.compile(row["pattern"]) if "pattern" in row else None
+    return Layer(row["level"], row["name"], rewrite, signs, pattern, examples, row.get("always", False))
 
 
 _MODULES = {"transport": transport, "literals": literals, "layouts": layouts, "printers": printers}
@@ -113,9 +116,10 @@ def _apply(lines: list[Line], first: int, depth: int) -> Iterator[CanonicalText]
     text = ""
     for index in range(first, len(LAYERS)):
         layer = LAYERS[index]
-        if layer.signs and not layer.always:
+        if (layer.signs or layer.pattern) and not layer.always:
             text = text or "\n".join(["", *(line for _, line in lines), ""])
-            if not _shows(text, layer.signs) and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
+            found = layer.pattern.search(text) if layer.pattern else _shows(text, layer.signs)
+            if not found and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
                 continue
         if layer.rewrite is not None:
             before, lines = lines, layer.rewrite(lines)
