@@ -33,7 +33,8 @@ PREFIXES = (
 
 
 def _within(value: Any, name: str) -> Iterator[tuple[str, re.Pattern[str]]]:
-    value = value._asdict() if hasattr(value, "_asdict") else value
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, re.Pattern):
         yield name, value
     elif isinstance(value, Mapping):
