@@ -61,6 +61,9 @@ def deploy(
     if not yes:
         where = f"account {seen.account}, region {seen.region}"
         typer.confirm(f"Deploy {names.stack} to {where}?", abort=True)
+    if seen.was_never_deployed:
+        out.print(plain("What the first deployment left, which failed, is removed.", "dim"))
+        seen.release()
     if toolkit.deploy(names.stack):
         raise UserError("cdk deploy failed", "see above", exit_code=Exit.BROKEN)
     _say_what_comes_next(names, local)
