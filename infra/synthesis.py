@@ -92,6 +92,13 @@ def _whole(name: str, value: Any) -> int:
     raise ValueError(f"{name} is {value!r}: it must be a whole number")
 
 
+def _some(name: str, value: Any) -> int:
+    """At least one: with none, what waits for its turn would wait for good."""
+    if (found := _whole(name, value)) < 1:
+        raise ValueError(f"{name} is {value!r}: it must be at least 1; to stop all healing: selfheal stop")
+    return found
+
+
 def _packaging(name: str, value: Any) -> Packaging:
     if value not in list(Packaging):
         raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(Packaging)}")
@@ -113,7 +120,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
     "budget_usd": _whole,
-    "heals_at_once": _whole,
+    "heals_at_once": _some,
     "availability_zones": _names,
     "pythons": _names,
     "build_image": _text,

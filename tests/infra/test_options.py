@@ -74,6 +74,7 @@ def test_nothing_given_is_the_default(options: Callable[..., Any]) -> None:
         ("approval_hours", 1.5),
         ("approval_hours", True),
         ("approval_hours", -1),
+        ("heals_at_once", 0),
         ("log_groups", {"a": 1}),
         ("log_groups", [1]),
         ("availability_zones", True),
