@@ -7,8 +7,9 @@ state of each path of `tests/statemachine/test_paths.py` as TestState does, with
 holds output and next state against the walk here. Needs Python 3.13, which that interpreter is written for,
 and what `make .venv/asl/.ready` installs.
 
-What it cannot do is left out, and counted: its TestState has no answer where a state waits. It does not know
-how CodeBuild tells that a build has ended, and with a mocked result need not: it is asked as if nobody waited.
+What it cannot do is left out, and counted: its TestState has no answer where a state waits. How CodeBuild
+tells that a build has ended it does not know, and need not with a mocked result: it is asked as if nobody
+waited.
 """
 
 from __future__ import annotations
