@@ -40,8 +40,13 @@ def deploy(
     names = stages.names()
     here = place(local)
     given = settings() | dict(map(_pair, context or ()))
-    # The one of the command line, or none: whatever else may say it, names and stack must agree.
-    given |= {"stage": names.stage} if names.stage else {}
+    if (stage := given.pop("stage", names.stage)) != names.stage:
+        raise UserError(
+            f"{SETTINGS} says stage {stage}, and the command {names.stage or 'none'}",
+            f"say the same to every command: --stage {stage}, or SELFHEAL_STAGE",
+            exit_code=Exit.USAGE,
+        )
+    given |= {"stage": stage} if stage else {}
     packaging = Packaging.ZIP if local else Packaging.IMAGE
     seen = before.Before(here.session, names, given, builds_images=packaging is Packaging.IMAGE)
     toolkit = Toolkit(here.environment)
