@@ -49,11 +49,11 @@ class _Table:
         self.aws = [(code, kind) for kind, words in _by_class(data["aws"]) for code in words.split()]
         self.codes = {
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
-            for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
+            for section in ("grpc", "oauth", "http", "errno", "sqlstate", "number", "name")
         }
         self.spellings = [
             (section, re.compile("|".join(data[section]["pattern"])), "lowered" in data[section])
-            for section in ("grpc", "number", "http", "errno")
+            for section in ("grpc", "oauth", "number", "http", "errno")
         ]
         self.platform = [(kind, re.compile(said)) for kind, said in _by_class(data["platform"])]
         self.words = [(kind, re.compile(pattern)) for kind, pattern in _by_class(data["word"])]
@@ -62,6 +62,7 @@ class _Table:
             [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
             for section in (data["said"]["strong"], data["said"]["weak"])
         )
+        self.throttled = dict(self.weak)[ErrorClass.THROTTLING]
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
         self.libraries: dict[str, _Library] = {}
@@ -182,6 +183,9 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     if library is not None and last in library:
         return _judged(library[last], last)
     generic = last in table.generic or name in table.generic
+    named = table.codes["name"].get(last)
+    if named is not None and last.startswith("SSL"):  # its number is none of the system's
+        return _judged(named, last)
     if library is not None or generic:
         wrapped = _WRAPPED.search(message)
         if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[wrapped.lastindex or 0]):
@@ -192,16 +196,17 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
                 return judged
         if (numbered := _by_number(table, last, message)) is not None:
             return _judged(numbered, f"{last}: {message[:60]}")
-    if (named := table.codes["name"].get(last)) is not None:
+    if named is not None:
         return _judged(named, last)
     if _CONFIGURATION_NAME.search(last) or _SETTINGS_MODEL.search(message.partition("\n")[0]):
         return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     said = next((kind for kind, phrase in table.strong if phrase.search(message)), None)
     if said is None and library is not None and not generic:
         said = next((kind for kind, words in table.words if words.search(last)), None)
-    if said is None and (library is not None or last in _SYSTEM):
+    if said in (None, ErrorClass.EXTERNAL) and (library is not None or last in _SYSTEM):
         lowered = message.lower()
-        said = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
+        weak = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
+        said = weak if said is None or weak in (ErrorClass.PERMISSION, ErrorClass.THROTTLING) else said
     return (
         None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
     )
@@ -216,6 +221,8 @@ def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
         )
+        if kind is ErrorClass.PERMISSION and section == "http" and table.throttled.search(lowered):
+            return ErrorClass.THROTTLING  # as GitHub and Google say it
         if kind is not None:
             return kind
         if section == "http" and code.startswith("4"):

@@ -128,6 +128,7 @@ def telling_type(name: str) -> bool:
 _ANNOUNCES, _KEYED = pattern("announces"), pattern("keyed")
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
+_RULED = re.compile(r"[-=]{20,}$")
 _CLOSING = re.compile(r"[\])}>]+$")
 
 
@@ -191,7 +192,7 @@ class _Message:
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
         self.uncounted.append(line)
-        self.last = line
+        self.last = self.last if _RULED.match(line) else line
         return True
 
     def _belongs(self, line: str, behind: str) -> bool:
@@ -201,7 +202,7 @@ class _Message:
         if line.startswith(HEADER):
             return announced and "Traceback" not in self.last
         if RECORD_START.match(line):
-            return False
+            return announced and _RULED.match(line) is not None
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
         if _CLOSING.match(line):
