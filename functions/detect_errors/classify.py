@@ -21,7 +21,7 @@ from functions.detect_errors.model import PrintedException, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 # How much of a message is looked at.
-_SAID = 2_000
+_SAID = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,10 @@ _IMPORT_ERRORS = frozenset(
 _CONFIGURATION_NAME = re.compile(
     r"Config(?:uration)?(?:Error|Exception)$|Settings?(?:Error|Missing)$|MissingSetting"
 )
-_SETTINGS_MODEL = re.compile(
-    r"\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
+# A model of settings, or a variable's name, as the first line's subject.
+_SETTING = re.compile(
+    r"^[A-Z][A-Z0-9]*_[A-Z0-9_]+ (?:is |was )?(?:not set|missing|required|undefined|must be set|environment)"
+    r"|\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
 )
 _MODULE = re.compile(
     r"No module named '?([\w.]{1,200})"
@@ -180,6 +182,8 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
         answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
         why = f": {_table().meaning[answered]}" if answered is ErrorClass.CODE else ""
         return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
+    if _CONFIGURATION_NAME.search(last) or _SETTING.search(message.partition("\n")[0]):
+        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     if library is not None and last in library:
         return _judged(library[last], last)
     generic = last in table.generic or name in table.generic
@@ -198,13 +202,11 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
             return _judged(numbered, f"{last}: {message[:60]}")
     if named is not None:
         return _judged(named, last)
-    if _CONFIGURATION_NAME.search(last) or _SETTINGS_MODEL.search(message.partition("\n")[0]):
-        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
-    said = next((kind for kind, phrase in table.strong if phrase.search(message)), None)
+    lowered = message.lower()
+    said = next((kind for kind, phrase in table.strong if phrase.search(lowered)), None)
     if said is None and library is not None and not generic:
         said = next((kind for kind, words in table.words if words.search(last)), None)
     if said in (None, ErrorClass.EXTERNAL) and (library is not None or last in _SYSTEM):
-        lowered = message.lower()
         weak = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
         said = weak if said is None or weak in (ErrorClass.PERMISSION, ErrorClass.THROTTLING) else said
     return (

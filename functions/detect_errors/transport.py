@@ -25,6 +25,7 @@ _EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
 
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
+_SHAPE = str.maketrans("123456789", "000000000")
 # More distinct prefixes than this in one text are not told apart, and said to be left out.
 _MAX_SOURCES = 256
 _PROBE_LINES = 12
@@ -143,13 +144,14 @@ def _breaks_at_prefix(lines: list[Line], width: int) -> bool:
     prefix = header[: header.find(HEADER)]
     if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
         return False
+    start = prefix[:8].translate(_SHAPE)
+    breaks = [(len(before) == width, line) for (_, before), (_, line) in pairwise(lines) if line]
+    if any(full and line[:8].translate(_SHAPE) == start for full, line in breaks):
+        return False
     matcher = re.compile(prefix_pattern(prefix))
-    breaks = [
-        (len(before) == width, matcher.match(line) is None)
-        for (_, before), (_, line) in pairwise(lines)
-        if line
-    ]
-    return (True, True) in breaks and all(full == bare for full, bare in breaks)
+    return any(full for full, _ in breaks) and all(
+        full is (matcher.match(line) is None) for full, line in breaks
+    )
 
 
 def suffixes(lines: list[Line]) -> list[Line]:

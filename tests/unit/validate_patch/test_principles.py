@@ -153,3 +153,11 @@ def test_a_call_that_still_fails_is_asked_about_whatever_a_test_says(
     found = list(AIMS_AT_THE_INCIDENT.judge(made(LACKING), proof))
 
     assert [finding.kind for finding in found] == ([Severity.QUESTION] if asked else [])
+
+
+def test_calls_that_the_time_did_not_suffice_for_are_not_proven(made: Made) -> None:
+    worked = ({"call": "total({})", "shown": "1"}, {"shown": "1"})
+    cut = Calls([worked], [], [], [], frozenset(), whole=True, compared=False)
+    gates = {gate.gate: gate for gate in judged(made(LACKING), Proof(calls=cut)).gates}
+    assert gates["worked_stays"].result is Result.NOT_RUN
+    assert "took longer" in gates["worked_stays"].detail
