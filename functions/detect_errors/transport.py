@@ -258,4 +258,4 @@ def prefix_pattern(prefix: str) -> str:
 
 
 def _continues(rest: str) -> bool:
-    return rest.lstrip(" |>").startswith(("File ", "Cell In[", "Exception Group Trace", HEADER))
+    return rest.lstrip(" |>").startswith(("File ", "Cell In[", "Exception Group Trace"))
