@@ -183,6 +183,7 @@ def test_a_source_line_may_hold_json() -> None:
         ("Traceback (most recent call last):\n", None, 0),
         ("web-1 | Traceback (most recent call last):\n", None, 0),
         ("2026-01-01 00:00:00,1 ERROR [w] Traceback (most recent call last):", None, 0),
+        ("w | Traceback (most recent call last):\nw | 2026-01-01 00:00:01,1 ERROR other\n", None, 0),
         (TRACEBACK[: TRACEBACK.index("KeyError")], None, 1),
         (TRACEBACK[: TRACEBACK.index(", line 3")], None, 0),
         (LAMBDA_FRAME, None, 1),
