@@ -214,6 +214,7 @@ class Recorder:
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
                 "generation": incident.generation + 1,
                 "execution_arn": "",
+                "by_hand": False,
             }
         setting = _setting(attributes)
         setting["ExpressionAttributeNames"] |= {"#generation": "generation"}
