@@ -13,7 +13,7 @@ from typing import Any
 
 import fastjsonschema
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # read in one test only
 from moto.events.models import EventPattern
 
 from functions.core.incidents.incident import ErrorClass, Incident, Status
@@ -112,7 +112,7 @@ def test_the_examples_are_templates_whose_rules_hear_what_is_told(path: Path, pi
     assert rules
     for rule in rules:
         for status in rule["EventPattern"].get("detail", {}).get("status", ["NEW"]):
-            event: dict[str, Any] = {"source": SOURCE, "detail-type": DETAIL_TYPE}
+            event: Any = {"source": SOURCE, "detail-type": DETAIL_TYPE}
             event["detail"] = detail(pipe) | {"status": status}
             assert EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)
             assert status in list(Status)

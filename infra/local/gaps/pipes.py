@@ -185,7 +185,7 @@ def _deliver(pipe: Pipe, payload: list[dict[str, Any]]) -> bool:
     }
     entries = [about | {"Detail": json.dumps(detail)} for detail in payload]
     status, _, body = eventbridge._put_events({"Entries": entries})
-    return status == 200 and json.loads(body)["FailedEntryCount"] == 0
+    return bool(status == 200) and not json.loads(body)["FailedEntryCount"]
 
 
 def dead_letter(pipe: Pipe, records: list[dict[str, Any]], condition: str) -> dict[str, Any]:
