@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.harness.search.values import BUILTINS, STANDARD, render
+from functions.harness.search.values import BUILTINS, STANDARD, is_error, render
 
 _LONGEST = 2000
 """Characters of a call that a person would still read."""
@@ -111,7 +111,7 @@ def _text(node: ast.AST, names: set[str]) -> str:
     """Literals, and calls of `names` and of their attributes; anything else raises NotACall."""
     if isinstance(node, ast.Constant):
         return render(node.value)
-    if isinstance(node, ast.Name) and (node.id in names or node.id in BUILTINS):
+    if isinstance(node, ast.Name) and (node.id in names or node.id in BUILTINS or is_error(node.id)):
         return node.id
     if isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
         return f"{_text(node.value, names)}.{node.attr}"

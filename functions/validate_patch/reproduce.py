@@ -33,6 +33,8 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
 def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateResult:
     runs = (_run(shown, "before", shown.fails[0]), _run(shown, "after", shown.passes[0]))
     seconds = round(sum(outcome.seconds for outcome in (*shown.fails, *shown.passes)), 4)
+    if shown.verdict.lacking:
+        return _not_run(shown.verdict.objection)
     if not shown.verdict.names:
         finding = redact(shown.verdict.objection)
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)

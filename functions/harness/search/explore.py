@@ -23,25 +23,26 @@ from typing import Any
 
 from functions.harness.report import frames_of, write_line
 from functions.harness.search.edges import Edges, constants_in
-from functions.harness.search.results import answer, outcome
+from functions.harness.search.results import answer, listen, outcome
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Callee,
     Classes,
     classes_of,
+    data_of,
     helpers_of,
     module_name,
     shapes,
     targets_of,
 )
-from functions.harness.search.values import New, Value, in_turn, names_used, render, variants
+from functions.harness.search.values import New, Value, in_turn, is_error, names_used, render, variants
 from functions.harness.tracer import Tracer
 
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
-_ENOUGH = 40
+_ENOUGH = 100
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
 
@@ -55,8 +56,8 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value", "shown"}` or `{"raised", "deliberate"}`, and
-    `"left"` where the call changed its arguments or its object: what they are then. Of a result that is too
-    long to be told, there is `"long"`: its digest.
+    `"left"` where the call changed its arguments or its object: what they are then, and `"logged"`. Of a
+    result that is too long to be told, there is `"long"`: its digest.
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
     `{"survey": true, "constants", "helpers", ...}`, else as for a search: every call of every place is
     reported, those at the edges that constants draw first, with its answer, `"function"`, and its
@@ -64,6 +65,7 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     in `helpers` make inputs, too.
     """
     _quiet()
+    listen()
     signal.signal(signal.SIGALRM, _stop)
     if "survey" in task:
         _survey(task, root, report)
@@ -71,7 +73,7 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
         tracer = Tracer(root, report, task.get("trace", []))
         tracer.start()
         for number, call in enumerate(task["probe"]):
-            write_line(report, {"n": number, **_probe(call, root)})
+            write_line(report, {"n": number, **answer(outcome(call), root)})
         tracer.stop()
     else:
         _search(task, root, report)
@@ -102,7 +104,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
     for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
         for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
             left -= 1
-            raised = outcome(call)[1]
+            raised = outcome(call).error
             how = incident.likeness(raised) if raised is not None else 0
             if how:
                 write_line(report, {**call, "exact": how == 2})
@@ -120,10 +122,10 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
     # In turn: a function whose calls take long does not use up the time of the others.
     for target, call in in_turn(streams):
-        value, error, _ = outcome(call)
-        how = incident.likeness(error) if error is not None else 0
+        found = outcome(call)
+        how = incident.likeness(found.error) if found.error is not None else 0
         known = {"function": target.function.name, "exact": how == 2, "likeness": how}
-        write_line(report, {**call, **known, **answer(value, error, root)})
+        write_line(report, {**call, **known, **answer(found, root)})
 
 
 class _Incident:
@@ -151,8 +153,8 @@ class _Incident:
         if own[-1][1] != self._place["line"] and line != self._place["code"]:
             return 0
         message = " ".join(str(error).split())
-        if message == self._message:
-            return 2
+        if message == self._message or isinstance(error, RecursionError):
+            return 2  # where the stack ends is chance
         return int(_form(message) == _form(self._message))
 
 
@@ -163,8 +165,13 @@ def _form(message: str) -> str:
 
 def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
-    pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
-    pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
+    pool = [
+        *_message_values(task["message"]),
+        *_raised_as_given(task),
+        *_POOL,
+        *_literals(target.function, 15),
+    ]
+    pool += [value for value in _literals(data_of(target, root), 40) if value not in pool]
     pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target, root)
@@ -178,7 +185,7 @@ def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -
     seen = set()
     plans = _plans(bases, receivers or [None], pool)
     if "survey" in task:
-        code = (*constants_in(target.function), *constants_in(_data_of(target, root)))
+        code = (*constants_in(target.function), *constants_in(data_of(target, root)))
         at_edges = _at_edges(bases, (receivers or [None])[0], Edges.of([*task["constants"], *code]))
         plans = itertools.chain(itertools.islice(at_edges, _MOST_AT_EDGES), plans)
     for receiver, arguments, keywords in plans:
@@ -268,7 +275,7 @@ def _source(target: Callee, receiver: Value, arguments: list[Value], keywords: d
 def _imports(target: Callee, used: set[str], classes: Classes) -> list[list[str]]:
     """[module, name] of what a call uses; an empty module means `import name`."""
     imports = {(target.module, target.imported)}
-    imports |= {(classes.module_of(name), name) for name in used}
+    imports |= {(classes.module_of(name), name) for name in used if not is_error(name)}
     if target.wrapper == "asyncio.run":
         imports.add(("", "asyncio"))
     return sorted(map(list, imports))
@@ -318,6 +325,13 @@ def _message_values(message: str) -> list[Value]:
     return [whole, *(value for value in found if value != whole)]
 
 
+def _raised_as_given(task: dict[str, Any]) -> Iterator[Value]:
+    """The incident's error, where the code raises what a stand-in, or a caller, gave it."""
+    raises = re.fullmatch(r"raise [\w.]+", task["places"][-1]["code"]) if task["places"] else None
+    if raises and is_error(task["type"]):
+        yield New(task["type"], {}, (task["message"],))
+
+
 def _literals(code: ast.AST, limit: int) -> list[Value]:
     """Constants in code: values it compares with, keys it looks up, formats it expects."""
     found: list[Value] = []
@@ -339,18 +353,6 @@ def _keys_in(value: Value) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _keys_in(inner)
-
-
-def _data_of(target: Callee, root: Path) -> ast.Module:
-    """The assignments at module level of the target's file: tables that its functions look things up in."""
-    module = ast.parse((root / target.path).read_bytes())
-    kept = [statement for statement in module.body if isinstance(statement, (ast.Assign, ast.AnnAssign))]
-    return ast.Module(body=list(kept), type_ignores=[])
-
-
-def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
-    value, error, left = outcome(call)
-    return {**answer(value, error, root), **({"left": left} if left else {})}
 
 
 def _quiet() -> None:

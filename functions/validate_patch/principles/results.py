@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from functions.validate_patch.syntax_tree import nodes_of
-
 _NUMBER = re.compile(r"\w+\(['\"]?(-?\d+(?:\.\d+)?)['\"]?\)")
 """`Decimal('0.00')` and its like: a number in a type of its own."""
 
@@ -89,14 +87,17 @@ def given(call: str) -> list[Any]:
     except (SyntaxError, ValueError):
         return []
     found = []
-    for node in nodes_of(tree):
+    negated = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
+    for node in ast.walk(tree):
+        if id(node) in negated:
+            continue
         if isinstance(node, ast.Constant | ast.UnaryOp | ast.List | ast.Dict | ast.Tuple):
             try:
                 found.append(ast.literal_eval(node))
             except (ValueError, TypeError):
                 continue
         elif isinstance(node, ast.Call) and node is not tree.body:
-            found.append(Unwritten(ast.unparse(node)))
+            found.append(value_of(ast.unparse(node)))
     return found
 
 
@@ -133,3 +134,34 @@ def is_nothing(value: Any) -> bool:
 def shown_of(answer: Mapping[str, Any]) -> str:
     """What a call gave, as source text; "" where it gave nothing that can be shown, or raised."""
     return str(answer.get("shown") or "")
+
+
+def lengths(call: str, value: Any) -> int:
+    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
+    longest = max((len(v) for v in given(call) if isinstance(v, list)), default=-1)
+    lists = [len(v) for _, v in placed(value) if isinstance(v, list)]
+    grouped = isinstance(value, dict) and len(lists) == len(value)  # each group has some
+    made = (sum if grouped else max)(lists) if lists else -1
+    if made < 0 or longest < 0:
+        return 0
+    return 1 if made < longest else 2
+
+
+def echoes(call: str, value: Any) -> bool:
+    """Whether a call gives back what it was given."""
+    if is_nothing(value):
+        return False
+    inputs = given(call)
+    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
+    return held or any(same(value, other) for other in inputs)
+
+
+def within(value: Any, other: Any) -> bool:
+    """Whether a value is another, or a part of its text."""
+    text = isinstance(value, str) and isinstance(other, str) and bool(value)
+    return same(value, other) or (text and value in other)
+
+
+def text_of(value: Any) -> str:
+    """How a value is shown."""
+    return value.text if isinstance(value, Unwritten) else repr(value)[:120]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -13,33 +14,42 @@ from typing import Any
 from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
 from functions.harness.test_runs import same_type
+from functions.validate_patch import pieces
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.added import additions
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
+from functions.validate_patch.principles.loops import endings, leaves_early
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
+    echoes,
     function_in,
     given,
     is_nothing,
     leaves,
+    lengths,
     placed,
     same,
     says_what_is_wrong,
     shown_of,
+    text_of,
     value_of,
+    within,
 )
 from functions.validate_patch.principles.sources import Sources, spellings
-from functions.validate_patch.syntax_tree import functions_of, module_constants, nodes_of
+from functions.validate_patch.syntax_tree import Function, functions_of, module_constants, nodes_of
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
+_ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
 _PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
 _OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
+_PLAIN = frozenset({"get", "strip", "lower", "upper", *dir(builtins)})
+"""Names that bring no value of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +72,17 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     yield from _first(
         itertools.chain(
             judged.promised(),
+            judged.documented(),
             judged.let_through(),
             judged.fixed(),
             judged.borrowed(),
             judged.echoed(),
             judged.shortened(),
+            judged.reshaped(),
             judged.passed_over(),
             judged.figures(),
             judged.by_chance(),
+            judged.cut_short(),
         )
     )
     yield from _first(judged.special())
@@ -171,7 +184,7 @@ class _Judged:
 
     def _question(self, answer: MendedCall, text: str, answers: Sequence[MendedCall] = ()) -> Finding:
         calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
-        said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
+        said = f"{answer.call[:160]} failed, and gives {text_of(answer.value)} after the patch: {text}"
         words = [w for part in _all(answer.value) for w in spellings(part, self._names_of(part))]
         return Finding(Severity.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
 
@@ -193,6 +206,38 @@ class _Judged:
             yield Finding(
                 Severity.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
             )
+
+    def documented(self) -> Iterator[Finding]:
+        """A result where the documentation speaks of an error that nothing raises yet."""
+        raised = {str(now["raised"]["type"]).rpartition(".")[2] for _, now in self.raises}
+        for name, sentence in self.sources.errors.items():
+            if self.answers and name not in raised:
+                yield self._question(self.answers[0], f"the documentation says: {sentence}", self.answers)
+
+    def cut_short(self) -> Iterator[Finding]:
+        """A loop over what is given that newly ends at what failed: what comes after it is lost."""
+        old, new = self._functions
+        if old is None or new is None or self.sources.speaks_of(_ENDS):
+            return
+        loops = [ast.dump(loop.iter) for loop in nodes_of(old) if isinstance(loop, ast.For | ast.AsyncFor)]
+        had = sum(len(list(endings(loop, old))) for loop in nodes_of(old))
+        found = [e for loop in nodes_of(new) for e in endings(loop, new) if ast.dump(loop.iter) in loops]
+        if len(found) > had:
+            text = "the patch ends the loop at what failed, so that what comes after it is left out"
+            yield Finding(Severity.QUESTION, text, f"{self._place.path}:{found[-1].lineno}")
+
+    @cached_property
+    def _functions(self) -> tuple[ast.AST | None, ast.AST | None]:
+        """The failing function, as fetched and as patched."""
+        trees = (self._candidate.before, self._candidate.after)
+        modules = [parsed(tree, self._place.path) for tree in trees]
+        name = self.sources.function
+        found = [
+            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
+            for module in modules
+            if module is not None
+        ]
+        return (found[0][-1], found[1][-1]) if len(found) == 2 and all(found) else (None, None)
 
     def let_through(self) -> Iterator[Finding]:
         """A result for what the code refused on purpose."""
@@ -220,7 +265,7 @@ class _Judged:
         held = [answer for answer in exact if _holds_none(answer)]
         if held and 2 * len(held) >= len(exact):
             call = held[0].call
-            text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
+            text = f"{call[:160]} gives {text_of(held[0].value)} after the patch: None has become text"
             yield Finding(Severity.REFUSE, redact(text), self.where, (redact(call),))
 
     def fixed(self) -> Iterator[Finding]:
@@ -233,13 +278,22 @@ class _Judged:
                     a for a in self.answers if any(p == path and same(part, x) for p, x in placed(a.value))
                 ]
                 words = isinstance(part, str) and self._holds(path, part, given(answer.call))
-                few = 3 * len(alike) < len(self.answers) and not words
+                ends = len(self.answers) + len(self.raises)
+                few = 3 * len(alike) < ends and not words
                 if few or not self._is_invented(answer, path, part):
+                    continue
+                if not path and self._as_of_nothing(part):
                     continue
                 said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
                 if not said or self._speaks_of_blanks_alone(said, answer):
                     nothing = "nothing in the repository states that this is its result then"
                     yield self._question(answer, nothing, alike)
+
+    def _as_of_nothing(self, value: Any) -> bool:
+        """Whether an empty result is what the code as fetched gives for an empty input."""
+        empty = isinstance(value, list | dict | tuple | str) and not value
+        inputs = (v for a in self.worked if same(a.value, value) for v in given(a.call))
+        return empty and any(isinstance(v, list | dict | tuple | str) and not v for v in inputs)
 
     def _speaks_of_blanks_alone(self, sentence: str, answer: MendedCall) -> bool:
         """Whether a sentence lets blank input be left out, and this one is not blank."""
@@ -283,7 +337,7 @@ class _Judged:
         inputs = {repr(given(a.call)) for a in self.answers}
         alike = all(same(answer.value, a.value) for a in self.answers)
         usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
-        held = all(any(same(a.value, other) for other in given(a.call)) for a in self.answers)
+        held = all(any(within(a.value, other) for other in given(a.call)) for a in self.answers)
         chosen = any(same(answer.value, c) for c in self._constants) or bool(self._names_of(answer.value))
         known = chosen or is_nothing(answer.value) or isinstance(answer.value, str | Unwritten)
         return len(inputs) > 1 and alike and not usual and known and (not held or is_nothing(answer.value))
@@ -308,44 +362,43 @@ class _Judged:
 
     def echoed(self) -> Iterator[Finding]:
         """An input in place of a result."""
-        gives_back = sum(_echoes(answer) for answer in self.worked)
+        gives_back = sum(echoes(answer.call, answer.value) for answer in self.worked)
         if gives_back > _MOSTLY * len(self.worked):
             return
         something = [answer for answer in self.answers if not is_nothing(answer.value)]
-        told = [answer for answer in something if _echoes(answer)]
+        told = [answer for answer in something if echoes(answer.call, answer.value)]
         told = told if self.worked else [answer for answer in told if isinstance(answer.value, str)]
-        if told and 2 * len(told) >= len(something) and not self.sources.keeping():
+        ends = len(something) + len(self.raises)
+        if told and 2 * len(told) >= ends and not self.sources.keeping():
             text = "it gives back what it was given, which calls that worked do not"
             if not self._stated(told[0].value):
                 yield self._question(told[0], text, told)
 
     def shortened(self) -> Iterator[Finding]:
         """A list with fewer items than went in, where calls that worked keep their number."""
-        lists = [_lengths(answer) for answer in self.worked if _lengths(answer)]
+        lists = [
+            lengths(answer.call, answer.value) for answer in self.worked if lengths(answer.call, answer.value)
+        ]
         if not lists or lists.count(1) > _OFTEN * len(lists):
             return
         for answer in self.answers:
-            if _lengths(answer) == 1 and not self.sources.leaving_out():
+            if lengths(answer.call, answer.value) == 1 and not self.sources.leaving_out():
                 yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
+
+    def reshaped(self) -> Iterator[Finding]:
+        """A dictionary with other keys than those that all calls that worked give."""
+        kinds = {repr(a.value): frozenset(a.value) for a in self.worked if isinstance(a.value, dict)}
+        for answer in self.answers if len(kinds) > _FEW and len(set(kinds.values())) == 1 else ():
+            if isinstance(answer.value, dict) and frozenset(answer.value) not in kinds.values():
+                yield self._question(answer, "calls that worked give other keys")
 
     def passed_over(self) -> Iterator[Finding]:
         """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
-        old, new = (
-            parsed(tree, self._place.path) for tree in (self._candidate.before, self._candidate.after)
-        )
+        old, new = self._functions
         if old is None or new is None or self.sources.leaving_out():
             return
-        name = self.sources.function
-        was, now = (
-            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
-            for module in (old, new)
-        )
-        if (
-            was
-            and now
-            and _leaves(now[-1]) > _leaves(was[-1])
-            and not isinstance(now[-1].body[-1], ast.Raise)
-        ):
+        raises = isinstance(new, Function) and isinstance(new.body[-1], ast.Raise)
+        if leaves_early(new, old) > leaves_early(old, old) and not raises:
             text = "the patch passes over what failed, and nothing in the repository says that it may"
             yield Finding(Severity.QUESTION, text, self.where)
 
@@ -385,9 +438,14 @@ class _Judged:
 
     def unseen(self) -> Iterator[Finding]:
         """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
+        brought = pieces.added(self._candidate)
+        if brought and all(piece.only_raises for piece in brought):
+            return  # an error that says what is wrong invents nothing
         results = [item for item in self.added if item.name or not item.reckoned]
-        constants = (item for item in results if not item.name and not self._stated(item.value))
-        unstated = next(constants, None)
+        constants = [item for item in results if not item.name]
+        unstated = next((item for item in constants if not self._stated(item.value)), None)
+        if constants and unstated is None and all(item.name in _PLAIN for item in results if item.name):
+            return  # all that it can give is stated
         brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
         seen = f"so what the patch gives then{brings} was not seen"
         text = f"no call that fails as the incident did could be made up, {seen}"
@@ -415,6 +473,7 @@ def _changed_place(candidate: Candidate) -> FrameLocation:
 def _all(value: Any) -> Iterator[Any]:
     yield value
     yield from leaves(value)
+    yield from value if isinstance(value, dict) else ()
 
 
 def _holds_none(answer: MendedCall) -> bool:
@@ -424,36 +483,10 @@ def _holds_none(answer: MendedCall) -> bool:
     return not _NONE.search(inputs) and any(_NONE.search(text) for text in texts)
 
 
-def _leaves(function: ast.AST) -> int:
-    """How often a loop is left, or goes on early, and how many conditions comprehensions have."""
-    nodes = list(nodes_of(function))
-    return sum(isinstance(node, ast.Continue | ast.Break) for node in nodes) + sum(
-        len(node.ifs) for node in nodes if isinstance(node, ast.comprehension)
-    )
-
-
 def _only_given(answer: MendedCall) -> bool:
     """Whether a result is made of nothing but what the call is given."""
     inputs = given(answer.call)
     return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
-
-
-def _echoes(answer: MendedCall) -> bool:
-    value = answer.value
-    if is_nothing(value):
-        return False
-    inputs = given(answer.call)
-    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
-    return held or any(same(value, other) for other in inputs)
-
-
-def _lengths(answer: MendedCall) -> int:
-    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
-    longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
-    made = max((len(v) for _, v in placed(answer.value) if isinstance(v, list)), default=-1)
-    if made < 0 or longest < 0:
-        return 0
-    return 1 if made < longest else 2
 
 
 def _value(node: ast.expr) -> Any:
@@ -467,10 +500,6 @@ def _key_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return str(node.value) if isinstance(node, ast.Constant) else ""
-
-
-def _text(value: Any) -> str:
-    return value.text if isinstance(value, Unwritten) else repr(value)[:120]
 
 
 _RATES = """RATES = {"DE": 4.9, "FR": 6.5}

@@ -1,0 +1,38 @@
+"""How loops over what a function is given are left, or go on early."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from functions.validate_patch.syntax_tree import nodes_of
+
+
+def leaves_early(function: ast.AST, fetched: ast.AST) -> int:
+    """How often a loop over what the code as fetched goes through is left, or goes on early, and how many
+    conditions comprehensions over it have."""
+    loops = ast.For | ast.AsyncFor | ast.comprehension
+    gone_through = {ast.dump(n.iter) for n in nodes_of(fetched) if isinstance(n, loops)}
+    found = 0
+    for node in nodes_of(function):
+        if isinstance(node, ast.comprehension):
+            found += len(node.ifs) if ast.dump(node.iter) in gone_through else 0
+        elif isinstance(node, ast.While) or (isinstance(node, loops) and ast.dump(node.iter) in gone_through):
+            found += sum(isinstance(inner, ast.Continue | ast.Break) for inner in nodes_of(node))
+    return found
+
+
+def endings(loop: ast.AST, function: ast.AST) -> Iterator[ast.stmt]:
+    """Where a loop over what is given ends under a condition, with what was gathered until then."""
+    if not isinstance(loop, ast.For | ast.AsyncFor):
+        return
+    own = {n.id for n in nodes_of(loop.target) if isinstance(n, ast.Name)}
+    kept = {
+        n.id for n in nodes_of(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    } - own
+    blocks = (n for n in nodes_of(loop) if isinstance(n, ast.If | ast.ExceptHandler))
+    for statement in (s for block in blocks for s in (*block.body, *getattr(block, "orelse", ()))):
+        value = statement.value if isinstance(statement, ast.Return) else None
+        gathered = value is None or (isinstance(value, ast.Name) and value.id in kept)
+        if isinstance(statement, ast.Break) or (isinstance(statement, ast.Return) and gathered):
+            yield statement
