@@ -130,8 +130,8 @@ def _of_kind(value: Value, pool: list[Value]) -> Iterator[Value]:
     """Changes within a value, by what it is."""
     if isinstance(value, dict):
         yield from ({k: v for k, v in value.items() if k != key} for key in value)
-        for key, inner in value.items():
-            yield from ({**value, key: other} for other in variants(inner, pool))
+        for key, other in in_turn((key, variants(inner, pool)) for key, inner in value.items()):
+            yield {**value, key: other}
         yield {}
     elif isinstance(value, New) and value.name in SAMPLES:
         yield from (other for other in SAMPLES[value.name] if other != value)
@@ -154,18 +154,18 @@ def _of_kind(value: Value, pool: list[Value]) -> Iterator[Value]:
 
 def _of_items(value: Value, pool: list[Value]) -> Iterator[Value]:
     """Fewer items, one changed, and one more beside a usual one, before it and after it."""
-    kind = type(value)
+    kind, beside = type(value), 0
     yield kind()
     if len(value) > 1:
         yield value[:1]
     if value:
         yield kind([*value, value[0]])
-    for i, inner in enumerate(value):
-        for number, other in enumerate(variants(inner, pool)):
-            yield kind([*value[:i], other, *value[i + 1 :]])
-            if len(value) == 1 and number < _BESIDE:
-                yield kind([other, inner])
-                yield kind([inner, other])
+    for i, other in in_turn((i, variants(inner, pool)) for i, inner in enumerate(value)):
+        yield kind([*value[:i], other, *value[i + 1 :]])
+        if len(value) == 1 and beside < _BESIDE:
+            beside += 1
+            yield kind([other, *value])
+            yield kind([*value, other])
 
 
 def _of_text(value: str, pool: list[Value]) -> Iterator[Value]:
