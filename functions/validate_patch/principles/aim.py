@@ -12,6 +12,7 @@ from functions.harness.names import is_test
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
+from functions.validate_patch.principles.results import function_in
 from functions.validate_patch.syntax_tree import Function, functions_of, names_in, nodes_of, same_code
 
 
@@ -26,20 +27,29 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 
 def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
-    """Calls that failed exactly as the incident did and still do, whatever a test of the patch says.
+    """Calls that failed exactly as the incident did, if most still do, whatever a test of the patch says.
 
     Only where the patch changes the function that failed: else it may be meant not to be called so any more.
     """
     if proof.calls is None or not candidate.places or not _changes(candidate, candidate.places[-1]):
         return
     incident, failing = candidate.context.incident, candidate.places[-1].function
-    for call, now in proof.calls.mended:
+    message = " ".join(incident.title.partition(": ")[2].split())
+    exact = [(call, now) for call, now in proof.calls.mended if call.get("exact")]
+    # The incident came in by the outermost function: what that one no longer hands on does not matter.
+    outer = [pair for pair in exact if function_in(str(pair[0]["call"])) == candidate.places[0].function]
+    still = []
+    for call, now in outer or exact:
         raised = now.get("raised") or {}
         own = [frame for frame in raised.get("frames", ()) if not str(frame[0]).startswith(("/", "<"))]
         alike = same_type(incident.error_type, str(raised.get("type", ""))) and not now.get("deliberate")
-        if call.get("exact") and alike and own and own[-1][2] == failing:
-            text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
-            yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+        same = " ".join(str(raised.get("message", "")).split()) == message
+        if alike and same and own and own[-1][2] == failing:
+            still.append((call, raised))
+    if 2 * len(still) > len(outer or exact):
+        call, raised = still[0]
+        text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
+        yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
 
 
 def _changes(candidate: Candidate, place: FrameLocation) -> bool:

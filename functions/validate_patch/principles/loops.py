@@ -7,23 +7,39 @@ from collections.abc import Iterator
 
 from functions.validate_patch.syntax_tree import nodes_of
 
+_LOOPS = ast.For | ast.AsyncFor | ast.comprehension
+
 
 def leaves_early(function: ast.AST, fetched: ast.AST) -> int:
-    """How often a loop over what the code as fetched goes through is left, or goes on early, and how many
-    conditions comprehensions over it have."""
-    loops = ast.For | ast.AsyncFor | ast.comprehension
-    gone_through = {ast.dump(n.iter) for n in nodes_of(fetched) if isinstance(n, loops)}
+    """How often a loop over what the code as fetched goes through is left, or goes on early, how many
+    conditions comprehensions over it have, and how much of what it did stands under one with nothing else."""
+    gone_through = {ast.dump(n.iter) for n in nodes_of(fetched) if isinstance(n, _LOOPS)}
+    did = {ast.dump(n) for n in nodes_of(fetched) if isinstance(n, _DOING)}
     found = 0
     for node in nodes_of(function):
         if isinstance(node, ast.comprehension):
             found += len(node.ifs) if ast.dump(node.iter) in gone_through else 0
-        elif isinstance(node, ast.While) or (isinstance(node, loops) and ast.dump(node.iter) in gone_through):
-            found += sum(isinstance(inner, ast.Continue | ast.Break) for inner in nodes_of(node))
+        elif isinstance(node, ast.While) or (
+            isinstance(node, _LOOPS) and ast.dump(node.iter) in gone_through
+        ):
+            inner = nodes_of(node)
+            found += sum(isinstance(n, ast.Continue | ast.Break) for n in inner)
+            guards = (n.body for n in inner if isinstance(n, ast.If) and not n.orelse)
+            found += sum(any(ast.dump(s) in did for s in body) for body in guards)
     return found
 
 
+_DOING = ast.Assign | ast.AugAssign | ast.Expr
+
+
 def endings(loop: ast.AST, function: ast.AST) -> Iterator[ast.stmt]:
-    """Where a loop over what is given ends under a condition, with what was gathered until then."""
+    """Where a loop over what is given ends under a condition, or by an error that goes no further, with what
+    was gathered until then."""
+    for node in nodes_of(function):
+        ends = isinstance(node, ast.Try) and loop in node.body
+        for handler in node.handlers if ends else ():  # type: ignore[attr-defined] # a Try
+            if not any(isinstance(inner, ast.Raise) for inner in nodes_of(handler)):
+                yield handler.body[-1]
     if not isinstance(loop, ast.For | ast.AsyncFor):
         return
     own = {n.id for n in nodes_of(loop.target) if isinstance(n, ast.Name)}

@@ -101,6 +101,46 @@ def given(call: str) -> list[Any]:
     return found
 
 
+@lru_cache(maxsize=4096)
+def texts_at(call: str) -> tuple[tuple[Path, str], ...]:
+    """The texts that a call is given, with where: numbers and names of arguments, keys, `*` for all items."""
+    try:
+        tree: ast.expr = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError):
+        return ()
+    found: list[tuple[Path, str]] = []
+    waiting: list[tuple[Path, ast.expr]] = [((), tree)]
+    for path, node in waiting:
+        if isinstance(node, ast.Call):
+            waiting += [((*path, str(number)), value) for number, value in enumerate(node.args)]
+            waiting += [((*path, keyword.arg or ""), keyword.value) for keyword in node.keywords]
+            waiting += [(path, node.func)]
+        elif isinstance(node, ast.Attribute):
+            waiting += [((*path, "self"), node.value)]
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            waiting += [((*path, ast.unparse(k) if k else ""), value) for k, value in pairs]
+        elif isinstance(node, ast.List | ast.Tuple):
+            waiting += [((*path, "*"), value) for value in node.elts]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append((path, node.value))
+    return tuple(found)
+
+
+def shows(call: str, value: Any) -> set[Path]:
+    """Where a call is given a text that its result has as a word."""
+    texts = [leaf for leaf in leaves(value) if isinstance(leaf, str)]
+    return {
+        path
+        for path, given_text in texts_at(call)
+        if given_text.strip() and any(_has_word(text, given_text.strip()) for text in texts)
+    }
+
+
+def _has_word(text: str, word: str) -> bool:
+    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+
+
 def function_in(call: str) -> str:
     """The function that a call is of, without what only makes it run to its end."""
     try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,7 +33,7 @@ from functions.validate_patch.syntax_tree import (
 _ABSENCE = re.compile(
     r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
     r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no"
-    r"|may be|can be|do(?:es)? not|did not|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out"
+    r"|may be|can be|(?:do|does|did|is|are) not|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out"
     r"|at most|at least|never|only"
     r"|up to|any other)"
 )
@@ -45,6 +45,7 @@ _LEFT_OUT = re.compile(
     r"|do(?:es)? not count|(?:is|are) not (?:built|counted|listed|sent|shown|included|reported|written)"
     r"|only)\b"
 )
+_BLANK = re.compile(r"\b(?:blank|empty)\b")
 _PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
 _CASE = re.compile(
@@ -113,26 +114,27 @@ class Sources:
             return f"{found} is what the code names for it"
         if self._default(value):
             return "the same default is given elsewhere"
-        words = spellings(value, named)
-        for sentence in self._own:
-            if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
-                return sentence
-        for sentence in self._others:
-            optional = (
-                value is not None
-                and is_nothing(value)
-                and _ABSENT.search(sentence)
-                and not _VALUE.search(sentence)
-            )
-            if _says(sentence, words) or optional:
-                return sentence
-        if is_nothing(value) and not isinstance(value, str):
-            spoken = (*self._own, *self._others, *self._of_input)
-            if passed := next((s for s in spoken if _PASSED_OVER.search(s)), ""):
-                return passed
+        if said := self._said(value, spellings(value, named)):
+            return said
         if is_nothing(value) and (self._asserted(value) or self._convention(value)):
             return "the code gives it elsewhere for the same case"
         return ""
+
+    def _said(self, value: Any, words: Sequence[str]) -> str:
+        """The sentence that speaks of the case, and of this value for it."""
+        text = value.text.lower() if isinstance(value, Unwritten) else ""
+        nothing = is_nothing(value)
+        for sentence in self._own:
+            if _says(sentence, words) or (text and text in sentence):
+                return sentence
+        for sentence in self._others:
+            optional = value is not None and nothing and _ABSENT.search(sentence)
+            if _says(sentence, words) or (optional and not _VALUE.search(sentence)):
+                return sentence
+        if isinstance(value, str):
+            return next((s for s in self._of_input if value and _says(s, words)), "")
+        spoken = (*self._own, *self._others, *self._of_input) if nothing else ()
+        return next((s for s in spoken if _PASSED_OVER.search(s)), "")
 
     @cached_property
     def errors(self) -> dict[str, str]:
@@ -168,9 +170,17 @@ class Sources:
                     return tuple(found), sentence
         return (), ""
 
-    def leaving_out(self) -> str:
-        """What states that the case may be passed over."""
-        return self._left_out()
+    def leaving_out(self, blank: bool = True) -> str:
+        """What states that the case may be passed over. blank: whether it is one of blank input."""
+        spoken = (*self._own, *self._others, *self._of_input)
+        said = (s for s in spoken if _LEFT_OUT.search(s) and (blank or not _BLANK.search(s)))
+        return next(said, "")
+
+    def naming(self, names: Iterable[str]) -> str:
+        """What states that one of these parts of the input stands in for what is missing, and is not that."""
+        keys = frozenset(name.strip("'\"") for name in names if re.search(r"[a-z]{2}", name)) - self.keys
+        spoken = (s for s in (*self._own, *self._others) if _ABSENCE.search(s))
+        return next((s for s in spoken if _names(s, keys)), "")
 
     def speaks_of(self, what: re.Pattern[str]) -> bool:
         """Whether the documentation of the function, or of the subject, uses such a word."""
@@ -179,9 +189,6 @@ class Sources:
     def keeping(self) -> str:
         """What states that the input is given back."""
         return next((s for s in (*self._own, *self._others) if _KEPT.search(s)), "")
-
-    def _left_out(self) -> str:
-        return next((s for s in (*self._own, *self._others, *self._of_input) if _LEFT_OUT.search(s)), "")
 
     @property
     def function(self) -> str:
@@ -205,7 +212,7 @@ class Sources:
     def keys(self) -> frozenset[str]:
         """What is missing: keys that the message quotes, and keys and attributes that the failing line reads;
         of a line that reads none, its names, and the function's parameters."""
-        nodes = list(nodes_of(self._line))
+        nodes = [*nodes_of(self._line), *self._made_of]
         methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
         texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
@@ -218,6 +225,15 @@ class Sources:
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             keys |= _telling(names) | self._parameters
         return keys | _telling({self.function})
+
+    @property
+    def _made_of(self) -> Iterator[ast.AST]:
+        """What the names on the failing line are bound to in the function: that is read by them."""
+        names = {node.id for node in nodes_of(self._line) if isinstance(node, ast.Name)}
+        for node in nodes_of(self.node) if self.node is not None else ():
+            bound = {t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)}
+            if isinstance(node, ast.Assign) and bound & names and node.lineno <= self.place.line:
+                yield from nodes_of(node.value)
 
     @cached_property
     def _parameters(self) -> frozenset[str]:

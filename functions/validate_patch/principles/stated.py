@@ -6,7 +6,8 @@ import ast
 import builtins
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from functions.harness.test_runs import same_type
 from functions.validate_patch import pieces
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.added import additions
+from functions.validate_patch.principles.fallbacks import fallbacks
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.loops import endings, leaves_early
 from functions.validate_patch.principles.results import (
@@ -32,7 +34,9 @@ from functions.validate_patch.principles.results import (
     same,
     says_what_is_wrong,
     shown_of,
+    shows,
     text_of,
+    texts_at,
     value_of,
     within,
 )
@@ -44,7 +48,7 @@ _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
 _ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
 _PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
-_OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
+_RARELY, _OFTEN, _MOSTLY, _FEW = 0.1, 0.3, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
@@ -58,6 +62,12 @@ class MendedCall:
 
     call: str
     value: Any
+    left: str = ""
+    """What it leaves of its arguments, and of its object, if it changes them."""
+
+
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A call that failed, and what it does now."""
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -80,6 +90,7 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
             judged.shortened(),
             judged.reshaped(),
             judged.passed_over(),
+            judged.stood_in(),
             judged.figures(),
             judged.by_chance(),
             judged.cut_short(),
@@ -101,14 +112,12 @@ class _Judged:
         self.sources = Sources(candidate, self._place, self._message)
         self.added = additions(candidate)
         mended = proof.calls.mended if proof.calls is not None else ()
-        direct = [pair for pair in mended if function_in(str(pair[0]["call"])) == self.sources.function]
-        inner = [
-            pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
-        ]
-        pairs = direct or inner or list(mended)
+        pairs = self._told(mended)
         self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
         answers = [
-            MendedCall(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)
+            MendedCall(str(call["call"]), value_of(shown_of(now)), str(now.get("left", "")))
+            for call, now in pairs
+            if shown_of(now)
         ]
         self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
         self.refusals = len(answers) - len(self.answers)
@@ -126,6 +135,17 @@ class _Judged:
             # An input that is made of what the patch adds says nothing of what is usual.
             if not self._made_of_additions(str(now["call"]))
         ]
+
+    def _told(self, mended: Sequence[Pair]) -> list[Pair]:
+        """The calls that tell most: of the function that the patch changes, of the one that failed, or any,
+        where one of these now ends otherwise."""
+        functions = (self.sources.function, self._candidate.places[-1].function)
+        error = self._candidate.context.incident.error_type
+        for name in functions:
+            pairs = [pair for pair in mended if function_in(str(pair[0]["call"])) == name]
+            if any("value" in now or not same_type(error, now["raised"]["type"]) for _, now in pairs):
+                return pairs
+        return list(mended)
 
     def _made_of_additions(self, call: str) -> bool:
         texts = [c for c in self._constants if isinstance(c, str) and c]
@@ -285,15 +305,16 @@ class _Judged:
                 if not path and self._as_of_nothing(part):
                     continue
                 said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
-                if not said or self._speaks_of_blanks_alone(said, answer):
+                acts = bool(answer.left) and "nothing happens" in said
+                if not said or acts or self._speaks_of_blanks_alone(said, answer):
                     nothing = "nothing in the repository states that this is its result then"
                     yield self._question(answer, nothing, alike)
 
     def _as_of_nothing(self, value: Any) -> bool:
         """Whether an empty result is what the code as fetched gives for an empty input."""
-        empty = isinstance(value, list | dict | tuple | str) and not value
+        empty = isinstance(value, list | dict | tuple) and not value
         inputs = (v for a in self.worked if same(a.value, value) for v in given(a.call))
-        return empty and any(isinstance(v, list | dict | tuple | str) and not v for v in inputs)
+        return empty and any(isinstance(v, list | dict | tuple) and not v for v in inputs)
 
     def _speaks_of_blanks_alone(self, sentence: str, answer: MendedCall) -> bool:
         """Whether a sentence lets blank input be left out, and this one is not blank."""
@@ -337,7 +358,9 @@ class _Judged:
         inputs = {repr(given(a.call)) for a in self.answers}
         alike = all(same(answer.value, a.value) for a in self.answers)
         usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
-        held = all(any(within(a.value, other) for other in given(a.call)) for a in self.answers)
+        held = all(
+            any(within(a.value, v) for v in given(a.call)) or shows(a.call, a.value) for a in self.answers
+        )
         chosen = any(same(answer.value, c) for c in self._constants) or bool(self._names_of(answer.value))
         known = chosen or is_nothing(answer.value) or isinstance(answer.value, str | Unwritten)
         return len(inputs) > 1 and alike and not usual and known and (not held or is_nothing(answer.value))
@@ -362,17 +385,41 @@ class _Judged:
 
     def echoed(self) -> Iterator[Finding]:
         """An input in place of a result."""
-        gives_back = sum(echoes(answer.call, answer.value) for answer in self.worked)
-        if gives_back > _MOSTLY * len(self.worked):
+        if self.sources.keeping():
             return
+        gives_back = sum(echoes(answer.call, answer.value) for answer in self.worked)
         something = [answer for answer in self.answers if not is_nothing(answer.value)]
         told = [answer for answer in something if echoes(answer.call, answer.value)]
+        if self.sources.leaving_out():  # what is left of a container is a part of it
+            told = [answer for answer in told if not isinstance(answer.value, list | dict)]
         told = told if self.worked else [answer for answer in told if isinstance(answer.value, str)]
         ends = len(something) + len(self.raises)
-        if told and 2 * len(told) >= ends and not self.sources.keeping():
+        usual = gives_back > _MOSTLY * len(self.worked)
+        if told and 2 * len(told) >= ends and not usual and not self._field_named(told):
             text = "it gives back what it was given, which calls that worked do not"
             if not self._stated(told[0].value):
                 yield self._question(told[0], text, told)
+        for path in self._newly_shown(something):
+            told = [answer for answer in something if path in shows(answer.call, answer.value)]
+            if 2 * len(told) >= ends and not self.sources.naming(path[-1:]):
+                text = "it has what it was given in a place where results of calls that worked do not have it"
+                yield self._question(told[0], text, told)
+
+    def _field_named(self, answers: Sequence[MendedCall]) -> bool:
+        """Whether documentation names the part of the input that these give back."""
+        parts = [
+            {path[-1] for path, text in texts_at(a.call) if a.value in (text, text.strip())} for a in answers
+        ]
+        return bool(self.sources.naming(set.intersection(*parts)))
+
+    def _newly_shown(self, answers: Sequence[MendedCall]) -> list[Path]:
+        """Where calls are given a text that shows in what they give now, and did in nothing that worked."""
+        given_there = Counter(path for a in self.worked for path in {p for p, _ in texts_at(a.call)})
+        shown = Counter(path for a in self.worked for path in shows(a.call, a.value))
+        now = Counter(path for a in answers for path in shows(a.call, a.value))
+        return [
+            path for path in now if given_there[path] > _FEW and shown[path] <= _RARELY * given_there[path]
+        ]
 
     def shortened(self) -> Iterator[Finding]:
         """A list with fewer items than went in, where calls that worked keep their number."""
@@ -395,12 +442,27 @@ class _Judged:
     def passed_over(self) -> Iterator[Finding]:
         """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
         old, new = self._functions
-        if old is None or new is None or self.sources.leaving_out():
+        texts = [v for a in self.answers for v in given(a.call) if isinstance(v, str)]
+        blank = not texts or any(not text.strip() for text in texts)
+        if old is None or new is None or self.sources.leaving_out(blank):
             return
         raises = isinstance(new, Function) and isinstance(new.body[-1], ast.Raise)
         if leaves_early(new, old) > leaves_early(old, old) and not raises:
             text = "the patch passes over what failed, and nothing in the repository says that it may"
             yield Finding(Severity.QUESTION, text, self.where)
+
+    def stood_in(self) -> Iterator[Finding]:
+        """A constant in the place of what is missing, of which results are made, and that nobody stated."""
+        if self.answers and all(is_nothing(a.value) or self._is_constant(a.value) for a in self.answers):
+            return  # it is seen as a result
+        for item in fallbacks(self._candidate):
+            status = self.refusals and isinstance(item.value, int) and 400 <= item.value < 600
+            if not (status or self._stated(item.value)):
+                text = f"the patch goes on with {item.value!r} for what is missing, which nothing states"
+                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
+
+    def _is_constant(self, value: Any) -> bool:
+        return any(same(value, constant) for constant in self._constants)
 
     def figures(self) -> Iterator[Finding]:
         """A number that is stated nowhere, in what is reckoned."""

@@ -1,0 +1,111 @@
+"""Constants that a patch puts where something is missing: `x or 5`, `.get(key, 5)`, `x if x else 5`."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.principles.added import says
+from functions.validate_patch.principles.results import value_of
+from functions.validate_patch.syntax_tree import dotted, nodes_of
+
+_GIVING = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return
+_WITH_DEFAULT = frozenset({"get", "pop", "setdefault", "getattr", "next", "fromkeys"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A constant that stands in for what is missing."""
+
+    path: str
+    line: int
+    value: object
+
+
+def fallbacks(candidate: Candidate) -> list[Fallback]:
+    """Those that changed files, tests aside, did not have as often before.
+
+    What the code around already falls back to in the same way is none: `stock.get(item, 0)` beside
+    `reserved.get(item, 0)`. Nor is what is empty, which is like its being missing; zero counts as a number.
+    """
+    found = []
+    for change in candidate.python_changes:
+        old, new = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        if old is None or new is None or is_test(change.path):
+            continue
+        had = {(_way(place), _key(node)) for place, node in _stand_ins(old)}
+        more = _counted(new) - _counted(old)
+        for place, node in _stand_ins(new):
+            if (_way(place), _key(node)) in had:
+                continue
+            for line, value in _constants(node):
+                zero = value == 0 and not isinstance(value, bool | str)
+                if more[repr(value)] > 0 and (value or zero):
+                    found.append(Fallback(change.path, line, value))
+    return found
+
+
+def _counted(module: ast.Module) -> Counter[str]:
+    calls = (
+        value_of(ast.unparse(n)) for n in nodes_of(module) if isinstance(n, ast.Call) and len(n.args) == 1
+    )
+    constants = [n.value for n in nodes_of(module) if isinstance(n, ast.Constant)]
+    return Counter(map(repr, [*constants, *(number for number in calls if isinstance(number, float))]))
+
+
+def _key(node: ast.expr) -> str:
+    return ast.dump(node)
+
+
+def _way(place: ast.AST) -> str:
+    """How something stands in: what is asked, without the name of what it is asked for."""
+    return dotted(place.func).rpartition(".")[2] if isinstance(place, ast.Call) else type(place).__name__
+
+
+def _stand_ins(module: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """(what decides, what stands in) of all places where something may be missing."""
+    for node in nodes_of(module):
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            yield from ((node, value) for value in node.values[1:])
+        elif isinstance(node, ast.Call) and len(node.args) > 1 and _way(node) in _WITH_DEFAULT:
+            yield node, node.args[-1]
+        elif isinstance(node, ast.IfExp):
+            yield from ((node, branch) for branch in (node.body, node.orelse))
+        elif isinstance(node, ast.If | ast.ExceptHandler):
+            for statement in (*node.body, *getattr(node, "orelse", ())):
+                value = getattr(statement, "value", None)
+                if isinstance(statement, _GIVING) and value is not None:
+                    yield node, value
+
+
+def _constants(node: ast.AST) -> Iterator[tuple[int, object]]:
+    """(line, value) of the constants that code is made of, keys of tables included: not what is compared,
+    raised or said, nor what tells a method how to do its work, such as `split(",")`."""
+    if isinstance(node, ast.Compare | ast.Raise | ast.JoinedStr) or says(node):
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
+        yield node.lineno, node.value
+    children = list(ast.iter_child_nodes(node))
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and _way(node) not in _WITH_DEFAULT
+    ):
+        children = [node.func]
+    elif isinstance(node, ast.Call) and isinstance(number := value_of(ast.unparse(node)), float):
+        yield node.lineno, number  # `Decimal("0.00")`
+        return
+    elif isinstance(node, ast.Subscript) and not _names_a_key(node.slice):
+        children = [node.value]
+    for child in children:
+        yield from _constants(child)
+
+
+def _names_a_key(index: ast.expr) -> bool:
+    return not isinstance(index, ast.Slice | ast.UnaryOp) and not (
+        isinstance(index, ast.Constant) and isinstance(index.value, int)
+    )
