@@ -392,7 +392,7 @@ def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, An
     return [*exact[:_MOST_FAILING], *alike[:_MOST_ALIKE]]
 
 
-_SURVEY = {"survey": True, "calls": 450}
+_SURVEY = {"survey": True, "calls": 600}
 
 
 def _differing(

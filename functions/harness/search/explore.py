@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,8 @@ _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
+_FIRST, _MOST_KNOWN, _MOST_FURTHER = 250, 1000, 4
+"""Plans before those that got furthest are changed, and then of these; how many are looked at, and chosen."""
 _ENOUGH = 100
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -102,9 +105,11 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
     left = task["calls"]
     exact = 0
     for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
-        for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
+        further = _Further()
+        for call in itertools.islice(_calls(target, classes, task, Path(root), further), left):
             left -= 1
             raised = outcome(call).error
+            further.told(target, raised)
             how = incident.likeness(raised) if raised is not None else 0
             if how:
                 write_line(report, {**call, "exact": how == 2})
@@ -119,13 +124,40 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     incident = _Incident(task, root)
     classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
     targets = targets_of(Path(root), task["places"])
-    streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
+    streams = []
+    for target in targets:
+        further = _Further()
+        calls = itertools.islice(_calls(target, classes, task, Path(root), further), task["calls"])
+        streams.append(((target, further), calls))
     # In turn: a function whose calls take long does not use up the time of the others.
-    for target, call in in_turn(streams):
+    for (target, further), call in in_turn(streams):
         found = outcome(call)
+        further.told(target, found.error)
         how = incident.likeness(found.error) if found.error is not None else 0
         known = {"function": target.function.name, "exact": how == 2, "likeness": how}
         write_line(report, {**call, **known, **answer(found, root)})
+
+
+class _Further:
+    """How far calls got, so that those that got furthest are changed next: what is needed in several places
+    is found one place after the other."""
+
+    def __init__(self) -> None:
+        self.now: _Plan | None = None
+        """What the call that is made now is of."""
+        self._known: list[tuple[int, _Plan]] = []
+
+    def told(self, target: Callee, error: BaseException | None) -> None:
+        """How the call ended: by the last line of the target that it reached; a result is further still."""
+        frames = traceback.walk_tb(error.__traceback__ if error is not None else None)
+        name = target.function.name
+        lines = [line for frame, line in frames if frame.f_code.co_name == name]
+        if self.now is not None and len(self._known) < _MOST_KNOWN:
+            self._known.append((max(lines, default=0) if error is not None else sys.maxsize, self.now))
+
+    def furthest(self) -> list[_Plan]:
+        best = max((reached for reached, _ in self._known), default=0)
+        return [plan for reached, plan in self._known if reached == best][:_MOST_FURTHER]
 
 
 class _Incident:
@@ -163,7 +195,9 @@ def _form(message: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[redacted[^\]]*\]|\d+(?:\.\d+)?", "*", message)
 
 
-def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
+def _calls(
+    target: Callee, classes: Classes, task: dict[str, Any], root: Path, further: _Further
+) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
     pool = [
         *_message_values(task["message"]),
@@ -188,7 +222,10 @@ def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -
         code = (*constants_in(target.function), *constants_in(data_of(target, root)))
         at_edges = _at_edges(bases, (receivers or [None])[0], Edges.of([*task["constants"], *code]))
         plans = itertools.chain(itertools.islice(at_edges, _MOST_AT_EDGES), plans)
-    for receiver, arguments, keywords in plans:
+    for receiver, arguments, keywords in itertools.chain(
+        itertools.islice(plans, _FIRST), _from(further, pool), plans
+    ):
+        further.now = receiver, arguments, keywords
         call = _source(target, receiver, arguments, keywords)
         if call not in seen:  # three of four have been there
             seen.add(call)
@@ -214,6 +251,12 @@ def _plans(bases: list[_Base], receivers: list[Value], pool: list[Value]) -> Ite
         yield plan
     for receiver, arguments, keywords in singles:
         yield from itertools.islice(_changed(receiver, arguments, keywords, pool[:6]), 40)
+
+
+def _from(further: _Further, pool: list[Value]) -> Iterator[_Plan]:
+    """What got furthest, with one place changed."""
+    streams = [(None, _changed(*plan, pool)) for plan in further.furthest()]
+    yield from (plan for _, plan in itertools.islice(in_turn(streams), _FIRST))
 
 
 def _at_edges(bases: list[_Base], receiver: Value, edges: Edges) -> Iterator[_Plan]:

@@ -40,6 +40,7 @@ _TEXT_METHODS = frozenset(
     }
 )
 _SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "decode", "encode", "replace"})
+_READS = frozenset({"read", "readline", "readlines"})
 _MAPPING_METHODS = frozenset({"get", "items", "keys", "values", "pop", "setdefault"})
 _DEPTH = 4
 
@@ -60,38 +61,57 @@ class Shape:
     json: Shape | None = None
     """What it holds as JSON."""
     base64: Shape | None = None
+    values: Shape | None = None
+    """Of a dictionary that is gone through."""
+    parts: list[Shape] = field(default_factory=list)
+    """What it is taken apart into."""
+    binary: bool = False
+    stream: bool = False
 
     def merge(self, other: Shape) -> None:
         """Take in what is read from the same value elsewhere."""
         for mine, theirs in ((self.keys, other.keys), (self.attributes, other.attributes)):
             for name, shape in theirs.items():
                 mine.setdefault(name, Shape()).merge(shape)
-        for part in ("element", "json", "base64"):
-            theirs_part = getattr(other, part)
-            if theirs_part is not None:
+        for mine_part, theirs_part in zip(self.parts, other.parts):
+            mine_part.merge(theirs_part)
+        self.parts = self.parts or other.parts
+        for part in ("element", "json", "base64", "values"):
+            theirs_inner = getattr(other, part)
+            if theirs_inner is not None:
                 setattr(self, part, getattr(self, part) or Shape())
-                getattr(self, part).merge(theirs_part)
-        for flag in ("text", "number", "mapping", "called", "digits"):
+                getattr(self, part).merge(theirs_inner)
+        for flag in ("text", "number", "mapping", "called", "digits", "binary", "stream"):
             setattr(self, flag, getattr(self, flag) or getattr(other, flag))
 
     def example(self, depth: int = 0) -> Value:
-        """A value of this shape."""
+        """The smallest value of this shape."""
         if depth > _DEPTH:
             return None
         if self.called:
             return Builtin("int")
+        value = self._held(depth + 1)
+        if self.stream:
+            return New(
+                "BytesIO" if self.binary else "StringIO", {}, (value if isinstance(value, str) else "x",)
+            )
+        return value.encode() if self.binary and isinstance(value, str) else value
+
+    def _held(self, depth: int) -> Value:
         if self.base64 is not None:
-            inner = self.base64.example(depth + 1)
-            return base64.b64encode(str(inner).encode()).decode()
+            return base64.b64encode(str(self.base64.example(depth)).encode()).decode()
         if self.json is not None:
-            return json.dumps(self.json.example(depth + 1))
+            return json.dumps(self.json.example(depth))
         if self.keys or self.mapping:
-            return {key: shape.example(depth + 1) for key, shape in self.keys.items()}
+            others = {"x": self.values.example(depth)} if self.values is not None and not self.keys else {}
+            return {**others, **{key: shape.example(depth) for key, shape in self.keys.items()}}
         if self.attributes:
-            arguments = {name: shape.example(depth + 1) for name, shape in self.attributes.items()}
+            arguments = {name: shape.example(depth) for name, shape in self.attributes.items()}
             return New("SimpleNamespace", arguments)
+        if self.parts:
+            return tuple(part.example(depth) for part in self.parts)
         if self.element is not None and not self.text:
-            return [self.element.example(depth + 1)]
+            return [self.element.example(depth)]
         if self.number and not self.text:
             return 1
         return "1" if self.digits else "x"
@@ -125,17 +145,26 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, ast.Attribute):
             base = self.shape_of(node.value)
             return base.attributes.setdefault(node.attr, Shape()) if base is not None else None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            base = self.shape_of(node.func.value)
-            if base is not None and node.func.attr in ("get", "pop") and node.args:
-                key = node.args[0]
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    return base.keys.setdefault(key.value, Shape())
-            if base is not None and node.func.attr in ("items", "values"):
-                base.mapping = True
-            if base is not None and node.func.attr in _SAME_TEXT:
-                return base
-        return self._read(node) if isinstance(node, ast.Call) and node.args else None
+        return self._of_call(node) if isinstance(node, ast.Call) else None
+
+    def _of_call(self, node: ast.Call) -> Shape | None:
+        """What a method gives of what it is called on, or what a reader makes of its argument."""
+        base = self.shape_of(node.func.value) if isinstance(node.func, ast.Attribute) else None
+        name = _last_name(node.func)
+        if base is None:
+            return self._read(node) if node.args else None
+        if name in ("get", "pop") and node.args:
+            key = node.args[0]
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                return base.keys.setdefault(key.value, Shape())
+        if name in ("items", "values"):
+            base.mapping = True
+            base.values = base.values or Shape()
+            pair = Shape(parts=[Shape(), base.values])
+            return Shape(element=pair if name == "items" else base.values)
+        base.binary = base.binary or name == "decode"
+        base.stream = base.stream or name in _READS
+        return base if name in _SAME_TEXT else None
 
     def _read(self, node: ast.Call) -> Shape | None:
         """What a text holds that is read by the standard library."""
@@ -216,16 +245,23 @@ class _Reader(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         shape = self.shape_of(node.value)
-        for target in node.targets:
-            if shape is not None and isinstance(target, ast.Name):
-                self.known[target.id] = shape
+        for target in node.targets if shape is not None else ():
+            self._bind(target, shape)
+
+    def _bind(self, target: ast.expr, shape: Shape) -> None:
+        """Names that stand for what has a shape, or for its parts."""
+        if isinstance(target, ast.Name):
+            self.known[target.id] = shape
+        elif isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) for e in target.elts):
+            shape.parts = shape.parts or [Shape() for _ in target.elts]
+            for name, part in zip(target.elts, shape.parts):
+                self._bind(name, part)
 
     def _iterate(self, target: ast.expr, iterated: ast.expr) -> None:
         shape = self.shape_of(iterated)
         if shape is not None:
             shape.element = shape.element or Shape()
-            if isinstance(target, ast.Name):
-                self.known[target.id] = shape.element
+            self._bind(target, shape.element)
 
     def visit_For(self, node: ast.For) -> None:
         self._iterate(node.target, node.iter)

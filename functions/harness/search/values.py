@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -59,6 +60,8 @@ STANDARD = {
     "datetime": "datetime",
     "timedelta": "datetime",
     "Decimal": "decimal",
+    "StringIO": "io",
+    "BytesIO": "io",
 }
 """Classes of the standard library that inputs are made of → their modules."""
 
@@ -146,8 +149,16 @@ def _of_kind(value: Value, pool: list[Value]) -> Iterator[Value]:
         yield from (Lookup(other) for other in variants(value.table, []) if isinstance(other, dict))
     elif isinstance(value, (list, tuple)):
         yield from _of_items(value, pool)
-    elif isinstance(value, str):
+    else:
+        yield from _of_scalar(value, pool)
+
+
+def _of_scalar(value: Value, pool: list[Value]) -> Iterator[Value]:
+    if isinstance(value, str):
         yield from _of_text(value, pool)
+    elif isinstance(value, bytes):
+        texts = _of_text(value.decode(errors="replace"), pool)
+        yield from (text.encode() for text in itertools.chain(texts, ("", "x", "\xe9")))
     elif isinstance(value, int) and not isinstance(value, bool):
         yield from (value + 1, value - 1)
 
@@ -176,8 +187,21 @@ def _of_text(value: str, pool: list[Value]) -> Iterator[Value]:
         except ValueError:
             return
         yield from (json.dumps(other) for other in variants(held, pool) if _is_json(other))
+    elif "\n" in value.strip("\n"):
+        yield from _of_lines(value.split("\n"), pool)
     elif 1 < len(value) < _LONG:
         yield from (other for other in (value.upper(), value.lower()) if other != value)
+
+
+def _of_lines(lines: list[str], pool: list[Value]) -> Iterator[Value]:
+    """Text with a line left out, blank, cut short, or with another field."""
+    texts = [text for text in pool if isinstance(text, str) and len(text) < _LONG]
+    for i, line in enumerate(lines):
+        yield "\n".join([*lines[:i], *lines[i + 1 :]])
+        fields = [field.span() for field in re.finditer(r"[^,;|\t]+", line)]
+        others = ["", line[: len(line) // 2], *(line[:start].rstrip(",;|\t") for start, _ in fields[-1:])]
+        others += [line[:start] + text + line[end:] for text in ("", *texts) for start, end in fields]
+        yield from ("\n".join([*lines[:i], other, *lines[i + 1 :]]) for other in others[:_BESIDE])
 
 
 def _is_json(value: Value) -> bool:

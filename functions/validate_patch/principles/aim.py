@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -31,6 +32,8 @@ def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
     Only where the patch changes the function that failed: else it may be meant not to be called so any more.
     """
+    if proof.reproduction is not None and proof.reproduction.refuted:
+        yield Finding(Severity.QUESTION, redact(proof.reproduction.reason))
     if proof.calls is None or not candidate.places or not _changes(candidate, candidate.places[-1]):
         return
     incident, failing = candidate.context.incident, candidate.places[-1].function
@@ -50,6 +53,24 @@ def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         call, raised = still[0]
         text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
         yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+
+
+def singles_out(candidate: Candidate) -> bool:
+    """Whether the patch compares with a value that the code did not compare with: what it mends is only what
+    has that value, and the search may not have found such a call."""
+    old, new = (
+        Counter(
+            repr(part.value)
+            for change in candidate.python_changes
+            if not is_test(change.path)
+            for node in nodes_of(parsed(tree, change.path) or ast.Module([], []))
+            if isinstance(node, ast.Compare)
+            for part in (node.left, *node.comparators)
+            if isinstance(part, ast.Constant) and part.value
+        )
+        for tree in (candidate.before, candidate.after)
+    )
+    return bool(new - old)
 
 
 def _changes(candidate: Candidate, place: FrameLocation) -> bool:

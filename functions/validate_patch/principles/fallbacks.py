@@ -83,8 +83,8 @@ def _stand_ins(module: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
 
 
 def _constants(node: ast.AST) -> Iterator[tuple[int, object]]:
-    """(line, value) of the constants that code is made of, keys of tables included: not what is compared,
-    raised or said, nor what tells a method how to do its work, such as `split(",")`."""
+    """(line, value) of the constants that code is made of, keys of constant tables included: not what is
+    compared, raised or said, nor what tells a method how to do its work, such as `split(",")`."""
     if isinstance(node, ast.Compare | ast.Raise | ast.JoinedStr) or says(node):
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
@@ -99,13 +99,7 @@ def _constants(node: ast.AST) -> Iterator[tuple[int, object]]:
     elif isinstance(node, ast.Call) and isinstance(number := value_of(ast.unparse(node)), float):
         yield node.lineno, number  # `Decimal("0.00")`
         return
-    elif isinstance(node, ast.Subscript) and not _names_a_key(node.slice):
-        children = [node.value]
+    elif isinstance(node, ast.Subscript) and not dotted(node.value).rpartition(".")[2].isupper():
+        children = [node.value]  # of what is given, a key only says which part is meant
     for child in children:
         yield from _constants(child)
-
-
-def _names_a_key(index: ast.expr) -> bool:
-    return not isinstance(index, ast.Slice | ast.UnaryOp) and not (
-        isinstance(index, ast.Constant) and isinstance(index.value, int)
-    )
