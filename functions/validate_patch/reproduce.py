@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.experiment import Reproduction
 from functions.harness.outcome import RunOutcome
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import with_tests
-from functions.validate_patch.principles.aim import singles_out
+from functions.validate_patch.principles.aim import names_a_value, singles_out
 from functions.validate_patch.regression_tests import no_pytest
 from functions.validate_patch.told import ReplayedReport
 
 GATE = "reproduces"
-_VALUE = re.compile(r"['\"\d]")
 
 
 def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateResult]:
@@ -27,9 +24,7 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
         return candidate, _not_run("there was no time left for it")
     if shown.refuted:
         reason = redact(shown.reason)
-        # A message that names no value may be of another input; so may one that the patch does not single out.
-        named = _VALUE.search(candidate.context.incident.title.partition(": ")[2])
-        if singles_out(candidate) or not named:
+        if singles_out(candidate) or not names_a_value(candidate.context.incident.title.partition(": ")[2]):
             return candidate, _not_run(reason)
         return candidate, GateResult(GATE, Result.FAIL, reason, (reason,))
     if shown.reason:

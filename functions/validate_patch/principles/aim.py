@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -38,6 +39,8 @@ def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         return
     incident, failing = candidate.context.incident, candidate.places[-1].function
     message = " ".join(incident.title.partition(": ")[2].split())
+    if not names_a_value(message):
+        return
     exact = [(call, now) for call, now in proof.calls.mended if call.get("exact")]
     # The incident came in by the outermost function: what that one no longer hands on does not matter.
     outer = [pair for pair in exact if function_in(str(pair[0]["call"])) == candidate.places[0].function]
@@ -53,6 +56,11 @@ def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         call, raised = still[0]
         text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
         yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+
+
+def names_a_value(message: str) -> bool:
+    """Whether an error's message tells which input it is of: one without may be of another input, too."""
+    return re.search(r"['\"]|^-?\d+$", message) is not None
 
 
 def singles_out(candidate: Candidate) -> bool:

@@ -43,10 +43,23 @@ def fallbacks(candidate: Candidate) -> list[Fallback]:
             if (_way(place), _key(node)) in had:
                 continue
             for line, value in _constants(node):
-                zero = value == 0 and not isinstance(value, bool | str)
+                zero = value == 0 and not isinstance(value, bool | str) and not _counts(place, new)
                 if more[repr(value)] > 0 and (value or zero):
                     found.append(Fallback(change.path, line, value))
     return found
+
+
+def _counts(place: ast.AST, module: ast.Module) -> bool:
+    """Whether what stands in is written back under the key that was asked for, as where something is counted:
+    `seen[key] = seen.get(key, 0) + 1`."""
+    if isinstance(place, ast.Assign):
+        return isinstance(place.targets[0], ast.Subscript)
+    if not (isinstance(place, ast.Call) and isinstance(place.func, ast.Attribute)):
+        return False
+    table = ast.dump(place.func.value)
+    written = (n.targets[0] for n in nodes_of(module) if isinstance(n, ast.Assign) and place in nodes_of(n))
+    kept = any(isinstance(target, ast.Subscript) and ast.dump(target.value) == table for target in written)
+    return place.func.attr == "setdefault" or kept
 
 
 def _counted(module: ast.Module) -> Counter[str]:
@@ -79,7 +92,7 @@ def _stand_ins(module: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
             for statement in (*node.body, *getattr(node, "orelse", ())):
                 value = getattr(statement, "value", None)
                 if isinstance(statement, _GIVING) and value is not None:
-                    yield node, value
+                    yield statement, value
 
 
 def _constants(node: ast.AST) -> Iterator[tuple[int, object]]:
@@ -89,7 +102,7 @@ def _constants(node: ast.AST) -> Iterator[tuple[int, object]]:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
         yield node.lineno, node.value
-    children = list(ast.iter_child_nodes(node))
+    children = list(node.values if isinstance(node, ast.Dict) else ast.iter_child_nodes(node))
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)

@@ -176,17 +176,6 @@ def shown_of(answer: Mapping[str, Any]) -> str:
     return str(answer.get("shown") or "")
 
 
-def lengths(call: str, value: Any) -> int:
-    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
-    longest = max((len(v) for v in given(call) if isinstance(v, list)), default=-1)
-    lists = [len(v) for _, v in placed(value) if isinstance(v, list)]
-    grouped = isinstance(value, dict) and len(lists) == len(value)  # each group has some
-    made = (sum if grouped else max)(lists) if lists else -1
-    if made < 0 or longest < 0:
-        return 0
-    return 1 if made < longest else 2
-
-
 def echoes(call: str, value: Any) -> bool:
     """Whether a call gives back what it was given."""
     if is_nothing(value):

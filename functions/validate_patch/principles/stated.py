@@ -29,7 +29,6 @@ from functions.validate_patch.principles.results import (
     given,
     is_nothing,
     leaves,
-    lengths,
     placed,
     same,
     says_what_is_wrong,
@@ -87,7 +86,6 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
             judged.fixed(),
             judged.borrowed(),
             judged.echoed(),
-            judged.shortened(),
             judged.reshaped(),
             judged.passed_over(),
             judged.stood_in(),
@@ -421,17 +419,6 @@ class _Judged:
             path for path in now if given_there[path] > _FEW and shown[path] <= _RARELY * given_there[path]
         ]
 
-    def shortened(self) -> Iterator[Finding]:
-        """A list with fewer items than went in, where calls that worked keep their number."""
-        lists = [
-            lengths(answer.call, answer.value) for answer in self.worked if lengths(answer.call, answer.value)
-        ]
-        if not lists or lists.count(1) > _OFTEN * len(lists):
-            return
-        for answer in self.answers:
-            if lengths(answer.call, answer.value) == 1 and not self.sources.leaving_out():
-                yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
-
     def reshaped(self) -> Iterator[Finding]:
         """A dictionary with other keys than those that all calls that worked give."""
         kinds = {repr(a.value): frozenset(a.value) for a in self.worked if isinstance(a.value, dict)}
@@ -455,9 +442,11 @@ class _Judged:
         """A constant in the place of what is missing, of which results are made, and that nobody stated."""
         if self.answers and all(is_nothing(a.value) or self._is_constant(a.value) for a in self.answers):
             return  # it is seen as a result
+        if self.refusals and not self.answers:
+            return  # it says what is wrong
         for item in fallbacks(self._candidate):
-            status = self.refusals and isinstance(item.value, int) and 400 <= item.value < 600
-            if not (status or self._stated(item.value)):
+            named = [item.value] if isinstance(item.value, str) else []
+            if not self.sources.of(item.value, [*named, *self._names_of(item.value)]):
                 text = f"the patch goes on with {item.value!r} for what is missing, which nothing states"
                 yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
 
