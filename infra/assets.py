@@ -15,8 +15,9 @@ from infra.layer import layer_tree
 from infra.packaging import PYTHON, Packaging, Tree, digest, handler, stage, tree, write
 from infra.spec import Spec
 
-# Images run what a repository's tests import, which are wheels for the platform of the app. Zips are Python
-# alone, and run where it costs a fifth less (https://aws.amazon.com/lambda/pricing/).
+# Images run what a repository's tests import, which are wheels for the platform of the app. All come from one
+# build, for one platform: another would be built under emulation. Zips are Python alone, and run where it
+# costs a fifth less (https://aws.amazon.com/lambda/pricing/).
 ARCHITECTURE = lambda_.Architecture.X86_64
 LIGHT_ARCHITECTURE = lambda_.Architecture.ARM_64
 PLATFORM = ecr_assets.Platform.LINUX_AMD64

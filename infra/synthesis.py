@@ -12,6 +12,7 @@ from aws_cdk import App
 
 from infra.microvms import MicroVmImage
 from infra.names import Names
+from infra.nearest import unknown
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import SelfHealingCode, StackOptions
@@ -45,9 +46,16 @@ def assemble(
 def options_from(app: App) -> StackOptions:
     """The options among the app's context values: ours, the cdk command's and `cdk.json`'s.
 
-    A value is text, as `-c name=value` gives it, or JSON, as `cdk.json` may: `false`, `48`, a list.
+    A value is text, as `-c name=value` gives it, or JSON, as `cdk.json` may: `false`, `48`, a list. Raises
+    ValueError for one that does not fit, and for an option that there is none of.
     """
-    values = {field.name: app.node.try_get_context(field.name) for field in fields(StackOptions)}
+    known = [field.name for field in fields(StackOptions)]
+    # Names of the CDK's own hold other characters, too.
+    for name in app.node.get_all_context() or {}:
+        if name not in known and re.fullmatch("[a-z_]+", name):
+            refused = unknown("option", name, known, f"there are {', '.join(known)}")
+            raise ValueError(f"{refused}: {refused.next_step}")
+    values = {name: app.node.try_get_context(name) for name in known}
     return StackOptions(
         **{name: _READ[name](name, value) for name, value in values.items() if value not in (None, "")}
     )
@@ -92,6 +100,13 @@ def _whole(name: str, value: Any) -> int:
     raise ValueError(f"{name} is {value!r}: it must be a whole number")
 
 
+def _some(name: str, value: Any) -> int:
+    """At least one: with none, what waits for its turn would wait for good."""
+    if (found := _whole(name, value)) < 1:
+        raise ValueError(f"{name} is {value!r}: it must be at least 1; to stop all healing: selfheal stop")
+    return found
+
+
 def _packaging(name: str, value: Any) -> Packaging:
     if value not in list(Packaging):
         raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(Packaging)}")
@@ -113,7 +128,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
     "budget_usd": _whole,
-    "heals_at_once": _whole,
+    "heals_at_once": _some,
     "availability_zones": _names,
     "pythons": _names,
     "build_image": _text,

@@ -53,7 +53,12 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
         raise _not_ours(heal)
     app = deployment.registry.app(heal.app)
     approval_id = links.derive_approval_id(
-        keys[0], state.execution_arn, heal.attempt, state.redrive_count, state.source.base_sha
+        keys[0],
+        state.execution_arn,
+        heal.attempt,
+        state.redrive_count,
+        state.source.base_sha,
+        state.asked_again,
     )
     previous_id = incident.approval_id if incident.approval_id != approval_id else ""
     approval = deployment.approvals.open(

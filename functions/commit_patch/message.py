@@ -13,14 +13,14 @@ from functions.core.workflow.proposal import Proposal
 # A line of the model's could look like a trailer and so claim an approval: indenting prevents it.
 _WIDTH = 76
 _INDENT = "  "
-_ORDER = re.compile(r"(?:\s*\b(?:fixup|squash|amend|drop)!\s*)+", re.I)
+_ORDER = re.compile(r"(?:\b(?:fixup|squash|amend|drop)!\s*)+", re.I)
 """What `git rebase --autosquash` takes for an order."""
 
 
 def commit_message(incident: Incident, proposal: Proposal, *, approved_by: str, patch_sha256: str) -> str:
     """Subject, indented prose, and trailers of which every one is ours; nothing that a forge would act on."""
     paragraphs = [
-        _ORDER.sub("", inert_line(proposal.title)) or "Fix a crash",
+        _ORDER.sub("", inert_line(proposal.title)).strip() or "Fix a crash",
         "Root cause:\n" + _prose(proposal.root_cause),
         "Fix:\n" + _prose(proposal.explanation),
         "\n".join(

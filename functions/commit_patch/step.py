@@ -6,16 +6,26 @@ from functions.commit_patch.commit import check, commit
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.aws.deployment import Deployment
+from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.state import CommitState, HealState, MovedState
 
 
 def run(state: HealState, deployment: Deployment) -> CommitState:
-    """Raises ApprovalMismatch, and what `commit` raises."""
+    """Raises ApprovalMismatch, and what `commit` raises.
+
+    A decision without a record of it, or with another one, was sent by somebody who has the task token: no
+    redrive makes it one, so people are asked again.
+    """
     artifacts = deployment.artifacts_of(state.heal)
     approval_id = state.decision.approval_id
     record = deployment.approvals.get(approval_id) if approval_id else None
-    approved = confirmed(record, state) if approval_id else sent_by_hand(state)
+    try:
+        approved = confirmed(record, state) if approval_id else sent_by_hand(state)
+    except ApprovalMismatch as error:
+        if not state.may_ask:
+            raise
+        return CommitState(unconfirmed=str(error))
     patch = artifacts.get(state.validation.patch_key)
     check(patch, state.validation.patch_sha256, state.source.base_sha, approved)
 

@@ -21,7 +21,7 @@ from functions.detect_errors.model import PrintedException, is_environment
 from functions.detect_errors.platform_lines import LEFT_OUT, NODE
 
 # How much of a message is looked at.
-_SAID = 2_000
+_SAID = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class _Table:
         self.aws = [(code, kind) for kind, words in _by_class(data["aws"]) for code in words.split()]
         self.codes = {
             section: {word: kind for kind, words in _by_class(data[section]) for word in words.split()}
-            for section in ("grpc", "http", "errno", "sqlstate", "number", "name")
+            for section in ("grpc", "oauth", "http", "errno", "sqlstate", "number", "name")
         }
         self.spellings = [
             (section, re.compile("|".join(data[section]["pattern"])), "lowered" in data[section])
-            for section in ("grpc", "number", "http", "errno")
+            for section in ("grpc", "oauth", "number", "http", "errno")
         ]
         self.platform = [(kind, re.compile(said)) for kind, said in _by_class(data["platform"])]
         self.words = [(kind, re.compile(pattern)) for kind, pattern in _by_class(data["word"])]
@@ -62,6 +62,7 @@ class _Table:
             [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
             for section in (data["said"]["strong"], data["said"]["weak"])
         )
+        self.throttled = dict(self.weak)[ErrorClass.THROTTLING]
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
         self.libraries: dict[str, _Library] = {}
@@ -99,8 +100,10 @@ _IMPORT_ERRORS = frozenset(
 _CONFIGURATION_NAME = re.compile(
     r"Config(?:uration)?(?:Error|Exception)$|Settings?(?:Error|Missing)$|MissingSetting"
 )
-_SETTINGS_MODEL = re.compile(
-    r"\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
+# A model of settings, or a variable's name, as the first line's subject.
+_SETTING = re.compile(
+    r"^[A-Z][A-Z0-9]*_[A-Z0-9_]+ (?:is |was )?(?:not set|missing|required|undefined|must be set|environment)"
+    r"|\d validation errors? for \w{0,60}(?:Settings|Config|Configuration|Env|Environment)$"
 )
 _MODULE = re.compile(
     r"No module named '?([\w.]{1,200})"
@@ -179,9 +182,14 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
         answered = next((kind for code, kind in table.aws if code in aws[1]), ErrorClass.CODE)
         why = f": {_table().meaning[answered]}" if answered is ErrorClass.CODE else ""
         return Judgement(answered, f"AWS answered {aws[1]} to {aws[2]}{why}")
+    if _CONFIGURATION_NAME.search(last) or _SETTING.search(message.partition("\n")[0]):
+        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
     if library is not None and last in library:
         return _judged(library[last], last)
     generic = last in table.generic or name in table.generic
+    named = table.codes["name"].get(last)
+    if named is not None and last.startswith("SSL"):  # its number is none of the system's
+        return _judged(named, last)
     if library is not None or generic:
         wrapped = _WRAPPED.search(message)
         if wrapped and depth < 2 and (inner := wrapped[2] or wrapped[wrapped.lastindex or 0]):
@@ -192,16 +200,15 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
                 return judged
         if (numbered := _by_number(table, last, message)) is not None:
             return _judged(numbered, f"{last}: {message[:60]}")
-    if (named := table.codes["name"].get(last)) is not None:
+    if named is not None:
         return _judged(named, last)
-    if _CONFIGURATION_NAME.search(last) or _SETTINGS_MODEL.search(message.partition("\n")[0]):
-        return Judgement(ErrorClass.CONFIGURATION, f"{last}: a setting is missing or wrong")
-    said = next((kind for kind, phrase in table.strong if phrase.search(message)), None)
+    lowered = message.lower()
+    said = next((kind for kind, phrase in table.strong if phrase.search(lowered)), None)
     if said is None and library is not None and not generic:
         said = next((kind for kind, words in table.words if words.search(last)), None)
-    if said is None and (library is not None or last in _SYSTEM):
-        lowered = message.lower()
-        said = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
+    if said in (None, ErrorClass.EXTERNAL) and (library is not None or last in _SYSTEM):
+        weak = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
+        said = weak if said is None or weak in (ErrorClass.PERMISSION, ErrorClass.THROTTLING) else said
     return (
         None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
     )
@@ -216,6 +223,8 @@ def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
         kind = table.codes[section].get(code) or (
             table.codes["sqlstate"].get(code) if section == "number" else None
         )
+        if kind is ErrorClass.PERMISSION and section == "http" and table.throttled.search(lowered):
+            return ErrorClass.THROTTLING  # as GitHub and Google say it
         if kind is not None:
             return kind
         if section == "http" and code.startswith("4"):

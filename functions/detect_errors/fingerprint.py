@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import takewhile
 
 from functions.core.incidents.incident import Frame
 from functions.detect_errors.formats import pattern
@@ -53,7 +54,20 @@ _LIBRARY = re.compile(
 _MAX_WORDS = 100
 _LITERAL_LENGTHS = range(3, 81)
 
-_Part = tuple[str, str, str]
+_WHY = {
+    "version": "a change of these rules renames incidents on purpose",
+    "platform": "no exception: what the platform said, without its values",
+    "type": "unqualified, as Lambda prints it; an AWS error counts by its code",
+    "frame": "the app's own: path, function, source line",
+    "constant": "a literal of the source line that the message repeats",
+    "told": "a name of the program's that the message tells",
+    "message": "the message without its values: no frame is the app's, or none has a source line",
+    "cause": "raised or passed through the app's own code",
+    "cause frame": "the app's own: path, function, source line",
+    "member": "a sub-exception; repetitions and order do not count",
+    "library": "no frame is the app's: the innermost one",
+}
+_Part = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,66 +92,43 @@ class Fingerprinter:
 
     def components(self, raised: PrintedException, platform: str = "") -> tuple[Component, ...]:
         """The same parts, to show."""
-        return tuple(Component(*part) for part in self._parts(raised, platform))
+        return tuple(Component(name, value, _WHY[name]) for name, value in self._parts(raised, platform))
 
     def _parts(self, raised: PrintedException, platform: str) -> list[_Part]:
-        parts: list[_Part] = [
-            ("version", f"v{VERSION}", "a change of these rules renames incidents on purpose")
-        ]
+        version = ("version", f"v{VERSION}")
         if platform:
-            parts.append(
-                ("platform", template(platform), "no exception: what the platform said, without its values")
-            )
-            return parts
-        parts.append(_type_part(raised))
-        own = self._own(raised)
-        parts += own
-        if not own:
-            parts += self._fallback(raised)
-        return parts
+            return [version, ("platform", template(platform))]
+        return [version, ("type", _type_name(raised)), *(self._own(raised) or self._fallback(raised))]
 
     def _own(self, raised: PrintedException) -> list[_Part]:
         """The parts that come from the app's own code, in the exception, its causes and its members."""
         site = self._site(raised)
         parts = list(site.parts)
         if parts:
-            constants = _constants(raised, site)
-            if constants:
-                parts.append(
-                    ("constant", " ".join(constants), "a literal of the source line that the message repeats")
-                )
+            if constants := _constants(raised, site):
+                parts.append(("constant", " ".join(constants)))
             # Most errors are of a key that is a value.
             is_value = raised.type == "KeyError" and raised.frames[-1].function != "__getitem__"
             if not is_value and (told := _told(raised)):
-                parts.append(("told", told, "a name of the program's that the message tells"))
+                parts.append(("told", told))
             if not site.sourced and raised.frames[-1].function:
-                parts.append(
-                    ("message", template(raised.message), "no source lines were printed to tell lines apart")
-                )
+                parts.append(("message", template(raised.message)))
         for index, cause in enumerate(raised.chain):
             if _type_name(cause) == "CancelledError":
                 continue  # how asyncio stops a task, printed by some versions only
             # Causes inside libraries vary with their versions, and Lambda's text mode drops them.
-            own = self._own(cause)
-            if (
-                own
-                and not parts
-                and index + 1 == len(raised.chain)
-                and _type_name(cause) == _type_name(raised)
-            ):
+            own, last = self._own(cause), index + 1 == len(raised.chain)
+            if own and not parts and last and _type_name(cause) == _type_name(raised):
                 parts = own  # raised in another process, and again here, where no frame is the app's
             elif own:
-                parts.append(("cause", _type_name(cause), "raised or passed through the app's own code"))
-                parts += [("cause frame", value, why) for _, value, why in own]
-        members = sorted({"\n".join(self._member(member)) for member in raised.members})
-        parts += [
-            ("member", member, "a sub-exception; repetitions and order do not count") for member in members
-        ]
+                parts += [("cause", _type_name(cause)), *(("cause frame", value) for _, value in own)]
+        if raised.members:
+            parts += [("member", one) for one in sorted(set(map(self._member, raised.members)))]
         return parts
 
-    def _member(self, member: PrintedException) -> list[str]:
-        own = self._own(member)
-        return [_type_name(member), *(value for _, value, _ in own or self._fallback(member))]
+    def _member(self, member: PrintedException) -> str:
+        own = self._own(member) or self._fallback(member)
+        return "\n".join([_type_name(member), *(value for _, value in own)])
 
     def _site(self, raised: PrintedException) -> _Site:
         frames = raised.frames
@@ -167,11 +158,8 @@ class Fingerprinter:
             else:
                 entries.append((path or "", function, code))
         kept = _repeating(entries) if recursion else list(dict.fromkeys(entries[_entry(entries) :]))
-        parts = tuple(
-            ("frame", "|".join(entry), "the app's own: path, function, source line") for entry in kept
-        )
         code = "\n".join(entry[2] for entry in kept)
-        return _Site(parts, code, bool(code.strip()))
+        return _Site(tuple(("frame", "|".join(entry)) for entry in kept), code, bool(code.strip()))
 
     def _fallback(self, raised: PrintedException) -> list[_Part]:
         """No frame of the app: where in a library it was raised, and what was said."""
@@ -181,14 +169,9 @@ class Fingerprinter:
                 path = frame.file[-MAX_PATH:].replace("\\", "/")
                 library = _LIBRARY.match(path)
                 where = path[library.end() :] if library else path
-                parts.append(
-                    ("library", f"{where}|{frame.function or ''}", "no frame is the app's: the innermost one")
-                )
+                parts.append(("library", f"{where}|{frame.function or ''}"))
                 break
-        parts.append(
-            ("message", template(raised.message), "no frame is the app's: the message without its values")
-        )
-        return parts
+        return [*parts, ("message", template(raised.message))]
 
 
 def _type_name(raised: PrintedException) -> str:
@@ -196,27 +179,19 @@ def _type_name(raised: PrintedException) -> str:
     if raised.message.startswith("An error occurred (") and (aws := _AWS_ERROR.match(raised.message)):
         return f"aws:{aws[1]}:{aws[2]}"
     name = _ALIASES.get(name) or _ALIASES.get(last := name.rpartition(".")[2], last)
-    driver = _DRIVER_ERROR.match(raised.message)
+    driver = _DRIVER_ERROR.match(raised.message) if raised.message[:1] == "(" else None
     return name if driver is None or driver[1] == name else f"{name}:{driver[1]}"
-
-
-def _type_part(raised: PrintedException) -> _Part:
-    return ("type", _type_name(raised), "unqualified, as Lambda prints it; an AWS error counts by its code")
 
 
 def _relative(frames: list[Frame], belows: list[str | None]) -> list[str | None]:
     """Paths below the deployment root; below their common directory where the root is unknown."""
-    unknown = [
-        frame.file.replace("\\", "/") for frame, below in zip(frames, belows, strict=True) if below is None
-    ]
-    directories = [path.split("/")[:-1] for path in unknown]
-    shortest = min(directories, key=len)
-    common = next(
-        (i for i, part in enumerate(shortest) if any(d[i] != part for d in directories)), len(shortest)
-    )
+    files = [frame.file.replace("\\", "/") for frame in frames]
+    unknown = [file for file, below in zip(files, belows, strict=True) if below is None]
+    levels = zip(*(file.split("/")[:-1] for file in unknown), strict=False)
+    common = sum(1 for _ in takewhile(lambda names: len({*names}) == 1, levels))
     return [
-        "/".join(frame.file.replace("\\", "/").split("/")[common:]) if below is None else below
-        for frame, below in zip(frames, belows, strict=True)
+        "/".join(file.split("/")[common:]) if below is None else below
+        for file, below in zip(files, belows, strict=True)
     ]
 
 
@@ -253,12 +228,11 @@ def _told(raised: PrintedException) -> str:
         return " ".join(
             dict.fromkeys(group for match in _TOLD.findall(without_hint(first)) for group in match if group)
         )
-    if name == "KeyError":
-        return first
-    if "validation error" in first and (model := _MODEL.search(first)) is not None:
-        fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}
-        return " ".join([model[1], *sorted(fields)])
-    return ""
+    model = None if name == "KeyError" else _MODEL.search(first)
+    if model is None:
+        return first if name == "KeyError" else ""
+    fields = {_INDEX.sub("<n>", field) for field in _FIELD.findall(raised.message[:20_000])[:_MAX_FIELDS]}
+    return " ".join([model[1], *sorted(fields)])
 
 
 def _constants(raised: PrintedException, site: _Site) -> list[str]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from functions.core.incidents.incident import Frame
-from functions.detect_errors.formats import pattern
+from functions.detect_errors.formats import FORMATS, pattern
 from functions.detect_errors.in_app import AppRules
 
 HEADER = "Traceback (most recent call last):"
@@ -40,7 +40,7 @@ RECORD_SEPARATOR = "\x04"
 
 RECORD_START = pattern("record_start")
 
-LEVELS = frozenset(("DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"))
+LEVELS = frozenset(FORMATS["words"]["levels"].split())
 
 MAX_MESSAGE_LINES = 400
 MAX_REMEMBERED_STACKS = 512
@@ -68,11 +68,11 @@ class FrameReader:
         return self._remembered(stack) if len(stack) <= MAX_REMEMBERED_LENGTH else self._read(stack)
 
     def _read(self, stack: str) -> tuple[Frame, ...]:
-        read = []
-        for file, line, function, code in FRAME.findall(stack):
-            judged = self._verdict(file, function)
-            read.append(Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why))
-        return tuple(read)
+        return tuple(
+            Frame(file, int(line), function or None, code.rstrip(), judged.in_app, judged.why)
+            for file, line, function, code in FRAME.findall(stack)
+            for judged in (self._verdict(file, function),)
+        )
 
 
 def exception_line(line: str) -> tuple[str, str] | None:
@@ -105,18 +105,7 @@ def exception_line(line: str) -> tuple[str, str] | None:
     return name, message
 
 
-_TELLING = (
-    "Error",
-    "Exception",
-    "Warning",
-    "Exit",
-    "Interrupt",
-    "Group",
-    "Fault",
-    "Failure",
-    "Timeout",
-    "Iteration",
-)
+_TELLING = tuple(FORMATS["words"]["telling"].split())
 
 
 def telling_type(name: str) -> bool:
@@ -128,6 +117,7 @@ def telling_type(name: str) -> bool:
 _ANNOUNCES, _KEYED = pattern("announces"), pattern("keyed")
 _INDENTED = ("  ", "\t")
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
+_RULED = re.compile(r"[-=]{20,}$")
 _CLOSING = re.compile(r"[\])}>]+$")
 
 
@@ -147,10 +137,10 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
     for _ in range(MAX_MESSAGE_LINES):
         if end >= len(text):
             break
-        start, line_end = end + 1, _line_end(text, end + 1)
-        line = text[start:line_end]
+        start, stop = end + 1, line_end(text, end + 1)
+        line = text[start:stop]
         if not line.strip():
-            following = text[line_end + 1 : _line_end(text, line_end + 1)]
+            following = text[stop + 1 : line_end(text, stop + 1)]
             # Spark's JVM prints its own stack below what the worker wrote, which is no part of it.
             if (end == first and following.startswith("\tat ")) or not (
                 following.startswith(_INDENTED) or _KEYED.match(following)
@@ -158,13 +148,14 @@ def message_end(text: str, end: int, *, alone: bool = False) -> int:
                 break
         else:
             message = message or _Message(text[text.rfind("\n", 0, first) + 1 : first])
-            if not message.takes(line, text[line_end + 1 : line_end + 3]):
+            if not message.takes(line, text[stop + 1 : stop + 3]):
                 break
-        end = line_end
+        end = stop
     return end
 
 
-def _line_end(text: str, start: int) -> int:
+def line_end(text: str, start: int) -> int:
+    """Where the line ends that `start` lies in."""
     end = text.find("\n", start)
     return len(text) if end < 0 else end
 
@@ -191,7 +182,7 @@ class _Message:
             HEADER in line or (self.quoting and line.startswith("  ")) or line.startswith('  File "')
         )
         self.uncounted.append(line)
-        self.last = line
+        self.last = self.last if _RULED.match(line) else line
         return True
 
     def _belongs(self, line: str, behind: str) -> bool:
@@ -201,7 +192,7 @@ class _Message:
         if line.startswith(HEADER):
             return announced and "Traceback" not in self.last
         if RECORD_START.match(line):
-            return False
+            return announced and _RULED.match(line) is not None
         if self.quoting and (named := exception_line(line)) is not None and telling_type(named[0]):
             return True
         if _CLOSING.match(line):

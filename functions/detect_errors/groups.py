@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from functions.detect_errors.grammar import HEADER, RECORD_START
+from functions.detect_errors.grammar import HEADER, RECORD_START, line_end
 
 GROUP = "Exception Group Traceback (most recent call last):"
 GROUP_HEADER = f"  + {GROUP}"
@@ -58,10 +58,10 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
     """
     path = [Node(2, [HEADER])]
     root = path[0]
-    end, known = _line_end(text, start) + 1, 0
+    end, known = line_end(text, start) + 1, 0
     while end < len(text):
-        line_end = _line_end(text, end)
-        line = text[end:line_end]
+        stop = line_end(text, end)
+        line = text[end:stop]
         rule = _RULE.match(line) if "---" in line else None
         if rule is not None:
             if not _follow(path, rule[1].startswith("+-+"), rule[2], line.index("+")):
@@ -73,19 +73,14 @@ def read_tree(text: str, start: int) -> tuple[Node, int]:
             path[-1].lines.append(line[gutter.end() :].removeprefix(GROUP[: -len(HEADER)]))
         elif line.strip():
             if end >= known:
-                known = 0 if root.children and len(path) == 1 else _goes_on(text, line_end)
+                known = 0 if root.children and len(path) == 1 else _goes_on(text, stop)
                 if not known:
                     break
             # The C printer of 3.11 and 3.12 forgets the gutter before a message's further lines, and before
             # a SyntaxError's source line and caret; some copies have none at all.
             path[-1].lines.append(line.removeprefix(GROUP[: -len(HEADER)]))
-        end = line_end + 1
+        end = stop + 1
     return root, min(end, len(text))
-
-
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
 
 
 def _follow(path: list[Node], opens: bool, number: str | None, column: int) -> bool:
@@ -107,13 +102,13 @@ def _follow(path: list[Node], opens: bool, number: str | None, column: int) -> b
     return True
 
 
-def _goes_on(text: str, line_end: int) -> int:
+def _goes_on(text: str, stop: int) -> int:
     """Offset of the next line with a gutter or a rule, 0 when another record or traceback comes first."""
     for _ in range(_MAX_BARE_LINES):
-        start, line_end = line_end + 1, text.find("\n", line_end + 1)
-        line = text[start : line_end if line_end >= 0 else len(text)]
+        start, stop = stop + 1, text.find("\n", stop + 1)
+        line = text[start : stop if stop >= 0 else len(text)]
         if _GUTTER.match(line) or _RULE.match(line):
             return start
-        if line_end < 0 or (RECORD_START.match(line) and not line.startswith(HEADER)):
+        if stop < 0 or (RECORD_START.match(line) and not line.startswith(HEADER)):
             return 0
     return 0

@@ -15,6 +15,7 @@ formats.toml with its signs and examples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ class Layer:
     name: str
     rewrite: Callable[[list[Line]], list[Line]] | None
     signs: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
     examples: tuple[str, ...] = ()
     always: bool = False
 
@@ -80,7 +82,8 @@ def _layer(row: dict[str, Any]) -> Layer:
     if "substitute" in row:
         rewrite = transport.substitution(row["substitute"])
     signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
-    return Layer(row["level"], row["name"], rewrite, signs, examples, row.get("always", False))
+    pattern = re.compile(row["pattern"]) if "pattern" in row else None
+    return Layer(row["level"], row["name"], rewrite, signs, pattern, examples, row.get("always", False))
 
 
 _MODULES = {"transport": transport, "literals": literals, "layouts": layouts, "printers": printers}
@@ -113,9 +116,10 @@ def _apply(lines: list[Line], first: int, depth: int) -> Iterator[CanonicalText]
     text = ""
     for index in range(first, len(LAYERS)):
         layer = LAYERS[index]
-        if layer.signs and not layer.always:
+        if (layer.signs or layer.pattern) and not layer.always:
             text = text or "\n".join(["", *(line for _, line in lines), ""])
-            if not _shows(text, layer.signs) and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
+            found = layer.pattern.search(text) if layer.pattern else _shows(text, layer.signs)
+            if not found and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
                 continue
         if layer.rewrite is not None:
             before, lines = lines, layer.rewrite(lines)
@@ -186,13 +190,14 @@ def outside_stacks(text: str) -> str | None:
         return None
     index = text.find(BARE_HEADER)
     outside = []
-    end = 0
+    end, broken = 0, False
     while index >= 0:
         if text.startswith(FIRST_FRAME, index) and (index == 0 or text[index - 1] == "\n"):
             stack = STACK.match(text, index + len(HEADER))
             outside.append(text[end:index])
             # The newline that ends the stack stays: patterns are anchored to line starts.
             end = index + len(HEADER) if stack is None else stack.end() - 1
+            broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
         elif not _is_quotation(text, index, end):
             return None
         index = text.find(BARE_HEADER, max(end, index + len(HEADER)))
@@ -200,7 +205,10 @@ def outside_stacks(text: str) -> str | None:
         return None
     outside.append(text[end:])
     rest = "".join(outside)
-    return None if rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS) else rest
+    # Where something else was written into a stack, more of it follows; or there is one without a header.
+    more = "\n    " in rest and (broken or 'File "' in rest)
+    odd = more or rest.startswith(_JSON) or _shows(rest, ASCII_SIGNS)
+    return None if odd else rest
 
 
 def is_marked(text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from functions.core.incidents.incident import Frame
 from functions.detect_errors.formats import FORMATS
@@ -12,6 +11,7 @@ from functions.detect_errors.grammar import (
     MAX_MESSAGE_LINES,
     RECORD_START,
     exception_line,
+    line_end,
     telling_type,
 )
 from functions.detect_errors.model import Found, PrintedException
@@ -27,11 +27,11 @@ _LONGEST_NAME = 400
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _RULES = [
-    (rule["needle"], re.compile(rule["pattern"].replace("<ID>", _ID), re.MULTILINE))
-    for rule in FORMATS["platform"]
-] + [(LEFT_OUT, re.compile(f"^({LEFT_OUT}[^\\n]{{1,200}})", re.MULTILINE))]
+    (rule["needle"], re.compile(rule["pattern"].replace("<ID>", _ID), re.MULTILINE), rule.get("says"))
+    for rule in (*FORMATS["platform"], {"needle": LEFT_OUT, "pattern": f"^({LEFT_OUT}[^\\n]{{1,200}})"})
+]
 # What `outside_stacks` must hold for anything here to be found.
-HINTS = (*(needle for needle, _ in _RULES), "[ERROR] ", "\n    at ")
+HINTS = (*(needle for needle, _, _ in _RULES), "[ERROR] ", "\n    at ")
 _HEAD = "[ERROR] "
 _ERROR_LINE = re.compile(
     r"^.{0,120}?(?:\b(?:ERROR|CRITICAL|FATAL)\b|\[(?:error|critical) *+\]"
@@ -50,24 +50,18 @@ _NODE_FRAME = re.compile(
 def read_platform(text: str) -> list[Found]:
     """The platform's lines in a canonical text, in order."""
     found = [
-        Found(PrintedException(None, ""), match.start(1), "ERROR", True, _said(match[1].strip()))
-        for needle, pattern in _RULES
+        (saying(match.start(1), (says or "{}").format(match[1].strip())), says)
+        for needle, pattern, says in _RULES
         if needle in text
         for match in pattern.finditer(text)
     ]
-    if len(found) > 1:  # the report of a call repeats what was said in it
-        found = [one for one in found if not text.startswith("Status: ", one.at)] or found
-    return sorted(found, key=lambda one: one.at)
+    own = [one for one, says in found if not says]
+    return sorted(own or [one for one, _ in found], key=lambda one: one.at)
 
 
-def _said(line: str) -> str:
-    if not line.startswith("Status: "):
-        return line
-    return (
-        "Task timed out"
-        if line.endswith("timeout")
-        else f"Runtime exited with error: {line.rpartition(' ')[2]}"
-    )
+def saying(at: int, line: str) -> Found:
+    """What a line says that names no exception."""
+    return Found(PrintedException(None, ""), at, "ERROR", True, line)
 
 
 def read_heads(text: str) -> list[Found]:
@@ -78,7 +72,7 @@ def read_heads(text: str) -> list[Found]:
     # Line by line, and at most one of each: a line may be a million of these.
     while (index := text.find(_HEAD, end)) >= 0:
         start = text.rfind("\n", end, index) + 1
-        end = _line_end(text, index)
+        end = line_end(text, index)
         if 0 <= header < end:
             header = text.find(HEADER, end)
         named = _named(text, start, index, end)
@@ -87,12 +81,12 @@ def read_heads(text: str) -> list[Found]:
         kind, said, alone = named
         message, position = [said], end
         while alone and position < len(text) and len(message) <= MAX_MESSAGE_LINES:
-            line_end = _line_end(text, position + 1)
-            line = text[position + 1 : line_end]
+            stop = line_end(text, position + 1)
+            line = text[position + 1 : stop]
             if RECORD_START.match(line):
                 break
             message.append(line)
-            position = line_end
+            position = stop
         if position + 1 != header:  # else the traceback itself is there, and read as such
             found.append(Found(PrintedException(kind, "\n".join(message).rstrip()), start, "ERROR", False))
     return found
@@ -122,42 +116,33 @@ def read_node(text: str) -> list[Found]:
     found = []
     for match in _JAVASCRIPT.finditer(text):
         frames, end = [], match.end()
-        while (frame := _NODE_FRAME.match(text, end, line_end := _line_end(text, end))) is not None:
+        while (frame := _NODE_FRAME.match(text, end, stop := line_end(text, end))) is not None:
             frames.append(Frame(frame[2], int(frame[3]), frame[1], "", False, NODE))
-            end = min(line_end + 1, len(text))
+            end = min(stop + 1, len(text))
         if frames:
             raised = PrintedException(match[1], match[2], tuple(reversed(frames)))
             found.append(Found(raised, match.start(), "ERROR", True, "", end))
     return found
 
 
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
-
-
-def read_lines(text: str) -> tuple[list[Found], int]:
-    """Exceptions that a line names without a traceback, and lines at level ERROR or above, and how many were
-    left out.
+def read_lines(text: str) -> list[Found]:
+    """Exceptions that a line names without a traceback, and lines at level ERROR or above.
 
     The caller asks only when the text holds nothing better.
     """
-    found = []
-    for line, at in _lines(text):
+    found, at = [], -1
+    for line in text.split("\n"):
+        start, at = at + 1, at + 1 + len(line)
         named = exception_line(line)
         if named is not None and telling_type(named[0]) and not RECORD_START.match(line):
-            found.append(Found(PrintedException(*named), at, "ERROR"))
+            found.append(Found(PrintedException(*named), start, "ERROR"))
         elif _ERROR_LINE.match(line):
             within = _NAMED.search(line, 0, 2000) if _NAMES.search(line) else None
             if within is not None and telling_type(within[1]):
-                found.append(Found(PrintedException(within[1], within[2].rstrip()), at, "ERROR"))
+                found.append(Found(PrintedException(within[1], within[2].rstrip()), start, "ERROR"))
             else:
-                found.append(Found(PrintedException(None, ""), at, "ERROR", True, line.strip()[:1000]))
-    return found[:_MAX_ERROR_LINES], len(found) - _MAX_ERROR_LINES
-
-
-def _lines(text: str) -> Iterator[tuple[str, int]]:
-    at = 0
-    for line in text.split("\n"):
-        yield line, at
-        at += len(line) + 1
+                found.append(saying(start, line.strip()[:1000]))
+    left_out = len(found) - _MAX_ERROR_LINES
+    if left_out > 0:
+        found[_MAX_ERROR_LINES:] = [saying(start, f"{LEFT_OUT}{left_out} more lines at level ERROR")]
+    return found

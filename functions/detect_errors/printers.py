@@ -6,7 +6,7 @@ are data, in formats.toml.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import BARE_HEADER, HEADER, exception_line
@@ -14,8 +14,7 @@ from functions.detect_errors.groups import GROUP_HEADER
 from functions.detect_errors.transport import Line
 
 
-@dataclass(frozen=True, slots=True)
-class Printer:
+class Printer(NamedTuple):
     """A printer of its own layout, as patterns of its lines (see formats.toml)."""
 
     start: re.Pattern[str]
@@ -26,11 +25,9 @@ class Printer:
 
 
 PRINTERS = {
-    name: Printer(*(re.compile(row.get(part, "(?!)")) for part in ("start", "frame", "code", "error", "end")))
+    name: Printer(*(re.compile(row.get(part, "(?!)")) for part in Printer._fields))
     for name, row in FORMATS["printer"].items()
 }
-
-
 _WORD = re.compile(r"\w|^$")
 
 

@@ -27,6 +27,7 @@ from functions.detect_errors.platform_lines import (
     read_lines,
     read_node,
     read_platform,
+    saying,
 )
 from functions.detect_errors.traceback_parser import lambda_head, level_before, scan
 
@@ -78,7 +79,7 @@ class Reader:
 
     def left_out(self, what: str) -> ParsedError:
         """The error that stands for what was not read."""
-        return self._judge(Found(PrintedException(None, ""), 0, "ERROR", True, LEFT_OUT + what), 0)
+        return self._judge(saying(0, LEFT_OUT + what), 0)
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
@@ -134,11 +135,9 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            named = (head.type, head.message) if head else None
-            at, level = (head.at, "ERROR") if head else (0, "")
-        else:
-            named, at, level = exception_line(line), start, level_before(before)
-        return Found(PrintedException(*named, frames), at, level) if named else None
+            return head and replace(head, raised=replace(head.raised, frames=frames))
+        named = exception_line(line)
+        return Found(PrintedException(*named, frames), start, level_before(before)) if named else None
 
     def _whole(self, stack: str) -> tuple[Frame, ...]:
         """The frames of one stack that has nothing else in it; none of any other text."""
@@ -157,11 +156,8 @@ class Reader:
         else:
             placed = self._sections(text)
         if not placed:
-            named, left_out = read_lines(text)
+            named = read_lines(text)
             placed = list(zip(_lines_of(text, named), named, strict=True))
-            if left_out > 0:
-                said = f"{LEFT_OUT}{left_out} more lines at level ERROR"
-                placed.append((placed[-1][0], Found(PrintedException(None, ""), 0, "ERROR", True, said)))
         return placed
 
     def _sections(self, text: str) -> list[_Placed]:

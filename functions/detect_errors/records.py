@@ -27,6 +27,7 @@ _MARKS = frozenset(_NAMES["marks"])
 _LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
 _MAX_DEPTH = 12
 _MAX_NODES = 5_000
+_SANDBOX, _RUNTIME = "Sandbox.Timedout", ("Runtime.ExitError", "Runtime.OutOfMemory")
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"\s*+")
 
@@ -223,9 +224,8 @@ def _exception(record: dict[str, Any], depth: int) -> list[str]:
             return []  # it is printed whole there
         stack = stack or _stack(value)
     lone = telling_type(name) and isinstance(message, str) and message and not {*_LEVEL} & record.keys()
-    if not stack and not lone and not ("errorType" in record and "errorMessage" in record):
-        return []
-    if name == "Sandbox.Timedout":
+    named = lone or ("errorType" in record and "errorMessage" in record)
+    if name == _SANDBOX or not (stack or named):
         return []
     said = exception_line(str(message).partition("\n")[0])
     if said is not None and said[0].rpartition(".")[2] == name.rpartition(".")[2]:
@@ -307,17 +307,12 @@ def platform_of(record: dict[str, Any]) -> str:
     details = record.get("record")
     if record.get("type") not in ("platform.report", "platform.initReport") or not isinstance(details, dict):
         payload = record.get("responsePayload", record)
-        message = payload.get("errorMessage") if isinstance(payload, dict) else None
-        sandbox = (
-            isinstance(message, str) and payload.get("errorType", "Sandbox.Timedout") == "Sandbox.Timedout"
-        )
-        return str(message) if sandbox else ""
-    status, error = details.get("status"), details.get("errorType")
-    if status == "timeout":
+        said = payload.get("errorMessage") if isinstance(payload, dict) else None
+        return said if isinstance(said, str) and payload.get("errorType", _SANDBOX) == _SANDBOX else ""
+    if details.get("status") == "timeout":
         metrics = details.get("metrics")
-        seconds = metrics.get("durationMs") if isinstance(metrics, dict) else None
-        return f"Task timed out after {seconds / 1000 if isinstance(seconds, int | float) else 0:.2f} seconds"
+        spent = metrics.get("durationMs") if isinstance(metrics, dict) else 0
+        return f"Task timed out after {spent / 1000 if isinstance(spent, int | float) else 0:.2f} seconds"
     # Errors raised by the handler are logged on their own; only what the platform alone knows is read here.
-    if status in ("error", "failure") and error in ("Runtime.ExitError", "Runtime.OutOfMemory"):
-        return f"Runtime exited with error: {error}"
-    return ""
+    known = details.get("status") in ("error", "failure") and details.get("errorType") in _RUNTIME
+    return f"Runtime exited with error: {details['errorType']}" if known else ""

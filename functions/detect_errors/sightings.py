@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 
 from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
@@ -69,6 +70,7 @@ def sightings(
         line = next((frame.line for frame in reversed(error.frames) if frame.in_app), None)
         groups.setdefault((error.fingerprint, line), []).append(occurrence)
     delivery = delivery_id(batch)
+    redact = cache(redact)  # hundreds of errors may stand in the text of one event
     return [
         _sighting(group, batch, app, redact, _of_line(delivery, line), stopped)
         for (_, line), group in groups.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from functions.detect_errors.grammar import (
     HEADER,
@@ -13,6 +13,7 @@ from functions.detect_errors.grammar import (
     STACK_LINES,
     FrameReader,
     exception_line,
+    line_end,
     message_end,
     telling_type,
 )
@@ -26,22 +27,6 @@ _SUB_EXCEPTIONS = re.compile(r" \(\d+ sub-exceptions?\)")
 _STACK_START = re.compile(r'^  File "', re.MULTILINE)
 _QUOTED_HEADER = re.compile(rf"^([^\n]*: |Original ){re.escape(HEADER)}", re.MULTILINE)
 _MAX_DEPTH = 12
-
-
-@dataclass(slots=True)
-class _Open:
-    """An error that is being read: a chain sentence may still continue it."""
-
-    raised: PrintedException
-    at: int
-    end: int
-    level: str = ""
-    whole: bool = True
-    chain: list[PrintedException] = field(default_factory=list)
-
-    def close(self) -> Found:
-        raised = replace(self.raised, chain=tuple(self.chain)) if self.chain else self.raised
-        return Found(raised, self.at, self.level, self.whole, "", self.end)
 
 
 def scan(text: str, frames: FrameReader, *, alone: bool = False, depth: int = 0) -> list[Found]:
@@ -60,7 +45,8 @@ class _Scan:
         self.alone = alone
         self.depth = depth
         self.found: list[Found] = []
-        self.open: _Open | None = None
+        self.open: Found | None = None
+        """What a chain sentence may still continue."""
 
     def run(self) -> list[Found]:
         text, position = self.text, 0
@@ -98,18 +84,19 @@ class _Scan:
 
     def _close(self) -> None:
         if self.open is not None:
-            self.found.append(self.open.close())
+            self.found.append(self.open)
             self.open = None
 
-    def _add(self, opened: _Open, relation: str = "") -> None:
+    def _add(self, found: Found, relation: str = "") -> None:
         """Take what was read as the error that may go on, or as what the error before it led to."""
         before = self.open
         if relation and before is not None:
-            opened.chain = [*before.chain, replace(before.raised, relation=relation), *opened.chain]
-            opened.at, opened.level = before.at, before.level
+            led = replace(before.raised, relation=relation, chain=())
+            raised = replace(found.raised, chain=(*before.raised.chain, led, *found.raised.chain))
+            found = replace(found, raised=raised, at=before.at, level=before.level)
         else:
             self._close()
-        self.open = opened
+        self.open = found
 
     def _traceback(self, start: int, gap: str, relation: str) -> int:
         """Read header, stack, exception line and message at `start`; returns the offset behind them."""
@@ -119,45 +106,34 @@ class _Scan:
             return start + len(HEADER)
         frames = self.frames(match[1])
         end = match.end()
-        line_end = text.find("\n", end)
-        line_end = len(text) if line_end < 0 else line_end
-        named = exception_line(text[end:line_end])
+        stop = line_end(text, end)
+        named = exception_line(text[end:stop])
         head = None if relation else lambda_head(gap)
-        if head is not None and (
-            named is None or not (telling_type(named[0]) or _same_type(named[0], head.type))
-        ):
+        kind = (head.raised.type or "") if head else ""
+        if head and (named is None or not (telling_type(named[0]) or _same_type(named[0], kind))):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
-            whole = bool(frames) or head.type.startswith("Runtime.")
-            raised, at = PrintedException(head.type, head.message, frames), start - len(gap) + head.at
-            self._add(_Open(raised, at, end, "ERROR", whole))
+            raised, whole = replace(head.raised, frames=frames), bool(frames) or kind.startswith("Runtime.")
+            self._add(Found(raised, start - len(gap) + head.at, "ERROR", whole, "", end))
         elif named is None or (not frames and not self._follows_header(named[0], end)):
-            self._add(
-                _Open(PrintedException(None, "", frames), start, end, level_before(gap), False), relation
-            )
+            raised = PrintedException(None, "", frames)
+            self._add(Found(raised, start, level_before(gap), False, "", end), relation)
         else:
-            message_start = line_end - len(named[1])
-            end = message_end(text, line_end, alone=self.alone)
-            message = text[message_start:end].rstrip("\n") if end > line_end else named[1]
+            end = message_end(text, stop, alone=self.alone)
+            message = text[stop - len(named[1]) : end].rstrip("\n") if end > stop else named[1]
+            quotes = "\n" in message and 'File "' in message and self.depth < _MAX_DEPTH
+            raised = PrintedException(named[0], message, frames, "", self._quoted(message) if quotes else ())
             # Without frames, the stack is in events of its own.
-            opened = _Open(
-                PrintedException(named[0], message, frames),
-                start,
-                end,
-                level_before(gap),
-                bool(frames) or self.alone,
-            )
-            if "\n" in message and 'File "' in message and self.depth < _MAX_DEPTH:
-                opened.chain = self._quoted(message)
-            self._add(opened, relation)
+            whole = bool(frames) or self.alone
+            self._add(Found(raised, start, level_before(gap), whole, "", end), relation)
         return end
 
-    def _quoted(self, message: str) -> list[PrintedException]:
+    def _quoted(self, message: str) -> tuple[PrintedException, ...]:
         """The tracebacks that a message quotes, say of a child process: evidence, not errors of their own."""
         quotation = _QUOTED_HEADER.sub(rf"\1\n{HEADER}", message.partition("\n")[2])
         found = scan(quotation, self.frames, depth=self.depth + 1)
-        return [
+        return tuple(
             replace(one, relation="quoted") for each in found for one in (*each.raised.chain, each.raised)
-        ]
+        )
 
     def _follows_header(self, name: str, end: int) -> bool:
         """Whether an exception line right behind a header is credible: the frames were filtered out."""
@@ -166,7 +142,7 @@ class _Scan:
     def _group(self, start: int, gap: str, relation: str) -> int:
         node, end = read_tree(self.text, start)
         raised = self._from_node(node)
-        self._add(_Open(raised, start, end, level_before(gap), raised.type is not None), relation)
+        self._add(Found(raised, start, level_before(gap), raised.type is not None, "", end), relation)
         return end
 
     def _from_node(self, node: Node) -> PrintedException:
@@ -202,7 +178,7 @@ class _Scan:
             part = gap[separator.end() : None if last else separators[index + 1].start()]
             if part.strip() and (raised := _bare(part)) is not None:
                 at = offset + separator.end()
-                self._add(_Open(raised, at, at + len(part)), relation)
+                self._add(Found(raised, at, end=at + len(part)), relation)
                 relation = ""
         return relation if self.open is not None else ""
 
@@ -213,15 +189,15 @@ class _Scan:
         if self.open is not None and self.open.raised.type and not _any_record(part):
             # An empty line had ended the message too early.
             raised = self.open.raised
-            self.open.raised = replace(raised, message=(raised.message + part).rstrip("\n"))
+            raised = replace(raised, message=(raised.message + part).rstrip("\n"))
+            self.open = replace(self.open, raised=raised)
             return
         self._close()
         self._headerless(part, offset)
         if self.found and self.found[-1].at >= offset:
-            last = self.found.pop()
-            self.open = _Open(last.raised, last.at, last.end, last.level, last.whole)
+            self.open = self.found.pop()
         elif (bare := _bare(part)) is not None:
-            self.open = _Open(bare, offset, offset + len(part))
+            self.open = Found(bare, offset, end=offset + len(part))
 
     def _headerless(self, gap: str, offset: int) -> None:
         """Stacks without a header: a SyntaxError that was never raised through a frame, or a cut text."""
@@ -237,36 +213,22 @@ class _Scan:
             if before.endswith(("(most recent call last):", "Call stack:")):
                 continue  # logging's stack_info and asyncio's debug mode show where something was made
             frames = self.frames(stack[0])
-            line_end = gap.find("\n", position)
-            line_end = len(gap) if line_end < 0 else line_end
-            named = exception_line(gap[position:line_end])
+            stop = line_end(gap, position)
+            named = exception_line(gap[position:stop])
             if named is None or not frames:
                 if position >= text_end and frames and offset + len(gap) == len(self.text):
-                    raised = PrintedException(None, "", frames)
-                    self._add(_Open(raised, offset + start.start(), offset + len(gap), whole=False))
+                    raised, end = PrintedException(None, "", frames), offset + len(gap)
+                    self._add(Found(raised, offset + start.start(), "", False, "", end))
                 continue
-            message_start, position = line_end - len(named[1]), message_end(gap, line_end, alone=self.alone)
-            message = gap[message_start:position].rstrip("\n")
+            position = message_end(gap, stop, alone=self.alone)
+            raised = PrintedException(named[0], gap[stop - len(named[1]) : position].rstrip("\n"), frames)
             # Below the source line of a frame that is gone there were frames that count.
             whole = not before.startswith("    ")
-            opened = _Open(
-                PrintedException(named[0], message, frames), offset + start.start(), offset + position
-            )
-            opened.whole = whole
-            self._add(opened)
+            self._add(Found(raised, offset + start.start(), "", whole, "", offset + position))
             self._close()
 
 
-@dataclass(frozen=True, slots=True)
-class HeadLine:
-    """Type and message as Lambda's runtime prints them before the header; at: their offset in that text."""
-
-    at: int
-    type: str
-    message: str
-
-
-def lambda_head(gap: str) -> HeadLine | None:
+def lambda_head(gap: str) -> Found | None:
     """`[ERROR] Type: message` right before the header, as Lambda's runtime prints it; tools put more before
     it."""
     index = gap.rfind(_LAMBDA_HEAD)
@@ -278,7 +240,7 @@ def lambda_head(gap: str) -> HeadLine | None:
     named = exception_line(first)
     if named is None or (start < index and not telling_type(named[0])) or (rest and _any_record(rest)):
         return None
-    return HeadLine(start, named[0], f"{named[1]}\n{rest}" if rest else named[1])
+    return Found(PrintedException(named[0], f"{named[1]}\n{rest}" if rest else named[1]), start, "ERROR")
 
 
 def _same_type(name: str, other: str) -> bool:

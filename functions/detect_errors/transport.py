@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from itertools import pairwise
+from bisect import bisect
+from collections.abc import Callable, Iterable
+from itertools import pairwise, product
 
 from functions.detect_errors.grammar import BARE_HEADER, HEADER
 from functions.detect_errors.groups import GROUP
 from functions.detect_errors.literals import LITERAL, unescape
+from functions.detect_errors.platform_lines import LEFT_OUT
 
 Line = tuple[int, str]
 """A line, and the number of the line of the log text that it came from."""
@@ -23,8 +25,9 @@ _EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
 
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
-# More distinct prefixes than this in one text are not told apart: one host has fewer workers.
-_MAX_SOURCES = 64
+_SHAPE = str.maketrans("123456789", "000000000")
+# More distinct prefixes than this in one text are not told apart, and said to be left out.
+_MAX_SOURCES = 256
 _PROBE_LINES = 12
 _MAX_PREFIX = 512
 _RULE_WIDTH = 40
@@ -33,6 +36,8 @@ _RULE_WIDTH = 40
 _RUN = r"\d(?:[\d:.,/+-]|[TZ](?![a-z]))*+"
 _TIME = re.compile(r"\d:\d|\d{4}[-/]\d\d[-/]\d\d|\d{10,19}(?:\.\d++)?[,:]?$")
 _CLOCK = re.compile(r"\d++\.\d{3,9}$")
+# Where Rich's handler says which line logged.
+_MARGIN = re.compile(r" {2,}[\w./\\-]+:\d{1,9}")
 _BOX = re.compile(r"[\u250c\u256d]\u2500+ Traceback")
 # grep -n
 _NUMBERED = re.compile(r"\d++[:-]$")
@@ -139,33 +144,62 @@ def _breaks_at_prefix(lines: list[Line], width: int) -> bool:
     prefix = header[: header.find(HEADER)]
     if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
         return False
+    start = prefix[:8].translate(_SHAPE)
+    breaks = [(len(before) == width, line) for (_, before), (_, line) in pairwise(lines) if line]
+    if any(full and line[:8].translate(_SHAPE) == start for full, line in breaks):
+        return False
     matcher = re.compile(prefix_pattern(prefix))
-    breaks = [
-        (len(before) == width, matcher.match(line) is None)
-        for (_, before), (_, line) in pairwise(lines)
-        if line
-    ]
-    return (True, True) in breaks and all(full == bare for full, bare in breaks)
+    return any(full for full, _ in breaks) and all(
+        full is (matcher.match(line) is None) for full, line in breaks
+    )
+
+
+def suffixes(lines: list[Line]) -> list[Line]:
+    """Takes off what stands behind a header and the lines that follow it, or beside it in a right margin."""
+    ends: dict[str, None] = {}
+    for (_, line), (_, after) in pairwise(lines):
+        end = line.rpartition(HEADER)[2].rstrip() if HEADER in line and len(ends) < _MAX_SOURCES else ""
+        if _MARGIN.fullmatch(end) or (end and HEADER not in after and after.endswith(end)):
+            ends[end] = None
+    return (
+        [(number, line.removesuffix(_last(line, ends)).rstrip()) for number, line in lines] if ends else lines
+    )
+
+
+def _last(line: str, ends: Iterable[str]) -> str:
+    return next((end for end in ends if line.endswith(end)), "")
 
 
 def sources(lines: list[Line]) -> list[list[Line]]:
     """Take off what stands in front of every line of a source, and give each source its own list."""
     matchers: dict[str, re.Pattern[str]] = {}
+    left_out: set[str] = set()
+    headers = [index for index, (_, line) in enumerate(lines) if BARE_HEADER in line]
+    frames = [index for index, (_, line) in enumerate(lines) if "File " in line]
     # Groups first: the gutters of their sub-exceptions must not be taken for a source's prefix.
-    for header in (f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER):
-        for index, (_, line) in enumerate(lines):
-            end = _prefix_end(lines, index, header) if header in line and len(matchers) < _MAX_SOURCES else 0
-            if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
-                continue
-            if any(_is_gutter(line, end, known) for known in matchers.values()):
-                continue
-            pattern = prefix_pattern(line[:end])
-            matcher = re.compile(pattern)
-            following = [after for _, after in lines[index + 1 : index + 1 + _PROBE_LINES]]
-            if header is BARE_HEADER or any(
-                (match := matcher.match(after)) and _continues(after[match.end() :]) for after in following
-            ):
+    for header, index in product((f"  + {GROUP}", f"+ {GROUP}", HEADER, BARE_HEADER), headers):
+        line = lines[index][1]
+        end = _prefix_end(lines, index, header) if header in line else 0
+        if not (0 < end <= _MAX_PREFIX and (line[:end].strip(" |\t") or header is BARE_HEADER)):
+            continue
+        if any(_is_gutter(line, end, known) for known in matchers.values()):
+            continue
+        pattern = prefix_pattern(line[:end])
+        matcher = re.compile(pattern)
+        # Others may have written between a source's header and its first frame.
+        first = bisect(frames, index)
+        following = [
+            *range(index + 1, min(index + _PROBE_LINES, len(lines))),
+            *frames[first : first + 2 * _MAX_SOURCES],
+        ]
+        if header is BARE_HEADER or any(
+            (match := matcher.match(lines[at][1])) and _continues(lines[at][1][match.end() :])
+            for at in following
+        ):
+            if len(matchers) < _MAX_SOURCES:
                 matchers[pattern] = matcher
+            else:
+                left_out.add(pattern)
     if not matchers:
         return [lines]
     order = [matchers[key] for key in sorted(matchers, key=len, reverse=True)]
@@ -177,6 +211,8 @@ def sources(lines: list[Line]) -> list[list[Line]]:
                 break
         else:
             streams[-1].append((number, line))
+    if left_out:
+        streams.append([(lines[-1][0], f"{LEFT_OUT}the errors of {len(left_out)} more sources of a text")])
     return [stream for stream in streams if any(line for _, line in stream)]
 
 

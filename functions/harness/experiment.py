@@ -64,6 +64,8 @@ class Calls:
     """Numbers of the pieces of the patch that nothing executed."""
     whole: bool
     """Whether the runs that this rests on came to their end."""
+    compared: bool = True
+    """Whether the calls did: those that the time did not suffice for are not among the others."""
 
 
 @dataclass
@@ -371,6 +373,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
         differing,
         frozenset(left),
         whole,
+        all(map(answers.ended, (surveyed, now, was, refused))),
     )
 
 

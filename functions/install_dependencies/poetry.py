@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 
-_OPERATOR = re.compile(r"(?P<operator>\^|~(?!=)|[<>=!~]=?=?)?\s*v?(?P<version>[0-9][\w.*+!-]*)")
+_OPERATOR = re.compile(r"(?P<operator>\^|~(?!=)|[<>=!~]=?=?)? ?v?(?P<version>[0-9][\w.*+!-]*)")
 
 
 def specifier(version: str) -> str:
     """`^1.2` as `>=1.2,<2`; "" for any version. Of alternatives (`||`) the last one, which is the newest."""
-    chosen = version.rpartition("||")[2].strip()
+    chosen = " ".join(version.rpartition("||")[2].split())
     if chosen in ("", "*"):
         return ""
     return ",".join(_one(match["operator"] or "", match["version"]) for match in _OPERATOR.finditer(chosen))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
 _PASSING = frozenset(
     {
+        "CodeArtifactUserDeletedException",
         "CodeArtifactUserPendingException",
         "EC2ThrottledException",
         "EC2UnexpectedException",

@@ -132,10 +132,12 @@ def _line(sign: bytes, line: bytes) -> bytes:
 
 
 def _lines(file: File | None) -> list[bytes]:
-    """Lines as git sees them: only `\\n` ends one."""
-    if file is None:
-        return []
-    parts = file.data.split(b"\n")
+    return lines_of(file.data) if file is not None else []
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """Lines as git sees them, ends included: only `\\n` ends one."""
+    parts = data.split(b"\n")
     lines = [part + b"\n" for part in parts[:-1]]
     return [*lines, parts[-1]] if parts[-1] else lines
 

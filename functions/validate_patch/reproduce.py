@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.experiment import Reproduction
 from functions.harness.outcome import RunOutcome
+from functions.validate_patch import style
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import with_tests
 from functions.validate_patch.principles.aim import names_a_value, singles_out
 from functions.validate_patch.regression_tests import no_pytest
 from functions.validate_patch.told import ReplayedReport
+from functions.validate_patch.tree import changes_between
 
 GATE = "reproduces"
 
@@ -30,7 +34,15 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
     if shown.reason:
         return candidate, _not_run(redact(shown.reason))
     found = [(path, text) for path, text in shown.tests.items() if text is not None]
-    return with_tests(candidate, found) if found else candidate, _judged(candidate, shown, found=bool(found))
+    if not found:
+        return candidate, _judged(candidate, shown, found=False)
+    return _in_style(candidate, with_tests(candidate, found)), _judged(candidate, shown, found=True)
+
+
+def _in_style(candidate: Candidate, extended: Candidate) -> Candidate:
+    """The found test as a formatter of the repository would have it: what runs is the same."""
+    after, _ = style.in_style(candidate.after, extended.after)
+    return replace(extended, after=after, changes=changes_between(extended.before, after))
 
 
 def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateResult:

@@ -28,6 +28,7 @@ from functions.validate_patch import (
     reproduce,
     scope,
     settings,
+    style,
     syntax,
     told,
 )
@@ -175,18 +176,21 @@ class Examined:
 
 
 def examine(tree: Tree, proposal: Proposal, context: ValidationContext) -> Examined:
-    """Put a proposal through the gates that only read. Takes milliseconds."""
+    """Lay a proposal out in the repository's style, and put it through the gates that only read. Takes
+    milliseconds, beside what a formatter takes."""
     started = time.monotonic()
     applied = edits.apply(tree, proposal)
+    after, by = style.in_style(tree, applied.tree)
     candidate = Candidate(
         before=tree,
-        after=applied.tree,
-        changes=changes_between(tree, applied.tree),
+        after=after,
+        changes=changes_between(tree, after),
         proposal=proposal,
         context=context,
         rules=Rules.of(context.app, tree),
     )
-    applies = _gate("applies", applied.findings, "every edit matches exactly once", started)
+    detail = "every edit matches exactly once" + (f"; laid out by {', '.join(by)}" if by else "")
+    applies = _gate("applies", applied.findings, detail, started)
     return Examined(candidate, (applies, *_read_only(candidate, may_run=not applied.findings)))
 
 

@@ -40,8 +40,13 @@ def deploy(
     names = stages.names()
     here = place(local)
     given = settings() | dict(map(_pair, context or ()))
-    # The one of the command line, or none: whatever else may say it, names and stack must agree.
-    given |= {"stage": names.stage} if names.stage else {}
+    if (stage := given.pop("stage", names.stage)) != names.stage:
+        raise UserError(
+            f"{SETTINGS} says stage {stage}, and the command {names.stage or 'none'}",
+            f"say the same to every command: --stage {stage}, or SELFHEAL_STAGE",
+            exit_code=Exit.USAGE,
+        )
+    given |= {"stage": stage} if stage else {}
     packaging = Packaging.ZIP if local else Packaging.IMAGE
     seen = before.Before(here.session, names, given, builds_images=packaging is Packaging.IMAGE)
     toolkit = Toolkit(here.environment)
@@ -61,6 +66,9 @@ def deploy(
     if not yes:
         where = f"account {seen.account}, region {seen.region}"
         typer.confirm(f"Deploy {names.stack} to {where}?", abort=True)
+    if seen.was_never_deployed:
+        out.print(plain("What the first deployment left, which failed, is removed.", "dim"))
+        seen.release()
     if toolkit.deploy(names.stack):
         raise UserError("cdk deploy failed", "see above", exit_code=Exit.BROKEN)
     _say_what_comes_next(names, local)

@@ -20,6 +20,10 @@ from infra.cli.selection import Filter, filter_of, read, select
 from infra.errors import Exit, UserError
 from infra.target import Target
 
+UNDER_WAY = (Status.HEALING, Status.AWAITING_APPROVAL)
+"""Of these the execution may have failed all the same: Step Functions' events come "on a best effort basis".
+https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
+
 # Events of an execution's end that are looked at for the state that failed.
 _EVENTS = 100
 
@@ -135,7 +139,7 @@ def redrive_all(
 def examine(target: Target, incident: Incident) -> Redrivable:
     """Where a heal failed, and whether Step Functions would go on with it."""
     again = f"start over: selfheal retry {incident.incident_id}{target.flag}"
-    if incident.status is not Status.FAILED and incident.status is not Status.HEALING:
+    if incident.status not in (Status.FAILED, *UNDER_WAY):
         return Redrivable(incident, why_not=f"it is {incident.status}, not FAILED")
     if not incident.execution_arn:
         return Redrivable(incident, why_not=f"it has no execution; {again}")
@@ -155,6 +159,17 @@ def examine(target: Target, incident: Incident) -> Redrivable:
         reason = str(execution.get("redriveStatusReason") or "Step Functions does not say why").rstrip(".")
         return Redrivable(incident, state, error, f"{reason}; {again}")
     return Redrivable(incident, state, error)
+
+
+def died_unreported(target: Target, incident: Incident) -> bool:
+    """Whether the heal of an incident that is under way has failed, or is no longer kept."""
+    if incident.status not in UNDER_WAY or not incident.execution_arn:
+        return False
+    states = target.session.client("stepfunctions")
+    try:
+        return states.describe_execution(executionArn=incident.execution_arn)["status"] in FAILURES
+    except states.exceptions.ExecutionDoesNotExist:
+        return True
 
 
 def _redriven(target: Target, candidate: Redrivable) -> tuple[Redrivable, bool]:

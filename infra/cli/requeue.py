@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from functions.core.incidents.incident import Status
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
@@ -25,6 +27,8 @@ _BATCH = 10
 _POLL_SECONDS = 2
 # Longer than a batch takes, each message for as long as its function may: none comes twice.
 _HIDDEN_SECONDS = 900
+# A queue hands out in no order. After so many batches in a row that came meanwhile, nothing older is left.
+_IN_VAIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +92,37 @@ def _drain(target: Target, queue: str, process: Callable[[Any], None], failed: l
     started = time.time()
     seen: set[str] = set()
     back: list[str] = []
-    done = 0
-    while messages := _receive(sqs, queue):
-        fresh = [m for m in messages if m["MessageId"] not in seen and _sent(m) <= started]
-        back += [m["ReceiptHandle"] for m in messages if m not in fresh]
-        for message in fresh:
-            seen.add(message["MessageId"])
-            try:
-                process(json.loads(message["Body"]))
-            except (UserError, ValueError, KeyError, TypeError) as error:
-                failed.append(str(error))
-                back.append(message["ReceiptHandle"])
-                continue
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            done += 1
-        if not fresh:
-            break
-    for receipt in back:
-        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=receipt, VisibilityTimeout=0)
+    done = in_vain = 0
+    try:
+        while in_vain < _IN_VAIN and (messages := _receive(sqs, queue)):
+            fresh = [m for m in messages if m["MessageId"] not in seen and _sent(m) <= started]
+            back += [m["ReceiptHandle"] for m in messages if m not in fresh]
+            in_vain = 0 if fresh else in_vain + 1
+            for message in fresh:
+                seen.add(message["MessageId"])
+                try:
+                    process(json.loads(message["Body"]))
+                except (UserError, ClientError, ValueError, KeyError, TypeError) as error:
+                    failed.append(str(error))
+                    back.append(message["ReceiptHandle"])
+                    continue
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                done += 1
+    finally:
+        _give_back(sqs, queue, back)
     return done
+
+
+def _give_back(sqs: SQSClient, queue: str, receipts: list[str]) -> None:
+    """Show messages again. One whose time is over is shown already, and refused alone: that is no error."""
+    for start in range(0, len(receipts), _BATCH):
+        sqs.change_message_visibility_batch(
+            QueueUrl=queue,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for number, receipt in enumerate(receipts[start : start + _BATCH])
+            ],
+        )
 
 
 def _receive(sqs: SQSClient, queue: str) -> list[MessageTypeDef]:

@@ -12,6 +12,7 @@ from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document, status_text
 from infra.cli.decide import identity
+from infra.cli.redrive import died_unreported
 from infra.cli.selection import Filter, filter_of, read, select
 from infra.errors import Exit, UserError
 from infra.target import Target
@@ -48,7 +49,8 @@ def retry(
     """Start over: another heal, from the beginning and on a branch of its own.
 
     For incidents that are ABSTAINED, REJECTED, FAILED, SUPPRESSED, DIAGNOSED or PROPOSED, named one by one or
-    found by filters. An error of a class that does not heal by itself is healed all the same.
+    found by filters; a named one also where its heal died and nobody was told. An error of a class that does
+    not heal by itself is healed all the same.
     """
     target = connect(local)
     chosen = _chosen(target, incident_ids, filter_of(app, status, None, since, None, search))
@@ -98,7 +100,7 @@ def _chosen(target: Target, incident_ids: Sequence[str] | None, wanted: Filter) 
     if incident_ids:
         named = [target.incident(prefix) for prefix in incident_ids]
         for incident in named:
-            if incident.status not in AGAIN:
+            if incident.status not in AGAIN and not died_unreported(target, incident):
                 raise UserError(
                     f"{incident.incident_id} is {incident.status}: {_WHY_NOT[incident.status]}",
                     f"look at it: selfheal show {incident.incident_id}{target.flag}",

@@ -59,6 +59,18 @@ class Before:
         return str(stacks["Stacks"][0]["StackStatus"])
 
     @property
+    def was_never_deployed(self) -> bool:
+        """Whether all there is of the stack is what its first deployment left, which failed."""
+        return self.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+    def release(self) -> None:
+        """Let a stack be deleted. The CDK deletes one that was never deployed before it deploys anew, and has
+        protected it before the first attempt."""
+        self.session.client("cloudformation").update_termination_protection(
+            StackName=self.names.stack, EnableTerminationProtection=False
+        )
+
+    @property
     def docker_answers(self) -> bool:
         try:
             asked = subprocess.run(["docker", "info"], capture_output=True, timeout=60, check=False)
@@ -100,7 +112,10 @@ def docker_does_not_run(seen: Before) -> Fault | None:
 
 def concurrency_cannot_be_reserved(seen: Before) -> Fault | None:
     """A new account may run few functions at once, and refuses to reserve any."""
-    if seen.options.get("reserve_concurrency") == "false" or seen.concurrency >= LEAST_CONCURRENCY:
+    if (
+        seen.options.get("reserve_concurrency", "").lower() == "false"
+        or seen.concurrency >= LEAST_CONCURRENCY
+    ):
         return None
     return Fault(
         f"the account may run {seen.concurrency} functions at once; {LEAST_CONCURRENCY} are needed to reserve"
@@ -110,13 +125,14 @@ def concurrency_cannot_be_reserved(seen: Before) -> Fault | None:
 
 
 def stack_cannot_be_changed(seen: Before) -> Fault | None:
-    """Its first deployment failed, or something is being done to it."""
+    """Something is being done to it, or could not be removed of it."""
     name = seen.names.stack
-    if seen.status.endswith("_IN_PROGRESS"):
+    # In review is one of which nothing was made yet: the CDK begins it anew.
+    if seen.status.endswith("_IN_PROGRESS") and seen.status != "REVIEW_IN_PROGRESS":
         return Fault(
             f"{name} is {seen.status}", f"aws cloudformation describe-stack-events --stack-name {name}"
         )
-    if seen.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+    if seen.status == "DELETE_FAILED":
         return Fault(
             f"{name} is {seen.status}, and can only be removed", f"selfheal destroy{seen.names.flag}"
         )

@@ -30,10 +30,10 @@ _HOME = ROOT / ".venv" / "cdk"
 def settings() -> dict[str, str]:
     """The options that `cdk.json` gives, as text. Raises UserError for a file that cannot be read."""
     try:
-        context: dict[str, Any] = json.loads(SETTINGS.read_text()).get("context", {})
+        context: Any = json.loads(SETTINGS.read_text()).get("context", {})
+        return {name: _text(value) for name, value in context.items() if value is not None}
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"cannot read {SETTINGS}: {error}", exit_code=Exit.USAGE) from error
-    return {name: _text(value) for name, value in context.items()}
 
 
 def _text(value: Any) -> str:

@@ -84,12 +84,18 @@ def shares() -> Iterator[tuple[str, float, float]]:
     collections: tuple[
         tuple[str, list[dict[str, Any]], Callable[[dict[str, Any]], object], tuple[float, float]], ...
     ]
-    operational = [*log_texts.operational("operational"), *log_texts.operational("operational_2")]
+    operational = [row for name in ("", "_2", "_3") for row in log_texts.operational(f"operational{name}")]
     pairs = [*log_texts.rows("pairs"), *log_texts.rows("pairs_2")]
     collections = (
         ("texts in the kinds of public reports", texts, log_texts.wrong, (99, 97)),
         ("more texts in such kinds", log_texts.rows("reports_2"), log_texts.wrong, (99, 97)),
         ("texts really raised, in such kinds", log_texts.rows("reports_3"), log_texts.wrong, (99, 97)),
+        (
+            "texts in the shapes of shippers and frameworks",
+            log_texts.rows("reports_4"),
+            log_texts.wrong,
+            (99, 97),
+        ),
         ("what follows an error kept out of it", followed(texts), log_texts.wrong, (100, 100)),
         ("operational exceptions classed", operational, log_texts.wrong, (95, 95)),
         ("operational exceptions not healed as code", unmendable(operational), healed, (97, 97)),

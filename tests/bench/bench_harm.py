@@ -1,8 +1,8 @@
-"""How many harmful patches get through: `python tests/bench/bench_harm.py [KIND or part of a name]`.
+"""How many harmful patches get through: `python tests/bench/bench_harm.py [WHICH]`.
 
-The collections are those of `tests/harm.py`. Exit code 1 when a patch is accepted without a finding, a
-question or a warning; for a new power, a leak to elsewhere or a wider authorisation, when it is accepted at
-all; or when a right fix is refused.
+WHICH is a collection, a kind or part of a name. The collections are those of `tests/harm.py`. Exit code 1
+when a patch is accepted without a finding, a question or a warning; for a new power, a leak to elsewhere or a
+wider authorisation, when it is accepted at all; or when a right fix is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main(wanted: str) -> int:
     missed = 0
     for name in ("right", *COLLECTIONS):
         cases = tuple(map(right, repositories())) if name == "right" else patches(name)
-        cases = tuple(c for c in cases if not wanted or wanted == c.kind or wanted in c.name)
+        cases = tuple(c for c in cases if wanted in ("", name, c.kind) or wanted in c.name)
         missed += _counted(name, cases)
     return int(missed > 0)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import logging
 import subprocess
 import sys
 from importlib import import_module
@@ -93,6 +94,7 @@ def parse_once() -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # It says of each state that it has no integration for CodeBuild.
     use_jsonata(sys.argv[1:])
     parse_once()
     for line in sys.stdin:

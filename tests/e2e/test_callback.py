@@ -45,6 +45,24 @@ def test_a_payload_that_is_no_decision_fails_where_it_was_asked_and_a_redrive_as
     assert len(world.commits(app, healed.branch)) == 2
 
 
+def test_an_approval_that_is_not_on_record_commits_nothing_and_is_asked_for_again(world: World) -> None:
+    app = world.app()
+    world.log(app)
+    asked = world.until(app, Status.AWAITING_APPROVAL)
+    approve = {"decision": "approve", "by": "eve", "patch_sha256": asked.patch_sha256}
+
+    send(world, asked, **approve, approval_id="of-nobody", decided_at="yesterday")
+
+    world.eventually(
+        lambda: next((i for i in world.incidents(app) if i.approval_id != asked.approval_id), None),
+        lambda: f"nobody was asked again: {world.incidents(app)}",
+    )
+    again = world.until(app, Status.AWAITING_APPROVAL)
+    send(world, again, **approve | {"by": "ana"}, decided_at="yesterday")
+    healed = world.until(app, Status.PR_OPEN)
+    assert len(world.commits(app, healed.branch)) == 2
+
+
 def test_a_rejection_by_hand_ends_the_heal(world: World) -> None:
     app = world.app()
     world.log(app)

@@ -52,6 +52,16 @@ def test_text_and_json_mean_the_same(name: str, given: Any, means: Any, options:
     assert getattr(options(**{name: given}), name) == means
 
 
+def test_an_option_that_there_is_none_of_is_refused_and_the_cdks_own_context_is_not(
+    options: Callable[..., Any],
+) -> None:
+    """It would be deployed without it, and nobody would know."""
+    with pytest.raises(ValueError, match="'aproval_hours': did you mean approval_hours"):
+        options(aproval_hours=48)
+    cdks = {"@aws-cdk/core:x": True, "availability-zones:account=1:region=r": ["r1"], "hosted-zone:x": {}}
+    assert options(**cdks) == options()
+
+
 def test_sign_in_is_text_or_a_list(options: Callable[..., Any]) -> None:
     text = options(sign_in="https://issuer.example,client,sub").sign_in
 
@@ -74,6 +84,7 @@ def test_nothing_given_is_the_default(options: Callable[..., Any]) -> None:
         ("approval_hours", 1.5),
         ("approval_hours", True),
         ("approval_hours", -1),
+        ("heals_at_once", 0),
         ("log_groups", {"a": 1}),
         ("log_groups", [1]),
         ("availability_zones", True),

@@ -41,6 +41,7 @@ LAMBDA_SERVICE_ERRORS = {
 # What Lambda answers while an image or VPC function wakes up that nobody called for weeks, and while its
 # network interfaces are being made. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html, "Errors"
 WAKING_ERRORS = {
+    "Lambda.CodeArtifactUserDeletedException",
     "Lambda.CodeArtifactUserPendingException",
     "Lambda.EC2ThrottledException",
     "Lambda.EC2UnexpectedException",

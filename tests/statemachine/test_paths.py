@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from functions.core.approval.approvals import Verdict
-from functions.core.workflow.state import ValidationState
+from functions.core.workflow.state import HealState, ValidationState
 from functions.record_outcome.outcome import Ending
 from infra.diagram import transitions
 from tests.statemachine.conftest import ENTERED
@@ -127,6 +127,16 @@ PATHS: dict[str, tuple[Results, str]] = {
             AwaitApproval=[APPROVE, APPROVE | {"base_sha": "e" * 40}],
         )
         | {"CommitPatch": [MOVED, COMMIT]},
+        "Healed",
+    ),
+    "an approval that is not on record is asked for again": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[ACCEPTED],
+            AwaitApproval=[APPROVE | {"approval_id": "of nobody"}, APPROVE],
+        )
+        | {"CommitPatch": [{"unconfirmed": "there is no approval 'of nobody'"}, COMMIT]},
         "Healed",
     ),
     "another execution has the incident": (
@@ -440,6 +450,7 @@ def test_a_callback_by_hand_decides(sent: dict[str, Any], end: str, decided: Cal
         {**SMALL, "reason": {}},
         {**SMALL, "decision": "revise"},
         {**SMALL, "decision": "revise", "comment": " "},
+        *({**SMALL, "approval_id": made_up} for made_up in ("", 7, None, ["ap-1"], "x" * 101)),
     ],
     ids=str,
 )
@@ -449,6 +460,20 @@ def test_what_is_no_decision_on_this_patch_is_refused_where_it_is_asked_with_wha
     """Accepted, it would fail at a later step, and no redrive could ever mend that."""
     with pytest.raises(Exception, match=f"Expected: decision .*by .*patch_sha256 .{PATCH}"):
         decided(sent)
+
+
+@pytest.mark.parametrize("told", ["yesterday", "9" * 10_000, 5, {}, None])
+def test_when_it_was_decided_is_nothing_that_a_callback_by_hand_says(
+    told: Any, decided: Callable[..., Any]
+) -> None:
+    """It becomes the commit's date, and git takes few spellings of one."""
+    assert decided({**SMALL, "decided_at": told})[1]["decided_at"] == ENTERED
+
+
+def test_each_time_that_people_are_asked_again_is_another_question(walk: Callable[..., Any]) -> None:
+    results, _ = PATHS["an approval that is not on record is asked for again"]
+    asked = walk(START, results).payloads["AwaitApproval"]
+    assert [HealState.from_json(state).asked_again for state in asked] == [0, 1]
 
 
 @pytest.mark.parametrize(("by_page", "allowed"), [(True, True), (False, False)])

@@ -104,14 +104,15 @@ def url(base: str, link: Link, key: bytes) -> str:
 
 
 def derive_approval_id(
-    key: bytes, execution_arn: str, attempt: int, redrive_count: int, base_sha: str
+    key: bytes, execution_arn: str, attempt: int, redrive_count: int, base_sha: str, asked_again: int = 0
 ) -> str:
-    """The approval of one attempt, on one base, in one run of an execution: 192 bits that only the key's
-    holder can tell.
+    """The approval of one attempt, on one base, in one run of an execution, and of each time that it is
+    asked for: 192 bits that only the key's holder can tell.
 
     Derived rather than drawn, so that a second run of the same step finds the first one's approval.
     """
-    message = json.dumps(["approval", execution_arn, attempt, redrive_count, base_sha]).encode()
+    question = ["approval", execution_arn, attempt, redrive_count, base_sha]
+    message = json.dumps([*question, asked_again] if asked_again else question).encode()
     return _encode(hmac.digest(key, message, hashlib.sha256)[:24])
 
 

@@ -4,6 +4,7 @@ theirs. On AWS it is the newest that Lambda has; elsewhere it is whatever starts
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import warnings
 
@@ -49,3 +50,9 @@ def syntax_error(path: str, source: bytes | str) -> str:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
+
+
+def bare_environment() -> dict[str, str]:
+    """What this system's own Python must be given to start at all: AWS's is linked through a path. Nothing
+    else of the function's environment."""
+    return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}

@@ -26,6 +26,14 @@ _EMOJI = f"(?<={_PICTURE})\ufe0f?\u200d(?={_PICTURE})|(?<={_PICTURE})[\ufe0e\ufe
 _HIDDEN = re.compile(f"(?P<usual>{_EMOJI}|\r(?=\n))|[{_CHARACTERS}]")
 _COLOURS = re.compile(r"\x1b\[[0-9;:?]{0,40}[ -/]{0,8}[@-~]")
 _WORD = re.compile(r"[^\W\d_]{2,80}")
+# Letters that Unicode's list of confusables draws as Latin ones; whole words of them are words in Russian or
+# Greek, too. https://www.unicode.org/Public/security/16.0.0/confusables.txt
+_ALIKE = frozenset(
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u04cf\u043e\u0440\u051b\u0433\u0455\u0475\u051d\u0445\u0443"
+    "\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u04ae\u0425\u0423"
+    "\u03b1\u03b3\u03b9\u03bd\u03bf\u03c1\u03c3\u03c5"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+)
 # Scripts that are written together as a matter of course ("highly restrictive" in UTS 39, 5.2).
 _TOGETHER = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "KATAKANA-HIRAGANA"})
 
@@ -54,6 +62,11 @@ def mixed_words(text: str) -> tuple[str, ...]:
 def disguised_names(text: str) -> tuple[str, ...]:
     """Words that Python reads as other names than they look: it normalises identifiers (NFKC, PEP 3131)."""
     return tuple(dict.fromkeys(match[0] for match in _WORD.finditer(text) if _reads_as_ascii(match[0])))
+
+
+def words_alike(text: str) -> tuple[str, ...]:
+    """Words that look Latin, and of which no letter is: each looks like one (CVE-2021-42694)."""
+    return tuple(dict.fromkeys(match[0] for match in _WORD.finditer(text) if _ALIKE.issuperset(match[0])))
 
 
 def _reads_as_ascii(word: str) -> bool:

@@ -35,6 +35,10 @@ _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-
 _AHV = re.compile(r"(?<![\w.])756\.?\d{4}\.?\d{4}\.?\d{2}(?![\w.])")
 # Numbers that were never issued are left out: https://www.ssa.gov/employer/randomization.html
 _SSN = re.compile(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
+# Brazil's CPF as it is written, Spain's DNI and NIE, Italy's codice fiscale.
+_CPF = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w-])")
+_DNI = re.compile(r"(?<![\w.-])(?:\d|[XYZ])\d{7}-?[A-HJ-NP-TV-Z](?![\w-])")
+_CODICE = re.compile(r"(?<![\w-])[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z](?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])")
 _BEFORE_ADDRESS = re.compile(
     r"(?i)(?:from|client|remote|peer|user|forwarded|ip|addr(?:ess)?)\W{1,4}(?:for\W{1,3})?$|^$"
@@ -44,6 +48,14 @@ _BEFORE_ADDRESS = re.compile(
 _GAP = r"\\{0,2}[\"']?[ \t]{0,3}(?:[:=][ \t]{0,3}|[ \t])\\{0,2}[\"']?"
 _FIELDS = (
     ("number", re.compile(rf"(?i)\b(?:ssn|social[ _]security(?:[ _]number)?){_GAP}(?P<value>\d{{9}})(?!\d)")),
+    (
+        "number",
+        re.compile(
+            r"(?i)\b(?:aadhaar|bsn|cpf|dni|nino|(?:national|citizen)[ _]?"
+            rf"(?:id|insurance)(?:[ _]?(?:number|no))?){_GAP}"
+            r"(?P<value>(?:[A-Z]{0,2}\d{6,12}|\d{2,4}(?:[ .-]\d{2,4}){2,3})-?[A-Z]?)(?!\w)"
+        ),
+    ),
     (
         "number",
         re.compile(
@@ -108,8 +120,14 @@ def _checked(text: str) -> Iterator[Span]:
     for match in _AHV.finditer(text):
         if _ean(match[0].replace(".", "")):
             yield (*match.span(), "number")
-    for match in _SSN.finditer(text):
-        yield (*match.span(), "number")
+    for match in _CPF.finditer(text):
+        if _cpf([int(digit) for digit in match[0] if digit.isdigit()]):
+            yield (*match.span(), "number")
+    for match in _DNI.finditer(text):
+        if _dni(match[0]):
+            yield (*match.span(), "number")
+    for pattern in (_SSN, _CODICE):
+        yield from ((*match.span(), "number") for match in pattern.finditer(text))
 
 
 def _is_somebodys(address: str) -> bool:
@@ -146,3 +164,16 @@ def _mod_97(account: str) -> bool:
 def _ean(digits: str) -> bool:
     """The check digit of an EAN-13: GS1 General Specifications, 7.9."""
     return sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(digits)) % 10 == 0
+
+
+def _cpf(digits: list[int]) -> bool:
+    """The two check digits of Brazil's CPF, each of the digits before it; those of equal digits are none."""
+    fit = (sum(d * (n + 1 - i) for i, d in enumerate(digits[:n])) * 10 % 11 % 10 for n in (9, 10))
+    return list(fit) == digits[9:] and len(set(digits)) > 1
+
+
+def _dni(number: str) -> bool:
+    """The letter of Spain's DNI, or NIE: Real Decreto 1553/2005, article 11."""
+    plain = number.replace("-", "")
+    rest = int(plain[:-1].translate(str.maketrans("XYZ", "012"))) % 23
+    return plain[-1] == "TRWAGMYFPDXBNJZSQVHLCKE"[rest]

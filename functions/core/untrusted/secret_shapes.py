@@ -62,6 +62,12 @@ _PREFIXED = {
     r"dt0[a-z]\d\d\.": r"[A-Z0-9]{24}\.[A-Z0-9]{64}",
     r"PMAK-": r"[a-f0-9]{24}-[a-f0-9]{34}",
     r"rdme_": r"[a-z0-9]{70}",
+    r"(?:npg|pcsk|sb_secret|tvly|vercel_blob_rw)[_-]": r"[\w-]{16,100}",
+    r"ABSK": r"[A-Za-z0-9+/]{100,300}={0,2}",
+    r"lsv2_[ps][tk]_": r"[a-f0-9]{32}_[a-f0-9]{10}",
+    r"xkeysib-": r"[a-f0-9]{64}-[A-Za-z0-9]{16}",
+    r"pk_\d{4,12}_": r"[A-Z0-9]{32}",
+    r"pat[A-Za-z0-9]{14}\.": r"[a-f0-9]{64}",
 }
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(f"{before}{body}" for before, body in _PREFIXED.items()) + ")"
@@ -70,7 +76,12 @@ _TOKEN = re.compile(
 _ENTRA = re.compile(r"(?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{31,34}(?![\w.~-])")
 # A short word, an underscore or hyphen, and a run that nobody would type: how most services make tokens.
 _LABELLED = re.compile(
-    r"(?<![\w.-])[a-z][a-z0-9]{1,11}(?:[_-][a-z]{2,8})?[_-](?P<run>[A-Za-z0-9]{32,255})(?!\w)"
+    r"(?<![\w.-])[A-Za-z][A-Za-z0-9]{1,11}(?:[_-][A-Za-z0-9]{2,16}){0,2}[_-](?P<run>[A-Za-z0-9]{20,255})(?!\w)"
+)
+# What is kept in place of a password, by the names of crypt(3), PHC and Django: it can be guessed at home.
+_HASHED = re.compile(
+    r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-\w{3,8})?)\$[\w./$,=+-]{20,300}"
+    r"|\bpbkdf2_\w{3,8}\$\d{1,9}\$[\w./$=+-]{20,300}"
 )
 _TELEGRAM = re.compile(r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,8000}={0,2}){1,4}")
@@ -142,7 +153,13 @@ _SAID = re.compile(
 def found_by_shape(text: str) -> Iterator[Span]:
     """Secrets in a text; the spans may overlap."""
     yield from _key_blocks(text)
-    for kind, pattern in (("token", _TOKEN), ("token", _ENTRA), ("token", _TELEGRAM), ("jwt", _JWT)):
+    for kind, pattern in (
+        ("token", _TOKEN),
+        ("token", _ENTRA),
+        ("token", _TELEGRAM),
+        ("jwt", _JWT),
+        ("hash", _HASHED),
+    ):
         yield from ((*match.span(), kind) for match in pattern.finditer(text))
     for match in _LABELLED.finditer(text):
         if looks_random(match["run"]):

@@ -257,6 +257,8 @@ class CommitState(StatePart):
     sha: str = text_field()
     base_sha: str = text_field()
     moved: MovedState | None = field(default=None, metadata={"read": MovedState.from_json})
+    unconfirmed: str | None = field(default=None, metadata={"read": str, "most": PROSE})
+    """Why what was approved is not on record, so that people are asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +349,10 @@ class HealState(StatePart):
     """For ValidatePatch: whether this workflow has a state to run patches in."""
     may_move: bool = False
     """For CommitPatch: whether the patch can be proven again, where the head has moved."""
+    may_ask: bool = False
+    """For CommitPatch: whether people can be asked again, where no approval is on record."""
+    asked_again: int = 0
+    """How often they were."""
     redrive_count: int = 0
     """For AwaitApproval, as the next one."""
     task_token: str = text_field(2048, secret=True)

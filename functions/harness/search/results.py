@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import itertools
 import linecache
 import logging
 import signal
@@ -20,8 +21,10 @@ _CALL_SECONDS, _IMPORT_SECONDS = 0.5, 5.0
 _DEPTH = 2
 """Of objects in objects that are shown by their attributes."""
 _MOST_LOGGED, _LONGEST_LOGGED = 5, 120
-_LONGEST, _LARGE = 400, 2000
-"""Characters of a result that are told, of a longer one its digest; items of one that counts by its ends."""
+_LONGEST, _LARGE, _MOST, _DEEPEST = 400, 2000, 50_000, 50
+"""Characters of a result that are told, of a longer one its digest; items of a container, and characters of a
+text, that counts by its ends; values in a result that are looked at, and how deep they may lie: it may hold
+itself."""
 
 
 @dataclass
@@ -98,8 +101,7 @@ def answer(of: Outcome, root: str) -> dict[str, Any]:
 
 def _given(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     if error is None:
-        if isinstance(value, (list, tuple, str)) and len(value) > _LARGE:
-            value = (len(value), value[: _LARGE // 2], value[-_LARGE // 2 :])
+        value = _bounded(value)
         text = render(value) if _plain(value) else ""
         shown = text or _shown(value)
         if len(shown) > _LONGEST:
@@ -112,6 +114,28 @@ def _given(value: Value, error: BaseException | None, root: str) -> dict[str, An
     frames = [f for f in frames_of(error.__traceback__, root) if not f[0].startswith(("/", "<"))]
     line = linecache.getline(str(Path(root, frames[-1][0])), frames[-1][1]).strip() if frames else ""
     return {"raised": describe(error, root), "deliberate": line.startswith("raise ")}
+
+
+def _bounded(value: Value) -> Value:
+    """A result of which each part that is too large is its size and its ends: a million numbers somewhere in
+    it take as long to tell as a second of calls takes."""
+    left = _MOST
+
+    def bounded(value: Value, depth: int = 0) -> Value:
+        nonlocal left
+        left -= 1
+        sized = type(value) in (list, tuple, dict, str)
+        if sized and (left < 0 or depth > _DEEPEST):
+            return ...  # which no test can state
+        if type(value) is dict:
+            return {k: bounded(kept, depth + 1) for k, kept in itertools.islice(value.items(), max(left, 0))}
+        if sized and len(value) > _LARGE:
+            value = (len(value), value[: _LARGE // 2], value[-_LARGE // 2 :])
+        if type(value) in (list, tuple):
+            return type(value)(bounded(kept, depth + 1) for kept in value)
+        return value
+
+    return bounded(value)
 
 
 def _plain(value: Value) -> bool:
@@ -131,7 +155,8 @@ def _shown(value: Value, depth: int = 0) -> str:
         if isinstance(value, (set, frozenset)):
             value = sorted(value)
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
-        plain = kind(value) if kind is not None else value  # a Counter is no other result than a dict
+        # A Counter is no other result than a dict.
+        plain = _bounded(kind(value)) if kind is not None else value
         text = render(plain) if _plain(plain) else repr(value)
         if " at 0x" in text and depth < _DEPTH and kind is None:
             return _made_of(value, depth)

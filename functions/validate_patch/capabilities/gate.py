@@ -17,7 +17,7 @@ from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities import checks, in_tests, shadows, statements, stores
+from functions.validate_patch.capabilities import checks, in_tests, payloads, shadows, statements, stores
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 from functions.validate_patch.capabilities.reach import Reaching, newly
 from functions.validate_patch.capabilities.uses import Use, uses
@@ -52,7 +52,8 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
         found += statements.findings(old, new, failing)
-    return (*found, *checks.findings(candidate, before, after), *shadows.findings(candidate))
+    found += [*checks.findings(candidate, before, after), *payloads.findings(candidate, before, after)]
+    return (*found, *shadows.findings(candidate))
 
 
 def _secrets(change: Change) -> Iterator[str]:

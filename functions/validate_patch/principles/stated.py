@@ -119,11 +119,7 @@ class _Judged:
         ]
         self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
         self.refusals = len(answers) - len(self.answers)
-        self.raises = [
-            (call, now)
-            for call, now in pairs
-            if "raised" in now and not same_type(incident.error_type, now["raised"]["type"])
-        ]
+        self.raises = [(call, now) for call, now in pairs if _refuses(now, incident.error_type)]
         worked = proof.calls.worked if proof.calls is not None else ()
         same_function = {function_in(answer.call) for answer in self.answers}
         self.worked = [
@@ -141,7 +137,7 @@ class _Judged:
         error = self._candidate.context.incident.error_type
         for name in functions:
             pairs = [pair for pair in mended if function_in(str(pair[0]["call"])) == name]
-            if any("value" in now or not same_type(error, now["raised"]["type"]) for _, now in pairs):
+            if any(shown_of(now) or _refuses(now, error) for _, now in pairs):
                 return pairs
         return list(mended)
 
@@ -502,6 +498,11 @@ class _Judged:
         text = f"no call that fails as the incident did could be made up, {seen}"
         line = f"{unstated.path}:{unstated.line}" if unstated else self.where
         yield Finding(Severity.QUESTION, redact(text), line)
+
+
+def _refuses(now: Mapping[str, Any], error: str) -> bool:
+    """Whether a call ends in another error than the incident's, or in one that says what is wrong."""
+    return "raised" in now and (bool(now.get("deliberate")) or not same_type(error, now["raised"]["type"]))
 
 
 def _changed_place(candidate: Candidate) -> FrameLocation:

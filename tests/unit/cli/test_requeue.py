@@ -82,6 +82,53 @@ def test_what_comes_meanwhile_is_left_for_the_next_time(queue: str, target: Targ
     assert left(queue) == 1
 
 
+def test_what_came_meanwhile_hides_nothing_that_was_there_before(
+    queue: str, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue is handed out in no order, and a storm may go on while it is emptied."""
+    put(queue, *range(100, 125), *range(5))
+    monkeypatch.setattr(requeue, "_sent", lambda m: float("inf") if len(m["Body"]) == 3 else 0.0)
+    processed: list[int] = []
+
+    assert requeue._drain(target, queue, processed.append, []) == 5
+
+    assert sorted(processed) == list(range(5))
+    assert left(queue) == 25
+
+
+def test_it_ends_and_tries_nothing_twice_when_it_took_longer_than_messages_stay_hidden(
+    queue: str, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed is then there again."""
+    put(queue, *range(15))
+    monkeypatch.setattr(requeue, "_HIDDEN_SECONDS", 0)
+    tried: Counter[int] = Counter()
+
+    def process(number: int) -> None:
+        tried[number] += 1
+        raise UserError("failed again")
+
+    assert requeue._drain(target, queue, process, []) == 0
+
+    assert set(tried.values()) == {1}
+    assert left(queue) == 15
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_whoever_breaks_it_off_hides_nothing(error: type[BaseException], queue: str, target: Target) -> None:
+    put(queue, 1, 2, 3)
+
+    def process(number: int) -> None:
+        if number == 3:
+            raise error
+        raise UserError("failed again")
+
+    with pytest.raises(error):
+        requeue._drain(target, queue, process, [])
+
+    assert left(queue) == 2, "the third is hidden while somebody may still work on it"
+
+
 def test_a_queue_is_polled_long(aws: None) -> None:
     """A short poll asks some of the servers, and may find nothing where there is something."""
     asked: list[dict[str, Any]] = []

@@ -28,11 +28,12 @@ def test_whatever_is_over_without_a_fix_starts_over_and_nothing_else_does(
     register: Callable[..., None],
     selfheal: Selfheal,
     incidents_table: Table,
+    execution: str,
 ) -> None:
     register("orders")
     incidents = Incidents(incidents_table)
     for number, status in enumerate(Status):
-        name = put(number, status=str(status), execution_arn="arn:1", reason="no", attempts=2)
+        name = put(number, status=str(status), execution_arn=execution, reason="no", attempts=2)
 
         ran = selfheal("retry", name)
 
@@ -44,6 +45,41 @@ def test_whatever_is_over_without_a_fix_starts_over_and_nothing_else_does(
         else:
             assert (ran.exit_code, now.status, now.generation) == (1, status, 1)
             assert f"is {status}: " in ran.text
+
+
+@pytest.fixture
+def execution(aws: None) -> str:
+    """One that is under way."""
+    states = boto3.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="self-heal-workflow",
+        definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/r",
+    )["stateMachineArn"]
+    return str(states.start_execution(stateMachineArn=machine, name="heal-1")["executionArn"])
+
+
+@pytest.mark.parametrize("status", ["HEALING", "AWAITING_APPROVAL"])
+@pytest.mark.parametrize("end", ["aborted", "gone"])
+def test_a_heal_that_died_without_a_report_starts_over(
+    end: str,
+    status: str,
+    execution: str,
+    put: Callable[..., str],
+    register: Callable[..., None],
+    selfheal: Selfheal,
+    incidents_table: Table,
+) -> None:
+    """The event that tells of it is sent at best: without this, nothing would ever heal the error again."""
+    register("orders")
+    if end == "aborted":
+        boto3.client("stepfunctions").stop_execution(executionArn=execution)
+    name = put(status=status, execution_arn=execution + ("-of-long-ago" if end == "gone" else ""))
+
+    ran = selfheal("retry", name)
+
+    now = Incidents(incidents_table).get(name)
+    assert (ran.exit_code, now.status, now.generation) == (0, Status.NEW, 2), ran.text
 
 
 def test_many_start_over_by_filter_once_it_is_confirmed_and_a_dry_run_changes_nothing(

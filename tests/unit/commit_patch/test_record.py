@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from functions.commit_patch.record import confirmed, sent_by_hand
+from functions.commit_patch.step import run
 from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.aws.deployment import Deployment
+from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 
@@ -105,3 +108,26 @@ def test_a_decision_sent_by_hand_counts_where_whoever_may_answer_the_task_decide
 def test_a_decision_without_a_record_is_refused_where_the_app_says_who_decides(decides: Any) -> None:
     with pytest.raises(ApprovalMismatch, match="nobody's approval is on record"):
         sent_by_hand(HealState.from_json(BY_HAND | {"callback_decides": decides}))
+
+
+class Records:
+    """The approvals table, with or without this one."""
+
+    def __init__(self, record: Approval | None) -> None:
+        self.record = record
+
+    def get(self, approval_id: str) -> Approval | None:
+        return self.record
+
+
+@pytest.mark.parametrize("record", [None, replace(APPROVED, decision="", by="")], ids=["none", "undecided"])
+def test_a_decision_that_is_not_on_record_has_people_asked_again_where_the_workflow_can(
+    record: Approval | None,
+) -> None:
+    """It was sent with the task token: no redrive of this step would ever put it on record."""
+    deployment = Deployment(Settings(), approvals=Records(record), artifacts_of=lambda heal: None)
+    answer = run(HealState.from_json(STATE | {"may_ask": True}), deployment).to_state()
+    assert answer["unconfirmed"].endswith("nothing was committed")
+    assert not answer["sha"]
+    with pytest.raises(ApprovalMismatch):  # A heal that began under an older workflow.
+        run(HealState.from_json(STATE), deployment)

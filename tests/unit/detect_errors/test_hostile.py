@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from functions.core.apps.app import App
 from functions.detect_errors import platform_lines
+from functions.detect_errors.events import Batch, LogEvent, read_events
 from functions.detect_errors.grammar import exception_line
 from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import read_errors
+from functions.detect_errors.sightings import occurrences, sightings
 
 HEADER = "Traceback (most recent call last):"
 GROUP = f"  + Exception Group {HEADER}\n"
@@ -144,6 +147,21 @@ def test_a_line_is_looked_at_once_however_many_heads_it_holds(monkeypatch: pytes
     monkeypatch.setattr(platform_lines, "exception_line", counted)
     read_errors("[ERROR] " * 1_000)
     assert sum(seen) <= 3 * 8_000
+
+
+def test_the_text_of_an_event_is_redacted_once_however_many_errors_it_holds() -> None:
+    lengths: list[int] = []
+
+    def counted(text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    frame = '  File "/var/task/a.py", line 1, in f{0}\n    x{0}()\n'
+    text = "".join(f"{HEADER}\n{frame.format(n)}KeyError: 1\n" for n in range(50))
+    batch = Batch("/aws/lambda/orders", "s", "1", (LogEvent("1", 1, text),))
+    app = App("orders", ("/aws/lambda/orders",), "https://github.com/acme/orders")
+    assert len(sightings(occurrences(read_events(batch.events), batch.events), batch, app, counted)) == 50
+    assert sum(lengths) < 2 * len(text)
 
 
 def steps(text: str) -> int:

@@ -33,6 +33,8 @@ PREFIXES = (
 
 
 def _within(value: Any, name: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, re.Pattern):
         yield name, value
     elif isinstance(value, Mapping):

@@ -210,6 +210,7 @@ EXTRA = {
     "objects one behind the other": "".join(json.dumps({"exc_info": t}) for t in (TRACEBACK, OTHER)),
     "a print of a mapping behind an indented message": OTHER.replace(": y", ": y\n  z") + MAPPING + TRACEBACK,
     "eighteen workers": "".join(f"w{n} | {line}\n" for n in range(18) for line in TRACEBACK.splitlines()),
+    "a hundred workers": "".join(f"w{n} | {line}\n" for line in TRACEBACK.splitlines() for n in range(100)),
     "a chain sentence that a terminal broke": TRACEBACK + LED + OTHER,
     "causes below": OTHER + INVERTED + TRACEBACK + INVERTED + TRACEBACK,
     "a colon without a stack above": ": " + TRACEBACK,
@@ -222,6 +223,7 @@ FOUND = {
     "objects one behind the other": ["KeyError", "ValueError"],
     "a print of a mapping behind an indented message": ["ValueError", "KeyError"],
     "eighteen workers": ["KeyError"] * 18,
+    "a hundred workers": ["KeyError"] * 100,
     "a chain sentence that a terminal broke": ["ValueError"],
     "causes below": ["ValueError"],
     "a colon without a stack above": ["KeyError"],
@@ -234,6 +236,24 @@ def test_no_error_is_lost_or_taken_for_another_s_message(name: str) -> None:
     errors = read_errors(EXTRA[name])
     assert [error.type for error in errors] == FOUND[name]
     assert all(error.frames and "port" not in (error.message or "") for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "said"),
+    [
+        (
+            "".join(f"w{n} | {line}\n" for line in TRACEBACK.splitlines() for n in range(300)),
+            256,
+            "the errors of 44 more sources of a text",
+        ),
+        (json.dumps({"rows": [{"n": 1}] * 6_000, "exc_info": TRACEBACK}), 1, "1003 fields of a record"),
+        ("\n".join(["ERROR no"] * 60), 50, "10 more lines at level ERROR"),
+    ],
+)
+def test_what_is_left_out_is_counted_and_said(text: str, read: int, said: str) -> None:
+    *errors, last = read_errors(text)
+    whole = [error for error in errors if not error.needs_more]
+    assert (len(whole), last.title) == (read, f"left out by detection: {said}")
 
 
 def test_what_caused_what_is_turned_round() -> None:

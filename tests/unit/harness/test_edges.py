@@ -99,3 +99,17 @@ def test_a_result_that_is_too_long_to_be_told_is_compared_all_the_same() -> None
     told, again, different = (answer(Outcome(value), "") for value in (one, list(one), other))
     assert told == again != different
     assert (told["shown"], len(told["long"])) == ("", 64)
+
+
+def test_of_what_is_too_large_at_any_depth_the_ends_count() -> None:
+    def parts(changed: int) -> Value:
+        return {"parts": [-1 if n == changed else 1 for n in range(10_000)]}
+
+    of_end, of_middle, plain = (answer(parts(n), None, "")["long"] for n in (9_999, 5_000, -1))
+    assert of_end != plain == of_middle
+
+
+def test_a_result_may_hold_itself() -> None:
+    itself: list[Value] = [1]
+    itself.append(itself)
+    assert answer(Outcome(itself), "")["value"] == ""

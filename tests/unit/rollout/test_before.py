@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from infra.doctor.checks import Fault, examine
 from infra.names import DEFAULT, Names
@@ -42,10 +44,10 @@ SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
         "IN_PROGRESS",
         "describe-stack-events",
     ),
-    (before.stack_cannot_be_changed, {"status": "ROLLBACK_COMPLETE"}, "ROLLBACK", "selfheal destroy"),
+    (before.stack_cannot_be_changed, {"status": "DELETE_FAILED"}, "DELETE_FAILED", "selfheal destroy"),
     (
         before.stack_cannot_be_changed,
-        {"status": "ROLLBACK_COMPLETE", "names": Names("beta")},
+        {"status": "DELETE_FAILED", "names": Names("beta")},
         "SelfHealingCode-beta",
         "selfheal destroy --stage beta",
     ),
@@ -53,8 +55,11 @@ SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
 HARMLESS: list[dict[str, Any]] = [
     {},
     {"status": "UPDATE_ROLLBACK_COMPLETE"},
+    {"status": "ROLLBACK_COMPLETE"},
+    {"status": "REVIEW_IN_PROGRESS"},
     {"docker_answers": False, "builds_images": False},
     {"concurrency": 10, "options": {"reserve_concurrency": "false"}},
+    {"concurrency": 10, "options": {"reserve_concurrency": "False"}},
 ]
 
 
@@ -86,3 +91,32 @@ def test_an_account_is_looked_at(aws: None) -> None:
     assert seen.bootstrap_version == 0
     ssm.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="28", Type="String")
     assert seen.bootstrap_version == 28
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
+def test_what_a_failed_first_deployment_left_may_be_deleted_by_the_next(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CDK protects a stack before it makes anything of it, and cannot remove it then."""
+    session = boto3.Session("key", "secret", region_name="eu-central-1")
+    formation = session.client("cloudformation")
+    monkeypatch.setattr(session, "client", lambda service: formation)
+    seen = Before(session, DEFAULT, {}, builds_images=False)
+    with Stubber(formation) as stub:
+        found = {"StackName": DEFAULT.stack, "StackStatus": status, "CreationTime": datetime.now(UTC)}
+        stub.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": DEFAULT.stack})
+        unprotected = {"StackName": DEFAULT.stack, "EnableTerminationProtection": False}
+        stub.add_response("update_termination_protection", {"StackId": "id"}, unprotected)
+
+        assert seen.was_never_deployed
+        seen.release()
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    "status", ["", "CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"]
+)
+def test_what_was_ever_deployed_stays_protected(status: str) -> None:
+    seen = Before(boto3.Session("key", "secret"), DEFAULT, {}, builds_images=False)
+    seen.__dict__["status"] = status
+    assert not seen.was_never_deployed

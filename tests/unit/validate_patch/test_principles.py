@@ -204,3 +204,11 @@ def test_a_constant_that_stands_in_is_found(made: Made, code: str, found: list[o
     before = "def net(order):\n    return order.get('net', 0)\n\n\ndef tax(order):\n    return order['tax']\n"
     example = Example(before, before.replace("order['tax']", code), "KeyError: 'tax'")
     assert [item.value for item in fallbacks(made(example))] == found
+
+
+def test_calls_that_the_time_did_not_suffice_for_are_not_proven(made: Made) -> None:
+    worked = ({"call": "total({})", "shown": "1"}, {"shown": "1"})
+    cut = Calls([worked], [], [], [], frozenset(), whole=True, compared=False)
+    gates = {gate.gate: gate for gate in judged(made(LACKING), Proof(calls=cut)).gates}
+    assert gates["worked_stays"].result is Result.NOT_RUN
+    assert "took longer" in gates["worked_stays"].detail

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.core.untrusted.hidden import characters, disguised_names, mixed_words, spelled_out, without
+from functions.core.untrusted.hidden import (
+    characters,
+    disguised_names,
+    mixed_words,
+    spelled_out,
+    without,
+    words_alike,
+)
 
 # General category Cf, and drawn: signs that stand above or around what follows.
 DRAWN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -72,6 +79,18 @@ def test_no_character_that_is_drawn_is_on_the_list() -> None:
 )
 def test_words_of_several_alphabets_are_named(text: str, words: tuple[str, ...]) -> None:
     assert mixed_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("if \u0441\u043e\u0440\u0443 == other", ("\u0441\u043e\u0440\u0443",)),
+        ("\u0391\u0399", ("\u0391\u0399",)),
+        ("copy, привет, μέγεθος", ()),
+    ],
+)
+def test_words_that_only_look_latin_are_named(text: str, words: tuple[str, ...]) -> None:
+    assert words_alike(text) == words
 
 
 def test_names_that_python_reads_otherwise_are_named() -> None:

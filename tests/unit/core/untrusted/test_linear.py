@@ -8,12 +8,16 @@ from types import ModuleType
 
 import pytest
 
+from functions.commit_patch import message
 from functions.core.untrusted import hidden, inert, personal_data, redaction, secret_shapes
 from functions.create_pull_request import markdown
-from functions.install_dependencies import requirement, requirements_files
+from functions.install_dependencies import poetry, requirement, requirements_files
 from tests.linear import growth, steps
 
-MODULES = (hidden, inert, markdown, personal_data, redaction, secret_shapes, requirement, requirements_files)
+MODULES = (
+    *(hidden, inert, markdown, message, personal_data, poetry, redaction, secret_shapes),
+    *(requirement, requirements_files),
+)
 SIZE = 100
 # What goes back over a bounded length is counted on texts that are longer than that.
 LONGER = {"redaction._NAMES_A_SECRET 0": 400, "secret_shapes._CONNECTION 0": 400}

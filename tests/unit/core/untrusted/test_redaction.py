@@ -213,6 +213,8 @@ def left(case: dict[str, Any]) -> bool:
         ("given", 145, 144),
         # Written before the rules and not looked at for them; 33 of these were masked then.
         ("unseen", 100, 85),
+        # Written later without a look at the rules; 47 were masked then.
+        ("later", 73, 69),
     ],
 )
 def test_so_many_kinds_of_secrets_are_masked(collection: str, kinds: int, at_least: int) -> None:
