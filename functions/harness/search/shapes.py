@@ -245,8 +245,9 @@ class _Reader(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         shape = self.shape_of(node.value)
-        for target in node.targets if shape is not None else ():
-            self._bind(target, shape)
+        if shape is not None:
+            for target in node.targets:
+                self._bind(target, shape)
 
     def _bind(self, target: ast.expr, shape: Shape) -> None:
         """Names that stand for what has a shape, or for its parts."""

@@ -105,7 +105,7 @@ def test_of_what_is_too_large_at_any_depth_the_ends_count() -> None:
     def parts(changed: int) -> Value:
         return {"parts": [-1 if n == changed else 1 for n in range(10_000)]}
 
-    of_end, of_middle, plain = (answer(parts(n), None, "")["long"] for n in (9_999, 5_000, -1))
+    of_end, of_middle, plain = (answer(Outcome(parts(n)), "")["long"] for n in (9_999, 5_000, -1))
     assert of_end != plain == of_middle
 
 
