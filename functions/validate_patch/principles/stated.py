@@ -44,9 +44,7 @@ from functions.validate_patch.syntax_tree import Function, functions_of, module_
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
-_CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
 _ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
-_PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
 _RARELY, _OFTEN, _MOSTLY, _FEW = 0.1, 0.3, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
@@ -82,19 +80,15 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         itertools.chain(
             judged.promised(),
             judged.documented(),
-            judged.let_through(),
             judged.fixed(),
             judged.borrowed(),
             judged.echoed(),
-            judged.reshaped(),
             judged.passed_over(),
             judged.stood_in(),
             judged.figures(),
-            judged.by_chance(),
             judged.cut_short(),
         )
     )
-    yield from _first(judged.special())
 
 
 def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -253,24 +247,6 @@ class _Judged:
         ]
         return (found[0][-1], found[1][-1]) if len(found) == 2 and all(found) else (None, None)
 
-    def let_through(self) -> Iterator[Finding]:
-        """A result for what the code refused on purpose."""
-        inner = self._candidate.places[-1]
-        if inner.code.startswith(("raise ", "assert ")):
-            for answer in self.answers:
-                if function_in(answer.call) == inner.function:
-                    text = f"the code refused it on purpose (`{inner.code[:80]}`)"
-                    yield self._question(answer, text)
-
-    def by_chance(self) -> Iterator[Finding]:
-        """A result that hangs on the clock, or on chance, which nobody spoke of."""
-        if self.sources.speaks_of(_PRESENT):
-            return
-        for item in self.added:
-            if item.name in _CHANCE:
-                text = f"what the patch gives depends on `{item.name}`; nothing in the repository says so"
-                yield Finding(Severity.QUESTION, text, f"{item.path}:{item.line}")
-
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
         if not _NONE.search(self._message.replace("NoneType", "None")):
@@ -415,13 +391,6 @@ class _Judged:
             path for path in now if given_there[path] > _FEW and shown[path] <= _RARELY * given_there[path]
         ]
 
-    def reshaped(self) -> Iterator[Finding]:
-        """A dictionary with other keys than those that all calls that worked give."""
-        kinds = {repr(a.value): frozenset(a.value) for a in self.worked if isinstance(a.value, dict)}
-        for answer in self.answers if len(kinds) > _FEW and len(set(kinds.values())) == 1 else ():
-            if isinstance(answer.value, dict) and frozenset(answer.value) not in kinds.values():
-                yield self._question(answer, "calls that worked give other keys")
-
     def passed_over(self) -> Iterator[Finding]:
         """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
         old, new = self._functions
@@ -470,18 +439,6 @@ class _Judged:
             f.data.decode(errors="replace") for p, f in before.items() if p.endswith((".md", ".rst", ".txt"))
         )
         return "\n".join((own, *documents, self._message))
-
-    def special(self) -> Iterator[Finding]:
-        """The very value that the incident was reported for, written into the code."""
-        quoted = re.findall(r"'([^']{1,60})'", self._message)
-        if not same_type(self._candidate.context.incident.error_type, "KeyError") and not quoted:
-            return
-        code = self._place.code
-        for item in self.added:
-            reported = isinstance(item.value, str) and item.value in quoted and item.value not in code
-            if reported and not self.sources.of(item.value):
-                text = f"the patch names {item.value!r}, the value of the reported call, and no other"
-                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
 
     def unseen(self) -> Iterator[Finding]:
         """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
