@@ -32,14 +32,11 @@ def leaves_early(function: ast.AST, fetched: ast.AST) -> int:
 _DOING = ast.Assign | ast.AugAssign | ast.Expr
 
 
-def endings(loop: ast.AST, function: ast.AST) -> Iterator[ast.stmt]:
+def endings(loop: ast.For | ast.AsyncFor, function: ast.AST) -> Iterator[ast.stmt]:
     """Where a loop over what is given ends under a condition, or by an error that goes no further, with what
     was gathered until then."""
-    if not isinstance(loop, ast.For | ast.AsyncFor):
-        return
     for node in nodes_of(function):
-        ends = isinstance(node, ast.Try) and loop in node.body
-        for handler in node.handlers if ends else ():  # type: ignore[attr-defined] # a Try
+        for handler in node.handlers if isinstance(node, ast.Try) and loop in node.body else ():
             if not any(isinstance(inner, ast.Raise) for inner in nodes_of(handler)):
                 yield handler.body[-1]
     own = {n.id for n in nodes_of(loop.target) if isinstance(n, ast.Name)}

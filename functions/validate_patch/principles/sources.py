@@ -143,7 +143,7 @@ class Sources:
         nodes = nodes_of(self.node) if self.node is not None else ()
         raised = {name for node in nodes if isinstance(node, ast.Raise) for name in names_in(node)}
         named = [text for text in self._documents if self.function in text]
-        found = {}
+        found: dict[str, str] = {}
         for sentence in (
             s for text in (*self._own_text[:1], *named) for s in re.split(r"(?<=[.;])\s+", text)
         ):

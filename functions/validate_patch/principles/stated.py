@@ -227,9 +227,11 @@ class _Judged:
         old, new = self._functions
         if old is None or new is None or self.sources.speaks_of(_ENDS):
             return
-        loops = [ast.dump(loop.iter) for loop in nodes_of(old) if isinstance(loop, ast.For | ast.AsyncFor)]
-        had = sum(len(list(endings(loop, old))) for loop in nodes_of(old))
-        found = [e for loop in nodes_of(new) for e in endings(loop, new) if ast.dump(loop.iter) in loops]
+        loops = [node for node in nodes_of(old) if isinstance(node, ast.For | ast.AsyncFor)]
+        known = {ast.dump(loop.iter) for loop in loops}
+        had = sum(len(list(endings(loop, old))) for loop in loops)
+        after = (node for node in nodes_of(new) if isinstance(node, ast.For | ast.AsyncFor))
+        found = [end for loop in after if ast.dump(loop.iter) in known for end in endings(loop, new)]
         if len(found) > had:
             text = "the patch ends the loop at what failed, so that what comes after it is left out"
             yield Finding(Severity.QUESTION, text, f"{self._place.path}:{found[-1].lineno}")

@@ -3,16 +3,21 @@ beside the fix."""
 
 from __future__ import annotations
 
+import ast
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Calls, Proof
-from functions.validate_patch.candidate import Candidate
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.pieces import Piece, added
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.fitting import Fitting
 from functions.validate_patch.principles.results import is_nothing, value_of
+from functions.validate_patch.syntax_tree import nodes_of
 
 _SHOWN = 5
 
@@ -32,6 +37,7 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         kind = Severity.QUESTION if empty or _same_but_logs(now, was) else Severity.REFUSE
         yield Finding(kind, _differs(now, was), calls=(redact(str(now["call"])),))
     yield from list(_let_through(calls, fitting))[:1]
+    yield from list(_said_otherwise(candidate))[:1]
     yield from list(_changed_inputs(calls))[:1]
     if calls.whole:
         yield from _never_run(candidate, calls)
@@ -75,6 +81,25 @@ def _let_through(calls: Calls, fitting: Fitting) -> Iterator[Finding]:
                 f"{was['call']} was refused before the patch ({raised}) and gives {now.get('shown')} after it"
             )
             yield Finding(Severity.REFUSE, redact(text[:300]), calls=(redact(str(was["call"])),))
+
+
+def _said_otherwise(candidate: Candidate) -> Iterator[Finding]:
+    """Errors that the code raised already, and now in other words: these may tell what nobody was told."""
+    for change in candidate.python_changes:
+        old, new = (parsed(tree, change.path) for tree in (candidate.before, candidate.after))
+        if old is None or new is None or is_test(change.path):
+            continue
+        was, now = (Counter(_raised(tree)) for tree in (old, new))
+        gone, come = was - now, now - was
+        for before, after in itertools.product(gone, come):
+            if before.partition("(")[0] == after.partition("(")[0]:
+                text = f"`raise {before}` becomes `raise {after}`: it may tell what nobody was told"
+                yield Finding(Severity.QUESTION, redact(text[:300]), change.path)
+
+
+def _raised(module: ast.Module) -> Iterator[str]:
+    calls = (node.exc for node in nodes_of(module) if isinstance(node, ast.Raise))
+    yield from (ast.unparse(call) for call in calls if isinstance(call, ast.Call))
 
 
 def _changed_inputs(calls: Calls) -> Iterator[Finding]:
