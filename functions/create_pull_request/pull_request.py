@@ -19,6 +19,7 @@ from functions.core.workflow.errors import (
     ForgeRefused,
     ForgeUnavailable,
 )
+from functions.create_pull_request.reviewers import Reviewer, ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,21 @@ UNPROVEN = "self-heal: not fully proven"
 
 
 def open_pull_request(
-    forge: Forge, app: App, approved: ApprovedCommit, *, title: str, body: str, warn: Callable[[str], None]
+    forge: Forge,
+    app: App,
+    approved: ApprovedCommit,
+    *,
+    title: str,
+    body: str,
+    asked: tuple[Reviewer, ...] = (),
+    warn: Callable[[str], None],
 ) -> PullRequest:
     """Open the pull request for the approved commit, or return the one that exists.
 
     Raises BranchConflict where its head is another commit: somebody pushed to the branch. Raises
     ApprovalMismatch where the target branch has not got the approved base: the pull request would carry
     commits that nobody approved. Raises what `forge` raises.
-    Reviewers that the forge does not accept are reported through `warn`: a typo must not lose the fix.
+    asked: for their review; those that the forge does not accept are reported through `warn`.
     """
     found = forge.find(approved.branch, app.branch)
     if found is None:
@@ -68,8 +76,7 @@ def open_pull_request(
     _check_content(forge, app, approved)
     if found.state is State.OPEN:
         _label(forge, found, approved, warn)
-    if found.state is State.OPEN and app.reviewers and not forge.ask_reviewers(found, app.reviewers):
-        warn(f"{found.url}: the forge does not accept the reviewers {', '.join(app.reviewers)}")
+        ask(forge, found, asked, warn)
     return found
 
 

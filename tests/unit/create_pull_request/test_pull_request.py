@@ -18,6 +18,7 @@ from functions.core.workflow.errors import (
     RepositoryNotFound,
 )
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
+from functions.create_pull_request.reviewers import Reviewer
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def opener(hosted: Hosted, warnings: list[str]) -> Opener:
     def call(commit: str, base: str = "", token: str = hosted.token, **changes: Any) -> PullRequest:
         app = replace(hosted.app, **changes)
         approved = ApprovedCommit(BRANCH, commit, base or hosted.base_sha)
+        asked = tuple(Reviewer(name, "named") for name in app.reviewers)
         return open_pull_request(
-            connect(app, token), app, approved, title="Fix", body="why", warn=warnings.append
+            connect(app, token), app, approved, title="Fix", body="why", asked=asked, warn=warnings.append
         )
 
     return call
