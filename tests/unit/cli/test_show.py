@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from typing import TYPE_CHECKING
 
+import boto3
 from rich.console import Console
 
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.heal import Heal
 from infra.cli.report import IncidentReport, render
+from infra.target import Target
+from tests.unit.cli.conftest import Selfheal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 INCIDENT = Incident("orders-1", "1", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")
 SOURCE = {"base_sha": "c" * 40, "reason": "the app's entry names it"}
@@ -38,3 +48,21 @@ def test_where_it_failed_is_told_apart_from_another_class_s_function_of_the_same
     assert "where /app/vat.py:12 in Rates.rate: return table[country]" in shown(None, told)
     assert "not line 61 in Fees.rate" in shown(None, told)
     assert "in rate: return" in shown(None, replace(INCIDENT, frames=(frame,)))
+
+
+def test_what_spoke_against_the_heal_s_other_attempts_is_told(
+    selfheal: Selfheal, put: Callable[..., str], target: Target, approvals_table: Table
+) -> None:
+    """An abstention after three attempts without their findings helps nobody."""
+    target.outputs.update(ArtifactsBucket="artifacts", ApprovalsTable=approvals_table.name)
+    boto3.client("s3").create_bucket(Bucket="artifacts")
+    name = put(status="ABSTAINED", attempts=3, execution_arn="arn:aws:states:eu:1:execution:heal:h1")
+    heal = Heal(name, "orders", "h1", 1)
+    target.artifacts.put_json(heal.attempt_key(Artifact.PROPOSAL, 1), {"title": "Return None for NZ"})
+    for number, finding in ((1, "nothing states None"), (2, "answer: no edits"), (3, "the third's own")):
+        target.artifacts.put_json(heal.attempt_key(Artifact.FINDINGS, number), {"findings": [finding]})
+    shown = selfheal("show", name).text
+    assert "1 Return None for NZ • nothing states None" in shown
+    assert "2 an answer that was no usable patch • answer: no edits" in shown
+    told = selfheal("show", name, "--json").document["attempts"]
+    assert [attempt["number"] for attempt in told] == [1, 2]
