@@ -136,6 +136,39 @@ def test_a_push_whose_answer_was_lost_is_found_again_wherever_the_head_is_by_now
     assert commit(hosted, approved) == made
 
 
+class TestForcePushed:
+    """Somebody rewrote the target branch between the approval and the commit."""
+
+    def _rewritten(self, hosted: Hosted, content: bytes) -> str:
+        """The branch begins anew, in a history of its own; the approved base lies on the forge still."""
+        other = hosted.branch("other", "rates.py", content=content)
+        tree = hosted.git("rev-parse", f"{other}^{{tree}}")
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        root = hosted.git(*identity, "commit-tree", tree, "-m", "rewritten")
+        hosted.git("update-ref", "refs/heads/main", root)
+        hosted.git("update-ref", "-d", "refs/heads/other")
+        return root
+
+    def test_with_the_same_files_it_gets_the_same_patch_and_nothing_of_the_old_history(
+        self, hosted: Hosted, approved: Approved
+    ) -> None:
+        root = self._rewritten(hosted, (hosted.git("show", "main:rates.py") + "\n").encode())
+        made = made_on(hosted, approved)
+        assert made.base_sha == root
+        assert hosted.git("rev-list", made.sha).split() == [made.sha, root]
+        assert "RATES.get(country)" in hosted.git("show", f"{made.sha}:rates.py")
+
+    def test_with_other_content_it_is_handed_back_for_a_proof(
+        self, hosted: Hosted, approved: Approved
+    ) -> None:
+        root = self._rewritten(hosted, b"RATES = {}\n\n\ndef rate(country):\n    return 0\n")
+        head = commit(hosted, approved)
+        assert isinstance(head, Head)
+        assert (head.sha, head.history) == (root, None)
+        assert head.unknown
+        assert hosted.git("branch", "--list", BRANCH) == "", "nothing was committed"
+
+
 def test_a_base_that_was_rewritten_away_is_proven_anew(hosted: Hosted, approved: Approved) -> None:
     head = commit(hosted, replace(approved, base_sha="0" * 39 + "1"))
     assert isinstance(head, Head)

@@ -81,6 +81,20 @@ def test_a_branch_that_somebody_moved_is_refused(hosted: Hosted, opener: Opener)
         opener(opened.head_sha)
 
 
+@pytest.mark.parametrize("api", ["GitHub", "GitLab"])
+def test_a_branch_that_was_deleted_after_its_commit_is_named_and_opens_once_it_is_back(
+    hosted: Hosted, opener: Opener, api: str
+) -> None:
+    url = hosted.forge.api_url if api == "GitHub" else hosted.forge.gitlab_api_url
+    commit = hosted.branch(BRANCH)
+    hosted.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    with pytest.raises(BranchConflict, match=f"branch '{BRANCH}' was deleted.*{commit}, then redrive"):
+        opener(commit, forge_api=url)
+    assert not hosted.pulls()
+    hosted.git("update-ref", f"refs/heads/{BRANCH}", commit)
+    assert opener(commit, forge_api=url).head_sha == commit
+
+
 def test_a_base_that_is_not_on_the_target_branch_opens_nothing(hosted: Hosted, opener: Opener) -> None:
     """A colleague's unreviewed commit must not come along."""
     colleague = hosted.branch("colleague", "theirs.txt")
