@@ -1,4 +1,4 @@
-"""A heal that is under way while a new version is deployed goes on: its definition stays, functions change."""
+"""A heal under way while a new version is deployed goes on: its definition stays, the functions change."""
 
 from __future__ import annotations
 
