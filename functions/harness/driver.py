@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from functions.harness import processes
-from functions.harness.experiment import NONSENSE, experiment, names_in
+from functions.harness.experiment import experiment, names_in
 from functions.harness.interpreters import DIRECTORY, find, missing
 from functions.harness.job import GENERATED, VERSION, Archive, BadJob, Job, RunLimits
 from functions.harness.litter import Litter
 from functions.harness.outcome import RunOutcome
+from functions.harness.proof import NONSENSE
 from functions.harness.request import RunRequest
 from functions.harness.watch import Broken, Watch
 

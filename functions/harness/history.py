@@ -9,8 +9,8 @@ from functions.harness import reproduction, test_runs
 from functions.harness.request import RunRequest, task_of
 
 if TYPE_CHECKING:
-    from functions.harness.experiment import Reproduction
     from functions.harness.outcome import RunOutcome
+    from functions.harness.proof import Reproduction
 
 
 def fixed_by(asked: Mapping[str, Any], shown: Reproduction) -> Generator[RunRequest, RunOutcome, int | None]:

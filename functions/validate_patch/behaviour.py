@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Behaviour
-from functions.harness.experiment import Calls
+from functions.harness.proof import Calls
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles.results import function_in
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result
 from functions.harness import answers
-from functions.harness.experiment import Proof
 from functions.harness.names import is_test
+from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.diff import changed_lines

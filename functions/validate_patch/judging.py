@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Behaviour, GateResult, Question, Result
-from functions.harness.experiment import Proof
+from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles import PRINCIPLES, Finding, Principle, Severity
 from functions.validate_patch.principles.stated import RESULT_IS_STATED

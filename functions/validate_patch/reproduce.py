@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
-from functions.harness.experiment import Reproduction
 from functions.harness.outcome import RunOutcome
+from functions.harness.proof import Reproduction
 from functions.validate_patch import style
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import with_tests

@@ -10,8 +10,9 @@ from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.harness import job as jobs
-from functions.harness.experiment import NotBelieved, Proof, replay
+from functions.harness.experiment import replay
 from functions.harness.outcome import RunOutcome
+from functions.harness.proof import NotBelieved, Proof
 from functions.harness.runner import MOST_BYTES, Ran
 
 _VERSION = re.compile(r"[0-9A-Za-z.+]{1,20}")

@@ -14,7 +14,8 @@ from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, bounded
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
-from functions.harness.experiment import NONSENSE, NotBelieved, Proof, Reproduction, names_in
+from functions.harness.experiment import names_in
+from functions.harness.proof import NONSENSE, NotBelieved, Proof, Reproduction
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     behaviour,
@@ -46,7 +47,7 @@ class Validation:
     """The evidence, and the diff of everything that will be committed: b"" when the patch does not apply.
 
     tests: test files that were found, as path and text; reproduced: the tests that reproduced the incident,
-    see `reproduction.ReproductionResult`; fixed_by: see `experiment.Proof`.
+    see `reproduction.ReproductionResult`; fixed_by: see `proof.Proof`.
     """
 
     evidence: Evidence

@@ -42,7 +42,7 @@ class History:
         return cls(tuple(map(Step.from_json, data["steps"] or ())), data["unknown"])
 
     def fixed_by(self, number: int, head: str) -> dict[str, str]:
-        """The commit since which the error is gone. number: see `experiment.Proof.fixed_by`."""
+        """The commit since which the error is gone. number: see `proof.Proof.fixed_by`."""
         if not number:
             return {"sha": head, "date": "", "said": f"{head[:12]} or a commit before it ({self.unknown})"}
         step = self.steps[number - 1]

@@ -24,6 +24,7 @@ from typing import Any
 
 from functions.harness.report import frames_of, write_line
 from functions.harness.search.edges import Edges, constants_in
+from functions.harness.search.given import keys_in, literals, quoted, raised_as_given
 from functions.harness.search.results import answer, listen, outcome
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
@@ -200,12 +201,12 @@ def _calls(
 ) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
     pool = [
-        *_message_values(task["message"]),
-        *_raised_as_given(task),
+        *quoted(task["message"]),
+        *raised_as_given(task),
         *_POOL,
-        *_literals(target.function, 15),
+        *literals(target.function, 15),
     ]
-    pool += [value for value in _literals(data_of(target, root), 40) if value not in pool]
+    pool += [value for value in literals(data_of(target, root), 40) if value not in pool]
     pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target, root)
@@ -215,7 +216,7 @@ def _calls(
     bases = [*examples[:20], _positional(target, shaped), everything]
     receivers = [*_receivers(target, classes, task, root), *classes.constructors(target)]
     receivers += [full for full in whole.constructors(target) if full not in receivers]
-    pool += [key for key in _keys_in(receivers[:4]) if key not in pool]
+    pool += [key for key in keys_in(receivers[:4]) if key not in pool]
     seen = set()
     plans = _plans(bases, receivers or [None], pool)
     if "survey" in task:
@@ -349,53 +350,6 @@ def _receivers(target: Callee, classes: Classes, task: dict[str, Any], root: Pat
         for arguments, keywords in calls_of(target.owner.name, module, classes.parameters()):
             found.append(New(target.owner.name, keywords, tuple(arguments)))
     return found[:8]
-
-
-def _message_values(message: str) -> list[Value]:
-    """Values that the message quotes."""
-    found: list[Value] = []
-    for text in re.findall(r"'[^']{0,80}'|\"[^\"]{0,80}\"|-?\d+(?:\.\d+)?", message):
-        try:
-            value = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            continue
-        if value not in found and "redacted" not in str(value):
-            found.append(value)
-    try:
-        whole = ast.literal_eval(message)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return found
-    return [whole, *(value for value in found if value != whole)]
-
-
-def _raised_as_given(task: dict[str, Any]) -> Iterator[Value]:
-    """The incident's error, where the code raises what a stand-in, or a caller, gave it."""
-    raises = re.fullmatch(r"raise [\w.]+", task["places"][-1]["code"]) if task["places"] else None
-    if raises and is_error(task["type"]):
-        yield New(task["type"], {}, (task["message"],))
-
-
-def _literals(code: ast.AST, limit: int) -> list[Value]:
-    """Constants in code: values it compares with, keys it looks up, formats it expects."""
-    found: list[Value] = []
-    for node in ast.walk(code):
-        value = node.value if isinstance(node, ast.Constant) else None
-        short = isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 40)
-        if short and value not in found:
-            found.append(value)
-    return found[:limit]
-
-
-def _keys_in(value: Value) -> Iterator[str]:
-    """Keys of what objects are made of: their methods take such names."""
-    if isinstance(value, New):
-        yield from _keys_in([*value.positional, *value.arguments.values()])
-    elif isinstance(value, dict):
-        yield from value
-        yield from _keys_in(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _keys_in(inner)
 
 
 def _quiet() -> None:

@@ -28,7 +28,7 @@ itself."""
 
 
 @dataclass
-class Outcome:
+class CallOutcome:
     """What a call gave."""
 
     value: Value = None
@@ -38,11 +38,11 @@ class Outcome:
     logged: tuple[str, ...] = ()
 
 
-def outcome(call: dict[str, Any]) -> Outcome:
+def outcome(call: dict[str, Any]) -> CallOutcome:
     """Run one call with fresh inputs."""
     signal.setitimer(signal.ITIMER_REAL, _IMPORT_SECONDS)
     given: dict[str, Any] = {}
-    before, found = "", Outcome()
+    before, found = "", CallOutcome()
     try:
         scope: dict[str, Any] = {}
         for module, name in call["imports"]:
@@ -90,7 +90,7 @@ def _inputs(given: dict[str, Any]) -> str:
     return ", ".join(filter(None, shown))[:400]
 
 
-def answer(of: Outcome, root: str) -> dict[str, Any]:
+def answer(of: CallOutcome, root: str) -> dict[str, Any]:
     """The value, if a test can state it, and as shown; or the exception, and whether code raised it; what is
     left of the arguments, and what was logged, where there is any."""
     beside: dict[str, Any] = {"left": of.left} if of.left else {}

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from functions.core.untrusted.redaction import redact
-from functions.harness.experiment import Proof
 from functions.harness.names import is_test
+from functions.harness.proof import Proof
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from functions.harness.experiment import Proof
+from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate
 
 

@@ -10,8 +10,8 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from functions.harness.experiment import Proof
 from functions.harness.names import is_test
+from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import leaves

@@ -20,6 +20,7 @@ from typing import Any
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
+from functions.validate_patch.principles import sentences
 from functions.validate_patch.principles.defaults import defaults_in, literal
 from functions.validate_patch.principles.results import Unwritten, is_nothing, same
 from functions.validate_patch.syntax_tree import (
@@ -30,13 +31,6 @@ from functions.validate_patch.syntax_tree import (
     nodes_of,
 )
 
-_ABSENCE = re.compile(
-    r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
-    r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no"
-    r"|may be|can be|(?:do|does|did|is|are) not|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out"
-    r"|at most|at least|never|only"
-    r"|up to|any other)"
-)
 _ABSENT = re.compile(
     r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
 )
@@ -63,34 +57,11 @@ _PROMISED = re.compile(
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
 """A sentence with a number, or with a value in quotes beside the subject, gives another value."""
-_FILLING = frozenset(
-    {"that", "with", "without", "from", "where", "when", "what", "thi", "have", "then", "none"}
-)
 _SAME_WORDS = 2
 """Words in common by which a sentence is of what a docstring is of."""
 _MOST_FILES = 50
 """Files that are read for defaults: one that so many others use, too, is a name that says little."""
 _DOCUMENTS = (".md", ".rst", ".txt")
-_GENERIC = frozenset(
-    {"self", "cls", "get", "data", "value", "values", "item", "items", "result", "key", "keys", "row", "rows"}
-    | {
-        "obj",
-        "len",
-        "str",
-        "int",
-        "float",
-        "name",
-        "names",
-        "text",
-        "number",
-        "list",
-        "dict",
-        "sum",
-        "max",
-        "min",
-    }
-    | {"none", "return", "path", "file", "type", "record", "records", "event", "body", "for", "and", "not"}
-)
 
 
 @dataclass(frozen=True)
@@ -114,7 +85,7 @@ class Sources:
             return f"{found} is what the code names for it"
         if self._default(value):
             return "the same default is given elsewhere"
-        if said := self._said(value, spellings(value, named)):
+        if said := self._said(value, sentences.spellings(value, named)):
             return said
         if is_nothing(value) and (self._asserted(value) or self._convention(value)):
             return "the code gives it elsewhere for the same case"
@@ -125,14 +96,14 @@ class Sources:
         text = value.text.lower() if isinstance(value, Unwritten) else ""
         nothing = is_nothing(value)
         for sentence in self._own:
-            if _says(sentence, words) or (text and text in sentence):
+            if sentences.says(sentence, words) or (text and text in sentence):
                 return sentence
         for sentence in self._others:
             optional = value is not None and nothing and _ABSENT.search(sentence)
-            if _says(sentence, words) or (optional and not _VALUE.search(sentence)):
+            if sentences.says(sentence, words) or (optional and not _VALUE.search(sentence)):
                 return sentence
         if isinstance(value, str):
-            return next((s for s in self._of_input if value and _says(s, words)), "")
+            return next((s for s in self._of_input if value and sentences.says(s, words)), "")
         spoken = (*self._own, *self._others, *self._of_input) if nothing else ()
         return next((s for s in spoken if _PASSED_OVER.search(s)), "")
 
@@ -179,8 +150,8 @@ class Sources:
     def naming(self, names: Iterable[str]) -> str:
         """What states that one of these parts of the input stands in for what is missing, and is not that."""
         keys = frozenset(name.strip("'\"") for name in names if re.search(r"[a-z]{2}", name)) - self.keys
-        spoken = (s for s in (*self._own, *self._others) if _ABSENCE.search(s))
-        return next((s for s in spoken if _names(s, keys)), "")
+        spoken = (s for s in (*self._own, *self._others) if sentences.speaks_of_absence(s))
+        return next((s for s in spoken if sentences.names_any(s, keys)), "")
 
     def speaks_of(self, what: re.Pattern[str]) -> bool:
         """Whether the documentation of the function, or of the subject, uses such a word."""
@@ -218,13 +189,13 @@ class Sources:
         texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         quoted = set(re.findall(r"['\"]([^'\"]{1,60})['\"]", self.message))
         if quoted & texts:
-            return _telling(quoted & texts) | _telling({self.function})
+            return sentences.telling(quoted & texts) | sentences.telling({self.function})
         found |= texts | quoted
-        keys = _telling(found)
+        keys = sentences.telling(found)
         if not keys & set(re.findall(r"\w+", self.place.code)):
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
-            keys |= _telling(names) | self._parameters
-        return keys | _telling({self.function})
+            keys |= sentences.telling(names) | self._parameters
+        return keys | sentences.telling({self.function})
 
     @property
     def _made_of(self) -> Iterator[ast.AST]:
@@ -260,12 +231,16 @@ class Sources:
 
     def _constant(self, named: Sequence[str]) -> str:
         """A constant that the tree has, named for the case or for the subject."""
-        subject = {part for key in self.keys for part in _parts(key)}
+        subject = {part for key in self.keys for part in sentences.parts(key)}
         for name in named:
             if name.lower() in ("default", "other", "else"):
                 return name
             known = bool(re.fullmatch(r"[A-Z][A-Z0-9_]*", name)) or name.isupper()
-            if known and (_DEFAULT_NAME.search(name) or set(_parts(name)) & subject) and self._has(name):
+            if (
+                known
+                and (_DEFAULT_NAME.search(name) or set(sentences.parts(name)) & subject)
+                and self._has(name)
+            ):
                 return name
         return ""
 
@@ -293,7 +268,9 @@ class Sources:
     def _own(self) -> tuple[str, ...]:
         """Sentences of the function's docstring, of the comments in it and right before it, and of the
         docstrings of its callers in the traceback, whose results are its own."""
-        return tuple(sentence for text in (*self._own_text, *self._callers) for sentence in _sentences(text))
+        return tuple(
+            sentence for text in (*self._own_text, *self._callers) for sentence in sentences.split(text)
+        )
 
     @cached_property
     def _callers(self) -> tuple[str, ...]:
@@ -320,17 +297,20 @@ class Sources:
     @cached_property
     def _others(self) -> tuple[str, ...]:
         """Sentences elsewhere that name what is missing."""
-        own = _content(" ".join(self._own[:1]))
+        own = sentences.content(" ".join(self._own[:1]))
         return tuple(
             sentence
             for sentence in self._elsewhere
-            if _names(sentence, self.keys) or len(own & _content(sentence)) >= _SAME_WORDS
+            if sentences.names_any(sentence, self.keys)
+            or len(own & sentences.content(sentence)) >= _SAME_WORDS
         )
 
     @cached_property
     def _of_input(self) -> tuple[str, ...]:
         """Sentences elsewhere that name a parameter."""
-        return tuple(sentence for sentence in self._elsewhere if _names(sentence, self._parameters))
+        return tuple(
+            sentence for sentence in self._elsewhere if sentences.names_any(sentence, self._parameters)
+        )
 
     @cached_property
     def _elsewhere(self) -> tuple[str, ...]:
@@ -338,13 +318,13 @@ class Sources:
         found: list[str] = []
         for path, file in self.candidate.before.items():
             if path.endswith(_DOCUMENTS):
-                found += _sentences(file.data.decode(errors="replace"))
+                found += sentences.split(file.data.decode(errors="replace"))
             elif path == self.place.path:
                 text = file.data.decode(errors="replace")
-                found += _sentences("\n".join(re.findall(r"#[ ]?(.*)", text)))
+                found += sentences.split("\n".join(re.findall(r"#[ ]?(.*)", text)))
                 for node in nodes_of(self.module) if self.module is not None else ():
                     if isinstance(node, ast.Module | ast.ClassDef):
-                        found += _sentences(ast.get_docstring(node) or "")
+                        found += sentences.split(ast.get_docstring(node) or "")
         return tuple(found)
 
     def _asserted(self, value: Any) -> bool:
@@ -396,20 +376,6 @@ def _calls_with_nothing(node: ast.expr, function: str) -> bool:
     return f"{function}(" in text and bool(re.search(r"None|\[\]|\{\}|''|\(\)", text))
 
 
-def _content(sentence: str) -> set[str]:
-    """The words of a sentence that tell what it is about, in the singular."""
-    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", sentence)} - _FILLING
-
-
-def _names(sentence: str, keys: frozenset[str]) -> bool:
-    """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
-    for key in keys:
-        words = re.escape(key.lower()).replace("_", "[_ ]")
-        if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
-            return True
-    return False
-
-
 def _tests_emptiness(node: ast.AST) -> bool:
     """`if not x`, `if x is None`, `x if x else`."""
     test = getattr(node, "test", None)
@@ -418,54 +384,3 @@ def _tests_emptiness(node: ast.AST) -> bool:
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         return is_nothing(literal(test.comparators[0]))
     return isinstance(test, ast.Name | ast.Attribute)
-
-
-def _says(sentence: str, words: Sequence[str]) -> bool:
-    """Whether a sentence speaks of an absence, and spells a value besides."""
-    for word in words:
-        for found in re.finditer(rf"(?<![\w.`'\"-]){word}(?![\w-])", sentence):
-            rest = sentence[: found.start()] + " " + sentence[found.end() :]
-            if _ABSENCE.search(rest) or re.match(
-                r"[`'\"]?\s+(?:for|if|when|where|in case)\b", sentence[found.end() :]
-            ):
-                return True
-    return False
-
-
-def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
-    """Patterns of how documentation writes a value, or a constant's name."""
-    found = [re.escape(name.lower()).replace("_", "[_ ]") for name in named if len(name) > 2]
-    found = [f"[`'\"]?(?:\\w+\\.)?{word}[`'\"]?" for word in found]
-    if value is None:
-        return [*found, "`?(?:none|null)`?", "nothing", "(?:stays?|becomes?|remains?) missing"]
-    if isinstance(value, bool):
-        return [*found, *(("true", "on") if value else ("false", "off"))]
-    if isinstance(value, int | float):
-        return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *_IN_WORDS.get(float(value), ())]
-    if isinstance(value, str) and value:
-        quoted = "*" if value.isupper() and len(value) > 1 else "+"  # a code is a value wherever it stands
-        return [*found, f"[`'\"]{quoted}{re.escape(value.lower())}[`'\"]{quoted}"]
-    if is_nothing(value):
-        return [*found, "empty", "nothing", "blank", *_OF_KIND.get(type(value).__name__, ())]
-    return found
-
-
-_IN_WORDS: dict[float, tuple[str, ...]] = {
-    0.0: ("zero", "nothing", "free"),
-    1.0: ("one", "first", "starts at 1"),
-}
-_OF_KIND: dict[str, tuple[str, ...]] = {"str": ('""', "''", "no text"), "list": (r"\[\]", "no list")}
-
-
-def _sentences(text: str) -> list[str]:
-    """Sentences, and rows of tables and lists, in lower case."""
-    parts = re.split(r"(?<=[.!?])\s+|(?<=:)\s*\n|\n\s*\n|\n\s*[-*|]", text.lower())
-    return [" ".join(part.split()) for part in parts if part.strip()]
-
-
-def _telling(names: set[str]) -> frozenset[str]:
-    return frozenset(name for name in names if len(name) > 2 and name.lower() not in _GENERIC)
-
-
-def _parts(name: str) -> list[str]:
-    return [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]

@@ -7,64 +7,44 @@ import builtins
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from functions.core.untrusted.redaction import redact
-from functions.harness.experiment import Proof
-from functions.harness.test_runs import same_type
+from functions.harness.proof import Proof
 from functions.validate_patch import pieces
-from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
-from functions.validate_patch.principles.added import additions
+from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles.fallbacks import fallbacks
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.loops import endings, leaves_early
+from functions.validate_patch.principles.mended import MendedCall, MendedCalls, value_in
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
     echoes,
-    function_in,
     given,
     is_nothing,
     leaves,
     placed,
     same,
-    says_what_is_wrong,
-    shown_of,
     shows,
     text_of,
     texts_at,
-    value_of,
     within,
 )
-from functions.validate_patch.principles.sources import Sources, spellings
-from functions.validate_patch.syntax_tree import Function, functions_of, module_constants, nodes_of
+from functions.validate_patch.principles.sentences import spellings
+from functions.validate_patch.syntax_tree import Function, nodes_of
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
-_RARELY, _OFTEN, _MOSTLY, _FEW = 0.1, 0.3, 0.8, 2
+_RARELY, _MOSTLY, _FEW = 0.1, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
 _PLAIN = frozenset({"get", "strip", "lower", "upper", *dir(builtins)})
 """Names that bring no value of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class MendedCall:
-    """What a call that failed gives after the patch."""
-
-    call: str
-    value: Any
-    left: str = ""
-    """What it leaves of its arguments, and of its object, if it changes them."""
-
-
-Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
-"""A call that failed, and what it does now."""
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -95,100 +75,8 @@ def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
     yield from itertools.islice(findings, 1)
 
 
-class _Judged:
-    def __init__(self, candidate: Candidate, proof: Proof) -> None:
-        self._candidate = candidate
-        incident = candidate.context.incident
-        self._message = incident.title.partition(": ")[2]
-        self._place = _changed_place(candidate)
-        self.sources = Sources(candidate, self._place, self._message)
-        self.added = additions(candidate)
-        mended = proof.calls.mended if proof.calls is not None else ()
-        pairs = self._told(mended)
-        self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
-        answers = [
-            MendedCall(str(call["call"]), value_of(shown_of(now)), str(now.get("left", "")))
-            for call, now in pairs
-            if shown_of(now)
-        ]
-        self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
-        self.refusals = len(answers) - len(self.answers)
-        self.raises = [(call, now) for call, now in pairs if _refuses(now, incident.error_type)]
-        worked = proof.calls.worked if proof.calls is not None else ()
-        same_function = {function_in(answer.call) for answer in self.answers}
-        self.worked = [
-            MendedCall(str(now["call"]), value_of(shown_of(was)))
-            for now, was in worked
-            if shown_of(was) and function_in(str(now["call"])) in same_function
-            # An input that is made of what the patch adds says nothing of what is usual.
-            if not self._made_of_additions(str(now["call"]))
-        ]
-
-    def _told(self, mended: Sequence[Pair]) -> list[Pair]:
-        """The calls that tell most: of the function that the patch changes, of the one that failed, or any,
-        where one of these now ends otherwise."""
-        functions = (self.sources.function, self._candidate.places[-1].function)
-        error = self._candidate.context.incident.error_type
-        for name in functions:
-            pairs = [pair for pair in mended if function_in(str(pair[0]["call"])) == name]
-            if any(shown_of(now) or _refuses(now, error) for _, now in pairs):
-                return pairs
-        return list(mended)
-
-    def _made_of_additions(self, call: str) -> bool:
-        texts = [c for c in self._constants if isinstance(c, str) and c]
-        return any(same(text, value) for text in texts for value in given(call))
-
-    @property
-    def where(self) -> str:
-        after = parsed(self._candidate.after, self._place.path)
-        name = self.sources.function
-        nodes = functions_of(after).items() if after is not None else ()
-        line = next((n.lineno for key, n in nodes if key.rpartition(".")[2] == name), self._place.line)
-        return f"{self._place.path}:{line}"
-
-    @cached_property
-    def _usual(self) -> list[tuple[Path, Any]]:
-        """What calls that worked give, part by part."""
-        return [part for answer in self.worked for part in placed(answer.value)]
-
-    def _is_usual(self, path: Path, value: Any) -> bool:
-        """Whether calls that worked give this at this place; of nothing, many have to."""
-        here = [other for where, other in self._usual if where == path]
-        alike = sum(same(value, other) for other in here)
-        return alike > len(here) * _OFTEN if is_nothing(value) else alike > 0
-
-    def _names_of(self, value: Any) -> list[str]:
-        """Names of constants with this value that the patch adds, and keys of tables where it stands."""
-        found = [name for name, node in self._named if same(_value(node), value)]
-        for table, key, held in self._entries:
-            if same(_value(held), value):
-                found += filter(None, (_key_name(key), table if "default" in table.lower() else ""))
-        return [*found, *(name for key in found for name, node in self._named if same(_value(node), key))]
-
-    @cached_property
-    def _named(self) -> list[tuple[str, ast.expr]]:
-        """Constants of the repository that the patch adds the names of."""
-        wanted = {item.name for item in self.added if item.name}
-        modules = self._candidate.modules_binding(wanted)
-        return [
-            pair for _, module in modules for pair in module_constants(module).items() if pair[0] in wanted
-        ]
-
-    @cached_property
-    def _entries(self) -> list[tuple[str, ast.expr, ast.expr]]:
-        """(table, key, value) of the dictionaries that the failing function's file has as constants."""
-        module = parsed(self._candidate.before, self._place.path)
-        return [
-            (name, key, value)
-            for name, node in (module_constants(module).items() if module is not None else ())
-            if isinstance(node, ast.Dict)
-            for key, value in zip(node.keys, node.values, strict=True)
-            if key is not None
-        ]
-
-    def _stated(self, value: Any) -> str:
-        return self.sources.of(value, self._names_of(value))
+class _Judged(MendedCalls):
+    """What speaks against them."""
 
     def _question(self, answer: MendedCall, text: str, answers: Sequence[MendedCall] = ()) -> Finding:
         calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
@@ -235,19 +123,6 @@ class _Judged:
         if len(found) > had:
             text = "the patch ends the loop at what failed, so that what comes after it is left out"
             yield Finding(Severity.QUESTION, text, f"{self._place.path}:{found[-1].lineno}")
-
-    @cached_property
-    def _functions(self) -> tuple[ast.AST | None, ast.AST | None]:
-        """The failing function, as fetched and as patched."""
-        trees = (self._candidate.before, self._candidate.after)
-        modules = [parsed(tree, self._place.path) for tree in trees]
-        name = self.sources.function
-        found = [
-            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
-            for module in modules
-            if module is not None
-        ]
-        return (found[0][-1], found[1][-1]) if len(found) == 2 and all(found) else (None, None)
 
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
@@ -314,10 +189,6 @@ class _Judged:
             isinstance(part, str) and self._holds(path, part, given(answer.call))
         )
 
-    @cached_property
-    def _constants(self) -> list[Any]:
-        return [item.value for item in self.added if not item.name]
-
     def _parts_stated(self, part: Any) -> bool:
         """Whether what is constant in a text is stated."""
         if not isinstance(part, str):
@@ -348,7 +219,7 @@ class _Judged:
         """The value of another key of a table."""
         for answer, (table, key, held) in itertools.product(self.answers, self._entries):
             name, inputs = ast.unparse(key), given(answer.call)
-            if not same(answer.value, _value(held)) or is_nothing(answer.value):
+            if not same(answer.value, value_in(held)) or is_nothing(answer.value):
                 continue
             own = any(name == repr(v) for v in inputs if not isinstance(v, list | dict | tuple))
             if not (own or any(same(v, answer.value) for v in inputs) or self._stated(answer.value)):
@@ -459,28 +330,6 @@ class _Judged:
         yield Finding(Severity.QUESTION, redact(text), line)
 
 
-def _refuses(now: Mapping[str, Any], error: str) -> bool:
-    """Whether a call ends in another error than the incident's, or in one that says what is wrong."""
-    return "raised" in now and (bool(now.get("deliberate")) or not same_type(error, now["raised"]["type"]))
-
-
-def _changed_place(candidate: Candidate) -> FrameLocation:
-    """The innermost function of the traceback that the patch changes; else the innermost."""
-    for place in reversed(candidate.places):
-        old, new = parsed(candidate.before, place.path), parsed(candidate.after, place.path)
-        if old is None or new is None:
-            continue
-        names = [n for n, f in functions_of(old).items() if f.lineno <= place.line <= (f.end_lineno or 0)]
-        after = functions_of(new)
-        if (
-            names
-            and names[-1] in after
-            and ast.dump(after[names[-1]]) != ast.dump(functions_of(old)[names[-1]])
-        ):
-            return place
-    return candidate.places[-1]
-
-
 def _all(value: Any) -> Iterator[Any]:
     yield value
     yield from leaves(value)
@@ -498,19 +347,6 @@ def _only_given(answer: MendedCall) -> bool:
     """Whether a result is made of nothing but what the call is given."""
     inputs = given(answer.call)
     return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
-
-
-def _value(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        return value_of(ast.unparse(node)) if isinstance(node, ast.Call) else Unwritten(ast.unparse(node))
-
-
-def _key_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 _RATES = """RATES = {"DE": 4.9, "FR": 6.5}

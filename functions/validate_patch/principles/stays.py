@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from functions.core.untrusted.redaction import redact
-from functions.harness.experiment import Calls, Proof
 from functions.harness.names import is_test
+from functions.harness.proof import Calls, Proof
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.pieces import Piece, added
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity

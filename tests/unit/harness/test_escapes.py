@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.harness.experiment import NotBelieved
+from functions.harness.proof import NotBelieved
 from functions.harness.runner import Ran
 from functions.validate_patch import told
 from infra.local.runner import LocalRunner

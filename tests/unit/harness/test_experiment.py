@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from functions.harness.experiment import NotBelieved, Proof, experiment, names_in, replay
+from functions.harness.experiment import experiment, names_in, replay
 from functions.harness.outcome import RunOutcome
+from functions.harness.proof import NotBelieved, Proof
 from functions.harness.request import RunRequest
 from tests.jobs import INCIDENT, asked, command, pytest_suite
 

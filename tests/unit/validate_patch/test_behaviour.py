@@ -9,7 +9,7 @@ import pytest
 
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
-from functions.harness.experiment import Calls
+from functions.harness.proof import Calls
 from functions.validate_patch.behaviour import rows
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.rules import Rules

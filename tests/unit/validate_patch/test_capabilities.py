@@ -12,7 +12,8 @@ import secrets
 import pytest
 
 from functions.core.workflow.evidence import Result
-from functions.harness.experiment import NotBelieved, names_in
+from functions.harness.experiment import names_in
+from functions.harness.proof import NotBelieved
 from functions.validate_patch import effects, order, told
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.leaks import warnings

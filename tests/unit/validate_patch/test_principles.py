@@ -11,7 +11,7 @@ import pytest
 from functions.core.workflow.evidence import Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
-from functions.harness.experiment import Calls, Proof
+from functions.harness.proof import Calls, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.gates import GATES, How, table
 from functions.validate_patch.judging import judged
