@@ -94,6 +94,16 @@ class Names:
         return self.prefix.rstrip("-")
 
     @property
+    def bus(self) -> str:
+        """The event bus, and the registry of its schemas."""
+        return self.prefix.rstrip("-")
+
+    @property
+    def life_events(self) -> str:
+        """The pipe that fills the bus."""
+        return f"{self.prefix}life-events"
+
+    @property
     def filter(self) -> str:
         """The subscription filter of each log group."""
         return self.prefix.rstrip("-")
