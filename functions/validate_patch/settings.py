@@ -9,18 +9,19 @@ from collections.abc import Iterator, Mapping
 from functions.core.untrusted.redaction import redact
 from functions.validate_patch import regression_tests
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities import leaks
+from functions.validate_patch.capabilities import checks, clock, leaks
 
 
 def warnings(candidate: Candidate, accepted: Mapping[str, str]) -> tuple[str, ...]:
     """One sentence for each principle that is switched off, one for tests that are replaced or narrowed, one
     for what is not installed as the repository asks for it, and one for each place at which data goes where
-    it did not go.
+    it did not go, the present time stands in for a missing one, or what a failing check compares is mended.
 
     accepted: principle that is switched off → what it objects to, "" for nothing.
     """
     switched_off = _switched_off(candidate, accepted)
-    found = (*switched_off, *_tests(candidate), *_lost(candidate), *leaks.warnings(candidate))
+    read = (*leaks.warnings(candidate), *clock.warnings(candidate), *checks.warnings(candidate))
+    found = (*switched_off, *_tests(candidate), *_lost(candidate), *read)
     return tuple(map(redact, found))
 
 

@@ -58,7 +58,7 @@ class _Finder:
     def __init__(self, names: ResolvedNames) -> None:
         self._names = names
         self._test = is_test(names.path)
-        self._inner: set[int] = set()
+        self._inner: set[int] = set(names.format_parsers)
         self._called: set[int] = set()
         for node in nodes_of(names.module):
             if isinstance(node, ast.Attribute):
@@ -94,6 +94,8 @@ class _Finder:
             resolved = self._names.resolved(name)
             if resolved.startswith(OWN) or (isinstance(node, ast.ImportFrom) and node.level):
                 continue
+            if resolved == "string.Formatter":
+                continue  # where it is used, it is seen for what
             found = [*self._powers(resolved, node, f"imports {name}, which")]
             if not found and library.is_standard(resolved) and not self._may(resolved):
                 found = [self._unlisted(resolved, node, f"imports {name}")]
