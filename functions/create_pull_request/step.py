@@ -27,6 +27,7 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
         decision,
         read_review(artifacts, state.review.key),
         made.base_sha,
+        artifacts.get(state.validation.patch_key).decode(errors="replace"),
     )
     pull = open_pull_request(
         deployment.forge(app),
