@@ -16,6 +16,7 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
+from functions.core.notify.outbox import tell_at
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.errors import PermanentError
@@ -81,6 +82,7 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
             patch_attempt=state.standing.attempt,
             standing=state.standing.why,
             expires_at=expires_at,
+            tell_at=tell_at(app, time.time(), expires_at),
             repository=app.repository,
             time_zone=app.time_zone,
             page=deployment.page,
@@ -107,7 +109,8 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
     if owned is None:
         raise _not_ours(heal)
     if approval.status is ApprovalStatus.PENDING:
-        _tell(approval, owned, _fix(state), app, deployment)
+        if not approval.tell_at:
+            _tell(approval, owned, _fix(state), app, deployment)
     elif approval.status is ApprovalStatus.DECIDED:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return deployment.decisions.deliver(approval)

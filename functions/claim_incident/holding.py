@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from functions.core.apps.app import App
+from functions.core.apps.app import MOST_HEALS, App
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
@@ -15,18 +15,22 @@ from functions.core.incidents.table import Incidents
 
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""
+_STORM_WAITS_SECONDS = 24 * 3600
+"""By then somebody has answered, or the errors are how the app is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """reason: as a clause. until: epoch seconds after which a sighting makes the incident NEW again.
-    observed: the mode, and no limit, says so. tell: people are to hear of it."""
+    observed: the mode, and no limit, says so. subject, text: of what people are told; "" where they hear
+    nothing."""
 
     reason: str
     until: int
     next_action: str
     observed: bool = False
-    tell: bool = False
+    subject: str = ""
+    text: str = ""
 
 
 def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents, stopped: str) -> Held | None:
@@ -40,7 +44,9 @@ def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents,
     for look in (_steered, _too_rare):
         if found := look(incident, app, stopped, now):
             return found
-    # In a storm the quick look at the counters spares the one at the pull requests.
+    if found := _in_a_storm(incident, app, incidents, now):
+        return found
+    # Where many wait, the quick look at the counters spares the one at the pull requests.
     return (
         _too_many_began(app, incidents, lambda heals: heals.has_room(execution_arn))
         or _too_many_open(incident, app, incidents, now)
@@ -82,6 +88,41 @@ def _too_rare(incident: Incident, app: App, stopped: str, now: int) -> Held | No
     )
 
 
+def _in_a_storm(incident: Incident, app: App, incidents: Incidents, now: int) -> Held | None:
+    if incident.by_hand:
+        return None
+    storm = incidents.storm(app.name, app.storm_after)
+    began = storm.joined_by(incident.incident_id)
+    if not began:
+        return None
+    name = f"storm of {datetime.fromtimestamp(began, UTC):%Y-%m-%d %H:%M}"
+    together = f"selfheal retry --app {app.name} --search '{name}'"
+    held = Held(
+        f"it came in the {name} UTC: more than {app.storm_after} new errors of {app.name} within a quarter"
+        " of an hour",
+        now + _STORM_WAITS_SECONDS,
+        "See whether they have one cause, such as a release to be rolled back. To have it healed: selfheal"
+        f" retry {incident.incident_id} (all of the storm: {together})",
+    )
+    if not storm.is_news(began):
+        return held
+    raised = min(10 * app.storm_after, MOST_HEALS)
+    text = _STORM.format(app=app.name, most=app.storm_after, together=together, raised=raised)
+    return replace(held, subject="A storm of new errors: are they to be healed?", text=text)
+
+
+_STORM = """\
+{app} logs more than {most} new errors within a quarter of an hour. They may have one cause, such as a
+release that is better rolled back, so those whose heals had not begun are held back, and so is what comes
+until it is calm again.
+
+Every error is recorded and counted: selfheal incidents --app {app}
+If they are to be healed all the same: {together}
+Whatever is not answered may be healed when it is seen again, a day after it was held back.
+If so many are usual: selfheal configure {app} --set storm_after={raised}
+"""
+
+
 def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int) -> Held | None:
     waiting = len(incidents.open_pull_requests(app.name))
     if waiting < app.max_open_pull_requests:
@@ -94,6 +135,15 @@ def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int)
     )
 
 
+_MANY = """\
+{held.reason}.
+
+{held.next_action}
+Every error is recorded and counted all the same: selfheal incidents --app {app}
+If they are real, raise the limit: selfheal configure {app} --set max_heals_per_hour={twice}
+"""
+
+
 def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], bool]) -> Held | None:
     for period, most in (
         (QuotaPeriod.HOUR, app.max_heals_per_hour),
@@ -102,10 +152,13 @@ def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], boo
         heals = incidents.heals_in(period, app.name, most)
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
-            return Held(
+            held = Held(
                 f"{most} heals of {app.name} began within this {period.word}, the most that it may have",
                 heals.ends_at,
                 f"Nothing: when it is seen again after {until}, its heal begins.",
-                tell=heals.is_first_refused(),
             )
+            if not heals.is_first_refused():
+                return held
+            text = _MANY.format(held=held, app=app.name, twice=2 * app.max_heals_per_hour)
+            return replace(held, subject="Many new errors: heals are held back", text=text)
     return None

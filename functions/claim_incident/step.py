@@ -9,6 +9,7 @@ from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.notifications import About
 from functions.core.untrusted.inert import inert_line
 from functions.core.workflow.state import ClaimState, HealState
 
@@ -99,13 +100,10 @@ def _hold_back(incident: Incident, app: App, why: Held, deployment: Deployment) 
         next_action=why.next_action,
         higher_mode=f"{Mode.DIAGNOSE} would have asked a model for the root cause" if why.observed else "",
     )
-    if now_held and why.tell:
+    if now_held and why.text:
         deployment.notifications.send(
-            f"[{app.name}] Many new errors: heals are held back",
-            f"{why.reason}.\n\nThe first one that waits: {inert_line(incident.title)}\n"
-            f"Incident {incident.incident_id}\n\n"
-            f"{why.next_action}\n"
-            f"Every error is recorded and counted all the same: selfheal incidents --app {app.name}\n"
-            "If they are real, raise the limit: selfheal configure"
-            f" {app.name} --set max_heals_per_hour={2 * app.max_heals_per_hour}\n",
+            f"[{app.name}] {why.subject}",
+            f"The first one that waits: {inert_line(incident.title)}\nIncident {incident.incident_id}\n"
+            f"\n{why.text}",
+            about=About(app.name, "held", str(incident.error_class)),
         )

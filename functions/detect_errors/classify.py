@@ -34,7 +34,6 @@ class Judgement:
 
 _OWN = Judgement(ErrorClass.CODE, "an exception that the app's code raised or let through")
 
-
 _Library = dict[str, ErrorClass]
 """Exceptions of a library whose class their names do not tell."""
 
@@ -94,9 +93,7 @@ _WRAPPED = re.compile(
     r"^\(([A-Za-z_][\w.]{1,100})\) (?:<class '([\w.]{1,100})'>: )?|(?i:caused by)[ :-]{1,3}([A-Z]\w{2,60})\("
     r"|\b((?:Connection|Timeout|Remote|Name|SSL|NewConn|ReadT|ConnectT)\w{3,40})\(|\braised (\w{3,60})>"
 )
-_IMPORT_ERRORS = frozenset(
-    ("ImportError", "ModuleNotFoundError", "Runtime.ImportModuleError", "ImportModuleError")
-)
+_IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError", "ImportModuleError")
 _CONFIGURATION_NAME = re.compile(
     r"Config(?:uration)?(?:Error|Exception)$|Settings?(?:Error|Missing)$|MissingSetting"
 )
@@ -130,16 +127,12 @@ def classify(raised: PrintedException, rules: AppRules, *, level: str = "", plat
         return Judgement(ErrorClass.NODEJS, "an error of Node.js: recorded, not healed")
     if raised.type is None:
         return Judgement(ErrorClass.CUT, "the log ends before it says what was raised")
-    judged = _by_exception(raised, rules)
-    if judged is not None:
+    if judged := _by_exception(raised, rules) or _by_causes(raised, rules):
         return judged
-    if (raised.chain or raised.members) and (led := _by_causes(raised, rules)) is not None:
-        return led
-    if not _in_app(raised) and not any(map(_in_app, (*raised.chain, *raised.members))):
+    if not any(map(_in_app, (raised, *raised.chain, *raised.members))):
         if any(frame.why == "installed package" for frame in raised.frames):
-            return Judgement(
-                ErrorClass.DEPENDENCY, "raised inside installed packages; no frame is the app's own"
-            )
+            why = "raised inside installed packages; no frame is the app's own"
+            return Judgement(ErrorClass.DEPENDENCY, why)
         if not raised.frames and not raised.type.startswith("Runtime."):
             return Judgement(ErrorClass.CUT, "the log names the exception, but not where it was raised")
     return _OWN
@@ -209,9 +202,8 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
     if said in (None, ErrorClass.EXTERNAL) and (library is not None or last in _SYSTEM):
         weak = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
         said = weak if said is None or weak in (ErrorClass.PERMISSION, ErrorClass.THROTTLING) else said
-    return (
-        None if said is None else _judged(said, f"{last}: {message.partition(chr(10))[0][:80]}".rstrip(": "))
-    )
+    first = message.partition("\n")[0][:80]
+    return None if said is None else _judged(said, f"{last}: {first}".rstrip(": "))
 
 
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
@@ -283,12 +275,10 @@ def _import(message: str, rules: AppRules) -> Judgement:
         return Judgement(ErrorClass.CODE, f"circular import of {module}")
     file = _IN_FILE.search(message[:_SAID])
     if module.partition(".")[0] in rules.packages or (file and rules.verdict(file[1]).in_app):
-        return Judgement(
-            ErrorClass.CODE, f"{module} is the app's own module, and does not hold what is imported"
-        )
-    return Judgement(
-        ErrorClass.DEPENDENCY, f"module {module} is not installed" if module else "an import failed"
-    )
+        why = f"{module} is the app's own module, and does not hold what is imported"
+        return Judgement(ErrorClass.CODE, why)
+    why = f"module {module} is not installed" if module else "an import failed"
+    return Judgement(ErrorClass.DEPENDENCY, why)
 
 
 def _platform(line: str) -> Judgement:

@@ -100,17 +100,17 @@ def read_events(
         text = "\n".join(event.message.rstrip("\r\n") for event in run)
         budget -= len(text)
         if budget < 0:
-            said = read.left_out(
-                f"{len(events) - first} log events of a delivery, beyond {MAX_CHARACTERS} characters"
-            )
-            return [
-                *with_chains(errors),
-                replace(said, event=first, event_id=run[0].id, timestamp=run[0].timestamp),
-            ]
-        for error in read.read(text):
+            more = len(events) - first
+            said = f"{more} log events of a delivery, beyond {MAX_CHARACTERS} characters"
+            found = [read.left_out(said)]
+        else:
+            found = read.read(text)
+        for error in found:
             index = min(error.line, len(run) - 1) if len(run) > 1 else 0
             event = run[index]
             errors.append(replace(error, event=first + index, event_id=event.id, timestamp=event.timestamp))
+        if budget < 0:
+            break
     return with_chains(errors)
 
 
@@ -124,16 +124,10 @@ def _runs(events: Sequence[LogEvent]) -> Iterable[tuple[int, Sequence[LogEvent]]
     while index < len(events):
         end = index + 1
         if _is_line(events[index]):
-            while (
-                end < len(events)
-                and end - index < MAX_JOINED_EVENTS
-                and _is_line(events[end])
-                and _adjacent(events[end - 1], events[end])
-            ):
+            last = min(len(events), index + MAX_JOINED_EVENTS)
+            while end < last and _is_line(events[end]) and _adjacent(events[end - 1], events[end]):
                 end += 1
-            if not any(
-                BARE_HEADER in event.message or 'File "' in event.message for event in events[index:end]
-            ):
+            if not any(BARE_HEADER in one.message or 'File "' in one.message for one in events[index:end]):
                 end = index + 1
         yield index, events[index:end]
         index = end

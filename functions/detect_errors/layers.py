@@ -22,7 +22,14 @@ from typing import Any
 
 from functions.detect_errors import layouts, literals, printers, transport
 from functions.detect_errors.formats import FORMATS
-from functions.detect_errors.grammar import BARE_HEADER, HEADER, RECORD_SEPARATOR, STACK, exception_line
+from functions.detect_errors.grammar import (
+    BARE_HEADER,
+    HEADER,
+    RECORD_SEPARATOR,
+    STACK,
+    exception_line,
+    line_end,
+)
 from functions.detect_errors.records import (
     decoded,
     documents,
@@ -231,6 +238,10 @@ def _is_quotation(text: str, index: int, stack_end: int) -> bool:
         return True
     if not before:
         return behind in ("", "\n") and not text[end + 1 :].strip()
+    if behind in ("", "\n"):  # what follows it may be cut off
+        following = text[end + 1 : line_end(text, end + 1)]
+        if not text[end:].strip() or HEADER in following or transport.alike(before, following):
+            return False
     gutter = before.replace("+ Exception Group ", "")
     if gutter.strip(" |") or before.isspace() or ("+" in before and gutter != "  "):
         return behind not in ("", "\n") and "File " not in text[end : end + _NEAR]

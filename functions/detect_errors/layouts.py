@@ -100,7 +100,8 @@ def _header(lines: list[Line], index: int, out: list[Line], depth: int) -> int:
 
 def _is_quoted(lines: list[Line], index: int, before: str, out: list[Line]) -> bool:
     """Whether a header behind other text belongs to a message, or is only mentioned: no stack follows."""
-    following = lines[index + 1][1] if index + 1 < len(lines) else HEADER
+    more = any(line.strip() for _, line in lines[index + 1 :])  # else it was cut off there
+    following = lines[index + 1][1] if more else HEADER
     grouped = GROUP in lines[index][1] and "|" in following
     if not (grouped or _OPENING.match(following) or HEADER in following):
         return True

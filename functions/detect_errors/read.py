@@ -83,18 +83,15 @@ class Reader:
 
     def components(self, error: ParsedError) -> tuple[Component, ...]:
         """What the error's fingerprint is made of, to show."""
-        raised = PrintedException(
-            error.type, error.message or "", error.frames, "", error.chain, error.members
-        )
+        parts = error.type, error.message or "", error.frames, "", error.chain, error.members
+        raised = PrintedException(*parts)
         return self._fingerprinter.components(raised, error.title if error.message is None else "")
 
     def _judge(self, found: Found, line: int) -> ParsedError:
         raised = found.raised
         judged = classify(raised, self._rules, level=found.level, platform=found.platform)
         first = raised.message.partition("\n")[0]
-        named = (
-            f"{raised.type or 'Traceback'}: {first}" if first else raised.type or "Traceback without its end"
-        )
+        named = f"{raised.type or 'Traceback'}: {first}" if first else raised.type
         return ParsedError(
             type=raised.type,
             message=None if found.platform else raised.message,
@@ -105,7 +102,7 @@ class Reader:
             reason=judged.reason,
             next_action=next_action(judged.error_class),
             fingerprint=self._fingerprinter.fingerprint(raised, found.platform),
-            title=found.platform or named,
+            title=found.platform or named or "Traceback without its end",
             level=found.level,
             needs_more=not found.whole,
             line=line,

@@ -38,6 +38,12 @@ SHARDS = 16
 EXACT = 20
 MOVE = timedelta(minutes=1)
 
+# What an incident takes of its first sighting as it is.
+_TAKEN = (
+    *("app", "fingerprint", "error_type", "title", "class_reason", "next_action", "sample", "revision"),
+    *("first_seen", "last_seen", "log_group", "log_stream"),
+)
+
 # Two transactions on one item at once: DynamoDB cancels one. Tries, and the longest wait before each (s).
 _TRIES, _LONGEST_WAIT = 8, 0.2
 
@@ -144,24 +150,12 @@ class Recorder:
     def _create(self, sighting: Sighting) -> tuple[Incident, bool]:
         asks = self._asks(sighting)
         held = sighting.heals and not asks.begin(f"{sighting.incident_id}#1")
-        attributes = {
-            "app": sighting.app,
-            "fingerprint": sighting.fingerprint,
+        attributes = {name: getattr(sighting, name) for name in _TAKEN} | {
             "status": str(Status.NEW if sighting.heals and not held else Status.SUPPRESSED),
-            "error_type": sighting.error_type,
-            "title": sighting.title,
             "error_class": str(sighting.error_class),
-            "class_reason": sighting.class_reason,
-            "next_action": sighting.next_action,
-            "sample": sighting.sample,
             "frames": [_without_none(asdict(frame)) for frame in sighting.frames],
             "causes": [_without_none(asdict(frame)) for frame in sighting.causes],
             "place": place(sighting.frames),
-            "revision": sighting.revision,
-            "first_seen": sighting.first_seen,
-            "last_seen": sighting.last_seen,
-            "log_group": sighting.log_group,
-            "log_stream": sighting.log_stream,
             "generation": 1,
             "occurrences": 0,
             "counted_before": 0,
@@ -233,6 +227,7 @@ class Recorder:
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
                 "generation": incident.generation + 1,
                 "execution_arn": "",
+                "by_hand": False,
             }
         setting = _setting(attributes)
         setting["ExpressionAttributeNames"] |= {"#generation": "generation"}

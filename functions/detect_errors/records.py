@@ -142,10 +142,8 @@ class _Walk:
             yield from self._dict(undotted(value), depth)
         elif isinstance(value, list) and value:
             if all(isinstance(part, str) for part in value):
-                if any(BARE_HEADER in part for part in value):
-                    yield from self._string(
-                        "\n".join(part.removesuffix("\n") for part in value), depth, alone
-                    )
+                lines = "\n".join(part.removesuffix("\n") for part in value)
+                yield from self._string(lines, depth, alone) if BARE_HEADER in lines else ()
             elif all(isinstance(part, dict) and "exc_type" in part for part in value):
                 yield "\n".join(_structlog(value)), True
             elif (pairs := _pairs(value)) is not None:
@@ -155,19 +153,17 @@ class _Walk:
                     yield from self.walk(part, depth + 1, alone=alone)
 
     def _string(self, value: str, depth: int, alone: bool) -> Iterator[tuple[str, bool]]:
-        if value[:1] in ("{", "[") and ("Trace" in value or "rror" in value or "exc" in value):
-            inner = decoded(value)
-            if inner is not None:
-                yield from self.walk(inner, depth + 1, alone=False)
-                return
+        looks = value[:1] in ("{", "[") and any(map(value.__contains__, ("Trace", "rror", "exc")))
+        if looks and (inner := decoded(value)) is not None:
+            yield from self.walk(inner, depth + 1, alone=False)
+            return
         if BARE_HEADER in value or (alone and 'File "' in value):
             yield value, alone
         elif alone and (named := exception_line(value.partition("\n")[0])) and telling_type(named[0]):
             yield f"{HEADER}\n{value}", True
 
     def _dict(self, record: dict[str, Any], depth: int) -> Iterator[tuple[str, bool]]:
-        rendered = _exception(record, 0)
-        if rendered:
+        if rendered := _exception(record, 0):
             yield "\n".join(rendered), True
         for key in () if rendered else _STACK:
             if record.get(key):
@@ -217,10 +213,8 @@ def _exception(record: dict[str, Any], depth: int) -> list[str]:
         value = record.get(key)
         if isinstance(value, dict) and isinstance(value.get("frames"), list):
             value = value["frames"]
-        if any(
-            isinstance(part, str) and BARE_HEADER in part
-            for part in (value if isinstance(value, list) else [value])
-        ):
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, str) and BARE_HEADER in part for part in parts):
             return []  # it is printed whole there
         stack = stack or _stack(value)
     lone = telling_type(name) and isinstance(message, str) and message and not {*_LEVEL} & record.keys()

@@ -57,12 +57,8 @@ def around(client: ReadsLogs, batch: Batch, errors: Sequence[ParsedError]) -> li
 
 def unread(batch: Batch, errors: Sequence[ParsedError], stream: Sequence[LogEvent]) -> list[ParsedError]:
     """Of the batch's errors, those whose event the stream did not give back: beyond a bound, or gone."""
-    given = {(event.timestamp, event.message) for event in stream}
-    return [
-        error
-        for error in errors
-        if (batch.events[error.event].timestamp, batch.events[error.event].message) not in given
-    ]
+    given = set(map(_identity, stream))
+    return [error for error in errors if _identity(batch.events[error.event]) not in given]
 
 
 def those_of(batch: Batch, errors: Sequence[ParsedError], stream: Sequence[LogEvent]) -> list[ParsedError]:
@@ -70,10 +66,12 @@ def those_of(batch: Batch, errors: Sequence[ParsedError], stream: Sequence[LogEv
 
     The others belong to batches of their own. GetLogEvents tells no event ids, so time and text identify.
     """
-    delivered = {(event.timestamp, event.message) for event in batch.events}
-    return [
-        error for error in errors if (stream[error.event].timestamp, stream[error.event].message) in delivered
-    ]
+    delivered = set(map(_identity, batch.events))
+    return [error for error in errors if _identity(stream[error.event]) in delivered]
+
+
+def _identity(event: LogEvent) -> tuple[int, str]:
+    return event.timestamp, event.message
 
 
 def _windows(errors: Sequence[ParsedError]) -> list[tuple[int, int]]:

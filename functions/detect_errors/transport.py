@@ -7,7 +7,7 @@ from bisect import bisect
 from collections.abc import Callable, Iterable
 from itertools import pairwise, product
 
-from functions.detect_errors.grammar import BARE_HEADER, HEADER
+from functions.detect_errors.grammar import BARE_HEADER, HEADER, exception_line
 from functions.detect_errors.groups import GROUP
 from functions.detect_errors.literals import LITERAL, unescape
 from functions.detect_errors.platform_lines import LEFT_OUT
@@ -144,14 +144,18 @@ def _breaks_at_prefix(lines: list[Line], width: int) -> bool:
     prefix = header[: header.find(HEADER)]
     if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
         return False
-    start = prefix[:8].translate(_SHAPE)
     breaks = [(len(before) == width, line) for (_, before), (_, line) in pairwise(lines) if line]
-    if any(full and line[:8].translate(_SHAPE) == start for full, line in breaks):
+    if any(full and alike(prefix, line) for full, line in breaks):
         return False
     matcher = re.compile(prefix_pattern(prefix))
     return any(full for full, _ in breaks) and all(
         full is (matcher.match(line) is None) for full, line in breaks
     )
+
+
+def alike(prefix: str, line: str) -> bool:
+    """Whether a line may start with a prefix: its first characters do, whatever their digits are."""
+    return line[:8].translate(_SHAPE) == prefix[:8].translate(_SHAPE)
 
 
 def suffixes(lines: list[Line]) -> list[Line]:
@@ -192,9 +196,16 @@ def sources(lines: list[Line]) -> list[list[Line]]:
             *range(index + 1, min(index + _PROBE_LINES, len(lines))),
             *frames[first : first + 2 * _MAX_SOURCES],
         ]
-        if header is BARE_HEADER or any(
-            (match := matcher.match(lines[at][1])) and _continues(lines[at][1][match.end() :])
-            for at in following
+        # A subscription filter may have let a record pass behind it, and not its stack.
+        inside = line.startswith("  ") or exception_line(line[:end] + "x") is not None
+        record = [] if inside else lines[index + 1 : index + 2]
+        if (
+            header is BARE_HEADER
+            or (record and record[0][1].strip() and matcher.match(record[0][1]))
+            or any(
+                (match := matcher.match(lines[at][1])) and _continues(lines[at][1][match.end() :])
+                for at in following
+            )
         ):
             if len(matchers) < _MAX_SOURCES:
                 matchers[pattern] = matcher
@@ -258,4 +269,4 @@ def prefix_pattern(prefix: str) -> str:
 
 
 def _continues(rest: str) -> bool:
-    return rest.lstrip(" |>").startswith(("File ", "Cell In[", "Exception Group Trace", HEADER))
+    return rest.lstrip(" |>").startswith(("File ", "Cell In[", "Exception Group Trace"))

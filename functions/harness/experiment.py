@@ -86,16 +86,7 @@ class Proof:
     """Every run in order, with the tree that it was of."""
 
 
-NONSENSE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-    IndexError,
-    ArithmeticError,
-    MemoryError,
-)
+NONSENSE = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 """What reading a report that is none may raise."""
 
 

@@ -1,4 +1,4 @@
-"""Which questions are about to expire, and what their approvers are told."""
+"""Which questions are told of late, or are about to expire, and what their approvers are told."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
-from functions.core.notify.outbox import Outbox
+from functions.core.notify.outbox import Outbox, tell_at
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Evidence
@@ -30,7 +30,8 @@ _WIDTH = 76
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
-    """Any event → {"reminded": [incident ids], "questions_waiting", "oldest_question_share", "digested"}."""
+    """Any event → {"told": [incident ids], "reminded": [incident ids], "questions_waiting",
+    "oldest_question_share", "digested"}."""
     apps, now = deployment.registry.apps(), time.time()
     outbox = Outbox(deployment.table("incidents_table"), deployment.notifications)
     waiting = remind(apps, deployment, now)
@@ -41,6 +42,8 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
 class Waiting:
     """The questions that nobody has decided."""
 
+    told: tuple[str, ...]
+    """Incidents of those that were asked within quiet hours, and that people were now told of."""
     reminded: tuple[str, ...]
     """Incidents of those that people were now reminded of."""
     questions_waiting: int
@@ -49,11 +52,12 @@ class Waiting:
 
 
 def remind(apps: Iterable[App], deployment: Deployment, now: float) -> Waiting:
-    """Remind of every question whose time runs out, once each.
+    """Tell of every question that waited for the end of quiet hours, and remind of each whose time runs out,
+    once; within quiet hours of neither, if there is time.
 
-    The reminder is noted before it is sent: one that gets lost is better than one every hour.
+    Either is noted before it is sent: one that gets lost is better than one every hour.
     """
-    reminded, shares = [], []
+    told, reminded, shares = [], [], []
     approvals = deployment.approvals
     for app in apps:
         for incident in deployment.incidents.with_status(app.name, Status.AWAITING_APPROVAL):
@@ -62,11 +66,16 @@ def remind(apps: Iterable[App], deployment: Deployment, now: float) -> Waiting:
                 continue
             share = _share_over(approval, now)
             shares.append(share)
-            if 1 - _SHARE_LEFT <= share < 1 and approvals.remind(approval.approval_id):
-                _tell(approval, incident, deployment)
-                _tell_channels(approval, incident, app, deployment)
+            if share == 1 or tell_at(app, now, approval.expires_at):
+                continue
+            if approval.tell_at and not approval.told_at:
+                if approvals.tell(approval.approval_id):
+                    _tell(approval, incident, app, deployment, _QUESTION)
+                    told.append(incident.incident_id)
+            elif share >= 1 - _SHARE_LEFT and approvals.remind(approval.approval_id):
+                _tell(approval, incident, app, deployment, _REMINDER)
                 reminded.append(incident.incident_id)
-    return Waiting(tuple(reminded), len(shares), round(100 * max(shares, default=0)))
+    return Waiting(tuple(told), tuple(reminded), len(shares), round(100 * max(shares, default=0)))
 
 
 def _share_over(approval: Approval, now: float) -> float:
@@ -75,15 +84,52 @@ def _share_over(approval: Approval, now: float) -> float:
     return min(1.0, (now - asked) / (approval.expires_at - asked))
 
 
-def _tell(approval: Approval, incident: Incident, deployment: Deployment) -> None:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What distinguishes the two messages; formatted with `app`, `until` and `title`."""
+
+    kind: str
+    subject: str
+    text: str
+    headline: str
+
+
+_QUESTION = _Words(
+    "question",
+    "[{app}] Approve a fix? {title}",
+    "A fix for {app} waits for a decision, until {until}. It was proposed within your quiet hours.",
+    "{app}: approve a fix? {title}",
+)
+_REMINDER = _Words(
+    "reminder",
+    "[{app}] Decide until {until}: {title}",
+    "A fix for {app} still waits for a decision, until {until}.",
+    "{app}: still waits for a decision: {title}",
+)
+
+
+def _tell(approval: Approval, incident: Incident, app: App, deployment: Deployment, words: _Words) -> None:
     until = moment(approval.expires_at, approval.time_zone)
+    filled = {"app": incident.app, "until": until, "title": incident.title}
+    _tell_people(approval, incident, deployment, words, filled)
+    headline = words.headline.format(**filled)
+    _tell_channels(approval, incident, app, deployment, headline)
+
+
+def _tell_people(
+    approval: Approval,
+    incident: Incident,
+    deployment: Deployment,
+    words: _Words,
+    filled: dict[str, str],
+) -> None:
     recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
     for recipient in recipients:
         if person(recipient) == approval.first_person:
             continue
         link = Link(approval.approval_id, recipient, approval.expires_at)
         text = [
-            textwrap.fill(f"A fix for {incident.app} still waits for a decision, until {until}.", _WIDTH),
+            textwrap.fill(words.text.format(**filled), _WIDTH),
             textwrap.fill(inert_line(incident.title), _WIDTH),
             "",
             "Read the evidence and decide:",
@@ -93,12 +139,15 @@ def _tell(approval: Approval, incident: Incident, deployment: Deployment) -> Non
             "",
             f"Incident {incident.incident_id}",
         ]
-        subject = f"[{incident.app}] Decide until {until}: {incident.title}"
-        about = About.incident(incident, "reminder")
-        deployment.notifications.send(subject, "\n".join(text) + "\n", recipient, about)
+        about = About.incident(incident, words.kind)
+        deployment.notifications.send(
+            words.subject.format(**filled), "\n".join(text) + "\n", recipient, about
+        )
 
 
-def _tell_channels(approval: Approval, incident: Incident, app: App, deployment: Deployment) -> None:
+def _tell_channels(
+    approval: Approval, incident: Incident, app: App, deployment: Deployment, headline: str
+) -> None:
     proposal = Proposal.from_json(deployment.artifacts.get_json(approval.proposal_key))
     post = announce(
         approval,
@@ -108,6 +157,6 @@ def _tell_channels(approval: Approval, incident: Incident, app: App, deployment:
         app=app,
         patch=deployment.artifacts.get(approval.patch_key),
         page=Page(deployment.page, deployment.link_keys.all()[0]),
-        headline=f"{incident.app}: still waits for a decision: {incident.title}",
+        headline=headline,
     )
     deployment.webhooks.post(incident.app, post)

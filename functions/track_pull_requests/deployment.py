@@ -65,6 +65,7 @@ def _back(incident: Incident, why: str) -> dict[str, Any]:
         "status": str(Status.NEW),
         "generation": incident.generation + 1,
         "regressed_from": incident.pull_request_url,
+        "by_hand": False,
         "execution_arn": "",
         "reason": f"seen again at {incident.last_seen}, although {why}",
         "next_action": "",

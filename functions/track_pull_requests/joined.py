@@ -34,6 +34,7 @@ def settled_with(incident: Incident, other: Incident | None) -> dict[str, Any] |
             "execution_arn": "",
             "reason": f"seen again at {incident.last_seen}, although resolved {told}",
             "regressed_from": other.pull_request_url,
+            "by_hand": False,
         }
     return left | {
         "status": str(Status.SUPPRESSED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
     """The incident's own input first, then calls like it, what changed, what is still refused, what works.
 
-    Calls of the function that failed come before those of its callers, short ones before long ones.
+    Calls of the function that failed come before those of its callers; then those whose arguments are of the
+    kinds that calls which worked have, since an empty text where a list belongs convinces nobody; then short
+    ones.
     """
     if calls is None:
         return ()
@@ -38,11 +41,29 @@ def rows(candidate: Candidate, calls: Calls | None) -> tuple[Behaviour, ...]:
             ({**was, "call": now["call"], "imports": now["imports"]}, now) for now, was in calls.worked
         ],
     }
+    usual = {_kinds(str(was["call"])) for was, _ in kinds["worked"]}
+
+    def order(pair: Pair) -> tuple[bool, bool, int, str]:
+        call = str(pair[0]["call"])
+        return function_in(call) != inner, _kinds(call) not in usual, len(call), call
+
     found: list[Behaviour] = []
     for why, pairs in kinds.items():
-        ordered = sorted(pairs, key=lambda pair: _order(str(pair[0]["call"]), inner))
-        found += list(_distinct(ordered, why))
+        found += _distinct(sorted(pairs, key=order), why)
     return tuple(found)
+
+
+def _kinds(call: str) -> str:
+    """The call with the kind of each argument in its place: `mean([1])` and `mean([])` are alike."""
+    try:
+        made = ast.parse(call, mode="eval").body
+    except SyntaxError:
+        return call
+    if not isinstance(made, ast.Call):
+        return call
+    values = [*made.args, *(keyword.value for keyword in made.keywords)]
+    kinds = (type(value.value if isinstance(value, ast.Constant) else value).__name__ for value in values)
+    return f"{ast.unparse(made.func)}({', '.join(kinds)})"
 
 
 def _called(answer: Mapping[str, Any], call: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -53,10 +74,6 @@ def _raising(call: Mapping[str, Any], title: str) -> Mapping[str, Any]:
     """A call that failed; of one that the search found, what it raised is the incident."""
     kind, _, message = title.partition(": ")
     return call if "raised" in call else {**call, "raised": {"type": kind, "message": message}}
-
-
-def _order(call: str, inner: str) -> tuple[bool, int, str]:
-    return function_in(call) != inner, len(call), call
 
 
 def _distinct(pairs: Sequence[Pair], why: str) -> Iterator[Behaviour]:

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from functions.core.source import engine
 from functions.validate_patch.diff import Opcode, changed_lines, lines_of, opcodes
 from functions.validate_patch.tree import Change, File, Tree, changes_between
@@ -113,6 +111,8 @@ def _toml(tree: Tree, path: str) -> dict[str, Any]:
 
 def _hooks(tree: Tree) -> set[str]:
     """The ids of pre-commit's hooks."""
+    import yaml  # type: ignore[import-untyped]  # has no types of its own
+
     try:
         settings = yaml.safe_load(tree[_PRE_COMMIT].data) if _PRE_COMMIT in tree else None
         return (

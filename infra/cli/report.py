@@ -19,7 +19,7 @@ from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
-from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
@@ -36,6 +36,16 @@ _MARKS = {
 
 # Of a traceback that is longer, so many lines of either end are shown.
 _SAMPLE_HEAD, _SAMPLE_TAIL = 20, 60
+
+
+@dataclass(frozen=True)
+class OtherAttempt:
+    """An attempt of the same heal. title: of its proposal, "" for an answer that was none; findings: what
+    spoke against it, and what was asked about it."""
+
+    number: int
+    title: str
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class IncidentReport:
     """What a command needs to act on the same target again."""
     link: str = ""
     """The approval page, where whoever may read the link key may decide there as well."""
+    attempts: tuple[OtherAttempt, ...] = ()
+    """Of the heal, those whose patch is not the one shown."""
     answered_by: str = ""
     """What really answered, where the model's name does not say it."""
     costs_nothing: bool = False
@@ -84,6 +96,7 @@ class IncidentReport:
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
+            "attempts": [asdict(attempt) for attempt in self.attempts],
             "decisions": [approval.audit() for approval in self.history],
         }
 
@@ -118,9 +131,18 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
         history,
         source,
         artifacts.find_json(heal.attempt_key(Artifact.OUTCOME)),
+        attempts=tuple(_others(artifacts, heal, asked.of_attempt if asked else heal.attempt)),
         link=_page_link(target, history[0]) if history else "",
         **here,
     )
+
+
+def _others(artifacts: Artifacts, heal: Heal, shown: int) -> Iterator[OtherAttempt]:
+    for number in range(1, heal.attempt + 1):
+        if number != shown:
+            proposed = artifacts.find_json(heal.attempt_key(Artifact.PROPOSAL, number)) or {}
+            found = artifacts.find_json(heal.attempt_key(Artifact.FINDINGS, number)) or {}
+            yield OtherAttempt(number, proposed.get("title", ""), tuple(found.get("findings", ())))
 
 
 def _page_link(target: Target, question: Approval) -> str:
@@ -151,10 +173,18 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Patch", align="left"), diff(report.patch)]
     if report.evidence:
         parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
+    if report.attempts:
+        parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
     parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
     return Group(*parts)
+
+
+def _other(attempt: OtherAttempt) -> Text:
+    title = attempt.title or "an answer that was no usable patch"
+    lines = [plain(f"{attempt.number}  {title}", "bold")]
+    return Text("\n").join([*lines, *(plain(f"   • {finding}") for finding in attempt.findings)])
 
 
 def _asked(report: IncidentReport) -> str:

@@ -119,6 +119,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "proposal": maybe(ANY),
         "patch": maybe(TEXT),
         "evidence": maybe(ANY),
+        "attempts": several(record(number=COUNT, title=TEXT, findings=several(TEXT))),
         "decisions": several(ANY),
     },
     "history/1": {

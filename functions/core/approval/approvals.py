@@ -94,6 +94,9 @@ class Approval:
     first_comment: str = ""
     first_via: str = ""
     first_source_ip: str = ""
+    tell_at: int = 0
+    """Asked within quiet hours: when its people are told, in epoch seconds; 0: they were at once."""
+    told_at: str = ""
     reminded_at: str = ""
     tries: int = 0
     """Decisions that were tried, accepted or not."""
@@ -117,7 +120,7 @@ class Approval:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in item.items() if name in known}
         values["status"] = ApprovalStatus(item["status"])
-        for name in ("attempt", "redrive_count", "patch_attempt", "expires_at", "tries", "ttl"):
+        for name in ("attempt", "redrive_count", "patch_attempt", "expires_at", "tell_at", "tries", "ttl"):
             values[name] = int(values.get(name, 0))
         values["approvals_needed"] = int(values.get("approvals_needed", 1))
         for name in ("approvers", "change_authors"):
@@ -223,12 +226,19 @@ class Approvals:
 
     def remind(self, approval_id: str) -> bool:
         """Note that people are reminded now; False if they were, or nobody need decide any more."""
+        return self._once(approval_id, "reminded_at")
+
+    def tell(self, approval_id: str) -> bool:
+        """Note that people are told now of what waited for the end of their quiet hours; else as `remind`."""
+        return self._once(approval_id, "told_at")
+
+    def _once(self, approval_id: str, noted: str) -> bool:
         return bool(
             self._update(
                 approval_id,
-                {"reminded_at": utc_now()},
+                {noted: utc_now()},
                 only=(ApprovalStatus.PENDING,),
-                condition="(attribute_not_exists(#reminded_at) OR #reminded_at = :never)",
+                condition=f"(attribute_not_exists(#{noted}) OR #{noted} = :never)",
                 values={":never": ""},
             )
         )

@@ -18,13 +18,14 @@ from functions.core.workflow.errors import AppInvalid, ModelNotFound
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Executions' names are kept in one item, which holds 400 KB.
-_MOST_HEALS = 1_000
+MOST_HEALS = 1_000
 # From 1 to so many. Each that is under way is read before another one begins.
 _LIMITS = {
-    "max_heals_per_hour": _MOST_HEALS,
-    "max_heals_per_day": _MOST_HEALS,
+    "max_heals_per_hour": MOST_HEALS,
+    "max_heals_per_day": MOST_HEALS,
     "max_heals_at_once": 50,
     "max_open_pull_requests": 1_000,
+    "storm_after": MOST_HEALS,
     "min_occurrences": 1_000_000,
 }
 # A prompt's rules and tools alone take over 2,000 tokens.
@@ -135,6 +136,8 @@ class App:
     max_heals_per_day: int = 200
     max_heals_per_hour: int = 20
     """Heals that may begin within an hour: whoever can write to the log decides how many errors there are."""
+    storm_after: int = 10
+    """New errors within a quarter of an hour, beyond which people are asked whether to heal them at all."""
     daily_budget_usd: float = 10.0
     monthly_budget_usd: float = 100.0
     deployed_within_hours: float = 24.0

@@ -158,6 +158,8 @@ class Incident:
     """What the next higher mode would have done where the app's mode ended the heal."""
     held_until: int = 0
     """Of an incident that was held back: epoch seconds after which a sighting makes it NEW again."""
+    by_hand: bool = False
+    """Whether somebody started this heal over: it is no part of a storm."""
     redrivable_until: str = ""
     """Of a failed heal: when its execution can no longer be redriven."""
     updated_at: str = ""

@@ -14,6 +14,7 @@ from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.roots import Roots
+from functions.core.incidents.storm import Storm
 from functions.core.workflow.errors import IncidentNotFound
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
@@ -49,6 +50,10 @@ class Incidents:
     def heals_in(self, period: QuotaPeriod, app: str, most: int) -> HealsIn:
         """How many of the app's heals began in a period that runs now; it is counted in the same table."""
         return HealsIn(self._table, app, most, period)
+
+    def storm(self, app: str, most: int) -> Storm:
+        """Whether too many new incidents of the app come at once; it is kept in the same table."""
+        return Storm(self._table, app, most)
 
     def turns(self, of: str, most: int) -> Turns:
         """Who is under way at once, of an app or of all; it is kept in the same table."""
@@ -131,7 +136,7 @@ class Incidents:
         """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its
         own; None if it has changed in the meantime."""
         anew = {"execution_arn": "", "next_action": "", "attempts": 0, "cost_usd": 0, "held_until": 0}
-        anew |= {"follow_up": {}, "follow_ups": 0}
+        anew |= {"follow_up": {}, "follow_ups": 0, "by_hand": True}
         return self._as_it_was(
             over, {"status": str(Status.NEW), "generation": over.generation + 1, "reason": "", **anew}
         )

@@ -26,7 +26,7 @@ class About:
 
     app: str
     kind: str
-    """`question`, `reminder`, `outcome`, `failure`, `recorded`, `digest`."""
+    """`question`, `reminder`, `outcome`, `failure`, `recorded`, `digest`, `held`."""
     error_class: str = ""
     severity: str = "normal"
     """`high`: a heal failed, or an error came back after its fix; `low`: nothing has to be done now."""

@@ -1,5 +1,6 @@
 """What is told at once, and what waits to be told together: so many at once that nobody would read them, and
-what comes within an app's quiet hours. Questions and failures wait for nothing, and do not come this way.
+what comes within an app's quiet hours. Questions and failures do not come this way: failures wait for
+nothing, and of a question only the messages wait (see `tell_at`).
 
 Two kinds of items in the incidents table, which have neither app nor status: `told#APP#WINDOW` counts what
 was told in a stretch of time, `held#APP` holds what waits.
@@ -8,7 +9,7 @@ was told in a stretch of time, `held#APP` holds what waits.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -106,10 +107,32 @@ def quiet(app: App, now: float) -> bool:
     """Whether it is within the app's quiet hours, on the clock of its people. now: epoch seconds."""
     if not app.quiet_hours:
         return False
-    zone = ZoneInfo(app.time_zone) if app.time_zone else UTC
-    at = f"{datetime.fromtimestamp(now, zone):%H:%M}"
+    at = f"{datetime.fromtimestamp(now, _zone(app)):%H:%M}"
     start, _, end = app.quiet_hours.partition("-")
     return start <= at < end if start <= end else at >= start or at < end
+
+
+def quiet_until(app: App, now: float) -> float:
+    """When the quiet hours end that it is within; now, where it is within none. Both in epoch seconds."""
+    if not quiet(app, now):
+        return now
+    local = datetime.fromtimestamp(now, _zone(app))
+    hour, minute = app.quiet_hours.partition("-")[2].split(":")
+    end = local.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    return (end if end > local else end + timedelta(days=1)).timestamp()
+
+
+def tell_at(app: App, now: float, expires_at: float) -> int:
+    """When people are told of a question: 0 for now, else when the app's quiet hours end, in epoch seconds.
+
+    It does not wait for longer than half of the time in which it can be decided.
+    """
+    until = quiet_until(app, now)
+    return int(until) if now < until <= (now + expires_at) / 2 else 0
+
+
+def _zone(app: App) -> tzinfo:
+    return ZoneInfo(app.time_zone) if app.time_zone else UTC
 
 
 def _digest(app: App, lines: list[str], count: int) -> tuple[str, str]:

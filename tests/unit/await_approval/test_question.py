@@ -102,6 +102,20 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     assert max(len(line) for line in text.splitlines() if line != link) <= 76
 
 
+def test_within_quiet_hours_it_is_asked_and_nobody_is_told_yet(
+    scene: Any, desk: Deployment, inbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000  # 2027-01-15 08:00 UTC
+    monkeypatch.setattr(time, "time", lambda: now)
+    entry = json.dumps(REGISTERED | {"quiet_hours": "07:00-09:30"})
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=entry, Overwrite=True)
+    for _ in range(2):
+        approval = ask(HealState.from_json(state(scene)), desk, EXPIRES)
+        assert (approval.status, approval.tell_at) == (ApprovalStatus.PENDING, now + 90 * 60)
+    assert scene.incidents.get("orders-v1-abc").status is Status.AWAITING_APPROVAL
+    assert inbox() == []
+
+
 def test_a_second_opinion_is_told_where_there_is_one(scene: Any, desk: Deployment, inbox: Any) -> None:
     review = {"opinion": "objects", "summary": "It objects: NZ is refused.", "sent_back": False}
     ask(HealState.from_json(state(scene, review=review)), desk, EXPIRES)

@@ -14,6 +14,7 @@ import pytest
 
 from functions.claim_incident.handler import handler
 from functions.core.incidents.incident import ErrorClass, Status
+from functions.core.incidents.table import Incidents
 from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound
 from functions.detect_errors.recorder import Recorder, Sighting
 
@@ -119,6 +120,7 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three kilobytes of forged tracebacks are 30 errors, and not 30 heals."""
+    configure(storm_after=1000, max_heals_at_once=50)
     now = 1_800_000_000
     monkeypatch.setattr(time, "time", lambda: now)
     monkeypatch.setenv("HEALS_AT_ONCE", "100")
@@ -147,6 +149,71 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     assert recorder.record(replace(sighting, delivery_id=b"2")).incident.status is Status.NEW
     assert recorder.record(replace(sighting, delivery_id=b"3")).incident.generation == 1
     assert claim(lambda_context, "arn:later", "orders-v1-25")["claimed"]
+
+
+def at(monkeypatch: pytest.MonkeyPatch, minute: int) -> None:
+    """Set the clock, to minutes after a quarter of an hour began."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000 + 60 * minute)
+
+
+def test_a_storm_is_one_question_instead_of_many_heals(
+    table: Table, lambda_context: Any, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(storm_after=3)
+    names = [put(table, number) for number in range(9)]
+    at(monkeypatch, 1)
+    answers = [claim(lambda_context, f"arn:{name}", name) for name in names[:6]]
+    for minute, number in ((16, 6), (31, 7), (46, 8)):
+        at(monkeypatch, minute)
+        answers.append(claim(lambda_context, f"arn:{names[number]}", names[number]))
+
+    assert [answer["claimed"] for answer in answers] == [
+        *[True] * 3,
+        *[False] * 4,  # the last of them later, but before a quarter of an hour was calm
+        *[True] * 2,
+    ]
+    held = table.get_item(Key={"incident_id": names[6]})["Item"]
+    assert (held["status"], held["held_until"]) == ("SUPPRESSED", 1_800_000_000 + 16 * 60 + 24 * 3600)
+    assert "storm of 2027-01-15 08:00 UTC: more than 3 new errors of orders" in str(held["reason"])
+    assert f"selfheal retry {names[6]} (" in str(held["next_action"])
+    (mail,) = inbox()
+    assert "selfheal retry --app orders --search 'storm of 2027-01-15 08:00'" in mail
+    assert names[3] in mail
+    assert "[@]all" in mail
+
+
+def test_what_people_start_over_is_no_part_of_the_storm_and_what_comes_back_after_a_fix_is(
+    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(storm_after=1)
+    at(monkeypatch, 1)
+    names = [put(table, number) for number in range(3)]
+    assert [claim(lambda_context, f"arn:{name}", name)["claimed"] for name in names] == [True, False, False]
+
+    incidents = Incidents(table)
+    for name in names[1:]:
+        assert incidents.start_over(incidents.get(name))
+        assert claim(lambda_context, f"arn:again:{name}", name)["claimed"]
+
+    regressed = put(table, 4, generation=2, regressed_from="https://forge.example/pull/1")
+    assert claim(lambda_context, "arn:4", regressed)["held_back"]
+
+
+def test_a_storm_counts_each_incident_once_and_each_app_by_itself(
+    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heal that waits for its turn asks every minute."""
+    configure(storm_after=2, max_heals_at_once=1)
+    at(monkeypatch, 1)
+    first, second = put(table, 1), put(table, 2)
+    assert claim(lambda_context, MINE, first)["claimed"]
+    for _ in range(4):
+        assert claim(lambda_context, OTHER, second)["busy"]
+    assert not Incidents(table).storm("shop", 2).joined_by("shop-v1-1")
+
+    assert claim(lambda_context, "arn:3", put(table, 3))["held_back"]
+    assert claim(lambda_context, OTHER, second)["held_back"], "it had not begun"
+    assert claim(lambda_context, MINE, first)["claimed"], "it had"
 
 
 def test_an_incident_that_is_gone_is_named(table: Table, lambda_context: Any) -> None:

@@ -58,7 +58,8 @@ def spoken() -> dict[str, list[str]]:
     """Each command that is told somewhere: where → its words."""
     found: dict[str, list[str]] = {}
     for path in CODE:
-        for text in texts(ast.parse(path.read_text())):
+        source = path.read_text()
+        for text in texts(ast.parse(source)) if "selfheal" in source else ():
             for words in commands_in(text):
                 found[f"{path.relative_to(ROOT)}: selfheal {' '.join(words)}"] = words
     for path in MANUALS:

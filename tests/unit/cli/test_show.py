@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from typing import TYPE_CHECKING
 
+import boto3
 from rich.console import Console
 
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.heal import Heal
 from infra.cli.report import IncidentReport, diff, render
+from infra.target import Target
+from tests.unit.cli.conftest import Selfheal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 INCIDENT = Incident("orders-1", "1", "orders", Status.HEALING, "KeyError", "KeyError: 'NZ'")
 SOURCE = {"base_sha": "c" * 40, "reason": "the app's entry names it"}
@@ -46,3 +56,21 @@ def test_words_of_a_patch_that_only_look_alike_are_named_before_it() -> None:
     assert isinstance(console.file, StringIO)
     said = "The patch contains words that look Latin, and of which no letter is: \u0441\u043e\u0440\u0443\n"
     assert console.file.getvalue().startswith(said)
+
+
+def test_what_spoke_against_the_heal_s_other_attempts_is_told(
+    selfheal: Selfheal, put: Callable[..., str], target: Target, approvals_table: Table
+) -> None:
+    """An abstention after three attempts without their findings helps nobody."""
+    target.outputs.update(ArtifactsBucket="artifacts", ApprovalsTable=approvals_table.name)
+    boto3.client("s3").create_bucket(Bucket="artifacts")
+    name = put(status="ABSTAINED", attempts=3, execution_arn="arn:aws:states:eu:1:execution:heal:h1")
+    heal = Heal(name, "orders", "h1", 1)
+    target.artifacts.put_json(heal.attempt_key(Artifact.PROPOSAL, 1), {"title": "Return None for NZ"})
+    for number, finding in ((1, "nothing states None"), (2, "answer: no edits"), (3, "the third's own")):
+        target.artifacts.put_json(heal.attempt_key(Artifact.FINDINGS, number), {"findings": [finding]})
+    shown = selfheal("show", name).text
+    assert "1 Return None for NZ • nothing states None" in shown
+    assert "2 an answer that was no usable patch • answer: no edits" in shown
+    told = selfheal("show", name, "--json").document["attempts"]
+    assert [attempt["number"] for attempt in told] == [1, 2]

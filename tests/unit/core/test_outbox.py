@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from functions.core.apps.app import App
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.notify.notifications import Notifications
-from functions.core.notify.outbox import AT_ONCE, WINDOW_SECONDS, Outbox, quiet
+from functions.core.notify.outbox import AT_ONCE, WINDOW_SECONDS, Outbox, quiet, quiet_until, tell_at
 from functions.core.workflow.errors import AppInvalid
 
 APP = App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders")
@@ -75,6 +76,36 @@ def test_within_quiet_hours_nothing_is_told_that_can_wait(outbox: Outbox, inbox:
 def test_quiet_hours_are_on_the_clock_of_the_app_s_people(hours: str, utc: int, is_quiet: bool) -> None:
     now = datetime(2026, 11, 20, utc, tzinfo=UTC).timestamp()
     assert quiet(replace(NIGHT, quiet_hours=hours), now) is is_quiet
+
+
+def at(hour: int, minute: int = 0) -> float:
+    """That time in Berlin on the evening, or in the night after it, as epoch seconds."""
+    day = 20 if hour >= 12 else 21
+    return datetime(2026, 11, day, hour, minute, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("now", "hours", "told"),
+    [
+        (at(21, 59), 168, 0),
+        (at(22), 168, at(7)),
+        (at(23, 30), 168, at(7)),
+        (at(6, 59), 168, at(7)),
+        (at(7), 168, 0),
+        (at(23), 16, at(7)),
+        (at(23), 15, 0),
+    ],
+)
+def test_of_a_question_people_are_told_when_quiet_hours_end_unless_half_of_its_time_were_gone(
+    now: float, hours: int, told: float
+) -> None:
+    assert tell_at(NIGHT, now, now + hours * 3600) == told
+
+
+def test_quiet_hours_end_by_the_clock_also_when_it_is_changed() -> None:
+    """In the night of 24 October 2026 an hour comes twice: from 22:00 to 07:00 are ten hours."""
+    now = datetime(2026, 10, 24, 22, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    assert quiet_until(NIGHT, now) == now + 10 * 3600
 
 
 @pytest.mark.parametrize("wrong", [{"quiet_hours": "22-7"}, {"time_zone": "Mars/Olympus"}])

@@ -181,6 +181,9 @@ def test_a_source_line_may_hold_json() -> None:
         ("[ERROR] KeyError: 'x'\n", "KeyError", 0),
         ("[ERROR] KeyError: 'x'\nTraceback (most recent call last):\n", "KeyError", 0),
         ("Traceback (most recent call last):\n", None, 0),
+        ("web-1 | Traceback (most recent call last):\n", None, 0),
+        ("2026-01-01 00:00:00,1 ERROR [w] Traceback (most recent call last):", None, 0),
+        ("w | Traceback (most recent call last):\nw | 2026-01-01 00:00:01,1 ERROR other\n", None, 0),
         (TRACEBACK[: TRACEBACK.index("KeyError")], None, 1),
         (TRACEBACK[: TRACEBACK.index(", line 3")], None, 0),
         (LAMBDA_FRAME, None, 1),
@@ -203,6 +206,8 @@ def test_another_threads_record_in_between_is_left_out() -> None:
 
 
 OTHER = 'Traceback (most recent call last):\n  File "/app/y.py", line 9, in h\n    k()\nValueError: y\n'
+HEADER = "Traceback (most recent call last):"
+AGAIN = "\nDuring handling of the above exception, another exception occurred:\n\n"
 LED = "\nThe above exception was the direct cause\nof the following exception:\n\n"
 INVERTED = "\nThe above exception was caused by the following exception:\n"
 MAPPING = "config:\n  port: 3\n  host: db\n"
@@ -210,6 +215,10 @@ EXTRA = {
     "objects one behind the other": "".join(json.dumps({"exc_info": t}) for t in (TRACEBACK, OTHER)),
     "a print of a mapping behind an indented message": OTHER.replace(": y", ": y\n  z") + MAPPING + TRACEBACK,
     "eighteen workers": "".join(f"w{n} | {line}\n" for n in range(18) for line in TRACEBACK.splitlines()),
+    "headers alone": "".join(f"1{n}:00:00 w | Traceback (most recent call last):\n" for n in range(2)),
+    "messages that name a header": TRACEBACK.replace("'x'", HEADER)
+    + AGAIN
+    + TRACEBACK.replace("'x'", HEADER),
     "a hundred workers": "".join(f"w{n} | {line}\n" for line in TRACEBACK.splitlines() for n in range(100)),
     "a chain sentence that a terminal broke": TRACEBACK + LED + OTHER,
     "causes below": OTHER + INVERTED + TRACEBACK + INVERTED + TRACEBACK,
@@ -223,6 +232,8 @@ FOUND = {
     "objects one behind the other": ["KeyError", "ValueError"],
     "a print of a mapping behind an indented message": ["ValueError", "KeyError"],
     "eighteen workers": ["KeyError"] * 18,
+    "headers alone": [None, None],
+    "messages that name a header": ["KeyError"],
     "a hundred workers": ["KeyError"] * 100,
     "a chain sentence that a terminal broke": ["ValueError"],
     "causes below": ["ValueError"],
@@ -235,7 +246,8 @@ FOUND = {
 def test_no_error_is_lost_or_taken_for_another_s_message(name: str) -> None:
     errors = read_errors(EXTRA[name])
     assert [error.type for error in errors] == FOUND[name]
-    assert all(error.frames and "port" not in (error.message or "") for error in errors)
+    assert all(error.frames or error.needs_more for error in errors)
+    assert all("port" not in (error.message or "") for error in errors)
 
 
 @pytest.mark.parametrize(

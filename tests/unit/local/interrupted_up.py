@@ -6,6 +6,7 @@ Run: python -m tests.unit.local.interrupted_up HOME up|down STAGE. There it prin
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ TABLE = "incidents"
 
 
 def main() -> None:
+    # As in a terminal: what a shell starts in the background ignores Ctrl-C, and all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home, what, stage = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
     def reached(name: str) -> None:

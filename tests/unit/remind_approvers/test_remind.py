@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,4 +99,48 @@ def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Deployment, inbox:
     approval = asked(scene, hours_ago=90, hours_left=10)
     getattr(scene.approvals, move)(approval.approval_id)
     assert remind(APPS, desk, time.time()).reminded == ()
+    assert inbox() == []
+
+
+def clock(offset: float) -> str:
+    """HH:MM in UTC, so many seconds from now."""
+    return f"{datetime.now(UTC) + timedelta(seconds=offset):%H:%M}"
+
+
+def test_what_was_asked_within_quiet_hours_is_told_once_when_they_are_over(
+    scene: Any, desk: Deployment, inbox: Any, channel: Channel
+) -> None:
+    approval = asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()))
+    quiet = [replace(APPS[0], quiet_hours=f"{clock(-3600)}-{clock(3600)}")]
+    assert remind(quiet, desk, time.time()).told == ()
+    assert inbox() == []
+
+    assert remind(APPS, desk, time.time()).told == (approval.incident_id,)
+    assert remind(APPS, desk, time.time()).told == ()
+
+    (message,) = inbox()
+    assert message["Subject"].startswith("[orders] Approve a fix?")
+    assert message["MessageAttributes"]["kind"]["Value"] == "question"
+    token = message["Message"].partition("?t=")[2].split()[0]
+    assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "team"
+    assert all("orders: approve a fix?" in text for text in channel.texts)
+
+
+def test_a_reminder_waits_for_the_end_of_quiet_hours_if_there_is_time(
+    scene: Any, desk: Deployment, inbox: Any
+) -> None:
+    approval = asked(scene, hours_ago=90, hours_left=10)
+    app, now = APPS[0], time.time()
+    long, short = (replace(app, quiet_hours=f"{clock(-3600)}-{clock(h * 3600)}") for h in (8, 3))
+    assert remind([short], desk, now).reminded == ()
+    assert remind([long], desk, now).reminded == (approval.incident_id,), "too little would be left"
+    assert len(inbox()) == 1
+
+
+def test_what_was_decided_within_quiet_hours_is_told_to_nobody(
+    scene: Any, desk: Deployment, inbox: Any
+) -> None:
+    approval = asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()))
+    scene.approvals.supersede(approval.approval_id)
+    assert remind(APPS, desk, time.time()).told == ()
     assert inbox() == []
