@@ -60,14 +60,15 @@ def signed(body, key, given):
 YEAR = "    return today.year - born.year"
 STARTED = '    return dt.datetime.fromisoformat(event["time"])'
 FORMAT = "    return template.format(**fields)"
-Read = Callable[..., tuple[tuple[str, ...], tuple[str, ...]]]
+Said = tuple[str, ...]
+Read = Callable[..., tuple[Said, Said]]
 
 
 @pytest.fixture
 def read(facts_of: Callable[..., ValidationContext], propose: Callable[..., Proposal]) -> Read:
     """Findings of the gate and warnings, for one edit of the file and a function that failed on a line."""
 
-    def run(old: str, new: str, function: str = "age", line: str = YEAR) -> tuple[tuple[str, ...], ...]:
+    def run(old: str, new: str, function: str = "age", line: str = YEAR) -> tuple[Said, Said]:
         number = AGE.split("\n").index(line) + 1
         context = facts_of("TypeError", ("m.py", number, function, line.strip()))
         candidate = examine({"m.py": File(AGE.encode())}, propose(("m.py", old, new)), context).candidate
