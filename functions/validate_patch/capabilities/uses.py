@@ -17,7 +17,7 @@ _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
 )
 _ADDRESS = re.compile(
-    r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[\w.+-]+@[\w-]+\.[\w.-]+"
+    r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++"
 )
 _ENVIRONMENT = re.compile(r"os\.(?:environb?\b|getenvb?|putenv|unsetenv).*")
 _FORMAT_REACH = re.compile(r"\{[^{}]*\.__\w+")
