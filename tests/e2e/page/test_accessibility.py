@@ -38,8 +38,31 @@ def violations(page: Page, schemes: tuple[Literal["light", "dark"], ...] = ()) -
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
         found += [f"{scheme}: {seen}" for seen in objections(page, "axe.run({runOnly: ['color-contrast']})")]
-    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-        found.append("wider than the screen")
+    return [*found, *misfits(page, "100%"), *misfits(page, "200%")]
+
+
+_WIDE = """() => {
+  const { clientWidth, scrollWidth } = document.documentElement
+  const ends = element => element.getBoundingClientRect().right > clientWidth
+  const wide = scrollWidth > clientWidth ? [...document.querySelectorAll('body *')].filter(ends) : []
+  return wide.map(element => element.outerHTML.slice(0, 120))
+}"""
+"""Where the page must be scrolled sideways: what reaches beyond it."""
+_CUT = """() => [...document.querySelectorAll('body *')].filter(element => {
+  const style = getComputedStyle(element)
+  const box = element.getBoundingClientRect()
+  const cut = ['hidden', 'clip'].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1
+  return cut && box.width > 1 && box.height > 1 && element.innerText?.trim()
+}).map(element => element.outerHTML.slice(0, 120))"""
+"""Elements that hide a part of their text, but for what is for screen readers alone."""
+
+
+def misfits(page: Page, size: str) -> list[str]:
+    """What does not fit with the text in this size: the page must not scroll sideways, nor text be cut."""
+    page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+    found = [f"text in {size} is cut: {html}" for html in page.evaluate(_CUT)]
+    found += [f"text in {size} is wider than the screen: {html}" for html in page.evaluate(_WIDE)]
+    page.evaluate("document.documentElement.style.fontSize = ''")
     return found
 
 
