@@ -120,7 +120,8 @@ def _span(text: str, search: str) -> tuple[int, int]:
     plain, wanted = _NEWLINE.sub("\n", text), _NEWLINE.sub("\n", search)
     # Overlapping places are as ambiguous as others. `str.find` takes steps in proportion to the text, which a
     # pattern made of the search text does not; so many places are enough to tell.
-    found, at = [], plain.find(wanted)
+    found: list[int] = []
+    at = plain.find(wanted)
     while at >= 0 and len(found) < _PLACES:
         found.append(at)
         at = plain.find(wanted, at + 1)

@@ -82,10 +82,11 @@ def _of(path: str, source: str) -> Iterator[Place]:
             yield Place(path, name, frozenset(used) & _ASKING, value.pattern, value.flags & ~re.UNICODE)
         elif isinstance(node.args[0], ast.Constant):
             said = node.args[0].value
+            assert isinstance(said, str | bytes)
             yield Place(path, repr(said), frozenset({how}), said)
         else:
-            used = (n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name) and n.id != "re")
-            yield Place(path, "of " + " ".join(dict.fromkeys(used)), frozenset({how}), "")
+            parts = (n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name) and n.id != "re")
+            yield Place(path, "of " + " ".join(dict.fromkeys(parts)), frozenset({how}), "")
 
 
 def whole(pattern: re.Pattern[str]) -> re.Pattern[str]:
