@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
@@ -9,6 +11,7 @@ from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import SAID, Review
 from functions.core.workflow.state import DecisionState
 from functions.create_pull_request.markdown import code, fenced, prose
+from functions.create_pull_request.reviewers import Reviewer
 
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
 _SAMPLE_LIMIT = 6_000
@@ -30,6 +33,7 @@ def render(
     approval: DecisionState,
     review: Review | None = None,
     committed_on: str = "",
+    asked: Sequence[Reviewer] = (),
     patch: str = "",
 ) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote."""
@@ -73,6 +77,7 @@ def render(
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
         *_moved(approval, committed_on),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        *_asked(asked),
         f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -87,6 +92,14 @@ def _regression(incident: Incident) -> list[str]:
         return ["### A regression", told]
     undo = f"`git revert {incident.merge_sha}` (with `-m 1` where that is a merge commit)"
     return ["### A regression", f"{told} To take that one back instead: {undo}, or its page's button."]
+
+
+def _asked(asked: Sequence[Reviewer]) -> list[str]:
+    # Named, not mentioned: who is asked for review is told of it by the forge.
+    if not asked:
+        return []
+    named = "; ".join(f"{code(one.name)} ({prose(one.why)})" for one in asked)
+    return [f"Who knows this code: {named}."]
 
 
 def _joined(incident: Incident) -> list[str]:

@@ -131,7 +131,11 @@ def _workflow(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> I
     yield Line(
         "Step Functions", "transitions", transitions, "transition", prices["step-functions"]["transition"]
     )
-    yield Line("EventBridge", "pipe", load.unique, "event", bus["pipe_request"])
+    told = load.unique * (1 + heal["status_changes"])
+    yield Line("EventBridge", "pipes", told, "event", bus["pipe_request"])
+    yield Line(
+        "EventBridge", "events on the bus", load.unique * heal["status_changes"], "event", bus["event"]
+    )
     runs = _HOURS * 6 + 30 * len(FUNCTIONS)
     yield Line("EventBridge", "schedules", runs, "run", bus["schedule"])
     yield Line("SNS", "mails", load.unique * heal["mails"], "mail", prices["sns"]["email"])

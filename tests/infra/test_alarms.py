@@ -31,6 +31,9 @@ WATCHED = {
 }
 # Why the loss of one is told by no metric of its own.
 UNWATCHED = {
+    "AWS::Events::EventBus": "the pipe that cannot reach it is watched, and so is who listens to it",
+    "AWS::EventSchemas::Registry": "nothing reads it while events are told",
+    "AWS::EventSchemas::Schema": "nothing reads it while events are told",
     "AWS::KMS::Key": "whoever cannot use it fails, and is watched",
     "AWS::S3::Bucket": "whoever cannot use it fails, and is watched",
     "AWS::SNS::Topic": "what cannot be told by it cannot be told that it cannot",

@@ -38,6 +38,7 @@ _LEAST_ANSWER = 1_024
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
@@ -60,6 +61,11 @@ class App:
     """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
     credentials: str = ""
     """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
+    signed_commits: bool = False
+    """Whether commits are signed by the app's own SSH key; set where one is registered."""
+    commit_author: str = ""
+    """`NAME <MAIL>` of the account that commits are by: a forge calls a signature verified where the key and
+    the address are of one account; empty: of no account."""
     forge_api: str = "https://api.github.com"
     """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
     `https://HOST/api/v4` for GitLab."""
@@ -234,6 +240,8 @@ def _check_forge(app: App) -> None:
         raise AppInvalid(
             f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
         )
+    if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
+        raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"Bot <bot@shop.example>\", or empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
         own = f"/self-heal/credentials/{name}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")

@@ -13,6 +13,7 @@ from functions.core.workflow.proposal import Edit, Proposal
 from functions.core.workflow.review import Opinion, Review
 from functions.core.workflow.state import DecisionState
 from functions.create_pull_request.body import render
+from functions.create_pull_request.reviewers import Reviewer
 
 INCIDENT = Incident(
     incident_id="orders-v1-abc",
@@ -125,3 +126,24 @@ def test_a_second_opinion_is_told_as_an_opinion() -> None:
     assert "### Second opinion\n\nIt objects, says `us.some-model`. It is an opinion, not evidence." in body
     assert "- NZ is \\*refused\\*" in body
     assert "- It would check: Orders to NZ" in body
+
+
+def test_who_is_asked_for_review_is_named_with_the_reason_and_mentioned_nowhere() -> None:
+    owner = Reviewer("org/team", "owner of the code by CODEOWNERS")
+    asked = (owner, Reviewer("ada", "wrote the lines in a.py"))
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, asked=asked)
+    assert "Who knows this code: `org/team` (owner of the code by CODEOWNERS); `ada` (wrote the" in body
+    assert "@org" not in body
+    assert "Who knows" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+
+
+def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back() -> None:
+    earlier = "https://github.com/shop/orders/pull/7"
+    incident = replace(INCIDENT, regressed_from=earlier, reason="seen again", merge_sha="ef" * 20)
+    body = render(incident, PROPOSAL, EVIDENCE, APPROVAL)
+    assert "### A regression" in body
+    assert f"by [an earlier pull request](<{earlier}>), and came back: seen again." in body
+    assert f"`git revert {'ef' * 20}`" in body
+    unmerged = render(replace(incident, merge_sha=""), PROPOSAL, EVIDENCE, APPROVAL)
+    assert (earlier in unmerged, "git revert" in unmerged) == (True, False)
+    assert "regression" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL).replace("regression_tests", "")

@@ -58,6 +58,8 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"approvals_needed": 2, "approvers": ["ana@b.example", "ana+2@b.example"]}, "who are two people"),
         ({"approvers": ["slack:ana"]}, "write a Slack user's id"),
         ({"approvers": ["slack:U012AB3CD (ana)"]}, "write a Slack user's id"),
+        ({"commit_author": "bot@shop.example"}, "'commit_author' must be like"),
+        ({"commit_author": "A <a@b>\nparent 0"}, "'commit_author' must be like"),
         ({"slack_buttons": 1}, "'slack_buttons' must be of type bool"),
         ({"codebuild_project": "nightly"}, "begins with 'self-heal-'"),
         ({"codebuild_project": "self-heal-"}, "begins with 'self-heal-'"),
