@@ -117,7 +117,7 @@ PUT_TOGETHER: dict[str, tuple[re.Pattern[str], ...]] = {
         re.compile(r"(?<![\w-])the[_ ]name(?:s|e?d)?(?![\w-])"),
     ),
     "validate_patch/principles/sources.py of word": (re.compile(r"(?<![\w.`'\"-])`?0(?:\.0*)?`?(?![\w-])"),),
-    "validate_patch/principles/results.py of word": (re.compile(r"(?<![\w-])zero(?![\w-])"),),
+    "validate_patch/principles/results.py of word": (re.compile(r"(?<!\w)zero(?!\w)"),),
     "validate_patch/principles/stated.py of item": (re.compile(r"(?<![\w.])1\.5(?![\w.])"),),
     "validate_patch/judging.py of w": (re.compile(r"`?0(?:\.0*)?`?"), re.compile(r"\bempty\b")),
     "validate_patch/pieces.py of map unknown": (re.compile(r"id='one'|id='other'"),),
