@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from functions.core.approval.approvers import malformed
+from functions.core.approval.approvers import malformed, person
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.incidents.incident import ErrorClass
@@ -296,8 +296,10 @@ def _check_people(app: App) -> None:
         raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
-    if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
-        raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+    if app.approvals_needed > len(set(map(person, app.approvers)) or {""}):
+        raise AppInvalid(
+            f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers' who are two people"
+        )
 
 
 def _check_running(app: App) -> None:

@@ -55,6 +55,7 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"daily_budget_usd": -1}, "'daily_budget_usd' >= 0"),
         ({"approvals_needed": 3, "approvers": ["a", "b", "c"]}, "'approvals_needed' must be 1 or 2"),
         ({"approvals_needed": 2, "approvers": ["ana", "Ana"]}, "name at least two 'approvers'"),
+        ({"approvals_needed": 2, "approvers": ["ana@b.example", "ana+2@b.example"]}, "who are two people"),
         ({"approvers": ["slack:ana"]}, "write a Slack user's id"),
         ({"approvers": ["slack:U012AB3CD (ana)"]}, "write a Slack user's id"),
         ({"commit_author": "bot@shop.example"}, "'commit_author' must be like"),
