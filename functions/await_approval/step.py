@@ -18,7 +18,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
 from functions.core.notify.outbox import tell_at
 from functions.core.untrusted.redaction import redact
-from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.artifacts import Artifact, bound
 from functions.core.workflow.errors import PermanentError
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
@@ -73,12 +73,12 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
             redrive_count=state.redrive_count,
             patch_sha256=state.validation.patch_sha256,
             base_sha=state.source.base_sha,
-            patch_key=state.validation.patch_key,
-            evidence_key=state.validation.evidence_key,
-            proposal_key=state.proposal.key,
-            source_key=state.source.key,
-            dependencies_key=state.dependencies.key,
-            review_key=state.review.key,
+            patch_key=bound(state.validation.patch_key),
+            evidence_key=bound(state.validation.evidence_key),
+            proposal_key=bound(state.proposal.key),
+            source_key=bound(state.source.key),
+            dependencies_key=bound(state.dependencies.key),
+            review_key=bound(state.review.key),
             patch_attempt=state.standing.attempt,
             standing=state.standing.why,
             expires_at=expires_at,

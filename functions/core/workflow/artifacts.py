@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,16 @@ class Artifact(StrEnum):
 def reference(key: str, body: bytes) -> str:
     """The reference to these bytes at this key."""
     return f"{key}{_DIGEST}{hashlib.sha256(body).hexdigest()}"
+
+
+def bound(reference: str) -> str:
+    """The reference, if it tells which bytes are meant; "" stands for nothing.
+
+    Raises ArtifactChanged for a mere key: what lies there may be swapped after people have seen it.
+    """
+    if reference and not re.search(rf"{_DIGEST}[0-9a-f]{{64}}$", reference):
+        raise ArtifactChanged(f"{reference} does not say which bytes are meant; nobody is asked about it")
+    return reference
 
 
 class Artifacts:

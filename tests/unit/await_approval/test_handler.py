@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from functions.await_approval import handler as module
+from functions.core.workflow.artifacts import reference
 from functions.core.workflow.errors import PermanentError
 
 
@@ -38,22 +39,28 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    digest = scene.write_attempt(1)
+
+    def written(name: str) -> str:
+        key = f"orders-v1-abc/heal-1/1/{name}"
+        return reference(key, scene.artifacts.get(key))
+
     event = {
         "incident_id": "orders-v1-abc",
         "app": "orders",
         "heal_id": "heal-1",
         "attempt": 1,
-        "source": {"key": "source.tar.gz", "base_sha": "b" * 40},
+        "source": {"key": reference("source.tar.gz", b""), "base_sha": "b" * 40},
         "proposal": {
-            "key": "orders-v1-abc/heal-1/1/proposal.json",
+            "key": written("proposal.json"),
             "title": "Refuse unknown countries",
             "reason": "rate_for looks up any country.",
             "confidence": 1,
         },
         "validation": {
-            "patch_sha256": scene.write_attempt(1),
-            "patch_key": "orders-v1-abc/heal-1/1/patch.diff",
-            "evidence_key": "orders-v1-abc/heal-1/1/evidence.json",
+            "patch_sha256": digest,
+            "patch_key": written("patch.diff"),
+            "evidence_key": written("evidence.json"),
         },
         "task_token": "token",
         "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1",

@@ -18,7 +18,8 @@ from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
-from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound, PermanentError
+from functions.core.workflow.artifacts import reference
+from functions.core.workflow.errors import AppNotRegistered, ArtifactChanged, IncidentNotFound, PermanentError
 from functions.core.workflow.state import HealState
 from tests.fakes.deployments import around
 
@@ -33,25 +34,30 @@ REGISTERED = {
 
 def state(scene: Any, **changes: Any) -> dict[str, Any]:
     attempt = changes.pop("attempt", 1)
-    prefix = f"orders-v1-abc/heal-1/{attempt}"
+    digest = scene.write_attempt(attempt, **changes.pop("of_attempt", {}))
+
+    def written(name: str) -> str:
+        key = f"orders-v1-abc/heal-1/{attempt}/{name}"
+        return reference(key, scene.artifacts.get(key))
+
     return {
         "incident_id": "orders-v1-abc",
         "app": "orders",
         "heal_id": "heal-1",
         "attempt": attempt,
-        "source": {"key": "s", "base_sha": "b" * 40},
+        "source": {"key": reference("s", b""), "base_sha": "b" * 40},
         "proposal": {
             "outcome": "proposed",
-            "key": f"{prefix}/proposal.json",
+            "key": written("proposal.json"),
             "title": "Refuse unknown countries with a clear error",
             "reason": "rate_for looks up any country.",
             "confidence": 0.86,
         },
         "validation": {
             "verdict": "accepted",
-            "patch_key": f"{prefix}/patch.diff",
-            "patch_sha256": scene.write_attempt(attempt),
-            "evidence_key": f"{prefix}/evidence.json",
+            "patch_key": written("patch.diff"),
+            "patch_sha256": digest,
+            "evidence_key": written("evidence.json"),
         },
         "task_token": TOKEN,
         "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1",
@@ -134,9 +140,8 @@ def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
 def test_the_message_says_when_everything_is_proven(
     scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    question = HealState.from_json(state(scene))
-    scene.write_attempt(1, gates=[{"gate": "applies", "result": "pass", "detail": "It applies."}])
-    ask(question, desk, EXPIRES)
+    gates = [{"gate": "applies", "result": "pass", "detail": "It applies."}]
+    ask(HealState.from_json(state(scene, of_attempt={"gates": gates})), desk, EXPIRES)
     assert "Proven: all 1 checks ran and passed." in inbox()[0]["Message"]
 
 
@@ -287,3 +292,17 @@ def test_a_patch_that_stands_because_nothing_better_was_proven_is_asked_about_as
     assert again.suffices("ana@example.com"), "what she asked for is not in this patch"
     text = " ".join(inbox()[0]["Message"].split())
     assert "nothing better could be proven: a test that passed now fails. You can still approve" in text
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("proposal", "key"), ("validation", "patch_key"), ("validation", "evidence_key"), ("source", "key")],
+)
+def test_nobody_is_asked_about_what_may_be_swapped_afterwards(
+    scene: Any, desk: Deployment, part: str, name: str
+) -> None:
+    given = state(scene)
+    given[part][name] = given[part][name].partition("@")[0]
+    with pytest.raises(ArtifactChanged, match="which bytes are meant"):
+        ask(HealState.from_json(given), desk, EXPIRES)
+    assert desk.incidents.get("orders-v1-abc").approval_id == ""
