@@ -73,7 +73,12 @@ def write_entry(target: Target, app: App) -> None:
     """Write an app's entry, and nothing else."""
     value = json.dumps(app.to_json(), indent=1)
     target.session.client("ssm").put_parameter(
-        Name=f"{target.names.registry}/{app.name}", Value=value, Type="String", Overwrite=True
+        Name=f"{target.names.registry}/{app.name}",
+        Value=value,
+        Type="String",
+        # A standard parameter holds 4 KB, which an entry with certificates may exceed.
+        Tier="Intelligent-Tiering",
+        Overwrite=True,
     )
 
 

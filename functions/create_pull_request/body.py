@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import SAID, Review
@@ -15,6 +16,7 @@ from functions.create_pull_request.reviewers import Reviewer
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
 _SAMPLE_LIMIT = 6_000
 _RUN_LIMIT = 3_000
+_DISGUISES = 20
 
 _MARKS = {
     Result.PASS: "✔ pass",
@@ -32,6 +34,7 @@ def render(
     review: Review | None = None,
     committed_on: str = "",
     asked: Sequence[Reviewer] = (),
+    patch: str = "",
 ) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote."""
     parts = [
@@ -40,6 +43,7 @@ def render(
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
         *_regression(incident),
         *_joined(incident),
+        *_disguises(patch),
         *_questions(evidence),
         *_behaviour(evidence),
         "### Root cause",
@@ -56,7 +60,7 @@ def render(
         parts.append(_build(evidence.build))
     if evidence.warnings:
         parts += [
-            "### Taken out of the proof by the repository's settings",
+            "### What to know of this patch, beside the proof",
             "\n".join(f"- {prose(line)}" for line in evidence.warnings),
         ]
     if evidence.not_proven:
@@ -109,6 +113,14 @@ def _moved(approval: DecisionState, committed_on: str) -> list[str]:
         return []
     on = code(committed_on)
     return [f"The branch moved meanwhile: the same patch is on {on}, which left the files it touches alone."]
+
+
+def _disguises(patch: str) -> list[str]:
+    return [
+        f"**The patch contains {what}**, which can make code read differently from what it does:"
+        f" {', '.join(map(code, found[:_DISGUISES]))}."
+        for what, found in hidden.disguises(patch).items()
+    ]
 
 
 def _questions(evidence: Evidence) -> list[str]:

@@ -32,6 +32,7 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
         read_review(artifacts, state.review.key),
         made.base_sha,
         asked,
+        artifacts.get(state.validation.patch_key).decode(errors="replace"),
     )
     pull = open_pull_request(
         forge,

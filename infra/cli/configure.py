@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
+from functions.core.approval.approvers import one_person
 from functions.core.apps.app import App
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
@@ -143,6 +144,12 @@ class Wanted:
             app = App.from_json(self.name, self.entry)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+        if same := one_person(app.approvers):
+            raise UserError(
+                f"app {app.name!r}: the approvers {same[0]!r} and {same[1]!r} are one person",
+                "name each person once",
+                exit_code=2,
+            )
         if app.python and app.python not in VERSIONS:
             raise UserError(
                 f"app {app.name!r}: Python {app.python} is none of {', '.join(VERSIONS)}, on which tests run",

@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from functions.core.approval.approvers import malformed
+from functions.core.approval.approvers import malformed, person
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.incidents.incident import ErrorClass
@@ -69,6 +69,8 @@ class App:
     forge_api: str = "https://api.github.com"
     """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
     `https://HOST/api/v4` for GitLab."""
+    certificate_authority: str = ""
+    """Certificates (PEM) that the forge's is trusted by, beside the public ones; for a forge of one's own."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -242,9 +244,21 @@ def _check_forge(app: App) -> None:
         )
     if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
         raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"Bot <bot@shop.example>\", or empty")
+    if app.certificate_authority and not _are_certificates(app.certificate_authority):
+        raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
         own = f"/self-heal/credentials/{name}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
+
+
+def _are_certificates(text: str) -> bool:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def _check_steering(app: App) -> None:
@@ -282,8 +296,10 @@ def _check_people(app: App) -> None:
         raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
-    if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
-        raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+    if app.approvals_needed > len(set(map(person, app.approvers)) or {""}):
+        raise AppInvalid(
+            f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers' who are two people"
+        )
 
 
 def _check_running(app: App) -> None:

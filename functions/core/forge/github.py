@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -148,12 +149,13 @@ class GitHub:
         with self._errors():
             url = f"{self._app.forge_api.rstrip('/')}/repos/{self._app.slug}/actions/jobs/{check.ref}/logs"
             headers = {"Authorization": f"Bearer {self._token}"}
-            answer = requests.get(url, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+            asked: dict[str, Any] = {"allow_redirects": False, "verify": authorities(self._app) or True}
+            answer = requests.get(url, headers=headers, timeout=_TIMEOUT_SECONDS, **asked)
             place = answer.headers.get("Location", "")
             # The storage that it leads to wants no token, and must not be given one.
             if answer.status_code != 302 or not place.startswith(("https://", self._app.forge_api)):
                 return check.summary[-_PRINTED:]
-            with requests.get(place, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True) as printed:
+            with requests.get(place, timeout=_TIMEOUT_SECONDS, stream=True, **asked) as printed:
                 end = b""
                 for chunk in printed.iter_content(1 << 16):
                     end = (end + chunk)[-_PRINTED:]
@@ -235,6 +237,7 @@ class GitHub:
             auth=Auth.Token(self._token) if self._token else None,
             base_url=self._app.forge_api,
             timeout=_TIMEOUT_SECONDS,
+            verify=authorities(self._app) or True,
             # Retrying is the workflow's business, where it is visible.
             retry=None,
             seconds_between_requests=None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -245,6 +246,7 @@ class GitLab:
             self._app.forge_api.removesuffix(API_PATH),
             private_token=self._token or None,
             timeout=_TIMEOUT_SECONDS,
+            ssl_verify=authorities(self._app) or True,
             retry_transient_errors=False,
         )
 

@@ -132,6 +132,17 @@ class ResolvedNames:
                         found[id(node)] = f"{OWN}{self._own}.{owner.name}.{node.attr}"
         return found
 
+    @cached_property
+    def format_parsers(self) -> frozenset[int]:
+        """`id` of each `string.Formatter` of which only `().parse` is taken: it splits a format and fills in
+        nothing, so that it reaches nothing."""
+        calls = [
+            node.value.func
+            for node in nodes_of(self.module)
+            if isinstance(node, ast.Attribute) and node.attr == "parse" and isinstance(node.value, ast.Call)
+        ]
+        return frozenset(id(called) for called in calls if self.of(called) == "string.Formatter")
+
     def imports(self) -> Iterator[tuple[str, int]]:
         """Top-level modules that are imported, with the line."""
         for node in nodes_of(self.module):

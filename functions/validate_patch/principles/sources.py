@@ -280,7 +280,7 @@ class Sources:
     def _defaults(self) -> list[tuple[str, Any]]:
         """The defaults of the files that may give one for a key. A test's helpers state none."""
         keys = "|".join(map(re.escape, sorted(self.keys)))
-        hint = re.compile(rf"\b(?:{keys})(?:['\"]\s*[,:]|\s*(?::[^=\n]*)?=(?!=))".encode())
+        hint = re.compile(rf"\b(?:{keys})(?:['\"]\s*[,:]|\s*+(?::[^=\n]{{0,200}})?=(?!=))".encode())
         files = [
             path
             for path, file in self.candidate.before.items()

@@ -181,6 +181,8 @@ def test_a_file_registers_many_apps_and_never_asks(
         ("max_heals_at_once = 2", "max_heals_at_once = 2\nnonsense = 1"),
         ('token_file = "token"', 'token_file = "nowhere"'),
         ("[billing]", "[["),
+        ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", "Ana+2@Shop.example."]'),
+        ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", " ana@shop.example"]'),
     ],
 )
 def test_one_that_is_wrong_keeps_all_of_them_out(

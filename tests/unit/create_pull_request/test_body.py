@@ -78,6 +78,14 @@ def test_the_body_says_what_the_app_runs_on_and_why() -> None:
     assert "The app runs on" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 
+def test_words_of_the_patch_that_only_look_alike_are_named() -> None:
+    alike = "\u0441\u043e\u0440\u0443"
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, patch=f"+{alike} = 1\n")
+    assert "**The patch contains words that look Latin, and of which no letter is**" in body
+    assert f"`{alike}`" in body
+    assert "The patch contains" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, patch="+copy = 1\n")
+
+
 def test_nothing_is_not_proven_when_all_gates_ran() -> None:
     assert "### Not proven" not in render(INCIDENT, PROPOSAL, Evidence(EVIDENCE.gates[:2]), APPROVAL)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +29,7 @@ def warnings() -> list[str]:
 
 
 def _asked(
-    hosted: Hosted, base: str, warnings: list[str], token: str = "", gitlab: bool = False, **changes: object
+    hosted: Hosted, base: str, warnings: list[str], token: str = "", gitlab: bool = False, **changes: Any
 ) -> list[str]:
     api = hosted.forge.gitlab_api_url if gitlab else hosted.forge.api_url
     app = replace(hosted.app, forge_api=api, **changes)
