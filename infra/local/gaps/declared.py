@@ -48,6 +48,7 @@ TYPES: dict[str, Callable[[Properties], tuple[str, dict[str, str]]]] = {
     "AWS::Route53Resolver::FirewallRuleGroup": _numbered("rslvr-frg"),
     "AWS::Route53Resolver::FirewallRuleGroupAssociation": _numbered("rslvr-frgassoc"),
     "AWS::CloudWatch::CompositeAlarm": _named("AlarmName", "cloudwatch alarm:"),
+    "AWS::CloudWatch::InsightRule": _named("RuleName", "cloudwatch insight-rule/"),
     "AWS::Budgets::Budget": _numbered("budget"),
     "AWS::EC2::FlowLog": _numbered("fl"),
     "AWS::Logs::QueryDefinition": _numbered("query"),
