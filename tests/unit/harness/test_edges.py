@@ -10,7 +10,7 @@ import pytest
 
 from functions.harness.search.edges import Edges, constants_in
 from functions.harness.search.explore import _calls, _Further
-from functions.harness.search.results import Outcome, answer
+from functions.harness.search.results import CallOutcome, answer
 from functions.harness.search.targets import Classes, classes_of, helpers_of, targets_of
 from functions.harness.search.values import New, Value, variants
 
@@ -96,7 +96,7 @@ def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: 
 
 def test_a_result_that_is_too_long_to_be_told_is_compared_all_the_same() -> None:
     one, other = ([start, *[1] * 5000] for start in (1, 2))
-    told, again, different = (answer(Outcome(value), "") for value in (one, list(one), other))
+    told, again, different = (answer(CallOutcome(value), "") for value in (one, list(one), other))
     assert told == again != different
     assert (told["shown"], len(told["long"])) == ("", 64)
 
@@ -105,11 +105,11 @@ def test_of_what_is_too_large_at_any_depth_the_ends_count() -> None:
     def parts(changed: int) -> Value:
         return {"parts": [-1 if n == changed else 1 for n in range(10_000)]}
 
-    of_end, of_middle, plain = (answer(Outcome(parts(n)), "")["long"] for n in (9_999, 5_000, -1))
+    of_end, of_middle, plain = (answer(CallOutcome(parts(n)), "")["long"] for n in (9_999, 5_000, -1))
     assert of_end != plain == of_middle
 
 
 def test_a_result_may_hold_itself() -> None:
     itself: list[Value] = [1]
     itself.append(itself)
-    assert answer(Outcome(itself), "")["value"] == ""
+    assert answer(CallOutcome(itself), "")["value"] == ""
