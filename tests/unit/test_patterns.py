@@ -113,12 +113,14 @@ PUT_TOGETHER: dict[str, tuple[re.Pattern[str], ...]] = {
     "validate_patch/principles/sources.py of keys": (
         re.compile(r"\b(?:key|name)(?:['\"]\s*[,:]|\s*+(?::[^=\n]{0,20})?=(?!=))"),
     ),
-    "validate_patch/principles/sources.py of words": (
+    "validate_patch/principles/sentences.py of words": (
         re.compile(r"(?<![\w-])the[_ ]name(?:s|e?d)?(?![\w-])"),
     ),
-    "validate_patch/principles/sources.py of word": (re.compile(r"(?<![\w.`'\"-])`?0(?:\.0*)?`?(?![\w-])"),),
+    "validate_patch/principles/sentences.py of word": (
+        re.compile(r"(?<![\w.`'\"-])`?0(?:\.0*)?`?(?![\w-])"),
+    ),
     "validate_patch/principles/results.py of word": (re.compile(r"(?<!\w)zero(?!\w)"),),
-    "validate_patch/principles/stated.py of item": (re.compile(r"(?<![\w.])1\.5(?![\w.])"),),
+    "validate_patch/principles/brought.py of item": (re.compile(r"(?<![\w.])1\.5(?![\w.])"),),
     "validate_patch/judging.py of w": (re.compile(r"`?0(?:\.0*)?`?"), re.compile(r"\bempty\b")),
     "validate_patch/pieces.py of map unknown": (re.compile(r"id='one'|id='other'"),),
     "validate_patch/pieces.py of pattern": (re.compile(r"\AName\(id='\w+'\) (id='\w+')\Z"),),

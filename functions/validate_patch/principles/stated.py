@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.harness.proof import Proof
-from functions.validate_patch import pieces
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.principles.fallbacks import fallbacks
+from functions.validate_patch.principles.brought import BroughtValues
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.loops import endings, leaves_early
-from functions.validate_patch.principles.mended import MendedCall, MendedCalls, value_in
+from functions.validate_patch.principles.mended import MendedCall, value_in
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
     echoes,
+    function_in,
     given,
     is_nothing,
     leaves,
@@ -40,11 +38,7 @@ _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
 _RARELY, _MOSTLY, _FEW = 0.1, 0.8, 2
-_SMALL = 2
-"""Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
-_PLAIN = frozenset({"get", "strip", "lower", "upper", *dir(builtins)})
-"""Names that bring no value of their own."""
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -60,22 +54,25 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         itertools.chain(
             judged.promised(),
             judged.documented(),
+            judged.let_through(),
             judged.fixed(),
             judged.borrowed(),
             judged.echoed(),
             judged.passed_over(),
             judged.stood_in(),
             judged.figures(),
+            judged.by_chance(),
             judged.cut_short(),
         )
     )
+    yield from _first(judged.special())
 
 
 def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
     yield from itertools.islice(findings, 1)
 
 
-class _Judged(MendedCalls):
+class _Judged(BroughtValues):
     """What speaks against them."""
 
     def _question(self, answer: MendedCall, text: str, answers: Sequence[MendedCall] = ()) -> Finding:
@@ -123,6 +120,14 @@ class _Judged(MendedCalls):
         if len(found) > had:
             text = "the patch ends the loop at what failed, so that what comes after it is left out"
             yield Finding(Severity.QUESTION, text, f"{self._place.path}:{found[-1].lineno}")
+
+    def let_through(self) -> Iterator[Finding]:
+        """A result for what the code refused on purpose."""
+        inner = self._candidate.places[-1]
+        if inner.code.startswith(("raise ", "assert ")):
+            for answer in self.answers:
+                if function_in(answer.call) == inner.function:
+                    yield self._question(answer, f"the code refused it on purpose (`{inner.code[:80]}`)")
 
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
@@ -275,59 +280,6 @@ class _Judged(MendedCalls):
         if leaves_early(new, old) > leaves_early(old, old) and not raises:
             text = "the patch passes over what failed, and nothing in the repository says that it may"
             yield Finding(Severity.QUESTION, text, self.where)
-
-    def stood_in(self) -> Iterator[Finding]:
-        """A constant in the place of what is missing, of which results are made, and that nobody stated."""
-        if self.answers and all(is_nothing(a.value) or self._is_constant(a.value) for a in self.answers):
-            return  # it is seen as a result
-        if self.refusals and not self.answers:
-            return  # it says what is wrong
-        for item in fallbacks(self._candidate):
-            named = [item.value] if isinstance(item.value, str) else []
-            if not self.sources.of(item.value, [*named, *self._names_of(item.value)]):
-                text = f"the patch goes on with {item.value!r} for what is missing, which nothing states"
-                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
-
-    def _is_constant(self, value: Any) -> bool:
-        return any(same(value, constant) for constant in self._constants)
-
-    def figures(self) -> Iterator[Finding]:
-        """A number that is stated nowhere, in what is reckoned."""
-        for item in self.added:
-            number = isinstance(item.value, int | float) and not isinstance(item.value, bool)
-            small = number and abs(item.value) <= _SMALL and item.value == int(item.value)
-            if not number or not item.reckoned or small:
-                continue
-            refuses = self.refusals and 400 <= item.value < 600  # a status
-            if refuses or re.search(rf"(?<![\w.]){re.escape(f'{item.value:g}')}(?![\w.])", self._all_text):
-                continue
-            text = f"the patch reckons with {item.value!r}, which is stated nowhere in the repository"
-            yield Finding(Severity.QUESTION, text, f"{item.path}:{item.line}")
-
-    @cached_property
-    def _all_text(self) -> str:
-        before = self._candidate.before
-        own = before[self._place.path].data.decode(errors="replace")
-        documents = (
-            f.data.decode(errors="replace") for p, f in before.items() if p.endswith((".md", ".rst", ".txt"))
-        )
-        return "\n".join((own, *documents, self._message))
-
-    def unseen(self) -> Iterator[Finding]:
-        """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
-        brought = pieces.added(self._candidate)
-        if brought and all(piece.only_raises for piece in brought):
-            return  # an error that says what is wrong invents nothing
-        results = [item for item in self.added if item.name or not item.reckoned]
-        constants = [item for item in results if not item.name]
-        unstated = next((item for item in constants if not self._stated(item.value)), None)
-        if constants and unstated is None and all(item.name in _PLAIN for item in results if item.name):
-            return  # all that it can give is stated
-        brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
-        seen = f"so what the patch gives then{brings} was not seen"
-        text = f"no call that fails as the incident did could be made up, {seen}"
-        line = f"{unstated.path}:{unstated.line}" if unstated else self.where
-        yield Finding(Severity.QUESTION, redact(text), line)
 
 
 def _all(value: Any) -> Iterator[Any]:
