@@ -99,7 +99,7 @@ def _check(seen: before.Before) -> None:
                 break  # nothing else can be looked at
     if faults:
         raise UserError(
-            f"not deployed: {len(faults)} things are missing", faults[0].mend, exit_code=Exit.BROKEN
+            f"not deployed; missing: {len(faults)}, see above", faults[0].mend, exit_code=Exit.BROKEN
         )
 
 
