@@ -163,11 +163,20 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "PipeFailed",
         Watched.PIPE,
-        "",
+        "workflow",
         ("ExecutionFailed",),
         1,
         "the pipe could not start heals",
         "selfheal requeue",
+    ),
+    Alarm(
+        "LifeEventsFailed",
+        Watched.PIPE,
+        "life_events",
+        ("ExecutionFailed",),
+        1,
+        "events of incidents do not get onto the bus",
+        "selfheal doctor",
     ),
     Alarm(
         "HealsFailed",

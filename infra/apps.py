@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def secrets(names: Names) -> tuple[str, ...]:
     """Paths below each of which an app may have a parameter of its own, under its name."""
-    return names.credentials, names.webhooks, names.slack_signing
+    return names.credentials, names.commit_signing, names.webhooks, names.slack_signing
 
 
 def find(target: Target, name: str) -> App:

@@ -244,6 +244,7 @@ STEPS = (
         ),
         artifacts=ArtifactAccess(
             reads=(
+                f"{OWN}/*/{Artifact.PATCH}",
                 f"{OWN}/*/{Artifact.PROPOSAL}",
                 f"{OWN}/*/{Artifact.EVIDENCE}",
                 f"{OWN}/*/{Artifact.REVIEW}",

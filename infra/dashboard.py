@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
@@ -32,9 +34,17 @@ QUERIES: dict[str, str] = {
 }
 """Logs Insights queries over the functions' log groups: name → query. `INCIDENT` is to be replaced."""
 
+CONTRIBUTORS: dict[str, dict[str, str]] = {
+    "failing-fingerprints": {"match": "$.Failures", "aggregate": "Count"},
+    "dearest-fingerprints": {"match": "$.ModelSpend", "aggregate": "Sum", "value": "$.ModelSpend"},
+}
+"""Contributor Insights: which errors' heals fail most, and which cost most. The fingerprint is a property of
+the functions' metrics and never a dimension, so that only these rules tell them apart."""
+
 
 class Looks(Construct):
-    """Saved queries, and a group of the traces in which a function of ours failed."""
+    """Saved queries, rules that rank fingerprints, and a group of the traces in which a function of ours
+    failed."""
 
     def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, names: Names) -> None:
         super().__init__(scope, construct_id)
@@ -48,12 +58,35 @@ class Looks(Construct):
                 log_group_names=groups,
                 query_string=query,
             )
+        for name, rule in CONTRIBUTORS.items():
+            cloudwatch.CfnInsightRule(
+                self,
+                name.title().replace("-", ""),
+                rule_name=f"{names.prefix}{name}",
+                rule_state="ENABLED",
+                rule_body=Stack.of(self).to_json_string(_ranking(groups, **rule)),
+            )
         xray.CfnGroup(
             self,
             "Failures",
             group_name=f"{names.prefix}failures",
             filter_expression=f'annotation.failed = true AND annotation.deployment = "{names.dashboard}"',
         )
+
+
+def _ranking(groups: list[str], match: str, aggregate: str, value: str = "") -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/ContributorInsights-RuleSyntax.html"""
+    contribution: dict[str, Any] = {
+        "Keys": ["$.app", "$.fingerprint"],
+        "Filters": [{"Match": match, "GreaterThan": 0}],
+    }
+    return {
+        "Schema": {"Name": "CloudWatchLogRule", "Version": 1},
+        "LogGroupNames": groups,
+        "LogFormat": "JSON",
+        "Contribution": contribution | ({"ValueOf": value} if value else {}),
+        "AggregateOn": aggregate,
+    }
 
 
 class Dashboard(Construct):

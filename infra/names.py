@@ -62,6 +62,11 @@ class Names:
         return f"{self.parameters}/webhooks"
 
     @property
+    def commit_signing(self) -> str:
+        """SSH keys that sign commits, below the path that the functions of a heal read."""
+        return f"{self.credentials}/signing"
+
+    @property
     def slack_signing(self) -> str:
         return f"{self.parameters}/slack-signing"
 
@@ -87,6 +92,16 @@ class Names:
     @property
     def dashboard(self) -> str:
         return self.prefix.rstrip("-")
+
+    @property
+    def bus(self) -> str:
+        """The event bus, and the registry of its schemas."""
+        return self.prefix.rstrip("-")
+
+    @property
+    def life_events(self) -> str:
+        """The pipe that fills the bus."""
+        return f"{self.prefix}life-events"
 
     @property
     def filter(self) -> str:

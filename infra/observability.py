@@ -154,7 +154,7 @@ class Alarms(Construct):
             case Watched.TABLE:
                 return "AWS/DynamoDB", {"TableName": parts.storage.tables[alarm.key].table_name}
             case Watched.PIPE:
-                return "AWS/EventBridge/Pipes", {"PipeName": self._names.workflow}
+                return "AWS/EventBridge/Pipes", {"PipeName": getattr(self._names, alarm.key)}
             case Watched.STATE_MACHINE:
                 return "AWS/States", {"StateMachineArn": parts.workflow.state_machine.state_machine_arn}
             case Watched.SCHEDULES:

@@ -23,13 +23,14 @@ def register(
     token: str | None = None,
     webhooks: str | None = None,
     slack_secret: str | None = None,
+    signing_key: str | None = None,
 ) -> None:
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
-    as `core.notify.webhooks` reads it) and the signing secret of their Slack app, which turns the buttons
-    on, are written where they are given. Safe to repeat. Raises UserError for a log group that is this
-    system's own, another app's, or has no room for a filter.
+    as `core.notify.webhooks` reads it), the signing secret of their Slack app, which turns the buttons on,
+    and the SSH key that signs commits are written where they are given. Safe to repeat. Raises UserError for
+    a log group that is this system's own, another app's, or has no room for a filter.
     """
     for group in app.log_groups:
         try:
@@ -54,6 +55,10 @@ def register(
         name = f"{target.names.slack_signing}/{app.name}"
         ssm.put_parameter(Name=name, Value=slack_secret, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"slack_buttons": True})
+    if signing_key:
+        name = target.registry.signing_parameter(app.name)
+        ssm.put_parameter(Name=name, Value=signing_key, Type="SecureString", KeyId=key, Overwrite=True)
+        app = App.from_json(app.name, app.to_json() | {"signed_commits": True})
     write_entry(target, app)
     for group in app.log_groups:
         _subscribe(target, group)
@@ -68,7 +73,12 @@ def write_entry(target: Target, app: App) -> None:
     """Write an app's entry, and nothing else."""
     value = json.dumps(app.to_json(), indent=1)
     target.session.client("ssm").put_parameter(
-        Name=f"{target.names.registry}/{app.name}", Value=value, Type="String", Overwrite=True
+        Name=f"{target.names.registry}/{app.name}",
+        Value=value,
+        Type="String",
+        # A standard parameter holds 4 KB, which an entry with certificates may exceed.
+        Tier="Intelligent-Tiering",
+        Overwrite=True,
     )
 
 

@@ -19,6 +19,7 @@ from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.lambdas import DeployedFunction, FunctionFactory
+from infra.life_events import LifeEvents
 from infra.microvms import MicroVmImage, with_microvms
 from infra.names import DEFAULT, TAG, Names
 from infra.network import IsolatedNetwork
@@ -138,6 +139,13 @@ class SelfHealingCode(Stack):
             state_machine=workflow.state_machine,
             dead_letters=storage.unstarted_heals,
             name=names.workflow,
+        )
+        LifeEvents(
+            self,
+            "LifeEvents",
+            incidents=storage.incidents,
+            key=storage.data_key,
+            names=names,
         )
         reporting = ReportFailures(
             self,

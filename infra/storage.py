@@ -23,6 +23,13 @@ LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
+def _throttled_keys() -> dynamodb.ContributorInsightsSpecification:
+    """Which keys are refused: of those that are merely used nobody would pay to be told."""
+    return dynamodb.ContributorInsightsSpecification(
+        enabled=True, mode=dynamodb.ContributorInsightsMode.THROTTLED_KEYS
+    )
+
+
 class Storage(Construct):
     """Everything with state. Tables, bucket and keys outlive the stack."""
 
@@ -63,6 +70,7 @@ class Storage(Construct):
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=self.data_key,
             removal_policy=RemovalPolicy.DESTROY,
+            contributor_insights_specification=_throttled_keys(),
             time_to_live_attribute="ttl",
         )
         self.approvals = self._table("Approvals", "approval_id")
@@ -133,6 +141,8 @@ class Storage(Construct):
             ),
             removal_policy=KEPT,
             stream=stream,
+            # Approvals are too few to be refused.
+            contributor_insights_specification=_throttled_keys() if stream else None,
             time_to_live_attribute="ttl",
         )
 

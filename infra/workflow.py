@@ -134,6 +134,40 @@ class Workflow(Construct):
         )
 
 
+def stream_statements(stack: Stack, incidents: dynamodb.Table, key: kms.Key) -> list[iam.PolicyStatement]:
+    """What a pipe from the incidents' stream needs, beside its target.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html
+    """
+    read = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    return [
+        iam.PolicyStatement(
+            actions=[f"dynamodb:{action}" for action in read], resources=[str(incidents.table_stream_arn)]
+        ),
+        key_statement(stack, key.key_arn, "dynamodb", ["kms:Decrypt"]),
+    ]
+
+
+def stream_source(
+    patterns: list[dict[str, Any]], dead_letters: sqs.Queue | None = None
+) -> pipes.CfnPipe.PipeSourceParametersProperty:
+    """A pipe's source: one record of the stream after the other, of those that match any of the patterns."""
+    lost = pipes.CfnPipe.DeadLetterConfigProperty(arn=dead_letters.queue_arn) if dead_letters else None
+    return pipes.CfnPipe.PipeSourceParametersProperty(
+        dynamo_db_stream_parameters=pipes.CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
+            # LATEST can miss what is written while the pipe is created.
+            starting_position="TRIM_HORIZON",
+            batch_size=1,
+            maximum_record_age_in_seconds=3600,
+            maximum_retry_attempts=20,
+            dead_letter_config=lost,
+        ),
+        filter_criteria=pipes.CfnPipe.FilterCriteriaProperty(
+            filters=[pipes.CfnPipe.FilterProperty(pattern=json.dumps(pattern)) for pattern in patterns]
+        ),
+    )
+
+
 class StartHeals(Construct):
     """The pipe from the incidents' stream: one execution for each item that became NEW."""
 
@@ -150,50 +184,26 @@ class StartHeals(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        stream_arn = str(incidents.table_stream_arn)
         role = iam.Role(
             self,
             "Role",
             assumed_by=only_here(stack, "pipes"),
         )
-        for actions, resource in (
-            (
-                [
-                    "dynamodb:DescribeStream",
-                    "dynamodb:GetRecords",
-                    "dynamodb:GetShardIterator",
-                    "dynamodb:ListStreams",
-                ],
-                stream_arn,
-            ),
-            (["states:StartExecution"], state_machine.state_machine_arn),
-            (["sqs:SendMessage"], dead_letters.queue_arn),
+        for statement in stream_statements(stack, incidents, key):
+            role.add_to_policy(statement)
+        for action, resource in (
+            ("states:StartExecution", state_machine.state_machine_arn),
+            ("sqs:SendMessage", dead_letters.queue_arn),
         ):
-            role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
-        role.add_to_policy(key_statement(stack, key.key_arn, "dynamodb", ["kms:Decrypt"]))
+            role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
         pipe = pipes.CfnPipe(
             self,
             "Pipe",
             name=name,
             description="Starts a heal for each incident that becomes NEW",
             role_arn=role.role_arn,
-            source=stream_arn,
-            source_parameters=pipes.CfnPipe.PipeSourceParametersProperty(
-                dynamo_db_stream_parameters=pipes.CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
-                    # LATEST can miss what is written while the pipe is created.
-                    starting_position="TRIM_HORIZON",
-                    batch_size=1,
-                    maximum_record_age_in_seconds=3600,
-                    maximum_retry_attempts=20,
-                    dead_letter_config=pipes.CfnPipe.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
-                ),
-                filter_criteria=pipes.CfnPipe.FilterCriteriaProperty(
-                    filters=[
-                        pipes.CfnPipe.FilterProperty(pattern=json.dumps(pattern))
-                        for pattern in became_new_patterns()
-                    ]
-                ),
-            ),
+            source=str(incidents.table_stream_arn),
+            source_parameters=stream_source(became_new_patterns(), dead_letters),
             target=state_machine.state_machine_arn,
             target_parameters=pipes.CfnPipe.PipeTargetParametersProperty(
                 # Values are not escaped here, so only the id travels; the steps read the item.

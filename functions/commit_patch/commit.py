@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from functions.core.apps.app import App
     from functions.core.forge.git_remote import Remote
+    from functions.core.forge.signing import SigningKey
 
-AUTHOR = "Self-Healing Code"
-EMAIL = "self-heal@noreply.invalid"
+AUTHOR = "Self-Healing Code <self-heal@noreply.invalid>"
+"""Of commits for apps that name no account."""
 
 _REJECTED = re.compile(r"\[(?:remote )?rejected\]|non-fast-forward|fetch first|stale info", re.I)
 
@@ -62,6 +63,7 @@ def commit(
     replaces: str = "",
     deployed_sha: str = "",
     may_move: bool = True,
+    key: SigningKey | None = None,
 ) -> CommitState | Head:
     """Commit `patch` on the head of the app's branch and push it; the same again if it is there already.
 
@@ -69,7 +71,7 @@ def commit(
     same patch goes on the new one. Else that is what is returned, for a new proof: nothing was committed.
     replaces: a commit of ours that the branch may hold, which is then replaced; deployed_sha: see
     `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it again, else it goes
-    on the head that was approved.
+    on the head that was approved; key: signs it.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
     else, RepositoryNotFound when the base is gone, and what `Remote` raises.
@@ -83,7 +85,7 @@ def commit(
                 f"{remote.url}: the approved base {approved.base_sha} is no longer there;"
                 " reject this heal, so that a new one starts from what there is now"
             )
-        made = _Made(repo, patch, approved, message)
+        made = _Made(repo, patch, approved, message, app.commit_author or AUTHOR, key)
         tree = made.tree(base)
         found = _committed(remote, repo, made, branch, replaces)
         if isinstance(found, CommitState):
@@ -123,6 +125,8 @@ class _Made:
     patch: bytes
     approved: Approved
     message: str
+    author: str
+    key: SigningKey | None
 
     def tree(self, base: str) -> str:
         """The tree with the patch. Raises ApprovalMismatch."""
@@ -155,14 +159,21 @@ class _Made:
 
     def commit(self, base: str) -> str:
         """The id of the commit: the same patch, base and decision give the same. Raises ApprovalMismatch."""
+        name, _, mail = self.author.removesuffix(">").partition(" <")
         who = {
             f"GIT_{role}_{key}": value
             for role in ("AUTHOR", "COMMITTER")
-            for key, value in (("NAME", AUTHOR), ("EMAIL", EMAIL), ("DATE", self.approved.decided_at))
+            for key, value in (("NAME", name), ("EMAIL", mail), ("DATE", self.approved.decided_at))
         }
         tree = self.tree(base)
         with self.repo.git.custom_environment(**who):
-            return _with_input(self.repo, self.message.encode(), "commit-tree", tree, "-p", base)
+            made = _with_input(self.repo, self.message.encode(), "commit-tree", tree, "-p", base)
+        if self.key is None:
+            return made
+        shown = ["git", "cat-file", "commit", made]
+        raw = self.repo.git.execute(shown, stdout_as_string=False, strip_newline_in_stdout=False)
+        signed = self.key.signed(bytes(raw))
+        return _with_input(self.repo, signed, "hash-object", "-t", "commit", "-w", "--stdin")
 
 
 def _with_input(repo: Repo, data: bytes, *arguments: str) -> str:

@@ -17,7 +17,9 @@ _ORDER = re.compile(r"(?:\b(?:fixup|squash|amend|drop)!\s*)+", re.I)
 """What `git rebase --autosquash` takes for an order."""
 
 
-def commit_message(incident: Incident, proposal: Proposal, *, approved_by: str, patch_sha256: str) -> str:
+def commit_message(
+    incident: Incident, proposal: Proposal, *, execution: str, approved_by: str, patch_sha256: str
+) -> str:
     """Subject, indented prose, and trailers of which every one is ours; nothing that a forge would act on."""
     paragraphs = [
         _ORDER.sub("", inert_line(proposal.title)).strip() or "Fix a crash",
@@ -26,6 +28,7 @@ def commit_message(incident: Incident, proposal: Proposal, *, approved_by: str, 
         "\n".join(
             (
                 f"Self-Heal-Incident: {inert_line(incident.incident_id)}",
+                f"Self-Heal-Execution: {inert_line(execution)}",
                 f"Self-Heal-Error: {inert_line(incident.title)}",
                 f"Self-Heal-Patch: sha256:{patch_sha256}",
                 f"Approved-By: {' '.join(without(approved_by, ' ').split())}",

@@ -32,7 +32,13 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
     app = deployment.registry.app(state.app)
     incident = deployment.incidents.get(state.incident_id)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
-    message = commit_message(incident, proposal, approved_by=approved.by, patch_sha256=approved.patch_sha256)
+    message = commit_message(
+        incident,
+        proposal,
+        execution=state.heal_id,
+        approved_by=approved.by,
+        patch_sha256=approved.patch_sha256,
+    )
     made = commit(
         app,
         deployment.remote(app),
@@ -43,6 +49,7 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
         replaces=incident.commit_sha if state.follow_up else "",
         deployed_sha=state.source.deployed_sha,
         may_move=state.may_move,
+        key=deployment.signing_key(app),
     )
     if isinstance(made, CommitState):
         return made

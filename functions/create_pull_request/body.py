@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functions.core.incidents.incident import Incident
+from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import SAID, Review
 from functions.core.workflow.state import DecisionState
 from functions.create_pull_request.markdown import code, fenced, prose
+from functions.create_pull_request.reviewers import Reviewer
 
 # GitHub refuses bodies above 65,536 characters; the sample is what may be long.
 _SAMPLE_LIMIT = 6_000
 _RUN_LIMIT = 3_000
+_DISGUISES = 20
 
 _MARKS = {
     Result.PASS: "✔ pass",
@@ -28,6 +33,8 @@ def render(
     approval: DecisionState,
     review: Review | None = None,
     committed_on: str = "",
+    asked: Sequence[Reviewer] = (),
+    patch: str = "",
 ) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote."""
     parts = [
@@ -36,6 +43,7 @@ def render(
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
         *_regression(incident),
         *_joined(incident),
+        *_disguises(patch),
         *_questions(evidence),
         *_behaviour(evidence),
         "### Root cause",
@@ -52,7 +60,7 @@ def render(
         parts.append(_build(evidence.build))
     if evidence.warnings:
         parts += [
-            "### Taken out of the proof by the repository's settings",
+            "### What to know of this patch, beside the proof",
             "\n".join(f"- {prose(line)}" for line in evidence.warnings),
         ]
     if evidence.not_proven:
@@ -69,6 +77,7 @@ def render(
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
         *_moved(approval, committed_on),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
+        *_asked(asked),
         f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -85,6 +94,14 @@ def _regression(incident: Incident) -> list[str]:
     return ["### A regression", f"{told} To take that one back instead: {undo}, or its page's button."]
 
 
+def _asked(asked: Sequence[Reviewer]) -> list[str]:
+    # Named, not mentioned: who is asked for review is told of it by the forge.
+    if not asked:
+        return []
+    named = "; ".join(f"{code(one.name)} ({prose(one.why)})" for one in asked)
+    return [f"Who knows this code: {named}."]
+
+
 def _joined(incident: Incident) -> list[str]:
     if not incident.joined:
         return []
@@ -96,6 +113,14 @@ def _moved(approval: DecisionState, committed_on: str) -> list[str]:
         return []
     on = code(committed_on)
     return [f"The branch moved meanwhile: the same patch is on {on}, which left the files it touches alone."]
+
+
+def _disguises(patch: str) -> list[str]:
+    return [
+        f"**The patch contains {what}**, which can make code read differently from what it does:"
+        f" {', '.join(map(code, found[:_DISGUISES]))}."
+        for what, found in hidden.disguises(patch).items()
+    ]
 
 
 def _questions(evidence: Evidence) -> list[str]:

@@ -19,6 +19,7 @@ from functions.core.workflow.errors import (
     ForgeRefused,
     ForgeUnavailable,
 )
+from functions.create_pull_request.reviewers import Reviewer, ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +40,27 @@ UNPROVEN = "self-heal: not fully proven"
 
 
 def open_pull_request(
-    forge: Forge, app: App, approved: ApprovedCommit, *, title: str, body: str, warn: Callable[[str], None]
+    forge: Forge,
+    app: App,
+    approved: ApprovedCommit,
+    *,
+    title: str,
+    body: str,
+    asked: tuple[Reviewer, ...] = (),
+    warn: Callable[[str], None],
 ) -> PullRequest:
     """Open the pull request for the approved commit, or return the one that exists.
 
-    Raises BranchConflict where its head is another commit: somebody pushed to the branch. Raises
+    Raises BranchConflict where its head is another commit, or gone: somebody touched the branch. Raises
     ApprovalMismatch where the target branch has not got the approved base: the pull request would carry
     commits that nobody approved. Raises what `forge` raises.
-    Reviewers that the forge does not accept are reported through `warn`: a typo must not lose the fix.
+    asked: for their review; those that the forge does not accept are reported through `warn`.
     """
     found = forge.find(approved.branch, app.branch)
     if found is None:
         _check_content(forge, app, approved)
         draft = not approved.proven or _checked(forge, approved.base_sha)
-        found = forge.open(approved.branch, app.branch, title, body, draft)
+        found = _open(forge, app, approved, title, body, draft)
     elif found.head_sha == approved.replaced != approved.commit_sha:
         raise ForgeUnavailable(f"{found.url}: does not show yet what was pushed")
     elif found.state is State.OPEN and found.head_sha == approved.commit_sha:
@@ -68,9 +76,23 @@ def open_pull_request(
     _check_content(forge, app, approved)
     if found.state is State.OPEN:
         _label(forge, found, approved, warn)
-    if found.state is State.OPEN and app.reviewers and not forge.ask_reviewers(found, app.reviewers):
-        warn(f"{found.url}: the forge does not accept the reviewers {', '.join(app.reviewers)}")
+        ask(forge, found, asked, warn)
     return found
+
+
+def _open(
+    forge: Forge, app: App, approved: ApprovedCommit, title: str, body: str, draft: bool
+) -> PullRequest:
+    try:
+        return forge.open(approved.branch, app.branch, title, body, draft)
+    except ForgeRefused as error:
+        if forge.survey(approved.branch, approved.commit_sha, ()).has_branch:
+            raise
+        # Not put back by itself: whoever deleted it may have meant it.
+        raise BranchConflict(
+            f"{app.repository}: branch {approved.branch!r} was deleted before its pull request was opened;"
+            f" to have the fix, point it at the approved commit again, {approved.commit_sha}, then redrive"
+        ) from error
 
 
 def _label(forge: Forge, pull: PullRequest, approved: ApprovedCommit, warn: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from functions.core.workflow.review import read_review
 from functions.core.workflow.state import HealState, PullRequestState
 from functions.create_pull_request.body import render
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
+from functions.create_pull_request.reviewers import reviewers
 
 
 def run(state: HealState, deployment: Deployment) -> PullRequestState:
@@ -20,6 +21,9 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
     evidence = Evidence.from_json(artifacts.get_json(state.validation.evidence_key))
     app = deployment.registry.app(state.app)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
+    forge, base_sha = deployment.forge(app), made.base_sha or decision.base_sha
+    patch = artifacts.get(state.validation.patch_key)
+    asked = reviewers(forge, app, patch, base_sha, logger().warning)
     body = render(
         incident,
         proposal,
@@ -27,19 +31,22 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
         decision,
         read_review(artifacts, state.review.key),
         made.base_sha,
+        asked,
+        artifacts.get(state.validation.patch_key).decode(errors="replace"),
     )
     pull = open_pull_request(
-        deployment.forge(app),
+        forge,
         app,
         ApprovedCommit(
             made.branch,
             made.sha,
-            made.base_sha or decision.base_sha,
+            base_sha,
             not evidence.not_proven,
             incident.commit_sha if state.follow_up else "",
         ),
         title=inert_line(proposal.title) or "Fix a crash",
         body=body,
+        asked=asked,
         warn=logger().warning,
     )
     return PullRequestState(pull.number, pull.url)

@@ -20,6 +20,7 @@ from functions.core.workflow.heal import Heal
 from functions.core.workflow.origin import Origin
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import Review, read_review
+from functions.decide_approval.overlaps import Overlap, overlaps
 
 # Each object costs a round trip of 10 to 30 ms; together they must not cost the page's 150 ms.
 _PARALLEL = 10
@@ -70,6 +71,8 @@ class Case:
     frequency: tuple[Stretch, ...] = ()
     alike: tuple[Incident, ...] = ()
     """Other incidents of the app that come from the same place, or say the same; the latest first."""
+    overlaps: tuple[Overlap, ...] = ()
+    """Open fixes of other incidents that touch what this patch touches."""
 
 
 def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifacts: Artifacts) -> Case:
@@ -109,6 +112,7 @@ def load(approval: Approval, approvals: Approvals, incidents: Incidents, artifac
             origin=Origin.from_json(found) if (found := origin.result()) else None,
             frequency=frequency.result(),
             alike=alike(incident.result(), others.result()),
+            overlaps=overlaps(approval, body, others.result(), approvals, artifacts, pool),
             others=tuple(
                 _other(number, before, found.get("findings", ()), asked.get(number))
                 for number, before, found in zip(numbers, proposals, findings, strict=True)

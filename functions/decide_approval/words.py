@@ -14,7 +14,7 @@ _ALIKE = 0.4
 _LONGEST, _MOST = 400, 400
 _WORDS = re.compile(r"\w+|\s+|.")
 # Tags, and characters as HTML spells them, of what `highlight` made.
-_PIECES = re.compile(r"<[^>]*>|&[^;]*;|.", re.S)
+_PIECES = re.compile(r"<[^<>]*>|&[^&;<]{0,40};|.", re.S)
 
 Span = tuple[int, int]
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
 from functions.core.aws.telemetry import logger
-from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.incident import Incident
 from functions.core.notify.outbox import Outbox
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
@@ -65,7 +65,9 @@ def detect(
                 failed = failed or error
             continue
         before += not recorded.counted
-        if recorded.first and recorded.incident.status is Status.SUPPRESSED:
+        if recorded.tell_waiting:
+            outbox.tell(app, recorded.incident, *_told_waiting(recorded.incident), time.time())
+        elif recorded.first and recorded.incident.is_never_healed:
             outbox.tell(app, recorded.incident, *_told_once(recorded.incident), time.time())
     if failed:
         raise failed
@@ -110,6 +112,18 @@ def _told_once(incident: Incident) -> tuple[str, str]:
         f"Next: {incident.next_action}\n\n"
         f"App {incident.app}, log group {incident.log_group}, stream {incident.log_stream}.\n"
         f"Incident {incident.incident_id}; it is counted from now on without further notice.\n",
+    )
+
+
+def _told_waiting(incident: Incident) -> tuple[str, str]:
+    """Of the first error within an hour that may not ask for a heal."""
+    return (
+        f"[{incident.app}] Very many new errors: they are recorded, and not healed within this hour",
+        f"{incident.reason}.\n\nThe first one that waits: {inert_line(incident.title)}\n"
+        f"Incident {incident.incident_id}\n\n"
+        f"{incident.next_action}\n"
+        f"Every error is recorded and counted all the same: selfheal incidents --app {incident.app}\n"
+        "Whoever can write to a log can bring this about; look whether they are real.\n",
     )
 
 

@@ -18,13 +18,14 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
+from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import condition_failed, utc_now
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
@@ -74,6 +75,8 @@ class Sighting:
     causes: tuple[Frame, ...] = ()
     revision: str = ""
     """What the log record names as running, "" where it names nothing."""
+    may_ask: int = 1_000
+    """How many of the app's incidents may become NEW within an hour."""
 
     @property
     def incident_id(self) -> str:
@@ -99,6 +102,8 @@ class Recorded:
     """False if this delivery was counted before."""
     first: bool
     """Nothing of this incident was counted before; true for exactly one of all its sightings."""
+    tell_waiting: bool = False
+    """It is the first within this hour that may not ask for a heal, because too many did."""
 
 
 class Recorder:
@@ -114,12 +119,13 @@ class Recorder:
         """Count a sighting once, whatever is delivered twice and wherever a run of this dies.
 
         An incident that had ended in a way that a recurrence contradicts becomes NEW once more; so does one
-        that waited for an hour with fewer heals.
+        that waited for an hour with fewer heals. Beyond as many as may ask within an hour, one is recorded
+        all the same, and waits for the next.
         """
-        known = self._read(sighting.incident_id) or self._create(sighting)
+        known, waits = self._known(sighting)
         if other := known.twins.get(str(sighting.line)):
             sighting = sighting.apart(other)
-            known = self._read(sighting.incident_id) or self._create(sighting)
+            known, waits = self._known(sighting)
         counted, reopened = self._count(sighting, known)
         moved = _moved(known.last_seen, sighting.last_seen)
         first = False
@@ -127,15 +133,25 @@ class Recorder:
             known, first = self._fold(known, sighting, moved)
         if reopened:
             known = self._read(sighting.incident_id) or known
-        return Recorded(known, counted, first)
+        return Recorded(known, counted, first, waits and self._asks(sighting).is_first_refused())
+
+    def _known(self, sighting: Sighting) -> tuple[Incident, bool]:
+        """The incident, and whether it was created now and has to wait."""
+        found = self._read(sighting.incident_id)
+        return (found, False) if found else self._create(sighting)
 
     def _read(self, incident_id: str) -> Incident | None:
         item = self._incidents.get_item(Key={"incident_id": incident_id}, ConsistentRead=True).get("Item")
         return Incident.from_item(item) if item else None
 
-    def _create(self, sighting: Sighting) -> Incident:
+    def _asks(self, sighting: Sighting) -> HealsIn:
+        return HealsIn(self._incidents, sighting.app, sighting.may_ask, QuotaPeriod.ASKING)
+
+    def _create(self, sighting: Sighting) -> tuple[Incident, bool]:
+        asks = self._asks(sighting)
+        held = sighting.heals and not asks.begin(f"{sighting.incident_id}#1")
         attributes = {name: getattr(sighting, name) for name in _TAKEN} | {
-            "status": str(Status.NEW if sighting.heals else Status.SUPPRESSED),
+            "status": str(Status.NEW if sighting.heals and not held else Status.SUPPRESSED),
             "error_class": str(sighting.error_class),
             "frames": [_without_none(asdict(frame)) for frame in sighting.frames],
             "causes": [_without_none(asdict(frame)) for frame in sighting.causes],
@@ -146,6 +162,8 @@ class Recorder:
             "updated_at": utc_now(),
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
+        if held:
+            attributes |= _waiting(sighting, asks)
         try:
             answer = self._incidents.update_item(
                 Key={"incident_id": sighting.incident_id},
@@ -157,8 +175,8 @@ class Recorder:
             found = self._read(sighting.incident_id) if condition_failed(error) else None
             if found is None:
                 raise
-            return found
-        return Incident.from_item(answer["Attributes"])
+            return found, False
+        return Incident.from_item(answer["Attributes"]), held
 
     def _count(self, sighting: Sighting, known: Incident) -> tuple[bool, bool]:
         """In one transaction: remember the delivery, add to a shard, and reopen what came back.
@@ -183,7 +201,8 @@ class Recorder:
         }
         writes = [remembered, added]
         may_begin = known.is_held_no_longer(now) and sighting.heals_now
-        if sighting.heals and (known.is_over_for_good(utc_now()) or may_begin):
+        asks = sighting.heals and (known.is_over_for_good(utc_now()) or may_begin)
+        if asks and self._asks(sighting).begin(f"{known.incident_id}#{known.generation + 1}"):
             writes.append(self._reopening(known, sighting))
         reasons = self._transact(writes)
         if not reasons:
@@ -295,6 +314,18 @@ class Recorder:
             total += sum(int(str(row["occurrences"])) for row in page["Responses"].get(table, ()))
             asked = page.get("UnprocessedKeys")
         return total
+
+
+def _waiting(sighting: Sighting, asks: HealsIn) -> dict[str, Any]:
+    """What an incident is recorded with that may not ask for a heal within this hour."""
+    until = f"{datetime.fromtimestamp(asks.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
+    return {
+        "held_until": asks.ends_at,
+        "reason": f"{sighting.may_ask} errors of {sighting.app} asked for a heal within this hour,"
+        " the most that may",
+        "next_action": f"Nothing: when it is seen again after {until}, it asks for its heal. Or at once:"
+        f" selfheal retry {sighting.incident_id}",
+    }
 
 
 def place(frames: tuple[Frame, ...]) -> str:

@@ -21,6 +21,9 @@ SAMPLE_LIMIT = 16_000
 """Characters of log text kept of an incident; a DynamoDB item holds 400 KB, and people read a page."""
 
 _TITLE_LIMIT = 200
+# Incidents that may ask for each heal that may begin: some are healed with another one, or held for other
+# reasons. Each takes an execution, and whoever can write to a log decides how many errors there are.
+_ASKING = 4
 _MOST_CAUSES = 40
 # Most telling first: a version is used when the repository has a tag of that name. Sources: OpenTelemetry's
 # semantic conventions (vcs.ref.head.revision, service.version), Datadog (git.commit.sha, dd.version), Sentry.
@@ -125,6 +128,7 @@ def _sighting(
         heals_now=not (stopped or app.paused or observes),
         causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
+        may_ask=_ASKING * app.max_heals_per_hour,
     )
 
 

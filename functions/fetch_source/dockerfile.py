@@ -9,7 +9,7 @@ from dataclasses import dataclass
 # https://docs.docker.com/reference/dockerfile/#from and #arg
 _FROM = re.compile(r"(?im)^[ \t]*FROM[ \t]+(?:--platform=\S+[ \t]+)?(\S+)(?:[ \t]+AS[ \t]+(\S+))?[ \t\r]*$")
 _ARG = re.compile(r"(?im)^[ \t]*ARG[ \t]+([A-Za-z_]\w*)=[\"']?([^\s\"']*)[\"']?[ \t\r]*$")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|([A-Za-z_]\w*))")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^{}]*))?\}|([A-Za-z_]\w*))")
 # python:3.12-slim, public.ecr.aws/lambda/python:3.12, azure-functions/python:4-python3.11, uv:python3.12
 _OF_PYTHON = re.compile(r"(?:^|/)[\w.-]*python:v?(\d{1,2}\.\d{1,2})(?![\d])")
 _IN_TAG = re.compile(r":[\w.-]*python-?(\d{1,2}\.\d{1,2})(?![\d])")

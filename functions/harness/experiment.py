@@ -373,7 +373,7 @@ def _refused_for_another_reason(incident: Mapping[str, Any], answer: Mapping[str
     return bool(answer.get("deliberate")) and not same_type(incident["type"], answer["raised"]["type"])
 
 
-_MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 40, 20, 60
+_MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 120, 20, 60
 
 
 def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -386,7 +386,7 @@ def _failing(found: Sequence[Mapping[str, Any]], surveyed: Sequence[dict[str, An
     return [*exact[:_MOST_FAILING], *alike[:_MOST_ALIKE]]
 
 
-_SURVEY = {"survey": True, "calls": 450}
+_SURVEY = {"survey": True, "calls": 600}
 
 
 def _differing(
@@ -412,7 +412,7 @@ def _differing(
 
 def _same(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     shown = answers.equal(was["shown"], now["shown"]) and was.get("long") == now.get("long")
-    return shown and was.get("left") == now.get("left")
+    return shown and _ended(was)[2:] == _ended(now)[2:]
 
 
 def _shown(calls: Sequence[dict[str, Any]], outcome: RunOutcome) -> list[Any]:
@@ -424,7 +424,7 @@ def _shown(calls: Sequence[dict[str, Any]], outcome: RunOutcome) -> list[Any]:
 
 
 def _ended(answer: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(answer.get(part) for part in ("shown", "long", "left"))
+    return tuple(answer.get(part) for part in ("shown", "long", "left", "logged"))
 
 
 def _probe(tree: str, calls: Sequence[Mapping[str, Any]], trace: Sequence[Any]) -> RunRequest:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.harness.search.values import BUILTINS, STANDARD, render
+from functions.harness.search.values import BUILTINS, STANDARD, is_error, render
 
 _LONGEST = 2000
 """Characters of a call that a person would still read."""
@@ -40,8 +40,11 @@ def code_of(
         body = [f"assert {source}{check}" if value else source]
     else:
         module, name = _raised(answer["raised"]["type"], defined)
-        imports += [("", "pytest"), *([(module, name)] if module else [])]
+        imports += [("", "pytest"), *([(module, name)] if module in defined else [])]
         body = [f"with pytest.raises({name}):", f"    {source}"]
+        if module and module not in defined:  # a library's: it is known by its name alone
+            body = ["with pytest.raises(Exception) as raised:", f"    {source}"]
+            body.append(f"assert type(raised.value).__name__ == {render(name)}")
     told = f"`{place['function']}` in {place['path']} raised {error} in production."
     return "\n".join(
         [
@@ -68,10 +71,12 @@ def _imports(call: Mapping[str, Any], defined: Mapping[str, Sequence[str]]) -> l
 
 
 def _raised(kind: str, defined: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-    """Module ("" for a builtin) and name of an exception that a test may name."""
+    """Module ("" for a builtin) and name of an exception."""
     module, _, name = str(kind).rpartition(".")
-    known = name in defined.get(module, ()) if module else isinstance(getattr(builtins, name, None), type)
-    if not known or not name.isidentifier():
+    known = (
+        name in defined.get(module, (name,)) if module else isinstance(getattr(builtins, name, None), type)
+    )
+    if not known or not all(part.isidentifier() or part == "<locals>" for part in str(kind).split(".")):
         raise NotACall(f"it raises {str(kind)[:80]}")
     return module, name
 
@@ -111,7 +116,7 @@ def _text(node: ast.AST, names: set[str]) -> str:
     """Literals, and calls of `names` and of their attributes; anything else raises NotACall."""
     if isinstance(node, ast.Constant):
         return render(node.value)
-    if isinstance(node, ast.Name) and (node.id in names or node.id in BUILTINS):
+    if isinstance(node, ast.Name) and (node.id in names or node.id in BUILTINS or is_error(node.id)):
         return node.id
     if isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
         return f"{_text(node.value, names)}.{node.attr}"

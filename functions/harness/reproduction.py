@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,6 +19,8 @@ class ReproductionResult:
     objection: str = ""
     refutes: bool = False
     """Whether the objection is a test that still fails after the patch."""
+    lacking: bool = False
+    """Whether the objection is a module that is not installed: nothing follows for the patch."""
 
 
 def judge(
@@ -35,6 +38,8 @@ def judge(
             return ReproductionResult(
                 (), f"the regression test's run {tree} the patch does not count: {problem}"
             )
+    if lacking := _lacking(own, fails[0], passes[0]):
+        return ReproductionResult((), lacking, lacking=True)
     alike = {name for name in fails[0].results if _is_alike(name, known, fails[0], passes[0])}
     objection = _after(passes, alike)
     if objection:
@@ -78,6 +83,18 @@ def _is_alike(name: str, known: Mapping[str, Sequence[str]], was: TestRun, now: 
         return False
     one, other = was.raised.get(name), now.raised.get(name)
     return one is not None and other is not None and one.type == other.type
+
+
+def _lacking(own: frozenset[str], was: TestRun, now: TestRun) -> str:
+    """A module, none of the repository's own, that neither tree finds; "" where there is none."""
+    for file in now.uncollected:
+        raised = now.raised[file]
+        found = re.match(r"No module named '(\w+)", raised.message)
+        tops = {part.removesuffix(".py") for path in own for part in path.split("/")}
+        alike = file in was.uncollected and was.raised[file].message == raised.message
+        if found and alike and found[1] not in tops:
+            return f"{found[1]}, which the regression test needs, is not installed"
+    return ""
 
 
 def _after(passes: Sequence[TestRun], alike: Collection[str]) -> ReproductionResult | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from functions.core.source.encodings import encoding_of
 from functions.core.workflow.proposal import Edit, Proposal, whole
 from functions.validate_patch.tree import File, Tree
 
+_PLACES = 100
+"""As many places as are counted at which a search text occurs."""
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
@@ -114,18 +117,27 @@ def decode(path: str, data: bytes) -> tuple[str, str]:
 
 def _span(text: str, search: str) -> tuple[int, int]:
     """Where `search` stands in `text`; any line ending matches any other."""
-    pattern = "(?:\r\n|\r|\n)".join(re.escape(line) for line in _NEWLINE.split(search))
-    # A lookahead finds overlapping places too: they are as ambiguous as others.
-    found = {match.start(): match.end(1) for match in re.finditer(f"(?=({pattern}))", text)}
+    plain, wanted = _NEWLINE.sub("\n", text), _NEWLINE.sub("\n", search)
+    # Overlapping places are as ambiguous as others. `str.find` takes steps in proportion to the text, which a
+    # pattern made of the search text does not; so many places are enough to tell.
+    found: list[int] = []
+    at = plain.find(wanted)
+    while at >= 0 and len(found) < _PLACES:
+        found.append(at)
+        at = plain.find(wanted, at + 1)
     if not found:
         raise _Mismatch(f"the search text does not occur: {_first_line(search)!r}{_hint(text, search)}")
     if len(found) > 1:
-        lines = ", ".join(str(text.count("\n", 0, start) + 1) for start in sorted(found)[:5])
+        lines = ", ".join(str(plain.count("\n", 0, start) + 1) for start in found[:5])
+        times = f"{_PLACES} times or more" if len(found) == _PLACES else f"{len(found)} times"
         raise _Mismatch(
-            f"the search text occurs {len(found)} times (lines {lines}); add surrounding lines: "
-            f"{_first_line(search)!r}"
+            f"the search text occurs {times} (lines {lines}); add surrounding lines: {_first_line(search)!r}"
         )
-    return next(iter(found.items()))
+    # Line endings of two characters are one in what was searched.
+    wide = [match.start() for match in _NEWLINE.finditer(text) if len(match[0]) == 2]
+    narrow = [place - number for number, place in enumerate(wide)]
+    start, end = found[0], found[0] + len(wanted)
+    return start + bisect_left(narrow, start), end + bisect_left(narrow, end)
 
 
 def _line_ending(text: str, at: int) -> str:

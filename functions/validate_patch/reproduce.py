@@ -11,6 +11,7 @@ from functions.harness.outcome import RunOutcome
 from functions.validate_patch import style
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import with_tests
+from functions.validate_patch.principles.aim import names_a_value, singles_out
 from functions.validate_patch.regression_tests import no_pytest
 from functions.validate_patch.told import ReplayedReport
 from functions.validate_patch.tree import changes_between
@@ -27,6 +28,8 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
         return candidate, _not_run("there was no time left for it")
     if shown.refuted:
         reason = redact(shown.reason)
+        if singles_out(candidate) or not names_a_value(candidate.context.incident.title.partition(": ")[2]):
+            return candidate, _not_run(reason)
         return candidate, GateResult(GATE, Result.FAIL, reason, (reason,))
     if shown.reason:
         return candidate, _not_run(redact(shown.reason))
@@ -45,6 +48,8 @@ def _in_style(candidate: Candidate, extended: Candidate) -> Candidate:
 def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateResult:
     runs = (_run(shown, "before", shown.fails[0]), _run(shown, "after", shown.passes[0]))
     seconds = round(sum(outcome.seconds for outcome in (*shown.fails, *shown.passes)), 4)
+    if shown.verdict.lacking:
+        return _not_run(shown.verdict.objection)
     if not shown.verdict.names:
         finding = redact(shown.verdict.objection)
         return GateResult(GATE, Result.FAIL, finding, (finding,), runs, seconds)

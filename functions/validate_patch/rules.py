@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Self
 
 from functions.core.apps.app import App
@@ -39,19 +38,39 @@ class Rules:
 
     def allows(self, path: str) -> bool:
         """Whether a path is among those that a patch may touch."""
-        return all(any(_glob(pattern).fullmatch(path) for pattern in globs) for globs in self.allowed_paths)
+        return all(any(matches(pattern, path) for pattern in globs) for globs in self.allowed_paths)
 
 
-@cache
-def _glob(pattern: str) -> re.Pattern[str]:
-    """`**/` is any number of directories, `*` and `?` stay within one name."""
-    regex, rest = "", pattern
-    while rest:
-        if rest.startswith("**/"):
-            regex, rest = regex + "(?:[^/]+/)*", rest[3:]
-        elif rest.startswith("**"):
-            regex, rest = regex + ".*", rest[2:]
-        else:
-            char, rest = rest[0], rest[1:]
-            regex += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
-    return re.compile(regex)
+_PARTS = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a glob matches a whole path: `**/` is any number of directories, `*` and `?` stay in one name.
+
+    The places that each part can reach are followed all at once: settings are strangers' text, and a regular
+    expression goes back and forth over as many `*` as there are.
+    """
+    at = {0}
+    for part in _PARTS.findall(pattern):
+        at = _reached(part, at, path)
+    return len(path) in at
+
+
+def _reached(part: str, at: set[int], path: str) -> set[int]:
+    if part == "**":
+        return set(range(min(at), len(path) + 1)) if at else at
+    if part == "*":
+        found = set(at)
+        for place in range(len(path)):
+            if place in found and path[place] != "/":
+                found.add(place + 1)
+        return found
+    if part == "**/":
+        found, name = set(at), False
+        for place in range(len(path)):
+            if name and path[place] == "/":
+                found.add(place + 1)
+            name = path[place] != "/" and (name or place in found)
+        return found
+    fits = "/".__ne__ if part == "?" else part.__eq__
+    return {place + 1 for place in at if place < len(path) and fits(path[place])}

@@ -65,6 +65,8 @@ _SHADOWING = re.compile(
     r"(?:src/)?(?:pytest|_pytest|pluggy|iniconfig|unittest|typing|json|os|sys|re)(?:\.py|/.*)"
 )
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))})
+_PATH_BYTES_LIMIT = 1_000
+"""A quarter of what Linux takes (PATH_MAX); checks may take steps by the square of it."""
 _UNSAFE = re.compile(r"[\t\n\\:*?\"<>|]")
 
 
@@ -129,15 +131,9 @@ def _plain(path: str) -> str:
 
 def path_problem(path: str, tree: Tree) -> str:
     """Why a path must not be written at all; "" when it may."""
+    if problem := _misshapen(path):
+        return problem
     parts = path.split("/")
-    if path.startswith(("/", "~")) or _UNSAFE.search(path) or hidden.characters(path):
-        return "must be a plain path relative to the repository, with forward slashes"
-    if any(part in ("", ".", "..") or part != part.strip() or part.endswith(".") for part in parts):
-        return "must not hold empty, '.' or '..' parts or end in a space or a dot"
-    if any(part.startswith("-") for part in parts):
-        return "must not have a part that begins with a dash: programs would take it for an option"
-    if any(part.lower() in (".git", "git~1") for part in parts):
-        return "is inside git's own directory"
     for end in range(1, len(parts) + 1):
         file = tree.get("/".join(parts[:end]))
         if file is not None and file.mode == SYMLINK:
@@ -151,4 +147,20 @@ def path_problem(path: str, tree: Tree) -> str:
             return f"belongs to {off.what}, which a patch may not touch"
     if path not in tree and _SHADOWING.fullmatch(path):
         return "would be imported in place of a standard or testing module"
+    return ""
+
+
+def _misshapen(path: str) -> str:
+    """Why this is no path that every program takes for the same, whatever the tree holds."""
+    if len(path.encode(errors="replace")) > _PATH_BYTES_LIMIT:
+        return f"is longer than {_PATH_BYTES_LIMIT} bytes"
+    parts = path.split("/")
+    if path.startswith(("/", "~")) or _UNSAFE.search(path) or hidden.characters(path):
+        return "must be a plain path relative to the repository, with forward slashes"
+    if any(part in ("", ".", "..") or part != part.strip() or part.endswith(".") for part in parts):
+        return "must not hold empty, '.' or '..' parts or end in a space or a dot"
+    if any(part.startswith("-") for part in parts):
+        return "must not have a part that begins with a dash: programs would take it for an option"
+    if any(part.lower() in (".git", "git~1") for part in parts):
+        return "is inside git's own directory"
     return ""

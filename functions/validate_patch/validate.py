@@ -243,8 +243,8 @@ def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:
     """The gates after the first that read but run nothing: each guards those after it."""
     if not may_run:
         return not_run(*_READ, why=EARLIER)
-    problem = candidate.rules.problem
-    remark = f"; the repository's settings are ignored: {problem}" if problem else ""
+    problem = settings.problem(candidate)
+    remark = f"; of the repository's settings: {problem}" if problem else ""
     detail = "all files are ones that a patch may touch" + remark
     in_scope = _timed("scope", scope.findings, candidate, detail)
     if in_scope.result is not Result.PASS:

@@ -14,8 +14,10 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
+from functions.core.approval.approvers import one_person
 from functions.core.apps.app import App
 from functions.core.forge.installation import Installation
+from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -71,6 +73,10 @@ def configure(
             help="File with the Slack app's signing secret, for buttons that decide; '-' reads stdin."
         ),
     ] = None,
+    signing_key_file: Annotated[
+        str | None,
+        typer.Option(help="File with an SSH private key (Ed25519) that signs commits; '-' reads stdin."),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -97,7 +103,7 @@ def configure(
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
     given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
     given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
-    secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file)
+    secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file)
     if name:
         wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
     elif file and not given and secrets == Secrets():
@@ -107,8 +113,8 @@ def configure(
     else:
         wanted = [_asked(target)]
     # All are looked at before the first is written.
-    for app, access, webhooks, slack_secret in [one.checked() for one in wanted]:
-        register(target, app, access, webhooks, slack_secret)
+    for app, *given_secrets in [one.checked() for one in wanted]:
+        register(target, app, *given_secrets)
         _tell(target, app, as_json)
 
 
@@ -120,6 +126,7 @@ class Secrets:
     github_app: str | None = None
     webhooks_file: str | None = None
     slack_signing_secret_file: str | None = None
+    signing_key_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,12 +138,18 @@ class Wanted:
     secrets: Secrets
     token: str | None = None
 
-    def checked(self) -> tuple[App, str | None, str | None, str | None]:
-        """The app, its access, its webhooks and its signing secret. Raises UserError."""
+    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None]:
+        """The app, its access, webhooks, Slack's signing secret and the commits' key. Raises UserError."""
         try:
             app = App.from_json(self.name, self.entry)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+        if same := one_person(app.approvers):
+            raise UserError(
+                f"app {app.name!r}: the approvers {same[0]!r} and {same[1]!r} are one person",
+                "name each person once",
+                exit_code=2,
+            )
         if app.python and app.python not in VERSIONS:
             raise UserError(
                 f"app {app.name!r}: Python {app.python} is none of {', '.join(VERSIONS)}, on which tests run",
@@ -151,7 +164,7 @@ class Wanted:
             raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
         slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
         access = self.token or _credentials(secrets.token_file, secrets.github_app)
-        return app, access, webhooks, slack_secret
+        return app, access, webhooks, slack_secret, _signing_key(secrets.signing_key_file)
 
 
 def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
@@ -213,6 +226,17 @@ def _credentials(token_file: str | None, github_app: str | None) -> str | None:
             "--github-app needs the App's private key", "give it: --token-file KEY.pem", exit_code=2
         )
     return Installation(int(ids[1]), int(ids[2]), secret).to_text()
+
+
+def _signing_key(file: str | None) -> str | None:
+    """Raises UserError for what commits cannot be signed by."""
+    secret = _read_secret(file, "key")
+    try:
+        if secret:
+            SigningKey.from_text(secret)
+    except NoSigningKey as error:
+        raise UserError(f"{file}: {error}", exit_code=2) from error
+    return secret
 
 
 def _offer(target: Target, app: App) -> None:

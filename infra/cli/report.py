@@ -316,10 +316,8 @@ def diff(patch: str) -> RenderableType:
 
 
 def _disguises(patch: str) -> Iterator[str]:
-    if found := hidden.characters(patch):
-        yield f"Invisible characters, spelled out below: {', '.join(found)}"
-    if words := hidden.mixed_words(patch):
-        yield f"Words whose letters come from several alphabets: {', '.join(words[:20])}"
+    for what, found in hidden.disguises(patch).items():
+        yield f"The patch contains {what}: {', '.join(found[:20])}"
 
 
 def _first_of_all(evidence: Evidence) -> Iterator[RenderableType]:
@@ -366,7 +364,7 @@ def evidence_table(evidence: Evidence) -> RenderableType:
                 ]
     if evidence.warnings:
         lines = Text("\n").join(plain(f"• {line}") for line in evidence.warnings)
-        title = "Taken out of the proof by the repository's settings"
+        title = "What to know of this patch, beside the proof"
         parts += [Text(), Panel(lines, title=title, border_style="yellow", title_align="left")]
     if evidence.not_proven:
         lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)

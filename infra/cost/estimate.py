@@ -30,6 +30,10 @@ _FREE_DISK_MB = 512
 _GB = 1024**3
 
 
+RANKINGS = 4
+"""Rules of Contributor Insights: two of fingerprints, and one of the throttled keys of each of two tables."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What happens within a month. tokens: of each heal, in and out."""
@@ -131,7 +135,11 @@ def _workflow(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> I
     yield Line(
         "Step Functions", "transitions", transitions, "transition", prices["step-functions"]["transition"]
     )
-    yield Line("EventBridge", "pipe", load.unique, "event", bus["pipe_request"])
+    told = load.unique * (1 + heal["status_changes"])
+    yield Line("EventBridge", "pipes", told, "event", bus["pipe_request"])
+    yield Line(
+        "EventBridge", "events on the bus", load.unique * heal["status_changes"], "event", bus["event"]
+    )
     runs = _HOURS * 6 + 30 * len(FUNCTIONS)
     yield Line("EventBridge", "schedules", runs, "run", bus["schedule"])
     yield Line("SNS", "mails", load.unique * heal["mails"], "mail", prices["sns"]["email"])
@@ -176,6 +184,7 @@ def _watching(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> I
     alarms = sum(len(alarm.metrics) for alarm in ALARMS)
     yield Line("CloudWatch", "alarms", alarms, "metric-month", watch["alarm_metric_month"])
     yield Line("CloudWatch", f"band of {BAND.name}", 1, "alarm-month", watch["anomaly_month"])
+    yield Line("CloudWatch", "Contributor Insights", RANKINGS, "rule-month", watch["ranking_month"])
     yield Line("CloudWatch", "composite alarms", len(COMPOSITES), "alarm-month", watch["composite_month"])
     logged = (
         load.errors * measured["delivery"]["log_bytes"] + load.unique * measured["heal"]["log_bytes"]

@@ -149,7 +149,7 @@ REFERENCES = {
     "validate_patch": (("source", "key"), ("source", "facts"), ("proposal", "key")),
     "await_approval": (("validation", "evidence_key"), ("validation", "patch_key")),
     "commit_patch": (("validation", "patch_key"), ("proposal", "key")),
-    "create_pull_request": (("validation", "evidence_key"), ("proposal", "key")),
+    "create_pull_request": (("validation", "evidence_key"), ("validation", "patch_key"), ("proposal", "key")),
 }
 """Where the state tells a step which objects to read."""
 

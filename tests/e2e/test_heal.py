@@ -94,6 +94,36 @@ def test_rejecting_ends_the_heal_with_the_reason(world: World) -> None:
     assert world.pulls(app) == []
 
 
+def test_every_change_of_an_incident_s_status_is_an_event_on_the_bus(world: World) -> None:
+    app = world.app()
+    bus, events, sqs = world.target.names.bus, world.client("events"), world.client("sqs")
+    queue = sqs.create_queue(QueueName=f"life-of-{app.name}")["QueueUrl"]
+    asked = {"QueueUrl": queue, "AttributeNames": ["QueueArn"]}
+    arn = sqs.get_queue_attributes(**asked)["Attributes"]["QueueArn"]
+    pattern = {"source": ["self-heal"], "detail": {"app": [app.name]}}
+    events.put_rule(Name=app.name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=app.name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+
+    world.log(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    world.decide(incident, Verdict.REJECT, "no", "too_risky")
+    world.until(app, Status.REJECTED)
+
+    heard: list[dict[str, str]] = []
+
+    def all_heard() -> list[str] | None:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ()):
+            heard.append(json.loads(message["Body"])["detail"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(each["status"] for each in heard) if len(heard) >= 5 else None
+
+    told = world.eventually(all_heard, lambda: str(heard))
+    events.remove_targets(Rule=app.name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=app.name, EventBusName=bus)
+    assert told == ["AWAITING_APPROVAL", "HEALING", "HEALING", "NEW", "REJECTED"]
+    assert {each["incident_id"] for each in heard} == {incident.incident_id}
+
+
 def test_asking_for_changes_brings_another_attempt(world: World) -> None:
     app = world.app()
     world.log(app)

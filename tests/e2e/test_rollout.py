@@ -45,6 +45,7 @@ def _listed(client: Callable[[str], Any]) -> Iterator[tuple[str, str]]:
         ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
         ("ec2", "describe_vpcs", "Vpcs", "VpcId"),
         ("events", "list_rules", "Rules", "Name"),
+        ("events", "list_event_buses", "EventBuses", "Name"),
         ("iam", "list_policies", "Policies", "Arn"),
         ("iam", "list_roles", "Roles", "RoleName"),
         ("lambda", "list_functions", "Functions", "FunctionName"),

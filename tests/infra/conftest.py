@@ -34,6 +34,7 @@ ARNS = {
     "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
     "AWS::CloudWatch::CompositeAlarm": "arn:aws:cloudwatch:" + HERE + ":alarm:{0}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:" + HERE + ":table/{0}",
+    "AWS::Events::EventBus": "arn:aws:events:" + HERE + ":event-bus/{0}",
     "AWS::Events::Rule": "arn:aws:events:" + HERE + ":rule/{0}",
     "AWS::IAM::Role": "arn:aws:iam::111122223333:role/{0}",
     "AWS::KMS::Key": "arn:aws:kms:" + HERE + ":key/{0}",

@@ -12,6 +12,7 @@ import pytest
 from functions.core.workflow import errors
 from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite
+from infra.cost.estimate import RANKINGS
 from infra.dashboard import QUERIES
 from infra.names import DEFAULT
 
@@ -31,6 +32,9 @@ WATCHED = {
 }
 # Why the loss of one is told by no metric of its own.
 UNWATCHED = {
+    "AWS::Events::EventBus": "the pipe that cannot reach it is watched, and so is who listens to it",
+    "AWS::EventSchemas::Registry": "nothing reads it while events are told",
+    "AWS::EventSchemas::Schema": "nothing reads it while events are told",
     "AWS::KMS::Key": "whoever cannot use it fails, and is watched",
     "AWS::S3::Bucket": "whoever cannot use it fails, and is watched",
     "AWS::SNS::Topic": "what cannot be told by it cannot be told that it cannot",
@@ -176,3 +180,18 @@ def test_saved_queries_are_over_every_function_of_ours(image_template: Any) -> N
     assert all(
         set(map(json.dumps, query["LogGroupNames"])) == set(map(json.dumps, groups)) for query in queries
     )
+
+
+def test_fingerprints_and_throttled_keys_are_ranked_and_the_ranking_is_in_the_estimate(
+    image_template: Any,
+) -> None:
+    rules = image_template.of_type("AWS::CloudWatch::InsightRule").values()
+    bodies = {rule["RuleName"]: json.loads(rule["RuleBody"]) for rule in rules}
+    assert bodies.keys() == {"self-heal-failing-fingerprints", "self-heal-dearest-fingerprints"}
+    for body in bodies.values():
+        assert body["Contribution"]["Keys"] == ["$.app", "$.fingerprint"]
+        assert "/aws/lambda/self-heal-propose-patch" in body["LogGroupNames"]
+    tables = image_template.of_type("AWS::DynamoDB::Table").values()
+    modes = [found for table in tables if (found := table.get("ContributorInsightsSpecification"))]
+    assert modes == [{"Enabled": True, "Mode": "THROTTLED_KEYS"}] * 2
+    assert len(bodies) + len(modes) == RANKINGS

@@ -15,7 +15,8 @@ OTHERS = [status for status in Status if status is not Status.NEW]
 
 @pytest.fixture(scope="module")
 def pipe(image_template: Any) -> dict[str, Any]:
-    (found,) = image_template.of_type("AWS::Pipes::Pipe").values()
+    pipes = image_template.of_type("AWS::Pipes::Pipe").values()
+    (found,) = (pipe for pipe in pipes if pipe["Name"] == "self-heal-workflow")
     return dict(found)
 
 

@@ -113,8 +113,24 @@ def test_the_state_machine_may_invoke_no_other_function(
     assert decide(image_template, role, "lambda:InvokeFunction", function) == "ImplicitDeny"
 
 
+def pipe_named(template: Any, name: str) -> dict[str, Any]:
+    (found,) = (pipe for pipe in template.of_type("AWS::Pipes::Pipe").values() if pipe["Name"] == name)
+    return dict(found)
+
+
+def test_the_pipe_of_events_may_read_its_stream_and_put_events_on_its_bus(image_template: Any) -> None:
+    pipe = pipe_named(image_template, "self-heal-life-events")
+
+    assert pipe["Target"].endswith(":event-bus/self-heal")
+    assert pairs(image_template, pipe["RoleArn"]) == {
+        *((action, pipe["Source"]) for action in READ_STREAM),
+        ("events:PutEvents", pipe["Target"]),
+        ("kms:Decrypt", image_template.arn("DataKey", "AWS::KMS::Key")),
+    }
+
+
 def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decide: Any) -> None:
-    pipe = only(image_template.of_type("AWS::Pipes::Pipe"))
+    pipe = pipe_named(image_template, "self-heal-workflow")
     source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
     key = image_template.arn("DataKey", "AWS::KMS::Key")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,10 +120,16 @@ class Hosted:
     base_sha: str
     token: str = FORGE_TOKEN
 
-    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+    def git(
+        self, *arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
+    ) -> str:
         """Run git in the bare repository, as the forge's own disk sees it."""
         done = subprocess.run(
-            ["git", "--git-dir", str(self.bare), *arguments], check=True, capture_output=True, input=stdin
+            ["git", "--git-dir", str(self.bare), *arguments],
+            check=True,
+            capture_output=True,
+            input=stdin,
+            env={**os.environ, **(environment or {})},
         )
         return done.stdout.decode().strip()
 
@@ -139,16 +146,28 @@ class Hosted:
         """What a job of the repository says of a commit; conclusion: "" while it runs."""
         self.forge.check(self.app.slug, sha, name, conclusion, printed)
 
-    def branch(self, name: str, path: str = "new.txt", on: str = "", content: bytes = b"new\n") -> str:
+    def branch(
+        self,
+        name: str,
+        path: str = "new.txt",
+        on: str = "",
+        content: bytes = b"new\n",
+        by: str = "t",
+        at: str = "",
+    ) -> str:
         """Push a branch with one file more, or another, straight into the bare repository, on its first
-        commit or `on` another; its commit."""
+        commit or `on` another, written by a user of the forge's at a time (ISO 8601, "" is now); its commit.
+        """
         blob = self.git("hash-object", "-w", "--stdin", stdin=content)
         listed = self.git("ls-tree", "-r", on or self.base_sha).splitlines()
         files = [line for line in listed if not line.endswith(f"\t{path}")]
         # `mktree` wants one directory's entries, which holds for this repository: it is flat.
         tree = self.git("mktree", stdin="\n".join([*files, f"100644 blob {blob}\t{path}", ""]).encode())
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        commit = self.git(*identity, "commit-tree", tree, "-p", on or self.base_sha, "-m", "change")
+        mail = f"{by}@{'example.com' if by == 't' else 'localhost'}"
+        dates = {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at} if at else {}
+        identity = ("-c", f"user.name={by}", "-c", f"user.email={mail}")
+        made = ("commit-tree", tree, "-p", on or self.base_sha, "-m", "change")
+        commit = self.git(*identity, *made, environment=dates)
         self.git("update-ref", f"refs/heads/{name}", commit)
         return commit
 

@@ -9,6 +9,7 @@ person.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 EVERYBODY = "team"
@@ -27,6 +28,19 @@ _SLACK = "slack:"
 
 
 def person(identity: str) -> str:
+    """Who an identity is, so that nobody counts as two: what `named` says, and of a mail address the mailbox.
+
+    How an address is written does not matter (width of letters, blanks, a full stop at its end), nor does
+    what follows a `+` in its name (RFC 5233).
+    """
+    who = named(unicodedata.normalize("NFKC", identity).strip())
+    name, at, domain = who.rpartition("@")
+    if not at or who.startswith("arn:"):
+        return who
+    return f"{name.partition('+')[0].strip() or name}@{domain.strip().rstrip('.')}"
+
+
+def named(identity: str) -> str:
     """Who an identity is, as far as AWS or Slack vouches for it; letters' case does not matter.
 
     The recipient of a link is itself; a session of IAM Identity Center is its user (so that the same person
@@ -42,10 +56,20 @@ def person(identity: str) -> str:
     return identity.casefold()
 
 
+def one_person(approvers: Iterable[str]) -> tuple[str, str] | None:
+    """Two entries that are one person; None where each is another."""
+    known: dict[str, str] = {}
+    for approver in approvers:
+        if who := known.get(person(approver)):
+            return who, approver
+        known[person(approver)] = approver
+    return None
+
+
 def may_decide(identity: str, approvers: Iterable[str]) -> bool:
-    """Whether this identity is among the approvers; anybody may if there are none."""
-    named = {approver.casefold() for approver in approvers}
-    return not named or identity.casefold() in named or person(identity) in named
+    """Whether this identity is among the approvers, as it is written there; anybody may if there are none."""
+    those = {approver.casefold() for approver in approvers}
+    return not those or identity.casefold() in those or named(identity) in those
 
 
 def with_links(approvers: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from functions.core.approval.approvers import malformed
+from functions.core.approval.approvers import malformed, person
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.incidents.incident import ErrorClass
@@ -38,6 +38,7 @@ _LEAST_ANSWER = 1_024
 
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
@@ -60,9 +61,16 @@ class App:
     """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
     credentials: str = ""
     """Name of the app's own SecureString, with the forge's host and token; empty for a public repository."""
+    signed_commits: bool = False
+    """Whether commits are signed by the app's own SSH key; set where one is registered."""
+    commit_author: str = ""
+    """`NAME <MAIL>` of the account that commits are by: a forge calls a signature verified where the key and
+    the address are of one account; empty: of no account."""
     forge_api: str = "https://api.github.com"
     """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
     `https://HOST/api/v4` for GitLab."""
+    certificate_authority: str = ""
+    """Certificates (PEM) that the forge's is trusted by, beside the public ones; for a forge of one's own."""
     source_roots: dict[str, str] = field(default_factory=lambda: {"/var/task": "", "/app": ""})
     """Deployed directory → directory in the repository ("" is its root)."""
     submodules: bool = False
@@ -234,9 +242,23 @@ def _check_forge(app: App) -> None:
         raise AppInvalid(
             f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
         )
+    if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
+        raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"Bot <bot@shop.example>\", or empty")
+    if app.certificate_authority and not _are_certificates(app.certificate_authority):
+        raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
         own = f"/self-heal/credentials/{name}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
+
+
+def _are_certificates(text: str) -> bool:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def _check_steering(app: App) -> None:
@@ -274,8 +296,10 @@ def _check_people(app: App) -> None:
         raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")
-    if app.approvals_needed > len({approver.casefold() for approver in app.approvers} or {""}):
-        raise AppInvalid(f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers'")
+    if app.approvals_needed > len(set(map(person, app.approvers)) or {""}):
+        raise AppInvalid(
+            f"app {name!r}: 'approvals_needed' is 2, so name at least two 'approvers' who are two people"
+        )
 
 
 def _check_running(app: App) -> None:

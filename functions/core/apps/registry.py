@@ -83,6 +83,24 @@ class Registry:
         """Where an app's token lies: nobody who writes an entry can name another app's."""
         return f"{self._credentials}/{name}"
 
+    def signing_parameter(self, name: str) -> str:
+        """Where the key lies by which an app's commits are signed."""
+        return f"{self._credentials}/signing/{name}"
+
+    def signing_key(self, app: App) -> str:
+        """The private key by which the app's commits are signed; "" where they are not. Raises PermanentError
+        if it is gone."""
+        if not app.signed_commits:
+            return ""
+        name = self.signing_parameter(app.name)
+        try:
+            return str(self._provider.get(name, decrypt=True, force_fetch=True))
+        except GetParameterError as error:
+            raise PermanentError(
+                f"app {app.name!r}: cannot read the key for its commits from parameter {name!r}; give it"
+                f" again: selfheal configure {app.name} --signing-key-file FILE, then redrive"
+            ) from error
+
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from functions.core.apps.registry import Registry
     from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
+    from functions.core.forge.signing import SigningKey
     from functions.core.incidents.table import Incidents
     from functions.core.model.bedrock import Bedrock
     from functions.core.model.budget import Budgets
@@ -209,6 +210,16 @@ class Deployment:
         from functions.core.forge.git_remote import Remote
 
         return Remote.of(app, self.token_of(app))
+
+    def signing_key(self, app: App) -> SigningKey | None:
+        """By which the app's commits are signed; None where they are not. Raises PermanentError."""
+        from functions.core.forge.signing import NoSigningKey, SigningKey
+
+        kept = self.registry.signing_key(app)
+        try:
+            return SigningKey.from_text(kept) if kept else None
+        except NoSigningKey as error:
+            raise PermanentError(f"app {app.name!r}: the key for its commits is {error}") from error
 
     def model(self, app: App) -> Bedrock:
         """What answers as the app's models."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeUnavailable,
@@ -48,20 +49,22 @@ class Remote:
     """A repository on a forge.
 
     url: without credentials; token: the forge's, "" for none; credentials: name of the parameter that holds
-    the token, for messages; protocols: what git may speak; seconds: per git command; bytes: what the local
+    the token, for messages; authorities: file of certificates to trust, "" for the public ones; protocols:
+    what git may speak; seconds: per git command; bytes: what the local
     repository may grow to.
     """
 
     url: str
     token: str = field(default="", repr=False)
     credentials: str = ""
+    authorities: str = ""
     protocols: tuple[str, ...] = ("https", "http")
     seconds: float = 120.0
     bytes: int = 256 * 1024 * 1024
 
     @classmethod
     def of(cls, app: App, token: str) -> Remote:
-        return cls(url=app.repository, token=token, credentials=app.credentials)
+        return cls(url=app.repository, token=token, credentials=app.credentials, authorities=authorities(app))
 
     @contextmanager
     def repository(self) -> Iterator[Repo]:
@@ -200,6 +203,9 @@ class Remote:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_CONFIG_COUNT": str(len(config)),
         }
+        if self.authorities:
+            # The variable, because one that is set already would win over the setting.
+            environment["GIT_SSL_CAINFO"] = self.authorities
         for index, (key, value) in enumerate(config.items()):
             environment |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
         return environment

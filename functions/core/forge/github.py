@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -40,6 +42,11 @@ _STATUSES = {
     "failure": Conclusion.FAILED,
     "error": Conclusion.FAILED,
 }
+_BLAME = """query($owner: String!, $name: String!, $sha: GitObjectID!, $path: String!) {
+  repository(owner: $owner, name: $name) { object(oid: $sha) { ... on Commit { blame(path: $path) {
+    ranges { startingLine endingLine commit { committedDate author { user { login } } } }
+  } } } }
+}"""
 _PAGE = re.compile(r"/pull/([0-9]{1,9})$")
 
 
@@ -142,12 +149,13 @@ class GitHub:
         with self._errors():
             url = f"{self._app.forge_api.rstrip('/')}/repos/{self._app.slug}/actions/jobs/{check.ref}/logs"
             headers = {"Authorization": f"Bearer {self._token}"}
-            answer = requests.get(url, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+            asked: dict[str, Any] = {"allow_redirects": False, "verify": authorities(self._app) or True}
+            answer = requests.get(url, headers=headers, timeout=_TIMEOUT_SECONDS, **asked)
             place = answer.headers.get("Location", "")
             # The storage that it leads to wants no token, and must not be given one.
             if answer.status_code != 302 or not place.startswith(("https://", self._app.forge_api)):
                 return check.summary[-_PRINTED:]
-            with requests.get(place, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True) as printed:
+            with requests.get(place, timeout=_TIMEOUT_SECONDS, stream=True, **asked) as printed:
                 end = b""
                 for chunk in printed.iter_content(1 << 16):
                     end = (end + chunk)[-_PRINTED:]
@@ -157,13 +165,46 @@ class GitHub:
         with self._errors():
             return bool(login) and self._repository.get_collaborator_permission(login) in ("admin", "write")
 
-    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
+    def owners(self, ref: str, paths: Sequence[str]) -> tuple[str, ...]:
+        texts = (self._text(place, ref) for place in code_owners.GITHUB_PLACES)
+        text = next((text for text in texts if text is not None), "")
+        return code_owners.owners(code_owners.github_rules(text), paths)
+
+    def _text(self, path: str, ref: str) -> str | None:
+        with self._errors():
+            found = _unless_missing(lambda: self._repository.get_contents(path, ref))
+            if found is None or isinstance(found, list) or found.encoding != "base64":
+                return None
+            return found.decoded_content.decode(errors="replace")
+
+    def last_authors(self, sha: str, path: str, lines: Collection[int]) -> tuple[str, ...]:
+        owner, name = self._app.slug.split("/", 1)
+        asked = {"owner": owner, "name": name, "sha": sha, "path": path}
+        with self._errors():
+            # REST has no blame.
+            _, answer = self._repository.requester.graphql_query(_BLAME, asked)
+        ranges = [
+            one
+            for one in answer["data"]["repository"]["object"]["blame"]["ranges"]
+            if any(one["startingLine"] <= line <= one["endingLine"] for line in lines)
+        ]
+        ranges.sort(key=lambda one: str(one["commit"]["committedDate"]), reverse=True)
+        users = [one["commit"]["author"]["user"] for one in ranges]
+        return tuple(dict.fromkeys(user["login"] for user in users if user))
+
+    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> tuple[str, ...]:
         try:
             with self._errors():
-                self._repository.get_pull(pull.number).create_review_request(reviewers=list(names))
+                self._repository.get_pull(pull.number).create_review_request(
+                    reviewers=[name for name in names if "/" not in name],
+                    team_reviewers=[name.rpartition("/")[2] for name in names if "/" in name],
+                )
         except ForgeRefused:
-            return False
-        return True
+            if len(names) == 1:
+                return tuple(names)
+            # One whom it does not accept is enough: then it asks nobody.
+            return tuple(name for name in names if self.ask_reviewers(pull, [name]))
+        return ()
 
     def compare(self, one: str, other: str) -> Comparison:
         with self._errors():
@@ -196,6 +237,7 @@ class GitHub:
             auth=Auth.Token(self._token) if self._token else None,
             base_url=self._app.forge_api,
             timeout=_TIMEOUT_SECONDS,
+            verify=authorities(self._app) or True,
             # Retrying is the workflow's business, where it is visible.
             retry=None,
             seconds_between_requests=None,

@@ -6,13 +6,15 @@ What it calls a merge request is a pull request here; its numbers are those with
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
@@ -157,14 +159,44 @@ class GitLab:
     def _merge_request(self, number: int) -> Any:
         return self._project.mergerequests.get(number, lazy=True)
 
-    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
+    def owners(self, ref: str, paths: Sequence[str]) -> tuple[str, ...]:
+        texts = (self._text(place, ref) for place in code_owners.GITLAB_PLACES)
+        text = next((text for text in texts if text is not None), "")
+        return code_owners.owners(code_owners.gitlab_rules(text), paths)
+
+    def _text(self, path: str, ref: str) -> str | None:
         with self._errors():
-            users = [self._client.users.list(username=name, get_all=False) for name in names]
-            if not all(users):
-                return False
-            ids = [found[0].id for found in users if isinstance(found, list)]
-            self._project.mergerequests.update(pull.number, {"reviewer_ids": ids})
-        return True
+            found = _unless_missing(lambda: self._project.files.raw(path, ref))
+            return None if found is None else bytes(found).decode(errors="replace")
+
+    def last_authors(self, sha: str, path: str, lines: Collection[int]) -> tuple[str, ...]:
+        with self._errors():
+            blamed: Any = self._project.files.blame(path, sha, get_all=True)
+            commits, line = [], 1
+            for one in blamed:
+                after = line + len(one["lines"])
+                if any(line <= number < after for number in lines):
+                    commits.append(one["commit"])
+                line = after
+            commits.sort(key=lambda commit: datetime.fromisoformat(commit["committed_date"]), reverse=True)
+            who = dict.fromkeys((one["author_email"], one["author_name"]) for one in commits)
+            return tuple(dict.fromkeys(filter(None, (self._member(*one) for one in who))))
+
+    def _member(self, mail: str, name: str) -> str:
+        """The user behind an author, "" for none: who has that address, else the only one of that name."""
+        members = self._project.members_all
+        found: Any = members.list(query=mail, get_all=False)
+        if len(found) != 1:
+            found = [one for one in members.list(query=name, get_all=False) if one.name == name]
+        return str(found[0].username) if len(found) == 1 else ""
+
+    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> tuple[str, ...]:
+        with self._errors():
+            found = {name: self._client.users.list(username=name, get_all=False) for name in names}
+            asked: Any = self._project.mergerequests.get(pull.number).attributes.get("reviewers") or ()
+            ids = [one["id"] for one in asked] + [users[0].id for users in found.values() if users]
+            self._project.mergerequests.update(pull.number, {"reviewer_ids": list(dict.fromkeys(ids))})
+            return tuple(name for name, users in found.items() if not users)
 
     def compare(self, one: str, other: str) -> Comparison:
         from gitlab.exceptions import GitlabError
@@ -214,6 +246,7 @@ class GitLab:
             self._app.forge_api.removesuffix(API_PATH),
             private_token=self._token or None,
             timeout=_TIMEOUT_SECONDS,
+            ssl_verify=authorities(self._app) or True,
             retry_transient_errors=False,
         )
 
@@ -254,11 +287,11 @@ class GitLab:
 
 
 def _unless_missing(ask: Callable[[], Any]) -> Any:
-    from gitlab.exceptions import GitlabGetError
+    from gitlab.exceptions import GitlabError
 
     try:
         return ask()
-    except GitlabGetError as error:
+    except GitlabError as error:
         if error.response_code == 404:
             return None
         raise

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Installation:
                 json={"repositories": [app.slug.rpartition("/")[2]], "permissions": PERMISSIONS},
                 headers={"Authorization": f"Bearer {proof}", "Accept": "application/vnd.github+json"},
                 timeout=_TIMEOUT_SECONDS,
+                verify=authorities(app) or True,
                 # The key's proof goes to this host alone.
                 allow_redirects=False,
             )

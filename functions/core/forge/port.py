@@ -6,7 +6,7 @@ A forge's failures come as ForgeUnavailable (worth a retry), ForgeAccessDenied a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -140,8 +140,17 @@ class Forge(Protocol):
     def number(self, url: str) -> int | None:
         """The number of the pull request whose page has this address; None when it is no such address."""
 
-    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> bool:
-        """Ask people for their review; False where the forge does not accept one of them, and asks nobody."""
+    def owners(self, ref: str, paths: Sequence[str]) -> tuple[str, ...]:
+        """Users, teams and mail addresses that own files, as the CODEOWNERS of a commit or branch says, in
+        the forge's own reading of it."""
+
+    def last_authors(self, sha: str, path: str, lines: Collection[int]) -> tuple[str, ...]:
+        """The users who wrote lines of a file as they are in a commit, those of the newest line first;
+        without authors in whom the forge knows no user."""
+
+    def ask_reviewers(self, pull: PullRequest, names: Sequence[str]) -> tuple[str, ...]:
+        """Ask users and teams (`group/team`) for their review, besides those who are asked already: those
+        whom the forge does not accept."""
 
     def compare(self, one: str, other: str) -> Comparison:
         """Compare two commits or branches. Raises RepositoryNotFound where one of them is not there."""

@@ -208,6 +208,11 @@ class Incident:
         return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
 
     @property
+    def is_never_healed(self) -> bool:
+        """Whether its class or its app's settings keep it from being healed, and not only for a while."""
+        return self.status is Status.SUPPRESSED and not self.held_until
+
+    @property
     def branch_name(self) -> str:
         """The branch of this incident's heal. Derived, so that a second run finds the first one's branch."""
         suffix = f"-{self.generation}" if self.generation > 1 else ""

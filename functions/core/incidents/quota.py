@@ -1,10 +1,10 @@
-"""How many heals of an app may begin within an hour or a day.
+"""How many heals of an app may begin within an hour or a day, and how many incidents may ask for one.
 
 Whoever can write to its log decides how many errors there are.
 
-One item per app and period in the incidents table, key `heals#APP#HOUR` or `heals-a-day#APP#DAY`; it has no
-status, so that nothing takes it for an incident. It names the executions, so that a retry and a redrive count
-once.
+One item per app and period in the incidents table, key `heals#APP#HOUR`, `heals-a-day#APP#DAY` or
+`asks#APP#HOUR`; it has no status, so that nothing takes it for an incident. It names the executions, or the
+incidents that ask, so that a retry and a redrive count once.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ class QuotaPeriod(Enum):
 
     HOUR = ("heals", "hour", 3600)
     DAY = ("heals-a-day", "day", 24 * 3600)
+    ASKING = ("asks", "hour", 3600)
+    """Of incidents that become NEW: an execution of the workflow begins for each, if only to be held back."""
 
     def __init__(self, key: str, word: str, seconds: int) -> None:
         self.key, self.word, self.seconds = key, word, seconds
 
 
 class HealsIn:
-    """The heals of one app in the period that runs now."""
+    """The heals of one app in the period that runs now, or what asks for some."""
 
     def __init__(self, table: Table, app: str, most: int, period: QuotaPeriod) -> None:
         self._table = table

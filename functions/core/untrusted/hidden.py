@@ -69,6 +69,18 @@ def words_alike(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match[0] for match in _WORD.finditer(text) if _ALIKE.issuperset(match[0])))
 
 
+def disguises(text: str) -> dict[str, tuple[str, ...]]:
+    """All of the above: what it is, in the plural → the words or characters, in order; without what is not
+    there."""
+    found = {
+        "invisible characters": characters(text),
+        "words whose letters come from several alphabets": mixed_words(text),
+        "words that look Latin, and of which no letter is": words_alike(text),
+        "names that Python reads as others": disguised_names(text),
+    }
+    return {what: those for what, those in found.items() if those}
+
+
 def _reads_as_ascii(word: str) -> bool:
     return not word.isascii() and unicodedata.normalize("NFKC", word).isascii()
 

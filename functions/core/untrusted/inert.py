@@ -19,12 +19,16 @@ _ENDS = (
     "com|net|org|edu|gov|biz|xyz|top|click|icu|vip|club|live|shop|site|store|online|ru|cn|de|fr|uk|eu|br|jp"
 )
 ACTIVE = re.compile(
-    r"@(?=\w)|#(?=\w)|(?<=\bGH)-(?=\d)|:(?=//)|(?<=\bwww)\.|(?<=\bmailto):"
+    r"[@\uff20\ufe6b](?=\w)|[#\uff03\ufe5f](?=\w)|(?<=\bGH)-(?=\d)|:(?=//)|(?<=\bwww)\.|(?<=\bmailto):"
     r"|(?<=\w)\.(?=[A-Za-z]{2,24}(?::\d{1,5})?/)"
     rf"|(?<=\w)[.\u3002\uff0e\uff61](?=(?:{_ENDS})(?![\w(]))",
     re.I,
 )
 """The one character that must not stand where it stands."""
+# GitLab: merge requests `!7`, milestones `%7`, epics `&5`, snippets `$5`, labels `~bug`, each with a project
+# before it or not, and quoted names. Code is full of these, so that they are defused where no code stands.
+# https://docs.gitlab.com/user/markdown/#gitlab-specific-references
+_REFERENCES = re.compile(r'[!%&$\uff01\uff05\uff06\uff04](?=\d)|[%\uff05](?=")|[~\uff5e](?=[\w"])')
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/skip-workflow-runs; GitLab, Azure Pipelines,
 # Travis, Netlify and others have the like, in brackets or between asterisks.
 _SWITCH = re.compile(r"\[(?=[^\[\]\n]{0,40}(?<![A-Za-z])(?:ci|skip|no)(?![A-Za-z]))([^\[\]\n]{1,40})\]", re.I)
@@ -42,7 +46,8 @@ def inert(text: str) -> str:
     """`text` with whatever a forge or a mail program would act on in brackets; several lines stay so."""
     clean = unswitched(without(text, " "))
     keyless = _KEY.sub(r"\1[-]", clean) if _CLOSES.search(clean) else clean
-    return ACTIVE.sub(lambda match: f"[{match[0]}]", keyless)
+    plain = _REFERENCES.sub(r"[\g<0>]", keyless)
+    return ACTIVE.sub(lambda match: f"[{match[0]}]", plain)
 
 
 def inert_line(text: str) -> str:

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,25 +24,28 @@ from typing import Any
 
 from functions.harness.report import frames_of, write_line
 from functions.harness.search.edges import Edges, constants_in
-from functions.harness.search.results import answer, outcome
+from functions.harness.search.results import answer, listen, outcome
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
     Callee,
     Classes,
     classes_of,
+    data_of,
     helpers_of,
     module_name,
     shapes,
     targets_of,
 )
-from functions.harness.search.values import New, Value, in_turn, names_used, render, variants
+from functions.harness.search.values import New, Value, in_turn, is_error, names_used, render, variants
 from functions.harness.tracer import Tracer
 
 _POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
 # Texts in the forms that data comes in: what code was not written for is often one of these.
 _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
-_ENOUGH = 40
+_FIRST, _MOST_KNOWN, _MOST_FURTHER = 250, 1000, 4
+"""Plans before those that got furthest are changed, and then of these; how many are looked at, and chosen."""
+_ENOUGH = 100
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
 
@@ -55,8 +59,8 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     `{"places", "type", "message", "tests", "files", "calls", "skip"}`, of which `skip` says how many of the
     innermost functions to pass over: each find is `{"call", "imports", "exact"}`.
     `{"probe": [{"call", "imports"}]}`: each answer is `{"value", "shown"}` or `{"raised", "deliberate"}`, and
-    `"left"` where the call changed its arguments or its object: what they are then. Of a result that is too
-    long to be told, there is `"long"`: its digest.
+    `"left"` where the call changed its arguments or its object: what they are then, and `"logged"`. Of a
+    result that is too long to be told, there is `"long"`: its digest.
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
     `{"survey": true, "constants", "helpers", ...}`, else as for a search: every call of every place is
     reported, those at the edges that constants draw first, with its answer, `"function"`, and its
@@ -64,6 +68,7 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     in `helpers` make inputs, too.
     """
     _quiet()
+    listen()
     signal.signal(signal.SIGALRM, _stop)
     if "survey" in task:
         _survey(task, root, report)
@@ -71,7 +76,7 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
         tracer = Tracer(root, report, task.get("trace", []))
         tracer.start()
         for number, call in enumerate(task["probe"]):
-            write_line(report, {"n": number, **_probe(call, root)})
+            write_line(report, {"n": number, **answer(outcome(call), root)})
         tracer.stop()
     else:
         _search(task, root, report)
@@ -100,9 +105,11 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
     left = task["calls"]
     exact = 0
     for target in itertools.islice(targets_of(Path(root), task["places"]), task["skip"], None):
-        for call in itertools.islice(_calls(target, classes, task, Path(root)), left):
+        further = _Further()
+        for call in itertools.islice(_calls(target, classes, task, Path(root), further), left):
             left -= 1
-            raised = outcome(call)[1]
+            raised = outcome(call).error
+            further.told(target, raised)
             how = incident.likeness(raised) if raised is not None else 0
             if how:
                 write_line(report, {**call, "exact": how == 2})
@@ -117,13 +124,40 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     incident = _Incident(task, root)
     classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
     targets = targets_of(Path(root), task["places"])
-    streams = [(t, itertools.islice(_calls(t, classes, task, Path(root)), task["calls"])) for t in targets]
+    streams = []
+    for target in targets:
+        further = _Further()
+        calls = itertools.islice(_calls(target, classes, task, Path(root), further), task["calls"])
+        streams.append(((target, further), calls))
     # In turn: a function whose calls take long does not use up the time of the others.
-    for target, call in in_turn(streams):
-        value, error, _ = outcome(call)
-        how = incident.likeness(error) if error is not None else 0
+    for (target, further), call in in_turn(streams):
+        found = outcome(call)
+        further.told(target, found.error)
+        how = incident.likeness(found.error) if found.error is not None else 0
         known = {"function": target.function.name, "exact": how == 2, "likeness": how}
-        write_line(report, {**call, **known, **answer(value, error, root)})
+        write_line(report, {**call, **known, **answer(found, root)})
+
+
+class _Further:
+    """How far calls got, so that those that got furthest are changed next: what is needed in several places
+    is found one place after the other."""
+
+    def __init__(self) -> None:
+        self.now: _Plan | None = None
+        """What the call that is made now is of."""
+        self._known: list[tuple[int, _Plan]] = []
+
+    def told(self, target: Callee, error: BaseException | None) -> None:
+        """How the call ended: by the last line of the target that it reached; a result is further still."""
+        frames = traceback.walk_tb(error.__traceback__ if error is not None else None)
+        name = target.function.name
+        lines = [line for frame, line in frames if frame.f_code.co_name == name]
+        if self.now is not None and len(self._known) < _MOST_KNOWN:
+            self._known.append((max(lines, default=0) if error is not None else sys.maxsize, self.now))
+
+    def furthest(self) -> list[_Plan]:
+        best = max((reached for reached, _ in self._known), default=0)
+        return [plan for reached, plan in self._known if reached == best][:_MOST_FURTHER]
 
 
 class _Incident:
@@ -151,8 +185,8 @@ class _Incident:
         if own[-1][1] != self._place["line"] and line != self._place["code"]:
             return 0
         message = " ".join(str(error).split())
-        if message == self._message:
-            return 2
+        if message == self._message or isinstance(error, RecursionError):
+            return 2  # where the stack ends is chance
         return int(_form(message) == _form(self._message))
 
 
@@ -161,10 +195,17 @@ def _form(message: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[redacted[^\]]*\]|\d+(?:\.\d+)?", "*", message)
 
 
-def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -> Iterator[dict[str, Any]]:
+def _calls(
+    target: Callee, classes: Classes, task: dict[str, Any], root: Path, further: _Further
+) -> Iterator[dict[str, Any]]:
     """Calls of a target as source text with the imports it needs; likely ones first, each once."""
-    pool = [*_message_values(task["message"]), *_POOL, *_literals(target.function, 15)]
-    pool += [value for value in _literals(_data_of(target, root), 40) if value not in pool]
+    pool = [
+        *_message_values(task["message"]),
+        *_raised_as_given(task),
+        *_POOL,
+        *_literals(target.function, 15),
+    ]
+    pool += [value for value in _literals(data_of(target, root), 40) if value not in pool]
     pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target, root)
@@ -178,10 +219,13 @@ def _calls(target: Callee, classes: Classes, task: dict[str, Any], root: Path) -
     seen = set()
     plans = _plans(bases, receivers or [None], pool)
     if "survey" in task:
-        code = (*constants_in(target.function), *constants_in(_data_of(target, root)))
+        code = (*constants_in(target.function), *constants_in(data_of(target, root)))
         at_edges = _at_edges(bases, (receivers or [None])[0], Edges.of([*task["constants"], *code]))
         plans = itertools.chain(itertools.islice(at_edges, _MOST_AT_EDGES), plans)
-    for receiver, arguments, keywords in plans:
+    for receiver, arguments, keywords in itertools.chain(
+        itertools.islice(plans, _FIRST), _from(further, pool), plans
+    ):
+        further.now = receiver, arguments, keywords
         call = _source(target, receiver, arguments, keywords)
         if call not in seen:  # three of four have been there
             seen.add(call)
@@ -207,6 +251,12 @@ def _plans(bases: list[_Base], receivers: list[Value], pool: list[Value]) -> Ite
         yield plan
     for receiver, arguments, keywords in singles:
         yield from itertools.islice(_changed(receiver, arguments, keywords, pool[:6]), 40)
+
+
+def _from(further: _Further, pool: list[Value]) -> Iterator[_Plan]:
+    """What got furthest, with one place changed."""
+    streams = [(None, _changed(*plan, pool)) for plan in further.furthest()]
+    yield from (plan for _, plan in itertools.islice(in_turn(streams), _FIRST))
 
 
 def _at_edges(bases: list[_Base], receiver: Value, edges: Edges) -> Iterator[_Plan]:
@@ -268,7 +318,7 @@ def _source(target: Callee, receiver: Value, arguments: list[Value], keywords: d
 def _imports(target: Callee, used: set[str], classes: Classes) -> list[list[str]]:
     """[module, name] of what a call uses; an empty module means `import name`."""
     imports = {(target.module, target.imported)}
-    imports |= {(classes.module_of(name), name) for name in used}
+    imports |= {(classes.module_of(name), name) for name in used if not is_error(name)}
     if target.wrapper == "asyncio.run":
         imports.add(("", "asyncio"))
     return sorted(map(list, imports))
@@ -318,6 +368,13 @@ def _message_values(message: str) -> list[Value]:
     return [whole, *(value for value in found if value != whole)]
 
 
+def _raised_as_given(task: dict[str, Any]) -> Iterator[Value]:
+    """The incident's error, where the code raises what a stand-in, or a caller, gave it."""
+    raises = re.fullmatch(r"raise [\w.]+", task["places"][-1]["code"]) if task["places"] else None
+    if raises and is_error(task["type"]):
+        yield New(task["type"], {}, (task["message"],))
+
+
 def _literals(code: ast.AST, limit: int) -> list[Value]:
     """Constants in code: values it compares with, keys it looks up, formats it expects."""
     found: list[Value] = []
@@ -339,18 +396,6 @@ def _keys_in(value: Value) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _keys_in(inner)
-
-
-def _data_of(target: Callee, root: Path) -> ast.Module:
-    """The assignments at module level of the target's file: tables that its functions look things up in."""
-    module = ast.parse((root / target.path).read_bytes())
-    kept = [statement for statement in module.body if isinstance(statement, (ast.Assign, ast.AnnAssign))]
-    return ast.Module(body=list(kept), type_ignores=[])
-
-
-def _probe(call: dict[str, Any], root: str) -> dict[str, Any]:
-    value, error, left = outcome(call)
-    return {**answer(value, error, root), **({"left": left} if left else {})}
 
 
 def _quiet() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import itertools
 import linecache
+import logging
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,29 @@ from functions.harness.search.values import Value, render
 _CALL_SECONDS, _IMPORT_SECONDS = 0.5, 5.0
 _DEPTH = 2
 """Of objects in objects that are shown by their attributes."""
+_MOST_LOGGED, _LONGEST_LOGGED = 5, 120
 _LONGEST, _LARGE, _MOST, _DEEPEST = 400, 2000, 50_000, 50
 """Characters of a result that are told, of a longer one its digest; items of a container, and characters of a
 text, that counts by its ends; values in a result that are looked at, and how deep they may lie: it may hold
 itself."""
 
 
-def outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
-    """Run one call with fresh inputs: its value, or what it raised, and what it left of them if it changed
-    them."""
+@dataclass
+class Outcome:
+    """What a call gave."""
+
+    value: Value = None
+    error: BaseException | None = None
+    left: str = ""
+    """What it left of its arguments, and of its object, if it changed them."""
+    logged: tuple[str, ...] = ()
+
+
+def outcome(call: dict[str, Any]) -> Outcome:
+    """Run one call with fresh inputs."""
     signal.setitimer(signal.ITIMER_REAL, _IMPORT_SECONDS)
     given: dict[str, Any] = {}
+    before, found = "", Outcome()
     try:
         scope: dict[str, Any] = {}
         for module, name in call["imports"]:
@@ -38,13 +53,32 @@ def outcome(call: dict[str, Any]) -> tuple[Value, BaseException | None, str]:
         code, parts = taken_apart(call["call"])
         given = {name: eval(text, scope) for name, text in parts.items()}  # noqa: S307 - as below
         before = _inputs(given)
-        value, error = eval(code, {**scope, **given}), None  # noqa: S307 - text that this search wrote, in the sandbox
+        _heard.clear()
+        found.value = eval(code, {**scope, **given})  # noqa: S307 - text that this search wrote, in the sandbox
     except BaseException as raised:  # noqa: BLE001 - whatever a stranger's code raises is the result
-        value, error, before = None, raised, locals().get("before", "")
+        found.error = raised
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     after = _inputs(given)
-    return value, error, after if after != before else ""
+    found.left = after if after != before else ""
+    found.logged = tuple(_heard[:_MOST_LOGGED])
+    return found
+
+
+_heard: list[str] = []
+
+
+def listen() -> None:
+    """Hear what is logged, whatever handlers the code has: one more of these would keep `basicConfig` from
+    doing what it does."""
+    handled = logging.Logger.callHandlers
+
+    def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):  # as logging itself treats what cannot be formatted
+            _heard.append(f"{record.levelname} {record.getMessage()}"[:_LONGEST_LOGGED])
+        handled(logger, record)
+
+    setattr(logging.Logger, handled.__name__, heard)  # for the life of this process
 
 
 def _inputs(given: dict[str, Any]) -> str:
@@ -56,8 +90,16 @@ def _inputs(given: dict[str, Any]) -> str:
     return ", ".join(filter(None, shown))[:400]
 
 
-def answer(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
-    """The value, if a test can state it, and as shown; or the exception, and whether code raised it."""
+def answer(of: Outcome, root: str) -> dict[str, Any]:
+    """The value, if a test can state it, and as shown; or the exception, and whether code raised it; what is
+    left of the arguments, and what was logged, where there is any."""
+    beside: dict[str, Any] = {"left": of.left} if of.left else {}
+    if of.logged:
+        beside["logged"] = of.logged
+    return {**_given(of.value, of.error, root), **beside}
+
+
+def _given(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     if error is None:
         value = _bounded(value)
         text = render(value) if _plain(value) else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
-from functions.harness.search.values import BUILTINS, Builtin, New, Value
+from functions.harness.search.values import BUILTINS, Builtin, Lookup, New, Value
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
@@ -38,6 +39,8 @@ _TEXT_METHODS = frozenset(
         "zfill",
     }
 )
+_SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "decode", "encode", "replace"})
+_READS = frozenset({"read", "readline", "readlines"})
 _MAPPING_METHODS = frozenset({"get", "items", "keys", "values", "pop", "setdefault"})
 _DEPTH = 4
 
@@ -53,32 +56,65 @@ class Shape:
     number: bool = False
     mapping: bool = False
     called: bool = False
+    digits: bool = False
+    """Whether it is read as a number: text of one will do."""
+    json: Shape | None = None
+    """What it holds as JSON."""
+    base64: Shape | None = None
+    values: Shape | None = None
+    """Of a dictionary that is gone through."""
+    parts: list[Shape] = field(default_factory=list)
+    """What it is taken apart into."""
+    binary: bool = False
+    stream: bool = False
 
     def merge(self, other: Shape) -> None:
         """Take in what is read from the same value elsewhere."""
         for mine, theirs in ((self.keys, other.keys), (self.attributes, other.attributes)):
             for name, shape in theirs.items():
                 mine.setdefault(name, Shape()).merge(shape)
-        if other.element is not None:
-            self.element = self.element or Shape()
-            self.element.merge(other.element)
-        for flag in ("text", "number", "mapping", "called"):
+        for mine_part, theirs_part in zip(self.parts, other.parts):
+            mine_part.merge(theirs_part)
+        self.parts = self.parts or other.parts
+        for part in ("element", "json", "base64", "values"):
+            theirs_inner = getattr(other, part)
+            if theirs_inner is not None:
+                setattr(self, part, getattr(self, part) or Shape())
+                getattr(self, part).merge(theirs_inner)
+        for flag in ("text", "number", "mapping", "called", "digits", "binary", "stream"):
             setattr(self, flag, getattr(self, flag) or getattr(other, flag))
 
     def example(self, depth: int = 0) -> Value:
-        """A value of this shape."""
+        """The smallest value of this shape."""
         if depth > _DEPTH:
             return None
         if self.called:
             return Builtin("int")
+        value = self._held(depth + 1)
+        if self.stream:
+            return New(
+                "BytesIO" if self.binary else "StringIO", {}, (value if isinstance(value, str) else "x",)
+            )
+        return value.encode() if self.binary and isinstance(value, str) else value
+
+    def _held(self, depth: int) -> Value:
+        if self.base64 is not None:
+            return base64.b64encode(str(self.base64.example(depth)).encode()).decode()
+        if self.json is not None:
+            return json.dumps(self.json.example(depth))
         if self.keys or self.mapping:
-            return {key: shape.example(depth + 1) for key, shape in self.keys.items()}
+            others = {"x": self.values.example(depth)} if self.values is not None and not self.keys else {}
+            return {**others, **{key: shape.example(depth) for key, shape in self.keys.items()}}
         if self.attributes:
-            arguments = {name: shape.example(depth + 1) for name, shape in self.attributes.items()}
+            arguments = {name: shape.example(depth) for name, shape in self.attributes.items()}
             return New("SimpleNamespace", arguments)
+        if self.parts:
+            return tuple(part.example(depth) for part in self.parts)
         if self.element is not None and not self.text:
-            return [self.element.example(depth + 1)]
-        return 1 if self.number and not self.text else "x"
+            return [self.element.example(depth)]
+        if self.number and not self.text:
+            return 1
+        return "1" if self.digits else "x"
 
 
 class _Reader(ast.NodeVisitor):
@@ -109,17 +145,40 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, ast.Attribute):
             base = self.shape_of(node.value)
             return base.attributes.setdefault(node.attr, Shape()) if base is not None else None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            base = self.shape_of(node.func.value)
-            if base is not None and node.func.attr in ("get", "pop") and node.args:
-                key = node.args[0]
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    return base.keys.setdefault(key.value, Shape())
-            if base is not None and node.func.attr in ("items", "values"):
-                base.mapping = True
+        return self._of_call(node) if isinstance(node, ast.Call) else None
+
+    def _of_call(self, node: ast.Call) -> Shape | None:
+        """What a method gives of what it is called on, or what a reader makes of its argument."""
+        base = self.shape_of(node.func.value) if isinstance(node.func, ast.Attribute) else None
+        name = _last_name(node.func)
+        if base is None:
+            return self._read(node) if node.args else None
+        if name in ("get", "pop") and node.args:
+            key = node.args[0]
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                return base.keys.setdefault(key.value, Shape())
+        if name in ("items", "values"):
+            base.mapping = True
+            base.values = base.values or Shape()
+            pair = Shape(parts=[Shape(), base.values])
+            return Shape(element=pair if name == "items" else base.values)
+        base.binary = base.binary or name == "decode"
+        base.stream = base.stream or name in _READS
+        return base if name in _SAME_TEXT else None
+
+    def _read(self, node: ast.Call) -> Shape | None:
+        """What a text holds that is read by the standard library."""
+        name, shape = _last_name(node.func), self.shape_of(node.args[0])
+        if shape is not None and name in ("int", "float", "Decimal"):
+            shape.digits = True
+        for reader, part in (("loads", "json"), ("b64decode", "base64")):
+            if shape is not None and name == reader:
+                setattr(shape, part, getattr(shape, part) or Shape())
+                return getattr(shape, part)  # type: ignore[no-any-return] # a Shape, as was just set
         return None
 
     def visit_Call(self, node: ast.Call) -> None:
+        self.shape_of(node)
         if isinstance(node.func, ast.Attribute):
             base = self.shape_of(node.func.value)
             if base is not None and node.func.attr in _TEXT_METHODS:
@@ -132,6 +191,7 @@ class _Reader(ast.NodeVisitor):
             return
         if isinstance(node.func, ast.Name):
             self._hand_on(node, node.func.id)
+            self._by_key(node)
         self.generic_visit(node)
 
     def _hand_on(self, node: ast.Call, name: str) -> None:
@@ -146,6 +206,12 @@ class _Reader(ast.NodeVisitor):
             shape = self.shape_of(argument)
             if shape is not None and parameter.arg in inner:
                 shape.merge(inner[parameter.arg])
+
+    def _by_key(self, node: ast.Call) -> None:
+        """`sorted(rows, key=lambda row: …)` and its like tell what the items are."""
+        for function in (k.value for k in node.keywords if k.arg == "key"):
+            if isinstance(function, ast.Lambda) and node.args and function.args.args:
+                self._iterate(ast.Name(function.args.args[0].arg, ast.Store()), node.args[0])
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self.shape_of(node)
@@ -179,16 +245,24 @@ class _Reader(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         shape = self.shape_of(node.value)
-        for target in node.targets:
-            if shape is not None and isinstance(target, ast.Name):
-                self.known[target.id] = shape
+        if shape is not None:
+            for target in node.targets:
+                self._bind(target, shape)
+
+    def _bind(self, target: ast.expr, shape: Shape) -> None:
+        """Names that stand for what has a shape, or for its parts."""
+        if isinstance(target, ast.Name):
+            self.known[target.id] = shape
+        elif isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) for e in target.elts):
+            shape.parts = shape.parts or [Shape() for _ in target.elts]
+            for name, part in zip(target.elts, shape.parts):
+                self._bind(name, part)
 
     def _iterate(self, target: ast.expr, iterated: ast.expr) -> None:
         shape = self.shape_of(iterated)
         if shape is not None:
             shape.element = shape.element or Shape()
-            if isinstance(target, ast.Name):
-                self.known[target.id] = shape.element
+            self._bind(target, shape.element)
 
     def visit_For(self, node: ast.For) -> None:
         self._iterate(node.target, node.iter)
@@ -280,17 +354,27 @@ def literal(
         value = literal(node.operand, bound, classes, inner)
         if isinstance(value, (int, float)):
             return -value
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "dumps") and node.args:
-        value = literal(node.args[0], bound, classes, inner)
+    if isinstance(node, ast.Attribute) and node.attr == "get":
+        table = literal(node.value, bound, classes, inner)
+        if isinstance(table, dict):
+            return Lookup(table)
+    if isinstance(node, ast.Call):
+        return _made(node, lambda argument: literal(argument, bound, classes, inner), classes)
+    raise ValueError(f"not a literal: {ast.dump(node)[:80]}")
+
+
+def _made(node: ast.Call, read: Callable[[ast.expr], Value], classes: Collection[str]) -> Value:
+    """What a call of a known constructor, or of `json.dumps`, makes of its arguments, which `read` reads."""
+    name = _last_name(node.func)
+    if name == "dumps" and node.args:
         try:
-            return json.dumps(value)
+            return json.dumps(read(node.args[0]))
         except TypeError as error:
             raise ValueError("what is no JSON") from error
-    if isinstance(node, ast.Call) and _last_name(node.func) in classes:
-        positional = tuple(literal(a, bound, classes, inner) for a in node.args)
-        keywords = {k.arg: literal(k.value, bound, classes, inner) for k in node.keywords if k.arg}
-        return New(_last_name(node.func), keywords, positional)
-    raise ValueError(f"not a literal: {ast.dump(node)[:80]}")
+    if name not in classes:
+        raise ValueError(f"not a literal: {ast.dump(node)[:80]}")
+    positional = tuple(map(read, node.args))
+    return New(name, {k.arg: read(k.value) for k in node.keywords if k.arg}, positional)
 
 
 def _last_name(node: ast.expr) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +12,10 @@ from typing import Any
 
 from functions.harness.names import is_test
 from functions.harness.search.shapes import Function, Shape, attributes_of, shapes_of
-from functions.harness.search.values import SAMPLES, STANDARD, EnumMember, New, Value
+from functions.harness.search.values import SAMPLES, STANDARD, Builtin, EnumMember, Lookup, New, Value
 
+_FIELDS = frozenset({"field", "ib", "attrib"})
+_ATTRS = frozenset({"attr.ib", "attr.attrib", "attrs.field", "attrib", "ib"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Annotation → a value of that type.
@@ -91,13 +94,15 @@ class Classes:
     """Classes of the repository that inputs may be made of: name → (module, definition)."""
 
     known: dict[str, tuple[str, ast.ClassDef]]
+    aliases: dict[str, ast.expr] = field(default_factory=dict)
+    """Names that stand for types: name → the type."""
     whole: bool = False
     """Whether examples have a value for what has a default, too."""
     helpers: dict[str, tuple[str, dict[str, Value]]] = field(default_factory=dict)
     """Functions of tests that make inputs: name → (module, parameters with their defaults)."""
 
     def parameters(self) -> dict[str, list[str]]:
-        own = {name: [a.arg for a in _constructor(node)] for name, (_, node) in self.known.items()}
+        own = {name: [a.arg for a in self._constructor(node)] for name, (_, node) in self.known.items()}
         return {**{name: [] for name in (*STANDARD, *self.helpers)}, **own}
 
     def module_of(self, name: str) -> str:
@@ -124,8 +129,10 @@ class Classes:
         if any(ast.unparse(base).endswith("Enum") for base in node.bases):
             members = [s.targets[0] for s in node.body if isinstance(s, ast.Assign)]
             return next((EnumMember(name, m.id) for m in members if isinstance(m, ast.Name)), None)
+        if any(ast.unparse(base).endswith("TypedDict") for base in node.bases):
+            return {a.arg: self.of_annotation(a, None, depth + 1) for a, _ in self._fields(node)}
         kept = attributes_of(node)
-        given = _constructor(node, whole=self.whole)
+        given = self._constructor(node, whole=self.whole)
         used = {a.arg: kept.get(a.arg) or kept.get(f"_{a.arg}") for a in given}
         return New(name, {a.arg: self.of_annotation(a, used[a.arg], depth + 1) for a in given})
 
@@ -136,15 +143,21 @@ class Classes:
         head = head.split("|")[0].strip().rpartition(".")[2]
         if head == "Optional":
             head, rest = rest.rstrip("]").partition("[")[0], ""
+        if head in self.aliases and depth < _DEPTH:
+            return self.of_annotation(ast.arg(argument.arg, self.aliases[head]), shape, depth + 1)
         if head in SAMPLES:
             return SAMPLES[head][0]
+        if head == "Literal" and rest:
+            return ast.literal_eval(f"[{rest[:-1]}]")[0]
+        if head == "Callable" and rest:
+            return self._lookup(note, depth)
         used = shape is not None and (shape.keys or shape.attributes or shape.element)
         if head in self.known and depth < _DEPTH:
             return self.example(head, depth)
         if head in ("list", "List", "Sequence", "Iterable", "tuple", "Tuple") and rest:
             inner = ast.arg(arg="", annotation=_annotation(rest.rstrip("]").split(",")[0]))
             return [self.of_annotation(inner, shape.element if shape else None, depth + 1)]
-        if head in ("dict", "Dict", "Mapping") and rest and not used:
+        if head in ("dict", "Dict", "Mapping") and rest and not (shape is not None and shape.keys):
             kinds = [ast.arg(arg="", annotation=_annotation(part)) for part in rest.rstrip("]").split(",", 1)]
             key, *value = [self.of_annotation(kind, None, depth + 1) for kind in kinds]
             return {key if isinstance(key, (str, int)) else "x": value[0] if value else "x"}
@@ -153,6 +166,51 @@ class Classes:
         if head in _TYPES:
             return _TYPES[head]
         return shape.example() if shape is not None else "x"
+
+    def _lookup(self, note: str, depth: int) -> Value:
+        """`{argument: result}.get` for `Callable[[argument], result]`."""
+        found = re.fullmatch(r"[\w.]*Callable\[\[([^\],]*)\], (.*)\]", note)
+        if found is None:
+            return Builtin("int")
+        kinds = (ast.arg("", _annotation(part)) for part in found.groups())
+        key, value = (self.of_annotation(kind, None, depth + 1) for kind in kinds)
+        return Lookup({key: value} if isinstance(key, (str, int)) else {})
+
+    def _constructor(self, node: ast.ClassDef, *, whole: bool = False) -> list[ast.arg]:
+        """Required parameters of a class: of `__init__`, or the fields without a default.
+
+        `whole`: with what has a default, of fields only those that are None by default.
+        """
+        for statement in node.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+                target = Callee("", statement, node)
+                return target.parameters() if whole else target.required()
+        return [
+            argument
+            for argument, value in self._fields(node)
+            if value is None or (whole and isinstance(value, ast.Constant) and value.value is None)
+        ]
+
+    def _fields(self, node: ast.ClassDef, depth: int = 0) -> list[tuple[ast.arg, ast.expr | None]]:
+        """What a dataclass, or a model of attrs or pydantic, declares, with defaults; inherited first."""
+        found: dict[str, tuple[ast.arg, ast.expr | None]] = {}
+        for base in node.bases if depth < _DEPTH else ():
+            name = ast.unparse(base).rpartition(".")[2]
+            inherited = self._fields(self.known[name][1], depth + 1) if name in self.known else ()
+            found.update((argument.arg, (argument, value)) for argument, value in inherited)
+        for s in node.body:
+            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name):
+                kept = not ast.unparse(s.annotation).startswith(("ClassVar", "typing.ClassVar"))
+                name, note, value = s.target.id, s.annotation, _default(s.value)
+            elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
+                # Of attrs: `x = attr.ib()`. Any other assignment declares nothing.
+                kept = isinstance(s.value, ast.Call) and ast.unparse(s.value.func) in _ATTRS
+                name, note, value = s.targets[0].id, None, _default(s.value)
+            else:
+                continue
+            if kept:
+                found[name] = ast.arg(name, note), value
+        return list(found.values())
 
     def constructors(self, target: Callee) -> list[Value]:
         """How to make the object that a method is called on."""
@@ -166,21 +224,13 @@ def _annotation(text: str) -> ast.expr | None:
         return None
 
 
-def _constructor(node: ast.ClassDef, *, whole: bool = False) -> list[ast.arg]:
-    """Required parameters of a class: of `__init__`, or the fields of a dataclass without a default.
-
-    `whole`: with what has a default, of fields only those that are None by default.
-    """
-    for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            target = Callee("", statement, node)
-            return target.parameters() if whole else target.required()
-    return [
-        ast.arg(arg=s.target.id, annotation=s.annotation)
-        for s in node.body
-        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-        if s.value is None or (whole and isinstance(s.value, ast.Constant) and s.value.value is None)
-    ]
+def _default(value: ast.expr | None) -> ast.expr | None:
+    """What a field is by default: `= 3`, or what `field`, `Field`, `ib` and their like are given."""
+    if not isinstance(value, ast.Call) or ast.unparse(value.func).rpartition(".")[2].lower() not in _FIELDS:
+        return value
+    given = [k.value for k in value.keywords if k.arg in ("default", "default_factory", "factory")]
+    given += [v for v in value.args[:1] if ast.unparse(v) != "..."]
+    return given[0] if given else None
 
 
 def module_name(path: str) -> str:
@@ -232,6 +282,7 @@ def _defaults(node: ast.FunctionDef) -> dict[str, Value]:
 def classes_of(root: Path, paths: list[str]) -> Classes:
     """Classes at module level of the given files."""
     known: dict[str, tuple[str, ast.ClassDef]] = {}
+    aliases: dict[str, ast.expr] = {}
     for path in paths:
         try:
             module = ast.parse((root / path).read_bytes())
@@ -240,7 +291,9 @@ def classes_of(root: Path, paths: list[str]) -> Classes:
         for node in module.body:
             if isinstance(node, ast.ClassDef):
                 known.setdefault(node.name, (module_name(path), node))
-    return Classes(known)
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
+                aliases.update({t.id: node.value for t in node.targets if isinstance(t, ast.Name)})
+    return Classes(known, aliases)
 
 
 def shapes(target: Callee, root: Path) -> dict[str, Shape]:
@@ -248,3 +301,17 @@ def shapes(target: Callee, root: Path) -> dict[str, Shape]:
     module = ast.parse((root / target.path).read_bytes())
     functions = {node.name: node for node in module.body if isinstance(node, FUNCTIONS)}
     return shapes_of(target.function, functions)
+
+
+def data_of(target: Callee, root: Path) -> ast.Module:
+    """The assignments at module level of the target's file, and of those of the repository that it imports
+    from: tables that its functions look things up in."""
+    module = ast.parse((root / target.path).read_bytes())
+    kept: list[ast.stmt] = [s for s in module.body if isinstance(s, (ast.Assign, ast.AnnAssign))]
+    for node in module.body:
+        name = (node.module or "").replace(".", "/") if isinstance(node, ast.ImportFrom) else ""
+        for path in (root / f"{name}.py", root / "src" / f"{name}.py") if name else ():
+            if path.is_file():
+                body = ast.parse(path.read_bytes()).body
+                kept += [s for s in body if isinstance(s, (ast.Assign, ast.AnnAssign))]
+    return ast.Module(body=kept, type_ignores=[])

@@ -5,7 +5,10 @@ A value is data that can be changed in one place at a time and written into a te
 
 from __future__ import annotations
 
+import builtins
 import itertools
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -41,6 +44,14 @@ class Builtin:
     name: str
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """A function that looks its argument up, and gives None for others: `{…}.get`."""
+
+    table: dict[Any, Value]
+
+
+_BESIDE, _LONG = 25, 40
 BUILTINS = ("int", "str", "float", "bool", "list", "dict")
 
 STANDARD = {
@@ -49,6 +60,8 @@ STANDARD = {
     "datetime": "datetime",
     "timedelta": "datetime",
     "Decimal": "decimal",
+    "StringIO": "io",
+    "BytesIO": "io",
 }
 """Classes of the standard library that inputs are made of → their modules."""
 
@@ -75,6 +88,8 @@ def render(value: Value) -> str:
         return f"{value.owner}.{value.name}"
     if isinstance(value, Builtin):
         return value.name
+    if isinstance(value, Lookup):
+        return f"{render(value.table)}.get"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_literal(k)}: {render(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -99,6 +114,8 @@ def names_used(value: Value) -> set[str]:
         return {value.name}.union(*(names_used(v) for v in inner))
     if isinstance(value, EnumMember):
         return {value.owner}
+    if isinstance(value, Lookup):
+        return names_used(value.table)
     if isinstance(value, dict):
         return set().union(*(names_used(v) for v in value.values()))
     if isinstance(value, (list, tuple)):
@@ -108,11 +125,16 @@ def names_used(value: Value) -> set[str]:
 
 def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
     """The value with one place changed, shallow changes first: replaced, left out, emptied, doubled."""
-    same = [other for other in pool if other != value or type(other) is not type(value)]
+    yield from _of_kind(value, pool)
+    yield from (other for other in pool if other != value or type(other) is not type(value))
+
+
+def _of_kind(value: Value, pool: list[Value]) -> Iterator[Value]:
+    """Changes within a value, by what it is."""
     if isinstance(value, dict):
         yield from ({k: v for k, v in value.items() if k != key} for key in value)
-        for key, inner in value.items():
-            yield from ({**value, key: other} for other in variants(inner, pool))
+        for key, other in in_turn((key, variants(inner, pool)) for key, inner in value.items()):
+            yield {**value, key: other}
         yield {}
     elif isinstance(value, New) and value.name in SAMPLES:
         yield from (other for other in SAMPLES[value.name] if other != value)
@@ -123,21 +145,71 @@ def variants(value: Value, pool: list[Value]) -> Iterator[Value]:
             for other in variants(inner, pool):
                 positional = (*value.positional[:i], other, *value.positional[i + 1 :])
                 yield New(value.name, value.arguments, positional)
+    elif isinstance(value, Lookup):
+        yield from (Lookup(other) for other in variants(value.table, []) if isinstance(other, dict))
     elif isinstance(value, (list, tuple)):
-        yield from _of_sequence(value, pool)
-    yield from same
+        yield from _of_items(value, pool)
+    else:
+        yield from _of_scalar(value, pool)
 
 
-def _of_sequence(value: list[Value] | tuple[Value, ...], pool: list[Value]) -> Iterator[Value]:
-    kind = type(value)
+def _of_scalar(value: Value, pool: list[Value]) -> Iterator[Value]:
+    if isinstance(value, str):
+        yield from _of_text(value, pool)
+    elif isinstance(value, bytes):
+        texts = _of_text(value.decode(errors="replace"), pool)
+        yield from (text.encode() for text in itertools.chain(texts, ("", "x", "\xe9")))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield from (value + 1, value - 1)
+
+
+def _of_items(value: Value, pool: list[Value]) -> Iterator[Value]:
+    """Fewer items, one changed, and one more beside a usual one, before it and after it."""
+    kind, beside = type(value), 0
     yield kind()
     if len(value) > 1:
         yield value[:1]
     if value:
         yield kind([*value, value[0]])
-    for i, inner in enumerate(value):
-        for other in variants(inner, pool):
-            yield kind([*value[:i], other, *value[i + 1 :]])
+    for i, other in in_turn((i, variants(inner, pool)) for i, inner in enumerate(value)):
+        yield kind([*value[:i], other, *value[i + 1 :]])
+        if len(value) == 1 and beside < _BESIDE:
+            beside += 1
+            yield kind([other, *value])
+            yield kind([*value, other])
+
+
+def _of_text(value: str, pool: list[Value]) -> Iterator[Value]:
+    """What JSON holds is changed as what it is; other text is written in another case."""
+    if value[:1] in ("{", "["):
+        try:
+            held = json.loads(value)
+        except ValueError:
+            return
+        yield from (json.dumps(other) for other in variants(held, pool) if _is_json(other))
+    elif "\n" in value.strip("\n"):
+        yield from _of_lines(value.split("\n"), pool)
+    elif 1 < len(value) < _LONG:
+        yield from (other for other in (value.upper(), value.lower()) if other != value)
+
+
+def _of_lines(lines: list[str], pool: list[Value]) -> Iterator[Value]:
+    """Text with a line left out, blank, cut short, or with another field."""
+    texts = [text for text in pool if isinstance(text, str) and len(text) < _LONG]
+    for i, line in enumerate(lines):
+        yield "\n".join([*lines[:i], *lines[i + 1 :]])
+        fields = [field.span() for field in re.finditer(r"[^,;|\t]+", line)]
+        others = ["", line[: len(line) // 2], *(line[:start].rstrip(",;|\t") for start, _ in fields[-1:])]
+        others += [line[:start] + text + line[end:] for text in ("", *texts) for start, end in fields]
+        yield from ("\n".join([*lines[:i], other, *lines[i + 1 :]]) for other in others[:_BESIDE])
+
+
+def _is_json(value: Value) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def in_turn(streams: Iterable[tuple[Key, Iterator[Value]]]) -> Iterator[tuple[Key, Value]]:
@@ -150,6 +222,12 @@ def in_turn(streams: Iterable[tuple[Key, Iterator[Value]]]) -> Iterator[tuple[Ke
                 yield key, value
                 going.append((key, stream))
         left = going
+
+
+def is_error(name: str) -> bool:
+    """Whether an exception is one of the language's own, which needs no import."""
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, Exception)
 
 
 def size(value: Value) -> int:

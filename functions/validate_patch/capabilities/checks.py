@@ -60,17 +60,65 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
             if not same_code(had[name], has[name]):
                 changed[_dotted(change.path, name)] = f"{change.path}:{has[name].lineno}"
     tables = {_dotted(c.path, n) for c in candidate.python_changes for n in _constants(before, c.path)}
-    yield from _resting_on(changed, before, tables & _in_innermost(candidate, before))
+    about = {one[:2] for one in _compared(candidate, before, after)}
+    yield from _resting_on(changed, before, tables & _in_innermost(candidate, before), about)
 
 
-def _resting_on(changed: Mapping[str, str], before: ModuleIndex, own: set[str]) -> Iterator[str]:
-    """own: tables that the failing function itself uses, if it is no check: they may be what is mended."""
+def warnings(candidate: Candidate) -> Iterator[str]:
+    """One sentence for each function whose value a check failed on, and which the patch adds to."""
+    before, after = ModuleIndex(candidate.before), ModuleIndex(candidate.after)
+    for check, cause, line in _compared(candidate, before, after):
+        changed, path = cause.rpartition(".")[2], candidate.places[-1].path
+        yield (
+            f"The patch changes what {changed} gives, and with it what the check {check.rpartition('.')[2]}"
+            f" answers, which failed on it ({path}:{line})."
+        )
+
+
+def _compared(
+    candidate: Candidate, before: ModuleIndex, after: ModuleIndex
+) -> Iterator[tuple[str, str, int]]:
+    """(check, function, line): the check in which the error arose, and functions that the failing line calls
+    and the patch only adds to: all that they gave back is still worked out, as it was."""
+    place = candidate.places[-1] if candidate.places else None
+    names = before.names(place.path) if place is not None else None
+    if place is None or names is None:
+        return
+    for name, function in functions_of(names.module).items():
+        inside = function.lineno <= place.line <= (function.end_lineno or 0)
+        if name.rpartition(".")[2] != place.function or not inside or not is_check(function):
+            continue
+        calls = [n for n in nodes_of(function) if isinstance(n, ast.Call) and n.lineno == place.line]
+        for used in dict.fromkeys(names.of(call.func) for call in calls):
+            if used.startswith(OWN) and _adds(used.removeprefix(OWN), before, after):
+                yield _dotted(place.path, name), used.removeprefix(OWN), place.line
+
+
+def _adds(dotted: str, before: ModuleIndex, after: ModuleIndex) -> bool:
+    """Whether a function changes, and what it gave back is worked out word for word as before."""
+    module, _, name = dotted.rpartition(".")
+    path = before.path(module)
+    old, new = (tree.names(path) if path else None for tree in (before, after))
+    was = functions_of(old.module).get(name) if old is not None else None
+    now = functions_of(new.module).get(name) if new is not None else None
+    if was is None or now is None or same_code(was, now):
+        return False
+    given = [n.value for n in nodes_of(was) if isinstance(n, ast.Return) and n.value is not None]
+    left = {ast.unparse(n) for n in nodes_of(now) if isinstance(n, ast.expr)}
+    return bool(given) and all(isinstance(v, ast.Call) and ast.unparse(v) in left for v in given)
+
+
+def _resting_on(
+    changed: Mapping[str, str], before: ModuleIndex, own: set[str], about: set[tuple[str, str]]
+) -> Iterator[str]:
+    """own: tables that the failing function itself uses, if it is no check: they may be what is mended.
+    about: (check, changed function) that the error is about."""
     affected = {name: name for name in changed if name not in own}
     told: set[str] = set()
     for _ in range(_ROUNDS):
         for path in _mentioning(before, affected):
             for check, cause in _checks(before, path, affected):
-                if cause not in told:
+                if cause not in told and (check, cause) not in about:
                     told.add(cause)
                     what = "" if check == cause else f", and with it the check {check.rpartition('.')[2]}"
                     said = f"changes {cause.rpartition('.')[2]}{what}, which the error is not about"

@@ -17,7 +17,15 @@ from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
 from functions.validate_patch import hidden_text
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities import checks, in_tests, payloads, shadows, statements, stores
+from functions.validate_patch.capabilities import (
+    checks,
+    clock,
+    in_tests,
+    payloads,
+    shadows,
+    statements,
+    stores,
+)
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 from functions.validate_patch.capabilities.reach import Reaching, newly
 from functions.validate_patch.capabilities.uses import Use, uses
@@ -84,11 +92,14 @@ def _watched(names: ResolvedNames | None) -> Iterator[Use]:
 
 
 def _new(old: ResolvedNames | None, new: ResolvedNames) -> Iterator[Use]:
-    """Uses that the file did not have; one that moved is none."""
+    """Uses that the file did not have; one that moved is none, nor is the time in place of a missing one."""
     known = Counter(use.key for use in _watched(old))
+    said = Counter(one.value.lineno for one in clock.fillings(old.module, new.module)) if old else Counter()
     for use in _watched(new):
         if known[use.key] > 0:
             known[use.key] -= 1
+        elif use.key == "input clock" and said[use.line] > 0:
+            said[use.line] -= 1
         else:
             yield use
 

@@ -111,14 +111,11 @@ CAPABILITIES = (
     ),
 )
 
+CLOCK = re.compile(
+    r"datetime\.\w+\.(?:now|today|utcnow)|time\.(?:time|monotonic|perf_counter|gmtime|localtime)\w*"
+)
 INPUTS = (
-    (
-        "clock",
-        re.compile(
-            r"datetime\.\w+\.(?:now|today|utcnow)"
-            r"|time\.(?:time|monotonic|perf_counter|gmtime|localtime)\w*"
-        ),
-    ),
+    ("clock", CLOCK),
     ("chance", re.compile(r"random\..*|uuid\.uuid[14]|secrets\.(?:token\w*|rand\w*|choice)")),
     (
         "place",

@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from types import ModuleType
 
-_ALL = r"[a-zA-Z]\w*(?:\.\w+)*"
+_ALL = r"[a-zA-Z]\w*+(?:\.\w++)*+"
 _LOGGING = (
     r"getLogger|debug|info|warning|error|exception|critical|log|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|NOTSET)"
     r"|Logger|LoggerAdapter|LogRecord|NullHandler"
@@ -34,7 +34,7 @@ HARMLESS: dict[str, str] = {
     ),
     "asyncio": r"gather|sleep|wait|wait_for|shield|timeout|TaskGroup|Lock|Event|Condition|Semaphore|Queue"
     r"|iscoroutine\w*|CancelledError|TimeoutError|Task|Future|as_completed|to_thread|create_task|run",
-    "http": r"HTTPStatus(?:\.\w+)*|HTTPMethod(?:\.\w+)*",
+    "http": r"HTTPStatus(?:\.\w++)*+|HTTPMethod(?:\.\w++)*+",
     "concurrent.futures": r"\w*Error|Future|as_completed|wait",
     "inspect": r"iscoroutine\w*|isawaitable|isgenerator\w*|isasyncgen\w*|isclass|isfunction|cleandoc",
     "io": r"StringIO|BytesIO|TextIOBase|IOBase|BufferedIOBase|RawIOBase|UnsupportedOperation|SEEK_\w+",
@@ -42,7 +42,7 @@ HARMLESS: dict[str, str] = {
     "logging": _LOGGING,
     "string": r"(?!Formatter|formatter_)[a-zA-Z]\w*",
     "operator": r"(?!attrgetter|methodcaller)[a-z]\w*",
-    "os": r"path(?:\.\w+)*|(?:line|path|alt|ext)?sep|curdir|pardir|fspath|fsencode|fsdecode|PathLike|name",
+    "os": r"path(?:\.\w++)*+|(?:line|path|alt|ext)?sep|curdir|pardir|fspath|fsencode|fsdecode|PathLike|name",
     "sys": r"maxsize|version_info|float_info|byteorder|getsizeof|exc_info|platform|maxunicode|intern",
     "threading": r"R?Lock|local|Event|Condition|\w*Semaphore|current_thread|get_ident",
     "time": r"time(?:_ns)?|monotonic\w*|perf_counter\w*|strftime|strptime|gmtime|localtime|mktime"

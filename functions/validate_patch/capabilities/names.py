@@ -109,7 +109,16 @@ class ResolvedNames:
             if first == UNKNOWN:
                 return ".".join((UNKNOWN, *chain[1:]))
         dotted = ".".join((first, *chain[1:]))
-        return dotted if dotted.startswith(OWN) else self._repository.resolved(dotted)
+        found = dotted if dotted.startswith(OWN) else self._repository.resolved(dotted)
+        return UNKNOWN if found == "string.Formatter" and id(node) in self._parsing else found
+
+    @cached_property
+    def _parsing(self) -> frozenset[int]:
+        """`id` of what is only made to `parse`: `Formatter().parse(text)` takes text apart, that is all."""
+        parses = (
+            n.value for n in nodes_of(self.module) if isinstance(n, ast.Attribute) and n.attr == "parse"
+        )
+        return frozenset(id(made.func) for made in parses if isinstance(made, ast.Call))
 
     @cached_property
     def methods(self) -> dict[int, str]:
@@ -122,6 +131,17 @@ class ResolvedNames:
                     if isinstance(node, ast.Attribute) and node.attr in names and _is_self(node.value):
                         found[id(node)] = f"{OWN}{self._own}.{owner.name}.{node.attr}"
         return found
+
+    @cached_property
+    def format_parsers(self) -> frozenset[int]:
+        """`id` of each `string.Formatter` of which only `().parse` is taken: it splits a format and fills in
+        nothing, so that it reaches nothing."""
+        calls = [
+            node.value.func
+            for node in nodes_of(self.module)
+            if isinstance(node, ast.Attribute) and node.attr == "parse" and isinstance(node.value, ast.Call)
+        ]
+        return frozenset(id(called) for called in calls if self.of(called) == "string.Formatter")
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Top-level modules that are imported, with the line."""

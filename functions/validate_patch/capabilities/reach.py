@@ -47,6 +47,7 @@ class Reaching:
             return
         calls = {id(node.func): node for node in nodes_of(names.module) if isinstance(node, ast.Call)}
         inner = {id(node.value) for node in nodes_of(names.module) if isinstance(node, ast.Attribute)}
+        inner |= names.format_parsers
         test = is_test(path)
         for node in nodes_of(names.module):
             if not is_chained(node) or id(node) in inner or not isinstance(node, ast.expr):
@@ -88,7 +89,7 @@ class Reaching:
 
     def _of_body(self, names: ResolvedNames, body: ast.AST, depth: int) -> str:
         for node in nodes_of(body):
-            if is_chained(node) and isinstance(node, ast.expr):
+            if is_chained(node) and isinstance(node, ast.expr) and id(node) not in names.format_parsers:
                 name = names.methods.get(id(node)) or names.of(node)
                 found = self.what(name, depth) if name != UNKNOWN else ""
                 if not found and isinstance(node, ast.Attribute) and not library.is_standard(name):

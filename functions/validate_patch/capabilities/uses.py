@@ -17,7 +17,7 @@ _SECRET_VARIABLE = re.compile(
     r"(?i)AWS_|.*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|PYTEST).*"
 )
 _ADDRESS = re.compile(
-    r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[\w.+-]+@[\w-]+\.[\w.-]+"
+    r"(?i)\b(?:https?|ftp|wss?|ldap|smtp|file)://[^\s'\"<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++"
 )
 _ENVIRONMENT = re.compile(r"os\.(?:environb?\b|getenvb?|putenv|unsetenv).*")
 _FORMAT_REACH = re.compile(r"\{[^{}]*\.__\w+")
@@ -58,7 +58,7 @@ class _Finder:
     def __init__(self, names: ResolvedNames) -> None:
         self._names = names
         self._test = is_test(names.path)
-        self._inner: set[int] = set()
+        self._inner: set[int] = set(names.format_parsers)
         self._called: set[int] = set()
         for node in nodes_of(names.module):
             if isinstance(node, ast.Attribute):
@@ -94,6 +94,8 @@ class _Finder:
             resolved = self._names.resolved(name)
             if resolved.startswith(OWN) or (isinstance(node, ast.ImportFrom) and node.level):
                 continue
+            if resolved == "string.Formatter":
+                continue  # where it is used, it is seen for what
             found = [*self._powers(resolved, node, f"imports {name}, which")]
             if not found and library.is_standard(resolved) and not self._may(resolved):
                 found = [self._unlisted(resolved, node, f"imports {name}")]

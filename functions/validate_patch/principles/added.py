@@ -12,6 +12,7 @@ from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.syntax_tree import dotted
 
+_BY_KEY = frozenset({"get", "pop", "setdefault"})
 _SAYS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
 
 
@@ -91,6 +92,11 @@ def _takes_default(node: ast.Call, child: ast.AST) -> bool:
     )
 
 
+def says(node: ast.AST) -> bool:
+    """Whether a call only tells somebody something."""
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _SAYS
+
+
 def _held(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Raise | ast.Compare | ast.Assert | ast.FormattedValue | ast.match_case):
         yield from node.body if isinstance(node, ast.match_case) else ()
@@ -99,13 +105,14 @@ def _held(node: ast.AST) -> Iterator[ast.AST]:
         # A key that is written out tells which entry is taken: `RATES["DE"]`.
         yield node.value
         return
+    if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _BY_KEY and node.args:
+        yield from (node.func, *node.args[1:])
+        return
     if isinstance(node, ast.ExceptHandler):
         yield from node.body
         return
-    if isinstance(node, ast.Expr):
-        says = isinstance(node.value, ast.Call) and dotted(node.value.func).rpartition(".")[2] in _SAYS
-        if says or isinstance(node.value, ast.Constant):
-            return
+    if isinstance(node, ast.Expr) and (says(node.value) or isinstance(node.value, ast.Constant)):
+        return
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         defaults = [d for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None]
         yield from (*node.decorator_list, *defaults, *node.body)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -12,6 +14,7 @@ from functions.harness.names import is_test
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
+from functions.validate_patch.principles.results import function_in
 from functions.validate_patch.syntax_tree import Function, functions_of, names_in, nodes_of, same_code
 
 
@@ -26,20 +29,56 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 
 def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
-    """Calls that failed exactly as the incident did and still do, whatever a test of the patch says.
+    """Calls that failed exactly as the incident did, if most still do, whatever a test of the patch says.
 
     Only where the patch changes the function that failed: else it may be meant not to be called so any more.
     """
+    if proof.reproduction is not None and proof.reproduction.refuted:
+        yield Finding(Severity.QUESTION, redact(proof.reproduction.reason))
     if proof.calls is None or not candidate.places or not _changes(candidate, candidate.places[-1]):
         return
     incident, failing = candidate.context.incident, candidate.places[-1].function
-    for call, now in proof.calls.mended:
+    message = " ".join(incident.title.partition(": ")[2].split())
+    if not names_a_value(message):
+        return
+    exact = [(call, now) for call, now in proof.calls.mended if call.get("exact")]
+    # The incident came in by the outermost function: what that one no longer hands on does not matter.
+    outer = [pair for pair in exact if function_in(str(pair[0]["call"])) == candidate.places[0].function]
+    still = []
+    for call, now in outer or exact:
         raised = now.get("raised") or {}
         own = [frame for frame in raised.get("frames", ()) if not str(frame[0]).startswith(("/", "<"))]
         alike = same_type(incident.error_type, str(raised.get("type", ""))) and not now.get("deliberate")
-        if call.get("exact") and alike and own and own[-1][2] == failing:
-            text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
-            yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+        same = " ".join(str(raised.get("message", "")).split()) == message
+        if alike and same and own and own[-1][2] == failing:
+            still.append((call, raised))
+    if 2 * len(still) > len(outer or exact):
+        call, raised = still[0]
+        text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
+        yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+
+
+def names_a_value(message: str) -> bool:
+    """Whether an error's message tells which input it is of: one without may be of another input, too."""
+    return re.search(r"['\"]|^-?\d+$", message) is not None
+
+
+def singles_out(candidate: Candidate) -> bool:
+    """Whether the patch compares with a value that the code did not compare with: what it mends is only what
+    has that value, and the search may not have found such a call."""
+    old, new = (
+        Counter(
+            repr(part.value)
+            for change in candidate.python_changes
+            if not is_test(change.path)
+            for node in nodes_of(parsed(tree, change.path) or ast.Module([], []))
+            if isinstance(node, ast.Compare)
+            for part in (node.left, *node.comparators)
+            if isinstance(part, ast.Constant) and part.value
+        )
+        for tree in (candidate.before, candidate.after)
+    )
+    return bool(new - old)
 
 
 def _changes(candidate: Candidate, place: FrameLocation) -> bool:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from functions.validate_patch.syntax_tree import nodes_of
-
 _NUMBER = re.compile(r"\w+\(['\"]?(-?\d+(?:\.\d+)?)['\"]?\)")
 """`Decimal('0.00')` and its like: a number in a type of its own."""
 
@@ -89,15 +87,58 @@ def given(call: str) -> list[Any]:
     except (SyntaxError, ValueError):
         return []
     found = []
-    for node in nodes_of(tree):
+    negated = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
+    for node in ast.walk(tree):
+        if id(node) in negated:
+            continue
         if isinstance(node, ast.Constant | ast.UnaryOp | ast.List | ast.Dict | ast.Tuple):
             try:
                 found.append(ast.literal_eval(node))
             except (ValueError, TypeError):
                 continue
         elif isinstance(node, ast.Call) and node is not tree.body:
-            found.append(Unwritten(ast.unparse(node)))
+            found.append(value_of(ast.unparse(node)))
     return found
+
+
+@lru_cache(maxsize=4096)
+def texts_at(call: str) -> tuple[tuple[Path, str], ...]:
+    """The texts that a call is given, with where: numbers and names of arguments, keys, `*` for all items."""
+    try:
+        tree: ast.expr = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError):
+        return ()
+    found: list[tuple[Path, str]] = []
+    waiting: list[tuple[Path, ast.expr]] = [((), tree)]
+    for path, node in waiting:
+        if isinstance(node, ast.Call):
+            waiting += [((*path, str(number)), value) for number, value in enumerate(node.args)]
+            waiting += [((*path, keyword.arg or ""), keyword.value) for keyword in node.keywords]
+            waiting += [(path, node.func)]
+        elif isinstance(node, ast.Attribute):
+            waiting += [((*path, "self"), node.value)]
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            waiting += [((*path, ast.unparse(k) if k else ""), value) for k, value in pairs]
+        elif isinstance(node, ast.List | ast.Tuple):
+            waiting += [((*path, "*"), value) for value in node.elts]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append((path, node.value))
+    return tuple(found)
+
+
+def shows(call: str, value: Any) -> set[Path]:
+    """Where a call is given a text that its result has as a word."""
+    texts = [leaf for leaf in leaves(value) if isinstance(leaf, str)]
+    return {
+        path
+        for path, given_text in texts_at(call)
+        if given_text.strip() and any(_has_word(text, given_text.strip()) for text in texts)
+    }
+
+
+def _has_word(text: str, word: str) -> bool:
+    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 def function_in(call: str) -> str:
@@ -133,3 +174,23 @@ def is_nothing(value: Any) -> bool:
 def shown_of(answer: Mapping[str, Any]) -> str:
     """What a call gave, as source text; "" where it gave nothing that can be shown, or raised."""
     return str(answer.get("shown") or "")
+
+
+def echoes(call: str, value: Any) -> bool:
+    """Whether a call gives back what it was given."""
+    if is_nothing(value):
+        return False
+    inputs = given(call)
+    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
+    return held or any(same(value, other) for other in inputs)
+
+
+def within(value: Any, other: Any) -> bool:
+    """Whether a value is another, or a part of its text."""
+    text = isinstance(value, str) and isinstance(other, str) and bool(value)
+    return same(value, other) or (text and value in other)
+
+
+def text_of(value: Any) -> str:
+    """How a value is shown."""
+    return value.text if isinstance(value, Unwritten) else repr(value)[:120]

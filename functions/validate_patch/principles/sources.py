@@ -13,20 +13,28 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
+from functions.validate_patch.principles.defaults import defaults_in, literal
 from functions.validate_patch.principles.results import Unwritten, is_nothing, same
-from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants, nodes_of
+from functions.validate_patch.syntax_tree import (
+    Function,
+    functions_of,
+    module_constants,
+    names_in,
+    nodes_of,
+)
 
 _ABSENCE = re.compile(
     r"\b(?:default\w*|optional\w*|missing|absent|without|lacks?|empty|blank|omit\w*|unless|unknown|unset|none|null"
     r"|nothing|nobody|otherwise|else|if not|not given|not there|no\b|no more|when there (?:is|are) no"
-    r"|may be|can be|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out|at most|at least|never|only"
+    r"|may be|can be|(?:do|does|did|is|are) not|fall\w* back|skip\w*|ignor\w*|unlisted|not listed|left out"
+    r"|at most|at least|never|only"
     r"|up to|any other)"
 )
 _ABSENT = re.compile(
@@ -34,8 +42,10 @@ _ABSENT = re.compile(
 )
 _LEFT_OUT = re.compile(
     r"\b(?:skip\w*|ignor\w*|left out|leav\w* out|drop\w*|exclud\w*|forget\w*|remov\w*"
-    r"|do(?:es)? not count|only)\b"
+    r"|do(?:es)? not count|(?:is|are) not (?:built|counted|listed|sent|shown|included|reported|written)"
+    r"|only)\b"
 )
+_BLANK = re.compile(r"\b(?:blank|empty)\b")
 _PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
 _CASE = re.compile(
@@ -44,6 +54,7 @@ _CASE = re.compile(
     re.IGNORECASE,
 )
 _RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
+_RAISED = re.compile(r"\b[Rr]aises?:?\s+`?([A-Z]\w+)")
 _PROMISED = re.compile(
     r"(?P<none>\b(?:None|null)\b)|(?P<zero>\bzero\b)|(?P<empty>\bempty\b)|(?P<pair>\(-?\d+, -?\d+\))"
     r"|(?P<number>(?<![\w.(])-?\d+(?:\.\d+)?(?= (?:for|if|when|where|in)\b))"
@@ -103,26 +114,49 @@ class Sources:
             return f"{found} is what the code names for it"
         if self._default(value):
             return "the same default is given elsewhere"
-        words = spellings(value, named)
-        for sentence in self._own:
-            if _says(sentence, words) or (isinstance(value, Unwritten) and value.text.lower() in sentence):
-                return sentence
-        for sentence in self._others:
-            optional = (
-                value is not None
-                and is_nothing(value)
-                and _ABSENT.search(sentence)
-                and not _VALUE.search(sentence)
-            )
-            if _says(sentence, words) or optional:
-                return sentence
-        if is_nothing(value) and not isinstance(value, str):
-            spoken = (*self._own, *self._others, *self._of_input)
-            if passed := next((s for s in spoken if _PASSED_OVER.search(s)), ""):
-                return passed
+        if said := self._said(value, spellings(value, named)):
+            return said
         if is_nothing(value) and (self._asserted(value) or self._convention(value)):
             return "the code gives it elsewhere for the same case"
         return ""
+
+    def _said(self, value: Any, words: Sequence[str]) -> str:
+        """The sentence that speaks of the case, and of this value for it."""
+        text = value.text.lower() if isinstance(value, Unwritten) else ""
+        nothing = is_nothing(value)
+        for sentence in self._own:
+            if _says(sentence, words) or (text and text in sentence):
+                return sentence
+        for sentence in self._others:
+            optional = value is not None and nothing and _ABSENT.search(sentence)
+            if _says(sentence, words) or (optional and not _VALUE.search(sentence)):
+                return sentence
+        if isinstance(value, str):
+            return next((s for s in self._of_input if value and _says(s, words)), "")
+        spoken = (*self._own, *self._others, *self._of_input) if nothing else ()
+        return next((s for s in spoken if _PASSED_OVER.search(s)), "")
+
+    @cached_property
+    def errors(self) -> dict[str, str]:
+        """Exceptions of the repository that documentation says the function raises, and that it does not yet
+        raise → the sentence."""
+        nodes = nodes_of(self.node) if self.node is not None else ()
+        raised = {name for node in nodes if isinstance(node, ast.Raise) for name in names_in(node)}
+        named = [text for text in self._documents if self.function in text]
+        found: dict[str, str] = {}
+        for sentence in (
+            s for text in (*self._own_text[:1], *named) for s in re.split(r"(?<=[.;])\s+", text)
+        ):
+            for name in _RAISED.findall(sentence):
+                if name in self.candidate.binders and name not in raised:
+                    found.setdefault(name, " ".join(sentence.split()))
+        return found
+
+    @cached_property
+    def _documents(self) -> list[str]:
+        """Paragraphs of the repository's documents."""
+        files = (f for path, f in self.candidate.before.items() if path.endswith(_DOCUMENTS))
+        return [part for f in files for part in re.split(r"\n\s*\n", f.data.decode(errors="replace"))]
 
     @cached_property
     def promised(self) -> tuple[tuple[Any, ...], str]:
@@ -136,9 +170,17 @@ class Sources:
                     return tuple(found), sentence
         return (), ""
 
-    def leaving_out(self) -> str:
-        """What states that the case may be passed over."""
-        return self._left_out()
+    def leaving_out(self, blank: bool = True) -> str:
+        """What states that the case may be passed over. blank: whether it is one of blank input."""
+        spoken = (*self._own, *self._others, *self._of_input)
+        said = (s for s in spoken if _LEFT_OUT.search(s) and (blank or not _BLANK.search(s)))
+        return next(said, "")
+
+    def naming(self, names: Iterable[str]) -> str:
+        """What states that one of these parts of the input stands in for what is missing, and is not that."""
+        keys = frozenset(name.strip("'\"") for name in names if re.search(r"[a-z]{2}", name)) - self.keys
+        spoken = (s for s in (*self._own, *self._others) if _ABSENCE.search(s))
+        return next((s for s in spoken if _names(s, keys)), "")
 
     def speaks_of(self, what: re.Pattern[str]) -> bool:
         """Whether the documentation of the function, or of the subject, uses such a word."""
@@ -147,9 +189,6 @@ class Sources:
     def keeping(self) -> str:
         """What states that the input is given back."""
         return next((s for s in (*self._own, *self._others) if _KEPT.search(s)), "")
-
-    def _left_out(self) -> str:
-        return next((s for s in (*self._own, *self._others, *self._of_input) if _LEFT_OUT.search(s)), "")
 
     @property
     def function(self) -> str:
@@ -173,7 +212,7 @@ class Sources:
     def keys(self) -> frozenset[str]:
         """What is missing: keys that the message quotes, and keys and attributes that the failing line reads;
         of a line that reads none, its names, and the function's parameters."""
-        nodes = list(nodes_of(self._line))
+        nodes = [*nodes_of(self._line), *self._made_of]
         methods = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in methods}
         texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
@@ -186,6 +225,15 @@ class Sources:
             names = {node.id for node in nodes if isinstance(node, ast.Name)}
             keys |= _telling(names) | self._parameters
         return keys | _telling({self.function})
+
+    @property
+    def _made_of(self) -> Iterator[ast.AST]:
+        """What the names on the failing line are bound to in the function: that is read by them."""
+        names = {node.id for node in nodes_of(self._line) if isinstance(node, ast.Name)}
+        for node in nodes_of(self.node) if self.node is not None else ():
+            bound = {t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)}
+            if isinstance(node, ast.Assign) and bound & names and node.lineno <= self.place.line:
+                yield from nodes_of(node.value)
 
     @cached_property
     def _parameters(self) -> frozenset[str]:
@@ -232,19 +280,30 @@ class Sources:
     def _defaults(self) -> list[tuple[str, Any]]:
         """The defaults of the files that may give one for a key. A test's helpers state none."""
         keys = "|".join(map(re.escape, sorted(self.keys)))
-        hint = re.compile(rf"\b(?:{keys})(?:['\"]\s*[,:]|\s*(?::[^=\n]*)?=(?!=))".encode())
+        hint = re.compile(rf"\b(?:{keys})(?:['\"]\s*[,:]|\s*+(?::[^=\n]{{0,200}})?=(?!=))".encode())
         files = [
             path
             for path, file in self.candidate.before.items()
             if path.endswith(".py") and not is_test(path) and hint.search(file.data)
         ]
         modules = (parsed(self.candidate.before, path) for path in files[:_MOST_FILES])
-        return [pair for module in modules if module is not None for pair in _defaults(module)]
+        return [pair for module in modules if module is not None for pair in defaults_in(module)]
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
-        """Sentences of the function's docstring, and of the comments in it and right before it."""
-        return tuple(sentence for text in self._own_text for sentence in _sentences(text))
+        """Sentences of the function's docstring, of the comments in it and right before it, and of the
+        docstrings of its callers in the traceback, whose results are its own."""
+        return tuple(sentence for text in (*self._own_text, *self._callers) for sentence in _sentences(text))
+
+    @cached_property
+    def _callers(self) -> tuple[str, ...]:
+        found = []
+        for place in self.candidate.places:
+            module = parsed(self.candidate.before, place.path)
+            for name, function in functions_of(module).items() if module is not None else ():
+                if name.rpartition(".")[2] == place.function and function is not self.node:
+                    found.append(ast.get_docstring(function) or "")
+        return tuple(found)
 
     @cached_property
     def _own_text(self) -> tuple[str, ...]:
@@ -297,7 +356,7 @@ class Sources:
             for node in nodes_of(module) if module is not None else ():
                 if not isinstance(node, ast.Compare) or not _calls_with_nothing(node.left, self.function):
                     continue
-                if any(same(_literal(side), value) for side in node.comparators):
+                if any(same(literal(side), value) for side in node.comparators):
                     return True
         return False
 
@@ -315,7 +374,7 @@ class Sources:
                     given = node.body[0].value or ast.Constant(None)
                 elif isinstance(node, ast.IfExp):
                     given = node.orelse
-                if given is not None and _tests_emptiness(node) and same(_literal(given), value):
+                if given is not None and _tests_emptiness(node) and same(literal(given), value):
                     return True
         return False
 
@@ -325,9 +384,9 @@ def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]
     if kind == "empty":
         return ["", [], {}, ()]
     if kind == "name":
-        return [_literal(constants[text])] if text in constants else []
+        return [literal(constants[text])] if text in constants else []
     if kind in ("text", "pair"):
-        return [_literal(ast.parse(text, mode="eval").body)]
+        return [literal(ast.parse(text, mode="eval").body)]
     return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
 
 
@@ -357,7 +416,7 @@ def _tests_emptiness(node: ast.AST) -> bool:
     if isinstance(test, ast.UnaryOp):
         return isinstance(test.op, ast.Not)
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        return is_nothing(_literal(test.comparators[0]))
+        return is_nothing(literal(test.comparators[0]))
     return isinstance(test, ast.Name | ast.Attribute)
 
 
@@ -384,7 +443,8 @@ def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
     if isinstance(value, int | float):
         return [*found, rf"`?{re.escape(f'{value:g}')}(?:\.0+)?`?", *_IN_WORDS.get(float(value), ())]
     if isinstance(value, str) and value:
-        return [*found, f"[`'\"]+{re.escape(value.lower())}[`'\"]+"]
+        quoted = "*" if value.isupper() and len(value) > 1 else "+"  # a code is a value wherever it stands
+        return [*found, f"[`'\"]{quoted}{re.escape(value.lower())}[`'\"]{quoted}"]
     if is_nothing(value):
         return [*found, "empty", "nothing", "blank", *_OF_KIND.get(type(value).__name__, ())]
     return found
@@ -399,7 +459,7 @@ _OF_KIND: dict[str, tuple[str, ...]] = {"str": ('""', "''", "no text"), "list": 
 
 def _sentences(text: str) -> list[str]:
     """Sentences, and rows of tables and lists, in lower case."""
-    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n\s*[-*|]", text.lower())
+    parts = re.split(r"(?<=[.!?])\s+|(?<=:)\s*\n|\n\s*\n|\n\s*[-*|]", text.lower())
     return [" ".join(part.split()) for part in parts if part.strip()]
 
 
@@ -409,46 +469,3 @@ def _telling(names: set[str]) -> frozenset[str]:
 
 def _parts(name: str) -> list[str]:
     return [part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name) if len(part) > 2]
-
-
-def _literal(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return Unwritten(ast.unparse(node))
-
-
-def _defaults(module: ast.Module) -> Iterator[tuple[str, Any]]:
-    """(name, value) pairs that a file declares as defaults."""
-    for node in nodes_of(module):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2:
-            key = node.args[0]
-            if node.func.attr in ("get", "pop", "setdefault") and isinstance(key, ast.Constant):
-                yield str(key.value), _literal(node.args[1])
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            yield from ((node.target.id, value) for value in _field_default(node.value))
-        elif isinstance(node, ast.arguments):
-            positional = [*node.posonlyargs, *node.args]
-            pairs = list(zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True))
-            pairs += [(a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None]
-            given = ((argument.arg, _literal(default)) for argument, default in pairs)
-            yield from ((name, value) for name, value in given if value is not None)  # None: it was not given
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            named = any("default" in dotted(target).lower() for target in node.targets)
-            entries = zip(node.value.keys, node.value.values, strict=True) if named else ()
-            yield from ((str(k.value), _literal(v)) for k, v in entries if isinstance(k, ast.Constant))
-
-
-def _field_default(value: ast.expr) -> Iterator[Any]:
-    """The default in `= 3`, `= field(default=3)` or `= Field(3)`; factories give their empty value."""
-    if not isinstance(value, ast.Call):
-        yield _literal(value)
-        return
-    empty: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0}
-    for keyword in value.keywords:
-        if keyword.arg == "default":
-            yield _literal(keyword.value)
-        elif keyword.arg in ("default_factory", "factory") and ast.unparse(keyword.value) in empty:
-            yield empty[ast.unparse(keyword.value)]
-    if value.args:
-        yield _literal(value.args[0])

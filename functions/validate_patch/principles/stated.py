@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,12 +15,16 @@ from typing import Any
 from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Proof
 from functions.harness.test_runs import same_type
+from functions.validate_patch import pieces
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.added import additions
+from functions.validate_patch.principles.fallbacks import fallbacks
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
+from functions.validate_patch.principles.loops import endings, leaves_early
 from functions.validate_patch.principles.results import (
     Path,
     Unwritten,
+    echoes,
     function_in,
     given,
     is_nothing,
@@ -27,19 +33,24 @@ from functions.validate_patch.principles.results import (
     same,
     says_what_is_wrong,
     shown_of,
+    shows,
+    text_of,
+    texts_at,
     value_of,
+    within,
 )
 from functions.validate_patch.principles.sources import Sources, spellings
-from functions.validate_patch.syntax_tree import functions_of, module_constants, nodes_of
+from functions.validate_patch.syntax_tree import Function, functions_of, module_constants, nodes_of
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
-_CHANCE = frozenset({"now", "today", "utcnow", "random", "uuid4", "randint", "token_hex"})
-_PRESENT = re.compile(r"\b(?:now|today|present|current|random)\b")
-_OFTEN, _MOSTLY, _FEW = 0.3, 0.8, 2
+_ENDS = re.compile(r"\b(?:until|stops?|ends? (?:at|with)|up to|first)\b")
+_RARELY, _OFTEN, _MOSTLY, _FEW = 0.1, 0.3, 0.8, 2
 _SMALL = 2
 """Numbers up to this count, halve or negate; larger ones are figures that somebody has to state."""
 _SHOWN = 3
+_PLAIN = frozenset({"get", "strip", "lower", "upper", *dir(builtins)})
+"""Names that bring no value of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,12 @@ class MendedCall:
 
     call: str
     value: Any
+    left: str = ""
+    """What it leaves of its arguments, and of its object, if it changes them."""
+
+
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A call that failed, and what it does now."""
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -62,17 +79,16 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     yield from _first(
         itertools.chain(
             judged.promised(),
-            judged.let_through(),
+            judged.documented(),
             judged.fixed(),
             judged.borrowed(),
             judged.echoed(),
-            judged.shortened(),
             judged.passed_over(),
+            judged.stood_in(),
             judged.figures(),
-            judged.by_chance(),
+            judged.cut_short(),
         )
     )
-    yield from _first(judged.special())
 
 
 def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -88,22 +104,16 @@ class _Judged:
         self.sources = Sources(candidate, self._place, self._message)
         self.added = additions(candidate)
         mended = proof.calls.mended if proof.calls is not None else ()
-        direct = [pair for pair in mended if function_in(str(pair[0]["call"])) == self.sources.function]
-        inner = [
-            pair for pair in mended if function_in(str(pair[0]["call"])) == candidate.places[-1].function
-        ]
-        pairs = direct or inner or list(mended)
+        pairs = self._told(mended)
         self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
         answers = [
-            MendedCall(str(call["call"]), value_of(shown_of(now))) for call, now in pairs if shown_of(now)
+            MendedCall(str(call["call"]), value_of(shown_of(now)), str(now.get("left", "")))
+            for call, now in pairs
+            if shown_of(now)
         ]
         self.answers = [answer for answer in answers if not says_what_is_wrong(answer.value)]
         self.refusals = len(answers) - len(self.answers)
-        self.raises = [
-            (call, now)
-            for call, now in pairs
-            if "raised" in now and not same_type(incident.error_type, now["raised"]["type"])
-        ]
+        self.raises = [(call, now) for call, now in pairs if _refuses(now, incident.error_type)]
         worked = proof.calls.worked if proof.calls is not None else ()
         same_function = {function_in(answer.call) for answer in self.answers}
         self.worked = [
@@ -113,6 +123,17 @@ class _Judged:
             # An input that is made of what the patch adds says nothing of what is usual.
             if not self._made_of_additions(str(now["call"]))
         ]
+
+    def _told(self, mended: Sequence[Pair]) -> list[Pair]:
+        """The calls that tell most: of the function that the patch changes, of the one that failed, or any,
+        where one of these now ends otherwise."""
+        functions = (self.sources.function, self._candidate.places[-1].function)
+        error = self._candidate.context.incident.error_type
+        for name in functions:
+            pairs = [pair for pair in mended if function_in(str(pair[0]["call"])) == name]
+            if any(shown_of(now) or _refuses(now, error) for _, now in pairs):
+                return pairs
+        return list(mended)
 
     def _made_of_additions(self, call: str) -> bool:
         texts = [c for c in self._constants if isinstance(c, str) and c]
@@ -171,7 +192,7 @@ class _Judged:
 
     def _question(self, answer: MendedCall, text: str, answers: Sequence[MendedCall] = ()) -> Finding:
         calls = tuple(a.call for a in (answers or [answer]))[:_SHOWN]
-        said = f"{answer.call[:160]} failed, and gives {_text(answer.value)} after the patch: {text}"
+        said = f"{answer.call[:160]} failed, and gives {text_of(answer.value)} after the patch: {text}"
         words = [w for part in _all(answer.value) for w in spellings(part, self._names_of(part))]
         return Finding(Severity.QUESTION, redact(said), self.where, tuple(map(redact, calls)), tuple(words))
 
@@ -194,23 +215,39 @@ class _Judged:
                 Severity.QUESTION, redact(text[:300] + sentence), self.where, (redact(str(call["call"])),)
             )
 
-    def let_through(self) -> Iterator[Finding]:
-        """A result for what the code refused on purpose."""
-        inner = self._candidate.places[-1]
-        if inner.code.startswith(("raise ", "assert ")):
-            for answer in self.answers:
-                if function_in(answer.call) == inner.function:
-                    text = f"the code refused it on purpose (`{inner.code[:80]}`)"
-                    yield self._question(answer, text)
+    def documented(self) -> Iterator[Finding]:
+        """A result where the documentation speaks of an error that nothing raises yet."""
+        raised = {str(now["raised"]["type"]).rpartition(".")[2] for _, now in self.raises}
+        for name, sentence in self.sources.errors.items():
+            if self.answers and name not in raised:
+                yield self._question(self.answers[0], f"the documentation says: {sentence}", self.answers)
 
-    def by_chance(self) -> Iterator[Finding]:
-        """A result that hangs on the clock, or on chance, which nobody spoke of."""
-        if self.sources.speaks_of(_PRESENT):
+    def cut_short(self) -> Iterator[Finding]:
+        """A loop over what is given that newly ends at what failed: what comes after it is lost."""
+        old, new = self._functions
+        if old is None or new is None or self.sources.speaks_of(_ENDS):
             return
-        for item in self.added:
-            if item.name in _CHANCE:
-                text = f"what the patch gives depends on `{item.name}`; nothing in the repository says so"
-                yield Finding(Severity.QUESTION, text, f"{item.path}:{item.line}")
+        loops = [node for node in nodes_of(old) if isinstance(node, ast.For | ast.AsyncFor)]
+        known = {ast.dump(loop.iter) for loop in loops}
+        had = sum(len(list(endings(loop, old))) for loop in loops)
+        after = (node for node in nodes_of(new) if isinstance(node, ast.For | ast.AsyncFor))
+        found = [end for loop in after if ast.dump(loop.iter) in known for end in endings(loop, new)]
+        if len(found) > had:
+            text = "the patch ends the loop at what failed, so that what comes after it is left out"
+            yield Finding(Severity.QUESTION, text, f"{self._place.path}:{found[-1].lineno}")
+
+    @cached_property
+    def _functions(self) -> tuple[ast.AST | None, ast.AST | None]:
+        """The failing function, as fetched and as patched."""
+        trees = (self._candidate.before, self._candidate.after)
+        modules = [parsed(tree, self._place.path) for tree in trees]
+        name = self.sources.function
+        found = [
+            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
+            for module in modules
+            if module is not None
+        ]
+        return (found[0][-1], found[1][-1]) if len(found) == 2 and all(found) else (None, None)
 
     def texts_of_none(self) -> Iterator[Finding]:
         """`str(None)` and its like, which then goes on as if it were data."""
@@ -220,7 +257,7 @@ class _Judged:
         held = [answer for answer in exact if _holds_none(answer)]
         if held and 2 * len(held) >= len(exact):
             call = held[0].call
-            text = f"{call[:160]} gives {_text(held[0].value)} after the patch: None has become text"
+            text = f"{call[:160]} gives {text_of(held[0].value)} after the patch: None has become text"
             yield Finding(Severity.REFUSE, redact(text), self.where, (redact(call),))
 
     def fixed(self) -> Iterator[Finding]:
@@ -233,13 +270,23 @@ class _Judged:
                     a for a in self.answers if any(p == path and same(part, x) for p, x in placed(a.value))
                 ]
                 words = isinstance(part, str) and self._holds(path, part, given(answer.call))
-                few = 3 * len(alike) < len(self.answers) and not words
+                ends = len(self.answers) + len(self.raises)
+                few = 3 * len(alike) < ends and not words
                 if few or not self._is_invented(answer, path, part):
                     continue
+                if not path and self._as_of_nothing(part):
+                    continue
                 said = self._stated(part) or ("stated" if self._parts_stated(part) else "")
-                if not said or self._speaks_of_blanks_alone(said, answer):
+                acts = bool(answer.left) and "nothing happens" in said
+                if not said or acts or self._speaks_of_blanks_alone(said, answer):
                     nothing = "nothing in the repository states that this is its result then"
                     yield self._question(answer, nothing, alike)
+
+    def _as_of_nothing(self, value: Any) -> bool:
+        """Whether an empty result is what the code as fetched gives for an empty input."""
+        empty = isinstance(value, list | dict | tuple) and not value
+        inputs = (v for a in self.worked if same(a.value, value) for v in given(a.call))
+        return empty and any(isinstance(v, list | dict | tuple) and not v for v in inputs)
 
     def _speaks_of_blanks_alone(self, sentence: str, answer: MendedCall) -> bool:
         """Whether a sentence lets blank input be left out, and this one is not blank."""
@@ -283,7 +330,9 @@ class _Judged:
         inputs = {repr(given(a.call)) for a in self.answers}
         alike = all(same(answer.value, a.value) for a in self.answers)
         usual = bool(self.worked) and all(same(answer.value, a.value) for a in self.worked)
-        held = all(any(same(a.value, other) for other in given(a.call)) for a in self.answers)
+        held = all(
+            any(within(a.value, v) for v in given(a.call)) or shows(a.call, a.value) for a in self.answers
+        )
         chosen = any(same(answer.value, c) for c in self._constants) or bool(self._names_of(answer.value))
         known = chosen or is_nothing(answer.value) or isinstance(answer.value, str | Unwritten)
         return len(inputs) > 1 and alike and not usual and known and (not held or is_nothing(answer.value))
@@ -308,46 +357,68 @@ class _Judged:
 
     def echoed(self) -> Iterator[Finding]:
         """An input in place of a result."""
-        gives_back = sum(_echoes(answer) for answer in self.worked)
-        if gives_back > _MOSTLY * len(self.worked):
+        if self.sources.keeping():
             return
+        gives_back = sum(echoes(answer.call, answer.value) for answer in self.worked)
         something = [answer for answer in self.answers if not is_nothing(answer.value)]
-        told = [answer for answer in something if _echoes(answer)]
+        told = [answer for answer in something if echoes(answer.call, answer.value)]
+        if self.sources.leaving_out():  # what is left of a container is a part of it
+            told = [answer for answer in told if not isinstance(answer.value, list | dict)]
         told = told if self.worked else [answer for answer in told if isinstance(answer.value, str)]
-        if told and 2 * len(told) >= len(something) and not self.sources.keeping():
+        ends = len(something) + len(self.raises)
+        usual = gives_back > _MOSTLY * len(self.worked)
+        if told and 2 * len(told) >= ends and not usual and not self._field_named(told):
             text = "it gives back what it was given, which calls that worked do not"
             if not self._stated(told[0].value):
                 yield self._question(told[0], text, told)
+        for path in self._newly_shown(something):
+            told = [answer for answer in something if path in shows(answer.call, answer.value)]
+            if 2 * len(told) >= ends and not self.sources.naming(path[-1:]):
+                text = "it has what it was given in a place where results of calls that worked do not have it"
+                yield self._question(told[0], text, told)
 
-    def shortened(self) -> Iterator[Finding]:
-        """A list with fewer items than went in, where calls that worked keep their number."""
-        lists = [_lengths(answer) for answer in self.worked if _lengths(answer)]
-        if not lists or lists.count(1) > _OFTEN * len(lists):
-            return
-        for answer in self.answers:
-            if _lengths(answer) == 1 and not self.sources.leaving_out():
-                yield self._question(answer, "it leaves out what it was given, and nothing says that it may")
+    def _field_named(self, answers: Sequence[MendedCall]) -> bool:
+        """Whether documentation names the part of the input that these give back."""
+        parts = [
+            {path[-1] for path, text in texts_at(a.call) if a.value in (text, text.strip())} for a in answers
+        ]
+        return bool(self.sources.naming(set.intersection(*parts)))
+
+    def _newly_shown(self, answers: Sequence[MendedCall]) -> list[Path]:
+        """Where calls are given a text that shows in what they give now, and did in nothing that worked."""
+        given_there = Counter(path for a in self.worked for path in {p for p, _ in texts_at(a.call)})
+        shown = Counter(path for a in self.worked for path in shows(a.call, a.value))
+        now = Counter(path for a in answers for path in shows(a.call, a.value))
+        return [
+            path for path in now if given_there[path] > _FEW and shown[path] <= _RARELY * given_there[path]
+        ]
 
     def passed_over(self) -> Iterator[Finding]:
         """A loop that newly leaves out, or ends at, what failed, without an error in the end."""
-        old, new = (
-            parsed(tree, self._place.path) for tree in (self._candidate.before, self._candidate.after)
-        )
-        if old is None or new is None or self.sources.leaving_out():
+        old, new = self._functions
+        texts = [v for a in self.answers for v in given(a.call) if isinstance(v, str)]
+        blank = not texts or any(not text.strip() for text in texts)
+        if old is None or new is None or self.sources.leaving_out(blank):
             return
-        name = self.sources.function
-        was, now = (
-            [f for key, f in functions_of(module).items() if key.rpartition(".")[2] == name]
-            for module in (old, new)
-        )
-        if (
-            was
-            and now
-            and _leaves(now[-1]) > _leaves(was[-1])
-            and not isinstance(now[-1].body[-1], ast.Raise)
-        ):
+        raises = isinstance(new, Function) and isinstance(new.body[-1], ast.Raise)
+        if leaves_early(new, old) > leaves_early(old, old) and not raises:
             text = "the patch passes over what failed, and nothing in the repository says that it may"
             yield Finding(Severity.QUESTION, text, self.where)
+
+    def stood_in(self) -> Iterator[Finding]:
+        """A constant in the place of what is missing, of which results are made, and that nobody stated."""
+        if self.answers and all(is_nothing(a.value) or self._is_constant(a.value) for a in self.answers):
+            return  # it is seen as a result
+        if self.refusals and not self.answers:
+            return  # it says what is wrong
+        for item in fallbacks(self._candidate):
+            named = [item.value] if isinstance(item.value, str) else []
+            if not self.sources.of(item.value, [*named, *self._names_of(item.value)]):
+                text = f"the patch goes on with {item.value!r} for what is missing, which nothing states"
+                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
+
+    def _is_constant(self, value: Any) -> bool:
+        return any(same(value, constant) for constant in self._constants)
 
     def figures(self) -> Iterator[Finding]:
         """A number that is stated nowhere, in what is reckoned."""
@@ -371,28 +442,26 @@ class _Judged:
         )
         return "\n".join((own, *documents, self._message))
 
-    def special(self) -> Iterator[Finding]:
-        """The very value that the incident was reported for, written into the code."""
-        quoted = re.findall(r"'([^']{1,60})'", self._message)
-        if not same_type(self._candidate.context.incident.error_type, "KeyError") and not quoted:
-            return
-        code = self._place.code
-        for item in self.added:
-            reported = isinstance(item.value, str) and item.value in quoted and item.value not in code
-            if reported and not self.sources.of(item.value):
-                text = f"the patch names {item.value!r}, the value of the reported call, and no other"
-                yield Finding(Severity.QUESTION, redact(text), f"{item.path}:{item.line}")
-
     def unseen(self) -> Iterator[Finding]:
         """Nothing that failed was run again, so nobody has seen what the patch gives for it."""
+        brought = pieces.added(self._candidate)
+        if brought and all(piece.only_raises for piece in brought):
+            return  # an error that says what is wrong invents nothing
         results = [item for item in self.added if item.name or not item.reckoned]
-        constants = (item for item in results if not item.name and not self._stated(item.value))
-        unstated = next(constants, None)
+        constants = [item for item in results if not item.name]
+        unstated = next((item for item in constants if not self._stated(item.value)), None)
+        if constants and unstated is None and all(item.name in _PLAIN for item in results if item.name):
+            return  # all that it can give is stated
         brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
         seen = f"so what the patch gives then{brings} was not seen"
         text = f"no call that fails as the incident did could be made up, {seen}"
         line = f"{unstated.path}:{unstated.line}" if unstated else self.where
         yield Finding(Severity.QUESTION, redact(text), line)
+
+
+def _refuses(now: Mapping[str, Any], error: str) -> bool:
+    """Whether a call ends in another error than the incident's, or in one that says what is wrong."""
+    return "raised" in now and (bool(now.get("deliberate")) or not same_type(error, now["raised"]["type"]))
 
 
 def _changed_place(candidate: Candidate) -> FrameLocation:
@@ -415,6 +484,7 @@ def _changed_place(candidate: Candidate) -> FrameLocation:
 def _all(value: Any) -> Iterator[Any]:
     yield value
     yield from leaves(value)
+    yield from value if isinstance(value, dict) else ()
 
 
 def _holds_none(answer: MendedCall) -> bool:
@@ -424,36 +494,10 @@ def _holds_none(answer: MendedCall) -> bool:
     return not _NONE.search(inputs) and any(_NONE.search(text) for text in texts)
 
 
-def _leaves(function: ast.AST) -> int:
-    """How often a loop is left, or goes on early, and how many conditions comprehensions have."""
-    nodes = list(nodes_of(function))
-    return sum(isinstance(node, ast.Continue | ast.Break) for node in nodes) + sum(
-        len(node.ifs) for node in nodes if isinstance(node, ast.comprehension)
-    )
-
-
 def _only_given(answer: MendedCall) -> bool:
     """Whether a result is made of nothing but what the call is given."""
     inputs = given(answer.call)
     return all(is_nothing(leaf) or any(same(leaf, v) for v in inputs) for leaf in leaves(answer.value))
-
-
-def _echoes(answer: MendedCall) -> bool:
-    value = answer.value
-    if is_nothing(value):
-        return False
-    inputs = given(answer.call)
-    held = isinstance(value, str) and any(str(v) in value for v in inputs if isinstance(v, dict | list) and v)
-    return held or any(same(value, other) for other in inputs)
-
-
-def _lengths(answer: MendedCall) -> int:
-    """0 where a call does not make a list of a list; 1 where it makes a shorter one, 2 where not."""
-    longest = max((len(v) for v in given(answer.call) if isinstance(v, list)), default=-1)
-    made = max((len(v) for _, v in placed(answer.value) if isinstance(v, list)), default=-1)
-    if made < 0 or longest < 0:
-        return 0
-    return 1 if made < longest else 2
 
 
 def _value(node: ast.expr) -> Any:
@@ -467,10 +511,6 @@ def _key_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return str(node.value) if isinstance(node, ast.Constant) else ""
-
-
-def _text(value: Any) -> str:
-    return value.text if isinstance(value, Unwritten) else repr(value)[:120]
 
 
 _RATES = """RATES = {"DE": 4.9, "FR": 6.5}

@@ -3,15 +3,21 @@ beside the fix."""
 
 from __future__ import annotations
 
+import ast
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.harness.experiment import Calls, Proof
-from functions.validate_patch.candidate import Candidate
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.pieces import Piece, added
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
+from functions.validate_patch.principles.fitting import Fitting
 from functions.validate_patch.principles.results import is_nothing, value_of
+from functions.validate_patch.syntax_tree import nodes_of
 
 _SHOWN = 5
 
@@ -21,18 +27,41 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
     calls = proof.calls
     if calls is None:
         return
-    for now, was in calls.differing[:_SHOWN]:
-        # A result for nothing that becomes a result for what is missing may be meant.
+    fitting = Fitting(candidate)
+    differing = [
+        pair for pair in calls.differing if fitting.allows(pair[0]["call"]) and not _blank(calls, *pair)
+    ]
+    for now, was in differing[:_SHOWN]:
+        # A result for nothing that becomes a result for what is missing may be meant; so may what is logged.
         empty = is_nothing(value_of(str(was.get("shown"))))
-        kind = Severity.QUESTION if empty else Severity.REFUSE
+        kind = Severity.QUESTION if empty or _same_but_logs(now, was) else Severity.REFUSE
         yield Finding(kind, _differs(now, was), calls=(redact(str(now["call"])),))
-    yield from list(_let_through(calls))[:1]
+    yield from list(_let_through(calls, fitting))[:1]
+    yield from list(_said_otherwise(candidate))[:1]
     yield from list(_changed_inputs(calls))[:1]
     if calls.whole:
         yield from _never_run(candidate, calls)
 
 
+def _blank(calls: Calls, now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+    """Whether a call was given an empty text, gave nothing, and now ends as the one that is given None: an
+    empty text is often what stands for a missing one, and another principle judges what that gives."""
+    call = str(now["call"])
+    if '""' not in call or not is_nothing(value_of(str(was.get("shown")))):
+        return False
+    of_none = {call.replace('""', "None"), call.replace('""', "None", 1)}
+    mended = {str(was["call"]): answer.get("shown") for was, answer in calls.mended}
+    return any(mended.get(other, "") == now.get("shown") for other in of_none)
+
+
+def _same_but_logs(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
+    return all(now.get(part) == was.get(part) for part in ("shown", "long", "left"))
+
+
 def _differs(now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
+    if _same_but_logs(now, was):
+        logged = (", ".join(answer.get("logged", ())) or "nothing" for answer in (was, now))
+        return redact("{} logs {} before the patch and {} after it".format(now["call"], *logged)[:300])
     if now.get("shown") == was.get("shown"):
         told = (
             f"{now['call']} leaves its arguments as {was.get('left') or 'they were'} before the patch and as"
@@ -43,15 +72,34 @@ def _differs(now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
     return redact(text[:300]) + ": the fix must not change what worked"
 
 
-def _let_through(calls: Calls) -> Iterator[Finding]:
+def _let_through(calls: Calls, fitting: Fitting) -> Iterator[Finding]:
     """Calls that were refused on purpose, and now get a result."""
     for now, was in calls.refused:
-        if "value" in now:
+        if "value" in now and fitting.allows(now["call"]):
             raised = f"{was['raised']['type']}: {was['raised']['message']}"
             text = (
                 f"{was['call']} was refused before the patch ({raised}) and gives {now.get('shown')} after it"
             )
             yield Finding(Severity.REFUSE, redact(text[:300]), calls=(redact(str(was["call"])),))
+
+
+def _said_otherwise(candidate: Candidate) -> Iterator[Finding]:
+    """Errors that the code raised already, and now in other words: these may tell what nobody was told."""
+    for change in candidate.python_changes:
+        old, new = (parsed(tree, change.path) for tree in (candidate.before, candidate.after))
+        if old is None or new is None or is_test(change.path):
+            continue
+        was, now = (Counter(_raised(tree)) for tree in (old, new))
+        gone, come = was - now, now - was
+        for before, after in itertools.product(gone, come):
+            if before.partition("(")[0] == after.partition("(")[0]:
+                text = f"`raise {before}` becomes `raise {after}`: it may tell what nobody was told"
+                yield Finding(Severity.QUESTION, redact(text[:300]), change.path)
+
+
+def _raised(module: ast.Module) -> Iterator[str]:
+    calls = (node.exc for node in nodes_of(module) if isinstance(node, ast.Raise))
+    yield from (ast.unparse(call) for call in calls if isinstance(call, ast.Call))
 
 
 def _changed_inputs(calls: Calls) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ _CONFIG = {
 _IMPORTER = {"NAME": "Local forge", "EMAIL": "forge@localhost", "DATE": "2025-01-01T00:00:00+00:00"}
 _LOG = ("--date=iso-strict-local", "--format=%H%x1f%cd%x1f%an%x1f%s")
 _SHA = re.compile(r"[0-9a-f]{40}")
+# Of `git blame --porcelain`: commit, line there, line here, and, where a group begins, how many.
+_GROUP = re.compile(r"([0-9a-f]{40}) \d+ (\d+) (\d+)")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -58,6 +60,16 @@ class ChangedFile:
     status: str
     path: str
     patch: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlamedLines:
+    """Neighbouring lines (1-based, both ends included) that one commit wrote last; mail: its author's."""
+
+    first: int
+    last: int
+    commit: GitCommit
+    mail: str
 
 
 def environment() -> dict[str, str]:
@@ -172,6 +184,23 @@ class Git:
             return self._try("cat-file", "blob", f"{sha}:{path}")
         except ValueError:
             return None
+
+    def blame(self, sha: str, path: str) -> tuple[BlamedLines, ...]:
+        """Who wrote a file's lines last; none for what is no file."""
+        if self.content(sha, path) is None:
+            return ()
+        listing = _text(self._run("blame", "--porcelain", sha, "--", path))
+        mails = dict[str, str]()
+        found: list[tuple[int, int, str]] = []
+        commit = ""
+        for line in listing.split("\n"):
+            if group := _GROUP.fullmatch(line):
+                commit = group[1]
+                found.append((int(group[2]), int(group[2]) + int(group[3]) - 1, commit))
+            elif line.startswith("author-mail "):
+                mails[commit] = line.removeprefix("author-mail ").strip("<>")
+        commits = {one: self.commits(one, limit=1)[0] for one in mails}
+        return tuple(BlamedLines(first, last, commits[one], mails[one]) for first, last, one in found)
 
     def diff(self, old: str, new: str) -> tuple[ChangedFile, ...]:
         """What changed between two commits or trees, by file; bytes that are not UTF-8 are replaced."""

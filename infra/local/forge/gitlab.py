@@ -29,6 +29,7 @@ _NAMED = re.compile(r"/repository/(branches|commits)/([^/]+)")
 _NUMBER = re.compile(r"/merge_requests/(\d{1,9})")
 _PART = re.compile(r"/merge_requests/(\d{1,9})/(notes|diffs)")
 _STATUSES = re.compile(r"/repository/commits/([0-9a-f]{40})/statuses")
+_FILE = re.compile(r"/repository/files/([^/]+)/(raw|blame)")
 _TRACE = re.compile(r"/jobs/(\d{1,9})/trace")
 _DRAFT = "Draft: "
 # What GitHub calls a conclusion → what GitLab calls a status.
@@ -80,6 +81,8 @@ class GitLabApi:
             return self._statuses(repository, commit[1])
         if job := _TRACE.fullmatch(path):
             return self._trace(repository, int(job[1]))
+        if file := _FILE.fullmatch(path):
+            return self._file(request, repository, unquote(file[1]), file[2])
         if number := _NUMBER.fullmatch(path):
             return self._one(request, repository, int(number[1]))
         view = self._views.get((request.method, path))
@@ -113,7 +116,8 @@ class GitLabApi:
 
     def _members(self, request: Request, repository: Repository) -> Response:
         name = request.args.get("query", "")
-        return _json([_user(one) | {"access_level": 30} for one in repository.people if one == name])
+        found = (repository.user_of(name), name)
+        return _json([_user(one) | {"access_level": 30} for one in repository.people if one in found])
 
     def _named(self, repository: Repository, kind: str, name: str) -> Response:
         git = self._store.git(repository.slug)
@@ -122,6 +126,30 @@ class GitLabApi:
             raise PullRefused(404, f"404 {'Branch' if kind == 'branches' else 'Commit'} Not Found")
         commit = {"id": sha, "short_id": sha[:8]}
         return _json(commit if kind == "commits" else {"name": name, "protected": False, "commit": commit})
+
+    def _file(self, request: Request, repository: Repository, path: str, what: str) -> Response:
+        git = self._store.git(repository.slug)
+        sha = git.commit_named(request.args.get("ref", "main"))
+        data = None if sha is None else git.content(sha, path)
+        if sha is None or data is None:
+            raise PullRefused(404, "404 File Not Found")
+        if what == "raw":
+            return Response(data, mimetype="text/plain")
+        lines = data.decode(errors="replace").split("\n")
+        return _json(
+            [
+                {
+                    "commit": {
+                        "id": one.commit.sha,
+                        "author_name": one.commit.author,
+                        "author_email": one.mail,
+                        "committed_date": one.commit.date,
+                    },
+                    "lines": lines[one.first - 1 : one.last],
+                }
+                for one in git.blame(sha, path)
+            ]
+        )
 
     def _users(self, request: Request) -> Response:
         name = request.args.get("username", "")

@@ -6,6 +6,7 @@ https://docs.github.com/rest, so that a client cannot tell the difference.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -16,9 +17,11 @@ from werkzeug.routing import Map, Rule
 
 from infra.local.forge.access import Caller, RegisteredApp
 from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
+from infra.local.forge.git import DEFAULT_BRANCH
+from infra.local.forge.graphql import GraphQL
 from infra.local.forge.jobs import LOG, Jobs
 from infra.local.forge.pulls import PullRefused, Pulls, invalid
-from infra.local.forge.shapes import Json, of_node_id
+from infra.local.forge.shapes import Json
 from infra.local.forge.store import Pull, Repository, Store
 
 GRAPHQL_PATH = "/api/graphql"
@@ -40,6 +43,7 @@ class Rest:
         self._token = token
         self.apps: dict[int, RegisteredApp] = {}
         """GitHub Apps, by the number of their installation."""
+        self._graphql = GraphQL(store, pulls)
         self._jobs = Jobs(pulls, BASE_PATH, token)
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
         self._views: Mapping[str, Callable[..., Response]] = {
@@ -52,6 +56,7 @@ class Rest:
             f"GET {repository}/commits/<ref>/status": self._jobs.status,
             f"POST {repository}/check-runs": self._jobs.check,
             f"GET {repository}/actions/jobs/<int:number>/logs": self._jobs.logs,
+            f"GET {repository}/contents/<path:path>": self._contents,
             f"GET {repository}/collaborators/<user>": self._collaborator,
             f"GET {repository}/collaborators/<user>/permission": self._permission,
             f"GET {repository}/compare/<path:ends>": self._compare,
@@ -96,7 +101,7 @@ class Rest:
         if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
             raise PullRefused(401, "Bad credentials")
         if request.path == GRAPHQL_PATH:
-            return self._graphql(request, caller)
+            return self._graphql.answer(request, caller)
         if request.path.startswith(f"{BASE_PATH}{LOG}/"):
             return self._jobs.log(request)
         try:
@@ -161,6 +166,22 @@ class Rest:
             raise PullRefused(422, f"No commit found for SHA: {ref}")
         return answer(shapes(request).commit(repository, git.commits(sha, limit=1)[0]))
 
+    def _contents(self, request: Request, repository: Repository, path: str) -> Response:
+        git = self._store.git(repository.slug)
+        sha = git.commit_named(request.args.get("ref", DEFAULT_BRANCH))
+        data = None if sha is None else git.content(sha, path)
+        if data is None:
+            raise PullRefused(404, "Not Found")
+        return answer(
+            {
+                "type": "file",
+                "path": path,
+                "size": len(data),
+                "encoding": "base64",
+                "content": base64.b64encode(data).decode(),
+            }
+        )
+
     def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
         if user not in repository.collaborators:
             raise PullRefused(404, "Not Found")
@@ -183,18 +204,6 @@ class Rest:
         return answer({"permission": permission, "user": shapes(request).user(user)})
 
     # Pull requests
-
-    def _graphql(self, request: Request, caller: Caller) -> Response:
-        """The one mutation that REST has no word for."""
-        if caller is not Caller.BOT:
-            raise PullRefused(401, "Requires authentication")
-        data = body(request)
-        found = of_node_id(str(data.get("variables", {}).get("input", {}).get("pullRequestId", "")))
-        name = "markPullRequestReadyForReview"
-        if found is None or name not in str(data.get("query", "")):
-            return answer({"errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a node"}]})
-        self._pulls.edit(*found, draft=False)
-        return answer({"data": {name: {"clientMutationId": None, "pullRequest": {"isDraft": False}}}})
 
     def _files(self, request: Request, repository: Repository, number: int) -> Response:
         comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
@@ -282,9 +291,11 @@ class Rest:
         return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
-        logins = texts(body(request), "reviewers")
+        asked = body(request)
+        teams = (f"{repository.owner}/{team}" for team in texts(asked, "team_reviewers"))
+        names = (*texts(asked, "reviewers"), *teams)
         return self._pull(
-            request, repository, self._pulls.request_review(repository.slug, number, logins), status=201
+            request, repository, self._pulls.request_review(repository.slug, number, names), status=201
         )
 
     # What pull requests share with issues

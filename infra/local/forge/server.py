@@ -178,12 +178,12 @@ class ForgeServer:
             return Response("This server answers to 127.0.0.1 only.\n", status=421, mimetype="text/plain")
         who = caller(request, self._token)
         api = next((one for path, one in self._apis.items() if request.path.startswith(f"{path}/")), None)
+        api = self._github if request.path == rest.GRAPHQL_PATH else api
         outage = self.outage
         if outage and (api is not None or (git_http.is_git(request) and not outage.api_only)):
             if outage.times is not None:
                 self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
             return _failing(outage)
-        api = self._github if request.path == rest.GRAPHQL_PATH else api
         if api is not None:
             return api.answer(request, who)
         return git_http.answer(request, self._store, who) or self._pages.answer(request)

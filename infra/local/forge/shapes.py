@@ -31,6 +31,10 @@ class Shapes:
             "html_url": f"{self.web}/{quote(login)}",
         }
 
+    def team(self, name: str) -> Json:
+        slug = name.partition("/")[2]
+        return {"id": _number(name), "slug": slug, "name": slug}
+
     def repository(self, repository: Repository) -> Json:
         slug = repository.slug
         return {
@@ -124,8 +128,8 @@ class Shapes:
             "mergeable_state": {True: "clean", False: "dirty", None: "unknown"}[mergeable],
             "comments": len(pull.comments),
             "labels": [self.label(repository, name) for name in pull.labels],
-            "requested_reviewers": [self.user(login) for login in pull.reviewers],
-            "requested_teams": [],
+            "requested_reviewers": [self.user(name) for name in pull.reviewers if "/" not in name],
+            "requested_teams": [self.team(name) for name in pull.reviewers if "/" in name],
             "assignees": [],
             "head": {"label": f"{repository.owner}:{pull.head}", "ref": pull.head, "sha": pull.head_sha}
             | end,

@@ -22,6 +22,8 @@ from infra.local.forge.git import DEFAULT_BRANCH, Git
 # GitHub's rules for logins and repository names. A name that ends in ".git" would be ambiguous in clone URLs.
 _OWNER = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
 _NAME = re.compile(r"(?!\.{1,2}$)(?!.*\.git$)[A-Za-z0-9._-]{1,100}")
+# https://docs.github.com/en/account-and-profile/reference/email-addresses-reference
+_MAIL = re.compile(r"(?:\d+[+-])?([^@]+)@(?:localhost|users\.noreply\.git(?:hub|lab)\.com)")
 
 VISITOR = "local-reviewer"
 """Login under which the person at the browser acts."""
@@ -89,7 +91,8 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """slug: `owner/name`; collaborators: logins that may be asked for a review; pulls: by number, from 1."""
+    """slug: `owner/name`; collaborators: logins, and teams (`owner/team`), that may be asked for a review;
+    pulls: by number, from 1."""
 
     slug: str
     private: bool
@@ -110,6 +113,12 @@ class Repository:
     def people(self) -> frozenset[str]:
         """Who may push."""
         return frozenset((*self.collaborators, self.owner, VISITOR))
+
+    def user_of(self, mail: str) -> str:
+        """The one of them whose mail address it is, of this machine or the forge's own for commits; "" for
+        none."""
+        found = _MAIL.fullmatch(mail)
+        return found[1] if found and found[1] in self.people else ""
 
     def checks_of(self, sha: str) -> tuple[StoredCheck, ...]:
         """Of each job the last word on a commit."""

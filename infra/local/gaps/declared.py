@@ -38,15 +38,23 @@ def _named(field: str, arn: str = "") -> Callable[[Properties], tuple[str, dict[
     return made
 
 
-TYPES = {
+def _registry(properties: Properties) -> tuple[str, dict[str, str]]:
+    name = str(properties["RegistryName"])
+    return name, {"RegistryName": name, "RegistryArn": _HERE.format("schemas", f"registry/{name}")}
+
+
+TYPES: dict[str, Callable[[Properties], tuple[str, dict[str, str]]]] = {
     "AWS::Route53Resolver::FirewallDomainList": _numbered("rslvr-fdl"),
     "AWS::Route53Resolver::FirewallRuleGroup": _numbered("rslvr-frg"),
     "AWS::Route53Resolver::FirewallRuleGroupAssociation": _numbered("rslvr-frgassoc"),
     "AWS::CloudWatch::CompositeAlarm": _named("AlarmName", "cloudwatch alarm:"),
+    "AWS::CloudWatch::InsightRule": _named("RuleName", "cloudwatch insight-rule/"),
     "AWS::Budgets::Budget": _numbered("budget"),
     "AWS::EC2::FlowLog": _numbered("fl"),
     "AWS::Logs::QueryDefinition": _numbered("query"),
     "AWS::XRay::Group": _named("GroupName"),
+    "AWS::EventSchemas::Registry": _registry,
+    "AWS::EventSchemas::Schema": _named("SchemaName"),
 }
 """How each is known, and what can be asked of it."""
 

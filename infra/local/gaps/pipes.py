@@ -1,7 +1,8 @@
-"""EventBridge Pipes from a DynamoDB stream to a state machine: filter, batch size, input template, retry
+"""EventBridge Pipes from a DynamoDB stream to a state machine or a bus: filter, batch size, template, retry
 limits and the dead-letter queue.
 
-MiniStack drops SourceParameters and TargetParameters, and starts one execution with all new records.
+MiniStack drops SourceParameters and TargetParameters, starts one execution with all new records, and delivers
+nothing to a bus.
 Rules: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html,
 .../eb-pipes-input-transformation.html and .../eb-pipes-batching-concurrency.html
 """
@@ -149,7 +150,7 @@ def _delivered(pipe: Pipe, records: list[dict[str, Any]]) -> bool:
     try:
         template = pipe["TargetParameters"].get("InputTemplate")
         payload = [json.loads(render(template, record)) for record in records] if template else records
-        delivered = pipes._deliver_batch(pipe, payload)
+        delivered = _deliver(pipe, payload)
     except ValueError:
         logger.exception("the input template of %s gave no JSON", arn)
         delivered = False
@@ -170,6 +171,21 @@ def _delivered(pipe: Pipe, records: list[dict[str, Any]]) -> bool:
     if queue := parameters.get("DeadLetterConfig", {}).get("Arn"):
         _send_to_queue(queue, dead_letter(pipe, records, condition))
     return True
+
+
+def _deliver(pipe: Pipe, payload: list[dict[str, Any]]) -> bool:
+    bus = pipe["TargetParameters"].get("EventBridgeEventBusParameters")
+    if not bus:
+        return bool(pipes._deliver_batch(pipe, payload))
+    about = {
+        "EventBusName": pipe["Target"],
+        "Source": bus.get("Source", f"Pipe {pipe['Name']}"),
+        "DetailType": bus.get("DetailType", "Event from aws:dynamodb"),
+        "Resources": bus.get("Resources", []),
+    }
+    entries = [about | {"Detail": json.dumps(detail)} for detail in payload]
+    status, _, body = eventbridge._put_events({"Entries": entries})
+    return bool(status == 200) and not json.loads(body)["FailedEntryCount"]
 
 
 def dead_letter(pipe: Pipe, records: list[dict[str, Any]], condition: str) -> dict[str, Any]:

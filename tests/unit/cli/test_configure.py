@@ -14,6 +14,7 @@ from infra.cli import wizard
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
+from tests.ssh import new_key
 from tests.unit.cli.conftest import Selfheal
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ def test_a_file_registers_many_apps_and_never_asks(
         ("max_heals_at_once = 2", "max_heals_at_once = 2\nnonsense = 1"),
         ('token_file = "token"', 'token_file = "nowhere"'),
         ("[billing]", "[["),
+        ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", "Ana+2@Shop.example."]'),
+        ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", " ana@shop.example"]'),
     ],
 )
 def test_one_that_is_wrong_keeps_all_of_them_out(
@@ -196,3 +199,22 @@ def test_one_that_is_wrong_keeps_all_of_them_out(
 
 def test_options_without_a_name_are_for_no_app(target: Target, selfheal: Selfheal) -> None:
     assert selfheal("configure", "--branch", "next").exit_code == 2
+
+
+def test_a_key_that_signs_commits_is_kept_beside_the_token_and_another_is_refused(
+    target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    given = ("configure", "billing", "--log-group", "/aws/lambda/billing", "--repository", REPOSITORY)
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text(new_key())
+    bad.write_text(new_key("ecdsa"))
+    refused = selfheal(*given, "--signing-key-file", str(bad))
+    assert (refused.exit_code, "ssh-keygen -t ed25519" in refused.text) == (2, True)
+    assert entries() == {}
+
+    ran = selfheal(*given, "--signing-key-file", str(good))
+
+    assert ran.exit_code == 0, ran.text
+    app = target.registry.app("billing")
+    assert app.signed_commits
+    assert target.registry.signing_key(app) == good.read_text().strip()

@@ -13,7 +13,7 @@ from rich.console import Console
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
-from infra.cli.report import IncidentReport, render
+from infra.cli.report import IncidentReport, diff, render
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
 
@@ -48,6 +48,14 @@ def test_where_it_failed_is_told_apart_from_another_class_s_function_of_the_same
     assert "where /app/vat.py:12 in Rates.rate: return table[country]" in shown(None, told)
     assert "not line 61 in Fees.rate" in shown(None, told)
     assert "in rate: return" in shown(None, replace(INCIDENT, frames=(frame,)))
+
+
+def test_words_of_a_patch_that_only_look_alike_are_named_before_it() -> None:
+    console = Console(file=StringIO(), width=160)
+    console.print(diff("+\u0441\u043e\u0440\u0443 = 1\n"))
+    assert isinstance(console.file, StringIO)
+    said = "The patch contains words that look Latin, and of which no letter is: \u0441\u043e\u0440\u0443\n"
+    assert console.file.getvalue().startswith(said)
 
 
 def test_what_spoke_against_the_heal_s_other_attempts_is_told(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from functions.commit_patch import commit as step
 from functions.commit_patch.commit import Approved, check
 from functions.core.forge.git_remote import Remote
+from functions.core.forge.signing import SigningKey
 from functions.core.source.archive import read
 from functions.core.source.head import Head
 from functions.core.workflow.errors import (
@@ -22,6 +25,7 @@ from functions.core.workflow.errors import (
 )
 from functions.core.workflow.state import CommitState
 from infra.local.forge import Outage
+from tests.ssh import new_key
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted
@@ -132,6 +136,39 @@ def test_a_push_whose_answer_was_lost_is_found_again_wherever_the_head_is_by_now
     assert commit(hosted, approved) == made
 
 
+class TestForcePushed:
+    """Somebody rewrote the target branch between the approval and the commit."""
+
+    def _rewritten(self, hosted: Hosted, content: bytes) -> str:
+        """The branch begins anew, in a history of its own; the approved base lies on the forge still."""
+        other = hosted.branch("other", "rates.py", content=content)
+        tree = hosted.git("rev-parse", f"{other}^{{tree}}")
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        root = hosted.git(*identity, "commit-tree", tree, "-m", "rewritten")
+        hosted.git("update-ref", "refs/heads/main", root)
+        hosted.git("update-ref", "-d", "refs/heads/other")
+        return root
+
+    def test_with_the_same_files_it_gets_the_same_patch_and_nothing_of_the_old_history(
+        self, hosted: Hosted, approved: Approved
+    ) -> None:
+        root = self._rewritten(hosted, (hosted.git("show", "main:rates.py") + "\n").encode())
+        made = made_on(hosted, approved)
+        assert made.base_sha == root
+        assert hosted.git("rev-list", made.sha).split() == [made.sha, root]
+        assert "RATES.get(country)" in hosted.git("show", f"{made.sha}:rates.py")
+
+    def test_with_other_content_it_is_handed_back_for_a_proof(
+        self, hosted: Hosted, approved: Approved
+    ) -> None:
+        root = self._rewritten(hosted, b"RATES = {}\n\n\ndef rate(country):\n    return 0\n")
+        head = commit(hosted, approved)
+        assert isinstance(head, Head)
+        assert (head.sha, head.history) == (root, None)
+        assert head.unknown
+        assert hosted.git("branch", "--list", BRANCH) == "", "nothing was committed"
+
+
 def test_a_base_that_was_rewritten_away_is_proven_anew(hosted: Hosted, approved: Approved) -> None:
     head = commit(hosted, replace(approved, base_sha="0" * 39 + "1"))
     assert isinstance(head, Head)
@@ -178,3 +215,52 @@ def test_only_the_approved_bytes_on_the_approved_base_pass(approved: Approved) -
     ):
         with pytest.raises(ApprovalMismatch):
             check(patch, validated, base, decision)
+
+
+class TestSigned:
+    """A commit by the app's own key and account, which git itself verifies."""
+
+    @pytest.fixture
+    def key(self) -> SigningKey:
+        return SigningKey.from_text(new_key())
+
+    def test_git_calls_the_signature_good_and_the_key_known(
+        self, hosted: Hosted, approved: Approved, key: SigningKey, tmp_path: Path
+    ) -> None:
+        account = replace(hosted.app, commit_author="Shop Bot <bot@shop.example>")
+        made = made_on(replace(hosted, app=account), approved, key=key)
+        signers = tmp_path / "signers"
+        signers.write_text(f"bot@shop.example {key.public}\n")
+        known = ("-c", f"gpg.ssh.allowedSignersFile={signers}")
+        hosted.git(*known, "verify-commit", made.sha)
+        shown = hosted.git(*known, "log", "-1", "--format=%G? %GS|%an <%ae>|%cn <%ce>", made.sha)
+        who = "Shop Bot <bot@shop.example>"
+        assert shown == f"G bot@shop.example|{who}|{who}"
+        assert hosted.git("diff", "--name-only", hosted.base_sha, made.sha).split() == [
+            "rates.py",
+            "tests/test_rates.py",
+        ]
+
+    def test_a_commit_that_was_changed_after_it_was_signed_is_not_verified(
+        self, hosted: Hosted, approved: Approved, key: SigningKey, tmp_path: Path
+    ) -> None:
+        made = made_on(hosted, approved, key=key)
+        raw = hosted.git("cat-file", "commit", made.sha) + "\n"
+        changed = raw.replace("Because.", "Trust me.").encode()
+        forged = hosted.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=changed)
+        signers = tmp_path / "signers"
+        signers.write_text(f"* {key.public}\n")
+        with pytest.raises(subprocess.CalledProcessError):
+            hosted.git("-c", f"gpg.ssh.allowedSignersFile={signers}", "verify-commit", forged)
+
+    def test_the_step_that_runs_twice_makes_the_same_commit(
+        self, hosted: Hosted, approved: Approved, key: SigningKey
+    ) -> None:
+        assert made_on(hosted, approved, key=key) == made_on(hosted, approved, key=key)
+
+    def test_a_branch_with_the_same_commit_unsigned_is_somebody_s(
+        self, hosted: Hosted, approved: Approved, key: SigningKey
+    ) -> None:
+        made_on(hosted, approved)
+        with pytest.raises(BranchConflict):
+            commit(hosted, approved, key=key)

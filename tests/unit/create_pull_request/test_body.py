@@ -13,6 +13,7 @@ from functions.core.workflow.proposal import Edit, Proposal
 from functions.core.workflow.review import Opinion, Review
 from functions.core.workflow.state import DecisionState
 from functions.create_pull_request.body import render
+from functions.create_pull_request.reviewers import Reviewer
 
 INCIDENT = Incident(
     incident_id="orders-v1-abc",
@@ -77,6 +78,14 @@ def test_the_body_says_what_the_app_runs_on_and_why() -> None:
     assert "The app runs on" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 
+def test_words_of_the_patch_that_only_look_alike_are_named() -> None:
+    alike = "\u0441\u043e\u0440\u0443"
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, patch=f"+{alike} = 1\n")
+    assert "**The patch contains words that look Latin, and of which no letter is**" in body
+    assert f"`{alike}`" in body
+    assert "The patch contains" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, patch="+copy = 1\n")
+
+
 def test_nothing_is_not_proven_when_all_gates_ran() -> None:
     assert "### Not proven" not in render(INCIDENT, PROPOSAL, Evidence(EVIDENCE.gates[:2]), APPROVAL)
 
@@ -117,3 +126,24 @@ def test_a_second_opinion_is_told_as_an_opinion() -> None:
     assert "### Second opinion\n\nIt objects, says `us.some-model`. It is an opinion, not evidence." in body
     assert "- NZ is \\*refused\\*" in body
     assert "- It would check: Orders to NZ" in body
+
+
+def test_who_is_asked_for_review_is_named_with_the_reason_and_mentioned_nowhere() -> None:
+    owner = Reviewer("org/team", "owner of the code by CODEOWNERS")
+    asked = (owner, Reviewer("ada", "wrote the lines in a.py"))
+    body = render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL, asked=asked)
+    assert "Who knows this code: `org/team` (owner of the code by CODEOWNERS); `ada` (wrote the" in body
+    assert "@org" not in body
+    assert "Who knows" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
+
+
+def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back() -> None:
+    earlier = "https://github.com/shop/orders/pull/7"
+    incident = replace(INCIDENT, regressed_from=earlier, reason="seen again", merge_sha="ef" * 20)
+    body = render(incident, PROPOSAL, EVIDENCE, APPROVAL)
+    assert "### A regression" in body
+    assert f"by [an earlier pull request](<{earlier}>), and came back: seen again." in body
+    assert f"`git revert {'ef' * 20}`" in body
+    unmerged = render(replace(incident, merge_sha=""), PROPOSAL, EVIDENCE, APPROVAL)
+    assert (earlier in unmerged, "git revert" in unmerged) == (True, False)
+    assert "regression" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL).replace("regression_tests", "")

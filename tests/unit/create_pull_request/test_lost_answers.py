@@ -19,6 +19,7 @@ from functions.core.forge.port import PullRequest
 from functions.core.workflow.errors import ForgeUnavailable
 from functions.core.workflow.state import CommitState
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
+from functions.create_pull_request.reviewers import reviewers
 from infra.local.forge.server import Interruption, Trouble
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ PATIENCE = 2
 RETRIES = 4
 """As the workflow has."""
 OLD, NEW = "return RATES[country]", "return RATES.get(country)"
-CALLS = {"GitHub": 18, "GitLab": 19}
+CALLS = {"GitHub": 22, "GitLab": 26}
 """Requests that one run of both steps makes."""
 CASES = [
     pytest.param(api, number, trouble, id=f"{api}-{number}-{trouble}")
@@ -73,7 +74,8 @@ class Steps:
     def _open(self, made: CommitState) -> PullRequest:
         forge = connect(self.app, self.hosted.token)
         approved = ApprovedCommit(BRANCH, made.sha, made.base_sha)
-        return open_pull_request(forge, self.app, approved, title="Fix", body="why", warn=print)
+        asked = reviewers(forge, self.app, self.patch, made.base_sha, print)
+        return open_pull_request(forge, self.app, approved, title="Fix", body="why", asked=asked, warn=print)
 
     def _retried(self, step: Callable[[], Result]) -> Result:
         for _ in range(RETRIES):

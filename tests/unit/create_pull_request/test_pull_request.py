@@ -18,6 +18,7 @@ from functions.core.workflow.errors import (
     RepositoryNotFound,
 )
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
+from functions.create_pull_request.reviewers import Reviewer
 from infra.local.forge import Outage
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def opener(hosted: Hosted, warnings: list[str]) -> Opener:
     def call(commit: str, base: str = "", token: str = hosted.token, **changes: Any) -> PullRequest:
         app = replace(hosted.app, **changes)
         approved = ApprovedCommit(BRANCH, commit, base or hosted.base_sha)
+        asked = tuple(Reviewer(name, "named") for name in app.reviewers)
         return open_pull_request(
-            connect(app, token), app, approved, title="Fix", body="why", warn=warnings.append
+            connect(app, token), app, approved, title="Fix", body="why", asked=asked, warn=warnings.append
         )
 
     return call
@@ -77,6 +79,20 @@ def test_a_branch_that_somebody_moved_is_refused(hosted: Hosted, opener: Opener)
     assert moved != opened.head_sha
     with pytest.raises(BranchConflict, match="not the approved commit"):
         opener(opened.head_sha)
+
+
+@pytest.mark.parametrize("api", ["GitHub", "GitLab"])
+def test_a_branch_that_was_deleted_after_its_commit_is_named_and_opens_once_it_is_back(
+    hosted: Hosted, opener: Opener, api: str
+) -> None:
+    url = hosted.forge.api_url if api == "GitHub" else hosted.forge.gitlab_api_url
+    commit = hosted.branch(BRANCH)
+    hosted.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    with pytest.raises(BranchConflict, match=f"branch '{BRANCH}' was deleted.*{commit}, then redrive"):
+        opener(commit, forge_api=url)
+    assert not hosted.pulls()
+    hosted.git("update-ref", f"refs/heads/{BRANCH}", commit)
+    assert opener(commit, forge_api=url).head_sha == commit
 
 
 def test_a_base_that_is_not_on_the_target_branch_opens_nothing(hosted: Hosted, opener: Opener) -> None:

@@ -121,7 +121,8 @@ def test_the_cost_of_a_batch_goes_by_its_distinct_errors_and_not_by_its_events(
         # Of the app, once while the function is warm: whether it has errors of older rules.
         "Query": 1,
         "GetItem": 2 + 1,
-        "UpdateItem": 4 + 1 + 2,  # the incident: when it is new, and for its count; what waits to be told
+        # That it asks for a heal; the incident: when it is new, and for its count; what waits to be told.
+        "UpdateItem": 2 + 4 + 1 + 2,
         "TransactWriteItems": 2,  # the delivery, once
         "BatchGetItem": 2,
     }

@@ -341,3 +341,37 @@ def test_what_fails_on_a_twin_s_line_is_an_incident_of_its_own(
     assert recorder.record(at_line(17, 5)).incident.incident_id == first.incident_id  # lines moved
     counts = [incidents.get(one).occurrences for one in (first.incident_id, other.incident.incident_id)]
     assert counts == [9, 6]
+
+
+def test_only_so_many_new_incidents_ask_for_a_heal_within_an_hour(
+    recorder: Recorder, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An execution begins for each that is NEW; the others lose nothing but this hour."""
+    errors = [sighting(n, fingerprint=f"v1-{n}", may_ask=4) for n in range(10)]
+    told = [recorder.record(error).tell_waiting for error in errors + errors]
+    found = [incidents.get(error.incident_id) for error in errors]
+    assert [one.status for one in found] == [Status.NEW] * 4 + [Status.SUPPRESSED] * 6
+    assert [one.occurrences for one in found] == [3] * 10
+    assert told.count(True) == 1
+    assert told.index(True) == 4
+    assert {one.reason for one in found[4:]} == {
+        "4 errors of orders asked for a heal within this hour, the most that may"
+    }
+    clock = found[9].held_until
+    monkeypatch.setattr("time.time", lambda: clock)
+    again = [replace(error, delivery_id=(100 + n).to_bytes(8)) for n, error in enumerate(errors)]
+    for error in again:
+        recorder.record(error)
+    assert [incidents.get(error.incident_id).status for error in errors].count(Status.NEW) == 4 + 4
+
+
+def test_what_comes_back_asks_within_the_same_bound(recorder: Recorder, incidents: Incidents) -> None:
+    errors = [sighting(n, fingerprint=f"v1-{n}", may_ask=9) for n in range(9)]
+    for error in errors:
+        recorder.record(error)
+        incidents.transition(error.incident_id, Status.NEW, status=str(Status.RESOLVED))
+    for n, error in enumerate(errors):
+        recorder.record(replace(error, delivery_id=(100 + n).to_bytes(8)))
+    found = [incidents.get(error.incident_id) for error in errors]
+    assert {one.status for one in found} == {Status.RESOLVED}
+    assert {one.occurrences for one in found} == {6}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from functions.harness.search.edges import Edges, constants_in
-from functions.harness.search.explore import _calls
-from functions.harness.search.results import answer
+from functions.harness.search.explore import _calls, _Further
+from functions.harness.search.results import Outcome, answer
 from functions.harness.search.targets import Classes, classes_of, helpers_of, targets_of
 from functions.harness.search.values import New, Value, variants
 
@@ -59,8 +59,8 @@ def test_what_lies_at_an_edge_is_tried(code: str, value: Value, tried: list[Valu
 
 
 def test_every_part_of_an_object_is_changed() -> None:
-    changed = list(itertools.islice(variants(New("X", {"a": 1, "b": 2}), [5, 6]), 4))
-    assert changed == [New("X", {"a": a, "b": b}) for a, b in ((5, 2), (1, 5), (6, 2), (1, 6))]
+    changed = list(itertools.islice(variants(New("X", {"a": 1.5, "b": 2.5}), [5, 6]), 4))
+    assert changed == [New("X", {"a": a, "b": b}) for a, b in ((5, 2.5), (1.5, 5), (6, 2.5), (1.5, 6))]
 
 
 def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: 
 
     calls = {
         call["call"]: call["imports"]
-        for call in itertools.islice(_calls(target, classes, task, tmp_path), 200)
+        for call in itertools.islice(_calls(target, classes, task, tmp_path, _Further()), 200)
     }
 
     assert calls["pay(order(amount=900001, parts=2))"] == [["pay", "pay"], ["tests.test_pay", "order"]]
@@ -96,7 +96,7 @@ def test_a_helper_of_the_tests_makes_inputs_that_nobody_could_make_up(tmp_path: 
 
 def test_a_result_that_is_too_long_to_be_told_is_compared_all_the_same() -> None:
     one, other = ([start, *[1] * 5000] for start in (1, 2))
-    told, again, different = (answer(value, None, "") for value in (one, list(one), other))
+    told, again, different = (answer(Outcome(value), "") for value in (one, list(one), other))
     assert told == again != different
     assert (told["shown"], len(told["long"])) == ("", 64)
 
@@ -105,11 +105,11 @@ def test_of_what_is_too_large_at_any_depth_the_ends_count() -> None:
     def parts(changed: int) -> Value:
         return {"parts": [-1 if n == changed else 1 for n in range(10_000)]}
 
-    of_end, of_middle, plain = (answer(parts(n), None, "")["long"] for n in (9_999, 5_000, -1))
+    of_end, of_middle, plain = (answer(Outcome(parts(n)), "")["long"] for n in (9_999, 5_000, -1))
     assert of_end != plain == of_middle
 
 
 def test_a_result_may_hold_itself() -> None:
     itself: list[Value] = [1]
     itself.append(itself)
-    assert answer(itself, None, "")["value"] == ""
+    assert answer(Outcome(itself), "")["value"] == ""

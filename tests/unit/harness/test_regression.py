@@ -27,6 +27,7 @@ def code(call: str, imports: Any = None, **answer: Any) -> str:
         ("rate(None)", {"value": "None"}, "assert rate(None) is None"),
         ("rate(1)", {"value": "True"}, "assert rate(1) is True"),
         ("rate(1)", {"value": ""}, "rate(1)"),
+        ("rate(OSError('no'))", {"value": "1"}, 'assert rate(OSError("no")) == 1'),
         ("rate(1) # ", {"value": "1"}, "assert rate(1) == 1"),
         ("list(rate(1))", {"value": "[1, 2]"}, "assert list(rate(1)) == [1, 2]"),
         ("rate('X')", {"raised": {"type": "ValueError"}}, "with pytest.raises(ValueError):"),

@@ -45,6 +45,7 @@ def test_edit_keeps_the_files_form(
         pytest.param([("a.py", "z = 9", "z = 8")], "does not occur", id="no match"),
         pytest.param([("a.py", "x = ", "y = ")], "occurs 2 times (lines 1, 2)", id="two matches"),
         pytest.param([("a.py", "aa", "b")], "occurs 2 times", id="overlapping matches"),
+        pytest.param([("many.py", "a", "b")], "occurs 100 times or more", id="very many matches"),
         pytest.param([("b.py", "x = 1", "x = 2")], "no such file", id="no file"),
         pytest.param([("a.py", "", "x = 2")], "the file exists", id="creates what exists"),
         pytest.param([("a.py", "x = 1\nx", "y"), ("a.py", "x = 2", "z")], "overlap", id="overlapping edits"),
@@ -60,6 +61,7 @@ def test_edit_that_does_not_apply_says_why(
 ) -> None:
     tree = {
         "a.py": File(b"x = 1\nx = 2\naaa\n"),
+        "many.py": File(b"a" * 1_000_000),
         "l.py": File(b"# coding: latin-1\nx\n"),
         "hex.py": File(b"# coding: hex\nx\n"),
         "bin.py": File(b"x\xff\xfe\n"),

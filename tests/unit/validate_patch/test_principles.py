@@ -18,7 +18,9 @@ from functions.validate_patch.judging import judged
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.principles import PRINCIPLES, Principle
 from functions.validate_patch.principles.aim import AIMS_AT_THE_INCIDENT
+from functions.validate_patch.principles.fallbacks import fallbacks
 from functions.validate_patch.principles.finding import Example, Severity
+from functions.validate_patch.principles.fitting import Fitting
 from functions.validate_patch.principles.sources import Sources
 from functions.validate_patch.rules import Rules
 from functions.validate_patch.tree import File, changes_between
@@ -153,6 +155,55 @@ def test_a_call_that_still_fails_is_asked_about_whatever_a_test_says(
     found = list(AIMS_AT_THE_INCIDENT.judge(made(LACKING), proof))
 
     assert [finding.kind for finding in found] == ([Severity.QUESTION] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("call", "allowed"),
+    [
+        ("f(1, {'a': ['x']})", True),
+        ("f(1, rows={'a': []})", True),
+        ("f(True, {})", False),
+        ("f('1', {})", False),
+        ("f(1, [['a']])", False),
+        ("f(1, {'a': 'x'})", False),
+        ("f(1, {1: ['x']})", False),
+        ("f(1, {}, None)", True),
+        ("f(1, {}, 2.5)", False),
+        ("list(f('1', {}))", False),
+        ("f(made(), {})", True),
+        ("g('1')", True),
+    ],
+)
+def test_what_annotations_rule_out_does_not_have_to_stay(made: Made, call: str, allowed: bool) -> None:
+    before = (
+        "Rows = dict[str, list[str]]\n\n\n"
+        "def f(n: int, rows: Rows, unit: 'str | None' = None):\n    return n + len(rows)\n"
+    )
+    example = Example(before, before.replace("n +", "int(n) +"), "TypeError: no")
+    assert Fitting(made(example)).allows(call) is allowed
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("order.get('tax', 0.19)", [0.19]),
+        ("order.get('tax') or 0", [0]),
+        ("order['tax'] if 'tax' in order else TAXES['DE']", ["DE"]),
+        ("order['tax'] if 'tax' in order else Decimal('0.07')", [0.07]),
+        ("order['tax'] if 'tax' in order else tax_of('DE')", ["DE"]),
+        # What is empty is like its being missing; what is compared, or names a part, is no result.
+        ("order.get('tax') or ''", []),
+        ("order.get('tax') or []", []),
+        ("order['tax'] if order['country'] != 'DE' else None", []),
+        ("(order.get('tax') or order['text'].split(',')[0])", []),
+        # The code around falls back to it in the same way.
+        ("order.get('tax', 0)", []),
+    ],
+)
+def test_a_constant_that_stands_in_is_found(made: Made, code: str, found: list[object]) -> None:
+    before = "def net(order):\n    return order.get('net', 0)\n\n\ndef tax(order):\n    return order['tax']\n"
+    example = Example(before, before.replace("order['tax']", code), "KeyError: 'tax'")
+    assert [item.value for item in fallbacks(made(example))] == found
 
 
 def test_calls_that_the_time_did_not_suffice_for_are_not_proven(made: Made) -> None:

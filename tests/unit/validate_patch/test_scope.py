@@ -11,7 +11,7 @@ from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch import edits, scope
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.rules import Rules
+from functions.validate_patch.rules import Rules, matches
 from functions.validate_patch.tree import SYMLINK, File, Tree, changes_between
 
 Findings = Callable[..., tuple[str, ...]]
@@ -112,6 +112,37 @@ def test_nothing_is_written_through_a_link(path: str, findings: Findings) -> Non
 def test_a_file_is_no_directory(findings: Findings) -> None:
     (finding,) = findings({"a.py": File(b"x\n")}, ("a.py/b.py", "", "x = 1\n"))
     assert "is a file, not a directory" in finding
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "fits"),
+    [
+        ("**/*.py", "a.py", True),
+        ("**/*.py", "a/b/c.py", True),
+        ("src/**", "src/a/b.py", True),
+        ("src/*.py", "src/a/b.py", False),
+        ("src/?.py", "src/a.py", True),
+        ("src/?.py", "src//py", False),
+        ("src/**/tests/**/*.py", "src/tests/a.py", True),
+        ("src**/a.py", "srcs/b/a.py", True),
+        ("a.py", "abpy", False),
+        ("**", "", True),
+    ],
+)
+def test_globs(pattern: str, path: str, fits: bool) -> None:
+    assert matches(pattern, path) is fits
+
+
+@pytest.mark.parametrize("part", ["**/", "**/a/", "*a", "**a", "*"])
+def test_a_glob_takes_steps_in_proportion_to_the_path(part: str) -> None:
+    """A regular expression for it would not come to its end: what runs away meets the suite's own limit."""
+    assert not matches(part * 60 + "b", "a/" * 400)
+
+
+def test_a_path_has_a_length(findings: Findings) -> None:
+    assert any(
+        "longer than 1000 bytes" in found for found in findings({}, ("a/" * 500 + "b.py", "", "x = 1\n"))
+    )
 
 
 def test_repository_narrows_what_the_app_allows(findings: Findings) -> None:

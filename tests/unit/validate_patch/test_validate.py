@@ -202,6 +202,19 @@ def test_syntax_must_be_that_of_the_apps_python(
 def test_a_python_that_is_no_version_is_said(shop: Tree, check: Check) -> None:
     result = check({**shop, ".selfheal.toml": File(b'python = "../bin/python"\n')}, "label", FORMAT)
     assert "'python' must be a version" in gate(result, "scope").detail
+    assert "they are ignored: .selfheal.toml: 'python' must be a version" in result.evidence.warnings[0]
+
+
+def test_a_rule_that_does_not_exist_is_said_and_what_else_is_set_holds(shop: Tree, check: Check) -> None:
+    settings = b'allowed_paths = ["docs/**"]\naccept = {result_stted = "by contract"}\n'
+    narrowed = check({**shop, ".selfheal.toml": File(settings)}, "label", FORMAT)
+    assert gate(narrowed, "scope").result is Result.FAIL
+    only = b'accept = {result_stted = "by contract"}\n'
+    result = check({**shop, ".selfheal.toml": File(only)}, "label", FORMAT)
+    said = "'accept' names 'result_stted', which is no rule; known: result_stated, worked_stays"
+    assert said in gate(result, "scope").detail
+    (warning,) = result.evidence.warnings
+    assert said in warning
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.approval.approvers import may_decide, person, with_links
+from functions.core.approval.approvers import may_decide, one_person, person, with_links
 
 SSO = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Developer_0123abcd/Ana@Shop.example"
 ROLE = "arn:aws:sts::111122223333:assumed-role/Release/ana@shop.example"
@@ -44,10 +44,37 @@ def test_a_person_is_who_aws_vouches_for(identity: str, who: str) -> None:
         ("slack:U012AB3CD (U0BEN0BEN)", ("slack:U0BEN0BEN",), False),
         ("slack:U012AB3CD (ana)", ("ana@shop.example", "ana"), False),
         ("ana@shop.example.attacker.example", ("ana@shop.example",), False),
+        # Whether a mailbox's owner may decide under another address is for the approvers' list to say.
+        ("ana+2@shop.example", ("ana@shop.example",), False),
+        ("ana+2@shop.example", ("ana+2@shop.example",), True),
     ],
 )
 def test_only_approvers_may_decide(identity: str, approvers: tuple[str, ...], may: bool) -> None:
     assert may_decide(identity, approvers) is may
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ana+2@shop.example",
+        " Ana@shop.example\u00a0",
+        "ａｎａ＠shop.example",
+        "ana＋x@shop.example",
+        "ana@shop.example.",
+        "ana+a+b@SHOP.example",
+        SSO.replace("Ana@", "ana+admin@"),
+    ],
+)
+def test_a_mailbox_is_one_person_however_it_is_written(written: str) -> None:
+    assert person(written) == "ana@shop.example"
+    assert one_person(("ben@shop.example", "ana@shop.example", written)) == ("ana@shop.example", written)
+
+
+@pytest.mark.parametrize(
+    "others", [("ana@shop.example", "ann@shop.example"), ("+1@a.example", "+2@a.example")]
+)
+def test_two_people_stay_two(others: tuple[str, str]) -> None:
+    assert one_person((*others, USER, ROLE, "slack:U012AB3CD", "team")) is None
 
 
 def test_iam_identities_and_slack_users_are_sent_no_link() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -84,3 +85,16 @@ def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None
     assert registry.credentials(registry.app("orders")) == "token"
     ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com renewed", Overwrite=True)
     assert registry.credentials(registry.app("orders")) == "renewed"
+
+
+def test_the_key_for_commits_lies_beside_the_token_and_is_read_where_commits_are_signed(
+    registry: Registry,
+) -> None:
+    app = registry.app("orders")
+    assert registry.signing_key(app) == ""
+    with pytest.raises(PermanentError, match=r"/self-heal/credentials/signing/orders.*--signing-key-file"):
+        registry.signing_key(replace(app, signed_commits=True))
+    name = registry.signing_parameter("orders")
+    boto3.client("ssm").put_parameter(Name=name, Value="key", Type="SecureString")
+    assert registry.signing_key(replace(app, signed_commits=True)) == "key"
+    assert registry.credentials(app) == "token"

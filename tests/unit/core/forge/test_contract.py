@@ -92,9 +92,31 @@ def test_without_its_branches_none_is_opened(hosted: Hosted, forge: Forge, missi
 def test_reviewers_are_asked_and_a_stranger_is_told(hosted: Hosted, forge: Forge) -> None:
     hosted.branch(BRANCH)
     opened = forge.open(BRANCH, "main", "Fix", "why")
-    assert not forge.ask_reviewers(opened, ["nobody-of-this-name"])
-    assert forge.ask_reviewers(opened, ["reviewer"])
-    assert [user.login for user in hosted.pulls()[0].requested_reviewers] == ["reviewer"]
+    assert forge.ask_reviewers(opened, ["nobody-of-this-name"]) == ("nobody-of-this-name",)
+    assert forge.ask_reviewers(opened, ["nobody-of-this-name", "reviewer"]) == ("nobody-of-this-name",)
+    assert forge.ask_reviewers(opened, ["shop"]) == ()
+    asked = [user.login for user in hosted.pulls()[0].requested_reviewers]
+    assert asked == ["reviewer", "shop"], "whoever was asked before stays asked"
+
+
+def test_who_owns_files_is_read_as_the_forge_reads_it(hosted: Hosted, forge: Forge) -> None:
+    assert forge.owners("main", ["rates.py"]) == ()
+    rules = b"* @shop/everything\n*.py @reviewer @shop\n"
+    commit = hosted.branch("main", "CODEOWNERS", content=rules)
+    assert forge.owners(commit, ["rates.py", "README.md"]) == ("reviewer", "shop", "shop/everything")
+    assert forge.owners(hosted.base_sha, ["rates.py"]) == (), "in that commit"
+
+
+def test_who_wrote_lines_last_is_told_newest_first_without_whom_the_forge_does_not_know(
+    hosted: Hosted, forge: Forge
+) -> None:
+    first, second, third = b"a = 1\nb = 2\nc = 3\n", b"a = 1\nb = 20\nc = 3\n", b"a = 1\nb = 20\nc = 30\n"
+    old = hosted.branch("main", "new.py", content=first, by="stranger", at="2026-01-01T00:00:00Z")
+    mid = hosted.branch("main", "new.py", on=old, content=second, by="shop", at="2026-01-02T00:00:00Z")
+    new = hosted.branch("main", "new.py", on=mid, content=third, by="reviewer", at="2026-01-03T00:00:00Z")
+    assert forge.last_authors(new, "new.py", {1, 2, 3}) == ("reviewer", "shop")
+    assert forge.last_authors(new, "new.py", {2}) == ("shop",)
+    assert forge.last_authors(mid, "new.py", {3, 4}) == ()
 
 
 def test_two_commits_are_compared_by_whatever_names_them(hosted: Hosted, forge: Forge) -> None:
@@ -209,6 +231,7 @@ CALLS: dict[str, Callable[[Forge], object]] = {
     "remark": lambda forge: forge.remark(1, "said"),
     "changes": lambda forge: forge.changes(1),
     "checks": lambda forge: forge.checks("0" * 40),
+    "last_authors": lambda forge: forge.last_authors("0" * 40, "rates.py", {1}),
     "may_push": lambda forge: forge.may_push("reviewer"),
     "label": lambda forge: forge.label(1, ["self-heal"]),
     "ready": lambda forge: forge.ready(1),

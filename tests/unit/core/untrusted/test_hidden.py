@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from functions.core.untrusted.hidden import (
     characters,
     disguised_names,
+    disguises,
     mixed_words,
     spelled_out,
     without,
@@ -91,6 +92,16 @@ def test_words_of_several_alphabets_are_named(text: str, words: tuple[str, ...])
 )
 def test_words_that_only_look_latin_are_named(text: str, words: tuple[str, ...]) -> None:
     assert words_alike(text) == words
+
+
+def test_all_of_it_is_one_list() -> None:
+    assert list(disguises("a\u200b p\u0430y \u0441\u043e\u0440\u0443 ｅｖａｌ").values()) == [
+        ("U+200B",),
+        ("p\u0430y",),
+        ("\u0441\u043e\u0440\u0443",),
+        ("ｅｖａｌ",),
+    ]
+    assert disguises("copy größe привет") == {}
 
 
 def test_names_that_python_reads_otherwise_are_named() -> None:

@@ -14,6 +14,8 @@ from functions.core.untrusted.inert import inert, inert_line
 ALIVE = re.compile(
     r"(?i)(?:^|\W)@\w|#\d|\bgh-\d|https?://|\bwww\.|\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|"
     r"actions[ -]skip)\]|\*\*\*no_ci\*\*\*|^skip-checks:"
+    # GitLab's own references, and what is the same once a program has normalised it.
+    r"|[!%&$]\d|%\"|~[\w\"]|[＠＃！％＆＄～]\w"
 )
 
 
@@ -23,6 +25,12 @@ ALIVE = re.compile(
         ("fixes #7, closes acme/core#8", "fixes [#]7, closes acme/core[#]8"),
         ("resolves GH-13", "resolves GH[-]13"),
         ("cc @octocat @acme/security", "cc [@]octocat [@]acme/security"),
+        ("fixes ＃7, ﹟8, cc ＠octocat", "fixes [＃]7, [﹟]8, cc [＠]octocat"),
+        (
+            'see acme/core!7 %7 %"v 1" &5 $5 ~bug ~"old bug" ！7 ％7 ＆5 ～bug',
+            'see acme/core[!]7 [%]7 [%]"v 1" [&]5 [$]5 [~]bug [~]"old bug" [！]7 [％]7 [＆]5 [～]bug',
+        ),
+        ("a != 7, 50 % of it, %s, a & b, ~/x, $x, 2>&1", "a != 7, 50 % of it, %s, a & b, ~/x, $x, 2>[&]1"),
         ("done [skip ci]", "done (skip ci)"),
         ("[CI-Skip] [no ci] [actions skip] ***NO_CI***", "(CI-Skip) (no ci) (actions skip) **NO_CI**"),
         ("skip-checks: true", "skip-checks : true"),
@@ -48,7 +56,19 @@ def test_what_would_act_stands_in_brackets(text: str, expected: str) -> None:
     assert not ALIVE.search(inert(text))
 
 
-PIECES = [*"@#1a:.[]\n\u200b-", "//", "***", "GH", "www", "skip", "ci", "no", " ", "https", "mailto"]
+PIECES = [
+    *'@#＠＃!%&$~"1a:.[]\n\u200b-',
+    "//",
+    "***",
+    "GH",
+    "www",
+    "skip",
+    "ci",
+    "no",
+    " ",
+    "https",
+    "mailto",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES)))

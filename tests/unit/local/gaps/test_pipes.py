@@ -96,6 +96,33 @@ def test_only_what_became_new_starts_an_execution_each(aws: Any, unique: str) ->
     assert flow.inputs() == [[{"id": "a"}], [{"id": "a"}], [{"id": "b"}]]
 
 
+def test_a_bus_gets_an_event_for_each_record(aws: Any, unique: str) -> None:
+    events, sqs = aws.client("events"), aws.client("sqs")
+    bus = events.create_event_bus(Name=unique)["EventBusArn"]
+    queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
+    events.put_rule(Name=unique, EventBusName=unique, EventPattern='{"source": ["flow"]}')
+    arn = f"arn:aws:sqs:{aws.emulator.region}:{aws.emulator.account}:{unique}"
+    events.put_targets(Rule=unique, EventBusName=unique, Targets=[{"Id": "queue", "Arn": arn}])
+    flow = Flow(aws, unique, BECAME_NEW)
+    properties = flow.template["Resources"]["Pipe"]["Properties"]
+    properties["Target"] = bus
+    properties["TargetParameters"] = {
+        "InputTemplate": '{"id": "<$.dynamodb.NewImage.id.S>"}',
+        "EventBridgeEventBusParameters": {"Source": "flow", "DetailType": "Became New"},
+    }
+    flow.deploy()
+    flow.put(id="a", status="NEW")
+    flow.put(id="a", status="HEALING")
+
+    def received() -> list[Any]:
+        messages = sqs.receive_message(QueueUrl=queue).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+    (event,) = aws.wait_for(received)
+    assert (event["detail-type"], event["detail"]) == ("Became New", {"id": "a"})
+    assert flow.inputs() == []
+
+
 def test_a_batch_is_one_array(aws: Any, unique: str) -> None:
     flow = Flow(aws, unique, BatchSize=2)
     for name in "abc":
