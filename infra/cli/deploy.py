@@ -134,7 +134,7 @@ def destroy(
     apps = [name for name in parameters if name.startswith(f"{names.registry}/")]
     out.print(plain(f"stack {names.stack}: {'exists' if deployment.machine else 'is gone'}"))
     out.print(plain(f"{len(apps)} apps with their subscriptions, {len(parameters)} parameters"))
-    out.print(plain(f"{len(heals)} heals under way, which are stopped"))
+    out.print(plain(f"heals under way, which are stopped: {len(heals)}"))
     kept = "deleted" if data else "kept; to delete it, too: --data"
     out.print(plain(f"incidents, approvals, artifacts and keys: {kept}"))
     if dry_run:
