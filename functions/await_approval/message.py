@@ -120,4 +120,5 @@ def _whose(recipient: str) -> str:
 
 
 def _wrap(text: str) -> str:
-    return textwrap.fill(text, _WIDTH)
+    """Names and addresses stay whole: they are copied."""
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False)

@@ -133,7 +133,7 @@ def resume(name: options.AppName, local: options.Local = False, as_json: options
     out.print(plain(f"{name} goes on: errors that are seen within a minute from now are healed.", "green"))
     if held:
         again = f"selfheal retry --app {name} --status SUPPRESSED --search paused{target.flag}"
-        out.print(plain(f"{len(held)} were recorded in the meantime. To heal them now: {again}"))
+        out.print(plain(f"Recorded in the meantime: {len(held)}. To heal now: {again}"), soft_wrap=True)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render
 from infra.deciding import decide
 from infra.errors import UserError
+from infra.nearest import unknown
 from infra.target import Target
 
 Comment = Annotated[str, typer.Option("--comment", "-m", help="What you want to say about it.")]
@@ -49,6 +50,8 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Reject the patch that waits; the heal ends."""
+    if reason not in REJECT_REASONS:
+        raise unknown("reason", reason, REJECT_REASONS, f"choose one of: {', '.join(REJECT_REASONS)}")
     _decide(incident_id, Verdict.REJECT, comment, reason, yes, wait, local, as_json)
 
 

@@ -99,7 +99,7 @@ def _check(seen: before.Before) -> None:
                 break  # nothing else can be looked at
     if faults:
         raise UserError(
-            f"not deployed: {len(faults)} things are missing", faults[0].mend, exit_code=Exit.BROKEN
+            f"not deployed; missing: {len(faults)}, see above", faults[0].mend, exit_code=Exit.BROKEN
         )
 
 
@@ -134,7 +134,7 @@ def destroy(
     apps = [name for name in parameters if name.startswith(f"{names.registry}/")]
     out.print(plain(f"stack {names.stack}: {'exists' if deployment.machine else 'is gone'}"))
     out.print(plain(f"{len(apps)} apps with their subscriptions, {len(parameters)} parameters"))
-    out.print(plain(f"{len(heals)} heals under way, which are stopped"))
+    out.print(plain(f"heals under way, which are stopped: {len(heals)}"))
     kept = "deleted" if data else "kept; to delete it, too: --data"
     out.print(plain(f"incidents, approvals, artifacts and keys: {kept}"))
     if dry_run:

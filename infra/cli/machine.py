@@ -42,12 +42,13 @@ def up() -> None:
         out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
+        ("its password", f"in {found.home}/forge-token, with any name: to clone and to push"),
         ("AWS endpoint", found.endpoint),
         ("model", found.model_url),
         ("logs", f"{found.home}/*.log, {found.home}/aws/emulator.log"),
     )
     for name, value in rows:
-        out.print(plain(f"  {name:14}{value}"))
+        out.print(plain(f"  {name:14}{value}"), soft_wrap=True)
     out.print(plain(f"\nNext: {command('selfheal crash quote')}", "cyan"), soft_wrap=True)
     out.print(plain(f"then: {command('selfheal inbox')}", "cyan"), soft_wrap=True)
 
@@ -84,6 +85,8 @@ def inbox(as_json: AsJson = False) -> None:
     for mail in mails:
         out.print(Rule(plain(mail.subject, "bold"), align="left"))
         out.print(plain(f"{mail.sent}\n\n{mail.text}"), soft_wrap=True)
+    if mails:
+        out.print(plain("Commands in messages need --local here, or: export SELFHEAL_LOCAL=1", "cyan"))
 
 
 def crash(

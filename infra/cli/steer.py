@@ -71,13 +71,11 @@ def start(
     for candidate in resumed:
         out.print(plain(f"✔ {candidate.incident.incident_id}  resumes at {candidate.state}"), soft_wrap=True)
     if no_resume and ended:
-        out.print(plain(f"{len(ended)} heals were ended: selfheal redrive --failed{target.flag}"))
+        out.print(plain(f"Heals ended: {len(ended)}. To resume them: selfheal redrive --failed{target.flag}"))
     if held:
         again = f"selfheal retry --status SUPPRESSED --search '{_HELD}'{target.flag}"
-        out.print(
-            plain(f"{len(held)} errors were recorded in the meantime. They are healed when they are seen")
-        )
-        out.print(plain(f"again, or now: {again}"))
+        out.print(plain(f"Recorded in the meantime: {len(held)}. What is seen again is healed. To heal now:"))
+        out.print(plain(f"  {again}"), soft_wrap=True)
 
 
 def _ids(incidents: list[Incident]) -> list[str]:

@@ -108,6 +108,15 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     assert max(len(line) for line in text.splitlines() if line != link) <= 76
 
 
+def test_an_address_is_not_broken_at_its_hyphen(
+    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+) -> None:
+    entry = json.dumps(REGISTERED | {"approvers": ["on-call@shop.example"]})
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=entry, Overwrite=True)
+    ask(HealState.from_json(state(scene)), desk, EXPIRES)
+    assert all("on-call@shop.example" in message["Message"] for message in inbox())
+
+
 def test_within_quiet_hours_it_is_asked_and_nobody_is_told_yet(
     scene: Any, desk: Deployment, inbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

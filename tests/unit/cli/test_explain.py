@@ -120,6 +120,7 @@ def test_people_see_frames_reasons_and_components(app: typer.Typer) -> None:
     ):
         assert part in shown
     assert "why it counts" in shown
+    assert "Where its app is registered, a heal starts" in " ".join(shown.split())  # a text alone starts none
     assert read_errors(TEXT)[0].fingerprint in shown
     assert "\x1b" not in shown
 
