@@ -243,7 +243,7 @@ def _check_forge(app: App) -> None:
             f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
         )
     if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
-        raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"Bot <bot@shop.example>\", or empty")
+        raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"NAME <MAIL>\", or empty")
     if app.certificate_authority and not _are_certificates(app.certificate_authority):
         raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
