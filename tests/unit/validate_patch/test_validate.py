@@ -316,6 +316,15 @@ def test_a_library_s_own_repository_may_import_itself(shop: Tree, check: Check) 
     assert gate(check(tree, "label", edit), "capabilities").result is Result.PASS
 
 
+def test_what_calls_that_worked_newly_log_is_asked_about(shop: Tree, check: Check) -> None:
+    path, old, new = FORMAT
+    logs = f'    import logging\n\n    logging.warning("a label")\n    return {new}'
+    told = check(shop, "label", (path, f"    return {old}", logs))
+    asked = [question.text for question in told.evidence.questions if question.principle == "worked_stays"]
+    assert all("logs nothing before the patch and WARNING a label after it" in text for text in asked)
+    assert asked
+
+
 def test_what_only_raises_may_be_left_unrun(shop: Tree, check: Check) -> None:
     path, old, new = FORMAT
     line = f"    return {old}"
