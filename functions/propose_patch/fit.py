@@ -103,10 +103,13 @@ class Fitted:
 RequestOf = Callable[[Prompt, Window], dict[str, Any]]
 
 
-def fit(draft: PromptParts, model: Counts, window: Window, request_of: RequestOf) -> Fitted:
+def fit(
+    draft: PromptParts, model: Counts, window: Window, request_of: RequestOf, *, guessed: bool = False
+) -> Fitted:
     """The request with as much of the context as the model should be shown and can read.
 
-    Raises PromptTooLong when not even the function that failed fits.
+    Raises PromptTooLong when not even the function that failed fits; where the window is only guessed, that
+    much is tried.
     """
     context = draft.context(window)
     for _ in range(_MOST_COUNTS):
@@ -125,7 +128,7 @@ def fit(draft: PromptParts, model: Counts, window: Window, request_of: RequestOf
         if smaller is context:
             break
         context = smaller
-    if fitted.tokens > window.room:
+    if fitted.tokens > window.room and not guessed:
         raise PromptTooLong(
             f"model {request['modelId']} reads {window.room:,} tokens beside its answer, and the least that "
             f"says what failed takes {fitted.tokens:,}: use a model that reads more, or set the app's "
@@ -167,10 +170,11 @@ def ask_fitting(
     sent: told of each request before it is sent. Raises PromptTooLong, OverBudget, and what the model raises.
     """
     counted: int | None = None
+    guessed = False
 
     def first() -> dict[str, Any]:
         nonlocal counted
-        fitted = fit(draft, model, window, request_of)
+        fitted = fit(draft, model, window, request_of, guessed=guessed)
         counted = fitted.counted
         sent(fitted)
         return fitted.request
@@ -188,6 +192,8 @@ def ask_fitting(
         if narrower:
             break
         half = ((counted or request_tokens(talk.request)) + window.answer) // 2
-        window = window.narrowed(max(min(problem.reads or half, half), _LEAST))
-        counted = None
+        tokens = max(min(problem.reads or half, half), _LEAST)
+        # What was refused was thought to fit, so half of it is as good a guess as any.
+        guessed = tokens != problem.reads
+        window, counted = window.narrowed(tokens), None
     raise problem

@@ -170,6 +170,14 @@ def test_a_model_that_reads_less_than_was_thought_is_asked_once_more_with_less(
     assert journal.usage.input == (2000 if stops else 1000)
 
 
+def test_what_says_what_failed_is_tried_though_it_is_more_than_half_of_what_was_refused() -> None:
+    """A model whose tokens are shorter than estimated: the whole is too long, the least is not."""
+    model = Reader(4_200, factor=1.15, counts=False)
+    asked(model, Window(4_200, 300))
+    first, second = map(request_tokens, model.sent)
+    assert first // 2 < second < first
+
+
 def test_and_not_a_third_time() -> None:
     for stops in (False, True):
         model = Reader(3_000, stops=stops)
