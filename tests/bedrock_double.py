@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +44,7 @@ PROPOSAL = {
 
 
 class Refused(Exception):
-    """`args`: HTTP status, error code, and what Bedrock says."""
+    """`args`: HTTP status, error code, and what Bedrock says, or the body."""
 
 
 def invalid(said: str) -> Refused:
@@ -108,6 +108,7 @@ class BedrockDouble:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     url: str = ""
+    _script: list[list[dict[str, Any]] | Refused] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -123,10 +124,19 @@ class BedrockDouble:
 
     def converse(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
         rules = self._reached(model_id)
-        for check in _CHECKS:
+        for check in _CHECKS if self._script else (*_CHECKS, _check_thoughts):
             check(rules, request)
         self.requests.append((model_id, request))
-        return _answer(rules, request)
+        if not self._script:
+            return _answer(rules, request)
+        said = self._script.pop(0)
+        if isinstance(said, Refused):
+            raise said
+        return _said(said, "tool_use" if any("toolUse" in block for block in said) else "end_turn", request)
+
+    def script(self, said: Sequence[list[dict[str, Any]] | Refused]) -> None:
+        """What is said next, turn by turn, in place of the model's own: content, or a refusal."""
+        self._script = list(said)
 
     def count(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
         rules = MODELS.get(model_id)
@@ -288,20 +298,33 @@ def _check_turns(rules: Rules, request: dict[str, Any]) -> None:
     if messages[-1]["role"] != "user":
         raise invalid("This model does not support assistant message prefill.")
     for asked, answered in zip(messages[1::2], messages[2::2], strict=False):
+        # NousResearch/hermes-agent#105780: whatever stands behind it.
+        if rules.thinks and all("reasoningContent" in block for block in asked["content"]):
+            raise invalid("This model does not support assistant message prefill.")
+        used = [block["toolUse"] for block in asked["content"] if "toolUse" in block]
+        # ToolUseId and ToolName in the API's model.
+        if not all(re.fullmatch(r"[a-zA-Z0-9_.:-]{1,64}", call["toolUseId"]) for call in used):
+            raise invalid("toolUse.toolUseId failed to satisfy constraint: [a-zA-Z0-9_.:-]+")
+        if not all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call["name"]) for call in used):
+            raise invalid("toolUse.name failed to satisfy constraint: [a-zA-Z0-9_-]+")
         calls = {block["toolUse"]["toolUseId"] for block in asked["content"] if "toolUse" in block}
         results = [block["toolResult"] for block in answered["content"] if "toolResult" in block]
         if {result["toolUseId"] for result in results} != calls:
             raise invalid("Expected toolResult blocks at messages for the following Ids.")
         if any("status" in result for result in results) and not rules.status:
             raise invalid("This model doesn't support the status field. Remove status and try again.")
+    for message in messages:
+        if not message["content"] or any(not block.get("text", "x").strip() for block in message["content"]):
+            raise invalid("The text field in the ContentBlock object is blank.")
+
+
+def _check_thoughts(rules: Rules, request: dict[str, Any]) -> None:
+    for asked in request["messages"][1::2]:
         thoughts = [block for block in asked["content"] if "reasoningContent" in block]
         if rules.thinks and thoughts != _thoughts(rules):
             raise invalid(
                 "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
             )
-    for message in messages:
-        if not message["content"] or any(not block.get("text", "x").strip() for block in message["content"]):
-            raise invalid("The text field in the ContentBlock object is blank.")
 
 
 def _check_metadata(rules: Rules, request: dict[str, Any]) -> None:
@@ -320,6 +343,7 @@ _CHECKS = (
     _check_turns,
     _check_metadata,
 )
+"""What is refused whatever was said before; of its own thoughts a model also takes no others back."""
 
 
 def _thoughts(rules: Rules) -> list[dict[str, Any]]:
@@ -335,16 +359,24 @@ def _answer(rules: Rules, request: dict[str, Any]) -> dict[str, Any]:
     effort = request.get("additionalModelRequestFields", {}).get("output_config", {}).get("effort", "high")
     spent = (_THOUGHTS[effort] if rules.thinks else 0) + _ANSWER
     limit = request["inferenceConfig"].get("maxTokens", rules.output)
-    usage = {"inputTokens": _tokens(request), "outputTokens": min(spent, limit)}
-    usage["totalTokens"] = sum(usage.values())
     content, stop = _thoughts(rules), "max_tokens"
     if spent <= limit:
         turn = len(request["messages"]) // 2
         look = {"path": "orders/rates.py", "first": 1, "last": 3}
         name, given = [("read_file", look), ("propose_patch", {}), ("propose_patch", PROPOSAL)][min(turn, 2)]
         called = json.dumps(given) if rules.text_input else given
-        content.append({"toolUse": {"toolUseId": f"call_{turn}", "name": name, "input": called}})
+        content.append(
+            {"toolUse": {"toolUseId": f"tooluse_kZJMlvQmRJ6eAyJE5GIl7{turn}", "name": name, "input": called}}
+        )
         stop = "tool_use"
+    return _said(content, stop, request, min(spent, limit))
+
+
+def _said(
+    content: list[dict[str, Any]], stop: str, request: dict[str, Any], output: int = _ANSWER
+) -> dict[str, Any]:
+    usage = {"inputTokens": _tokens(request), "outputTokens": output}
+    usage["totalTokens"] = sum(usage.values())
     message = {"role": "assistant", "content": content}
     return {"output": {"message": message}, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}}
 
@@ -369,7 +401,7 @@ def _handler(double: BedrockDouble) -> type[http.server.BaseHTTPRequestHandler]:
                 status, code, said = refused.args
                 if action == "converse":
                     double.refusals.append(said)
-                self._send(status, {"message": said}, code)
+                self._send(status, said if isinstance(said, dict) else {"message": said}, code)
 
         def _send(self, status: int, data: dict[str, Any], code: str = "") -> None:
             body = json.dumps(data).encode()

@@ -10,11 +10,11 @@ from typing import Any
 from functions.core.incidents.incident import Incident
 from functions.core.model.adapted import Counts
 from functions.core.model.budget import Commits
-from functions.core.model.journal import Journal
+from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window
 from functions.core.model.requests import estimate_tokens, request_tokens
 from functions.core.model.sections import nonce_of
-from functions.core.workflow.errors import PromptTooLong
+from functions.core.workflow.errors import ModelRequestInvalid, PromptTooLong
 from functions.propose_patch.ask import ModelAnswer, ask
 from functions.propose_patch.context import Context, Part, build_context
 from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
@@ -171,6 +171,7 @@ def ask_fitting(
     """
     counted: int | None = None
     guessed = False
+    talk: Talk
 
     def first() -> dict[str, Any]:
         nonlocal counted
@@ -179,11 +180,21 @@ def ask_fitting(
         sent(fitted)
         return fitted.request
 
-    for narrower in (False, True):
+    def asked() -> ModelAnswer:
+        nonlocal talk
         talk = journal.open(name, first)
         looks = RetrievalTools(draft.repository, nonce_of(draft.heal_id))
+        return ask(model, budget, talk, window, looks, counted)
+
+    for narrower in (False, True):
         try:
-            answer = ask(model, budget, talk, window, looks, counted)
+            try:
+                answer = asked()
+            except ModelRequestInvalid as error:
+                # What an earlier run kept was redacted, and a thought that is not word for word is refused.
+                if isinstance(error, PromptTooLong) or not talk.resumed:
+                    raise
+                answer = asked()
             if not answer.too_long:
                 return answer
             problem = PromptTooLong(f"model {name}: the prompt exceeds its context window, twice")

@@ -14,11 +14,11 @@ from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
 from functions.core.model.adapted import Adapted, Counts
 from functions.core.model.budget import Commits, OverBudget
-from functions.core.model.conversation import content_of, repair, sent_after, worst
+from functions.core.model.conversation import answer_limit, content_of, repair, sent_after, worst
 from functions.core.model.journal import Journal, Talk
-from functions.core.model.limits import window_of
+from functions.core.model.limits import Window, window_of
 from functions.core.model.prices import Prices, Usage
-from functions.core.model.requests import RequestOptions, request_of
+from functions.core.model.requests import RequestOptions, request_of, request_tokens
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
@@ -89,7 +89,7 @@ def _reviewed(
 
     talk = journal.open(app.review_model, first)
     try:
-        data = _ask(adapted, budget, talk)
+        data = _ask(adapted, budget, talk, window)
     except (ModelAccessDenied, ModelNotFound, ModelRequestInvalid, OverBudget) as error:
         review = Review(Opinion.NONE, app.review_model, (f"it could not be asked: {redact(str(error))}",))
     else:
@@ -97,22 +97,29 @@ def _reviewed(
     return replace(review, cost_usd=round(journal.cost_usd, 6))
 
 
-def _ask(model: Counts, budget: Commits, talk: Talk) -> dict[str, Any] | str:
+def _ask(model: Counts, budget: Commits, talk: Talk, window: Window) -> dict[str, Any] | str:
     """The opinion as the tool takes it, or what was wrong with the last answer."""
     request = talk.request
     first = len(request["messages"])
-    for repaired in range(_REPAIRS + 1):
+    repaired = 0
+    doubled = False
+    while True:
         response = talk.answered()
         if response is None:
             with budget.commit(talk.cost_of(worst(request))) as commitment:
                 response = model.converse(request)
                 commitment.cost_usd = talk.cost_of(Usage.of(response))
             talk.add(response, sent_after(request, first))
+        more = window.doubled(request_tokens(request))
+        if response.get("stopReason") == "max_tokens" and not doubled and more > answer_limit(request):
+            doubled = True
+            request = {**request, "inferenceConfig": {**request["inferenceConfig"], "maxTokens": more}}
+            continue
         given = _judged(response)
         if isinstance(given, dict) or repaired == _REPAIRS:
             return given
+        repaired += 1
         request = {**request, "messages": repair(talk.model, request["messages"], response, (given,))}
-    raise AssertionError("the last answer is returned")
 
 
 def _judged(response: dict[str, Any]) -> dict[str, Any] | str:

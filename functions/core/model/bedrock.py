@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,6 +58,7 @@ class Bedrock:
 
     def __init__(self, client: BedrockRuntimeClient) -> None:
         self._client = client
+        client.meta.events.register("before-parse.bedrock-runtime.Converse", _flattened)
 
     @property
     def region(self) -> str:
@@ -107,7 +109,8 @@ class Bedrock:
 
 # What Bedrock says of a model that cannot be had, and what to do. The sentences are those of its answers, as
 # public trackers quote them: aws-samples/amazon-bedrock-workshop#386 (legacy), gsd-build/gsd-2#5425 (end of
-# life), anomalyco/opencode#396 (needs a profile). The form: "Access Amazon Bedrock foundation models" in its
+# life), anomalyco/opencode#396 (needs a profile), pydantic/pydantic-ai#8170 (data retention),
+# langgenius/dify#7488 (an account that may not). The form: "Access Amazon Bedrock foundation models" in its
 # user guide.
 _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
     (
@@ -115,6 +118,22 @@ _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
         ModelAccessDenied,
         "Submit the maker's use-case form once for this account (Bedrock console, model catalog), wait 15"
         " minutes, then redrive.",
+    ),
+    (
+        re.compile(r"data retention", re.I),
+        ModelAccessDenied,
+        "It wants data to be retained, which this account does not allow: allow it in Bedrock's settings of"
+        " data retention, or set another model, then redrive.",
+    ),
+    (
+        re.compile(r"operation not allowed|not available for this account", re.I),
+        ModelAccessDenied,
+        "This account may not use it yet: ask AWS Support, or set another model, then redrive.",
+    ),
+    (
+        re.compile(r"guardrail (?:identifier|version)", re.I),
+        ModelRequestInvalid,
+        "Check the app's 'guardrail', then redrive.",
     ),
     (
         re.compile(r"\blegacy\b", re.I),
@@ -140,6 +159,19 @@ _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
         " 'model_region', then redrive.",
     ),
 )
+
+
+def _flattened(response_dict: dict[str, Any], **_: Any) -> None:
+    """A refusal in the maker's own JSON, which Bedrock passes on at times (anthropics/claude-code#51183), in
+    the form in which the SDK finds its words."""
+    if response_dict["status_code"] < 300:
+        return
+    try:
+        said = json.loads(response_dict["body"])["error"]
+        flat = {"message": said["message"], "__type": said["type"]}
+    except (ValueError, LookupError, TypeError):
+        return
+    response_dict["body"] = json.dumps(flat).encode()
 
 
 def _named(request: dict[str, Any], error: ClientError) -> Exception:

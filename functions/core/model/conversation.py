@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from functions.core.model.models import model_of
 from functions.core.model.prices import Usage
 from functions.core.model.requests import keeps_for_an_hour, request_tokens
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""ToolName in the API's model. Models make up others, which are refused when they are sent back."""
 
 
 class Converses(Protocol):
@@ -43,10 +47,11 @@ def repair(
     """The conversation, continued with what is wrong with the answer."""
     note = "Your answer was not accepted: " + "; ".join(violations) + "."
     said = [block for block in map(sendable, content_of(response)) if block]
-    if not said:
-        # An empty assistant turn is refused, and so are two user turns in a row.
-        first = messages[0]
-        return [{**first, "content": [*first["content"], {"text": note}]}]
+    if all("reasoningContent" in block for block in said):
+        # An empty assistant turn is refused, one that only thinks is too (NousResearch/hermes-agent#105780),
+        # and so are two user turns in a row.
+        last = messages[-1]
+        return [*messages[:-1], {**last, "content": [*last["content"], {"text": note}]}]
     calls = [block["toolUse"]["toolUseId"] for block in said if "toolUse" in block]
     known = model_of(model)
     status = {"status": "error"} if known and known.status else {}
@@ -56,11 +61,22 @@ def repair(
 
 
 def sendable(block: dict[str, Any]) -> dict[str, Any] | None:
-    """A block of the answer as it may be sent back: no empty text, tool input always an object."""
+    """A block of the answer as it may be sent back: no empty text, none that the SDK does not know, a tool's
+    name always one, and its input an object."""
     if "text" in block:
         return block if block["text"].strip() else None
-    if "toolUse" in block and not isinstance(block["toolUse"].get("input"), dict):
-        return {"toolUse": {**block["toolUse"], "input": {}}}
+    if "SDK_UNKNOWN_MEMBER" in block:
+        return None
+    if "toolUse" in block:
+        call = block["toolUse"]
+        name, given = str(call.get("name", "")), call.get("input")
+        return {
+            "toolUse": {
+                **call,
+                "name": name if _NAME.fullmatch(name) else "no_such_tool",
+                "input": given if isinstance(given, dict) else {},
+            }
+        }
     return block
 
 

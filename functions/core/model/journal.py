@@ -9,6 +9,7 @@ the model.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from functions.core.model.prices import LISTED, Prices, Usage
 from functions.core.untrusted.redaction import redact
 
 _BYTES = "base64"
+_CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+"""ToolUseId in the API's model."""
 
 
 @dataclass
@@ -105,10 +108,16 @@ class Talk:
         self._journal = journal
         self._said = said
         self._answered = list(said.responses)
+        self._resumed = bool(said.responses)
 
     @property
     def model(self) -> str:
         return self._said.model
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier run began it: then it may not be word for word what the model said."""
+        return self._resumed
 
     @property
     def request(self) -> dict[str, Any]:
@@ -150,7 +159,9 @@ def _redacted(value: Any, name: str = "", *, sealed: bool = False) -> Any:
         return {_BYTES: base64.b64encode(value).decode()}
     if isinstance(value, str):
         # The provider's signature goes back as it came; it is nobody's text, but as random as a secret.
-        return value if sealed and name == "signature" else redact(value)
+        # So does a call's id, which most detectors take for a token.
+        kept = (sealed and name == "signature") or (name == "toolUseId" and _CALL_ID.fullmatch(value))
+        return value if kept else redact(value)
     if isinstance(value, dict):
         return {
             key: _redacted(item, key, sealed=sealed or key == "reasoningContent")
@@ -162,12 +173,12 @@ def _redacted(value: Any, name: str = "", *, sealed: bool = False) -> Any:
     return value
 
 
-def _revived(value: Any) -> Any:
-    """Bytes again, where they were written as base64."""
+def _revived(value: Any, name: str = "") -> Any:
+    """Bytes again, where they were written as base64: a model may give a tool such an object, too."""
     if isinstance(value, dict):
-        if list(value) == [_BYTES]:
+        if name == "redactedContent" and list(value) == [_BYTES]:
             return base64.b64decode(value[_BYTES])
-        return {key: _revived(item) for key, item in value.items()}
+        return {key: _revived(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_revived(item) for item in value]
+        return [_revived(item, name) for item in value]
     return value

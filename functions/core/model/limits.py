@@ -65,10 +65,12 @@ def window_of(model: str, tokens: int = 0, answer: int = 0) -> Window:
     return window.narrowed(tokens or window.tokens)
 
 
-# What services and servers answer to a request that is too long: Bedrock and Anthropic; vLLM; llama.cpp (with
-# "n_ctx"); llama-cpp-python. Where they say what they do take, it follows one of the second pattern's words.
+# What services and servers answer to a request that is too long: Bedrock, Nova, Anthropic; vLLM; llama.cpp
+# (with "n_ctx"); llama-cpp-python. Where they say what they do take, it follows words of the second pattern.
 _TOO_LONG = re.compile(
-    r"(?:input|prompt) is too long|too many (?:input )?tokens|context[ _](?:length|size|window|limit)", re.I
+    r"(?:input|prompt) is too long|input tokens exceed|too many (?:input )?tokens"
+    r"|context[ _](?:length|size|window|limit)",
+    re.I,
 )
 _TAKES = re.compile(
     r"(?:context (?:length|size|window)(?: is| of)?|context limit: \d+ \+ \d+ >|tokens >"

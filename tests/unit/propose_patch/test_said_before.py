@@ -1,0 +1,126 @@
+"""What a model said before is sent back in a form that Bedrock takes, also by a run after that one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.core.workflow.errors import ModelRequestInvalid, ModelUnavailable, SelfHealError
+from functions.propose_patch.handler import handler
+from tests.bedrock_double import PROPOSAL, BedrockDouble, Refused, invalid
+from tests.proposing import STATE, Deployed
+
+CLAUDE, NOVA = "us.anthropic.claude-sonnet-5-5", "us.amazon.nova-pro-v1:0"
+THOUGHT = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "abc"}}}
+FAILS = Refused(503, "ServiceUnavailableException", "Bedrock is unable to process your request.")
+
+
+def call(name: str = "propose_patch", given: Any = PROPOSAL, of: str = "c9") -> dict[str, Any]:
+    return {"toolUse": {"toolUseId": of, "name": name, "input": given}}
+
+
+def look(of: str = "a") -> dict[str, Any]:
+    return call("read_file", {"path": "orders/rates.py", "first": 1, "last": 3}, of)
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
+    with BedrockDouble() as double:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
+        yield double
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (CLAUDE, [[THOUGHT], [call()]]),
+        (CLAUDE, [[THOUGHT, {"text": "\n"}], [call()]]),
+        (CLAUDE, [[look()], [THOUGHT], [call()]]),
+        (CLAUDE, [[{"brandNew": {"x": 1}}, look()], [call()]]),
+        (NOVA, [[call("$PROPOSE")], [call()]]),
+        (NOVA, [[call("propose.patch<|channel|>")], [call()]]),
+        (NOVA, [[call("")], [call()]]),
+        (NOVA, [[look("tooluse_kZJMlvQmRJ6eAyJE5GIl7Q")], FAILS, [call()]]),
+        (NOVA, [[call(given={"base64": "abc"})], FAILS, [call()]]),
+        (NOVA, [invalid("Input Tokens Exceeded: Number of input tokens exceeds maximum length."), [call()]]),
+    ],
+    ids=[
+        "only thinks",
+        "thinks and says nothing",
+        "thinks after a look",
+        "a block that is newer than the SDK",
+        "a tool's name of signs",
+        "a tool's name with a channel",
+        "no name",
+        "an id like a token, then a failure",
+        "an input like our own bytes, then a failure",
+        "too long in Nova's words",
+    ],
+)
+def test_it_goes_on_to_a_proposal(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, model: str, said: list[Any]
+) -> None:
+    bedrock.script(said)
+    deployed.register(model=model)
+    for _ in range(said.count(FAILS)):
+        with pytest.raises(ModelUnavailable):
+            handler(STATE, lambda_context)
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+
+
+def test_what_was_looked_at_is_not_lost_by_a_turn_that_only_thinks(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    bedrock.script([[look()], [THOUGHT], [call()]])
+    deployed.register(model=CLAUDE)
+    handler(STATE, lambda_context)
+    (answer, note) = bedrock.requests[-1][1]["messages"][-1]["content"]
+    assert answer["toolResult"]["toolUseId"] == "a"
+    assert "was not accepted" in note["text"]
+
+
+def test_a_thought_that_was_redacted_is_not_sent_back_for_ever(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    """It is refused, since its signature no longer fits; then the conversation begins anew, once."""
+    named = {"reasoningContent": {"reasoningText": {"text": "ask joe@shop.example", "signature": "abc"}}}
+    changed = invalid("`thinking` blocks in the latest assistant message cannot be modified.")
+    bedrock.script([[named, look()], FAILS, changed, [call()]])
+    deployed.register(model=CLAUDE)
+    with pytest.raises(ModelUnavailable):
+        handler(STATE, lambda_context)
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    assert len(bedrock.requests[-1][1]["messages"]) == 1
+
+    bedrock.script([invalid("no"), [call()]])
+    with pytest.raises(ModelRequestInvalid):
+        handler({**STATE, "attempt": 2}, lambda_context)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("data retention mode 'default' is not available for this model", "data retention, or set another"),
+        ("Operation not allowed", "ask AWS Support"),
+        ("The guardrail identifier or version provided in the request does not exist.", "app's 'guardrail'"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, said: str, told: str
+) -> None:
+    bedrock.script([invalid(said)])
+    deployed.register(model=CLAUDE)
+    with pytest.raises(SelfHealError, match=told):
+        handler(STATE, lambda_context)
+
+
+def test_a_refusal_in_the_maker_s_own_json_is_read(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    inner = {"type": "permission_error", "message": "This model is not available for this account."}
+    bedrock.script([Refused(403, "", {"type": "error", "error": inner})])
+    deployed.register(model=CLAUDE)
+    with pytest.raises(SelfHealError, match=r"permission_error: This model is .*ask AWS Support"):
+        handler(STATE, lambda_context)
