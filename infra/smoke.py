@@ -24,7 +24,7 @@ from functions.core.apps.app import App
 from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.source import archive
-from functions.core.workflow.artifacts import Artifact
+from functions.core.workflow.artifacts import Artifact, reference
 from functions.core.workflow.errors import SelfHealError
 from functions.core.workflow.evidence import Evidence, Result
 from functions.core.workflow.heal import Heal
@@ -249,10 +249,10 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
         }
     )
     target.artifacts.put_json(heal.attempt_key(Artifact.PROPOSAL), proposal.to_json())
-    answer = _invoke(target, "validate_patch", _state(heal))
+    answer = _invoke(target, "validate_patch", _state(target, heal))
     if "run" in answer:
-        run = _invoke(target, "run_patch", _state(heal, validation=answer))
-        answer = _invoke(target, "validate_patch", _state(heal, validation=answer, run=run))
+        run = _invoke(target, "run_patch", _state(target, heal, validation=answer))
+        answer = _invoke(target, "validate_patch", _state(target, heal, validation=answer, run=run))
     evidence = Evidence.from_json(target.artifacts.get_json(answer["evidence_key"]))
     found = {gate.gate: gate for gate in evidence.gates}
     for gate in ("reproduces", "regression_tests"):
@@ -264,17 +264,22 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
     return f"the error was reproduced and mended, and {WALL_TESTS} things were refused that must be"
 
 
-def _state(heal: Heal, **more: Any) -> dict[str, Any]:
+def _written(target: Target, key: str) -> str:
+    """The reference to what lies at the key now."""
+    return reference(key, target.artifacts.get(key))
+
+
+def _state(target: Target, heal: Heal, **more: Any) -> dict[str, Any]:
     return {
         "incident_id": heal.incident_id,
         "app": heal.app,
         "heal_id": heal.heal_id,
         "attempt": heal.attempt,
         "can_run": True,
-        "source": {"key": heal.key(Artifact.SOURCE), "base_sha": _BASE},
+        "source": {"key": _written(target, heal.key(Artifact.SOURCE)), "base_sha": _BASE},
         "proposal": {
             "outcome": "proposed",
-            "key": heal.attempt_key(Artifact.PROPOSAL),
+            "key": _written(target, heal.attempt_key(Artifact.PROPOSAL)),
             "title": "Take the last item",
             "reason": "The index is one too high.",
             "confidence": 1.0,
@@ -290,11 +295,11 @@ def _question(target: Target, heal: Heal, by: str) -> str:
     evidence = Evidence.from_json(target.artifacts.get_json(heal.attempt_key(Artifact.EVIDENCE)))
     validation = {
         "patch_sha256": evidence.patch_sha256,
-        "patch_key": heal.attempt_key(Artifact.PATCH),
-        "evidence_key": heal.attempt_key(Artifact.EVIDENCE),
+        "patch_key": _written(target, heal.attempt_key(Artifact.PATCH)),
+        "evidence_key": _written(target, heal.attempt_key(Artifact.EVIDENCE)),
     }
     asked = {"task_token": "smoke", "execution_arn": execution, "redrive_count": 0}
-    _invoke(target, "await_approval", _state(heal, validation=validation, **asked))
+    _invoke(target, "await_approval", _state(target, heal, validation=validation, **asked))
     approval_id = target.incidents.get(heal.incident_id).approval_id
     answer = decide(target, Order(approval_id, evidence.patch_sha256, Verdict.REJECT, "a test", "other"))
     if answer.standing is not Standing.EXPIRED or not answer.approval or answer.approval.by != by:
