@@ -144,7 +144,8 @@ def _spoken(message: dict[str, Any]) -> list[dict[str, Any]]:
         for result in results
     ]
     if text or calls:
-        spoken: dict[str, Any] = {"role": message["role"], "content": text or None}
+        # Left out where there is none: null is OpenAI's too, and llama-cpp-python refuses it.
+        spoken: dict[str, Any] = {"role": message["role"], **({"content": text} if text else {})}
         if calls:
             spoken["tool_calls"] = [
                 {
