@@ -31,7 +31,8 @@ class Parts:
     workflow: Workflow
     functions: Mapping[str, DeployedFunction]
     schedules: scheduler.CfnScheduleGroup
-    failure_rule: events.Rule
+    rules: Mapping[str, events.Rule]
+    """By the function that they invoke."""
     api: apigateway.HttpApi | None = None
     """In front of the page, where people sign in; its function answers by itself otherwise."""
 
@@ -160,7 +161,7 @@ class Alarms(Construct):
             case Watched.SCHEDULES:
                 return "AWS/Scheduler", {"ScheduleGroup": str(parts.schedules.name)}
             case Watched.RULE:
-                return "AWS/Events", {"RuleName": parts.failure_rule.rule_name}
+                return "AWS/Events", {"RuleName": parts.rules[alarm.key].rule_name}
             case _:
                 return self._names.stack, {"service": alarm.key}
 

@@ -56,6 +56,7 @@ def invoke(
 ) -> None:
     """Invoke the function of an app that was added with a handler."""
     from infra.local.crash import request
+    from infra.local.own import function_of
 
     text = event
     try:
@@ -65,10 +66,11 @@ def invoke(
         raise UserError(
             f"the event is no JSON: {error}", "such as '{\"key\": 1}'", exit_code=Exit.USAGE
         ) from error
-    target = _running().target()
+    run = _running()
+    function, target = function_of(run, name), run.target()
     lambda_ = target.session.client("lambda")
     try:
-        answer = request(target, parsed, name)
+        answer = request(target, parsed, function)
     except lambda_.exceptions.ResourceNotFoundException:
         raise UserError(
             f"{name} has no function here",

@@ -60,10 +60,13 @@ def down(
     """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
 
-    found = run.EmbeddedRun.load(run.where())
+    home = run.where()
+    found = run.EmbeddedRun.load(home)
     ran = bool(found and found.alive)
     if found:
-        found.stop(forget=forget)
+        found.stop()
+    if forget:
+        run.forget(home)
     if not quiet:
         kept = bool(found and found.keep and found.ready and not forget)
         said = "Ended." if ran else "Nothing runs here."

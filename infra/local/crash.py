@@ -47,10 +47,9 @@ CRASHES = {
         {"operation": "receipt", "body": {"customer_id": "c-9"}},
     ),
     "async": CrashingRequest(
-        "the fill rate of a day without orders, within a coroutine: a diagnosis, and no patch",
+        "the fill rate of a day without orders, within a coroutine",
         {"operation": "fill_rate", "body": {"orders": [{"shipped": True}]}},
         {"operation": "fill_rate", "body": {"orders": []}},
-        Status.ABSTAINED,
     ),
     "chained": CrashingRequest(
         "a line without a quantity, refused because of another error: a diagnosis, and no patch",
