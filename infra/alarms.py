@@ -251,7 +251,7 @@ ALARMS: tuple[Alarm, ...] = (
             folder,
             ("Invocations",),
             1,
-            f"{folder} has not run for {hours} hours",
+            f"{folder} has not run for {60 * hours} minutes",
             "selfheal doctor",
             minutes=hours * 60,
             section="ScheduleSilent",

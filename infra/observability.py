@@ -57,7 +57,9 @@ class Alarms(Construct):
     def _text(self, alarm: Alarm | Composite) -> str:
         """Ends with what answers it."""
         answer = alarm.answer + (self._names.flag if alarm.answer.startswith("selfheal") else "")
-        means = alarm.means[0].upper() + alarm.means[1:]
+        # A function's name stays as it is: people look for it.
+        named = "_" in alarm.means.partition(" ")[0]
+        means = alarm.means if named else alarm.means[0].upper() + alarm.means[1:]
         return f"{means}. {RUNBOOK}, section {alarm.runbook}. {answer}"
 
     def _name(self, alarm: Alarm | Composite) -> str:

@@ -253,8 +253,12 @@ class Pulls:
         self._webhook("pull_request", {"action": action, "pull_request": told})
 
     def _save(self, slug: str, pull: Pull) -> Pull:
+        """Keep it in a repository that was brought up to date before."""
         pull = replace(pull, updated_at=now())
-        self._store.save(self.repository(slug).with_pull(pull))
+        repository = self._store.find(slug)
+        if repository is None:
+            raise PullRefused(404, "Not Found")
+        self._store.save(repository.with_pull(pull))
         return pull
 
 
