@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -140,7 +140,12 @@ def _points(series: Series, statistic: str, period: int) -> tuple[tuple[int, flo
 def _statistic(values: list[float], name: str) -> float:
     if name.startswith("p"):
         return sorted(values)[min(len(values) - 1, int(len(values) * float(name[1:]) / 100))]
-    counts = {"Sum": sum, "Maximum": max, "Minimum": min, "SampleCount": len}
+    counts: dict[str, Callable[[list[float]], float]] = {
+        "Sum": sum,
+        "Maximum": max,
+        "Minimum": min,
+        "SampleCount": len,
+    }
     return float(counts[name](values)) if name in counts else sum(values) / len(values)
 
 

@@ -92,7 +92,9 @@ def log(
     ],
 ) -> None:
     """Write a log to an app's log group, as its service would."""
+    from functions.detect_errors.read import reader
     from infra.local.own import log as write
+    from infra.trial.log import read_whole
 
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -100,8 +102,13 @@ def log(
         raise UserError(
             f"{file}: {error.strerror}", "name a file that you may read", exit_code=Exit.USAGE
         ) from error
-    write(_running(), name, text_of(data, str(file)))
-    _watch(name)
+    text = text_of(data, str(file))
+    write(_running(), name, text)
+    if read_whole(reader(()), text):
+        _watch(name)
+    else:
+        out.print(plain("It is written; no error is recognised in it.", "yellow"))
+        _next("See what is:", f"selfheal explain {file}")
 
 
 def _watch(name: str) -> None:

@@ -35,7 +35,7 @@ class ToEventBridge:
     def _put(self, event: str, payload: dict[str, Any]) -> None:
         from infra.local import emulator  # takes a while: only when something is told
 
-        entry = {"Source": "github.com", "DetailType": event, "Detail": json.dumps(payload)}
+        entry: Any = {"Source": "github.com", "DetailType": event, "Detail": json.dumps(payload)}
         try:
             emulator.session(self._endpoint).client("events").put_events(Entries=[entry])
         except Exception:  # whatever it is, the forge goes on

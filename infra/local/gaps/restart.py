@@ -87,7 +87,8 @@ def _heads(account: str, region: str, table: str) -> list[int]:
 def restoring_streams(restore: Callable[[Any], None]) -> Callable[[Any], None]:
     def call(data: dict[str, Any] | None) -> None:
         restore(data)
-        for (account, region, table), stream in ((data or {}).get("streams") or {})._data.items():
+        streams: dict[Any, Any] = data["streams"]._data if data and "streams" in data else {}
+        for (account, region, table), stream in streams.items():
             dynamodb._stream_records.set_scoped(account, region, table, stream["records"])
             dynamodb._stream_trimmed.set_scoped(account, region, table, stream["begin"])
 
