@@ -84,6 +84,7 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
+                f"{OWN}/*/{Artifact.JOINED}",
                 f"{OWN}/*/{Artifact.PROMPT}",
                 f"{OWN}/*/{Artifact.ANSWER}",
                 f"{OWN}/*/{Artifact.PROPOSAL}",
@@ -112,6 +113,7 @@ STEPS = (
                 f"{OWN}/{Artifact.SOURCE}",
                 *HEADS,
                 f"{OWN}/{Artifact.CONTEXT}",
+                f"{OWN}/*/{Artifact.JOINED}",
                 f"{OWN}/*/{Artifact.PROPOSAL}",
                 f"{OWN}/*/{Artifact.EXPERIMENT}",
                 f"{OWN}/*/{Artifact.DEPLOYED}",
