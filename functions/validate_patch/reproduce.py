@@ -44,7 +44,8 @@ def joined(candidate: Candidate, told: ReplayedReport) -> list[GateResult]:
     others, shown = candidate.context.joined, told.proof.joined
     if not others:
         return []
-    red, unproven = [], []
+    red: list[str] = []
+    unproven: list[str] = []
     for other in others:
         one = shown.get(other.incident_id) or Reproduction(reason=no_pytest(told) or "there was no time left")
         if not one.verdict.names:

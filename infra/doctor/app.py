@@ -50,6 +50,12 @@ class AppSeen(Protocol):
         """Why its token cannot be used, "" where it can, or there is none."""
 
     @property
+    def deploy_key_problem(self) -> str:
+        """Why git cannot use its deploy key, "" where it can, or there is none; and so the next one."""
+
+    @property
+    def signing_key_problem(self) -> str: ...
+    @property
     def model_notes(self) -> Sequence[str]: ...
     @property
     def pythons(self) -> Sequence[str]: ...
@@ -126,11 +132,13 @@ def log_group_is_claimed_twice(seen: AppSeen) -> Fault | None:
 
 
 def there_is_no_token(seen: AppSeen) -> Fault | None:
-    """Without one a private repository cannot be read, and no pull request can be opened."""
+    """Without one a private repository cannot be read, and no pull request can be opened, whatever keys there
+    are."""
     if seen.app.credentials:
         return None
+    key = ": its deploy key pushes, and opens no pull request" if seen.app.deploy_key else ""
     return Fault(
-        f"{seen.app.name} has no token for {seen.app.host}",
+        f"{seen.app.name} has no token for {seen.app.host}{key}",
         f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}",
     )
 
@@ -140,6 +148,34 @@ def token_cannot_be_used(seen: AppSeen) -> Fault | None:
     if not seen.token_problem:
         return None
     return Fault(seen.token_problem, f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}")
+
+
+def deploy_key_cannot_be_used(seen: AppSeen) -> Fault | None:
+    """It is gone, is for another host, or is no key."""
+    if not seen.deploy_key_problem:
+        return None
+    return Fault(
+        seen.deploy_key_problem, f"selfheal configure {seen.app.name} --deploy-key-file FILE{seen.flag}"
+    )
+
+
+def signing_key_cannot_be_used(seen: AppSeen) -> Fault | None:
+    """It is gone, or is no key that commits can be signed by: nothing that is approved can be committed."""
+    if not seen.signing_key_problem:
+        return None
+    return Fault(
+        seen.signing_key_problem, f"selfheal configure {seen.app.name} --signing-key-file FILE{seen.flag}"
+    )
+
+
+def signatures_are_of_nobody(seen: AppSeen) -> Fault | None:
+    """A forge calls a commit verified where key and committer's address are of one account."""
+    if not seen.app.signed_commits or seen.app.commit_author:
+        return None
+    return Fault(
+        f"{seen.app.name} signs its commits, but by no account's address, so they are not called verified",
+        f"selfheal configure {seen.app.name} --set 'commit_author=NAME <MAIL>'{seen.flag}",
+    )
 
 
 def model_cannot_be_asked(seen: AppSeen) -> Fault | None:
@@ -229,6 +265,9 @@ CHECKS: tuple[Check[AppSeen], ...] = (
     log_group_is_claimed_twice,
     there_is_no_token,
     token_cannot_be_used,
+    deploy_key_cannot_be_used,
+    signing_key_cannot_be_used,
+    signatures_are_of_nobody,
     model_cannot_be_asked,
     interpreter_is_missing,
     build_project_is_missing,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from functions.core.apps.app import App
 from functions.core.forge.connect import connect
+from functions.core.forge.deploy_key import DeployKey
+from functions.core.forge.git_remote import Remote
 from functions.core.source.archive import DEFAULT_LIMITS
-from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeUnavailable,
+    RepositoryNotFound,
+    SelfHealError,
+)
 from infra.doctor.checks import Check, Fault
 
 
@@ -31,10 +38,37 @@ class ForgeSeen:
     has_revision: bool = True
     strangers: Sequence[str] = ()
     """Reviewers who are no collaborators."""
+    by_key: str = ""
+    """Why git cannot read and push by the deploy key, "" where it can, or there is none."""
 
 
-def look(app: App, token: str, flag: str) -> ForgeSeen:
-    """Ask the forge; nothing is changed there."""
+def look(app: App, token: str, flag: str, key: DeployKey | None = None) -> ForgeSeen:
+    """Ask the forge; nothing is changed there. key: the app's deploy key."""
+    seen = _surveyed(app, token, flag)
+    return replace(seen, by_key=_tried(Remote.of(app, "", key), app.branch)) if key else seen
+
+
+def _tried(remote: Remote, branch: str) -> str:
+    """Read the branch, and ask whether another one may be pushed: why not, or ""."""
+    try:
+        with remote.repository() as repo:
+            if sha := remote.fetch(repo, f"refs/heads/{branch}"):
+                asked = (
+                    "push",
+                    "--dry-run",
+                    "--quiet",
+                    "--",
+                    remote.url,
+                    f"{sha}:refs/heads/self-heal/doctor",
+                )
+                if failure := remote.run(repo, *asked):
+                    return str(remote.explain(failure))
+    except SelfHealError as error:
+        return str(error)
+    return ""
+
+
+def _surveyed(app: App, token: str, flag: str) -> ForgeSeen:
     try:
         found = connect(app, token).survey(app.branch, app.revision or app.branch, app.reviewers)
     except ForgeUnavailable as error:
@@ -75,6 +109,13 @@ def token_is_too_strong(seen: ForgeSeen) -> Fault | None:
     if not seen.administers:
         return None
     return Fault("the token administers the repository; contents and pull requests suffice", _renew(seen))
+
+
+def deploy_key_is_refused(seen: ForgeSeen) -> Fault | None:
+    """The forge does not know it, it may not write, or the server is not the one that is expected."""
+    if not seen.by_key:
+        return None
+    return Fault(seen.by_key, f"selfheal configure {seen.app.name} --deploy-key-file FILE{seen.flag}")
 
 
 def repository_is_archived(seen: ForgeSeen) -> Fault | None:
@@ -145,6 +186,7 @@ CHECKS: tuple[Check[ForgeSeen], ...] = (
     repository_is_hidden,
     token_is_too_weak,
     token_is_too_strong,
+    deploy_key_is_refused,
     repository_is_archived,
     repository_is_too_large,
     branch_is_missing,
