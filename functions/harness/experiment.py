@@ -8,6 +8,7 @@ trusted, and a report that leaves a run out, or tells one too many, is not belie
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -166,8 +167,12 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     old = answers.lines_of(surveyed)
     failed = _failing(shown.found, old)
     refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
-    was = yield _probe("before", calls, [])
-    both = answers.answered(calls, was)
+    # What the code as fetched gave for a call in its own survey is not asked again: most are in both.
+    known = {_key(line): line for line in reversed(old) if "value" in line or "raised" in line}
+    unknown = [call for call in calls if _key(call) not in known]
+    was = yield _probe("before", unknown, [])
+    known.update((_key(call), answer) for call, answer in answers.answered(unknown, was))
+    both = [(call, known[_key(call)]) for call in calls if _key(call) in known]
     worked = [pair for pair in both if "value" in pair[1]]
     elsewhere = {str(line.get("call")) for line in beside}
     admitted = [
@@ -196,6 +201,11 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
         whole,
         all(map(answers.ended, (surveyed, now, was, refused))),
     )
+
+
+def _key(call: Mapping[str, Any]) -> str:
+    """What two calls that are the same share."""
+    return json.dumps([call["call"], call["imports"]])
 
 
 def _refused_for_another_reason(incident: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:

@@ -96,7 +96,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield state
     server.shutdown()
