@@ -19,7 +19,7 @@ from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import out, plain
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
-from infra.doctor.checks import Check
+from infra.doctor.checks import Check, Moot
 from infra.doctor.seen import SeenApp
 from infra.model_check import notes_on_models
 from infra.subscription import OwnLogGroup, checked_log_group
@@ -134,7 +134,11 @@ class _completing:  # noqa: N801 - read as a verb: with _completing(...)
 
 
 def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
-    return next((fault.detail for check in checks if (fault := check(seen))), "")
+    for check in checks:
+        with suppress(Moot):
+            if fault := check(seen):
+                return fault.detail
+    return ""
 
 
 def _groups(draft: Draft, groups: Sequence[str]) -> str:
@@ -145,9 +149,9 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
     except (OwnLogGroup, AppInvalid) as error:
         return str(error)
     checks: tuple[Check[Any], ...] = (
-        of_app.log_group_is_gone,
-        of_app.log_group_has_no_room,
-        of_app.log_group_is_claimed_twice,
+        of_app.log_group_exists,
+        of_app.log_group_has_room_for_a_subscription,
+        of_app.log_group_is_of_one_app,
     )
     return _first(checks, SeenApp(draft.target, app))
 
@@ -167,11 +171,11 @@ def _valid(draft: Draft, name: str = "", **changes: Any) -> str:
 
 
 _ACCESS: tuple[Check[Any], ...] = (
-    of_forge.forge_cannot_be_reached,
-    of_forge.token_is_refused,
-    of_forge.repository_is_hidden,
-    of_forge.token_is_too_weak,
-    of_forge.repository_is_archived,
+    of_forge.forge_can_be_reached,
+    of_forge.token_is_accepted,
+    of_forge.repository_can_be_seen,
+    of_forge.token_may_push,
+    of_forge.repository_takes_changes,
 )
 
 
@@ -189,7 +193,7 @@ def _deploy_key(draft: Draft, file: str) -> str:
         key = DeployKey.of(app, _read(file))
     except (AppInvalid, NoDeployKey, OSError) as error:
         return str(error)
-    return of_forge.look(app, draft.token, draft.target.flag, key).by_key
+    return of_forge.look(app, draft.token, draft.target.flag, key).by_key or ""
 
 
 def _signing_key(draft: Draft, file: str) -> str:
@@ -256,7 +260,7 @@ QUESTIONS = (
     WizardQuestion(
         "branch",
         "Branch that pull requests go to",
-        lambda draft, branch: _at_forge(draft, of_forge.branch_is_missing, branch=branch),
+        lambda draft, branch: _at_forge(draft, of_forge.branch_exists, branch=branch),
         default=lambda draft: "main",
     ),
     WizardQuestion(
@@ -285,7 +289,7 @@ QUESTIONS = (
     WizardQuestion(
         "reviewers",
         "Who is asked to review the pull request (empty: nobody)",
-        lambda draft, people: _at_forge(draft, of_forge.reviewer_is_a_stranger, reviewers=list(people)),
+        lambda draft, people: _at_forge(draft, of_forge.reviewers_are_collaborators, reviewers=list(people)),
         many=True,
     ),
 )

@@ -216,7 +216,7 @@ class SeenApp:
     @property
     def project_exists(self) -> bool:
         name = self.app.codebuild_project
-        return not name or bool(self._client("codebuild").batch_get_projects(names=[name])["projects"])
+        return bool(self._client("codebuild").batch_get_projects(names=[name])["projects"])
 
     @property
     def unconfirmed(self) -> Sequence[str]:
