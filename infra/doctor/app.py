@@ -50,6 +50,12 @@ class AppSeen(Protocol):
         """Why its token cannot be used, "" where it can, or there is none."""
 
     @property
+    def deploy_key_problem(self) -> str:
+        """Why git cannot use its deploy key, "" where it can, or there is none; and so the next one."""
+
+    @property
+    def signing_key_problem(self) -> str: ...
+    @property
     def model_notes(self) -> Sequence[str]: ...
     @property
     def pythons(self) -> Sequence[str]: ...
@@ -135,11 +141,13 @@ def log_group_is_of_one_app(seen: AppSeen) -> Fault | None:
 
 
 def there_is_a_token(seen: AppSeen) -> Fault | None:
-    """Without one a private repository cannot be read, and no pull request can be opened."""
+    """Without one a private repository cannot be read, and no pull request can be opened, whatever keys there
+    are."""
     if seen.app.credentials:
         return None
+    key = ": its deploy key pushes, and opens no pull request" if seen.app.deploy_key else ""
     return Fault(
-        f"{seen.app.name} has no token for {seen.app.host}",
+        f"{seen.app.name} has no token for {seen.app.host}{key}",
         f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}",
     )
 
@@ -151,6 +159,40 @@ def token_can_be_used(seen: AppSeen) -> Fault | None:
     if not seen.token_problem:
         return None
     return Fault(seen.token_problem, f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}")
+
+
+def deploy_key_can_be_used(seen: AppSeen) -> Fault | None:
+    """It is there, for the repository's host, and a key."""
+    if not seen.app.deploy_key:
+        raise Moot
+    if not seen.deploy_key_problem:
+        return None
+    return Fault(
+        seen.deploy_key_problem, f"selfheal configure {seen.app.name} --deploy-key-file FILE{seen.flag}"
+    )
+
+
+def signing_key_can_be_used(seen: AppSeen) -> Fault | None:
+    """It is there, and one that commits can be signed by: else nothing that is approved can be committed."""
+    if not seen.app.signed_commits:
+        raise Moot
+    if not seen.signing_key_problem:
+        return None
+    return Fault(
+        seen.signing_key_problem, f"selfheal configure {seen.app.name} --signing-key-file FILE{seen.flag}"
+    )
+
+
+def signatures_are_of_an_account(seen: AppSeen) -> Fault | None:
+    """A forge calls a commit verified where key and committer's address are of one account."""
+    if not seen.app.signed_commits:
+        raise Moot
+    if seen.app.commit_author:
+        return None
+    return Fault(
+        f"{seen.app.name} signs its commits, but by no account's address, so they are not called verified",
+        f"selfheal configure {seen.app.name} --set 'commit_author=NAME <MAIL>'{seen.flag}",
+    )
 
 
 def model_can_be_asked(seen: AppSeen) -> Fault | None:
@@ -246,6 +288,9 @@ CHECKS: tuple[Check[AppSeen], ...] = (
     log_group_is_of_one_app,
     there_is_a_token,
     token_can_be_used,
+    deploy_key_can_be_used,
+    signing_key_can_be_used,
+    signatures_are_of_an_account,
     model_can_be_asked,
     interpreter_is_there,
     build_project_exists,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from functions.core.apps.app import App
 from functions.core.forge.connect import connect
+from functions.core.forge.deploy_key import DeployKey
+from functions.core.forge.git_remote import Remote
 from functions.core.source.archive import DEFAULT_LIMITS
-from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable, RepositoryNotFound
+from functions.core.workflow.errors import (
+    ForgeAccessDenied,
+    ForgeUnavailable,
+    RepositoryNotFound,
+    SelfHealError,
+)
 from infra.doctor.checks import Check, Fault, Moot
 
 
@@ -32,6 +39,8 @@ class ForgeSeen:
     has_revision: bool = True
     strangers: Sequence[str] = ()
     """Reviewers who are no collaborators."""
+    by_key: str | None = None
+    """Why git cannot read and push by the deploy key, "" where it can; None where none was tried."""
 
     @property
     def repository(self) -> Self:
@@ -41,8 +50,26 @@ class ForgeSeen:
         return self
 
 
-def look(app: App, token: str, flag: str) -> ForgeSeen:
-    """Ask the forge; nothing is changed there."""
+def look(app: App, token: str, flag: str, key: DeployKey | None = None) -> ForgeSeen:
+    """Ask the forge; nothing is changed there. key: the app's deploy key."""
+    seen = _surveyed(app, token, flag)
+    return replace(seen, by_key=_tried(Remote.of(app, "", key), app.branch)) if key else seen
+
+
+def _tried(remote: Remote, branch: str) -> str:
+    """Read the branch, and ask whether another one may be pushed: why not, or ""."""
+    try:
+        with remote.repository() as repo:
+            if sha := remote.fetch(repo, f"refs/heads/{branch}"):
+                asked = ("push", "--dry-run", "--quiet", "--", remote.url)
+                if failure := remote.run(repo, *asked, f"{sha}:refs/heads/self-heal/doctor"):
+                    return str(remote.explain(failure))
+    except SelfHealError as error:
+        return str(error)
+    return ""
+
+
+def _surveyed(app: App, token: str, flag: str) -> ForgeSeen:
     try:
         found = connect(app, token).survey(app.branch, app.revision or app.branch, app.reviewers)
     except ForgeUnavailable as error:
@@ -87,6 +114,15 @@ def token_may_do_no_more_than_needed(seen: ForgeSeen) -> Fault | None:
     if not seen.repository.administers:
         return None
     return Fault("the token administers the repository; contents and pull requests suffice", _renew(seen))
+
+
+def deploy_key_may_push(seen: ForgeSeen) -> Fault | None:
+    """The forge knows it and lets it write, and shows a host key that is known."""
+    if seen.by_key is None:
+        raise Moot
+    if not seen.by_key:
+        return None
+    return Fault(seen.by_key, f"selfheal configure {seen.app.name} --deploy-key-file FILE{seen.flag}")
 
 
 def repository_takes_changes(seen: ForgeSeen) -> Fault | None:
@@ -163,6 +199,7 @@ CHECKS: tuple[Check[ForgeSeen], ...] = (
     repository_can_be_seen,
     token_may_push,
     token_may_do_no_more_than_needed,
+    deploy_key_may_push,
     repository_takes_changes,
     repository_is_small_enough,
     branch_exists,

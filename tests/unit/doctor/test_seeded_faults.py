@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import DeployKey
 from functions.core.workflow.switch import Switch
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
@@ -20,6 +21,7 @@ from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
 from infra.names import DEFAULT
 from infra.subscription import FILTER_PATTERN
+from tests.ssh import SshServer, new_key
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
 
@@ -31,6 +33,9 @@ APP = App(
     log_groups=(GROUP,),
     repository="https://github.com/shop/orders.git",
     credentials="/self-heal/credentials/orders",
+    deploy_key=True,
+    signed_commits=True,
+    commit_author="Shop Bot <bot@shop.example>",
     approvers=("ana@example.com", "slack:U1"),
     slack_buttons=True,
     reviewers=("ben",),
@@ -72,6 +77,8 @@ class Seen:
     filters: dict[str, list[SubscriptionFilter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
     claimed_by_others: dict[str, str] = field(default_factory=dict)
     token_problem: str = ""
+    deploy_key_problem: str = ""
+    signing_key_problem: str = ""
     model_notes: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ("3.11", "3.12")
     project_exists: bool = True
@@ -87,7 +94,7 @@ def group(*filters: SubscriptionFilter) -> Seen:
     return Seen(filters={GROUP: list(filters)})
 
 
-FORGE = ForgeSeen(APP)
+FORGE = ForgeSeen(APP, by_key="")
 STALE = SubscriptionFilter(DEFAULT.filter, DETECT + "-old", FILTER_PATTERN)
 OTHERS = (SubscriptionFilter("a", "arn:a", ""), SubscriptionFilter("b", "arn:b", ""))
 
@@ -116,6 +123,10 @@ SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_app.log_group_is_of_one_app, Seen(claimed_by_others={GROUP: "billing"}), "belongs to billing"),
     (of_app.there_is_a_token, app(credentials=""), "no token for github.com"),
     (of_app.token_can_be_used, Seen(token_problem="the token is for gitlab.com"), "gitlab.com"),
+    (of_app.there_is_a_token, app(credentials="", deploy_key=True), "opens no pull request"),
+    (of_app.deploy_key_can_be_used, Seen(deploy_key_problem="it is for gitlab.com"), "gitlab.com"),
+    (of_app.signing_key_can_be_used, Seen(signing_key_problem="cannot read the key"), "cannot read"),
+    (of_app.signatures_are_of_an_account, app(commit_author=""), "not called verified"),
     (of_app.model_can_be_asked, Seen(model_notes=("x: is LEGACY",)), "LEGACY"),
     (of_app.interpreter_is_there, app(python="3.8"), "3.8 is none of 3.11, 3.12"),
     (of_app.build_project_exists, Seen(project_exists=False), "no CodeBuild project"),
@@ -129,6 +140,7 @@ SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_forge.repository_can_be_seen, replace(FORGE, hidden="not found, or hidden"), "hidden"),
     (of_forge.token_may_push, replace(FORGE, may_push=False), "may not push"),
     (of_forge.token_may_do_no_more_than_needed, replace(FORGE, administers=True), "administers"),
+    (of_forge.deploy_key_may_push, replace(FORGE, by_key="access refused"), "access refused"),
     (of_forge.repository_takes_changes, replace(FORGE, archived=True), "archived"),
     (of_forge.repository_is_small_enough, replace(FORGE, kilobytes=900_000), "878 MiB"),
     (of_forge.branch_exists, replace(FORGE, has_branch=False), "no branch main"),
@@ -175,7 +187,15 @@ def test_nothing_is_found_in_health() -> None:
 
 def test_what_an_entry_does_not_name_neither_holds_nor_fails() -> None:
     bare = replace(
-        APP, credentials="", python="", codebuild_project="", approvers=(), revision="", reviewers=()
+        APP,
+        credentials="",
+        deploy_key=False,
+        signed_commits=False,
+        python="",
+        codebuild_project="",
+        approvers=(),
+        revision="",
+        reviewers=(),
     )
 
     said = {found.check for found in examine(of_app.CHECKS, Seen(app=bare, filters={GROUP: None}))}
@@ -219,6 +239,20 @@ def test_a_check_that_may_not_look_says_so_and_the_others_go_on(aws: None) -> No
 def test_a_real_forge_is_asked(token: str, fields: dict[str, Any], found: set[str], hosted: Hosted) -> None:
     seen = look(replace(hosted.app, **fields), token, "")
     assert {one.check for one in examine(of_forge.CHECKS, seen) if not one.passed} == found
+
+
+@pytest.mark.parametrize(("read_only", "said"), [(False, ""), (True, "with write access")])
+def test_the_forge_is_asked_whether_the_deploy_key_may_push(
+    hosted: Hosted, read_only: bool, said: str
+) -> None:
+    key = new_key()
+    with SshServer(hosted.bare.parents[1], key, read_only=read_only).running() as server:
+        entry = {"ssh_port": server.port, "ssh_host_keys": [server.host_key], "deploy_key": True}
+        asked = App.from_json("orders", {**hosted.app.to_json(), **entry})
+        seen = look(asked, "forge-token", "", DeployKey.of(asked, key))
+    assert seen.by_key is not None
+    assert (said in seen.by_key, bool(seen.by_key)) == (True, read_only)
+    assert "self-heal" not in hosted.git("branch", "--list"), "nothing was pushed"
 
 
 def test_a_forge_that_is_down_is_one_fault(hosted: Hosted) -> None:
