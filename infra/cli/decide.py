@@ -87,7 +87,7 @@ def _decide(
 ) -> None:
     target = connect(local)
     incident = target.incident(incident_id)
-    if not incident.approval_id:
+    if not incident.approval_id or incident.status is Status.NEW:
         raise UserError(
             f"{incident.incident_id} waits for no approval: its status is {incident.status}",
             f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
