@@ -8,7 +8,6 @@ from typing import Any
 
 from functions.core.model.budget import Commits
 from functions.core.model.conversation import (
-    Converses,
     answer_limit,
     content_of,
     repair,
@@ -18,6 +17,7 @@ from functions.core.model.conversation import (
 )
 from functions.core.model.journal import Talk
 from functions.core.model.limits import ANSWER_TOKENS, Window
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Usage
 from functions.core.model.requests import DEFAULTS, RequestOptions, request_of, request_tokens
 from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
@@ -53,7 +53,7 @@ def request_for(
 
 
 def ask(
-    model: Converses,
+    model: LanguageModel,
     budget: Commits,
     talk: Talk,
     window: Window,

@@ -12,11 +12,12 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
 from functions.core.model.conversation import answer_limit, content_of, repair, sent_after, worst
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window, window_of
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions, request_of, request_tokens
 from functions.core.untrusted.redaction import redact
@@ -63,7 +64,7 @@ def _reviewed(
     evidence: Evidence,
     artifacts: Artifacts,
     incidents: Incidents,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
 ) -> Review:
     journal = Journal(
@@ -97,7 +98,7 @@ def _reviewed(
     return replace(review, cost_usd=round(journal.cost_usd, 6))
 
 
-def _ask(model: Counts, budget: Commits, talk: Talk, window: Window) -> dict[str, Any] | str:
+def _ask(model: LanguageModel, budget: Commits, talk: Talk, window: Window) -> dict[str, Any] | str:
     """The opinion as the tool takes it, or what was wrong with the last answer."""
     request = talk.request
     first = len(request["messages"])

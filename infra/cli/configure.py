@@ -45,6 +45,10 @@ def configure(
     model: Annotated[
         str | None, typer.Option(help="Bedrock model or inference profile [the region's geography's].")
     ] = None,
+    model_url: Annotated[
+        str | None,
+        typer.Option(help="Base URL of a server that speaks OpenAI's protocol, asked instead of Bedrock."),
+    ] = None,
     python: Annotated[
         str | None,
         typer.Option(help=f"Python that the app runs on, {VERSIONS[0]} to {VERSIONS[-1]} [found out]."),
@@ -77,6 +81,10 @@ def configure(
         str | None,
         typer.Option(help="File with an SSH private key (Ed25519) that signs commits; '-' reads stdin."),
     ] = None,
+    model_key_file: Annotated[
+        str | None,
+        typer.Option(help="File with the key that the server at --model-url wants; '-' reads stdin."),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -101,9 +109,16 @@ def configure(
     """
     target = connect(local)
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
-    given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
+    given |= {
+        "model": model,
+        "model_url": model_url,
+        "codebuild_project": codebuild_project,
+        "python": python,
+    }
     given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
-    secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file)
+    secrets = Secrets(
+        token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file, model_key_file
+    )
     if name:
         wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
     elif file and not given and secrets == Secrets():
@@ -127,6 +142,7 @@ class Secrets:
     webhooks_file: str | None = None
     slack_signing_secret_file: str | None = None
     signing_key_file: str | None = None
+    model_key_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +154,9 @@ class Wanted:
     secrets: Secrets
     token: str | None = None
 
-    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None]:
-        """The app, its access, webhooks, Slack's signing secret and the commits' key. Raises UserError."""
+    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None, str | None]:
+        """The app, its access, webhooks, Slack's signing secret, the commits' key and the model server's.
+        Raises UserError."""
         try:
             app = App.from_json(self.name, self.entry)
         except AppInvalid as error:
@@ -164,7 +181,8 @@ class Wanted:
             raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
         slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
         access = self.token or _credentials(secrets.token_file, secrets.github_app)
-        return app, access, webhooks, slack_secret, _signing_key(secrets.signing_key_file)
+        signing_key, model_key = _signing_key(secrets.signing_key_file), _model_key(secrets, app)
+        return app, access, webhooks, slack_secret, signing_key, model_key
 
 
 def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
@@ -198,8 +216,7 @@ def _tell(target: Target, app: App, as_json: bool) -> None:
     else:
         _offer(target, app)
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
-    # The embedded run has one model, whatever it is called.
-    for note in () if target.local else notes_on_models(target.session, app):
+    for note in notes_on_models(target, target.registry.app(app.name)):
         err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
 
 
@@ -237,6 +254,18 @@ def _signing_key(file: str | None) -> str | None:
     except NoSigningKey as error:
         raise UserError(f"{file}: {error}", exit_code=2) from error
     return secret
+
+
+def _model_key(secrets: Secrets, app: App) -> str | None:
+    """Raises UserError where there is no server that it could be for."""
+    key = _read_secret(secrets.model_key_file, "key")
+    if key and not app.model_url:
+        raise UserError(
+            f"app {app.name!r}: a model's key is for a server of its own, and none is named",
+            "give its address: --model-url https://HOST/v1",
+            exit_code=2,
+        )
+    return key
 
 
 def _offer(target: Target, app: App) -> None:

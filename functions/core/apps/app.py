@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -123,6 +124,11 @@ class App:
     """Model id → USD per million tokens in and out, where they are not list prices, or nobody lists them."""
     model_region: str = ""
     """AWS region whose Bedrock is asked; empty means the deployment's own."""
+    model_url: str = ""
+    """A server that speaks OpenAI's protocol and is asked instead of Bedrock: its base, such as
+    `https://api.example.com/v1`. Its models are the app's `model`, `fallback_models` and `review_model`."""
+    model_key: bool = False
+    """Whether that server is sent the app's own key; set where one is registered."""
     temperature: float = -1.0
     """0 to 1; below 0 none is sent, because most current models refuse it."""
     guardrail: str = ""
@@ -212,6 +218,12 @@ class App:
     def host(self) -> str:
         """The forge's host, with its port where the address names one."""
         return urlsplit(self.repository).netloc.lower()
+
+    @property
+    def model_host(self) -> str:
+        """The host of the server that is asked instead of Bedrock, with its port where the address names
+        one."""
+        return urlsplit(self.model_url).netloc.lower()
 
     @property
     def slug(self) -> str:
@@ -321,6 +333,34 @@ def _check_models(app: App) -> None:
         raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
     if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
         raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
+    if app.model_url:
+        _check_server(app)
+
+
+def _check_server(app: App) -> None:
+    url = urlsplit(app.model_url)
+    plain = url.scheme in ("https", "http") and url.hostname and not (url.query or url.fragment)
+    if not plain or url.username or url.password:
+        raise AppInvalid(f"app {app.name!r}: 'model_url' must be an https URL without credentials or query")
+    if url.scheme == "http" and not _is_private(str(url.hostname)):
+        raise AppInvalid(
+            f"app {app.name!r}: 'model_url' must use https: it carries source; http is for a server in a"
+            " network of your own, named by its private address or a name that ends in .internal or .local"
+        )
+    if not app.model:
+        raise AppInvalid(
+            f"app {app.name!r}: 'model_url' needs 'model': the name of one of the server's models"
+        )
+    for key in ("guardrail", "model_region"):
+        if getattr(app, key):
+            raise AppInvalid(f"app {app.name!r}: {key!r} is Bedrock's, which 'model_url' is asked instead of")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".internal", ".local"))
 
 
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:

@@ -14,21 +14,23 @@ from functions.core.workflow.errors import AppInvalid, AppNotRegistered, Permane
 _MAX_AGE_SECONDS = 60
 
 
-def bound(token: str, app: App) -> str:
-    """A forge token as it is stored: with the only host that it may be sent to."""
-    return f"{app.host} {token}"
+def bound(secret: str, host: str) -> str:
+    """A secret as it is stored: with the only host that it may be sent to."""
+    return f"{host} {secret}"
 
 
-def unbound(value: str, app: App) -> str:
-    """The token in a stored value. Raises PermanentError if it is for another host than the app's."""
-    host, _, token = value.partition(" ")
-    if host != app.host or not token:
-        said = f"for {host}" if token else "for no host"
+def unbound(value: str, host: str, kept: str, again: str) -> str:
+    """The secret in a stored value. kept: whose it is and where, again: the command that gives it anew.
+
+    Raises PermanentError if it is for another host.
+    """
+    own, _, secret = value.partition(" ")
+    if own != host or not secret:
+        said = f"for {own}" if secret else "for no host"
         raise PermanentError(
-            f"app {app.name!r}: the token in {app.credentials!r} is {said}, not for {app.host}, so"
-            f" it is not sent there; give it again: selfheal configure {app.name} --token-file FILE"
+            f"{kept} is {said}, not for {host}, so it is not sent there; give it again: {again}"
         )
-    return token
+    return secret
 
 
 class Registry:
@@ -101,6 +103,28 @@ class Registry:
                 f" again: selfheal configure {app.name} --signing-key-file FILE, then redrive"
             ) from error
 
+    def model_key_parameter(self, name: str) -> str:
+        """Where the key lies that an app's own model server is sent."""
+        return f"{self._credentials}/model/{name}"
+
+    def model_key(self, app: App) -> str:
+        """The key for the server at the app's `model_url`; "" where it wants none. Raises PermanentError if
+        it is gone, or is for another host than the entry says now."""
+        if not app.model_key:
+            return ""
+        name, again = (
+            self.model_key_parameter(app.name),
+            f"selfheal configure {app.name} --model-key-file FILE",
+        )
+        try:
+            value = str(self._provider.get(name, decrypt=True, force_fetch=True))
+        except GetParameterError as error:
+            raise PermanentError(
+                f"app {app.name!r}: cannot read its model's key from parameter {name!r}; give it again:"
+                f" {again}, then redrive"
+            ) from error
+        return unbound(value, app.model_host, f"app {app.name!r}: the key in {name!r}", again)
+
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
 
@@ -116,7 +140,8 @@ class Registry:
                 f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
                 "check that the parameter exists below the registry's credentials path"
             ) from error
-        return unbound(value, app)
+        kept = f"app {app.name!r}: the token in {app.credentials!r}"
+        return unbound(value, app.host, kept, f"selfheal configure {app.name} --token-file FILE")
 
     def _parse(self, name: str, text: str) -> App:
         try:

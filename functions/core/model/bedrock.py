@@ -60,11 +60,6 @@ class Bedrock:
         self._client = client
         client.meta.events.register("before-parse.bedrock-runtime.Converse", _flattened)
 
-    @property
-    def region(self) -> str:
-        """Whose models these are."""
-        return self._client.meta.region_name
-
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, ModelNotFound, PromptTooLong,
         ParameterRefused or ModelRequestInvalid.

@@ -196,7 +196,7 @@ def test_each_mode_has_a_next_one_but_the_highest() -> None:
 def test_any_field_of_an_entry_can_be_set(
     target: Target, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.cli.configure.notes_on_models", lambda session, app: [])
+    monkeypatch.setattr("infra.cli.configure.notes_on_models", lambda target, app: [])
     ran = selfheal(
         *("configure", "orders", "--set", "mode=propose", "--set", 'heal_classes=["code","timeout"]'),
         *("--set", "daily_budget_usd=20", "--set", "python=3.12"),
