@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import one_person
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.notify.webhooks import WebhookInvalid, parse
@@ -27,7 +29,7 @@ from infra.cli.options import AsJson, Local
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from infra.target import Target
 
 _TYPES = {one.name: one.type for one in dataclasses.fields(App)}
@@ -85,6 +87,13 @@ def configure(
         str | None,
         typer.Option(help="File with the key that the server at --model-url wants; '-' reads stdin."),
     ] = None,
+    deploy_key_file: Annotated[
+        str | None,
+        typer.Option(
+            help="File with an SSH deploy key (write access), by which git reads and pushes instead of by the"
+            " token, which pull requests still need; '-' reads stdin."
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -116,25 +125,31 @@ def configure(
         "python": python,
     }
     given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
-    secrets = Secrets(
-        token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file, model_key_file
+    secrets = SecretFiles(
+        token_file,
+        github_app,
+        webhooks_file,
+        slack_signing_secret_file,
+        signing_key_file,
+        deploy_key_file,
+        model_key_file,
     )
     if name:
         wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
-    elif file and not given and secrets == Secrets():
+    elif file and not given and secrets == SecretFiles():
         wanted = [_of_table(target, file, app, table) for app, table in _read_file(file).items()]
-    elif file or given or secrets != Secrets():
+    elif file or given or secrets != SecretFiles():
         raise UserError("of which app?", "give its name: selfheal configure NAME ...", exit_code=2)
     else:
         wanted = [_asked(target)]
     # All are looked at before the first is written.
-    for app, *given_secrets in [one.checked() for one in wanted]:
-        register(target, app, *given_secrets)
+    for app, given_secrets in [one.checked() for one in wanted]:
+        register(target, app, given_secrets)
         _tell(target, app, as_json)
 
 
 @dataclass(frozen=True)
-class Secrets:
+class SecretFiles:
     """Files that hold them, "-" for stdin."""
 
     token_file: str | None = None
@@ -142,6 +157,7 @@ class Secrets:
     webhooks_file: str | None = None
     slack_signing_secret_file: str | None = None
     signing_key_file: str | None = None
+    deploy_key_file: str | None = None
     model_key_file: str | None = None
 
 
@@ -151,14 +167,14 @@ class Wanted:
 
     name: str
     entry: dict[str, Any]
-    secrets: Secrets
+    secrets: SecretFiles
     token: str | None = None
 
-    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None, str | None]:
-        """The app, its access, webhooks, Slack's signing secret, the commits' key and the model server's.
-        Raises UserError."""
+    def checked(self) -> tuple[App, AppSecrets]:
+        """The app and its secrets. Raises UserError."""
+        by_key = {"deploy_key": True} if self.secrets.deploy_key_file else {}
         try:
-            app = App.from_json(self.name, self.entry)
+            app = App.from_json(self.name, self.entry | by_key)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
         if same := one_person(app.approvers):
@@ -179,19 +195,23 @@ class Wanted:
             parse(webhooks or "")
         except WebhookInvalid as error:
             raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
-        slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
-        access = self.token or _credentials(secrets.token_file, secrets.github_app)
-        signing_key, model_key = _signing_key(secrets.signing_key_file), _model_key(secrets, app)
-        return app, access, webhooks, slack_secret, signing_key, model_key
+        return app, AppSecrets(
+            token=self.token or _credentials(secrets.token_file, secrets.github_app),
+            webhooks=webhooks,
+            slack_secret=_read_secret(secrets.slack_signing_secret_file, "signing secret"),
+            signing_key=_ssh_key(secrets.signing_key_file, SigningKey.from_text),
+            deploy_key=_ssh_key(secrets.deploy_key_file, public_of),
+            model_key=_model_key(secrets, app),
+        )
 
 
 def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
     """One table of a file with many apps: fields of the entry, and names of files beside it with secrets."""
     if not isinstance(table, dict):
         raise UserError(f"{file}: {name!r} must be a table: [{name}]", exit_code=2)
-    paths = {one.name: table.pop(one.name) for one in dataclasses.fields(Secrets) if one.name in table}
+    paths = {one.name: table.pop(one.name) for one in dataclasses.fields(SecretFiles) if one.name in table}
     paths = {key: path if key == "github_app" else str(file.parent / path) for key, path in paths.items()}
-    return Wanted(name, _read_entry(target, name) | table, Secrets(**paths))
+    return Wanted(name, _read_entry(target, name) | table, SecretFiles(**paths))
 
 
 def _asked(target: Target) -> Wanted:
@@ -204,10 +224,17 @@ def _asked(target: Target) -> Wanted:
     out.print(plain(json.dumps(draft.entry, indent=1)), soft_wrap=True)
     if draft.token:
         out.print(plain(f"The token, encrypted: {target.registry.credentials_parameter(draft.name)}"))
+    secrets = SecretFiles(**{what: str(Path(file).expanduser()) for what, file in draft.files.items()})
+    if secrets.deploy_key_file:
+        key = target.registry.deploy_key_parameter(draft.name)
+        out.print(plain(f"The deploy key, encrypted: {key}"))
+    if secrets.signing_key_file:
+        key = target.registry.signing_parameter(draft.name)
+        out.print(plain(f"The key that signs commits, encrypted: {key}"))
     for group in draft.entry["log_groups"]:
         out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
     typer.confirm("Write it?", default=True, abort=True)
-    return Wanted(draft.name, draft.entry, Secrets(), draft.token or None)
+    return Wanted(draft.name, draft.entry, secrets, draft.token or None)
 
 
 def _tell(target: Target, app: App, as_json: bool) -> None:
@@ -245,18 +272,18 @@ def _credentials(token_file: str | None, github_app: str | None) -> str | None:
     return Installation(int(ids[1]), int(ids[2]), secret).to_text()
 
 
-def _signing_key(file: str | None) -> str | None:
-    """Raises UserError for what commits cannot be signed by."""
+def _ssh_key(file: str | None, check: Callable[[str], object]) -> str | None:
+    """Raises UserError for what does not pass the check."""
     secret = _read_secret(file, "key")
     try:
         if secret:
-            SigningKey.from_text(secret)
-    except NoSigningKey as error:
+            check(secret)
+    except (NoSigningKey, NoDeployKey) as error:
         raise UserError(f"{file}: {error}", exit_code=2) from error
     return secret
 
 
-def _model_key(secrets: Secrets, app: App) -> str | None:
+def _model_key(secrets: SecretFiles, app: App) -> str | None:
     """Raises UserError where there is no server that it could be for."""
     key = _read_secret(secrets.model_key_file, "key")
     if key and not app.model_url:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.apps.app import App
+from infra import apps
 from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
 from infra.local.forge.store import Store
 from infra.local.run import EmbeddedRun, deploy_function
-from infra.registration import register
+from infra.registration import AppSecrets, register
 
 OWNER = "me"
 _DROPPED = re.compile(r"[^a-z0-9-]+")
@@ -68,17 +69,23 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
         prices=run.prices(),
     )
     run.log_group(app.log_groups[0])
-    register(run.target(), app, (Path(run.home) / "forge-token").read_text())
+    register(run.target(), app, AppSecrets((Path(run.home) / "forge-token").read_text()))
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
     return OwnService(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
 
 
+def function_of(run: EmbeddedRun, name: str) -> str:
+    """The function of an app, which keeps its name when the app is given another one. Raises UserError."""
+    return apps.find(run.target(), name).log_groups[0].removeprefix("/aws/lambda/")
+
+
 def log(run: EmbeddedRun, app: str, text: str) -> None:
-    """Write a text to the app's log group, as its service would: one event per text, however many lines."""
+    """Write a text to the app's log group, as its service would: one event per text, however many lines.
+    Raises UserError."""
     import time
 
     logs: Any = run.target().session.client("logs")
-    group, stream = run.target().registry.app(app).log_groups[0], "by-hand"
+    group, stream = apps.find(run.target(), app).log_groups[0], "by-hand"
     run.log_group(group)
     if not logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]:
         logs.create_log_stream(logGroupName=group, logStreamName=stream)

@@ -27,7 +27,7 @@ from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import ForgeServer
 from infra.local.model.server import complete
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from infra.target import Target
 
 T = TypeVar("T")
@@ -70,6 +70,8 @@ class ScriptedModel:
     def __init__(self) -> None:
         self.scripts: dict[str, dict[str, Any] | int] = {}
         """App → the message to answer with, or an HTTP status to fail with."""
+        self.held: dict[str, threading.Event] = {}
+        """App → what is waited for before it is answered."""
         model = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -97,6 +99,9 @@ class ScriptedModel:
 
     def _answer(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         text = json.dumps(request)
+        for app, told in self.held.items():
+            if f"service: {app}\\n" in text:
+                told.wait(PATIENCE)
         for app, script in self.scripts.items():
             if f"service: {app}\\n" in text:
                 if isinstance(script, int):
@@ -156,7 +161,7 @@ class World:
             **changes,
         }
         app = App.from_json(name, entry)
-        register(self.target, app, token)
+        register(self.target, app, AppSecrets(token))
         return app
 
     def log(self, app: App, text: str = CRASH) -> None:
@@ -282,5 +287,6 @@ def world(shared_world: World) -> Iterator[World]:
     shared_world.forge.outage = None
     yield shared_world
     shared_world.model.scripts.clear()
+    shared_world.model.held.clear()
     shared_world.forge.outage = None
     shared_world.forge.start()

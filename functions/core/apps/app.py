@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields
-from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed, person
+from functions.core.apps.model_settings import check_models
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
+from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
-
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Executions' names are kept in one item, which holds 400 KB.
 MOST_HEALS = 1_000
@@ -29,17 +28,12 @@ _LIMITS = {
     "storm_after": MOST_HEALS,
     "min_occurrences": 1_000_000,
 }
-# A prompt's rules and tools alone take over 2,000 tokens.
-_LEAST_WINDOW = 4_096
-
 # A quarter: incidents are kept for longer.
 _MOST_HOURS = 90 * 24
-# Less than a proposal with a short test takes.
-_LEAST_ANSWER = 1_024
-
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
+_HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
@@ -67,6 +61,13 @@ class App:
     commit_author: str = ""
     """`NAME <MAIL>` of the account that commits are by: a forge calls a signature verified where the key and
     the address are of one account; empty: of no account."""
+    deploy_key: bool = False
+    """Whether git reads and pushes by the app's own SSH deploy key; set where one is registered."""
+    ssh_port: int = 22
+    """Where the SSH server of the repository's host listens."""
+    ssh_host_keys: tuple[str, ...] = ()
+    """Public keys, as `ssh-keyscan` prints them behind the host, of which that server shows one; empty means:
+    those that GitHub and GitLab publish, which a forge of one's own has not."""
     forge_api: str = "https://api.github.com"
     """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
     `https://HOST/api/v4` for GitLab."""
@@ -119,7 +120,7 @@ class App:
     answer_tokens: int = 0
     """The most that an answer may take, thinking included; 0: what suits each model."""
     effort: str = ""
-    """How hard models think that can be told so, one of EFFORTS; empty: what suits each model."""
+    """How hard models think that can be told so, one of `model_settings.EFFORTS`; empty: what suits each model."""
     prices: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Model id → USD per million tokens in and out, where they are not list prices, or nobody lists them."""
     model_region: str = ""
@@ -190,7 +191,7 @@ class App:
         _check_steering(app)
         _check_people(app)
         _check_running(app)
-        _check_models(app)
+        check_models(app)
         return app
 
     def model_in(self, region: str) -> str:
@@ -256,11 +257,23 @@ def _check_forge(app: App) -> None:
         )
     if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
         raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"NAME <MAIL>\", or empty")
+    _check_deploy_key(app)
     if app.certificate_authority and not _are_certificates(app.certificate_authority):
         raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
         own = f"/self-heal/credentials/{name}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
+
+
+def _check_deploy_key(app: App) -> None:
+    """Raises AppInvalid where nothing would tell whether the SSH server is the forge's."""
+    if not 0 < app.ssh_port < 1 << 16:
+        raise AppInvalid(f"app {app.name!r}: 'ssh_port' must be from 1 to 65535")
+    if (app.deploy_key and not host_keys(app)) or not all(map(_HOST_KEY.fullmatch, app.ssh_host_keys)):
+        raise AppInvalid(
+            f"app {app.name!r}: 'ssh_host_keys' must hold what the SSH server of {app.host} is known by, such"
+            " as \"ssh-ed25519 AAAA...\": only GitHub's and GitLab's own are known here"
+        )
 
 
 def _are_certificates(text: str) -> bool:
@@ -322,45 +335,6 @@ def _check_running(app: App) -> None:
         )
     if app.python and not PYTHON.fullmatch(app.python):
         raise AppInvalid(f"app {app.name!r}: 'python' must be a version such as \"3.12\", or empty")
-
-
-def _check_models(app: App) -> None:
-    if app.context_window and app.context_window < _LEAST_WINDOW:
-        raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
-    if app.temperature > 1:
-        raise AppInvalid(f"app {app.name!r}: 'temperature' must be at most 1")
-    if app.effort and app.effort not in EFFORTS:
-        raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
-    if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
-        raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
-    if app.model_url:
-        _check_server(app)
-
-
-def _check_server(app: App) -> None:
-    url = urlsplit(app.model_url)
-    plain = url.scheme in ("https", "http") and url.hostname and not (url.query or url.fragment)
-    if not plain or url.username or url.password:
-        raise AppInvalid(f"app {app.name!r}: 'model_url' must be an https URL without credentials or query")
-    if url.scheme == "http" and not _is_private(str(url.hostname)):
-        raise AppInvalid(
-            f"app {app.name!r}: 'model_url' must use https: it carries source; http is for a server in a"
-            " network of your own, named by its private address or a name that ends in .internal or .local"
-        )
-    if not app.model:
-        raise AppInvalid(
-            f"app {app.name!r}: 'model_url' needs 'model': the name of one of the server's models"
-        )
-    for key in ("guardrail", "model_region"):
-        if getattr(app, key):
-            raise AppInvalid(f"app {app.name!r}: {key!r} is Bedrock's, which 'model_url' is asked instead of")
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return host == "localhost" or host.endswith((".internal", ".local"))
 
 
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:

@@ -19,20 +19,6 @@ def bound(secret: str, host: str) -> str:
     return f"{host} {secret}"
 
 
-def unbound(value: str, host: str, kept: str, again: str) -> str:
-    """The secret in a stored value. kept: whose it is and where, again: the command that gives it anew.
-
-    Raises PermanentError if it is for another host.
-    """
-    own, _, secret = value.partition(" ")
-    if own != host or not secret:
-        said = f"for {own}" if secret else "for no host"
-        raise PermanentError(
-            f"{kept} is {said}, not for {host}, so it is not sent there; give it again: {again}"
-        )
-    return secret
-
-
 class Registry:
     """Reads apps and their secrets. `provider` is Powertools' SSM provider, injected by tests."""
 
@@ -94,14 +80,19 @@ class Registry:
         if it is gone."""
         if not app.signed_commits:
             return ""
-        name = self.signing_parameter(app.name)
-        try:
-            return str(self._provider.get(name, decrypt=True, force_fetch=True))
-        except GetParameterError as error:
-            raise PermanentError(
-                f"app {app.name!r}: cannot read the key for its commits from parameter {name!r}; give it"
-                f" again: selfheal configure {app.name} --signing-key-file FILE, then redrive"
-            ) from error
+        return self._kept(app, self.signing_parameter(app.name), "the key for its commits", "signing-key")
+
+    def deploy_key_parameter(self, name: str) -> str:
+        """Where the deploy key lies by which git reads and pushes."""
+        return f"{self._credentials}/deploy/{name}"
+
+    def deploy_key(self, app: App) -> str:
+        """The app's private deploy key; "" where it has none. Raises PermanentError if it is gone, or is for
+        another host than the entry says now."""
+        if not app.deploy_key:
+            return ""
+        name = self.deploy_key_parameter(app.name)
+        return self._kept(app, name, "its deploy key", "deploy-key", app.host)
 
     def model_key_parameter(self, name: str) -> str:
         """Where the key lies that an app's own model server is sent."""
@@ -112,18 +103,8 @@ class Registry:
         it is gone, or is for another host than the entry says now."""
         if not app.model_key:
             return ""
-        name, again = (
-            self.model_key_parameter(app.name),
-            f"selfheal configure {app.name} --model-key-file FILE",
-        )
-        try:
-            value = str(self._provider.get(name, decrypt=True, force_fetch=True))
-        except GetParameterError as error:
-            raise PermanentError(
-                f"app {app.name!r}: cannot read its model's key from parameter {name!r}; give it again:"
-                f" {again}, then redrive"
-            ) from error
-        return unbound(value, app.model_host, f"app {app.name!r}: the key in {name!r}", again)
+        name = self.model_key_parameter(app.name)
+        return self._kept(app, name, "its model server's key", "model-key", app.model_host)
 
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
@@ -132,16 +113,31 @@ class Registry:
         """
         if not app.credentials:
             return ""
+        return self._kept(
+            app, self.credentials_parameter(app.name), "its forge credentials", "token", app.host
+        )
+
+    def _kept(self, app: App, name: str, what: str, option: str, host: str = "") -> str:
+        """A secret of the app's. option: which gives it anew; host: the only one that it may be sent to now,
+        "" where it is sent to none. Raises PermanentError."""
+        again = f"selfheal configure {app.name} --{option}-file FILE"
         try:
-            name = self.credentials_parameter(app.name)
             value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:
             raise PermanentError(
-                f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
-                "check that the parameter exists below the registry's credentials path"
+                f"app {app.name!r}: cannot read {what} from parameter {name!r}; give it again: {again}, then"
+                " redrive"
             ) from error
-        kept = f"app {app.name!r}: the token in {app.credentials!r}"
-        return unbound(value, app.host, kept, f"selfheal configure {app.name} --token-file FILE")
+        if not host:
+            return value
+        own, _, secret = value.partition(" ")
+        if own != host or not secret:
+            said = f"for {own}" if secret else "for no host"
+            raise PermanentError(
+                f"app {app.name!r}: {what}, in {name!r}, is {said}, not for {host}, so it is not sent there;"
+                f" give it again: {again}"
+            )
+        return secret
 
     def _parse(self, name: str, text: str) -> App:
         try:

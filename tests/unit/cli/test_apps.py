@@ -18,6 +18,7 @@ from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
+from infra.registration import AppSecrets
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -47,7 +48,7 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
     )
     for group in ("/aws/lambda/orders", "/aws/lambda/more"):
         boto3.client("logs").create_log_group(logGroupName=group)
-    registering(target, APP, "s3cret", webhooks="slack https://hooks.slack.com/services/T/B/x")
+    registering(target, APP, AppSecrets("s3cret", "slack https://hooks.slack.com/services/T/B/x"))
     return target
 
 

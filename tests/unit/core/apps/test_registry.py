@@ -140,3 +140,18 @@ def test_a_server_that_source_may_not_go_to_is_refused(fields: dict[str, str], s
 )
 def test_one_in_a_network_of_its_own_may_speak_http(url: str) -> None:
     assert App.from_json("orders", ENTRY | {"model": "m", "model_url": url}).model_url == url
+
+
+def test_a_deploy_key_is_for_the_host_that_it_was_given_for(registry: Registry) -> None:
+    app = registry.app("orders")
+    assert registry.deploy_key(app) == ""
+    with_key = replace(app, deploy_key=True)
+    with pytest.raises(PermanentError, match=r"/self-heal/credentials/deploy/orders.*--deploy-key-file"):
+        registry.deploy_key(with_key)
+    name = registry.deploy_key_parameter("orders")
+    boto3.client("ssm").put_parameter(Name=name, Value=bound("key", app.host), Type="SecureString")
+    assert registry.deploy_key(with_key) == "key"
+    with pytest.raises(
+        PermanentError, match=r"its deploy key, in '/self-heal/credentials/deploy/orders', is for"
+    ):
+        registry.deploy_key(replace(with_key, repository="https://gitlab.com/shop/orders.git"))
