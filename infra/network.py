@@ -1,5 +1,5 @@
-"""The networks of functions that are in one: where code under test runs, from where jobs and their reports can
-be reached and nothing else; and one of the deployment's own, for what speaks to a forge that is in there.
+"""The networks of functions that are in one: where code under test runs, from where jobs and their reports
+can be reached and nothing else; and one that a deployment names, for what speaks to a forge that is in there.
 """
 
 from __future__ import annotations
