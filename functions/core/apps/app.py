@@ -120,7 +120,7 @@ class App:
     answer_tokens: int = 0
     """The most that an answer may take, thinking included; 0: what suits each model."""
     effort: str = ""
-    """How hard models think that can be told so, one of `model_settings.EFFORTS`; empty: what suits each model."""
+    """How hard models think that can be told so, one of EFFORTS; empty: what suits each model."""
     prices: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Model id → USD per million tokens in and out, where they are not list prices, or nobody lists them."""
     model_region: str = ""
