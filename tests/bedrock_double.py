@@ -43,6 +43,10 @@ PROPOSAL = {
 }
 
 
+CUT_OFF: list[dict[str, Any]] = [{"text": "First, "}]
+"""In a script: an answer that its limit ended."""
+
+
 class Refused(Exception):
     """`args`: HTTP status, error code, and what Bedrock says, or the body."""
 
@@ -107,7 +111,10 @@ class BedrockDouble:
     without_form: bool = False
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    hangs: set[str] = field(default_factory=set)
+    """Ids of models that never answer."""
     url: str = ""
+    _ended: threading.Event = field(default_factory=threading.Event)
     _script: list[list[dict[str, Any]] | Refused] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -118,12 +125,15 @@ class BedrockDouble:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
     def converse(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
         rules = self._reached(model_id)
+        if model_id in self.hangs:
+            self._ended.wait()
         for check in _CHECKS if self._script else (*_CHECKS, _check_thoughts):
             check(rules, request)
         self.requests.append((model_id, request))
@@ -132,7 +142,8 @@ class BedrockDouble:
         said = self._script.pop(0)
         if isinstance(said, Refused):
             raise said
-        return _said(said, "tool_use" if any("toolUse" in block for block in said) else "end_turn", request)
+        stop = "tool_use" if any("toolUse" in block for block in said) else "end_turn"
+        return _said(said, "max_tokens" if said is CUT_OFF else stop, request)
 
     def script(self, said: Sequence[list[dict[str, Any]] | Refused]) -> None:
         """What is said next, turn by turn, in place of the model's own: content, or a refusal."""

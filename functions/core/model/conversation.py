@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from functions.core.model.models import model_of
 from functions.core.model.prices import Usage
@@ -13,12 +13,6 @@ from functions.core.model.requests import keeps_for_an_hour, request_tokens
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """ToolName in the API's model. Models make up others, which are refused when they are sent back."""
-
-
-class Converses(Protocol):
-    """What is asked: `functions.core.model.bedrock.Bedrock`, or anything that speaks Converse."""
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]: ...
 
 
 def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
@@ -86,7 +80,8 @@ def sent_after(request: dict[str, Any], first: int) -> list[dict[str, Any]]:
 
 
 def answer_limit(request: dict[str, Any]) -> int:
-    return int(request["inferenceConfig"]["maxTokens"])
+    """The most tokens of an answer, 0 where a model that takes no limit has its own."""
+    return int(request["inferenceConfig"].get("maxTokens", 0))
 
 
 def worst(request: dict[str, Any], counted: int | None = None) -> Usage:

@@ -102,9 +102,10 @@ def _without_strict(request: Request, _: int) -> Request:
 
 
 def _with_at_most(request: Request, limit: int) -> Request:
-    """Fewer tokens for the answer; without a limit the model's own default."""
-    given = {key: value for key, value in request["inferenceConfig"].items() if key != "maxTokens"}
-    return {**request, "inferenceConfig": given | ({"maxTokens": limit} if limit else {})}
+    """No more tokens for the answer than that; without a limit the model's own default."""
+    given = dict(request["inferenceConfig"])
+    tokens = given.pop("maxTokens")
+    return {**request, "inferenceConfig": given | ({"maxTokens": min(tokens, limit)} if limit else {})}
 
 
 PARAMETERS = (
