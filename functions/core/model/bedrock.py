@@ -94,6 +94,8 @@ class Bedrock:
             client.meta.events.register("before-parse.bedrock-runtime.Converse", _flattened)
             response: dict[str, Any] = dict(client.converse(**request))
         except ClientError as error:
+            if _NO_TOOL_CALL.search(str(error)):
+                return {"stopReason": "malformed_tool_use"}
             raise _named(request, error) from None
         except ParamValidationError:
             raise ModelRequestInvalid(
@@ -128,17 +130,33 @@ class Bedrock:
         return int(answer["inputTokens"])
 
 
+_NO_TOOL_CALL = re.compile(r"invalid sequence as part of ToolUse", re.I)
+"""What Nova wrote is no tool call: an answer of the wrong form, which it is told of, and no outage that
+passes (langchain-ai/langchain-aws#567)."""
+
 # What Bedrock says of a model that cannot be had, and what to do. The sentences are those of its answers, as
 # public trackers quote them: aws-samples/amazon-bedrock-workshop#386 (legacy), gsd-build/gsd-2#5425 (end of
 # life), anomalyco/opencode#396 (needs a profile), pydantic/pydantic-ai#8170 (data retention),
-# langgenius/dify#7488 (an account that may not). The form: "Access Amazon Bedrock foundation models" in its
-# user guide.
+# langgenius/dify#7488 (an account that may not), aws-samples/anthropic-on-aws#252 (no subscription),
+# anthropics/claude-code#2656 (a country that is not served). The form: "Access Amazon Bedrock foundation
+# models" in its user guide.
 _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
     (
         re.compile(r"use case details", re.I),
         ModelAccessDenied,
         "Submit the maker's use-case form once for this account (Bedrock console, model catalog), wait 15"
         " minutes, then redrive.",
+    ),
+    (
+        re.compile(r"aws-marketplace:|marketplace subscription", re.I),
+        ModelAccessDenied,
+        "Nobody has subscribed this account to it yet: somebody who may opens it once in Bedrock's model"
+        " catalog; wait 15 minutes, then redrive.",
+    ),
+    (
+        re.compile(r"unsupported countr", re.I),
+        ModelAccessDenied,
+        "Its maker does not serve this country: set another maker's as the app's 'model', then redrive.",
     ),
     (
         re.compile(r"data retention", re.I),

@@ -125,7 +125,9 @@ PARAMETERS = (
     ),
     Parameter(
         "strict",
-        re.compile(r"\bstrict\b|structured output|Schema type .* is not supported", re.I),
+        # What is refused of a schema is refused because a grammar is made of it, which only strict tools
+        # need: strands-agents/harness-sdk#2664, BerriAI/litellm#39115, anthropics/anthropic-sdk-python#1185.
+        re.compile(r"\bstrict\b|structured output|\btools\.\d+\.custom\b|grammar|too complex", re.I),
         "nothing: tools are offered without it",
         lambda request: any("strict" in spec for spec in _specs(request)),
         _without_strict,

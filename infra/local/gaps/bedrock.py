@@ -80,7 +80,7 @@ def ask(mock: Any) -> Any:
         if not bedrock._PROXY_URL:
             nothing: tuple[Any, Any] = mock(model, messages, system, options, tools)
             return nothing
-        spoken = [without_null(message) for message in bedrock._openai_messages(messages, system)]
+        spoken = [with_content(message) for message in bedrock._openai_messages(messages, system)]
         payload = {"model": model, "messages": spoken, "stream": False}
         offered, choice = bedrock._openai_tools(tools)
         for tool in offered:
@@ -102,10 +102,10 @@ def ask(mock: Any) -> Any:
     return call
 
 
-def without_null(message: dict[str, Any]) -> dict[str, Any]:
-    """A message as every server takes it: where a turn only calls a tool, null for its content is OpenAI's,
-    too, and llama-cpp-python's server fails at it; without one, neither does."""
-    return {key: value for key, value in message.items() if value is not None}
+def with_content(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as every server takes it: for the content of a turn that only calls a tool, OpenAI's schema
+    has null, none or an empty text, and llama-cpp-python 0.3.36 fails at the first two."""
+    return message if message["content"] is not None else {**message, "content": ""}
 
 
 def _post(url: str, payload: Any) -> Any:

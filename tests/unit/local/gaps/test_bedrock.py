@@ -123,7 +123,7 @@ def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any)
         endpoint.status = 200
         converse(emulator, LOOKED)[1]()
         call = {"id": "c1", "type": "function", "function": {"name": "say", "arguments": "{}"}}
-        assert endpoint.request["messages"][1] == {"role": "assistant", "tool_calls": [call]}
+        assert endpoint.request["messages"][1] == {"role": "assistant", "content": "", "tool_calls": [call]}
 
         endpoint.shutdown()
         endpoint.server_close()
