@@ -117,7 +117,7 @@ class BedrockDouble:
 
     region: str = "us-east-1"
     profiles: dict[str, str] = field(default_factory=dict)
-    """ARN of an application inference profile → model id."""
+    """ARN of a thing of the account's, such as an application inference profile → model id."""
     not_enabled: set[str] = field(default_factory=set)
     without_form: bool = False
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -448,10 +448,7 @@ def _handler(double: BedrockDouble) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            _, _, model_id, action = (
-                unquote(self.path).replace("application-inference-profile/", "|").split("/")
-            )
-            model_id = model_id.replace("|", "application-inference-profile/")
+            model_id, _, action = unquote(self.path).removeprefix("/model/").rpartition("/")
             serve = {"converse": double.converse, "count-tokens": double.count}[action]
             try:
                 self._send(200, serve(model_id, request))

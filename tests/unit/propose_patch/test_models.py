@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.model.arns import OF_AN_ACCOUNT
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelNotFound,
@@ -70,6 +71,17 @@ def test_every_id_ends_answered_or_failed_over(
         assert model in outcome["model_note"]
     if MODELS[name].answers and known and not settings:
         assert bedrock.refusals == [], "what is known of a model spares the calls that it refuses"
+
+
+@pytest.mark.parametrize("kind", OF_AN_ACCOUNT)
+def test_whatever_of_an_account_answers_is_asked_by_its_arn(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, kind: str
+) -> None:
+    arn = f"arn:aws:bedrock:us-east-1:123456789012:{kind}/abcdefghijkl"
+    bedrock.profiles[arn] = "us.mistral.pixtral-large-2502-v1:0"
+    deployed.register(model=arn)
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", arn)
 
 
 def test_there_are_enough_models_of_each_maker() -> None:
