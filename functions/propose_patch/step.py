@@ -56,7 +56,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
             if o.joined_to == incident.incident_id
         ]
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
-budget, time = deployment.budget(app), deployment.time
+        budget, time = deployment.budget(app), deployment.time
         told = _attempt(state, app, incident, others, artifacts, model, budget, time)
         if joined:
             told = replace(told, joined_key=_kept(heal, artifacts, joined))
