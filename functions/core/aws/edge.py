@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.core.aws.deployment import Deployment, deployment
 from functions.core.aws.names import PING
-from functions.core.aws.telemetry import logger, mark, measure, tracer
+from functions.core.aws.telemetry import came_of_it, logger, mark, measure, tracer
 from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.state import HealState
 
@@ -78,7 +78,7 @@ def _handler(function: Handler) -> Handler:
             raise
         outcome = next((str(result[name]) for name in _OUTCOMES if name in result), "done")
         if outcome != "done":  # Lambda counts by itself how often a function ran
-            measure("Outcomes", MetricUnit.Count, 1, ids, outcome=outcome)
+            came_of_it(outcome, ids)
         mark(failed=False, outcome=outcome)
         for name in _MEASURES.keys() & result.keys():
             measure(*_MEASURES[name], float(result[name]), ids)
