@@ -8,41 +8,39 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from functions.core.model.adapted import Adapted
-from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.model.bedrock import Bedrock
 from functions.core.model.chat import Chat, ChatRefused
 from functions.core.model.models import default_model
-from functions.core.model.port import LanguageModel
 from functions.core.model.server import ChatServer
 from infra.cli.connect import region
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, complete
 
 
-def connect(name: str) -> tuple[LanguageModel, str]:
+def connect(name: str) -> tuple[Adapted, str]:
     """The model and its id. `name`: `embedded`, `bedrock`, `bedrock:MODEL_ID`, or the server's address.
 
     Raises UserError (exit code 2) for anything else, and for Bedrock without a region or a default model
     there.
     """
     if name == "embedded":
-        return Chat(complete), MODEL_ID
+        return Adapted(Chat(complete)), MODEL_ID
     kind, _, model = name.partition(":")
     if kind == "bedrock":
         import boto3
-        from botocore.exceptions import NoRegionError
 
-        try:
-            client = boto3.client("bedrock-runtime", region_name=region(), config=client_config())
-        except NoRegionError:
-            raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2) from None
-        here = client.meta.region_name
+        session = boto3.Session(region_name=region())
+        here = session.region_name
+        if not here:
+            raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2)
         if not (model or default_model(here)):
             raise UserError(
                 f"--model bedrock: region {here} has no default model that keeps code in its geography",
                 "name one: --model bedrock:MODEL_ID",
                 exit_code=2,
             )
-        return Adapted(Bedrock(client)), model or default_model(here)
+        bedrock = Bedrock(lambda config: session.client("bedrock-runtime", config=config))
+        return Adapted(bedrock), model or default_model(here)
     url = urlsplit(name)
     if url.scheme in ("http", "https") and url.hostname:
         server = ChatServer(name)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from functions.core.model.arns import why_not_asked
 from functions.core.workflow.errors import AppInvalid
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ _LEAST_ANSWER = 1_024
 
 def check_models(app: App) -> None:
     """Raises AppInvalid for settings of models that cannot be met, or do not belong together."""
+    if app.model_url:
+        _check_server(app)
+    else:
+        for model in filter(None, (app.model, *app.fallback_models, app.review_model)):
+            if why := why_not_asked(model):
+                raise AppInvalid(f"app {app.name!r}: model {model} {why}")
     if app.context_window and app.context_window < _LEAST_WINDOW:
         raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
     if app.temperature > 1:
@@ -30,8 +37,6 @@ def check_models(app: App) -> None:
         raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
     if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
         raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
-    if app.model_url:
-        _check_server(app)
 
 
 def _check_server(app: App) -> None:

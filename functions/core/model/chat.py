@@ -150,8 +150,8 @@ def _spoken(message: dict[str, Any]) -> list[dict[str, Any]]:
         for result in results
     ]
     if text or calls:
-        # Left out where there is none: null is OpenAI's too, and llama-cpp-python refuses it.
-        spoken: dict[str, Any] = {"role": message["role"], **({"content": text} if text else {})}
+        # Also where there is none: null and nothing are OpenAI's too, and llama-cpp-python fails at both.
+        spoken: dict[str, Any] = {"role": message["role"], "content": text}
         if calls:
             spoken["tool_calls"] = [
                 {

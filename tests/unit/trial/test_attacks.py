@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from functions.core.incidents.incident import Incident
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commitment
 from functions.core.model.chat import Chat
+from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal
 from functions.core.model.limits import window_of
 from functions.core.model.port import LanguageModel
@@ -194,7 +196,9 @@ def propose(planted: Planted, model: LanguageModel) -> Proposed:
     context = build_context(repository, incident.frames, app.source_roots)
     prompt = build_prompt(HEAL, incident, context, planted.attempts, planted.comment)
     talk = Journal().open(MODEL_ID, lambda: request_for(MODEL_ID, prompt))
-    answer = ask(model, Free(), talk, window_of(MODEL_ID), RetrievalTools(repository, prompt.nonce))
+    window = window_of(MODEL_ID)
+    exchange = Exchange(Adapted(model), Free(), talk, window)
+    answer = ask(exchange, talk.request, window, RetrievalTools(repository, prompt.nonce))
     return Proposed(prompt, answer, ValidationContext(incident, app), members)
 
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from pytest_httpserver import HTTPServer
 
-from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.model.bedrock import Bedrock
 from functions.core.model.chat import Chat
 from functions.core.model.port import LanguageModel
 from functions.core.model.requests import RequestOptions
@@ -59,8 +59,11 @@ def _chat(message: dict[str, Any], finish: str) -> dict[str, Any]:
 
 
 def _bedrock(url: str) -> LanguageModel:
-    config = client_config()
-    return Bedrock(boto3.client("bedrock-runtime", endpoint_url=url, region_name="us-east-1", config=config))
+    return Bedrock(
+        lambda config: boto3.client(
+            "bedrock-runtime", endpoint_url=url, region_name="us-east-1", config=config
+        )
+    )
 
 
 PROTOCOLS = {
