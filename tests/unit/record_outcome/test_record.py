@@ -40,7 +40,7 @@ REJECTED = {
     "validation": {"verdict": "accepted", "proven": False},
     "decision": {"decision": "reject", "by": "ana", "reason": "hides_error", "comment": "We must know."},
 }
-ABSTAINED = {
+ABSTAINED: dict[str, Any] = {
     **BASE,
     "attempt": 1,
     "proposal": {
