@@ -16,8 +16,8 @@ from functions.core.incidents.table import Incidents
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""
 _STORM_WAITS_SECONDS = 24 * 3600
-"""By then somebody has answered, or the errors are how the app is. Who waited for so long is no part of another
-storm, else whoever can write to the log could keep an app from being healed for good."""
+"""By then somebody has answered, or the errors are how the app is. What waited for so long is no part of
+another storm, else whoever can write to the log could keep an app from being healed for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,8 @@ def _too_many_began(
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
             held = Held(
-                f"{heals.most} heals of {app.name} began within this {period.word}, the most that it may have",
+                f"{heals.most} heals of {app.name} began within this {period.word}, the most that it may"
+                " have",
                 heals.ends_at,
                 f"Nothing: when it is seen again after {until}, its heal begins.",
             )

@@ -248,8 +248,8 @@ def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action=f"{wait}: selfheal configure {heal.app} --set {error.period.field}=USD, then: selfheal retry"
-        f" {heal.incident_id}",
+        next_action=f"{wait}: selfheal configure {heal.app} --set {error.period.field}=USD, then: selfheal"
+        f" retry {heal.incident_id}",
     )
 
 

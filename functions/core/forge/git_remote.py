@@ -85,7 +85,7 @@ class Remote:
                 repo.close()
 
     def fetch(self, repo: Repo, ref: str, depth: int = 1) -> str | None:
-        """Fetch one commit, without tags: its id, or None when the remote has no such ref, or it is none.
+        """Fetch one commit, without tags: its id, or None where that is none of the remote's.
 
         ref: a full commit id, or a ref such as `refs/heads/main` or `v1.2`; depth: how many commits of its
         history, itself included.

@@ -157,8 +157,8 @@ class Incident:
     higher_mode: str = ""
     """What the next higher mode would have done where the app's mode ended the heal."""
     held_until: int = 0
-    """Of an incident that was held back, or whose heal ended at a budget: epoch seconds after which a sighting
-    makes it NEW again."""
+    """Of an incident that was held back, or whose heal ended at a budget: epoch seconds after which a
+    sighting makes it NEW again."""
     waiting_since: str = ""
     """When it was held back first (ISO 8601); "" once its heal has begun."""
     by_hand: bool = False

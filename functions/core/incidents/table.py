@@ -252,7 +252,7 @@ def _of_app(app: str) -> dict[str, Any]:
 
 def utc_now() -> str:
     """The time now, ISO 8601 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
 
 
 def condition_failed(error: ClientError) -> bool:
