@@ -23,8 +23,9 @@ Traceback (most recent call last):
 KeyError: 'not a real error, not even the {n}th of them, {place}'
 
 """
+REAL = "KeyError: 'NZ'"
 MANY = 250
-HOUR = 3600
+HOUR, BETWEEN = 3600, 10
 
 
 def flood(world: World, app: App, place: str) -> int:
@@ -61,26 +62,46 @@ def an_hour_passes(world: World, app: App) -> None:
         )
 
 
+def crashing(world: World, app: App, *statuses: Status) -> Incident:
+    """The real error, once it has one of these statuses; its service goes on crashing until then.
+
+    What of it comes while the flood has used up the app's share of detection is delivered again later.
+    """
+    last = 0.0
+
+    def look() -> Incident | None:
+        nonlocal last
+        if time.monotonic() > last + BETWEEN:
+            world.log(app)
+            last = time.monotonic()
+        found = [one for one in world.target.incidents.recent(app.name, limit=1000) if one.title == REAL]
+        return found[0] if found and found[0].status in statuses else None
+
+    return world.eventually(look, lambda: f"{REAL} never was {statuses}")
+
+
+def heals(world: World, app: App) -> int:
+    """How many were begun, and ended with what a made-up error comes to."""
+    found = world.target.incidents.recent(app.name, limit=1000)
+    return [one.status for one in found].count(Status.ABSTAINED)
+
+
 def test_a_flood_in_every_hour_begins_few_heals_and_keeps_a_real_error_from_its_own_for_an_hour_at_most(
     world: World,
 ) -> None:
     app = world.app(max_heals_per_hour=4, storm_after=1000)
     assert flood(world, app, "FIRST") > 40_000
     recorded(world, app, MANY)
-    world.log(app)
-    found = recorded(world, app, MANY + 1)
-    (real,) = [one for one in found if one.title == "KeyError: 'NZ'"]
-    assert real.status is Status.SUPPRESSED
+    real = crashing(world, app, Status.SUPPRESSED)
     assert len(world.executions(app)) == 16
-    assert [one.status for one in found].count(Status.ABSTAINED) == 4
+    assert heals(world, app) == 4
 
     an_hour_passes(world, app)
     flood(world, app, "SECOND")
-    found = recorded(world, app, 2 * MANY + 1)
+    recorded(world, app, 2 * MANY + 1)
     assert len(world.executions(app)) == 16 + 12
-    assert [one.status for one in found].count(Status.ABSTAINED) == 4 + 3
-    world.log(app)
-    healed = world.until(app, Status.AWAITING_APPROVAL)
+    assert heals(world, app) == 4 + 3
+    healed = crashing(world, app, Status.AWAITING_APPROVAL)
 
-    assert (healed.incident_id, healed.occurrences) == (real.incident_id, 2)
+    assert healed.incident_id == real.incident_id
     assert len(world.executions(app)) == 16 + 12 + 1
