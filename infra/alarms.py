@@ -251,7 +251,7 @@ ALARMS: tuple[Alarm, ...] = (
             folder,
             ("Invocations",),
             1,
-            f"{folder} has not run for {hours} hours",
+            f"{folder} has not run for {60 * hours} minutes",
             "selfheal doctor",
             minutes=hours * 60,
             section="ScheduleSilent",
@@ -265,11 +265,20 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "FailuresUnheard",
         Watched.RULE,
-        "",
+        "report_failure",
         ("FailedInvocations",),
         1,
         "EventBridge could not tell report_failure of a failed heal",
         "selfheal requeue",
+    ),
+    Alarm(
+        "ForgeUnheard",
+        Watched.RULE,
+        "track_pull_requests",
+        ("FailedInvocations",),
+        1,
+        "EventBridge could not pass on what the forge told; the schedule still looks",
+        "selfheal doctor",
     ),
     *(
         Alarm(

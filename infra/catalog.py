@@ -20,6 +20,9 @@ _SHOWN = (
 )
 """What the page shows of a heal."""
 
+_PROPOSED = ("JOINED", "PROMPT", "ANSWER", "PROPOSAL", "FINDINGS", "OUTCOME")
+"""What an attempt leaves before it is judged."""
+
 # The timeouts of steps end before the state's own TimeoutSeconds, so that the history names the function's.
 STEPS = (
     Spec(
@@ -84,11 +87,7 @@ STEPS = (
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/*",),
             writes=(
-                f"{OWN}/*/{Artifact.PROMPT}",
-                f"{OWN}/*/{Artifact.ANSWER}",
-                f"{OWN}/*/{Artifact.PROPOSAL}",
-                f"{OWN}/*/{Artifact.FINDINGS}",
-                f"{OWN}/*/{Artifact.OUTCOME}",
+                *(f"{OWN}/*/{Artifact[name]}" for name in _PROPOSED),
                 f"{OWN}/{Artifact.REFUSED}",
             ),
             finds=(f"{OWN}/*",),
@@ -112,6 +111,7 @@ STEPS = (
                 f"{OWN}/{Artifact.SOURCE}",
                 *HEADS,
                 f"{OWN}/{Artifact.CONTEXT}",
+                f"{OWN}/*/{Artifact.JOINED}",
                 f"{OWN}/*/{Artifact.PROPOSAL}",
                 f"{OWN}/*/{Artifact.EXPERIMENT}",
                 f"{OWN}/*/{Artifact.DEPLOYED}",

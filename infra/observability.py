@@ -31,7 +31,8 @@ class Parts:
     workflow: Workflow
     functions: Mapping[str, DeployedFunction]
     schedules: scheduler.CfnScheduleGroup
-    failure_rule: events.Rule
+    rules: Mapping[str, events.Rule]
+    """By the function that they invoke."""
     api: apigateway.HttpApi | None = None
     """In front of the page, where people sign in; its function answers by itself otherwise."""
 
@@ -56,7 +57,9 @@ class Alarms(Construct):
     def _text(self, alarm: Alarm | Composite) -> str:
         """Ends with what answers it."""
         answer = alarm.answer + (self._names.flag if alarm.answer.startswith("selfheal") else "")
-        means = alarm.means[0].upper() + alarm.means[1:]
+        # A function's name stays as it is: people look for it.
+        named = "_" in alarm.means.partition(" ")[0]
+        means = alarm.means if named else alarm.means[0].upper() + alarm.means[1:]
         return f"{means}. {RUNBOOK}, section {alarm.runbook}. {answer}"
 
     def _name(self, alarm: Alarm | Composite) -> str:
@@ -160,7 +163,7 @@ class Alarms(Construct):
             case Watched.SCHEDULES:
                 return "AWS/Scheduler", {"ScheduleGroup": str(parts.schedules.name)}
             case Watched.RULE:
-                return "AWS/Events", {"RuleName": parts.failure_rule.rule_name}
+                return "AWS/Events", {"RuleName": parts.rules[alarm.key].rule_name}
             case _:
                 return self._names.stack, {"service": alarm.key}
 

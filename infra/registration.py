@@ -24,13 +24,15 @@ def register(
     webhooks: str | None = None,
     slack_secret: str | None = None,
     signing_key: str | None = None,
+    deploy_key: str | None = None,
 ) -> None:
     """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
     as `core.notify.webhooks` reads it), the signing secret of their Slack app, which turns the buttons on,
-    and the SSH key that signs commits are written where they are given. Safe to repeat. Raises UserError for
-    a log group that is this system's own, another app's, or has no room for a filter.
+    and the SSH keys that sign commits and that git reads and pushes by are written where they are given. Safe
+    to repeat. Raises UserError for a log group that is this system's own, another app's, or has no room for a
+    filter.
     """
     for group in app.log_groups:
         try:
@@ -59,6 +61,10 @@ def register(
         name = target.registry.signing_parameter(app.name)
         ssm.put_parameter(Name=name, Value=signing_key, Type="SecureString", KeyId=key, Overwrite=True)
         app = App.from_json(app.name, app.to_json() | {"signed_commits": True})
+    if deploy_key:
+        name, value = target.registry.deploy_key_parameter(app.name), bound(deploy_key, app)
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
+        app = App.from_json(app.name, app.to_json() | {"deploy_key": True})
     write_entry(target, app)
     for group in app.log_groups:
         _subscribe(target, group)

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from functions.core.approval.identity import LINK
 from functions.core.workflow.lifetimes import APPROVAL_HOURS, artifact_days
+from functions.core.workflow.tracking import EVERY_MINUTES
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
@@ -33,11 +34,11 @@ from infra.spending import Spending
 from infra.storage import Storage
 from infra.workflow import (
     REMIND_MINUTES,
-    TRACK_MINUTES,
     KeepAwake,
     OnSchedule,
     ReportFailures,
     StartHeals,
+    WhenForgeTells,
     Workflow,
 )
 
@@ -160,9 +161,10 @@ class SelfHealingCode(Stack):
             "Tracking",
             group=schedules,
             function=functions["track_pull_requests"].alias,
-            minutes=TRACK_MINUTES,
+            minutes=EVERY_MINUTES,
             description="Looks whether pull requests were merged or closed",
         )
+        told = WhenForgeTells(self, "ForgeTells", functions["track_pull_requests"].alias)
         OnSchedule(
             self,
             "Reminding",
@@ -182,7 +184,8 @@ class SelfHealingCode(Stack):
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
         api = self.entrance.api if self.entrance else None
-        parts = Parts(storage, workflow, functions, schedules, reporting.rule, api)
+        rules = {"report_failure": reporting.rule, "track_pull_requests": told.rule}
+        parts = Parts(storage, workflow, functions, schedules, rules, api)
         if options.budget_usd:
             Spending(
                 self,

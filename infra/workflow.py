@@ -22,7 +22,9 @@ from constructs import Construct
 
 from functions.core.apps.app import PROJECT_PREFIX
 from functions.core.aws.names import PING
+from functions.core.incidents.incident import BRANCH_PREFIX
 from functions.core.workflow.lifetimes import LONGEST_APPROVAL_HOURS
+from functions.core.workflow.tracking import EVERY_MINUTES, WITHIN_MINUTES
 from infra.catalog import STEPS
 from infra.lambdas import DeployedFunction
 from infra.packaging import ROOT
@@ -30,7 +32,6 @@ from infra.permissions import key_statement
 from infra.storage import LOG_RETENTION
 
 DEFINITION = ROOT / "statemachine" / "self_heal.asl.json"
-TRACK_MINUTES = 15
 REMIND_MINUTES = 30
 
 
@@ -264,8 +265,45 @@ class ReportFailures(Construct):
         )
 
 
+class WhenForgeTells(Construct):
+    """Looks at pull requests as soon as the forge tells of them, and not only on schedule.
+
+    Its webhooks come to the default event bus, in the form that EventBridge's own quick start gives to those
+    of GitHub: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-saas-furls.html. They are believed
+    in nothing: what became of a pull request is asked of the forge.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, track_pull_requests: lambda_.Alias) -> None:
+        super().__init__(scope, construct_id)
+        ours = [{"prefix": BRANCH_PREFIX}]
+        self.rule = events.Rule(
+            self,
+            "Rule",
+            description="A pull request of a heal was decided on, checked or remarked on",
+            event_pattern=events.EventPattern(
+                source=["github.com"],
+                detail={
+                    "$or": [
+                        {
+                            "action": ["closed", "reopened"],
+                            "pull_request": {"head": {"ref": ours}},
+                        },
+                        {"action": ["completed"], "check_suite": {"head_branch": ours}},
+                        {"action": ["created"], "comment": {"body": [{"prefix": "/self-heal"}]}},
+                    ]
+                },
+            ),
+        )
+        # The schedule looks at the same things.
+        self.rule.add_target(
+            targets.LambdaFunction(
+                track_pull_requests, max_event_age=Duration.minutes(EVERY_MINUTES), retry_attempts=1
+            )
+        )
+
+
 class OnSchedule(Construct):
-    """Invokes a function every so many minutes."""
+    """Invokes a function every so many minutes of the hour."""
 
     def __init__(
         self,
@@ -293,9 +331,9 @@ class OnSchedule(Construct):
             description=description,
             group_name=group.ref,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
-                mode="FLEXIBLE", maximum_window_in_minutes=5
+                mode="FLEXIBLE", maximum_window_in_minutes=WITHIN_MINUTES
             ),
-            schedule_expression=f"rate({minutes} minutes)",
+            schedule_expression=f"cron(0/{minutes} * * * ? *)",
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=function.function_arn,
                 role_arn=role.role_arn,

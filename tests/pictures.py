@@ -1,21 +1,24 @@
-"""Pictures of the pages, made from a running embedded run: python -m tests.pictures FOLDER.
+"""Pictures of the pages, the dashboard and the alarms, made from a running embedded run: `make pictures`.
 
 Needs `selfheal up`, at least one question in its inbox, and a browser (`make browser`).
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
 from infra.errors import UserError
 from infra.local import run
 from infra.local.inbox import Inbox
+from infra.target import Target
+from tests import dashboard
 
 SIZES = {"phone": (390, 844), "desktop": (1360, 900)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -38,6 +41,7 @@ def main(folder: Path) -> None:
         _page(browser, "approval", links[-1], folder)
         _page(browser, "forge", f"{running.forge_url}/{run.SAMPLE_SLUG}", folder)
         browser.close()
+    _dashboard(running.target(), folder)
 
 
 def _page(browser: Browser, name: str, address: str, folder: Path) -> None:
@@ -47,6 +51,18 @@ def _page(browser: Browser, name: str, address: str, folder: Path) -> None:
             page.goto(address)
             page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
             page.close()
+
+
+def _dashboard(target: Target, folder: Path) -> None:
+    """Their text stays text: such pictures are small, and sharp on every screen."""
+    seen = dashboard.recorded(target.session, target.names)
+    watch: Any = target.session.client("cloudwatch")
+    body = json.loads(watch.get_dashboard(DashboardName=target.names.dashboard)["DashboardBody"])
+    alarms = [
+        one for page in watch.get_paginator("describe_alarms").paginate() for one in page["MetricAlarms"]
+    ]
+    (folder / "dashboard.svg").write_text(dashboard.board(body["widgets"], seen))
+    (folder / "alarms.svg").write_text(dashboard.alarms(alarms, seen))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,13 @@ class Deployed:
         item |= {"error_type": title.partition(":")[0], "title": title, "last_seen": "2026-01-02", **more}
         self._table.put_item(Item=item | {"place": place((frame,))})
 
+    def joined(self, *others: str) -> None:
+        self._table.update_item(
+            Key={"incident_id": "orders-f"},
+            UpdateExpression="SET joined = :others",
+            ExpressionAttributeValues={":others": list(others)},
+        )
+
     def artifact(self, name: str) -> Any:
         return json.loads(self._s3.get_object(Bucket="artifacts", Key=f"orders-f/h1/{name}")["Body"].read())
 

@@ -99,7 +99,7 @@ def running() -> Iterator[Sts]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     sts = Sts(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield sts
     server.shutdown()

@@ -27,7 +27,7 @@ def index(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     folder = tmp_path / "simple"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),

@@ -10,6 +10,7 @@ from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.history import Visit
+from functions.core.workflow.tracking import next_look
 
 # The page follows closely while things usually happen, then patiently, then no more: a forgotten tab must
 # not poll for ever. Seconds.
@@ -24,11 +25,13 @@ DECIDED = {
 
 @dataclass(frozen=True, slots=True)
 class ProgressLine:
-    """One line of the progress list. `state`: done, now, later, failed."""
+    """One line of the progress list. state: done, now, later, failed; looked_by: until when it is looked
+    again (ISO 8601), "" where it is told of at once."""
 
     text: str
     state: str
     url: str = ""
+    looked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Progress:
 def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequence[Visit] = ()) -> Progress:
     """Progress of a decided approval. `incident` may meanwhile be further, failed, or asking again."""
     verdict = Verdict(approval.decision)
-    steps, settled = _steps(verdict, approval, incident)
+    steps, settled = _steps(verdict, approval, incident, now)
     failed = approval.status is ApprovalStatus.EXPIRED or incident.status is Status.FAILED
     problem = next_action = ""
     if approval.status is ApprovalStatus.EXPIRED:
@@ -75,15 +78,16 @@ def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequ
     )
 
 
-def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tuple[ProgressLine, ...], bool]:
+def _steps(
+    verdict: Verdict, approval: Approval, incident: Incident, now: datetime
+) -> tuple[tuple[ProgressLine, ...], bool]:
     told = ProgressLine(
         "The workflow has the decision", "now" if approval.status is ApprovalStatus.DECIDED else "done"
     )
     newer = incident.approval_id != approval.approval_id
     if verdict is Verdict.APPROVE:
-        is_open = incident.status in (Status.PR_OPEN, Status.MERGED, Status.RESOLVED) and bool(
-            incident.pull_request_url
-        )
+        merge = _merge(incident, now)
+        is_open = merge.state != "later"
         pushed = is_open or bool(incident.branch)
         return (
             told,
@@ -93,7 +97,8 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
                 "done" if is_open else "now" if pushed else "later",
                 incident.pull_request_url if is_open and is_web(incident.pull_request_url) else "",
             ),
-        ), is_open
+            merge,
+        ), merge.state in ("done", "failed")
     if verdict is Verdict.REVISE:
         gave_up = incident.status is Status.ABSTAINED
         return (
@@ -108,6 +113,19 @@ def _steps(verdict: Verdict, approval: Approval, incident: Incident) -> tuple[tu
         ), newer or gave_up
     over = incident.status is Status.REJECTED
     return (told, ProgressLine("The heal is closed, nothing was pushed", "done" if over else "now")), over
+
+
+def _merge(incident: Incident, now: datetime) -> ProgressLine:
+    """What people at the forge have made of the pull request."""
+    match incident.status:
+        case Status.PR_OPEN:
+            return ProgressLine("A reviewer merges it", "now", looked_by=next_look(now).isoformat())
+        case Status.MERGED | Status.RESOLVED:
+            return ProgressLine("It is merged", "done")
+        case Status.REJECTED:
+            return ProgressLine("It was closed without merging", "failed")
+        case _:
+            return ProgressLine("A reviewer merges it", "later")
 
 
 def is_web(address: str) -> bool:

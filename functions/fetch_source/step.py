@@ -31,12 +31,12 @@ def run(state: HealState, deployment: Deployment) -> SourceState:
     if done is None:
         app = deployment.registry.app(heal.app)
         incident = deployment.incidents.get(heal.incident_id)
-        token = deployment.token_of(app)
+        token, key = deployment.token_of(app), deployment.deploy_key(app)
         forge = connect(app, token)
         functions, image = deployment.session.client("lambda"), partial(python_of_uri, client=deployment.ecr)
         source = fetch_source(
             app,
-            Remote.of(app, token),
+            Remote.of(app, "" if key else token, key),
             forge,
             logged=incident.revision,
             function=partial(told_by_function, functions, incident, app.revision_from_environment),

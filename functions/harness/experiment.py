@@ -8,27 +8,23 @@ trusted, and a report that leaves a run out, or tells one too many, is not belie
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.harness import answers, history, regression, reproduction, test_runs
+from functions.harness import answers, history
 from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.proof import NONSENSE, Calls, NotBelieved, Proof, Reproduction
-from functions.harness.request import OPTIONS, RunRequest, task_of
+from functions.harness.reproducing import Steps, reproduce, reproduce_joined
+from functions.harness.request import OPTIONS, RunRequest
 from functions.harness.test_runs import same_type
 
 _TRACED_SECONDS = 60.0
-_SEARCH_SECONDS = 8.0
 _CALLS_SECONDS = 6.0
-_WRITTEN = 3
-"""Tests that are written from calls that were found, likeliest first, until one holds."""
 _DIFFERING = 5
 USAGE_ERROR = 4
 """pytest.ExitCode.USAGE_ERROR"""
-
-
-Steps = Generator[RunRequest, RunOutcome, None]
 
 
 def names_in(files: Iterable[str]) -> frozenset[str]:
@@ -64,6 +60,8 @@ def experiment(
         `changed`: as `search`, for other functions that the patch changes, or that use what it changes
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
+        `joined`: the incidents that are healed with this one, see `reproducing.reproduce_joined`; in orders
+            of before there were any it is left out
         `gone`: left out, or, where the trees are of a later commit than the one at which the incident was
             reproduced, `{"names", "history"}`: what reproduced it there, and what happened since, oldest
             first: `{path: text before that commit, None where there was no such file}`
@@ -82,11 +80,12 @@ def experiment(
 
 def _steps(asked: Mapping[str, Any], own: frozenset[str], proof: Proof, pytest: bool) -> Steps:
     if pytest:
-        yield from _reproduce(asked, own, proof)
+        yield from reproduce(asked, own, proof)
         if asked.get("gone") and proof.reproduction is not None:
             proof.fixed_by = yield from history.fixed_by(asked, proof.reproduction)
             if proof.fixed_by is not None:
                 return
+        yield from reproduce_joined(asked, own, proof)
     suite = asked["suite"]
     if suite is not None and (pytest or suite["task"]["kind"] == "command"):
         yield from _suite(suite, proof)
@@ -126,108 +125,6 @@ def replay(
     if next(left, None) is not None:
         raise NotBelieved("the report tells of a run that nobody asked for")
     return proof
-
-
-def _reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> Steps:
-    if asked["tests"]:
-        proof.reproduction = yield from _tested(asked, own, dict.fromkeys(asked["tests"]))
-        yield from _bitten(asked, proof.reproduction)
-        return
-    proof.reproduction = yield from _searched(asked, own, skip=0)
-    if proof.reproduction.reason and len(asked["incident"]["places"]) > 1:
-        # When the patch leaves the innermost function failing, the cause may have been mended in its callers.
-        outer = yield from _searched(asked, own, skip=1)
-        if not outer.reason:
-            proof.reproduction = outer
-
-
-def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
-    """See whether the test fails on a mutant of the patch; the first that it fails on is enough."""
-    if not shown.verdict.names or not asked["mutants"]:
-        return
-    written = {path: text for path, text in shown.tests.items() if text is not None}
-    for mutant in asked["mutants"]:
-        added = {**written, **mutant}
-        outcome = yield RunRequest("after", task_of(shown.tests), asked["seconds"], (), added)
-        results = test_runs.read(outcome).results
-        if any(results.get(name) != "passed" for name in shown.verdict.names):
-            return
-    shown.toothless = True
-
-
-def _tested(
-    asked: Mapping[str, Any], own: frozenset[str], tests: Mapping[str, str | None]
-) -> Generator[RunRequest, RunOutcome, Reproduction]:
-    """RunRequest tests on the tree before the patch, then on the patched one."""
-    task = task_of(tests)
-    given = tuple(path for path, text in tests.items() if text is None)
-    found = {path: text for path, text in tests.items() if text is not None}
-    fails: list[RunOutcome] = []
-    passes: list[RunOutcome] = []
-    old = RunRequest("before", task, asked["seconds"], given, found)
-    new = RunRequest("after", task, asked["seconds"], (), found)
-    # The runs before the patch come first: nothing that the patched code leaves can change them.
-    for run, outcomes in ((old, fails), (new, passes)):
-        for _ in range(asked["times"]):
-            outcomes.append((yield run))
-    was, now = ([test_runs.read(outcome) for outcome in outcomes] for outcomes in (fails, passes))
-    verdict = reproduction.judge(asked["incident"], own, was, now, known=asked["known"])
-    return Reproduction(tests, tuple(fails), tuple(passes), verdict)
-
-
-def _searched(
-    asked: Mapping[str, Any], own: frozenset[str], skip: int
-) -> Generator[RunRequest, RunOutcome, Reproduction]:
-    """Look for calls that fail as the incident did, see what they do now, and write a test of one."""
-    incident = asked["incident"]
-    if not incident["places"]:
-        return Reproduction(reason="no frame of the traceback could be found in the repository")
-    place = incident["places"][-1]
-    searched = yield RunRequest("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
-    lines = answers.lines_of(searched)
-    found = [line for line in lines if "call" in line]
-    if not found:
-        problem = next((str(line["problem"]) for line in lines if "problem" in line), "")
-        nothing = f"no input was found that raises {incident['type']} in {place['function']}"
-        return Reproduction(reason=problem or nothing)
-    found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
-    probed = yield RunRequest("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
-    answered = answers.answered(found, probed)
-    mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
-    if mended and asked["objection"]:
-        return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
-    result = Reproduction(reason="the inputs that were found make the patched code fail in other ways")
-    for call, answer in mended[:_WRITTEN]:
-        code = regression.code_of(incident, asked["defined"], call, answer)
-        tested = yield from _tested(asked, own, {asked["found"]: code})
-        if tested.verdict.names:
-            tested.found = found
-            return tested
-        # A test that was written here and does not hold says nothing about the patch.
-        result = Reproduction(reason=f"no stable regression test was found ({tested.verdict.objection})")
-    return result if mended else _refuted(asked, own, answered) or result
-
-
-def _refuted(
-    asked: Mapping[str, Any], own: frozenset[str], answered: Sequence[tuple[dict[str, Any], dict[str, Any]]]
-) -> Reproduction | None:
-    incident = asked["incident"]
-    for call, answer in answered:
-        raised = answer.get("raised", {})
-        frames = [frame for frame in raised.get("frames", ()) if frame[0] in own]
-        again = raised.get("type") in (incident["type"], "AssertionError") and not asked["by_callers"]
-        again = again and bool(frames) and frames[-1][2] == incident["places"][-1]["function"]
-        if again and call["exact"]:
-            text = f"{call['call']} raises {raised.get('type')} after the patch too: {raised.get('message')}"
-            return Reproduction(reason=text[:300], refuted=True)
-    return None
-
-
-def _is_mended(error_type: str, answer: Mapping[str, Any]) -> bool:
-    """Whether a call that failed now gives a value, or another error that the code raises on purpose."""
-    if "value" in answer:
-        return True
-    return bool(answer.get("deliberate")) and not same_type(error_type, answer["raised"]["type"])
 
 
 def _suite(suite: Mapping[str, Any], proof: Proof) -> Steps:
@@ -270,8 +167,12 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     old = answers.lines_of(surveyed)
     failed = _failing(shown.found, old)
     refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
-    was = yield _probe("before", calls, [])
-    both = answers.answered(calls, was)
+    # What the code as fetched gave for a call in its own survey is not asked again: most are in both.
+    known = {_key(line): line for line in reversed(old) if "value" in line or "raised" in line}
+    unknown = [call for call in calls if _key(call) not in known]
+    was = yield _probe("before", unknown, [])
+    known.update((_key(call), answer) for call, answer in answers.answered(unknown, was))
+    both = [(call, known[_key(call)]) for call in calls if _key(call) in known]
     worked = [pair for pair in both if "value" in pair[1]]
     elsewhere = {str(line.get("call")) for line in beside}
     admitted = [
@@ -300,6 +201,11 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
         whole,
         all(map(answers.ended, (surveyed, now, was, refused))),
     )
+
+
+def _key(call: Mapping[str, Any]) -> str:
+    """What two calls that are the same share."""
+    return json.dumps([call["call"], call["imports"]])
 
 
 def _refused_for_another_reason(incident: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:

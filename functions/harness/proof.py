@@ -63,6 +63,8 @@ class Proof:
     """How many commits of the `history` it took until the error was gone; 0 where there is none to try; None
     where it is not gone."""
     calls: Calls | None = None
+    joined: dict[str, Reproduction] = field(default_factory=dict)
+    """Incident that joined this one → what came of reproducing it."""
     ran: list[tuple[str, RunOutcome]] = field(default_factory=list)
     """Every run in order, with the tree that it was of."""
 

@@ -65,8 +65,12 @@ def is_gone(names: Collection[str], run: TestRun) -> bool:
 
 
 def is_incident(incident: Mapping[str, Any], own: frozenset[str], raised: Raised) -> bool:
-    """The incident's exception type, with the incident's function as the innermost of the app's own."""
+    """The incident's exception type, with the incident's function as the innermost of the app's own; through
+    the frame that it is told apart by, where it is (see `reproducing.reproduce_joined`)."""
     if not same_type(incident["type"], raised.type):
+        return False
+    through = incident.get("through")
+    if through and not any([*frame] == [*through] for frame in raised.frames):
         return False
     if not incident["places"]:
         return True

@@ -14,6 +14,9 @@ from functions.harness.report import READY
 _GRACE_SECONDS = 5.0
 """How long a run may take to end once it is killed."""
 
+_GATHERED_SECONDS = 0.002
+"""For how long a worker's lines gather before they are read: waking a reader takes longer than a call."""
+
 
 class Broken(Exception):
     """The harness itself does not work here, and why: nothing about a patch follows from that."""
@@ -50,7 +53,9 @@ class Watch:
                     self._kill()
                     if left < -self._seconds - _GRACE_SECONDS:
                         raise Broken("a run could not be stopped")
-                self._take(selector, max(0.0, left) if not stopped else 0.05)
+                taken = self._take(selector, max(0.0, left) if not stopped else 0.05)
+                if taken and b"end " not in self._answer:
+                    time.sleep(_GATHERED_SECONDS)
             seconds = time.monotonic() - started
             self._kill()  # what it left behind holds the pipes open
             while self._take(selector, 0.0):

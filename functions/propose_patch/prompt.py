@@ -174,6 +174,7 @@ def _sections(
         yield section(nonce, "source", "\n".join(_rendered(part)), attributes)
     if patch:
         yield section(nonce, "earlier_patch", _patch(patch, room), {"why": patch["why"]})
+    share = room // max(4, 2 * sum(other.status is Status.JOINED for other in earlier))
     for other in earlier:
         told = {
             "error": redact(other.title),
@@ -184,7 +185,7 @@ def _sections(
         }
         body = "\n".join(f"{name}: {one_line(value)}" for name, value in told.items() if value)
         if other.status is Status.JOINED:
-            body += "\n" + middle_cut(redact(other.sample), min(_JOINED_LIMIT, room // 4))
+            body += "\n" + middle_cut(redact(other.sample), min(_JOINED_LIMIT, share))
         yield section(nonce, "joined_incident" if other.status is Status.JOINED else "earlier_incident", body)
     for attempt in attempts:
         text = _attempt_json(attempt.proposal, attempt.findings)

@@ -32,7 +32,8 @@ from functions.propose_patch.fit import Fitted, PromptParts, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import SourceTree
 
-_OTHERS_READ, _OTHERS_SHOWN = 200, 3
+_OTHERS_READ, _OTHERS_SHOWN, _MOST_JOINED = 200, 3, 12
+"""Each one that joined takes up to half a minute of the proof."""
 _NOTE_LIMIT = 1_000
 
 
@@ -48,9 +49,16 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     if outcome is None:
         app = replace(app, model=app.model_in(model.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
-        joined = [incidents.get(other) for other in incident.joined[:_OTHERS_SHOWN]]
+        joined = [
+            o
+            for o in map(incidents.get, incident.joined[-_MOST_JOINED:])
+            if o.joined_to == incident.incident_id
+        ]
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
-        outcome = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app)).to_state()
+        told = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app))
+        if joined:
+            told = replace(told, joined_key=_kept(heal, artifacts, joined))
+        outcome = told.to_state()
         artifacts.put_json(heal.attempt_key(Artifact.OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
     return ProposalState.from_json(outcome)
@@ -105,6 +113,11 @@ def _attempt(
         result = unreadable([edit.path for edit in result.edits], repository, python) or result
     outcome = _finish(heal, artifacts, result, journal, asked.answer.violations)
     return replace(outcome, model=asked.model, model_note=model_note(asked, adapted))
+
+
+def _kept(heal: Heal, artifacts: Artifacts, joined: Sequence[Incident]) -> str:
+    """Reference to the incidents that have to be mended, too, as ValidatePatch reads them."""
+    return artifacts.put_json(heal.attempt_key(Artifact.JOINED), [other.to_json() for other in joined])
 
 
 def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:

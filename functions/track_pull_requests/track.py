@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from functions.core.aws.deployment import Deployment
+from functions.core.aws.telemetry import measure
 from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
 from functions.core.untrusted.redaction import redact
@@ -55,9 +58,17 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     service = RunningService(deployment.session.client("lambda"), deployment.session.client("logs"))
     apps, stopped = deployment.registry.apps(), deployment.switch.stopped()
     tracked = track(apps, deployment.incidents, deployment.forge, service, datetime.now(UTC), stopped)
+    count(tracked)
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
     return asdict(tracked)
+
+
+def count(tracked: Tracked) -> None:
+    """What the dashboard shows of pull requests, also where some forge did not answer."""
+    for outcome, found in asdict(tracked).items():
+        if found:
+            measure("Outcomes", MetricUnit.Count, len(found), {}, outcome=outcome)
 
 
 def track(

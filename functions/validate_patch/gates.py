@@ -53,6 +53,13 @@ REPRODUCES = Gate(
     " fails on a mutant of the patch. Without one, a bounded search looks for an input",
     ("capabilities", "formatting"),
 )
+JOINED_REPRODUCE = Gate(
+    "joined_reproduce",
+    How.RUNS,
+    "so it is with each incident of the same cause that joined, through its own callers where these can be"
+    " called. Only where one did",
+    ("capabilities", "formatting"),
+)
 REGRESSION_TESTS = Gate(
     "regression_tests",
     How.RUNS,
@@ -71,10 +78,11 @@ JUDGED = tuple(
     for p in PRINCIPLES
 )
 GATES = (APPLIES, SCOPE, PARSES, CAPABILITIES, FORMATTING, *RUNNING, *JUDGED)
-"""All of them, in the order of the evidence."""
+"""Those of every patch, in the order of the evidence."""
+EVERY = (*GATES[: GATES.index(REPRODUCES) + 1], JOINED_REPRODUCE, *GATES[GATES.index(REPRODUCES) + 1 :])
 
 
 def table() -> str:
     """The gates as a Markdown table."""
-    rows = [f"| `{gate.name}` | {gate.how} | {gate.says} |" for gate in GATES]
+    rows = [f"| `{gate.name}` | {gate.how} | {gate.says} |" for gate in EVERY]
     return "\n".join(("| gate | how | holds when |", "|---|---|---|", *rows))

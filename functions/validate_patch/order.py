@@ -6,11 +6,12 @@ import ast
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from functions.core.incidents.incident import Incident
 from functions.core.source import archive
 from functions.core.source.archive import Member, MemberKind
 from functions.harness.job import Job
@@ -19,7 +20,7 @@ from functions.harness.regression import word
 from functions.harness.search.edges import Constant, constants_in
 from functions.harness.search.targets import module_name
 from functions.validate_patch import regression_tests, scope
-from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.pieces import added
 from functions.validate_patch.syntax_tree import functions_of, module_constants
@@ -49,7 +50,7 @@ def asked(
     search = _search(candidate)
     found = found_path(candidate)
     return {
-        "incident": {key: search[key] for key in ("type", "message", "places")},
+        "incident": incident_of(candidate),
         "tests": list(tests_in(candidate)),
         "times": TIMES,
         "seconds": test_seconds,
@@ -58,13 +59,14 @@ def asked(
         "objection": _objection(candidate, found),
         "known": _known(candidate),
         "mutants": mutants(candidate),
-        "by_callers": _mended_by_callers(candidate),
+        "by_callers": mended_by_callers(candidate),
         "suite": regression_tests.asked(candidate, suite_seconds),
         "defined": _defined(candidate, search["files"]),
         "survey": {**search, "places": _moved(candidate, search["places"])},
         "changed": {**search, "places": _changed(candidate)},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
         "others": regression_tests.relevant_tests(candidate),
+        "joined": [_joined(candidate, other) for other in candidate.context.joined],
     }
 
 
@@ -135,18 +137,22 @@ def _objection(candidate: Candidate, path: str) -> str:
     return next(iter(scope.findings(with_tests(candidate, [(path, "\n")]))), "")
 
 
-def _search(candidate: Candidate) -> dict[str, Any]:
-    """What to search, for the worker (see `functions.harness.search.explore.explore`)."""
+def incident_of(candidate: Candidate) -> dict[str, Any]:
+    """The incident as an experiment knows it."""
     incident = candidate.context.incident
     message = incident.title.partition(": ")[2] if incident.title.startswith(incident.error_type) else ""
+    places = [
+        {"path": p.path, "function": p.function, "line": p.line, "code": p.code} for p in candidate.places
+    ]
+    return {"type": incident.error_type, "message": message, "places": places}
+
+
+def _search(candidate: Candidate) -> dict[str, Any]:
+    """What to search, for the worker (see `functions.harness.search.explore.explore`)."""
     python = _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
     return {
         "kind": "search",
-        "type": incident.error_type,
-        "message": message,
-        "places": [
-            {"path": p.path, "function": p.function, "line": p.line, "code": p.code} for p in candidate.places
-        ],
+        **incident_of(candidate),
         "tests": [path for path in python if is_test(path)] + [path for path in python if not is_test(path)],
         "files": [path for path in python if not is_test(path)],
         "calls": CALLS,
@@ -236,21 +242,46 @@ def _constants(candidate: Candidate) -> list[Constant]:
     return list({(type(constant), constant): constant for constant in found}.values())[:_MOST_CONSTANTS]
 
 
-def _mended_by_callers(candidate: Candidate) -> bool:
+def mended_by_callers(candidate: Candidate) -> bool:
     """Whether the patch leaves the innermost function and changes what one that led to it gives it."""
-    if not candidate.places:
-        return False
-    changed = []
-    for place in candidate.places:
-        trees = (parsed(candidate.before, place.path), parsed(candidate.after, place.path))
-        old, new = (
-            [ast.dump(f) for n, f in functions_of(tree).items() if n.rpartition(".")[2] == place.function]
-            if tree is not None
-            else []
-            for tree in trees
-        )
-        changed.append(old != new)
+    changed = [changes(candidate, place) for place in candidate.places]
     return any(changed[:-1]) and not changed[-1]
+
+
+def changes(candidate: Candidate, place: FrameLocation) -> bool:
+    """Whether the patch changes the function of a frame."""
+    trees = (parsed(candidate.before, place.path), parsed(candidate.after, place.path))
+    old, new = (
+        [ast.dump(f) for n, f in functions_of(tree).items() if n.rpartition(".")[2] == place.function]
+        if tree is not None
+        else []
+        for tree in trees
+    )
+    return old != new
+
+
+def _joined(candidate: Candidate, other: Incident) -> dict[str, Any]:
+    """See `functions.harness.reproducing.reproduce_joined`."""
+    view = replace(candidate, context=replace(candidate.context, incident=other))
+    shared = _shared(candidate.places, view.places)
+    own = view.places[: len(view.places) - shared]
+    through = [own[-1].path, own[-1].line, own[-1].function] if shared and own else None
+    common = view.places[len(own) :]
+    return {
+        "id": other.incident_id,
+        "incident": {**incident_of(view), "through": through},
+        "found": found_path(view),
+        "by_callers": mended_by_callers(view),
+        "skip": len({(place.path, place.function) for place in common}) if through else 0,
+        "shared": any(changes(candidate, place) for place in common),
+    }
+
+
+def _shared(one: Sequence[FrameLocation], other: Sequence[FrameLocation]) -> int:
+    """How many of the innermost frames are the same line of the same function."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    differ = (number for number, (was, now) in enumerate(pairs) if was != now)
+    return next(differ, min(len(one), len(other)))
 
 
 def _defined(candidate: Candidate, paths: Iterable[str]) -> dict[str, list[str]]:

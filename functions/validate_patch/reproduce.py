@@ -1,9 +1,11 @@
-"""Gate 6: the regression test fails before the patch as the incident did, and passes after it."""
+"""The regression test fails before the patch as the incident did, and passes after it; and so it is with each
+incident that joined."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from functions.core.incidents.incident import Incident
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.outcome import RunOutcome
@@ -16,7 +18,7 @@ from functions.validate_patch.regression_tests import no_pytest
 from functions.validate_patch.told import ReplayedReport
 from functions.validate_patch.tree import changes_between
 
-GATE = "reproduces"
+GATE, JOINED = "reproduces", "joined_reproduce"
 
 
 def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateResult]:
@@ -26,10 +28,8 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
         return candidate, _not_run(no_pytest(told))
     if shown is None:
         return candidate, _not_run("there was no time left for it")
-    if shown.refuted:
+    if _refuted(candidate, shown, candidate.context.incident):
         reason = redact(shown.reason)
-        if singles_out(candidate) or not names_a_value(candidate.context.incident.title.partition(": ")[2]):
-            return candidate, _not_run(reason)
         return candidate, GateResult(GATE, Result.FAIL, reason, (reason,))
     if shown.reason:
         return candidate, _not_run(redact(shown.reason))
@@ -37,6 +37,33 @@ def result(candidate: Candidate, told: ReplayedReport) -> tuple[Candidate, GateR
     if not found:
         return candidate, _judged(candidate, shown, found=False)
     return _in_style(candidate, with_tests(candidate, found)), _judged(candidate, shown, found=True)
+
+
+def joined(candidate: Candidate, told: ReplayedReport) -> list[GateResult]:
+    """The result for the incidents that joined; none where there are none."""
+    others, shown = candidate.context.joined, told.proof.joined
+    if not others:
+        return []
+    red: list[str] = []
+    unproven: list[str] = []
+    for other in others:
+        one = shown.get(other.incident_id) or Reproduction(reason=no_pytest(told) or "there was no time left")
+        if not one.verdict.names:
+            said = f"{other.incident_id}, which joined ({other.title}): {one.reason or one.verdict.objection}"
+            (red if _refuted(candidate, one, other) else unproven).append(redact(said))
+    green = len(others) - len(red) - len(unproven)
+    counted = f"{green} of {len(others)} that joined fail before the patch as they did, and pass after it"
+    if red:
+        return [GateResult(JOINED, Result.FAIL, red[0], tuple(red))]
+    if unproven:
+        return [GateResult(JOINED, Result.NOT_RUN, f"{counted}; not reproduced: {'; '.join(unproven)}")]
+    return [GateResult(JOINED, Result.PASS, counted)]
+
+
+def _refuted(candidate: Candidate, shown: Reproduction, incident: Incident) -> bool:
+    """Whether a call that still fails is the incident, and not one that is like it but for another value."""
+    names_one = names_a_value(incident.title.partition(": ")[2])
+    return shown.refuted and names_one and not singles_out(candidate)
 
 
 def _in_style(candidate: Candidate, extended: Candidate) -> Candidate:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.aws.deployment import Deployment
+from functions.core.incidents.incident import Incident
 from functions.core.source import archive
 from functions.core.source.history import History
 from functions.core.workflow.artifacts import Artifact, Artifacts
@@ -25,12 +26,12 @@ from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import (
     EARLIER,
-    RUNNING,
     Examined,
     Validation,
     conclude,
     examine,
     not_run,
+    running_of,
     tree_of,
     why_not_run,
 )
@@ -66,7 +67,9 @@ class _Work:
         why = why_not_run(examined, missing) if not first else missing
         why = why or lanes.why_not_ordered(state, examined)
         if why or runs is None:
-            return conclude(examined, examined.candidate, not_run(*RUNNING, why=why or EARLIER), base_sha)
+            candidate = examined.candidate
+            not_ran = not_run(*running_of(candidate), why=why or EARLIER)
+            return conclude(examined, candidate, not_ran, base_sha)
         packages = environment_of(dependencies, self.artifacts)
         return lanes.ordered(state.heal, self.artifacts, runs, packages, besides, first)
 
@@ -77,7 +80,10 @@ def run(state: HealState, deployment: Deployment) -> ValidationState:
     artifacts = deployment.artifacts_of(heal)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     context = ValidationContext.load(artifacts, heal, source.context_key)
-    work = _Work(state, artifacts, proposal, replace(context, lost=state.dependencies.lost))
+    told = artifacts.get_json(state.proposal.joined_key) if state.proposal.joined_key else []
+    joined = tuple(map(Incident.from_item, told))
+    context = replace(context, lost=state.dependencies.lost, joined=joined)
+    work = _Work(state, artifacts, proposal, context)
     first = state.validation.order.deployed if lanes.came_back(state) else ""
     if not first:
         examined = examine(work.tree(source.key), proposal, work.context)

@@ -16,7 +16,7 @@ from functions.harness.proof import NotBelieved, Proof
 from functions.harness.runner import MOST_BYTES, Ran
 
 _VERSION = re.compile(r"[0-9A-Za-z.+]{1,20}")
-_MOST_OUTCOMES = 400
+_MOST_OUTCOMES = 600
 _FIELDS = {
     "version": int,
     "nonce": str,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from functions.core.incidents.incident import Frame
+from functions.core.incidents.incident import Frame, Incident
 from functions.core.source.code_mappings import locate
 from functions.core.source.history import History
 from functions.core.workflow.evidence import Deployed
@@ -19,7 +19,7 @@ from functions.core.workflow.validation_context import ValidationContext
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.order import tests_in, with_tests
 from functions.validate_patch.tree import File, Tree
-from functions.validate_patch.validate import RUNNING, Examined, Validation, examine
+from functions.validate_patch.validate import Examined, Validation, examine, running_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class First:
     @classmethod
     def of(cls, validation: Validation, examined: Examined) -> Self:
         candidate, evidence = examined.candidate, validation.evidence
+        ran = running_of(candidate)
         own = [(path, candidate.after[path].data.decode(errors="replace")) for path in tests_in(candidate)]
         return cls(
-            Deployed(evidence.base_sha, tuple(gate for gate in evidence.gates if gate.gate in RUNNING)),
+            Deployed(evidence.base_sha, tuple(gate for gate in evidence.gates if gate.gate in ran)),
             (*own, *validation.tests),
             validation.reproduced,
         )
@@ -72,7 +73,9 @@ class Second:
             return cls(examined, None, {})
         bare = replace(examined.candidate, after=tree, changes=(), proposal=replace(proposal, edits=()))
         tests = [path for path, _ in first.tests]
-        return cls(examined, with_tests(bare, first.tests), {**gone, "tests": tests, "suite": None})
+        return cls(
+            examined, with_tests(bare, first.tests), {**gone, "tests": tests, "suite": None, "joined": []}
+        )
 
     def told(self, validation: Validation, first: First) -> Validation:
         """With the first proof beside it."""
@@ -80,9 +83,13 @@ class Second:
 
 
 def _where_it_is(context: ValidationContext, tree: Tree) -> ValidationContext:
-    """The incident as a traceback would name its lines in this tree: the nearest of the same text."""
-    frames = tuple(_moved(frame, tree, context.app.source_roots) for frame in context.incident.frames)
-    return replace(context, incident=replace(context.incident, frames=frames))
+    """The incidents as tracebacks would name their lines in this tree: the nearest of the same text."""
+    roots = context.app.source_roots
+
+    def moved(incident: Incident) -> Incident:
+        return replace(incident, frames=tuple(_moved(frame, tree, roots) for frame in incident.frames))
+
+    return replace(context, incident=moved(context.incident), joined=tuple(map(moved, context.joined)))
 
 
 def _moved(frame: Frame, tree: Tree, roots: Mapping[str, str]) -> Frame:

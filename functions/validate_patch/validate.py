@@ -98,7 +98,9 @@ def validate(
     """
     examined = examine(tree, proposal, context)
     if why := why_not_run(examined, not_installed):
-        return conclude(examined, examined.candidate, not_run(*RUNNING, why=why), base_sha)
+        return conclude(
+            examined, examined.candidate, not_run(*running_of(examined.candidate), why=why), base_sha
+        )
     nonce, asked = secrets.token_hex(16), order.asked(examined.candidate)
     ran = runner.run(order.job_of(examined.candidate, asked, nonce, dependencies))
     return judge(examined, ran, nonce, asked, base_sha)
@@ -125,20 +127,20 @@ def judge(
     build: Build | None = None,
 ) -> Validation:
     """The verdict on what was run, wherever that was. asked: what the job asked for."""
-    candidate = examined.candidate
+    candidate, names = examined.candidate, running_of(examined.candidate)
     try:
         report = told.read(ran, nonce, asked, names_in(candidate.before))
         if report.proof.fixed_by is not None or not examined.passed:
-            why = not_run(*RUNNING, why=EARLIER if not examined.passed else "the error is gone without it")
-            result = conclude(examined, candidate, why, base_sha, build)
+            why = EARLIER if not examined.passed else "the error is gone without it"
+            result = conclude(examined, candidate, not_run(*names, why=why), base_sha, build)
             return replace(result, fixed_by=report.proof.fixed_by)
         extended, running, found = _drawn(candidate, report)
     except told.NotRun as error:
-        running = not_run(*RUNNING, why=f"{error} ({ran.where})")
+        running = not_run(*names, why=f"{error} ({ran.where})")
         return conclude(examined, candidate, running, base_sha, build)
     except NotBelieved as error:
         finding = redact(f"{error}; a patch must leave its tests' process alone ({ran.where})")
-        running = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in RUNNING]
+        running = [GateResult(gate, Result.FAIL, finding, (finding,)) for gate in names]
         return conclude(examined, candidate, running, base_sha, build)
     ran_at_all = next((number for number, gate in enumerate(running) if gate.runs), None)
     if ran_at_all is not None:
@@ -157,7 +159,9 @@ def _drawn(candidate: Candidate, report: told.ReplayedReport) -> tuple[Candidate
     is read here for the first time where it is shown."""
     try:
         extended, reproduced = reproduce.result(candidate, report)
-        running = [reproduced, regression_tests.result(candidate, report), effects.result(extended, report)]
+        joined = reproduce.joined(candidate, report)
+        suite, others = regression_tests.result(candidate, report), effects.result(extended, report)
+        running = [reproduced, *joined, suite, others]
         found = judged(candidate, report.proof)
         return extended, running, replace(found, behaviour=behaviour.rows(candidate, report.proof.calls))
     except NONSENSE as error:
@@ -232,12 +236,18 @@ def conclude(
 
 
 RUNNING = tuple(gate.name for gate in gates.RUNNING)
-"""Gates that run strangers' code."""
+"""Gates that run strangers' code, for every patch."""
 JUDGED = tuple(gate.name for gate in gates.JUDGED)
 """Gates that judge what the runs showed."""
 GATES = tuple(gate.name for gate in gates.GATES)
 """All of them, in the order of the evidence."""
 _READ = GATES[1:5]
+
+
+def running_of(candidate: Candidate) -> tuple[str, ...]:
+    """Gates that run strangers' code for this patch."""
+    first, *rest = RUNNING
+    return (first, *([reproduce.JOINED] if candidate.context.joined else []), *rest)
 
 
 def _read_only(candidate: Candidate, *, may_run: bool) -> list[GateResult]:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import one_person
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.notify.webhooks import WebhookInvalid, parse
@@ -77,6 +79,13 @@ def configure(
         str | None,
         typer.Option(help="File with an SSH private key (Ed25519) that signs commits; '-' reads stdin."),
     ] = None,
+    deploy_key_file: Annotated[
+        str | None,
+        typer.Option(
+            help="File with an SSH deploy key (write access), by which git reads and pushes instead of by the"
+            " token, which pull requests still need; '-' reads stdin."
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +113,7 @@ def configure(
     given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
     given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
     secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file)
+    secrets = dataclasses.replace(secrets, deploy_key_file=deploy_key_file)
     if name:
         wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
     elif file and not given and secrets == Secrets():
@@ -127,6 +137,7 @@ class Secrets:
     webhooks_file: str | None = None
     slack_signing_secret_file: str | None = None
     signing_key_file: str | None = None
+    deploy_key_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,10 +149,12 @@ class Wanted:
     secrets: Secrets
     token: str | None = None
 
-    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None]:
-        """The app, its access, webhooks, Slack's signing secret and the commits' key. Raises UserError."""
+    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None, str | None]:
+        """The app, its access, webhooks, Slack's signing secret, the commits' key and git's. Raises
+        UserError."""
+        by_key = {"deploy_key": True} if self.secrets.deploy_key_file else {}
         try:
-            app = App.from_json(self.name, self.entry)
+            app = App.from_json(self.name, self.entry | by_key)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
         if same := one_person(app.approvers):
@@ -164,7 +177,8 @@ class Wanted:
             raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
         slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
         access = self.token or _credentials(secrets.token_file, secrets.github_app)
-        return app, access, webhooks, slack_secret, _signing_key(secrets.signing_key_file)
+        signing_key = _ssh_key(secrets.signing_key_file, SigningKey.from_text)
+        return app, access, webhooks, slack_secret, signing_key, _ssh_key(secrets.deploy_key_file, public_of)
 
 
 def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
@@ -186,10 +200,17 @@ def _asked(target: Target) -> Wanted:
     out.print(plain(json.dumps(draft.entry, indent=1)), soft_wrap=True)
     if draft.token:
         out.print(plain(f"The token, encrypted: {target.registry.credentials_parameter(draft.name)}"))
+    secrets = Secrets(**{what: str(Path(file).expanduser()) for what, file in draft.files.items()})
+    if secrets.deploy_key_file:
+        key = target.registry.deploy_key_parameter(draft.name)
+        out.print(plain(f"The deploy key, encrypted: {key}"))
+    if secrets.signing_key_file:
+        key = target.registry.signing_parameter(draft.name)
+        out.print(plain(f"The key that signs commits, encrypted: {key}"))
     for group in draft.entry["log_groups"]:
         out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
     typer.confirm("Write it?", default=True, abort=True)
-    return Wanted(draft.name, draft.entry, Secrets(), draft.token or None)
+    return Wanted(draft.name, draft.entry, secrets, draft.token or None)
 
 
 def _tell(target: Target, app: App, as_json: bool) -> None:
@@ -228,13 +249,13 @@ def _credentials(token_file: str | None, github_app: str | None) -> str | None:
     return Installation(int(ids[1]), int(ids[2]), secret).to_text()
 
 
-def _signing_key(file: str | None) -> str | None:
-    """Raises UserError for what commits cannot be signed by."""
+def _ssh_key(file: str | None, check: Callable[[str], object]) -> str | None:
+    """Raises UserError for what does not pass the check."""
     secret = _read_secret(file, "key")
     try:
         if secret:
-            SigningKey.from_text(secret)
-    except NoSigningKey as error:
+            check(secret)
+    except (NoSigningKey, NoDeployKey) as error:
         raise UserError(f"{file}: {error}", exit_code=2) from error
     return secret
 

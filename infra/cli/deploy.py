@@ -9,6 +9,7 @@ import typer
 from infra.cli import options, stages
 from infra.cli.connect import place
 from infra.cli.console import out, plain
+from infra.cli.doctor import tell
 from infra.doctor.checks import CheckResult, examine
 from infra.errors import Exit, UserError
 from infra.names import Names
@@ -89,13 +90,10 @@ def _check(seen: before.Before) -> None:
     """Raises UserError for the first of what is missing, once all of it is said."""
     faults: list[CheckResult] = []
     for finding in examine(before.CHECKS, seen):
-        mark = plain("✔ ", "green") if finding.passed else plain("✘ ", "bold red")
-        detail = f": {finding.detail}" if finding.detail else ""
-        out.print(mark + plain(f"{'not: ' if finding.passed else ''}{finding.check}{detail}"), soft_wrap=True)
+        tell(finding)
         if not finding.passed:
             faults.append(finding)
-            out.print(plain(f"  {finding.mend}", "cyan"), soft_wrap=True)
-            if finding.check.startswith(("region", "account cannot")):
+            if finding.check in ("region is chosen", "account answers"):
                 break  # nothing else can be looked at
     if faults:
         raise UserError(

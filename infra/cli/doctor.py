@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from functions.core.apps.app import App
 from infra import apps
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import command, out, plain, print_document
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack
@@ -39,10 +39,10 @@ def doctor(
     for finding in look(target, name):
         findings.append(finding)
         if not as_json:
-            _tell(finding)
+            tell(finding)
     faults = [finding for finding in findings if not finding.passed]
     if as_json:
-        print_document("doctor/1", {"app": name, "findings": [asdict(finding) for finding in findings]})
+        print_document("doctor/2", {"app": name, "findings": [asdict(finding) for finding in findings]})
     elif not faults:
         out.print(plain(f"{len(findings)} checks, nothing found.", "green"))
     if faults:
@@ -62,21 +62,24 @@ def look(target: Target, name: str | None) -> Iterator[CheckResult]:
 def _of_app(target: Target, app: App) -> Iterator[CheckResult]:
     seen = SeenApp(target, app)
     # The embedded run's mails go to its inbox and nobody confirms them; its forge protects no branch.
-    left_out = (of_app.approver_never_confirmed, of_forge.branch_is_not_protected) if target.local else ()
+    left_out = (of_app.approvers_confirmed_their_mail, of_forge.branch_is_protected) if target.local else ()
     yield from _named(app, examine([c for c in of_app.CHECKS if c not in left_out], seen))
     if not seen.token_problem:
-        at_forge = of_forge.look(app, seen.token, target.flag)
+        key = None if seen.deploy_key_problem else seen.deploy_key
+        at_forge = of_forge.look(app, seen.token, target.flag, key)
         yield from _named(app, examine([c for c in of_forge.CHECKS if c not in left_out], at_forge))
 
 
 def _named(app: App, findings: Iterator[CheckResult]) -> Iterator[CheckResult]:
     for found in findings:
-        yield CheckResult(f"{app.name}: {found.check}", found.passed, found.detail, found.mend)
+        yield replace(found, app=app.name)
 
 
-def _tell(finding: CheckResult) -> None:
+def tell(finding: CheckResult) -> None:
+    """Print a check that passed by what holds; one that did not by what is wrong, and what mends it."""
+    of = f"{finding.app}: " if finding.app else ""
     if finding.passed:
-        out.print(plain("✔ ", "green") + plain(f"not: {finding.check}", "dim"), soft_wrap=True)
+        out.print(plain("✔ ", "green") + plain(of + finding.check, "dim"), soft_wrap=True)
         return
-    out.print(plain("✘ ", "bold red") + plain(f"{finding.check}: {finding.detail}"), soft_wrap=True)
-    out.print(plain(f"  {finding.mend}", "cyan"), soft_wrap=True)
+    out.print(plain("✘ ", "bold red") + plain(of + finding.detail), soft_wrap=True)
+    out.print(plain(f"  {command(finding.mend)}", "cyan"), soft_wrap=True)

@@ -56,6 +56,7 @@ def invoke(
 ) -> None:
     """Invoke the function of an app that was added with a handler."""
     from infra.local.crash import request
+    from infra.local.own import function_of
 
     text = event
     try:
@@ -65,10 +66,11 @@ def invoke(
         raise UserError(
             f"the event is no JSON: {error}", "such as '{\"key\": 1}'", exit_code=Exit.USAGE
         ) from error
-    target = _running().target()
+    run = _running()
+    function, target = function_of(run, name), run.target()
     lambda_ = target.session.client("lambda")
     try:
-        answer = request(target, parsed, name)
+        answer = request(target, parsed, function)
     except lambda_.exceptions.ResourceNotFoundException:
         raise UserError(
             f"{name} has no function here",
@@ -90,7 +92,9 @@ def log(
     ],
 ) -> None:
     """Write a log to an app's log group, as its service would."""
+    from functions.detect_errors.read import reader
     from infra.local.own import log as write
+    from infra.trial.log import read_whole
 
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -98,8 +102,13 @@ def log(
         raise UserError(
             f"{file}: {error.strerror}", "name a file that you may read", exit_code=Exit.USAGE
         ) from error
-    write(_running(), name, text_of(data, str(file)))
-    _watch(name)
+    text = text_of(data, str(file))
+    write(_running(), name, text)
+    if read_whole(reader(()), text):
+        _watch(name)
+    else:
+        out.print(plain("It is written; no error is recognised in it.", "yellow"))
+        _next("See what is:", f"selfheal explain {file}")
 
 
 def _watch(name: str) -> None:

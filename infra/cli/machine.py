@@ -60,10 +60,13 @@ def down(
     """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
 
-    found = run.EmbeddedRun.load(run.where())
+    home = run.where()
+    found = run.EmbeddedRun.load(home)
     ran = bool(found and found.alive)
     if found:
-        found.stop(forget=forget)
+        found.stop()
+    if forget:
+        run.forget(home)
     if not quiet:
         kept = bool(found and found.keep and found.ready and not forget)
         said = "Ended." if ran else "Nothing runs here."
@@ -89,25 +92,35 @@ def inbox(as_json: AsJson = False) -> None:
         out.print(plain("Commands in messages need --local here, or: export SELFHEAL_LOCAL=1", "cyan"))
 
 
+def _complete_crash(incomplete: str) -> list[str]:
+    from infra.local.crash import CRASHES
+
+    return [name for name in CRASHES if name.startswith(incomplete)]
+
+
 def crash(
     name: Annotated[
         str,
         typer.Argument(
-            help="quote, report, label, receipt, async: are healed; chained, refused: are not, and it is said"
-            " why; configuration: is recorded."
+            metavar="KIND",
+            help="quote, report, label, receipt, async: end with a question; chained, refused: with a"
+            " diagnosis; configuration: is only recorded.",
+            autocompletion=_complete_crash,
         ),
     ],
     times: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
 ) -> None:
     """Send the sample service of the embedded run a request that crashes it."""
     from infra.cli.connect import connect
-    from infra.local.crash import CRASHES, request
+    from infra.local.crash import CRASHES, ENDS, request
 
     if name not in CRASHES:
         raise unknown("kind of crash", name, CRASHES, f"choose one of: {', '.join(CRASHES)}")
     target = connect(local=True)
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
+    kind = CRASHES[name]
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
+    out.print(plain(f"It was {kind.says}. The built-in rules end with {ENDS[kind.ends]}."), soft_wrap=True)
     out.print(plain("Watch it: ") + plain(command("selfheal incidents --local"), "cyan"), soft_wrap=True)
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Incident, Status
+from functions.core.workflow.tracking import next_look
 
 _REASON = next(iter(REJECT_REASONS))
 
@@ -55,7 +56,11 @@ def _awaiting(incident: Incident) -> tuple[NextStep, ...]:
 
 
 def _pull_request(incident: Incident) -> tuple[NextStep, ...]:
-    return (NextStep(f"review and merge it: {incident.pull_request_url}"),)
+    looked_by = next_look(datetime.now(UTC))
+    return (
+        NextStep(f"review and merge it: {incident.pull_request_url}"),
+        NextStep(f"that is noticed when the forge tells of it, and else by {looked_by:%H:%M} UTC"),
+    )
 
 
 def _merged(incident: Incident) -> tuple[NextStep, ...]:

@@ -82,7 +82,11 @@ APP = record(
     incidents=COUNT,
 )
 FINDING = record(
-    check=TEXT, passed=FLAG, detail=TEXT, mend={**TEXT, "description": "the command that mends it"}
+    check={**TEXT, "description": "what is to hold"},
+    passed=FLAG,
+    detail={**TEXT, "description": "what is wrong"},
+    mend={**TEXT, "description": "the command that mends it"},
+    app=TEXT,
 )
 
 REACHED: Schema = {"type": "object", "additionalProperties": COUNT, "description": "heals that came so far"}
@@ -176,7 +180,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
             record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
         ),
     },
-    "doctor/1": {"app": maybe(TEXT), "findings": several(FINDING)},
+    "doctor/2": {"app": maybe(TEXT), "findings": several(FINDING)},
     "smoke/1": {"checks": several(record(name=TEXT, passed=FLAG, detail=TEXT))},
     "status/1": {
         "target": maybe(

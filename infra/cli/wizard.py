@@ -7,16 +7,19 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import DeployKey, NoDeployKey
+from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import out, plain
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
-from infra.doctor.checks import Check
+from infra.doctor.checks import Check, Moot
 from infra.doctor.seen import SeenApp
 from infra.model_check import notes_on_models
 from infra.subscription import OwnLogGroup, checked_log_group
@@ -33,6 +36,8 @@ class Draft:
     entry: dict[str, Any] = field(default_factory=dict)
     name: str = "app"
     token: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    """What a secret is → the file that holds it."""
 
     def app(self, **changes: Any) -> App:
         """The app as it would be. Raises AppInvalid."""
@@ -41,7 +46,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class WizardQuestion:
-    """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words."""
+    """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words; when:
+    whether it is asked at all."""
 
     field: str
     asks: str
@@ -50,6 +56,10 @@ class WizardQuestion:
     many: bool = False
     secret: bool = False
     offers: Callable[[Draft, str], Sequence[str]] | None = None
+    when: Callable[[Draft], bool] = lambda draft: True
+
+
+_FILES = ("deploy_key_file", "signing_key_file")
 
 
 def ask(target: Target) -> Draft:
@@ -61,7 +71,8 @@ def ask(target: Target) -> Draft:
         )
     )
     for question in QUESTIONS:
-        _answer(draft, question)
+        if question.when(draft):
+            _answer(draft, question)
     return draft
 
 
@@ -83,6 +94,8 @@ def _answer(draft: Draft, question: WizardQuestion) -> None:
         draft.name = said
     elif question.field == "token":
         draft.token = said
+    elif said and question.field in _FILES:
+        draft.files[question.field] = said
     elif said:
         draft.entry[question.field] = list(answer) if question.many else answer
 
@@ -121,7 +134,11 @@ class _completing:  # noqa: N801 - read as a verb: with _completing(...)
 
 
 def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
-    return next((fault.detail for check in checks if (fault := check(seen))), "")
+    for check in checks:
+        with suppress(Moot):
+            if fault := check(seen):
+                return fault.detail
+    return ""
 
 
 def _groups(draft: Draft, groups: Sequence[str]) -> str:
@@ -132,9 +149,9 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
     except (OwnLogGroup, AppInvalid) as error:
         return str(error)
     checks: tuple[Check[Any], ...] = (
-        of_app.log_group_is_gone,
-        of_app.log_group_has_no_room,
-        of_app.log_group_is_claimed_twice,
+        of_app.log_group_exists,
+        of_app.log_group_has_room_for_a_subscription,
+        of_app.log_group_is_of_one_app,
     )
     return _first(checks, SeenApp(draft.target, app))
 
@@ -154,11 +171,11 @@ def _valid(draft: Draft, name: str = "", **changes: Any) -> str:
 
 
 _ACCESS: tuple[Check[Any], ...] = (
-    of_forge.forge_cannot_be_reached,
-    of_forge.token_is_refused,
-    of_forge.repository_is_hidden,
-    of_forge.token_is_too_weak,
-    of_forge.repository_is_archived,
+    of_forge.forge_can_be_reached,
+    of_forge.token_is_accepted,
+    of_forge.repository_can_be_seen,
+    of_forge.token_may_push,
+    of_forge.repository_takes_changes,
 )
 
 
@@ -167,6 +184,32 @@ def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any
     if problem := _valid(draft, **changes):
         return problem
     return _first(checks, of_forge.look(draft.app(**changes), token or draft.token, draft.target.flag))
+
+
+def _deploy_key(draft: Draft, file: str) -> str:
+    """It is tried at the forge, as the token is."""
+    try:
+        app = draft.app(deploy_key=True)
+        key = DeployKey.of(app, _read(file))
+    except (AppInvalid, NoDeployKey, OSError) as error:
+        return str(error)
+    return of_forge.look(app, draft.token, draft.target.flag, key).by_key or ""
+
+
+def _signing_key(draft: Draft, file: str) -> str:
+    try:
+        SigningKey.from_text(_read(file))
+    except (NoSigningKey, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _read(file: str) -> str:
+    return Path(file).expanduser().read_text()
+
+
+def _author(draft: Draft, author: str) -> str:
+    return _valid(draft, commit_author=author)
 
 
 def _model(draft: Draft, model: str) -> str:
@@ -217,8 +260,24 @@ QUESTIONS = (
     WizardQuestion(
         "branch",
         "Branch that pull requests go to",
-        lambda draft, branch: _at_forge(draft, of_forge.branch_is_missing, branch=branch),
+        lambda draft, branch: _at_forge(draft, of_forge.branch_exists, branch=branch),
         default=lambda draft: "main",
+    ),
+    WizardQuestion(
+        "deploy_key_file",
+        "File with an SSH deploy key, for git instead of the token (empty: none)",
+        _deploy_key,
+    ),
+    WizardQuestion(
+        "signing_key_file",
+        "File with an SSH key that signs commits (empty: they are not signed)",
+        _signing_key,
+    ),
+    WizardQuestion(
+        "commit_author",
+        "NAME <MAIL> of the account that commits are by, where the key is known (empty: of none)",
+        _author,
+        when=lambda draft: "signing_key_file" in draft.files,
     ),
     WizardQuestion("model", "Bedrock model or profile (empty: the default of the region)", _model),
     WizardQuestion(
@@ -230,7 +289,7 @@ QUESTIONS = (
     WizardQuestion(
         "reviewers",
         "Who is asked to review the pull request (empty: nobody)",
-        lambda draft, people: _at_forge(draft, of_forge.reviewer_is_a_stranger, reviewers=list(people)),
+        lambda draft, people: _at_forge(draft, of_forge.reviewers_are_collaborators, reviewers=list(people)),
         many=True,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import ErrorClass
-from infra.doctor.checks import Check, Fault
+from infra.doctor.checks import Check, Fault, Moot
 from infra.subscription import FILTER_PATTERN
 
 _MOST_FILTERS = 2
@@ -50,12 +50,18 @@ class AppSeen(Protocol):
         """Why its token cannot be used, "" where it can, or there is none."""
 
     @property
+    def deploy_key_problem(self) -> str:
+        """Why git cannot use its deploy key, "" where it can, or there is none; and so the next one."""
+
+    @property
+    def signing_key_problem(self) -> str: ...
+    @property
     def model_notes(self) -> Sequence[str]: ...
     @property
     def pythons(self) -> Sequence[str]: ...
     @property
     def project_exists(self) -> bool:
-        """Its CodeBuild project; true where it names none."""
+        """Its CodeBuild project."""
 
     @property
     def unconfirmed(self) -> Sequence[str]:
@@ -66,14 +72,14 @@ class AppSeen(Protocol):
         """Approvers that are IAM users or roles of this account and do not exist."""
 
 
-def app_is_paused(seen: AppSeen) -> Fault | None:
-    """Its errors are recorded, and none is healed."""
+def app_is_active(seen: AppSeen) -> Fault | None:
+    """Errors of a paused one are recorded, and none is healed."""
     name = seen.app.name
     return Fault(f"{name} is paused", f"selfheal apps resume {name}{seen.flag}") if seen.app.paused else None
 
 
-def log_group_is_gone(seen: AppSeen) -> Fault | None:
-    """It does not exist in this account and region."""
+def log_group_exists(seen: AppSeen) -> Fault | None:
+    """In this account and region."""
     for group, filters in seen.filters.items():
         if filters is None:
             return Fault(
@@ -83,10 +89,10 @@ def log_group_is_gone(seen: AppSeen) -> Fault | None:
     return None
 
 
-def log_group_has_no_room(seen: AppSeen) -> Fault | None:
-    """Its two subscription filters are others'."""
-    for group, filters in seen.filters.items():
-        names = [one.name for one in filters or ()]
+def log_group_has_room_for_a_subscription(seen: AppSeen) -> Fault | None:
+    """Its two subscription filters are not both others'."""
+    for group, filters in _existing(seen).items():
+        names = [one.name for one in filters]
         if seen.filter_name not in names and len(names) >= _MOST_FILTERS:
             return Fault(
                 f"log group {group} has two filters already: {', '.join(names)}",
@@ -95,22 +101,31 @@ def log_group_has_no_room(seen: AppSeen) -> Fault | None:
     return None
 
 
-def log_group_is_not_subscribed(seen: AppSeen) -> Fault | None:
-    """Its errors reach nobody: there is no filter of ours, or it leads elsewhere."""
-    for group, filters in seen.filters.items():
-        own = [one for one in filters or () if one.name == seen.filter_name]
-        if filters is None or (not own and len(filters) >= _MOST_FILTERS):
-            continue
+def _existing(seen: AppSeen) -> Mapping[str, Sequence[SubscriptionFilter]]:
+    """Filters of the groups that exist. Raises Moot without one."""
+    found = {group: filters for group, filters in seen.filters.items() if filters is not None}
+    if not found:
+        raise Moot
+    return found
+
+
+def log_group_is_subscribed(seen: AppSeen) -> Fault | None:
+    """Its errors reach somebody: there is a filter of ours, and it leads here."""
+    for group, filters in _existing(seen).items():
+        own = [one for one in filters if one.name == seen.filter_name]
         if not own or own[0].destination != seen.detect_errors:
             where = f"leads to {own[0].destination}" if own else "has no subscription of ours"
             return Fault(f"log group {group} {where}", f"selfheal configure {seen.app.name}{seen.flag}")
     return None
 
 
-def subscription_is_older_than_this_command(seen: AppSeen) -> Fault | None:
-    """Its filter lets through what an earlier version took for errors."""
-    for group, filters in seen.filters.items():
-        if any(one.name == seen.filter_name and one.pattern != FILTER_PATTERN for one in filters or ()):
+def subscription_is_as_new_as_this_command(seen: AppSeen) -> Fault | None:
+    """Its filter does not let through what an earlier version took for errors."""
+    for group, filters in _existing(seen).items():
+        own = [one for one in filters if one.name == seen.filter_name]
+        if not own:
+            raise Moot
+        if own[0].pattern != FILTER_PATTERN:
             return Fault(
                 f"the filter of {group} is of another version",
                 f"selfheal configure {seen.app.name}{seen.flag}",
@@ -118,39 +133,79 @@ def subscription_is_older_than_this_command(seen: AppSeen) -> Fault | None:
     return None
 
 
-def log_group_is_claimed_twice(seen: AppSeen) -> Fault | None:
-    """Two apps claim it; which one gets an error is chance."""
+def log_group_is_of_one_app(seen: AppSeen) -> Fault | None:
+    """Where two claim it, which one gets an error is chance."""
     for group, other in seen.claimed_by_others.items():
         return Fault(f"log group {group} belongs to {other}, too", f"selfheal apps remove {other}{seen.flag}")
     return None
 
 
-def there_is_no_token(seen: AppSeen) -> Fault | None:
-    """Without one a private repository cannot be read, and no pull request can be opened."""
+def there_is_a_token(seen: AppSeen) -> Fault | None:
+    """Without one a private repository cannot be read, and no pull request can be opened, whatever keys there
+    are."""
     if seen.app.credentials:
         return None
+    key = ": its deploy key pushes, and opens no pull request" if seen.app.deploy_key else ""
     return Fault(
-        f"{seen.app.name} has no token for {seen.app.host}",
+        f"{seen.app.name} has no token for {seen.app.host}{key}",
         f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}",
     )
 
 
-def token_cannot_be_used(seen: AppSeen) -> Fault | None:
-    """It is gone, or is for another host."""
+def token_can_be_used(seen: AppSeen) -> Fault | None:
+    """It is there, and is for this host."""
+    if not seen.app.credentials:
+        raise Moot
     if not seen.token_problem:
         return None
     return Fault(seen.token_problem, f"selfheal configure {seen.app.name} --token-file FILE{seen.flag}")
 
 
-def model_cannot_be_asked(seen: AppSeen) -> Fault | None:
-    """It is not enabled, legacy, not in the region, lacks the maker's form, or its price is unknown."""
+def deploy_key_can_be_used(seen: AppSeen) -> Fault | None:
+    """It is there, for the repository's host, and a key."""
+    if not seen.app.deploy_key:
+        raise Moot
+    if not seen.deploy_key_problem:
+        return None
+    return Fault(
+        seen.deploy_key_problem, f"selfheal configure {seen.app.name} --deploy-key-file FILE{seen.flag}"
+    )
+
+
+def signing_key_can_be_used(seen: AppSeen) -> Fault | None:
+    """It is there, and one that commits can be signed by: else nothing that is approved can be committed."""
+    if not seen.app.signed_commits:
+        raise Moot
+    if not seen.signing_key_problem:
+        return None
+    return Fault(
+        seen.signing_key_problem, f"selfheal configure {seen.app.name} --signing-key-file FILE{seen.flag}"
+    )
+
+
+def signatures_are_of_an_account(seen: AppSeen) -> Fault | None:
+    """A forge calls a commit verified where key and committer's address are of one account."""
+    if not seen.app.signed_commits:
+        raise Moot
+    if seen.app.commit_author:
+        return None
+    return Fault(
+        f"{seen.app.name} signs its commits, but by no account's address, so they are not called verified",
+        f"selfheal configure {seen.app.name} --set 'commit_author=NAME <MAIL>'{seen.flag}",
+    )
+
+
+def model_can_be_asked(seen: AppSeen) -> Fault | None:
+    """It is enabled, in the region and not legacy, has the maker's form, and its price is known."""
     notes = "; ".join(seen.model_notes)
     return Fault(notes, f"selfheal configure {seen.app.name} --model MODEL{seen.flag}") if notes else None
 
 
-def interpreter_is_missing(seen: AppSeen) -> Fault | None:
-    """The Python that the entry names is none on which tests run."""
-    if not seen.app.python or seen.app.python in seen.pythons:
+def interpreter_is_there(seen: AppSeen) -> Fault | None:
+    """The Python that the entry names is one on which tests run."""
+    if not seen.app.python:
+        raise Moot
+    if seen.app.python in seen.pythons:
         return None
     return Fault(
         f"Python {seen.app.python} is none of {', '.join(seen.pythons)}",
@@ -158,8 +213,10 @@ def interpreter_is_missing(seen: AppSeen) -> Fault | None:
     )
 
 
-def build_project_is_missing(seen: AppSeen) -> Fault | None:
-    """Its tests run in a CodeBuild project that does not exist."""
+def build_project_exists(seen: AppSeen) -> Fault | None:
+    """The CodeBuild project in which its tests run."""
+    if not seen.app.codebuild_project:
+        raise Moot
     if seen.project_exists:
         return None
     return Fault(
@@ -168,8 +225,8 @@ def build_project_is_missing(seen: AppSeen) -> Fault | None:
     )
 
 
-def budget_is_nothing(seen: AppSeen) -> Fault | None:
-    """No model may be asked: each heal ends with that."""
+def there_is_a_budget(seen: AppSeen) -> Fault | None:
+    """Without one no model may be asked: each heal ends with that."""
     if min(seen.app.daily_budget_usd, seen.app.monthly_budget_usd) > 0:
         return None
     return Fault(
@@ -177,8 +234,8 @@ def budget_is_nothing(seen: AppSeen) -> Fault | None:
     )
 
 
-def class_does_not_exist(seen: AppSeen) -> Fault | None:
-    """`heal_classes` names what is no class of errors."""
+def classes_exist(seen: AppSeen) -> Fault | None:
+    """`heal_classes` names classes of errors that there are."""
     wrong = [name for name in seen.app.heal_classes if name not in list(ErrorClass)]
     if not wrong:
         return None
@@ -188,7 +245,7 @@ def class_does_not_exist(seen: AppSeen) -> Fault | None:
     )
 
 
-def approver_never_confirmed(seen: AppSeen) -> Fault | None:
+def approvers_confirmed_their_mail(seen: AppSeen) -> Fault | None:
     """A person who gets no mails never has a link, and so can never decide."""
     if not seen.unconfirmed:
         return None
@@ -199,10 +256,12 @@ def approver_never_confirmed(seen: AppSeen) -> Fault | None:
     )
 
 
-def approver_cannot_press_buttons(seen: AppSeen) -> Fault | None:
+def approvers_in_slack_have_buttons(seen: AppSeen) -> Fault | None:
     """Slack users decide with buttons, which need the signing secret of the Slack app."""
     slack = [one for one in seen.app.approvers if one.startswith("slack:")]
-    if not slack or seen.app.slack_buttons:
+    if not slack:
+        raise Moot
+    if seen.app.slack_buttons:
         return None
     return Fault(
         f"{', '.join(slack)} can never decide: questions in Slack have no buttons",
@@ -210,7 +269,7 @@ def approver_cannot_press_buttons(seen: AppSeen) -> Fault | None:
     )
 
 
-def approver_does_not_exist(seen: AppSeen) -> Fault | None:
+def approvers_exist(seen: AppSeen) -> Fault | None:
     """An IAM user or role that is not there can never decide."""
     if not seen.missing_identities:
         return None
@@ -221,20 +280,23 @@ def approver_does_not_exist(seen: AppSeen) -> Fault | None:
 
 
 CHECKS: tuple[Check[AppSeen], ...] = (
-    app_is_paused,
-    log_group_is_gone,
-    log_group_has_no_room,
-    log_group_is_not_subscribed,
-    subscription_is_older_than_this_command,
-    log_group_is_claimed_twice,
-    there_is_no_token,
-    token_cannot_be_used,
-    model_cannot_be_asked,
-    interpreter_is_missing,
-    build_project_is_missing,
-    budget_is_nothing,
-    class_does_not_exist,
-    approver_never_confirmed,
-    approver_cannot_press_buttons,
-    approver_does_not_exist,
+    app_is_active,
+    log_group_exists,
+    log_group_has_room_for_a_subscription,
+    log_group_is_subscribed,
+    subscription_is_as_new_as_this_command,
+    log_group_is_of_one_app,
+    there_is_a_token,
+    token_can_be_used,
+    deploy_key_can_be_used,
+    signing_key_can_be_used,
+    signatures_are_of_an_account,
+    model_can_be_asked,
+    interpreter_is_there,
+    build_project_exists,
+    there_is_a_budget,
+    classes_exist,
+    approvers_confirmed_their_mail,
+    approvers_in_slack_have_buttons,
+    approvers_exist,
 )

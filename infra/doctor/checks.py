@@ -21,18 +21,24 @@ class Fault:
     mend: str
 
 
+class Moot(Exception):
+    """Raised by a check that has nothing to look at: the entry names no such thing, or another check says
+    why it is missing. Nothing is then said of it, as it neither holds nor fails."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of one check. mend: "" where nothing is to be mended."""
+    """What came of one check. detail, mend: "" where it passed; app: "" where it is of the deployment."""
 
     check: str
     passed: bool
     detail: str = ""
     mend: str = ""
+    app: str = ""
 
 
 Check = Callable[[Seen], Fault | None]
-"""Its name says what it finds, its docstring what that means."""
+"""Its name says what is to hold, its docstring what that means or why."""
 
 
 def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[CheckResult]:
@@ -41,12 +47,19 @@ def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[CheckResult]:
         name = check.__name__.replace("_", " ")
         try:
             fault = check(seen)
+        except Moot:
+            continue
         except ClientError as error:
             code = error.response["Error"]["Code"]
             yield CheckResult(
-                name, False, f"could not look: {code} at {error.operation_name}", "selfheal policy operator"
+                name,
+                False,
+                f"could not look whether {name}: {code} at {error.operation_name}",
+                "selfheal policy operator",
             )
         except (BotoCoreError, SelfHealError) as error:
-            yield CheckResult(name, False, f"could not look: {error}", "mend what it says, and ask again")
+            yield CheckResult(
+                name, False, f"could not look whether {name}: {error}", "mend what it says, and ask again"
+            )
         else:
             yield CheckResult(name, not fault, fault.detail if fault else "", fault.mend if fault else "")

@@ -11,7 +11,9 @@ from typing import Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.installation import token_of
+from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid, PermanentError
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
@@ -179,6 +181,29 @@ class SeenApp:
             return str(error)
         return ""
 
+    @cached_property
+    def deploy_key(self) -> DeployKey | None:
+        """Raises PermanentError and NoDeployKey for one that cannot be used."""
+        kept = self.target.registry.deploy_key(self.app)
+        return DeployKey.of(self.app, kept) if kept else None
+
+    @property
+    def deploy_key_problem(self) -> str:
+        try:
+            self.deploy_key  # noqa: B018 - read for what it raises
+        except (PermanentError, NoDeployKey) as error:
+            return str(error)
+        return ""
+
+    @property
+    def signing_key_problem(self) -> str:
+        try:
+            if kept := self.target.registry.signing_key(self.app):
+                SigningKey.from_text(kept)
+        except (PermanentError, NoSigningKey) as error:
+            return str(error)
+        return ""
+
     @property
     def model_notes(self) -> Sequence[str]:
         # The embedded run has one model, whatever it is called.
@@ -191,7 +216,7 @@ class SeenApp:
     @property
     def project_exists(self) -> bool:
         name = self.app.codebuild_project
-        return not name or bool(self._client("codebuild").batch_get_projects(names=[name])["projects"])
+        return bool(self._client("codebuild").batch_get_projects(names=[name])["projects"])
 
     @property
     def unconfirmed(self) -> Sequence[str]:

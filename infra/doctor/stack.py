@@ -74,21 +74,21 @@ class StackSeen(Protocol):
         """Registered apps: name → what is wrong with the entry, "" where nothing is."""
 
 
-def stack_is_half_deployed(seen: StackSeen) -> Fault | None:
-    """The last deployment failed, or is still under way."""
+def stack_is_deployed(seen: StackSeen) -> Fault | None:
+    """The last deployment succeeded, and is over."""
     if seen.status.endswith("_COMPLETE") and "ROLLBACK" not in seen.status:
         return None
     return Fault(f"the stack is {seen.status}", f"selfheal deploy{seen.flag}")
 
 
-def stack_is_older_than_this_command(seen: StackSeen) -> Fault | None:
-    """Commands ask for outputs that it does not have."""
+def stack_is_as_new_as_this_command(seen: StackSeen) -> Fault | None:
+    """It has the outputs that commands ask for."""
     missing = ", ".join(seen.missing_outputs)
     return Fault(f"the stack has no output {missing}", f"selfheal deploy{seen.flag}") if missing else None
 
 
-def nobody_is_told(seen: StackSeen) -> Fault | None:
-    """No confirmed subscription of the team's topic."""
+def somebody_is_told(seen: StackSeen) -> Fault | None:
+    """The team's topic has a confirmed subscription."""
     if seen.subscribers["confirmed"]:
         return None
     pending = seen.subscribers["pending"]
@@ -99,21 +99,21 @@ def nobody_is_told(seen: StackSeen) -> Fault | None:
     )
 
 
-def links_cannot_be_signed(seen: StackSeen) -> Fault | None:
-    """The key that signs approval links does not exist; registering any app makes it."""
+def links_can_be_signed(seen: StackSeen) -> Fault | None:
+    """The key that signs approval links exists; registering any app makes it."""
     if seen.has_link_key:
         return None
     name = next(iter(seen.apps), "NAME")
     return Fault("there is no key that signs approval links", f"selfheal configure {name}{seen.flag}")
 
 
-def healing_is_stopped(seen: StackSeen) -> Fault | None:
-    """Somebody threw the switch."""
+def healing_is_on(seen: StackSeen) -> Fault | None:
+    """Nobody threw the switch."""
     return Fault(seen.stopped, f"selfheal start{seen.flag}") if seen.stopped else None
 
 
-def something_lies_in_a_failure_queue(seen: StackSeen) -> Fault | None:
-    """Deliveries, heals or failure reports that could not be processed."""
+def failure_queues_are_empty(seen: StackSeen) -> Fault | None:
+    """There are no deliveries, heals or failure reports that could not be processed."""
     queued = {name: count for name, count in seen.queued.items() if count}
     if not queued:
         return None
@@ -122,22 +122,22 @@ def something_lies_in_a_failure_queue(seen: StackSeen) -> Fault | None:
     )
 
 
-def heals_are_not_started(seen: StackSeen) -> Fault | None:
-    """The pipe from the incidents' stream does not run."""
+def heals_are_started(seen: StackSeen) -> Fault | None:
+    """The pipe from the incidents' stream runs."""
     if seen.pipe_state == "RUNNING":
         return None
     return Fault(f"the pipe is {seen.pipe_state}", f"aws pipes start-pipe --name {seen.pipe}")
 
 
-def failures_are_not_reported(seen: StackSeen) -> Fault | None:
-    """A rule of the stack is disabled."""
+def failures_are_reported(seen: StackSeen) -> Fault | None:
+    """No rule of the stack is disabled."""
     for name, state in seen.rule_states.items():
         if state != "ENABLED":
             return Fault(f"the rule {name} is {state}", f"aws events enable-rule --name {name}")
     return None
 
 
-def account_has_too_little_concurrency(seen: StackSeen) -> Fault | None:
+def account_has_enough_concurrency(seen: StackSeen) -> Fault | None:
     """A new account may run few functions at once; then reservations and storms starve everything."""
     if seen.concurrency >= LEAST_CONCURRENCY:
         return None
@@ -147,22 +147,22 @@ def account_has_too_little_concurrency(seen: StackSeen) -> Fault | None:
     )
 
 
-def functions_are_asleep(seen: StackSeen) -> Fault | None:
+def functions_are_active(seen: StackSeen) -> Fault | None:
     """Functions that are not Active refuse their first calls."""
     if not seen.sleeping:
         return None
     return Fault(f"not active: {', '.join(seen.sleeping)}", f"selfheal smoke{seen.flag}")
 
 
-def clock_is_wrong(seen: StackSeen) -> Fault | None:
-    """This machine's clock is so far off that AWS refuses what it signs."""
+def clock_is_right(seen: StackSeen) -> Fault | None:
+    """This machine's clock is not so far off that AWS refuses what it signs."""
     if abs(seen.skew_seconds) < _SKEW_SECONDS:
         return None
     return Fault(f"this machine's clock is {seen.skew_seconds:.0f} s off", "sudo timedatectl set-ntp true")
 
 
-def no_app_is_registered(seen: StackSeen) -> Fault | None:
-    """Nothing is watched."""
+def an_app_is_registered(seen: StackSeen) -> Fault | None:
+    """Without one nothing is watched."""
     if seen.apps:
         return None
     return Fault(
@@ -171,8 +171,8 @@ def no_app_is_registered(seen: StackSeen) -> Fault | None:
     )
 
 
-def entries_are_broken(seen: StackSeen) -> Fault | None:
-    """An entry that breaks a rule: errors of its app are not even recorded."""
+def entries_are_valid(seen: StackSeen) -> Fault | None:
+    """Errors of an app whose entry breaks a rule are not even recorded."""
     for name, why in seen.apps.items():
         if why:
             return Fault(f"{name}: {why}", f"selfheal configure {name} --file FILE{seen.flag}")
@@ -180,17 +180,17 @@ def entries_are_broken(seen: StackSeen) -> Fault | None:
 
 
 CHECKS: tuple[Check[StackSeen], ...] = (
-    stack_is_half_deployed,
-    stack_is_older_than_this_command,
-    clock_is_wrong,
-    healing_is_stopped,
-    nobody_is_told,
-    links_cannot_be_signed,
-    something_lies_in_a_failure_queue,
-    heals_are_not_started,
-    failures_are_not_reported,
-    account_has_too_little_concurrency,
-    functions_are_asleep,
-    no_app_is_registered,
-    entries_are_broken,
+    stack_is_deployed,
+    stack_is_as_new_as_this_command,
+    clock_is_right,
+    healing_is_on,
+    somebody_is_told,
+    links_can_be_signed,
+    failure_queues_are_empty,
+    heals_are_started,
+    failures_are_reported,
+    account_has_enough_concurrency,
+    functions_are_active,
+    an_app_is_registered,
+    entries_are_valid,
 )

@@ -14,7 +14,7 @@ SAMPLE_FUNCTION = "orders"
 
 @dataclass(frozen=True, slots=True)
 class CrashingRequest:
-    """A request that crashes the service, and one that it answers (None: there is none)."""
+    """A request that crashes the service, and one that it answers (None: there is none). says: what it is."""
 
     says: str
     works: dict[str, Any] | None
@@ -47,30 +47,35 @@ CRASHES = {
         {"operation": "receipt", "body": {"customer_id": "c-9"}},
     ),
     "async": CrashingRequest(
-        "the fill rate of a day without orders, within a coroutine: a diagnosis, and no patch",
+        "the fill rate of a day without orders, within a coroutine",
         {"operation": "fill_rate", "body": {"orders": [{"shipped": True}]}},
         {"operation": "fill_rate", "body": {"orders": []}},
-        Status.ABSTAINED,
     ),
     "chained": CrashingRequest(
-        "a line without a quantity, refused because of another error: a diagnosis, and no patch",
+        "a line without a quantity, refused because of another error",
         {"operation": "import", "body": {"line": "ada-1 x 3"}},
         {"operation": "import", "body": {"line": "ada-1"}},
         Status.ABSTAINED,
     ),
     "configuration": CrashingRequest(
-        "a setting that the deployment lacks: recorded, and not healed",
+        "a setting that the deployment lacks",
         None,
         {"operation": "price", "body": {"amount": 3}},
         Status.SUPPRESSED,
     ),
     "refused": CrashingRequest(
-        "a letter to a customer whom nobody knows, refused on purpose: nobody should heal it",
+        "a letter to a customer whom nobody knows, refused on purpose",
         {"operation": "letter", "body": {"customer_id": "c-1"}},
         {"operation": "letter", "body": {"customer_id": "c-9"}},
         Status.ABSTAINED,
     ),
 }
+ENDS = {
+    Status.AWAITING_APPROVAL: "a question with a proven patch",
+    Status.ABSTAINED: "a diagnosis and no patch: nobody should heal it",
+    Status.SUPPRESSED: "a record and no heal: no code is wrong",
+}
+"""What each kind shows, in words."""
 HEALED = tuple(name for name, crash in CRASHES.items() if crash.ends is Status.AWAITING_APPROVAL)
 
 

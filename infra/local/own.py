@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.apps.app import App
+from infra import apps
 from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
 from infra.local.forge.store import Store
@@ -73,12 +74,18 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
     return OwnService(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
 
 
+def function_of(run: EmbeddedRun, name: str) -> str:
+    """The function of an app, which keeps its name when the app is given another one. Raises UserError."""
+    return apps.find(run.target(), name).log_groups[0].removeprefix("/aws/lambda/")
+
+
 def log(run: EmbeddedRun, app: str, text: str) -> None:
-    """Write a text to the app's log group, as its service would: one event per text, however many lines."""
+    """Write a text to the app's log group, as its service would: one event per text, however many lines.
+    Raises UserError."""
     import time
 
     logs: Any = run.target().session.client("logs")
-    group, stream = run.target().registry.app(app).log_groups[0], "by-hand"
+    group, stream = apps.find(run.target(), app).log_groups[0], "by-hand"
     run.log_group(group)
     if not logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]:
         logs.create_log_stream(logGroupName=group, logStreamName=stream)

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -40,7 +40,9 @@ BUILT_IN = "the built-in repair rules of the embedded run, which are no language
 PARTS = ("model", "forge", "aws")
 """In the order in which they are started."""
 KEPT = ("aws", "forge", "forge-token", "run.json")
-"""What `forget` removes."""
+"""What a run holds."""
+LEFT = (*KEPT, "forge.log", "model.log", "cache/synth", "lock")
+"""What is removed when it is forgotten; not the folder with all that is in it, which may be anybody's."""
 
 Progress = Callable[[str], None]
 
@@ -147,11 +149,11 @@ class EmbeddedRun:
         """Bytes that all its processes take now, Lambda workers included."""
         return memory(list(self.processes.values()))
 
-    def stop(self, *, forget: bool = False) -> None:
+    def stop(self) -> None:
         """End all that was ever started for it, and nothing else. What it holds stays if it is to be kept."""
         with locked(Path(self.home)):
             self._end()
-            if forget or not (self.keep and self.ready):
+            if not (self.keep and self.ready):
                 wipe(Path(self.home))
 
     def _end(self) -> None:
@@ -183,10 +185,14 @@ class EmbeddedRun:
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Only one start or stop at a time below a home; the lock goes with its holder, however that ends."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        home.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError), (home / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever had it may have removed it.
+            if os.path.samestat(os.fstat(file.fileno()), (home / "lock").stat()):
+                yield
+                return
 
 
 def find(home: Path | None = None) -> EmbeddedRun | None:
@@ -195,9 +201,20 @@ def find(home: Path | None = None) -> EmbeddedRun | None:
     return run if run and run.alive else None
 
 
-def wipe(home: Path) -> None:
-    """Remove what a run has left."""
-    for name in KEPT:
+def forget(home: Path) -> None:
+    """Remove all that a run, which was stopped, has left below a home."""
+    with locked(home):
+        wipe(home, LEFT)
+    for folder in (home / "cache", home):
+        with suppress(OSError):
+            folder.rmdir()  # where nothing else is in it
+    if _remembered().exists() and Path(_remembered().read_text()) == home.resolve():
+        _remembered().unlink()
+
+
+def wipe(home: Path, names: Sequence[str] = KEPT) -> None:
+    """Remove what a run holds, or others of its files."""
+    for name in names:
         path = home / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -300,7 +317,7 @@ def _start(run: EmbeddedRun, part: str, wait_scale: float) -> Started:
         if part == "forge":
             return start_module(
                 *("infra.local.forge", "--directory", str(home / "forge"), "--port", port),
-                *("--token-file", str(home / "forge-token")),
+                *("--token-file", str(home / "forge-token"), "--events", run.endpoint),
                 log=home / "forge.log",
                 ready="forge:",
                 run=run.id,

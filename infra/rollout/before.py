@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from infra.doctor.checks import Check, Fault
+from infra.doctor.checks import Check, Fault, Moot
 from infra.doctor.stack import LEAST_CONCURRENCY, MORE_CONCURRENCY
 from infra.names import Names
 
@@ -84,18 +84,18 @@ class Before:
         return int(limit["ConcurrentExecutions"])
 
 
-def region_is_not_chosen(seen: Before) -> Fault | None:
-    """Neither AWS_REGION nor the profile names one."""
+def region_is_chosen(seen: Before) -> Fault | None:
+    """AWS_REGION or the profile names one."""
     return None if seen.region else Fault("no region is chosen", "export AWS_REGION=eu-central-1")
 
 
-def account_cannot_be_reached(seen: Before) -> Fault | None:
-    """The credentials of the environment are refused, or are missing."""
+def account_answers(seen: Before) -> Fault | None:
+    """The credentials of the environment are there, and accepted."""
     return None if seen.account else Fault("no account answers", "aws sso login")
 
 
-def account_is_not_bootstrapped(seen: Before) -> Fault | None:
-    """The CDK has no bucket and no roles there, or those of a version that is too old."""
+def account_is_bootstrapped(seen: Before) -> Fault | None:
+    """The CDK has its bucket and its roles there, of a version that is new enough."""
     version = seen.bootstrap_version
     if version >= _LEAST_BOOTSTRAP:
         return None
@@ -103,19 +103,20 @@ def account_is_not_bootstrapped(seen: Before) -> Fault | None:
     return Fault(f"account {seen.account} {what} in {seen.region}", "selfheal deploy --bootstrap")
 
 
-def docker_does_not_run(seen: Before) -> Fault | None:
+def docker_runs(seen: Before) -> Fault | None:
     """Functions that need git or run tests are container images, which are built here."""
-    if not seen.builds_images or seen.docker_answers:
+    if not seen.builds_images:
+        raise Moot
+    if seen.docker_answers:
         return None
     return Fault("`docker info` fails", "sudo systemctl start docker")
 
 
-def concurrency_cannot_be_reserved(seen: Before) -> Fault | None:
+def concurrency_can_be_reserved(seen: Before) -> Fault | None:
     """A new account may run few functions at once, and refuses to reserve any."""
-    if (
-        seen.options.get("reserve_concurrency", "").lower() == "false"
-        or seen.concurrency >= LEAST_CONCURRENCY
-    ):
+    if seen.options.get("reserve_concurrency", "").lower() == "false":
+        raise Moot
+    if seen.concurrency >= LEAST_CONCURRENCY:
         return None
     return Fault(
         f"the account may run {seen.concurrency} functions at once; {LEAST_CONCURRENCY} are needed to reserve"
@@ -124,8 +125,8 @@ def concurrency_cannot_be_reserved(seen: Before) -> Fault | None:
     )
 
 
-def stack_cannot_be_changed(seen: Before) -> Fault | None:
-    """Something is being done to it, or could not be removed of it."""
+def stack_can_be_changed(seen: Before) -> Fault | None:
+    """Nothing is being done to it, and nothing is left that could not be removed of it."""
     name = seen.names.stack
     # In review is one of which nothing was made yet: the CDK begins it anew.
     if seen.status.endswith("_IN_PROGRESS") and seen.status != "REVIEW_IN_PROGRESS":
@@ -140,10 +141,10 @@ def stack_cannot_be_changed(seen: Before) -> Fault | None:
 
 
 CHECKS: tuple[Check[Before], ...] = (
-    region_is_not_chosen,
-    account_cannot_be_reached,
-    account_is_not_bootstrapped,
-    docker_does_not_run,
-    concurrency_cannot_be_reserved,
-    stack_cannot_be_changed,
+    region_is_chosen,
+    account_answers,
+    account_is_bootstrapped,
+    docker_runs,
+    concurrency_can_be_reserved,
+    stack_can_be_changed,
 )

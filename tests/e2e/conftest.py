@@ -70,6 +70,8 @@ class ScriptedModel:
     def __init__(self) -> None:
         self.scripts: dict[str, dict[str, Any] | int] = {}
         """App → the message to answer with, or an HTTP status to fail with."""
+        self.held: dict[str, threading.Event] = {}
+        """App → what is waited for before it is answered."""
         model = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,7 +91,7 @@ class ScriptedModel:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -97,6 +99,9 @@ class ScriptedModel:
 
     def _answer(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         text = json.dumps(request)
+        for app, told in self.held.items():
+            if f"service: {app}\\n" in text:
+                told.wait(PATIENCE)
         for app, script in self.scripts.items():
             if f"service: {app}\\n" in text:
                 if isinstance(script, int):
@@ -282,5 +287,6 @@ def world(shared_world: World) -> Iterator[World]:
     shared_world.forge.outage = None
     yield shared_world
     shared_world.model.scripts.clear()
+    shared_world.model.held.clear()
     shared_world.forge.outage = None
     shared_world.forge.start()

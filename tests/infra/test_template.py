@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_everything_invokes_an_alias(image_template: Any) -> None:
     machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
     targets = [
         *(arn for name, arn in machine["DefinitionSubstitutions"].items() if name.endswith("FunctionArn")),
-        *(t["Arn"] for t in only(image_template.of_type("AWS::Events::Rule"))["Targets"]),
+        *(t["Arn"] for r in image_template.of_type("AWS::Events::Rule").values() for t in r["Targets"]),
         *(s["Target"]["Arn"] for s in image_template.of_type("AWS::Scheduler::Schedule").values()),
         *(p["FunctionName"] for p in image_template.of_type("AWS::Lambda::Permission").values()),
     ]
@@ -349,8 +350,19 @@ def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(imag
     assert "EncryptionConfiguration" not in machine, "it would strip error and cause from the failure events"
 
 
+def rule_for(image_template: Any, function: str) -> dict[str, Any]:
+    """The rule that invokes a function, and its id."""
+    return only(
+        {
+            name: rule
+            for name, rule in image_template.of_type("AWS::Events::Rule").items()
+            if rule["Targets"][0]["Arn"].endswith(f":{function}:live")
+        }
+    )
+
+
 def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) -> None:
-    rule = only(image_template.of_type("AWS::Events::Rule"))
+    rule = rule_for(image_template, "self-heal-report-failure")
     (target,) = rule["Targets"]
 
     assert rule["EventPattern"] == {
@@ -364,6 +376,30 @@ def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) ->
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 21600, "MaximumRetryAttempts": 20}
 
 
+@pytest.mark.parametrize(
+    ("kind", "detail", "heard"),
+    [
+        ("pull_request", {"action": "closed", "pull_request": {"head": {"ref": "self-heal/a-1"}}}, True),
+        ("pull_request", {"action": "reopened", "pull_request": {"head": {"ref": "self-heal/a-1"}}}, True),
+        ("pull_request", {"action": "closed", "pull_request": {"head": {"ref": "feature"}}}, False),
+        ("pull_request", {"action": "opened", "pull_request": {"head": {"ref": "self-heal/a-1"}}}, False),
+        ("check_suite", {"action": "completed", "check_suite": {"head_branch": "self-heal/a-1"}}, True),
+        ("check_suite", {"action": "completed", "check_suite": {"head_branch": "main"}}, False),
+        ("issue_comment", {"action": "created", "comment": {"body": "/self-heal because no"}}, True),
+        ("issue_comment", {"action": "created", "comment": {"body": "Looks good"}}, False),
+    ],
+)
+def test_what_the_forge_tells_of_heals_is_looked_at_at_once(
+    image_template: Any, kind: str, detail: dict[str, Any], heard: bool
+) -> None:
+    eventbridge: Any = import_module("ministack.services.eventbridge")
+    pattern = json.dumps(rule_for(image_template, "self-heal-track-pull-requests")["EventPattern"])
+    event = {"Source": "github.com", "DetailType": kind, "Detail": json.dumps(detail)}
+
+    assert eventbridge._matches_pattern(pattern, event) is heard
+    assert not eventbridge._matches_pattern(pattern, event | {"Source": "a.stranger"})
+
+
 def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
     schedules = {
         schedule["Target"]["Arn"].split(":function:")[1]: schedule["ScheduleExpression"]
@@ -372,8 +408,8 @@ def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
     }
 
     assert schedules == {
-        "self-heal-track-pull-requests:live": "rate(15 minutes)",
-        "self-heal-remind-approvers:live": "rate(30 minutes)",
+        "self-heal-track-pull-requests:live": "cron(0/15 * * * ? *)",
+        "self-heal-remind-approvers:live": "cron(0/30 * * * ? *)",
     }
 
 

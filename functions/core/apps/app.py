@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from functions.core.approval.approvers import malformed, person
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
+from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
@@ -39,6 +40,7 @@ _LEAST_ANSWER = 1_024
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
+_HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
@@ -66,6 +68,13 @@ class App:
     commit_author: str = ""
     """`NAME <MAIL>` of the account that commits are by: a forge calls a signature verified where the key and
     the address are of one account; empty: of no account."""
+    deploy_key: bool = False
+    """Whether git reads and pushes by the app's own SSH deploy key; set where one is registered."""
+    ssh_port: int = 22
+    """Where the SSH server of the repository's host listens."""
+    ssh_host_keys: tuple[str, ...] = ()
+    """Public keys, as `ssh-keyscan` prints them behind the host, of which that server shows one; empty means:
+    those that GitHub and GitLab publish, which a forge of one's own has not."""
     forge_api: str = "https://api.github.com"
     """REST base URL, of the repository's host: GitHub's, `https://HOST/api/v3` for GitHub Enterprise, or
     `https://HOST/api/v4` for GitLab."""
@@ -244,11 +253,23 @@ def _check_forge(app: App) -> None:
         )
     if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
         raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"NAME <MAIL>\", or empty")
+    _check_deploy_key(app)
     if app.certificate_authority and not _are_certificates(app.certificate_authority):
         raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
     if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
         own = f"/self-heal/credentials/{name}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
+
+
+def _check_deploy_key(app: App) -> None:
+    """Raises AppInvalid where nothing would tell whether the SSH server is the forge's."""
+    if not 0 < app.ssh_port < 1 << 16:
+        raise AppInvalid(f"app {app.name!r}: 'ssh_port' must be from 1 to 65535")
+    if (app.deploy_key and not host_keys(app)) or not all(map(_HOST_KEY.fullmatch, app.ssh_host_keys)):
+        raise AppInvalid(
+            f"app {app.name!r}: 'ssh_host_keys' must hold what the SSH server of {app.host} is known by, such"
+            " as \"ssh-ed25519 AAAA...\": only GitHub's and GitLab's own are known here"
+        )
 
 
 def _are_certificates(text: str) -> bool:

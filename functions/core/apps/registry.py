@@ -15,20 +15,25 @@ _MAX_AGE_SECONDS = 60
 
 
 def bound(token: str, app: App) -> str:
-    """A forge token as it is stored: with the only host that it may be sent to."""
+    """A forge token, or a deploy key, as it is stored: with the only host that it may be sent to."""
     return f"{app.host} {token}"
 
 
 def unbound(value: str, app: App) -> str:
     """The token in a stored value. Raises PermanentError if it is for another host than the app's."""
-    host, _, token = value.partition(" ")
-    if host != app.host or not token:
-        said = f"for {host}" if token else "for no host"
+    again = f"selfheal configure {app.name} --token-file FILE"
+    return _for_host(value, app, f"the token in {app.credentials!r}", again)
+
+
+def _for_host(value: str, app: App, what: str, again: str) -> str:
+    host, _, secret = value.partition(" ")
+    if host != app.host or not secret:
+        said = f"for {host}" if secret else "for no host"
         raise PermanentError(
-            f"app {app.name!r}: the token in {app.credentials!r} is {said}, not for {app.host}, so"
-            f" it is not sent there; give it again: selfheal configure {app.name} --token-file FILE"
+            f"app {app.name!r}: {what} is {said}, not for {app.host}, so it is not sent there; give it again:"
+            f" {again}"
         )
-    return token
+    return secret
 
 
 class Registry:
@@ -100,6 +105,26 @@ class Registry:
                 f"app {app.name!r}: cannot read the key for its commits from parameter {name!r}; give it"
                 f" again: selfheal configure {app.name} --signing-key-file FILE, then redrive"
             ) from error
+
+    def deploy_key_parameter(self, name: str) -> str:
+        """Where the deploy key lies by which git reads and pushes."""
+        return f"{self._credentials}/deploy/{name}"
+
+    def deploy_key(self, app: App) -> str:
+        """The app's private deploy key; "" where it has none. Raises PermanentError if it is gone, or is for
+        another host than the entry says now."""
+        if not app.deploy_key:
+            return ""
+        name = self.deploy_key_parameter(app.name)
+        again = f"selfheal configure {app.name} --deploy-key-file FILE"
+        try:
+            value = str(self._provider.get(name, decrypt=True, force_fetch=True))
+        except GetParameterError as error:
+            raise PermanentError(
+                f"app {app.name!r}: cannot read its deploy key from parameter {name!r}; give it again:"
+                f" {again}, then redrive"
+            ) from error
+        return _for_host(value, app, f"the deploy key in {name!r}", again)
 
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from functions.core.approval.task_tokens import TaskTokens
     from functions.core.apps.app import App
     from functions.core.apps.registry import Registry
+    from functions.core.forge.deploy_key import DeployKey
     from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
     from functions.core.forge.signing import SigningKey
@@ -206,10 +207,22 @@ class Deployment:
         return connect(app, self.token_of(app))
 
     def remote(self, app: App) -> Remote:
-        """The app's repository, by git. Raises as `token_of` does."""
+        """The app's repository, by git: with its deploy key, else with a token. Raises as `deploy_key` and
+        `token_of` do."""
         from functions.core.forge.git_remote import Remote
 
-        return Remote.of(app, self.token_of(app))
+        key = self.deploy_key(app)
+        return Remote.of(app, "" if key else self.token_of(app), key)
+
+    def deploy_key(self, app: App) -> DeployKey | None:
+        """By which git reads and pushes; None where that takes a token. Raises PermanentError."""
+        from functions.core.forge.deploy_key import DeployKey, NoDeployKey
+
+        kept = self.registry.deploy_key(app)
+        try:
+            return DeployKey.of(app, kept) if kept else None
+        except NoDeployKey as error:
+            raise PermanentError(f"app {app.name!r}: its deploy key is {error}") from error
 
     def signing_key(self, app: App) -> SigningKey | None:
         """By which the app's commits are signed; None where they are not. Raises PermanentError."""

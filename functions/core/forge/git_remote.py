@@ -1,4 +1,4 @@
-"""A git remote over HTTP, through GitPython: without the host's git configuration, without prompts, with the
+"""A git remote over HTTP or SSH, through GitPython: without the host's git configuration or prompts, with the
 credential out of sight, bounded in time and bytes, and with its failures in the workflow's vocabulary."""
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from functions.core.forge.deploy_key import NOT_VERIFIED, REFUSED, DeployKey
 from functions.core.forge.trust import authorities
 from functions.core.workflow.errors import (
     ForgeAccessDenied,
@@ -36,7 +37,9 @@ _NO_SUCH_REF = re.compile(
 )
 _DENIED = re.compile(
     r"Authentication failed|could not read (?:Username|Password)|terminal prompts disabled"
-    r"|returned error: 40[13]|Permission to .* denied|Write access .* not granted|Invalid username or",
+    r"|returned error: 40[13]|Permission to .* denied|Write access .* not granted|Invalid username or"
+    # Of deploy keys: ours, GitHub's of one that may only read, GitLab's of one.
+    rf"|{REFUSED}|marked as read only|does not have write access|not allowed to push",
     re.I,
 )
 _NOT_FOUND = re.compile(
@@ -49,8 +52,8 @@ class Remote:
     """A repository on a forge.
 
     url: without credentials; token: the forge's, "" for none; credentials: name of the parameter that holds
-    the token, for messages; authorities: file of certificates to trust, "" for the public ones; protocols:
-    what git may speak; seconds: per git command; bytes: what the local
+    the token, for messages; authorities: file of certificates to trust, "" for the public ones; key: by which
+    git speaks SSH instead; protocols: what git may speak; seconds: per git command; bytes: what the local
     repository may grow to.
     """
 
@@ -58,12 +61,15 @@ class Remote:
     token: str = field(default="", repr=False)
     credentials: str = ""
     authorities: str = ""
+    key: DeployKey | None = None
     protocols: tuple[str, ...] = ("https", "http")
     seconds: float = 120.0
     bytes: int = 256 * 1024 * 1024
 
     @classmethod
-    def of(cls, app: App, token: str) -> Remote:
+    def of(cls, app: App, token: str, key: DeployKey | None = None) -> Remote:
+        if key is not None:
+            return cls(url=key.url, key=key, protocols=("ssh",))
         return cls(url=app.repository, token=token, credentials=app.credentials, authorities=authorities(app))
 
     @contextmanager
@@ -156,19 +162,26 @@ class Remote:
     def explain(self, printed: str) -> Exception:
         """The workflow's error for what git printed, with a message that holds no credential."""
         said = self._clean(printed)
-        if _DENIED.search(printed):
-            renew = (
-                f"renew the token in {self.credentials!r}"
-                if self.credentials
-                else "set the app's credentials"
+        if NOT_VERIFIED in printed:
+            return ForgeAccessDenied(
+                f"{self.url}: {NOT_VERIFIED}, so nothing was sent: somebody may stand between, or the forge"
+                " has a new one. If it publishes that, set the app's 'ssh_host_keys', then redrive"
             )
-            return ForgeAccessDenied(f"{self.url}: access refused; {renew}, then redrive. Git said: {said}")
+        if _DENIED.search(printed):
+            return ForgeAccessDenied(
+                f"{self.url}: access refused; {self._renew()}, then redrive. Git said: {said}"
+            )
         if _NOT_FOUND.search(printed) or _NO_SUCH_REF.search(printed):
             return RepositoryNotFound(
                 f"{self.url}: not found, moved, or hidden from these credentials; check the app's repository"
                 f" and branch, then redrive. Git said: {said}"
             )
         return ForgeUnavailable(f"{self.url}: could not be reached or failed. Git said: {said}")
+
+    def _renew(self) -> str:
+        if self.key is not None:
+            return "add the deploy key to the repository, with write access"
+        return f"renew the token in {self.credentials!r}" if self.credentials else "set the app's credentials"
 
     def _clean(self, printed: str) -> str:
         from functions.core.untrusted.redaction import redact
@@ -208,6 +221,8 @@ class Remote:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_CONFIG_COUNT": str(len(config)),
         }
+        if self.key is not None:
+            environment |= self.key.environment()
         if self.authorities:
             # The variable, because one that is set already would win over the setting.
             environment["GIT_SSL_CAINFO"] = self.authorities

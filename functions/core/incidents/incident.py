@@ -39,6 +39,9 @@ class Status(StrEnum):
         return self in (Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL)
 
 
+BRANCH_PREFIX = "self-heal/"
+"""Begins the name of every branch of ours."""
+
 _OPEN = (
     *(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL),
     *(Status.PR_OPEN, Status.MERGED, Status.FAILED, Status.JOINED),
@@ -219,7 +222,7 @@ class Incident:
     def branch_name(self) -> str:
         """The branch of this incident's heal. Derived, so that a second run finds the first one's branch."""
         suffix = f"-{self.generation}" if self.generation > 1 else ""
-        return f"self-heal/{self.incident_id}{suffix}"
+        return f"{BRANCH_PREFIX}{self.incident_id}{suffix}"
 
 
 def frame_from_json(data: dict[str, Any]) -> Frame:

@@ -38,6 +38,8 @@ class Artifact(StrEnum):
     """Where the error comes from."""
     REFUSED = "refused.json"
     """Which parameters which models refused."""
+    JOINED = "joined.json"
+    """The incidents that had joined by then, which are to be mended too."""
     PROMPT = "prompt.json"
     ANSWER = "answer.json"
     """All that was sent to models and answered by them."""

@@ -54,6 +54,7 @@ CHECKS = {
     "capabilities": "No secret and no new power",
     "formatting": "Nothing is merely reformatted",
     "reproduces": "The error happens before, and not after",
+    "joined_reproduce": "So it is with every error that joined",
     "regression_tests": "The repository's tests pass as before",
     "does_nothing_else": "Nothing else is reached",
     "aims": "The change is where the error is",

@@ -94,6 +94,8 @@ class ProposalState(StatePart):
     """Why it was not the app's own model, or what that one was asked without."""
     answered_by: str = text_field()
     """What really answered, where the answer says so."""
+    joined_key: str | None = field(default=None, metadata={"read": str, "most": REFERENCE})
+    """Reference to the incidents that had joined by then; None where none had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ class ValidationContext:
     lost: tuple[str, ...] = ()
     """What of the repository's dependencies is missing or other than asked for: known after FetchSource, so
     not kept with the rest."""
+    joined: tuple[Incident, ...] = ()
+    """Incidents of the same cause that are healed with this one, as the model was told of them: not kept with
+    the rest either."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:

@@ -51,7 +51,7 @@ def outcome(call: dict[str, Any]) -> CallOutcome:
             )
         signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
         code, parts = taken_apart(call["call"])
-        given = {name: eval(text, scope) for name, text in parts.items()}  # noqa: S307 - as below
+        given = {name: eval(part, scope) for name, part in parts.items()}  # noqa: S307 - as below
         before = _inputs(given)
         _heard.clear()
         found.value = eval(code, {**scope, **given})  # noqa: S307 - text that this search wrote, in the sandbox

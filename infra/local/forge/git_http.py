@@ -63,6 +63,12 @@ def is_git(request: Request) -> bool:
     return _PATH.fullmatch(request.path) is not None
 
 
+def pushed_to(request: Request) -> str:
+    """The repository that the request pushes to; "" for any other request."""
+    match = _PATH.fullmatch(request.path)
+    return match[1] if match and match[2] == "git-receive-pack" else ""
+
+
 def answer(request: Request, store: Store, caller: Caller) -> Response | None:
     """Answer a request of the smart protocol; None when the address is not one of its three."""
     match = _PATH.fullmatch(request.path)

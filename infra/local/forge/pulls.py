@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from infra.local.forge.git import ChangedFile, Git, GitCommit
 from infra.local.forge.store import Comment, Pull, Repository, Store, StoredCheck, now
+from infra.local.forge.webhooks import Webhook
 
 # GitHub's limits, in characters.
 MAX_TITLE = 256
@@ -38,8 +39,9 @@ class PullContents:
 class Pulls:
     """Pull requests of a store's repositories. Every method raises PullRefused(404) for an unknown one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, webhook: Webhook = lambda event, payload: None) -> None:
         self._store = store
+        self._webhook = webhook
 
     def repository(self, slug: str) -> Repository:
         """The repository, with every open pull request brought up to date with its branches."""
@@ -50,7 +52,10 @@ class Pulls:
             git = self._store.git(slug)
             current = repository
             for pull in repository.pulls:
-                current = current.with_pull(_followed(git, pull))
+                followed = _followed(git, pull)
+                current = current.with_pull(followed)
+                if followed.state != pull.state:
+                    self._tell(followed, "closed")
             if current != repository:
                 self._store.save(current)
             return current
@@ -117,7 +122,7 @@ class Pulls:
     ) -> Pull:
         """Change what is given. Raises PullRefused(422) for a blank title, or to reopen without a branch."""
         with self._store.lock:
-            pull = self.get(slug, number)
+            pull = before = self.get(slug, number)
             if title is not None and not title.strip():
                 raise invalid("title", "missing_field")
             if title is not None:
@@ -134,7 +139,10 @@ class Pulls:
                 if pull.merged_at or self._store.git(slug).branch(pull.head) is None:
                     raise _unprocessable("state cannot be changed. The pull request cannot be reopened.")
                 pull = replace(pull, closed_at="")
-            return self._save(slug, pull)
+            saved = self._save(slug, pull)
+            if saved.state != before.state:
+                self._tell(saved, "closed" if state == "closed" else "reopened")
+            return saved
 
     def request_review(self, slug: str, number: int, logins: Sequence[str]) -> Pull:
         """Ask collaborators for a review. Raises PullRefused(422) for anybody else, and for the author."""
@@ -165,6 +173,10 @@ class Pulls:
                 raise PullRefused(422, f"No commit found for SHA: {sha}")
             check = StoredCheck(len(repository.checks) + 1, sha, name, conclusion, output)
             self._store.save(replace(repository, checks=(*repository.checks, check)))
+            head = next((pull.head for pull in repository.pulls if pull.head_sha == sha), None)
+            if conclusion:
+                suite = {"head_sha": sha, "head_branch": head, "conclusion": conclusion}
+                self._webhook("check_suite", {"action": "completed", "check_suite": suite})
             return check
 
     def comment(
@@ -178,6 +190,8 @@ class Pulls:
             text = _bounded("body", body, MAX_BODY)
             comment = Comment(len(pull.comments) + 1, author, text, now(), changes_requested)
             self._save(slug, replace(pull, comments=(*pull.comments, comment)))
+            said = {"body": text, "user": {"login": author}}
+            self._webhook("issue_comment", {"action": "created", "comment": said})
             return comment
 
     def mergeable(self, slug: str, pull: Pull) -> bool:
@@ -223,9 +237,10 @@ class Pulls:
             if not git.update_branch(pull.base, merged, pull.base_sha):
                 raise PullRefused(405, "Base branch was modified. Review and try the merge again.")
             when = now()
-            return self._save(
-                slug, replace(pull, closed_at=when, merged_at=when, merged_by=by, merge_commit_sha=merged)
-            )
+            closed = replace(pull, closed_at=when, merged_at=when, merged_by=by, merge_commit_sha=merged)
+            saved = self._save(slug, closed)
+            self._tell(saved, "closed")
+            return saved
 
     def comparison(self, slug: str, pull: Pull) -> PullContents:
         """What the pull request brings, against where it left its base: live until it is closed."""
@@ -233,9 +248,17 @@ class Pulls:
         fork = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
         return PullContents(git.commits(pull.head_sha, without=pull.base_sha), git.diff(fork, pull.head_sha))
 
+    def _tell(self, pull: Pull, action: str) -> None:
+        told = {"number": pull.number, "merged": bool(pull.merged_at), "head": {"ref": pull.head}}
+        self._webhook("pull_request", {"action": action, "pull_request": told})
+
     def _save(self, slug: str, pull: Pull) -> Pull:
+        """Keep it in a repository that was brought up to date before."""
         pull = replace(pull, updated_at=now())
-        self._store.save(self.repository(slug).with_pull(pull))
+        repository = self._store.find(slug)
+        if repository is None:
+            raise PullRefused(404, "Not Found")
+        self._store.save(repository.with_pull(pull))
         return pull
 
 

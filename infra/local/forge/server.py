@@ -15,11 +15,12 @@ from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from infra.local.forge import git_http, gitlab, rest
-from infra.local.forge.access import RegisteredApp, caller
+from infra.local.forge.access import Caller, RegisteredApp, caller
 from infra.local.forge.answers import BASE_PATH
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
 from infra.local.forge.store import Store
+from infra.local.forge.webhooks import Webhook
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -72,9 +73,16 @@ class ForgeServer:
     """Git repositories and pull requests below `directory`, served at `url` once started.
 
     token: what the one account authenticates with; port 0 takes a free one, which later starts use again.
+    webhook: is told of what becomes of pull requests.
     """
 
-    def __init__(self, directory: Path, token: str, port: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        token: str,
+        port: int = 0,
+        webhook: Webhook = lambda event, payload: None,
+    ) -> None:
         if not token:
             raise ValueError("the forge needs a token that is not empty")
         self.outage: Outage | None = None
@@ -82,7 +90,7 @@ class ForgeServer:
         self.interruption: Interruption | None = None
         """Set by tests, too."""
         self._store = Store(directory)
-        self._pulls = Pulls(self._store)
+        self._pulls = Pulls(self._store, webhook)
         self._github = rest.Rest(self._store, self._pulls, token)
         self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
             BASE_PATH: self._github,
@@ -186,7 +194,15 @@ class ForgeServer:
             return _failing(outage)
         if api is not None:
             return api.answer(request, who)
-        return git_http.answer(request, self._store, who) or self._pages.answer(request)
+        return self._git(request, who) or self._pages.answer(request)
+
+    def _git(self, request: Request, who: Caller) -> Response | None:
+        response = git_http.answer(request, self._store, who)
+        pushed = git_http.pushed_to(request)
+        if response is not None and response.status_code == 200 and pushed:
+            # A push can merge a pull request, or take its branch away.
+            response.call_on_close(lambda: self._pulls.repository(pushed))
+        return response
 
 
 class _Server(ThreadedWSGIServer):

@@ -23,6 +23,7 @@ from infra.local.gaps.patching import Response, replace, service
 logger = logging.getLogger(__name__)
 persistence = service("core.persistence")
 dynamodb = service("services.dynamodb")
+pipes = service("services.pipes")
 sfn = states.sfn
 
 # Everything is looked at this often (s); where that takes long, so seldom that it takes a twentieth of a CPU.
@@ -37,7 +38,12 @@ _saving = threading.Lock()
 def fill() -> None:
     if not persistence.PERSIST_STATE:
         return
-    replace(dynamodb, handle_request=writing_through(dynamodb.handle_request))
+    replace(
+        dynamodb,
+        handle_request=writing_through(dynamodb.handle_request),
+        get_state=with_streams(dynamodb.get_state),
+        load_persisted_state=restoring_streams(dynamodb.load_persisted_state),
+    )
     replace(sfn, _restore_state=restoring(sfn._restore_state))
     threading.Thread(target=keep, daemon=True, name="keep-state").start()
 
@@ -48,6 +54,43 @@ def writing_through(handle_request: Any) -> Any:
         if not headers.get("x-amz-target", "").partition(".")[2].startswith(_READS):
             save("dynamodb", dynamodb.get_state)
         return answer
+
+    return call
+
+
+def with_streams(get_state: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """The tables' streams as well, from the first record on that some pipe has not delivered: MiniStack keeps
+    how far pipes have read and not what they read, and so they would wait for ever."""
+
+    def call() -> dict[str, Any]:
+        streams = type(dynamodb._stream_records)()
+        for (account, region, table), records in dynamodb._stream_records.all_items():
+            begin = dynamodb._stream_trimmed.get_scoped(account, region, table, 0)
+            read = max(begin, min(_heads(account, region, table), default=begin + len(records)))
+            streams.set_scoped(account, region, table, {"begin": read, "records": records[read - begin :]})
+        return {**get_state(), "streams": streams}
+
+    return call
+
+
+def _heads(account: str, region: str, table: str) -> list[int]:
+    """How far each pipe of a table has come."""
+    return [
+        pipes._positions.get_scoped(account, region, pipe["Arn"], 0)
+        for of_account, of_region, pipe in pipes._iter_all_pipes()
+        if (of_account, of_region) == (account, region)
+        and (source := pipes._dynamodb_stream_source(pipe["Source"]))
+        and source[1] == table
+    ]
+
+
+def restoring_streams(restore: Callable[[Any], None]) -> Callable[[Any], None]:
+    def call(data: dict[str, Any] | None) -> None:
+        restore(data)
+        streams: dict[Any, Any] = data["streams"]._data if data and "streams" in data else {}
+        for (account, region, table), stream in streams.items():
+            dynamodb._stream_records.set_scoped(account, region, table, stream["records"])
+            dynamodb._stream_trimmed.set_scoped(account, region, table, stream["begin"])
 
     return call
 

@@ -6,6 +6,7 @@ A repair may not invent what should happen; it follows what the file does in the
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -263,6 +264,19 @@ def empty_outcomes(crash: Crash, about: str) -> list[str]:
         if text not in found:
             found.append(text)
     return found
+
+
+_STATED = re.compile(
+    r"(?<![\w.-])(None|-?\d+(?:\.\d+)?|\[\]|\{\}|\(\)|''|\"\") (?:for|if|when|on)\b"
+    r"[^.;,]*?\b(?:empty|no|nothing|without)\b"
+)
+
+
+def stated_for_nothing(crash: Crash) -> str | None:
+    """The literal that the function's docstring gives for an input that holds nothing: `0 for no orders`."""
+    text = crash.function.get_docstring() if crash.function else None
+    found = set(_STATED.findall(" ".join((text or "").split())))
+    return found.pop() if len(found) == 1 else None
 
 
 def default_constant(crash: Crash, about: set[str]) -> str | None:

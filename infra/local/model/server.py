@@ -158,7 +158,9 @@ class RepairModel:
         """Bind the port (0: any free one) on 127.0.0.1. Raises OSError when it is taken."""
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="repair-model", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="repair-model", daemon=True
+        )
 
     @property
     def url(self) -> str:

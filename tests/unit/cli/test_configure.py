@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from functions.core.apps.app import App
+from functions.core.forge.deploy_key import DeployKey
 from infra.cli import wizard
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
@@ -50,11 +51,13 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
 
 @pytest.fixture
 def forge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that knows a repository, the branches main and next, the reviewer ben, and a token."""
+    """One that knows a repository, the branches main and next, the reviewer ben, a token, and any key."""
 
-    def look(app: App, token: str, flag: str) -> ForgeSeen:
+    def look(app: App, token: str, flag: str, key: DeployKey | None = None) -> ForgeSeen:
         if token != "right":
             return ForgeSeen(app, flag, refused="401: the token is refused")
+        if key:
+            assert key.url == "ssh://git@github.com:22/shop/orders.git"
         strangers = [one for one in app.reviewers if one != "ben"]
         return ForgeSeen(app, flag, has_branch=app.branch in ("main", "next"), strangers=strangers)
 
@@ -77,8 +80,11 @@ def subscribed() -> list[str]:
 
 
 def test_it_asks_checks_each_answer_and_shows_what_it_writes(
-    target: Target, forge: None, selfheal: Selfheal
+    target: Target, forge: None, selfheal: Selfheal, tmp_path: Path
 ) -> None:
+    files = {name: tmp_path / name for name in ("deploy", "signing", "weak")}
+    for name, file in files.items():
+        file.write_text(new_key("ecdsa" if name == "weak" else "ed25519"))
     said = {
         "/aws/lambda/gone": "does not exist here",
         "/aws/lambda/self-heal-runner": "belongs to this system",
@@ -92,6 +98,12 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
         "right": "",
         "nowhere": "has no branch nowhere",
         "next": "",
+        "/no/such/key": "No such file",
+        f"{files['deploy']}": "",
+        f"{files['weak']}": "a key of another kind",
+        f"{files['signing']}": "",
+        "Shop Bot": "'commit_author' must be like",
+        "Shop Bot <bot@shop.example>": "",
         # The region's default model.
         " ": "",
         "ana@shop.example slack:bad": "write a Slack user's id",
@@ -117,16 +129,23 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
                     "approvers": ["ana@shop.example"],
                     "reviewers": ["ben"],
                     "credentials": f"{DEFAULT.credentials}/orders-api",
+                    "deploy_key": True,
+                    "signed_commits": True,
+                    "commit_author": "Shop Bot <bot@shop.example>",
                 },
             ).to_json()
         }
     }
+    app = target.registry.app("orders-api")
+    assert target.registry.deploy_key(app) == files["deploy"].read_text().strip()
+    assert target.registry.signing_key(app) == files["signing"].read_text().strip()
+    assert "PRIVATE KEY" not in ran.text
     assert subscribed() == ["/aws/lambda/Orders_API", "/aws/lambda/billing"]
     assert "right" not in ran.text.split("Token that may")[1], "what is typed as a token is not shown"
 
 
 def test_nothing_is_written_unless_it_is_confirmed(target: Target, forge: None, selfheal: Selfheal) -> None:
-    answers = ("/aws/lambda/billing", "billing", REPOSITORY, "right", "", "", "", "", "n")
+    answers = ("/aws/lambda/billing", "billing", REPOSITORY, "right", "", "", "", "", "", "", "n")
 
     ran = selfheal("configure", stdin="\n".join(answers) + "\n")
 
@@ -218,3 +237,26 @@ def test_a_key_that_signs_commits_is_kept_beside_the_token_and_another_is_refuse
     app = target.registry.app("billing")
     assert app.signed_commits
     assert target.registry.signing_key(app) == good.read_text().strip()
+
+
+def test_a_deploy_key_is_kept_for_its_host_and_one_that_is_none_is_refused(
+    target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    given = ("configure", "billing", "--log-group", "/aws/lambda/billing", "--repository")
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text(new_key())
+    bad.write_text("a token")
+    refused = selfheal(*given, REPOSITORY, "--deploy-key-file", str(bad))
+    assert (refused.exit_code, "ssh-keygen" in refused.text) == (2, True)
+    own = "https://git.shop.example/shop/orders.git"
+    unknown = selfheal(*given, own, "--deploy-key-file", str(good))
+    assert (unknown.exit_code, "'ssh_host_keys'" in unknown.text) == (2, True)
+    assert entries() == {}
+
+    assert selfheal(*given, REPOSITORY, "--deploy-key-file", str(good)).exit_code == 0
+
+    app = target.registry.app("billing")
+    assert target.registry.deploy_key(app) == good.read_text().strip()
+    name = target.registry.deploy_key_parameter("billing")
+    kept = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert (kept["Type"], kept["Value"].partition(" ")[0]) == ("SecureString", "github.com")

@@ -79,6 +79,11 @@ def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any)
     )
     followed = browser.follow(answer, link)
     assert url in followed.body
+    assert "Noticed when the forge tells of it" in followed.text
+    assert "refresh" in followed.headers
+    scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, status="MERGED")
+    followed = browser.follow(answer, link)
+    assert "It is merged" in followed.text
     assert "refresh" not in followed.headers
 
 

@@ -42,11 +42,13 @@ URL = "https://github.com/shop/orders/pull/7"
 @pytest.mark.parametrize(
     ("decision", "incident", "states", "follows"),
     [
-        ("approve", {}, ["done", "now", "later"], True),
-        ("approve", {"branch": "self-heal/x"}, ["done", "done", "now"], True),
-        ("approve", {"status": Status.PR_OPEN, "pull_request_url": URL}, ["done", "done", "done"], False),
-        ("approve", {"status": Status.RESOLVED, "pull_request_url": URL}, ["done", "done", "done"], False),
-        ("approve", {"status": Status.FAILED, "reason": "r"}, ["done", "failed", "later"], False),
+        ("approve", {}, ["done", "now", "later", "later"], True),
+        ("approve", {"branch": "self-heal/x"}, ["done", "done", "now", "later"], True),
+        ("approve", {"status": Status.PR_OPEN, "pull_request_url": URL}, ["done"] * 3 + ["now"], True),
+        ("approve", {"status": Status.MERGED, "pull_request_url": URL}, ["done"] * 4, False),
+        ("approve", {"status": Status.RESOLVED, "pull_request_url": URL}, ["done"] * 4, False),
+        ("approve", {"status": Status.REJECTED, "pull_request_url": URL}, ["done"] * 3 + ["failed"], False),
+        ("approve", {"status": Status.FAILED, "reason": "r"}, ["done", "failed", "later", "later"], False),
         ("revise", {}, ["done", "now", "later"], True),
         ("revise", {"approval_id": "newer"}, ["done", "done", "done"], False),
         ("revise", {"status": Status.ABSTAINED}, ["done", "now", "failed"], False),
@@ -60,6 +62,21 @@ def test_steps_follow_the_incident(
     found = progress(replace(APPROVAL, decision=decision), replace(INCIDENT, **incident), SOON)
     assert [step.state for step in found.steps] == states
     assert bool(found.refresh_seconds) is follows
+
+
+@pytest.mark.parametrize(
+    ("now", "looked_by"),
+    [("12:00", "12:20"), ("12:14", "12:20"), ("12:15", "12:35"), ("12:59", "13:05"), ("23:50", "00:05")],
+)
+def test_while_it_waits_for_a_merge_it_says_until_when_the_forge_is_asked_again(
+    now: str, looked_by: str
+) -> None:
+    hour, minute = map(int, now.split(":"))
+    waits = replace(INCIDENT, status=Status.PR_OPEN, pull_request_url=URL)
+
+    found = progress(APPROVAL, waits, DECIDED_AT.replace(hour=hour, minute=minute))
+
+    assert f"{datetime.fromisoformat(found.steps[-1].looked_by):%H:%M}" == looked_by
 
 
 def test_an_undelivered_decision_is_under_way() -> None:

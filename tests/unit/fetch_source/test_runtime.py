@@ -119,7 +119,7 @@ def registry(aws: None) -> Iterator[Registry]:
             return
 
     server = HTTPServer(("127.0.0.1", 0), Blob)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     image = {"registryId": "123456789012", "repositoryName": "shop/orders"}
 
     def ask(config: Any, status: int = 200, manifest: str | None = None, error: str = "") -> Word:

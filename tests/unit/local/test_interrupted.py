@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from infra.local.processes import MARK
-from infra.local.run import PARTS, EmbeddedRun, wipe
+from infra.local.run import PARTS, EmbeddedRun, forget, wipe
 from tests.unit.local.interrupted_up import TABLE
 
 INT, TERM, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
@@ -95,6 +95,28 @@ def test_an_interrupted_up_leaves_nothing_that_down_or_the_next_up_does_not_end(
     assert finished(home, "down") == 0
     assert left(home) == []
     wipe(home)
+
+
+def test_what_is_forgotten_leaves_no_file_and_nothing_of_others_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("SELFHEAL_HOME", raising=False)
+    home, remembered = tmp_path / "home", tmp_path / "state" / "self-heal" / "embedded"
+    of_others = home / "cache" / "pip"
+    made = ("aws/state", "forge/me/x.git/HEAD", "forge.log", "run.json", "cache/synth/a/b")
+    for path in (of_others, *(home / name for name in made)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    remembered.parent.mkdir(parents=True)
+    remembered.write_text(str(home))
+
+    forget(home)
+    assert [path for path in home.rglob("*") if path.is_file()] == [of_others]
+    assert not remembered.exists()
+    of_others.unlink()
+    forget(home)
+    assert not home.exists()
 
 
 @pytest.fixture(scope="module")

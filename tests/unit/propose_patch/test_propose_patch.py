@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.core.incidents.incident import Frame
+from functions.core.incidents.incident import Frame, Incident
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
 from functions.propose_patch.handler import handler
@@ -96,7 +96,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield state
     server.shutdown()
@@ -349,6 +349,23 @@ def test_other_incidents_at_the_same_place_are_told(
     assert "error: TypeError: unhashable\nstatus: RESOLVED\n" in text
     assert "https://git/pull/7" in text
     assert "elsewhere" not in text
+
+
+def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    names = [f"orders-j{number}" for number in range(7)]
+    for name in (*names, "orders-left"):
+        joined = {"status": "JOINED", "joined_to": "orders-f"} if name != "orders-left" else {}
+        deployed.other(name, f"KeyError: {name}", FRAME, sample=f"Traceback of {name}", **joined)
+    deployed.joined(*names, "orders-left")
+    model.proposes()
+    outcome = handler(STATE, lambda_context)
+    text = said(model.requests[0])
+    assert [name for name in names if f"Traceback of {name}" in text] == names
+    assert text.count("<joined_incident") == 7
+    told = Artifacts(boto3.client("s3"), "artifacts").get_json(outcome["joined_key"])
+    assert [Incident.from_item(row).incident_id for row in told] == names, "one that left is not among them"
 
 
 def test_an_app_past_its_budget_is_not_asked_for(

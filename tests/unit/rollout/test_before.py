@@ -32,21 +32,21 @@ class Ready:
 
 
 SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
-    (before.region_is_not_chosen, {"region": ""}, "no region", "export AWS_REGION"),
-    (before.account_cannot_be_reached, {"account": ""}, "no account", "aws sso login"),
-    (before.account_is_not_bootstrapped, {"bootstrap_version": 0}, "not bootstrapped", "--bootstrap"),
-    (before.account_is_not_bootstrapped, {"bootstrap_version": 5}, "has version 5", "--bootstrap"),
-    (before.docker_does_not_run, {"docker_answers": False}, "docker info", "docker"),
-    (before.concurrency_cannot_be_reserved, {"concurrency": 10}, "10 functions", "service-quotas"),
+    (before.region_is_chosen, {"region": ""}, "no region", "export AWS_REGION"),
+    (before.account_answers, {"account": ""}, "no account", "aws sso login"),
+    (before.account_is_bootstrapped, {"bootstrap_version": 0}, "not bootstrapped", "--bootstrap"),
+    (before.account_is_bootstrapped, {"bootstrap_version": 5}, "has version 5", "--bootstrap"),
+    (before.docker_runs, {"docker_answers": False}, "docker info", "docker"),
+    (before.concurrency_can_be_reserved, {"concurrency": 10}, "10 functions", "service-quotas"),
     (
-        before.stack_cannot_be_changed,
+        before.stack_can_be_changed,
         {"status": "UPDATE_IN_PROGRESS"},
         "IN_PROGRESS",
         "describe-stack-events",
     ),
-    (before.stack_cannot_be_changed, {"status": "DELETE_FAILED"}, "DELETE_FAILED", "selfheal destroy"),
+    (before.stack_can_be_changed, {"status": "DELETE_FAILED"}, "DELETE_FAILED", "selfheal destroy"),
     (
-        before.stack_cannot_be_changed,
+        before.stack_can_be_changed,
         {"status": "DELETE_FAILED", "names": Names("beta")},
         "SelfHealingCode-beta",
         "selfheal destroy --stage beta",

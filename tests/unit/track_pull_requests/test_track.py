@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.detect_errors.recorder import Recorder, Sighting
 from functions.track_pull_requests.service import RunningService
-from functions.track_pull_requests.track import Tracked, track
+from functions.track_pull_requests.track import Tracked, count, track
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -258,6 +259,12 @@ def test_one_app_in_trouble_does_not_keep_the_others_waiting(scene: Scene) -> No
     tracked = scene.track(broken)
     assert tracked.merged == (ID,)
     assert "broken" in tracked.failures[0]
+
+
+def test_what_became_of_them_is_counted_by_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    count(Tracked(merged=("a", "b"), failures=("billing: down",)))
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["outcome"], each["Outcomes"]) for each in told] == [("merged", [2.0]), ("failures", [1.0])]
 
 
 @pytest.fixture

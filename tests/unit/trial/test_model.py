@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
     listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
     thread.start()
     yield state
     listening.shutdown()
@@ -191,7 +191,7 @@ def test_what_is_no_answer_of_a_server_is_a_failure(case: str) -> None:
             self.wfile.write(BROKEN[case])
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
         thread.start()
         url = f"http://127.0.0.1:{listening.server_address[1]}"
         try:

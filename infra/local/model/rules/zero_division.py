@@ -30,8 +30,8 @@ class ZeroDivision(Rule):
     errors = ("ZeroDivisionError",)
     precondition = (
         "one division on the failing line, and either the file shows what it does with an empty input or a "
-        "zero "
-        "divisor, or the function may return None, or a sum is divided by the number of what was summed"
+        "zero divisor, or the function's docstring says what it gives for nothing, or it may return None, or "
+        "a sum is divided by the number of what was summed"
     )
     repair = "guards the empty case with the file's own outcome; a mean of nothing is zero of its type"
     examples = (
@@ -41,6 +41,18 @@ class ZeroDivision(Rule):
             after=(
                 "def mean(values):\n    if not values:\n        return 0.0\n    return sum(values) / "
                 "len(values)\n"
+            ),
+        ),
+        RepairExample(
+            before=(
+                'def shipped(orders):\n    """Part that has shipped, 0 for a day without orders."""\n'
+                "    done = [order for order in orders if order]\n    return len(done) / len(orders)\n"
+            ),
+            call="shipped([])",
+            after=(
+                'def shipped(orders):\n    """Part that has shipped, 0 for a day without orders."""\n'
+                "    done = [order for order in orders if order]\n    if not orders:\n        return 0\n"
+                "    return len(done) / len(orders)\n"
             ),
         ),
         RepairExample(
@@ -117,6 +129,8 @@ class ZeroDivision(Rule):
                 f"`{crash.function_name}` is declared to return `{note}`; None is its answer here.",
                 0.8,
             )
+        if (stated := convention.stated_for_nothing(crash)) is not None:
+            yield f"return {stated}", f"The docstring of `{crash.function_name}` says so.", 0.85
         about = convention.subject(divisor.empty)
         for own in convention.domain_raises(crash, about, divisor.empty):
             yield own.statement, f"The code has `{own.error}` for this.", 0.75

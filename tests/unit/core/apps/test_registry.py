@@ -98,3 +98,18 @@ def test_the_key_for_commits_lies_beside_the_token_and_is_read_where_commits_are
     boto3.client("ssm").put_parameter(Name=name, Value="key", Type="SecureString")
     assert registry.signing_key(replace(app, signed_commits=True)) == "key"
     assert registry.credentials(app) == "token"
+
+
+def test_a_deploy_key_is_for_the_host_that_it_was_given_for(registry: Registry) -> None:
+    app = registry.app("orders")
+    assert registry.deploy_key(app) == ""
+    with_key = replace(app, deploy_key=True)
+    with pytest.raises(PermanentError, match=r"/self-heal/credentials/deploy/orders.*--deploy-key-file"):
+        registry.deploy_key(with_key)
+    name = registry.deploy_key_parameter("orders")
+    boto3.client("ssm").put_parameter(Name=name, Value=bound("key", app), Type="SecureString")
+    assert registry.deploy_key(with_key) == "key"
+    with pytest.raises(
+        PermanentError, match=r"the deploy key in '/self-heal/credentials/deploy/orders' is for"
+    ):
+        registry.deploy_key(replace(with_key, repository="https://gitlab.com/shop/orders.git"))

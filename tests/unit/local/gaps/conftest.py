@@ -147,7 +147,7 @@ class Gate:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,)).start()
 
     def close(self) -> None:
         self.open.set()

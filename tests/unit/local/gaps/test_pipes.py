@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.local.emulator import Emulator, free_port
 from infra.local.gaps import pipes
+from tests.unit.local.gaps.conftest import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -82,6 +87,30 @@ def test_ministack_ignores_the_parameters_of_a_pipe(ministack: Any, unique: str)
     flow.put(id="a", status="HEALING")
     [records] = ministack.wait_for(flow.inputs)
     assert records[0]["eventName"] == "INSERT"
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_what_became_new_before_or_after_a_restart_starts_an_execution(
+    tmp_path: Path, by: signal.Signals
+) -> None:
+    emulator = Emulator(tmp_path, port=free_port(), keep=True)
+    emulator.start()
+    try:
+        flow = Flow(Bench(emulator), "kept", BECAME_NEW)
+        flow.deploy()
+        flow.put(id="a", status="NEW")
+        flow.bench.wait_for(flow.inputs)
+        kept = tmp_path / "kept" / "state" / "pipes.json"
+        flow.bench.wait_for(lambda: kept.exists() and "kept" in kept.read_text())
+        for name in "bc":
+            flow.put(id=name, status="NEW")
+        os.kill(emulator.pid, by)
+        emulator.stop()
+        emulator.start()
+        flow.put(id="d", status="NEW")
+        flow.bench.wait_for(lambda: {record["id"] for [record] in flow.inputs()} == set("abcd"))
+    finally:
+        emulator.stop()
 
 
 def test_only_what_became_new_starts_an_execution_each(aws: Any, unique: str) -> None:
