@@ -313,7 +313,7 @@ OTHERS = (
         image=False,
         timeout=29,
         settings=("incidents_table", "approvals_table"),
-        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, *_DECIDE),
+        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, May.KNOW_IDENTITY_CENTER, *_DECIDE),
     ),
     Spec(
         "report_failure",
