@@ -92,8 +92,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
     },
 }
 # No function has any business with these, but for what reads which revision a function runs and on what, what
-# hands patches to the runner, what takes on the rights of a heal, and what knows roles of IAM Identity Center:
-# see above who holds these.
+# hands patches to the runner, what takes on the rights of a heal, and what knows the roles of IAM Identity
+# Center: see above who holds these.
 HELD = {
     "iam:GetRole",
     "lambda:GetFunction",
