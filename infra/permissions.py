@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.names import DEFAULT, Names
 from infra.spec import ArtifactAccess, May
 
@@ -168,16 +169,20 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
         May.DESCRIBE_EXECUTIONS: [(["states:DescribeExecution"], [executions])],
         May.READ_HISTORY: [(["states:GetExecutionHistory"], [executions])],
-        # An inference profile routes to a foundation model in several regions; both need the permission.
+        # An inference profile routes to a foundation model in several regions; both need the permission. A
+        # router needs to be read, too, as CDK grants it, and the models that it routes to.
         # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
         May.INVOKE_MODELS: [
             (
                 ["bedrock:InvokeModel", "bedrock:CountTokens"],
                 [
                     f"arn:{stack.partition}:bedrock:*::foundation-model/*",
-                    f"{bedrock}:inference-profile/*",
-                    f"{bedrock}:application-inference-profile/*",
+                    *(f"{bedrock}:{kind}/*" for kind in OF_AN_ACCOUNT),
                 ],
+            ),
+            (
+                ["bedrock:GetPromptRouter"],
+                [f"{bedrock}:prompt-router/*", f"{bedrock}:default-prompt-router/*"],
             ),
             # One with cross-region inference is used through its profile.
             # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html

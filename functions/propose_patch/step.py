@@ -18,6 +18,7 @@ from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions
+from functions.core.model.time_left import TimeLeft
 from functions.core.source import archive, engine
 from functions.core.source.python import Python
 from functions.core.untrusted.redaction import redact
@@ -55,7 +56,8 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
             if o.joined_to == incident.incident_id
         ]
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
-        told = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app))
+        budget, time = deployment.budget(app), deployment.time
+        told = _attempt(state, app, incident, others, artifacts, model, budget, time)
         if joined:
             told = replace(told, joined_key=_kept(heal, artifacts, joined))
         outcome = told.to_state()
@@ -72,6 +74,7 @@ def _attempt(
     artifacts: Artifacts,
     model: Counts,
     budget: Commits,
+    time: TimeLeft,
 ) -> ProposalState:
     heal, python = state.heal, state.source.python
     repository = SourceTree(archive.read(artifacts.get(state.source.key)))
@@ -102,7 +105,7 @@ def _attempt(
         lambda refused: artifacts.put_json(heal.key(Artifact.REFUSED), refused),
     )
     try:
-        asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
+        asked = _ask(heal, app, draft, artifacts, adapted, budget, time, journal)
     except OverBudget as error:
         outcome = _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
         return replace(outcome, held_until=error.ends_at)
@@ -134,11 +137,13 @@ def _ask(
     app: App,
     draft: PromptParts,
     artifacts: Artifacts,
-    model: Counts,
+    model: Adapted,
     budget: Commits,
+    time: TimeLeft,
     journal: Journal,
 ) -> Answered[ModelAnswer]:
-    """The answer of the app's model, or else of its fallbacks in their order."""
+    """The answer of the app's model, or else of its fallbacks in their order: also where it was cut off, for
+    which another may have room."""
 
     def keep(fitted: Fitted) -> None:
         artifacts.put_json(heal.attempt_key(Artifact.PROMPT), fitted.to_json())
@@ -148,7 +153,10 @@ def _ask(
         make = request_maker(name, RequestOptions.of(app, heal))
         return ask_fitting(draft, model, budget, window, make, keep, journal, name)
 
-    return first_to_answer((app.model, *app.fallback_models), ask, journal.resumes_with)
+    def lacks(answer: ModelAnswer) -> str:
+        return "; ".join(answer.violations) if answer.cut_off else ""
+
+    return first_to_answer((app.model, *app.fallback_models), ask, time, journal.resumes_with, lacks)
 
 
 def request_maker(model: str, options: RequestOptions) -> Callable[[Prompt, Window], dict[str, Any]]:

@@ -15,6 +15,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import utc_now
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
+from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from functions.core.workflow.state import DecisionState, HealState, OutcomeState
 
 
@@ -89,6 +90,26 @@ class Outcome:
     def to_state(self, incident_id: str) -> OutcomeState:
         """The task's result."""
         return OutcomeState(str(self.ending), incident_id, self.reason, self.pull_request_url or None)
+
+
+def stages(state: HealState, incident: Incident) -> tuple[str, ...]:
+    """How far a heal came that has ended, in the words of `selfheal stats`; one that mends a pull request
+    which an earlier heal opened is no heal more."""
+    decision = state.decision.decision
+    came = {
+        "begun": state.attempt > 0,
+        "shown": bool(decision),
+        "approved": decision == Verdict.APPROVE,
+        "opened": bool(state.pull_request.url),
+        "regressed": bool(incident.regressed_from),
+    }
+    return () if state.follow_up else tuple(name for name, whether in came.items() if whether)
+
+
+def abstained_for(reason: str) -> str:
+    """The class of a reason why no patch was proposed: the model's own, or what the gates found."""
+    head = reason.partition(":")[0]
+    return head if head in ABSTENTION_CLASSES else "no patch could be proven"
 
 
 _PROVEN = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from functions.core.approval.approvals import Verdict
 from functions.core.aws.deployment import Deployment
-from functions.core.incidents.incident import Status
+from functions.core.aws.telemetry import measure
+from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState, OutcomeState
-from functions.record_outcome.outcome import Ending, announce, determine, tell
+from functions.record_outcome.outcome import Ending, Outcome, abstained_for, announce, determine, stages, tell
 
 
 def run(state: HealState, deployment: Deployment) -> OutcomeState:
@@ -27,6 +30,7 @@ def run(state: HealState, deployment: Deployment) -> OutcomeState:
             about = About.incident(incident, "outcome")
             deployment.notifications.send(*tell(incident, outcome), about=about)
             deployment.webhooks.post(incident.app, announce(incident, outcome, state))
+            _count(state, incident, outcome)
     return outcome.to_state(state.incident_id)
 
 
@@ -41,3 +45,12 @@ def _check_rejection(state: HealState, deployment: Deployment) -> None:
             " out who may call states:SendTaskSuccess. To start over:"
             f" selfheal retry {state.incident_id}"
         )
+
+
+def _count(state: HealState, incident: Incident, outcome: Outcome) -> None:
+    """For the dashboard: what is merged and closed afterwards is counted where it is seen."""
+    ids = {"incident_id": incident.incident_id, "app": incident.app}
+    for stage in stages(state, incident):
+        measure("Heals", MetricUnit.Count, 1, ids, stage=stage)
+    if outcome.ending is Ending.ABSTAINED:
+        measure("Abstained", MetricUnit.Count, 1, ids, reason=abstained_for(outcome.reason))

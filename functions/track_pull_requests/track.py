@@ -14,10 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from functions.core.aws.deployment import Deployment
-from functions.core.aws.telemetry import measure
+from functions.core.aws.telemetry import came_of_it
 from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
 from functions.core.untrusted.redaction import redact
@@ -68,7 +66,7 @@ def count(tracked: Tracked) -> None:
     """What the dashboard shows of pull requests, also where some forge did not answer."""
     for outcome, found in asdict(tracked).items():
         if found:
-            measure("Outcomes", MetricUnit.Count, len(found), {}, outcome=outcome)
+            came_of_it(outcome, {}, len(found))
 
 
 def track(

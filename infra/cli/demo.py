@@ -29,6 +29,7 @@ from infra.deciding import decide
 from infra.errors import UserError
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, request
+from infra.local.home import own
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def demo(*, keep: bool, home: Path | None = None, crash: str = "quote") -> None:
     keep: leave a run that was started here running. Raises UserError when a stage fails.
     """
     stages = Stages()
-    home = home or embedded.own()
+    home = home or own()
     running = embedded.find(home)
     mine = running is None
     finished = False

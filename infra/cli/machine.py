@@ -33,8 +33,9 @@ def up() -> None:
     What of it runs already is left alone, what has died is started again, and what it held is there again.
     """
     from infra.local import run
+    from infra.local.home import own
 
-    before = run.EmbeddedRun.load(run.own())
+    before = run.EmbeddedRun.load(own())
     found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
     again = before is not None and before.id == found.id
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
@@ -59,14 +60,16 @@ def down(
 ) -> None:
     """End all that `up` ever started, and nothing else; `up` then has its incidents again."""
     from infra.local import run
+    from infra.local.home import forget as remove
+    from infra.local.home import where
 
-    home = run.where()
+    home = where()
     found = run.EmbeddedRun.load(home)
     ran = bool(found and found.alive)
     if found:
         found.stop()
     if forget:
-        run.forget(home)
+        remove(home)
     if not quiet:
         kept = bool(found and found.keep and found.ready and not forget)
         said = "Ended." if ran else "Nothing runs here."

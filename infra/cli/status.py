@@ -54,7 +54,8 @@ def _deployed(target: Target) -> dict[str, Any]:
 
 
 def _embedded() -> dict[str, Any] | None:
-    from infra.local.run import PARTS, EmbeddedRun, where
+    from infra.local.home import where
+    from infra.local.run import PARTS, EmbeddedRun
 
     run = EmbeddedRun.load(where())
     if run is None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 import secrets
-import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +21,7 @@ from functions.core.apps.app import App
 from infra.errors import Exit, UserError
 from infra.local import emulator
 from infra.local.deploy import deploy
+from infra.local.home import locked, own, remember, where, wipe
 from infra.local.inbox import Inbox
 from infra.local.model.server import MODEL_ID
 from infra.local.processes import Started, end, marked, memory, start_module
@@ -39,32 +38,7 @@ SAMPLE_FUNCTION = "orders"
 BUILT_IN = "the built-in repair rules of the embedded run, which are no language model"
 PARTS = ("model", "forge", "aws")
 """In the order in which they are started."""
-KEPT = ("aws", "forge", "forge-token", "run.json")
-"""What a run holds."""
-LEFT = (*KEPT, "forge.log", "model.log", "cache/synth", "lock")
-"""What is removed when it is forgotten; not the folder with all that is in it, which may be anybody's."""
-
 Progress = Callable[[str], None]
-
-
-def own() -> Path:
-    """Where an embedded run is started: SELFHEAL_HOME, or `.selfheal` here."""
-    return Path(os.environ.get("SELFHEAL_HOME") or ".selfheal")
-
-
-def where() -> Path:
-    """The folder of the embedded run to act on: its own, or where one was last left running."""
-    here = own()
-    with suppress(OSError):
-        last = Path(_remembered().read_text())
-        elsewhere = (last / "run.json").exists() and not (here / "run.json").exists()
-        return last if elsewhere and "SELFHEAL_HOME" not in os.environ else here
-    return here
-
-
-def _remembered() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "self-heal" / "embedded"
 
 
 @dataclass(frozen=True)
@@ -182,41 +156,10 @@ class EmbeddedRun:
             return None
 
 
-@contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """Only one start or stop at a time below a home; the lock goes with its holder, however that ends."""
-    while True:
-        home.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError), (home / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # Whoever had it may have removed it.
-            if os.path.samestat(os.fstat(file.fileno()), (home / "lock").stat()):
-                yield
-                return
-
-
 def find(home: Path | None = None) -> EmbeddedRun | None:
     """The embedded run of this folder, if it is alive."""
     run = EmbeddedRun.load(home or where())
     return run if run and run.alive else None
-
-
-def forget(home: Path) -> None:
-    """Remove all that a run, which was stopped, has left below a home."""
-    with locked(home):
-        wipe(home, LEFT)
-    for folder in (home / "cache", home):
-        with suppress(OSError):
-            folder.rmdir()  # where nothing else is in it
-    if _remembered().exists() and Path(_remembered().read_text()) == home.resolve():
-        _remembered().unlink()
-
-
-def wipe(home: Path, names: Sequence[str] = KEPT) -> None:
-    """Remove what a run holds, or others of its files."""
-    for name in names:
-        path = home / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def start(
@@ -256,8 +199,7 @@ def start(
                 wipe(home)
             raise
     if keep:
-        _remembered().parent.mkdir(parents=True, exist_ok=True)
-        _remembered().write_text(str(home))
+        remember(home)
     return run
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.core.model.adapted import Adapted, Counts
-from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.model.adapted import Adapted
+from functions.core.model.bedrock import Bedrock
 from functions.core.model.limits import refused_as_too_long
 from functions.core.model.models import default_model
 from functions.core.model.requests import loosened
@@ -41,35 +41,34 @@ _STOPS = {
 }
 
 
-def connect(name: str) -> tuple[Counts, str]:
+def connect(name: str) -> tuple[Adapted, str]:
     """The model and its id. `name`: `embedded`, `bedrock`, `bedrock:MODEL_ID`, or the server's address.
 
     Raises UserError (exit code 2) for anything else, and for Bedrock without a region or a default model
     there.
     """
     if name == "embedded":
-        return Chat(complete), MODEL_ID
+        return Adapted(Chat(complete)), MODEL_ID
     kind, _, model = name.partition(":")
     if kind == "bedrock":
         import boto3
-        from botocore.exceptions import NoRegionError
 
-        try:
-            client = boto3.client("bedrock-runtime", region_name=region(), config=client_config())
-        except NoRegionError:
-            raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2) from None
-        here = client.meta.region_name
+        session = boto3.Session(region_name=region())
+        here = session.region_name
+        if not here:
+            raise UserError("--model bedrock: no AWS region is set", "set AWS_REGION", exit_code=2)
         if not (model or default_model(here)):
             raise UserError(
                 f"--model bedrock: region {here} has no default model that keeps code in its geography",
                 "name one: --model bedrock:MODEL_ID",
                 exit_code=2,
             )
-        return Adapted(Bedrock(client)), model or default_model(here)
+        bedrock = Bedrock(lambda config: session.client("bedrock-runtime", config=config))
+        return Adapted(bedrock), model or default_model(here)
     url = urlsplit(name)
     if url.scheme in ("http", "https") and url.hostname:
         server = _Server(name.rstrip("/").removesuffix("/v1"))
-        return Chat(server.complete), server.model()
+        return Adapted(Chat(server.complete)), server.model()
     raise UserError(
         f"--model {name!r} is unknown",
         "use embedded, bedrock, bedrock:MODEL_ID, or a server's http(s) URL",
@@ -144,8 +143,8 @@ def _spoken(message: dict[str, Any]) -> list[dict[str, Any]]:
         for result in results
     ]
     if text or calls:
-        # Left out where there is none: null is OpenAI's too, and llama-cpp-python refuses it.
-        spoken: dict[str, Any] = {"role": message["role"], **({"content": text} if text else {})}
+        # Also where there is none: null and nothing are OpenAI's too, and llama-cpp-python fails at both.
+        spoken: dict[str, Any] = {"role": message["role"], "content": text}
         if calls:
             spoken["tool_calls"] = [
                 {

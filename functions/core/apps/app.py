@@ -13,6 +13,7 @@ from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
+from functions.core.model.arns import why_not_asked
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
 
@@ -334,6 +335,9 @@ def _check_running(app: App) -> None:
 
 
 def _check_models(app: App) -> None:
+    for model in filter(None, (app.model, *app.fallback_models, app.review_model)):
+        if why := why_not_asked(model):
+            raise AppInvalid(f"app {app.name!r}: model {model} {why}")
     if app.context_window and app.context_window < _LEAST_WINDOW:
         raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
     if app.temperature > 1:

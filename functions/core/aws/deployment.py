@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from functions.core.aws.settings import Settings
+from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.errors import PermanentError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
+    from botocore.config import Config
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -50,6 +53,8 @@ class Deployment:
     def __init__(self, settings: Settings | None = None, **instead: Any) -> None:
         """settings: the environment's, unless given; instead: what takes the place of a property."""
         self._settings = settings or Settings.from_environment()
+        self.time = TimeLeft()
+        """What is left of the invocation that goes on."""
         vars(self).update(instead)
 
     @property
@@ -236,10 +241,13 @@ class Deployment:
 
     def model(self, app: App) -> Bedrock:
         """What answers as the app's models."""
-        from functions.core.model.bedrock import Bedrock, client_config
+        from functions.core.model.bedrock import Bedrock
 
-        region = app.model_region or None
-        return Bedrock(self.session.client("bedrock-runtime", region_name=region, config=client_config()))
+        def connect(config: Config) -> BedrockRuntimeClient:
+            region = app.model_region or None
+            return self.session.client("bedrock-runtime", region_name=region, config=config)
+
+        return Bedrock(connect, self.time)
 
     def budget(self, app: App) -> Budgets:
         """What the app may spend on models, today and in this month."""

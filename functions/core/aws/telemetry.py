@@ -35,6 +35,11 @@ def measure(name: str, unit: MetricUnit, value: float, ids: Mapping[str, Any], *
             metric.add_metadata(key=key, value=value_of)
 
 
+def came_of_it(outcome: str, ids: Mapping[str, Any], number: int = 1) -> None:
+    """What a function made of what it was given; a dimension, so only ever one of a few words."""
+    measure("Outcomes", MetricUnit.Count, number, ids, outcome=outcome)
+
+
 def mark(**facts: Any) -> None:
     """Tell X-Ray what the invocation is about: `annotation.incident_id = "..."` finds its trace."""
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")

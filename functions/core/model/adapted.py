@@ -43,16 +43,19 @@ class Adapted:
         """The parameters that a model refused."""
         return tuple(self._refused.get(model, ()))
 
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
+    def converse(self, request: dict[str, Any], more_than: int = 0) -> dict[str, Any]:
         """One call, repeated without each parameter that is refused; refused calls are not paid for.
 
-        Raises what the model raises: ParameterRefused too, when leaving a parameter out does not help.
+        more_than: so many tokens for the answer would not be worth the call. Raises what the model raises:
+        ParameterRefused too, when leaving a parameter out does not help, or no more than that is taken.
         """
         while True:
-            taken = self._as_taken(request)
+            taken = self.taken(request)
             try:
                 return self._model.converse(taken)
             except ParameterRefused as error:
+                if more_than and error.parameter == "maxTokens" and error.limit <= more_than:
+                    raise
                 found = self._refused.setdefault(request["modelId"], {})
                 # Of a limit that was not low enough, the next is none at all.
                 limit = 0 if error.parameter in found else error.limit
@@ -62,9 +65,10 @@ class Adapted:
                 self._keep(self._refused)
 
     def count(self, request: dict[str, Any]) -> int | None:
-        return self._model.count(self._as_taken(request))
+        return self._model.count(self.taken(request))
 
-    def _as_taken(self, request: dict[str, Any]) -> dict[str, Any]:
+    def taken(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request without what is known to be refused."""
         for parameter, limit in self._refused.get(request["modelId"], {}).items():
             request = without(request, parameter, limit)
         return request

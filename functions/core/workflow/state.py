@@ -331,6 +331,8 @@ class HealState(StatePart):
     mode: str = text_field()
     callback_decides: bool = False
     second_opinion: bool = False
+    last_try: bool = False
+    """Whether the step is not run again if it fails in a way that mostly passes."""
     follow_up: bool = False
     """Whether a pull request that is open is to be mended."""
 

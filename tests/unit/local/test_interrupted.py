@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
+from infra.local.home import forget, wipe
 from infra.local.processes import MARK
-from infra.local.run import PARTS, EmbeddedRun, forget, wipe
+from infra.local.run import PARTS, EmbeddedRun
 from tests.unit.local.interrupted_up import TABLE
 
 INT, TERM, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGKILL

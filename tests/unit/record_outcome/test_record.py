@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -218,6 +219,28 @@ def test_a_second_run_changes_and_tells_nothing(
     assert recorded(HEALED) == first
     assert scene.incidents.get("orders-v1-abc").status is Status.RESOLVED
     assert inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "counted"),
+    [
+        (HEALED, ["begun", "shown", "approved", "opened"]),
+        (REJECTED, ["begun", "shown"]),
+        (ABSTAINED, ["begun", "no patch could be proven"]),
+        (
+            {**ABSTAINED, "proposal": {**ABSTAINED["proposal"], "reason": "data: a broken row"}},
+            ["begun", "data"],
+        ),
+        ({**HEALED, "follow_up": True}, []),
+    ],
+)
+def test_how_far_it_came_is_counted_once(
+    recorded: Recorded, capsys: pytest.CaptureFixture[str], state: dict[str, Any], counted: list[str]
+) -> None:
+    recorded(state)
+    recorded(state)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    assert [one.get("stage") or one["reason"] for one in told] == counted
 
 
 def test_an_execution_that_does_not_own_the_incident_records_nothing(
