@@ -23,7 +23,7 @@ from tests.channel import Channel
 from tests.fakes.deployments import around
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
-BASE = {
+BASE: dict[str, Any] = {
     "incident_id": "orders-v1-abc",
     "app": "orders",
     "heal_id": "heal-1",
@@ -42,14 +42,14 @@ HEALED = {
     "commit": {"branch": "self-heal/orders-v1-abc", "sha": "c" * 40},
     "pull_request": {"number": 7, "url": "https://github.com/shop/orders/pull/7"},
 }
-REJECTED = {
+REJECTED: dict[str, Any] = {
     **BASE,
     "attempt": 1,
     "proposal": PROPOSED,
     "validation": {"verdict": "accepted", "proven": False},
     "decision": {"decision": "reject", "by": "ana", "reason": "hides_error", "comment": "We must know."},
 }
-ABSTAINED = {
+ABSTAINED: dict[str, Any] = {
     **BASE,
     "attempt": 1,
     "proposal": {
