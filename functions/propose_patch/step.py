@@ -11,11 +11,12 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
 from functions.core.model.failover import Answered, first_to_answer
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions
 from functions.core.model.time_left import TimeLeft
@@ -48,7 +49,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     incident = incidents.get(heal.incident_id)
     outcome = artifacts.find_json(heal.attempt_key(Artifact.OUTCOME))
     if outcome is None:
-        app = replace(app, model=app.model_in(model.region))
+        app = replace(app, model=app.model_in(deployment.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
         joined = [
             o
@@ -72,7 +73,7 @@ def _attempt(
     incident: Incident,
     others: Sequence[Incident],
     artifacts: Artifacts,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
     time: TimeLeft,
 ) -> ProposalState:

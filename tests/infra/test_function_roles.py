@@ -58,7 +58,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "detect_errors",
         "track_pull_requests",
     },
-    ("ssm:GetParameter", "parameter/self-heal/credentials"): {
+    ("ssm:GetParameter", "parameter/self-heal/credentials/model/*"): {"propose_patch", "review_patch"},
+    ("ssm:GetParameter", "parameter/self-heal/credentials/*"): {
         "fetch_source",
         "commit_patch",
         "create_pull_request",

@@ -399,7 +399,7 @@ def state(
     """Bucket, table and registry as deployed, and the state in which FetchSource is entered."""
     registry = f"/{request.node.name}/apps"
     boto3.client("s3").create_bucket(Bucket="artifacts")
-    name, value = f"/{request.node.name}/credentials/orders", bound(TOKEN, hosted.app)
+    name, value = f"/{request.node.name}/credentials/orders", bound(TOKEN, hosted.app.host)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     boto3.client("ssm").put_parameter(
         Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="String"
