@@ -154,6 +154,12 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
             )
         ],
+        May.KNOW_IDENTITY_CENTER: [
+            (
+                ["iam:GetRole"],
+                [f"arn:{stack.partition}:iam::{stack.account}:role/aws-reserved/sso.amazonaws.com/*"],
+            )
+        ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],

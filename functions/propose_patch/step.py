@@ -108,7 +108,8 @@ def _attempt(
     try:
         asked = _ask(heal, app, draft, artifacts, adapted, budget, time, journal)
     except OverBudget as error:
-        return _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        outcome = _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        return replace(outcome, held_until=error.ends_at)
     result = asked.answer.result
     if isinstance(result, Abstention):
         result = _standing(heal, artifacts) or result
@@ -262,13 +263,15 @@ def unreadable(paths: Iterable[str], repository: SourceTree, python: Python) -> 
 
 def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
     made = len(journal.responses)
+    wait = f"Nothing: seen again on the next {error.period.word} (UTC), it is healed. Or raise the budget"
+    wait = wait if error.ends_at else "One call costs more than the budget: raise it"
     calls = "No call was made" if not made else f"After {made} call{'s' if made > 1 else ''} no more was made"
     return Abstention(
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action=f"Wait for the next {error.period.word} (UTC), or raise the budget: selfheal configure"
-        f" {heal.app} --set {error.period.field}=USD, then: selfheal retry {heal.incident_id}",
+        next_action=f"{wait}: selfheal configure {heal.app} --set {error.period.field}=USD, then: selfheal"
+        f" retry {heal.incident_id}",
     )
 
 

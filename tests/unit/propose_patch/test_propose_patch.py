@@ -122,6 +122,7 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
         "title": "Charge a default rate",
         "reason": "No rate for NZ.",
         "next_action": "",
+        "held_until": 0,
         "confidence": 0.8,
         "input_tokens": 1000,
         "output_tokens": 100,
