@@ -122,8 +122,8 @@ class Registry:
         return self._kept(app, name, "its forge credentials", again, app.host)
 
     def _kept(self, app: App, name: str, what: str, again: str, host: str = "") -> str:
-        """A secret of the app's. again: the command that gives it anew; host: the only one that it may be sent
-        to now, "" where it is sent to none. Raises PermanentError."""
+        """A secret of the app's. again: the command that gives it anew; host: the only one that it may be
+        sent to now, "" where it is sent to none. Raises PermanentError."""
         try:
             value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:
