@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from functions.core.approval.approvals import Verdict
 from functions.core.aws.deployment import Deployment
-from functions.core.aws.telemetry import measure
+from functions.core.aws.telemetry import count
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
 from functions.core.workflow.errors import ApprovalMismatch
@@ -51,6 +49,6 @@ def _count(state: HealState, incident: Incident, outcome: Outcome) -> None:
     """For the dashboard: what is merged and closed afterwards is counted where it is seen."""
     ids = {"incident_id": incident.incident_id, "app": incident.app}
     for stage in stages(state, incident):
-        measure("Heals", MetricUnit.Count, 1, ids, stage=stage)
+        count("Heals", ids, stage=stage)
     if outcome.ending is Ending.ABSTAINED:
-        measure("Abstained", MetricUnit.Count, 1, ids, reason=abstained_for(outcome.reason))
+        count("Abstained", ids, reason=abstained_for(outcome.reason))

@@ -80,7 +80,9 @@ class Registry:
         if it is gone."""
         if not app.signed_commits:
             return ""
-        return self._kept(app, self.signing_parameter(app.name), "the key for its commits", "signing-key")
+        again = f"selfheal configure {app.name} --signing-key-file FILE"
+        name = self.signing_parameter(app.name)
+        return self._kept(app, name, "the key for its commits", again)
 
     def deploy_key_parameter(self, name: str) -> str:
         """Where the deploy key lies by which git reads and pushes."""
@@ -92,7 +94,8 @@ class Registry:
         if not app.deploy_key:
             return ""
         name = self.deploy_key_parameter(app.name)
-        return self._kept(app, name, "its deploy key", "deploy-key", app.host)
+        again = f"selfheal configure {app.name} --deploy-key-file FILE"
+        return self._kept(app, name, "its deploy key", again, app.host)
 
     def model_key_parameter(self, name: str) -> str:
         """Where the key lies that an app's own model server is sent."""
@@ -104,7 +107,8 @@ class Registry:
         if not app.model_key:
             return ""
         name = self.model_key_parameter(app.name)
-        return self._kept(app, name, "its model server's key", "model-key", app.model_host)
+        again = f"selfheal configure {app.name} --model-key-file FILE"
+        return self._kept(app, name, "its model server's key", again, app.model_host)
 
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
@@ -113,14 +117,13 @@ class Registry:
         """
         if not app.credentials:
             return ""
-        return self._kept(
-            app, self.credentials_parameter(app.name), "its forge credentials", "token", app.host
-        )
+        name = self.credentials_parameter(app.name)
+        again = f"selfheal configure {app.name} --token-file FILE"
+        return self._kept(app, name, "its forge credentials", again, app.host)
 
-    def _kept(self, app: App, name: str, what: str, option: str, host: str = "") -> str:
-        """A secret of the app's. option: which gives it anew; host: the only one that it may be sent to now,
-        "" where it is sent to none. Raises PermanentError."""
-        again = f"selfheal configure {app.name} --{option}-file FILE"
+    def _kept(self, app: App, name: str, what: str, again: str, host: str = "") -> str:
+        """A secret of the app's. again: the command that gives it anew; host: the only one that it may be
+        sent to now, "" where it is sent to none. Raises PermanentError."""
         try:
             value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:

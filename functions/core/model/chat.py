@@ -63,7 +63,7 @@ class Chat:
             self._limit = _LIMITS[1]
             return self.converse(request)
         try:
-            return _response(answer)
+            return _response(answer, request["modelId"])
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             model = request["modelId"]
             raise ModelUnavailable(
@@ -109,8 +109,9 @@ def _named(request: dict[str, Any], refusal: ChatRefused) -> Exception:
     return ModelRequestInvalid(f"{what} Set a model that calls tools as the app's 'model', then redrive.")
 
 
-def _response(answer: dict[str, Any]) -> dict[str, Any]:
-    """A chat completion as Converse answers. Raises what Python does where it is none."""
+def _response(answer: dict[str, Any], asked: str) -> dict[str, Any]:
+    """A chat completion as Converse answers. asked: for which model. Raises what Python does where it is
+    none."""
     choice = answer["choices"][0]
     content = list(_blocks(choice["message"]))
     stop = _STOPS.get(choice.get("finish_reason") or "stop", "end_turn")
@@ -119,7 +120,11 @@ def _response(answer: dict[str, Any]) -> dict[str, Any]:
     usage = answer.get("usage") or {}
     prompt = int(usage.get("prompt_tokens") or 0)
     cached = min(prompt, int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0))
+    told = answer.get("model")
+    another = isinstance(told, str) and told != asked
     return {
+        # A name may stand for the latest version, or for what a gateway chose: told as a prompt router does.
+        **({"trace": {"promptRouter": {"invokedModelId": told}}} if another else {}),
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": stop,
         # Converse tells what came from the cache apart.

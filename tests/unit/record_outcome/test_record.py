@@ -228,7 +228,7 @@ def test_a_second_run_changes_and_tells_nothing(
         (REJECTED, ["begun", "shown"]),
         (ABSTAINED, ["begun", "no patch could be proven"]),
         (
-            {**ABSTAINED, "proposal": {**ABSTAINED["proposal"], "reason": "data: a broken row"}},
+            {**BASE, "attempt": 1, "proposal": {"outcome": "abstained", "reason": "data: a broken row"}},
             ["begun", "data"],
         ),
         ({**HEALED, "follow_up": True}, []),

@@ -283,3 +283,10 @@ def test_effort_is_asked_for_where_an_app_sets_it(server: Served) -> None:
     model = Chat(ChatServer(server.url).complete)
     model.converse(request_for("llama3", PROMPT, RequestOptions(effort="low")))
     assert server.requests[0]["reasoning_effort"] == "low"
+
+
+@pytest.mark.parametrize(("said", "told"), [("llama3-8b-1124", "llama3-8b-1124"), ("llama3", ""), (7, "")])
+def test_which_model_really_answered_is_told(said: Any, told: str) -> None:
+    answer = {"choices": [{"message": {"content": "hi"}}], "model": said}
+    trace = Chat(lambda _: answer).converse(request_for("llama3", PROMPT)).get("trace", {})
+    assert trace.get("promptRouter", {}).get("invokedModelId", "") == told
