@@ -89,6 +89,10 @@ def _ranking(groups: list[str], match: str, aggregate: str, value: str = "") -> 
     }
 
 
+STAGES = ("begun", "shown", "approved", "opened", "regressed")
+"""What RecordOutcome counts of heals: see `functions.record_outcome.outcome.stages`."""
+
+
 class Dashboard(Construct):
     """What somebody on call asks: what waits, what failed, what it costs, what is healed."""
 
@@ -115,6 +119,39 @@ class Dashboard(Construct):
             schema = f'{{{names.stack},service,outcome}} service="{service}"'
             expression = f"SEARCH('{schema}', 'Sum', {period.to_seconds()})"
             return cloudwatch.MathExpression(expression=expression, label="", period=period)
+
+        def counted(metric: str, service: str, **by: str) -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=names.stack,
+                metric_name=metric,
+                dimensions_map={"service": service, **by},
+                statistic="Sum",
+                label=next(iter(by.values())),
+            )
+
+        def figures(
+            title: str, metrics: list[cloudwatch.IMetric], width: int
+        ) -> cloudwatch.SingleValueWidget:
+            """Of the whole time that is looked at, as `selfheal stats` says them."""
+            return cloudwatch.SingleValueWidget(
+                title=title,
+                width=width,
+                metrics=metrics,
+                set_period_to_time_range=True,
+                region=region,
+            )
+
+        merged = counted("Outcomes", "track_pull_requests", outcome="merged")
+        spent = {
+            f"usd{number}": ours("ModelSpend", service, "Sum", service)
+            for number, service in enumerate(("propose_patch", "review_patch"))
+        }
+        per_fix = cloudwatch.MathExpression(
+            expression=f"({' + '.join(f'FILL({each}, 0)' for each in spent)}) / merged",
+            using_metrics={**spent, "merged": merged},
+            label="USD per merged fix",
+        )
+        reasons = f"SEARCH('{{{names.stack},service,reason}} service=\"record_outcome\"', 'Sum', 300)"
 
         functions = parts.functions.items()
         cloudwatch.Dashboard(
@@ -178,6 +215,23 @@ class Dashboard(Construct):
                             each.alias.metric_duration(period=period, statistic="p90", label=folder)
                             for folder, each in functions
                         ],
+                    ),
+                ],
+                [
+                    figures(
+                        "How far heals came that ended in this time, and their pull requests",
+                        [
+                            *(counted("Heals", "record_outcome", stage=stage) for stage in STAGES),
+                            merged,
+                            counted("Outcomes", "track_pull_requests", outcome="rejected"),
+                            per_fix,
+                        ],
+                        14,
+                    ),
+                    figures(
+                        "Why no patch was proposed",
+                        [cloudwatch.MathExpression(expression=reasons, label="", using_metrics={})],
+                        10,
                     ),
                 ],
             ],

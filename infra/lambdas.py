@@ -14,7 +14,7 @@ from constructs import Construct
 from functions.core.workflow.heal import HEAL_TAG, INCIDENT_TAG
 from infra.assets import ARCHITECTURE, LIGHT_ARCHITECTURE, Package
 from infra.names import Names
-from infra.network import IsolatedNetwork
+from infra.network import Networks
 from infra.permissions import Resources, artifact_statements, statements
 from infra.spec import Spec
 from infra.storage import LOG_RETENTION
@@ -52,7 +52,7 @@ class FunctionFactory:
         stack: Stack,
         names: Names,
         resources: Resources,
-        network: IsolatedNetwork,
+        networks: Networks,
         package: Package,
         *,
         reserve: bool,
@@ -60,7 +60,7 @@ class FunctionFactory:
         self._stack = stack
         self._names = names
         self._resources = resources
-        self._network = network
+        self._networks = networks
         self._package = package
         self._reserve = reserve
         self._layers = package.layers(stack)
@@ -77,9 +77,10 @@ class FunctionFactory:
             removal_policy=RemovalPolicy.DESTROY,
         )
         role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        if spec.runs_strangers:
+        network = self._networks.of(spec)
+        if network is not None:
             self._let_lambda_attach(role, name)
-        else:
+        if not spec.runs_strangers:
             role.add_to_policy(
                 iam.PolicyStatement(
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
@@ -107,8 +108,9 @@ class FunctionFactory:
             tracing=lambda_.Tracing.DISABLED if spec.runs_strangers else lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=spec.concurrency if self._reserve else None,
             environment=None if spec.runs_strangers else _environment(spec, self._names, settings),
-            vpc=self._network.vpc if spec.runs_strangers else None,
-            security_groups=[self._network.security_group] if spec.runs_strangers else None,
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.subnets if network else None,
+            security_groups=list(network.security_groups) if network else None,
             tenancy_config=lambda_.TenancyConfig.PER_TENANT if spec.runs_strangers else None,
         )
         alias = lambda_.Alias(scope, "Live", alias_name="live", version=function.current_version)

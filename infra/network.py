@@ -1,8 +1,11 @@
-"""Where code under test runs: subnets from which jobs and their reports can be reached, and nothing else."""
+"""The networks of functions that are in one: where code under test runs, from where jobs and their reports
+can be reached and nothing else; and one that a deployment names, for what speaks to a forge that is in there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -11,6 +14,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
 
+from infra.forge_vpc import ForgeVpc
+from infra.spec import May, Spec
 from infra.storage import LOG_RETENTION
 
 
@@ -63,6 +68,8 @@ class IsolatedNetwork(Construct):
             description="HTTPS out, which the route table sends to S3 or nowhere",
         )
         self.security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 gateway endpoint")
+        self.security_groups = (self.security_group,)
+        self.subnets: ec2.SubnetSelection | None = None
         self._answer_for(bucket_domain_name)
         self._log_what_is_refused()
 
@@ -125,3 +132,52 @@ class IsolatedNetwork(Construct):
             vpc_id=self.vpc.vpc_id,
             priority=101,
         )
+
+
+class ForgeNetwork(Construct):
+    """The subnets that a deployment names, from which its forge can be reached, and AWS's own services.
+
+    No lookup: synthesis needs no credentials. Functions have no way in, and go out by HTTPS and SSH alone.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, named: ForgeVpc) -> None:
+        super().__init__(scope, construct_id)
+        subnets = [
+            ec2.Subnet.from_subnet_id(self, f"Subnet{number}", subnet_id)
+            for number, subnet_id in enumerate(named.subnet_ids, 1)
+        ]
+        # The zones are not looked up, and nothing asks for them; the CDK wants one named.
+        zones = ["unknown"]
+        self.vpc = ec2.Vpc.from_vpc_attributes(self, "Vpc", vpc_id=named.vpc_id, availability_zones=zones)
+        self.subnets = ec2.SubnetSelection(subnets=subnets)
+        given = [
+            ec2.SecurityGroup.from_security_group_id(self, f"SecurityGroup{number}", group, mutable=False)
+            for number, group in enumerate(named.security_group_ids, 1)
+        ]
+        self.security_groups = tuple(given) or (self._own(),)
+
+    def _own(self) -> ec2.ISecurityGroup:
+        made = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=self.vpc,
+            allow_all_outbound=False,
+            description="HTTPS and SSH out, to the forge and to AWS",
+        )
+        for port, what in ((443, "HTTPS"), (22, "SSH, for deploy keys")):
+            made.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), what)
+        return made
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All networks of a deployment."""
+
+    sandbox: IsolatedNetwork
+    forge: ForgeNetwork | None = None
+
+    def of(self, spec: Spec) -> IsolatedNetwork | ForgeNetwork | None:
+        """Where a function is; None for none. Who may read the credentials of forges speaks to them."""
+        if spec.runs_strangers:
+            return self.sandbox
+        return self.forge if May.READ_CREDENTIALS in spec.may else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.names import DEFAULT, Names
 from infra.spec import ArtifactAccess, May
 
@@ -153,6 +154,12 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
             )
         ],
+        May.KNOW_IDENTITY_CENTER: [
+            (
+                ["iam:GetRole"],
+                [f"arn:{stack.partition}:iam::{stack.account}:role/aws-reserved/sso.amazonaws.com/*"],
+            )
+        ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
@@ -162,20 +169,26 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
         May.DESCRIBE_EXECUTIONS: [(["states:DescribeExecution"], [executions])],
         May.READ_HISTORY: [(["states:GetExecutionHistory"], [executions])],
-        # An inference profile routes to a foundation model in several regions; both need the permission.
+        # An inference profile routes to a foundation model in several regions; both need the permission. A
+        # router needs to be read, too, as CDK grants it, and the models that it routes to.
         # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
         May.INVOKE_MODELS: [
             (
                 ["bedrock:InvokeModel", "bedrock:CountTokens"],
                 [
                     f"arn:{stack.partition}:bedrock:*::foundation-model/*",
-                    f"{bedrock}:inference-profile/*",
-                    f"{bedrock}:application-inference-profile/*",
+                    *(f"{bedrock}:{kind}/*" for kind in OF_AN_ACCOUNT),
                 ],
+            ),
+            (
+                ["bedrock:GetPromptRouter"],
+                [f"{bedrock}:prompt-router/*", f"{bedrock}:default-prompt-router/*"],
             ),
             # One with cross-region inference is used through its profile.
             # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html
             (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
+            # Where a server of the app's own is asked: its key.
+            (["ssm:GetParameter"], [f"{parameter}{names.credentials}/model/*"]),
         ],
     }
 
@@ -202,7 +215,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
         ("kms:Decrypt",),
         frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS, May.READ_SLACK_SIGNING}),
     ),
-    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET})),
+    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET, May.INVOKE_MODELS})),
 )
 
 

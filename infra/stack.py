@@ -19,11 +19,12 @@ from infra.builds import Builds
 from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
+from infra.forge_vpc import ForgeVpc
 from infra.lambdas import DeployedFunction, FunctionFactory
 from infra.life_events import LifeEvents
 from infra.microvms import MicroVmImage, with_microvms
 from infra.names import DEFAULT, TAG, Names
-from infra.network import IsolatedNetwork
+from infra.network import ForgeNetwork, IsolatedNetwork, Networks
 from infra.observability import Alarms, Parts
 from infra.packaging import Packaging
 from infra.permissions import Resources
@@ -72,6 +73,8 @@ class StackOptions:
     """Where patches run instead of the function `runner`; without it, there."""
     sign_in: SignIn | None = None
     """Where people sign in before they see the page; without it, a signed link is enough."""
+    forge_vpc: ForgeVpc | None = None
+    """Where the functions are that speak to the forge, for one that the internet does not reach."""
 
 
 class SelfHealingCode(Stack):
@@ -115,7 +118,7 @@ class SelfHealingCode(Stack):
             self,
             names,
             resources,
-            network,
+            Networks(network, ForgeNetwork(self, "Forge", options.forge_vpc) if options.forge_vpc else None),
             Package(options.packaging, staging),
             reserve=options.reserve_concurrency,
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from functions.core.approval.approvals import Approval, Verdict
 from functions.core.incidents.incident import Incident, Status
+from functions.record_outcome.outcome import abstained_for
 
 _BANDS = ((0.9, "90-100 %"), (0.7, "70-90 %"), (0.5, "50-70 %"), (0.0, "below 50 %"))
 UNKNOWN = "not shown"
@@ -66,7 +67,7 @@ class Record:
         return next(name for least, name in _BANDS if sure >= least)
 
 
-_COUNTED: Mapping[str, Callable[[Record], bool]] = {
+COUNTED: Mapping[str, Callable[[Record], bool]] = {
     "begun": lambda one: one.begun,
     "shown": lambda one: one.shown,
     "approved": lambda one: one.approved,
@@ -89,18 +90,13 @@ TIMES = ("question", "decision", "merge", "gone")
 def counts(records: Iterable[Record]) -> dict[str, int]:
     """How many heals came how far."""
     found = list(records)
-    return {name: sum(map(holds, found)) for name, holds in _COUNTED.items()}
+    return {name: sum(map(holds, found)) for name, holds in COUNTED.items()}
 
 
 def reasons(records: Iterable[Record]) -> dict[str, int]:
     """Why no patch was proposed: the model's own class of reason, or what the gates found → how often."""
     abstained = (one.incident.reason for one in records if one.incident.status is Status.ABSTAINED)
-    return dict(Counter(_reason(reason) for reason in abstained).most_common())
-
-
-def _reason(reason: str) -> str:
-    head, colon, _ = reason.partition(":")
-    return head if colon and " " not in head else "no patch could be proven"
+    return dict(Counter(map(abstained_for, abstained)).most_common())
 
 
 def hours(records: Iterable[Record]) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_cdk import App
 
+from infra.forge_vpc import ForgeVpc
 from infra.microvms import MicroVmImage
 from infra.names import Names
 from infra.nearest import unknown
@@ -121,6 +122,10 @@ def _microvm(name: str, value: Any) -> MicroVmImage:
     return MicroVmImage.parse(",".join(_names(name, value)))
 
 
+def _forge_vpc(name: str, value: Any) -> ForgeVpc:
+    return ForgeVpc.parse(",".join(_names(name, value)))
+
+
 _READ: dict[str, Callable[[str, Any], Any]] = {
     "stage": _stage,
     "packaging": _packaging,
@@ -135,5 +140,6 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "package_index": _https,
     "microvm": _microvm,
     "sign_in": _sign_in,
+    "forge_vpc": _forge_vpc,
 }
 """How each option's value is read. They raise ValueError with what is expected."""

@@ -30,6 +30,8 @@ _GEOGRAPHIES = {
 }
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}")
 _NOT_STRICT = {"minLength", "maxLength", "minimum", "maximum", "maxItems"}
+_MOST_OPTIONAL = 24
+"""Of all strict tools together (elie222/inbox-zero#2662)."""
 # Tokens that a model thinks before it answers, by effort. Stand-ins: makers publish the order only.
 _THOUGHTS = {"low": 500, "medium": 3_000, "high": 10_000, "xhigh": 25_000, "max": 60_000}
 _ANSWER = 1_000
@@ -43,12 +45,25 @@ PROPOSAL = {
 }
 
 
+CUT_OFF: list[dict[str, Any]] = [{"text": "First, "}]
+"""In a script: an answer that its limit ended."""
+
+
 class Refused(Exception):
     """`args`: HTTP status, error code, and what Bedrock says, or the body."""
 
 
 def invalid(said: str) -> Refused:
     return Refused(400, "ValidationException", said)
+
+
+NO_TOOL_CALL = Refused(
+    424,
+    "ModelErrorException",
+    "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting"
+    " guide.",
+)
+"""What Nova says instead of an answer where its tool call is none (langchain-ai/langchain-aws#567)."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +117,15 @@ class BedrockDouble:
 
     region: str = "us-east-1"
     profiles: dict[str, str] = field(default_factory=dict)
-    """ARN of an application inference profile → model id."""
+    """ARN of a thing of the account's, such as an application inference profile → model id."""
     not_enabled: set[str] = field(default_factory=set)
     without_form: bool = False
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    hangs: set[str] = field(default_factory=set)
+    """Ids of models that never answer."""
     url: str = ""
+    _ended: threading.Event = field(default_factory=threading.Event)
     _script: list[list[dict[str, Any]] | Refused] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -118,12 +136,15 @@ class BedrockDouble:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
     def converse(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
         rules = self._reached(model_id)
+        if model_id in self.hangs:
+            self._ended.wait()
         for check in _CHECKS if self._script else (*_CHECKS, _check_thoughts):
             check(rules, request)
         self.requests.append((model_id, request))
@@ -132,7 +153,8 @@ class BedrockDouble:
         said = self._script.pop(0)
         if isinstance(said, Refused):
             raise said
-        return _said(said, "tool_use" if any("toolUse" in block for block in said) else "end_turn", request)
+        stop = "tool_use" if any("toolUse" in block for block in said) else "end_turn"
+        return _said(said, "max_tokens" if said is CUT_OFF else stop, request)
 
     def script(self, said: Sequence[list[dict[str, Any]] | Refused]) -> None:
         """What is said next, turn by turn, in place of the model's own: content, or a refusal."""
@@ -195,6 +217,9 @@ class BedrockDouble:
 def _check_tools(rules: Rules, request: dict[str, Any]) -> None:
     if not rules.tools and "toolConfig" in request:
         raise invalid("This model doesn't support tool use.")
+    names = [tool["toolSpec"]["name"] for tool in request.get("toolConfig", {}).get("tools", ())]
+    if rules.name.startswith("amazon.nova") and any("-" in name for name in names):
+        raise NO_TOOL_CALL  # SEMOSS/Semoss#2892
     choice = request.get("toolConfig", {}).get("toolChoice", {"auto": {}})
     if not rules.forced and "auto" not in choice:
         if rules.claude:
@@ -269,6 +294,7 @@ def _check_cache(rules: Rules, request: dict[str, Any]) -> None:
 
 
 def _check_strict(rules: Rules, request: dict[str, Any]) -> None:
+    optional = 0
     for number, tool in enumerate(request.get("toolConfig", {}).get("tools", ())):
         spec = tool["toolSpec"]
         if "strict" not in spec:
@@ -277,7 +303,27 @@ def _check_strict(rules: Rules, request: dict[str, Any]) -> None:
             raise invalid(f"tools.{number}.custom.strict: Extra inputs are not permitted")
         for keyword in _keywords(spec["inputSchema"]["json"]):
             if keyword in _NOT_STRICT:
-                raise invalid(f"tools.{number}.custom: For this type, property '{keyword}' is not supported")
+                kind = "array" if keyword == "maxItems" else "string"  # BerriAI/litellm#39115
+                said = f"For '{kind}' type, property '{keyword}' is not supported"
+                raise invalid(f"The model returned the following errors: tools.{number}.custom: {said}")
+            if keyword == "oneOf":  # strands-agents/harness-sdk#2664
+                raise invalid(f"tools.{number}.custom: Schema type 'oneOf' is not supported")
+        optional += sum(_optional(spec["inputSchema"]["json"]))
+    if optional > _MOST_OPTIONAL:
+        raise invalid(
+            f"Schemas contains too many optional parameters ({optional}), which would make grammar"
+            f" compilation inefficient. Reduce the number of optional parameters in your tool schemas (limit:"
+            f" {_MOST_OPTIONAL})."
+        )
+
+
+def _optional(schema: Any) -> Iterator[int]:
+    """How many properties of each object in a schema may be left out."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield len(set(schema["properties"]) - set(schema.get("required", ())))
+        for inner in (*schema.get("properties", {}).values(), schema.get("items")):
+            yield from _optional(inner)
 
 
 def _keywords(schema: Any) -> Iterator[str]:
@@ -318,6 +364,17 @@ def _check_turns(rules: Rules, request: dict[str, Any]) -> None:
             raise invalid("The text field in the ContentBlock object is blank.")
 
 
+def _check_blocks(rules: Rules, request: dict[str, Any]) -> None:
+    for message in request["messages"]:
+        mixed = {"toolResult" in block for block in message["content"] if "cachePoint" not in block}
+        if len(mixed) == 2 and rules.name.startswith(("meta.", "mistral.")):  # browser-use/browser-use#710
+            raise invalid("Conversation blocks and tool result blocks cannot be provided in the same turn.")
+        thoughts = [block["reasoningContent"] for block in message["content"] if "reasoningContent" in block]
+        unsigned = [t for t in thoughts if not t.get("reasoningText", {"signature": "."}).get("signature")]
+        if unsigned and rules.claude:  # can1357/oh-my-pi#10486
+            raise invalid("messages.1.content.0.thinking.signature: Field required")
+
+
 def _check_thoughts(rules: Rules, request: dict[str, Any]) -> None:
     for asked in request["messages"][1::2]:
         thoughts = [block for block in asked["content"] if "reasoningContent" in block]
@@ -341,6 +398,7 @@ _CHECKS = (
     _check_cache,
     _check_strict,
     _check_turns,
+    _check_blocks,
     _check_metadata,
 )
 """What is refused whatever was said before; of its own thoughts a model also takes no others back."""
@@ -390,10 +448,7 @@ def _handler(double: BedrockDouble) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            _, _, model_id, action = (
-                unquote(self.path).replace("application-inference-profile/", "|").split("/")
-            )
-            model_id = model_id.replace("|", "application-inference-profile/")
+            model_id, _, action = unquote(self.path).removeprefix("/model/").rpartition("/")
             serve = {"converse": double.converse, "count-tokens": double.count}[action]
             try:
                 self._send(200, serve(model_id, request))

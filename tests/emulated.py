@@ -29,9 +29,13 @@ def emulated(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """What the Lambda runtime passes as second argument, as far as Powertools reads it."""
+    """What the Lambda runtime passes as second argument, as far as it is read."""
 
     function_name: str = "self-heal-step"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:self-heal-step"
     aws_request_id: str = "7c1d2f3a-0000-4000-8000-000000000000"
+    seconds: float = 880.0
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1_000)

@@ -28,13 +28,14 @@ _REFUSED = ("guardrail_intervened", "content_filtered", "refusal")
 
 @dataclass(frozen=True, slots=True)
 class AnswerCheck:
-    """A valid answer, or the violations; `worth_repairing` tells whether asking once more can help, and
-    `too_long` that it can with a shorter prompt."""
+    """A valid answer, or the violations; `worth_repairing` tells whether asking once more can help,
+    `too_long` that it can with a shorter prompt, and `cut_off` that another model may have room for it."""
 
     answer: Proposal | Abstention | None
     violations: tuple[str, ...] = ()
     worth_repairing: bool = True
     too_long: bool = False
+    cut_off: bool = False
 
 
 def judge(response: dict[str, Any]) -> AnswerCheck:
@@ -48,7 +49,7 @@ def judge(response: dict[str, Any]) -> AnswerCheck:
         return AnswerCheck(_refusal(stop))
     if stop == "max_tokens":
         violation = "the answer was cut off at the token limit: propose fewer or smaller edits"
-        return AnswerCheck(None, (violation,), worth_repairing=False)
+        return AnswerCheck(None, (violation,), worth_repairing=False, cut_off=True)
     calls = [block["toolUse"] for block in content if "toolUse" in block]
     if stop in ("malformed_tool_use", "malformed_model_output"):
         return _invalid("the tool call could not be parsed: its input must be one valid JSON object")

@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.core.model.budget import Commits
-from functions.core.model.conversation import (
-    Converses,
-    answer_limit,
-    content_of,
-    repair,
-    sendable,
-    sent_after,
-    worst,
-)
-from functions.core.model.journal import Talk
+from functions.core.model.conversation import content_of, repair, sendable
+from functions.core.model.exchange import Exchange
 from functions.core.model.limits import ANSWER_TOKENS, Window
-from functions.core.model.prices import Usage
 from functions.core.model.requests import DEFAULTS, RequestOptions, request_of, request_tokens
 from functions.core.workflow.proposal import ABSTAIN_TOOL, PROPOSE_TOOL, Abstention, Proposal
 from functions.propose_patch.answer import SCHEMAS, judge
@@ -37,11 +27,12 @@ _DESCRIPTIONS = {
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
     """A valid answer, or None and the violations of the last turn. too_long: the model had no room left to
-    answer in."""
+    answer in; cut_off: nor had its answer, though it had all that the model gives."""
 
     result: Proposal | Abstention | None
     violations: tuple[str, ...]
     too_long: bool = False
+    cut_off: bool = False
 
 
 def request_for(
@@ -53,36 +44,20 @@ def request_for(
 
 
 def ask(
-    model: Converses,
-    budget: Commits,
-    talk: Talk,
+    exchange: Exchange,
+    request: dict[str, Any],
     window: Window,
     looks: RetrievalTools | None = None,
     counted: int | None = None,
 ) -> ModelAnswer:
-    """Ask; serve what the model looks up, in a bounded number of turns; ask again with more room for an
-    answer that was cut off, once; one repair turn.
+    """Ask; serve what the model looks up, in a bounded number of turns; one repair turn.
 
-    What an earlier run was answered is not asked for again. counted: input tokens of the first request, where
-    the provider has counted them. Raises OverBudget before a call that the budget does not cover, and what
-    the model raises.
+    request: the first; counted: its input tokens, where the provider has counted them. Raises what
+    `Exchange.answered` does.
     """
-    request = talk.request
-    first = len(request["messages"])
     looked = repaired = 0
-    doubled = False
     while True:
-        response = talk.answered()
-        if response is None:
-            with budget.commit(talk.cost_of(worst(request, counted))) as commitment:
-                response = model.converse(request)
-                commitment.cost_usd = talk.cost_of(Usage.of(response))
-            talk.add(response, sent_after(request, first))
-        more = window.doubled(request_tokens(request))
-        if response.get("stopReason") == "max_tokens" and not doubled and more > answer_limit(request):
-            doubled = True
-            request = {**request, "inferenceConfig": {**request["inferenceConfig"], "maxTokens": more}}
-            continue
+        response = exchange.answered(request, counted)
         counted = None
         calls = _lookups(response) if looks else []
         if looks and calls and looked < MOST_TURNS:
@@ -98,11 +73,11 @@ def ask(
             continue
         verdict = judge(response)
         if verdict.answer or not verdict.worth_repairing or repaired == _REPAIRS:
-            return ModelAnswer(verdict.answer, verdict.violations, verdict.too_long)
+            return ModelAnswer(verdict.answer, verdict.violations, verdict.too_long, verdict.cut_off)
         repaired += 1
         request = {
             **request,
-            "messages": repair(talk.model, request["messages"], response, verdict.violations),
+            "messages": repair(request["modelId"], request["messages"], response, verdict.violations),
         }
 
 

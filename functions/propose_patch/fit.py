@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.incidents.incident import Incident
-from functions.core.model.adapted import Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits
+from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window
+from functions.core.model.port import LanguageModel
 from functions.core.model.requests import estimate_tokens, request_tokens
 from functions.core.model.sections import nonce_of
 from functions.core.workflow.errors import ModelRequestInvalid, PromptTooLong
@@ -104,7 +106,7 @@ RequestOf = Callable[[Prompt, Window], dict[str, Any]]
 
 
 def fit(
-    draft: PromptParts, model: Counts, window: Window, request_of: RequestOf, *, guessed: bool = False
+    draft: PromptParts, model: LanguageModel, window: Window, request_of: RequestOf, *, guessed: bool = False
 ) -> Fitted:
     """The request with as much of the context as the model should be shown and can read.
 
@@ -157,7 +159,7 @@ def _without(context: Context, tokens: float, may_go: Callable[[Part], bool]) ->
 
 def ask_fitting(
     draft: PromptParts,
-    model: Counts,
+    model: Adapted,
     budget: Commits,
     window: Window,
     request_of: RequestOf,
@@ -184,7 +186,8 @@ def ask_fitting(
         nonlocal talk
         talk = journal.open(name, first)
         looks = RetrievalTools(draft.repository, nonce_of(draft.heal_id))
-        return ask(model, budget, talk, window, looks, counted)
+        exchange = Exchange(model, budget, talk, window)
+        return ask(exchange, talk.request, window, looks, counted)
 
     for narrower in (False, True):
         try:

@@ -11,13 +11,15 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
 from functions.core.model.failover import Answered, first_to_answer
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions
+from functions.core.model.time_left import TimeLeft
 from functions.core.source import archive, engine
 from functions.core.source.python import Python
 from functions.core.untrusted.redaction import redact
@@ -47,15 +49,12 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     incident = incidents.get(heal.incident_id)
     outcome = artifacts.find_json(heal.attempt_key(Artifact.OUTCOME))
     if outcome is None:
-        app = replace(app, model=app.model_in(model.region))
+        app = replace(app, model=app.model_in(deployment.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
-        joined = [
-            o
-            for o in map(incidents.get, incident.joined[-_MOST_JOINED:])
-            if o.joined_to == incident.incident_id
-        ]
+        joined = incidents.joined_with(incident, _MOST_JOINED)
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
-        told = _attempt(state, app, incident, others, artifacts, model, deployment.budget(app))
+        budget, time = deployment.budget(app), deployment.time
+        told = _attempt(state, app, incident, others, artifacts, model, budget, time)
         if joined:
             told = replace(told, joined_key=_kept(heal, artifacts, joined))
         outcome = told.to_state()
@@ -70,8 +69,9 @@ def _attempt(
     incident: Incident,
     others: Sequence[Incident],
     artifacts: Artifacts,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
+    time: TimeLeft,
 ) -> ProposalState:
     heal, python = state.heal, state.source.python
     repository = SourceTree(archive.read(artifacts.get(state.source.key)))
@@ -102,9 +102,10 @@ def _attempt(
         lambda refused: artifacts.put_json(heal.key(Artifact.REFUSED), refused),
     )
     try:
-        asked = _ask(heal, app, draft, artifacts, adapted, budget, journal)
+        asked = _ask(heal, app, draft, artifacts, adapted, budget, time, journal)
     except OverBudget as error:
-        return _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        outcome = _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        return replace(outcome, held_until=error.ends_at)
     result = asked.answer.result
     if isinstance(result, Abstention):
         result = _standing(heal, artifacts) or result
@@ -133,11 +134,13 @@ def _ask(
     app: App,
     draft: PromptParts,
     artifacts: Artifacts,
-    model: Counts,
+    model: Adapted,
     budget: Commits,
+    time: TimeLeft,
     journal: Journal,
 ) -> Answered[ModelAnswer]:
-    """The answer of the app's model, or else of its fallbacks in their order."""
+    """The answer of the app's model, or else of its fallbacks in their order: also where it was cut off, for
+    which another may have room."""
 
     def keep(fitted: Fitted) -> None:
         artifacts.put_json(heal.attempt_key(Artifact.PROMPT), fitted.to_json())
@@ -147,7 +150,10 @@ def _ask(
         make = request_maker(name, RequestOptions.of(app, heal))
         return ask_fitting(draft, model, budget, window, make, keep, journal, name)
 
-    return first_to_answer((app.model, *app.fallback_models), ask, journal.resumes_with)
+    def lacks(answer: ModelAnswer) -> str:
+        return "; ".join(answer.violations) if answer.cut_off else ""
+
+    return first_to_answer((app.model, *app.fallback_models), ask, time, journal.resumes_with, lacks)
 
 
 def request_maker(model: str, options: RequestOptions) -> Callable[[Prompt, Window], dict[str, Any]]:
@@ -253,13 +259,15 @@ def unreadable(paths: Iterable[str], repository: SourceTree, python: Python) -> 
 
 def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
     made = len(journal.responses)
+    wait = f"Nothing: seen again on the next {error.period.word} (UTC), it is healed. Or raise the budget"
+    wait = wait if error.ends_at else "One call costs more than the budget: raise it"
     calls = "No call was made" if not made else f"After {made} call{'s' if made > 1 else ''} no more was made"
     return Abstention(
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action=f"Wait for the next {error.period.word} (UTC), or raise the budget: selfheal configure"
-        f" {heal.app} --set {error.period.field}=USD, then: selfheal retry {heal.incident_id}",
+        next_action=f"{wait}: selfheal configure {heal.app} --set {error.period.field}=USD, then: selfheal"
+        f" retry {heal.incident_id}",
     )
 
 

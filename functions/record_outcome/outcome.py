@@ -15,6 +15,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import utc_now
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
+from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from functions.core.workflow.state import DecisionState, HealState, OutcomeState
 
 
@@ -40,7 +41,7 @@ _STATUS = {
 }
 
 
-_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up")
+_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up", "held_until")
 """Attributes that an ending sets even if it has nothing to say: those of an earlier heal are over."""
 
 
@@ -60,6 +61,8 @@ class Outcome:
     merge_sha: str = ""
     merged_at: str = ""
     commit_sha: str = ""
+    held_until: int = 0
+    """When a sighting starts it over, in epoch seconds; 0: none does."""
     open_still: bool = False
     """Whether the pull request that was to be mended stays as it is."""
 
@@ -78,6 +81,7 @@ class Outcome:
             "merge_sha": self.merge_sha,
             "merged_at": self.merged_at,
             "commit_sha": self.commit_sha,
+            "held_until": self.held_until,
             "follow_up": {},
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
@@ -86,6 +90,26 @@ class Outcome:
     def to_state(self, incident_id: str) -> OutcomeState:
         """The task's result."""
         return OutcomeState(str(self.ending), incident_id, self.reason, self.pull_request_url or None)
+
+
+def stages(state: HealState, incident: Incident) -> tuple[str, ...]:
+    """How far a heal came that has ended, in the words of `selfheal stats`; one that mends a pull request
+    which an earlier heal opened is no heal more."""
+    decision = state.decision.decision
+    came = {
+        "begun": state.attempt > 0,
+        "shown": bool(decision),
+        "approved": decision == Verdict.APPROVE,
+        "opened": bool(state.pull_request.url),
+        "regressed": bool(incident.regressed_from),
+    }
+    return () if state.follow_up else tuple(name for name, whether in came.items() if whether)
+
+
+def abstained_for(reason: str) -> str:
+    """The class of a reason why no patch was proposed: the model's own, or what the gates found."""
+    head = reason.partition(":")[0]
+    return head if head in ABSTENTION_CLASSES else "no patch could be proven"
 
 
 _PROVEN = {
@@ -178,6 +202,7 @@ def _abstention(state: HealState) -> Outcome:
             Ending.ABSTAINED,
             reason=proposal.reason or "The model abstained without a reason.",
             next_action=proposal.next_action or "Look at the incident and fix it by hand.",
+            held_until=proposal.held_until,
         )
     tries = "the one attempt" if state.attempt == 1 else f"any of {state.attempt} attempts"
     # The last step that spoke: an invalid answer never reached validation, whose finding would be older.

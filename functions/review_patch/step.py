@@ -12,16 +12,19 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
-from functions.core.model.conversation import answer_limit, content_of, repair, sent_after, worst
+from functions.core.model.conversation import content_of, repair
+from functions.core.model.exchange import Exchange
+from functions.core.model.failover import FAILED
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window, window_of
-from functions.core.model.prices import Prices, Usage
-from functions.core.model.requests import RequestOptions, request_of, request_tokens
+from functions.core.model.port import LanguageModel
+from functions.core.model.prices import Prices
+from functions.core.model.requests import RequestOptions, request_of
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifact, Artifacts
-from functions.core.workflow.errors import ModelAccessDenied, ModelNotFound, ModelRequestInvalid
+from functions.core.workflow.errors import ModelThrottled, ModelUnavailable
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.review import Opinion, Review, find_review, spent_usd
@@ -35,7 +38,7 @@ _REPAIRS = 1
 def run(state: HealState, deployment: Deployment) -> ReviewState:
     """An objection goes back to the first model once in a heal, as a finding; the next one stands beside the
     question. A model that cannot be asked has no opinion, and says why: nobody waits for it. Raises
-    IncidentNotFound, ModelThrottled and ModelUnavailable.
+    IncidentNotFound and, but for the last try, ModelThrottled and ModelUnavailable.
     """
     heal, incidents = state.heal, deployment.incidents
     artifacts = deployment.artifacts_of(heal)
@@ -45,7 +48,8 @@ def run(state: HealState, deployment: Deployment) -> ReviewState:
         evidence = Evidence.from_json(artifacts.get_json(state.validation.evidence_key))
         patch = artifacts.get(state.validation.patch_key).decode(errors="replace")
         model, budget = deployment.model(app), deployment.budget(app)
-        review = _reviewed(heal, app, patch, evidence, artifacts, incidents, model, budget)
+        passing = () if state.last_try else (ModelThrottled, ModelUnavailable)
+        review = _reviewed(heal, app, patch, evidence, artifacts, incidents, model, budget, passing)
         if review.opinion is Opinion.OBJECTS and not _objected_before(heal, artifacts):
             review = replace(review, sent_back=True)
             found = [*evidence.findings, *(f"second opinion: {reason}" for reason in review.reasons)]
@@ -63,9 +67,11 @@ def _reviewed(
     evidence: Evidence,
     artifacts: Artifacts,
     incidents: Incidents,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
+    passing: tuple[type[Exception], ...],
 ) -> Review:
+    """passing: what is raised, to be tried again."""
     journal = Journal(
         artifacts.find_json(heal.attempt_key(Artifact.REVIEW_ANSWER)),
         lambda said: artifacts.put_json(heal.attempt_key(Artifact.REVIEW_ANSWER), said),
@@ -90,31 +96,22 @@ def _reviewed(
     talk = journal.open(app.review_model, first)
     try:
         data = _ask(adapted, budget, talk, window)
-    except (ModelAccessDenied, ModelNotFound, ModelRequestInvalid, OverBudget) as error:
+    except passing:
+        raise
+    except (*FAILED, OverBudget) as error:
         review = Review(Opinion.NONE, app.review_model, (f"it could not be asked: {redact(str(error))}",))
     else:
         review = _review(app.review_model, data)
     return replace(review, cost_usd=round(journal.cost_usd, 6))
 
 
-def _ask(model: Counts, budget: Commits, talk: Talk, window: Window) -> dict[str, Any] | str:
+def _ask(model: Adapted, budget: Commits, talk: Talk, window: Window) -> dict[str, Any] | str:
     """The opinion as the tool takes it, or what was wrong with the last answer."""
-    request = talk.request
-    first = len(request["messages"])
-    repaired = 0
-    doubled = False
+    exchange, request, repaired = Exchange(model, budget, talk, window), talk.request, 0
     while True:
-        response = talk.answered()
-        if response is None:
-            with budget.commit(talk.cost_of(worst(request))) as commitment:
-                response = model.converse(request)
-                commitment.cost_usd = talk.cost_of(Usage.of(response))
-            talk.add(response, sent_after(request, first))
-        more = window.doubled(request_tokens(request))
-        if response.get("stopReason") == "max_tokens" and not doubled and more > answer_limit(request):
-            doubled = True
-            request = {**request, "inferenceConfig": {**request["inferenceConfig"], "maxTokens": more}}
-            continue
+        response = exchange.answered(request)
+        if response.get("stopReason") == "max_tokens":
+            return "it was cut off at the token limit"
         given = _judged(response)
         if isinstance(given, dict) or repaired == _REPAIRS:
             return given

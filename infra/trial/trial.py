@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Frame, Incident
-from functions.core.model.adapted import Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commitment
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
@@ -189,7 +189,7 @@ def run_trial(
     runner: Runner,
     progress: Progress,
     *,
-    model: tuple[Counts, str] | None = None,
+    model: tuple[Adapted, str] | None = None,
     answer: bytes | None = None,
 ) -> Trial:
     """Map, show, ask (or take the answer given), validate. Exactly one of `model` and `answer` is given.
@@ -248,7 +248,7 @@ def _does_not_apply(why: str, base_sha: str) -> Evidence:
     return Evidence((GateResult(GATES[0], Result.FAIL, why, (why,)), *rest), "", base_sha)
 
 
-def _asked(desk: Desk, trial: Trial, model: Counts, model_id: str) -> Trial:
+def _asked(desk: Desk, trial: Trial, model: Adapted, model_id: str) -> Trial:
     """What the workflow does: ask, validate, and ask again with the findings while attempts are left."""
     incident = desk.incident
     if str(incident.error_class) not in desk.app.heal_classes:

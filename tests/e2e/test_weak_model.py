@@ -24,6 +24,7 @@ from infra.local import run as embedded
 from infra.local.crash import CRASHES, HEALED, SAMPLE_FUNCTION, request
 from infra.names import DEFAULT
 from infra.registration import register
+from infra.trial.model import connect
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
 PATIENCE = 1200
@@ -78,6 +79,24 @@ def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embed
     register(run.target(), App.from_json(SAMPLE_FUNCTION, entry))
     yield run
     run.stop()
+
+
+def test_a_turn_that_only_calls_a_tool_is_taken(server: str) -> None:
+    """Whoever looks and says nothing: the server fails at a content that is null, and at none."""
+    model, name = connect(server)
+    turns = [
+        {"role": "user", "content": [{"text": "Look."}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "1", "name": "look", "input": {}}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "1", "content": [{"text": "Seen."}]}}]},
+    ]
+    look = {"name": "look", "description": "Looks.", "inputSchema": {"json": {"type": "object"}}}
+    request = {
+        "modelId": name,
+        "system": [],
+        "messages": turns,
+        "toolConfig": {"tools": [{"toolSpec": look}]},
+    }
+    assert model.converse({**request, "inferenceConfig": {"maxTokens": 4}})["usage"]["outputTokens"]
 
 
 def ended(run: embedded.EmbeddedRun, known: set[str]) -> Incident:

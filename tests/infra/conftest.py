@@ -181,12 +181,14 @@ def signed_in_template() -> Template:
 
 @pytest.fixture(scope="session")
 def running_template() -> Template:
-    """The stack with every other place where patches run: a CodeBuild project of its own, and MicroVMs."""
+    """The stack with every other place where things run: a CodeBuild project of its own, MicroVMs, and a VPC
+    for what speaks to the forge."""
     account = "eu-central-1:111122223333"
     image = f"arn:aws:lambda:{account}:microvm-image:self-heal-runner"
     context = {
         "build_image": "aws/codebuild/standard:7.0",
         "microvm": f"{image},arn:aws:lambda:{account}:network-connector:isolated",
+        "forge_vpc": "vpc-0a1b2c3d,subnet-0a1b2c3d,subnet-1a1b2c3d",
     }
     return Template(synthesise(context=context) / "SelfHealingCode.template.json")
 

@@ -16,6 +16,7 @@ ACCEPTED = tomllib.loads((ROOT / "infra" / "findings.toml").read_text())["accept
 # Everything that a deployment may choose to have.
 CONTEXT = {
     "build_image": "aws/codebuild/standard:7.0",
+    "forge_vpc": "vpc-0a1b2c3d,subnet-0a1b2c3d,subnet-1a1b2c3d",
     "packaging": "zip",
     "sign_in": "https://issuer.example,client",
     "@aws-cdk/core:validationReportJson": "true",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.catalog import FUNCTIONS, STEPS
 
 ALL = {spec.folder for spec in FUNCTIONS}
@@ -35,6 +36,7 @@ ANYWHERE = {
 POWERS: dict[tuple[str, str], set[str]] = {
     ("bedrock:InvokeModel", ""): {"propose_patch", "review_patch"},
     ("bedrock:CountTokens", ""): {"propose_patch", "review_patch"},
+    ("bedrock:GetPromptRouter", ""): {"propose_patch", "review_patch"},
     ("bedrock:ApplyGuardrail", ""): {"propose_patch", "review_patch"},
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval", "take_decision"},
     ("kms:Encrypt", "TokenKey"): {"await_approval"},
@@ -56,7 +58,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "detect_errors",
         "track_pull_requests",
     },
-    ("ssm:GetParameter", "parameter/self-heal/credentials"): {
+    ("ssm:GetParameter", "parameter/self-heal/credentials/model/*"): {"propose_patch", "review_patch"},
+    ("ssm:GetParameter", "parameter/self-heal/credentials/*"): {
         "fetch_source",
         "commit_patch",
         "create_pull_request",
@@ -79,6 +82,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("ecr:BatchGetImage", ""): {"fetch_source"},
     ("ecr:GetDownloadUrlForLayer", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source", "track_pull_requests"},
+    ("iam:GetRole", "role/aws-reserved/sso.amazonaws.com/"): {"take_decision"},
     ("sns:Publish", "PersonalLinks"): {"await_approval", "remind_approvers"},
     ("lambda:InvokeFunction", ""): {"run_patch"},
     ("sns:Publish", ""): {
@@ -91,8 +95,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
     },
 }
 # No function has any business with these, but for what reads which revision a function runs and on what, what
-# hands patches to the runner, and what takes on the rights of a heal: see above who holds these.
+# hands patches to the runner, what takes on the rights of a heal, and what knows the roles of IAM Identity
+# Center: see above who holds these.
 HELD = {
+    "iam:GetRole",
     "lambda:GetFunction",
     "lambda:GetFunctionConfiguration",
     "lambda:ListTags",
@@ -327,11 +333,14 @@ def test_a_prompt_cannot_make_the_model_step_reach_the_forge(image_template: Any
         "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.anthropic.claude-sonnet-4-5",
         "arn:aws:bedrock:us-west-2:111122223333:inference-profile/us.anthropic.claude-sonnet-4-5",
+        *(f"arn:aws:bedrock:eu-west-1:111122223333:{kind}/abcdefghijkl" for kind in OF_AN_ACCOUNT),
     ],
 )
-def test_the_model_may_be_a_profile_that_routes_to_other_regions(
+def test_the_model_may_be_whatever_of_this_account_answers_in_any_region(
     model: str, image_template: Any, decide: Any
 ) -> None:
     role = image_template.role_of("propose_patch")
 
     assert decide(image_template, role, "bedrock:InvokeModel", model) == "Allow"
+    others = model.replace("111122223333", "444455556666").replace("foundation-model", "custom-model")
+    assert decide(image_template, role, "bedrock:InvokeModel", others) == "ImplicitDeny"

@@ -24,6 +24,7 @@ from functions.core.workflow.lifetimes import (
 )
 from infra.catalog import FUNCTIONS, STEPS
 from infra.diagram import DEFINITION
+from infra.stats import COUNTED
 from tests.deployment_uses import settings_of
 
 OUTPUTS = {
@@ -455,6 +456,23 @@ def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> No
     text = json.dumps(body)
     assert all(f'"{spec.folder}"' in text for spec in FUNCTIONS)
     assert all(f"{queue}.QueueName" in text for queue in image_template.of_type("AWS::SQS::Queue"))
+
+
+def test_the_dashboard_says_what_stats_says(image_template: Any) -> None:
+    body = json.loads(only(image_template.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
+    how_far, why_not = (
+        w["properties"] for w in body["widgets"] if w["properties"].get("view") == "singleValue"
+    )
+    words = [[word for word in row if isinstance(word, str)] for row in how_far["metrics"]]
+    named = [dict(zip(row[2::2], row[3::2], strict=True)) for row in words]
+    counted = [by["stage"] if "stage" in by else by["outcome"] for by in named if len(by) > 1]
+    math = [row[0]["expression"] for row in how_far["metrics"] if "expression" in row[0]]
+
+    assert how_far["setPeriodToTimeRange"], "of the whole time that is looked at"
+    # What is closed without a merge is rejected.
+    assert sorted(counted) == sorted({*COUNTED, "rejected"} - {"closed"})
+    assert math == ["(FILL(usd0, 0) + FILL(usd1, 0)) / merged"]
+    assert "service,reason" in why_not["metrics"][0][0]["expression"]
 
 
 def test_the_outputs_are_what_the_command_reads(image_template: Any) -> None:

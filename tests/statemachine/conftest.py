@@ -104,7 +104,7 @@ def walker(definition: dict[str, Any], evaluate: Evaluate) -> Walker:
         name, value = definition["StartAt"], execution_input
         while True:
             state = definition["States"][name]
-            entered = {"Name": name, "EnteredTime": ENTERED}
+            entered = {"Name": name, "EnteredTime": ENTERED, "RetryCount": 0}
             states = {"input": value, "context": {"Execution": EXECUTION, "State": entered} | (context or {})}
             walked.visited.append(name)
             walked.states.append(value)

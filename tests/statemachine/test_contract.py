@@ -17,11 +17,13 @@ from functions.validate_patch import lanes
 from infra.catalog import EVERY, STEPS
 from infra.diagram import DEFINITION, transitions
 from tests.deployment_uses import DEPLOYMENT, modules
+from tests.statemachine.conftest import ENTERED
 from tests.statemachine.test_paths import (
     ACCEPTED,
     CLAIMED,
     INSTALLED,
     NOT_CLAIMED,
+    PATHS,
     PROPOSED,
     SOURCE,
     START,
@@ -374,6 +376,27 @@ def test_every_task_retries_exactly_the_transient_errors_that_its_code_raises(
         listed = {error for retry in task["Retry"] for error in retry["ErrorEquals"]}
         own = {error for error in listed if "." not in error}
         assert own == named_in_code(snake(name)) & TRANSIENT.keys(), name
+
+
+def test_a_reviewer_is_told_of_the_last_try_that_its_model_has(
+    invocations: dict[str, Any], walk: Callable[..., Any]
+) -> None:
+    """One that is throttled to the end is no reason to fail a heal: an opinion is optional."""
+    (retry,) = [r for r in invocations["ReviewPatch"]["Retry"] if "ModelThrottled" in r["ErrorEquals"]]
+    results, _ = PATHS["reviewed, and agreed with"]
+
+    def told(tries: int) -> bool:
+        state = {"State": {"Name": "ReviewPatch", "EnteredTime": ENTERED, "RetryCount": tries}}
+        (payload,) = walk(START, results, state).payloads["ReviewPatch"]
+        return bool(payload["last_try"])
+
+    assert (told(0), told(retry["MaxAttempts"] - 1), told(retry["MaxAttempts"])) == (False, False, True)
+
+
+def test_a_model_that_hung_till_the_end_of_a_step_is_asked_again(invocations: dict[str, Any]) -> None:
+    for name in ("ProposePatch", "ReviewPatch"):
+        listed = {error for retry in invocations[name]["Retry"] for error in retry["ErrorEquals"]}
+        assert {"Sandbox.Timedout", "States.Timeout"} <= listed
 
 
 def test_every_retry_backs_off_and_ends_and_jitters_where_many_compete(tasks: dict[str, Any]) -> None:

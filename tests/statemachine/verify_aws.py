@@ -61,7 +61,7 @@ def request(visit: Visit) -> dict[str, Any]:
     """The parameters of TestState for a visit."""
     context: dict[str, Any] = {
         "Execution": EXECUTION,
-        "State": {"Name": visit.state, "EnteredTime": ENTERED},
+        "State": {"Name": visit.state, "EnteredTime": ENTERED, "RetryCount": 0},
     }
     asked: dict[str, Any] = {
         "definition": definition(),

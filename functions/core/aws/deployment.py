@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from functions.core.aws.settings import Settings
+from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.errors import PermanentError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
+    from botocore.config import Config
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     from functions.core.forge.port import Forge
     from functions.core.forge.signing import SigningKey
     from functions.core.incidents.table import Incidents
-    from functions.core.model.bedrock import Bedrock
     from functions.core.model.budget import Budgets
+    from functions.core.model.port import LanguageModel
     from functions.core.notify.notifications import Notifications
     from functions.core.notify.signing_secrets import SigningSecrets
     from functions.core.notify.webhooks import Webhooks
@@ -50,6 +53,8 @@ class Deployment:
     def __init__(self, settings: Settings | None = None, **instead: Any) -> None:
         """settings: the environment's, unless given; instead: what takes the place of a property."""
         self._settings = settings or Settings.from_environment()
+        self.time = TimeLeft()
+        """What is left of the invocation that goes on."""
         vars(self).update(instead)
 
     @property
@@ -68,6 +73,11 @@ class Deployment:
     @cached_property
     def session(self) -> boto3.Session:
         return boto3.Session()
+
+    @property
+    def region(self) -> str:
+        """Where this deployment is; "" where no region is set."""
+        return self.session.region_name or ""
 
     @cached_property
     def parameters(self) -> SSMProvider:
@@ -234,12 +244,22 @@ class Deployment:
         except NoSigningKey as error:
             raise PermanentError(f"app {app.name!r}: the key for its commits is {error}") from error
 
-    def model(self, app: App) -> Bedrock:
-        """What answers as the app's models."""
-        from functions.core.model.bedrock import Bedrock, client_config
+    def model(self, app: App) -> LanguageModel:
+        """What answers as the app's models: its own server, or Bedrock. Raises PermanentError where the key
+        for the server is gone."""
+        if app.model_url:
+            from functions.core.model.chat import Chat
+            from functions.core.model.server import ChatServer
 
-        region = app.model_region or None
-        return Bedrock(self.session.client("bedrock-runtime", region_name=region, config=client_config()))
+            key = self.registry.model_key(app)
+            return Chat(ChatServer(app.model_url, key, app.certificate_authority, self.time).complete)
+        from functions.core.model.bedrock import Bedrock
+
+        def connect(config: Config) -> BedrockRuntimeClient:
+            region = app.model_region or None
+            return self.session.client("bedrock-runtime", region_name=region, config=config)
+
+        return Bedrock(connect, self.time)
 
     def budget(self, app: App) -> Budgets:
         """What the app may spend on models, today and in this month."""

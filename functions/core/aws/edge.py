@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from functions.core.aws.deployment import Deployment, deployment
 from functions.core.aws.names import PING
 from functions.core.aws.telemetry import came_of_it, logger, mark, measure, tracer
+from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.state import HealState
 
 # Parts of the state input that make a log line findable. Nothing else of an event or a result is ever logged:
@@ -43,7 +44,8 @@ def step(run: Callable[[HealState, Deployment], _Part], *, even_stopped: bool = 
     """The Lambda handler of a Task. While all healing is stopped it raises HealingStopped, before anything is
     done; even_stopped: of a step that only writes down what has happened."""
 
-    def asked(event: Event) -> Event:
+    def asked(event: Event, context: Any) -> Event:
+        deployment().time = TimeLeft(context.get_remaining_time_in_millis() / 1_000)
         if not even_stopped:
             deployment().switch.check()
         return run(HealState.from_json(event), deployment()).to_state()
@@ -53,10 +55,10 @@ def step(run: Callable[[HealState, Deployment], _Part], *, even_stopped: bool = 
 
 def event(run: Callable[[Event, Deployment], Event]) -> Handler:
     """The Lambda handler of a function that a service of AWS calls."""
-    return _handler(lambda event: run(event, deployment()))
+    return _handler(lambda event, _: run(event, deployment()))
 
 
-def _handler(function: Callable[[Event], Event]) -> Handler:
+def _handler(function: Handler) -> Handler:
     """An exception is counted, logged by its class name, and raised again as it is: Step Functions matches
     the bare class name. Nothing happens at import; logger, tracer and metrics are made at the first
     invocation. A PING is answered here and reaches nothing.
@@ -68,7 +70,7 @@ def _handler(function: Callable[[Event], Event]) -> Handler:
         mark(**ids)
         started = time.monotonic()
         try:
-            result = function(event)
+            result = function(event, context)
         except Exception as error:
             measure("Failures", MetricUnit.Count, 1, ids, error=type(error).__name__)
             mark(failed=True, error=type(error).__name__)

@@ -4,23 +4,14 @@ on."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from functions.core.model.parameters import without
+from functions.core.model.port import LanguageModel
 from functions.core.workflow.errors import ParameterRefused
 
 Refused = dict[str, dict[str, int]]
 """Model → parameter that it refused → the most that it takes of it, 0 where it takes none."""
-
-
-class Counts(Protocol):
-    """What is asked: `functions.core.model.bedrock.Bedrock`, or anything that speaks Converse."""
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]: ...
-
-    def count(self, request: dict[str, Any]) -> int | None:
-        """Input tokens as the provider counts them, None where it does not."""
-        ...
 
 
 class Adapted:
@@ -31,7 +22,7 @@ class Adapted:
 
     def __init__(
         self,
-        model: Counts,
+        model: LanguageModel,
         refused: Mapping[str, Mapping[str, int]] | None = None,
         keep: Callable[[Refused], object] = lambda _: None,
     ) -> None:
@@ -43,16 +34,19 @@ class Adapted:
         """The parameters that a model refused."""
         return tuple(self._refused.get(model, ()))
 
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
+    def converse(self, request: dict[str, Any], more_than: int = 0) -> dict[str, Any]:
         """One call, repeated without each parameter that is refused; refused calls are not paid for.
 
-        Raises what the model raises: ParameterRefused too, when leaving a parameter out does not help.
+        more_than: so many tokens for the answer would not be worth the call. Raises what the model raises:
+        ParameterRefused too, when leaving a parameter out does not help, or no more than that is taken.
         """
         while True:
-            taken = self._as_taken(request)
+            taken = self.taken(request)
             try:
                 return self._model.converse(taken)
             except ParameterRefused as error:
+                if more_than and error.parameter == "maxTokens" and error.limit <= more_than:
+                    raise
                 found = self._refused.setdefault(request["modelId"], {})
                 # Of a limit that was not low enough, the next is none at all.
                 limit = 0 if error.parameter in found else error.limit
@@ -62,9 +56,10 @@ class Adapted:
                 self._keep(self._refused)
 
     def count(self, request: dict[str, Any]) -> int | None:
-        return self._model.count(self._as_taken(request))
+        return self._model.count(self.taken(request))
 
-    def _as_taken(self, request: dict[str, Any]) -> dict[str, Any]:
+    def taken(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request without what is known to be refused."""
         for parameter, limit in self._refused.get(request["modelId"], {}).items():
             request = without(request, parameter, limit)
         return request

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -14,11 +16,13 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ReadTimeoutError,
 )
 
 from functions.core.model.limits import refused_as_too_long
 from functions.core.model.models import foundation_model, model_of
 from functions.core.model.parameters import most, refused
+from functions.core.model.time_left import LEAST, TimeLeft
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelNotFound,
@@ -44,26 +48,31 @@ _UNAVAILABLE = {
 _DENIED = {"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"}
 
 
-def client_config() -> Config:
-    """One attempt, and a read timeout above what a long answer takes.
-
-    Retrying is the workflow's business, where it is visible; and the SDK's default of 60 s would give up on
-    an answer that is paid for all the same.
-    """
-    return Config(connect_timeout=10, read_timeout=800, retries={"total_max_attempts": 1})
+_COUNT_SECONDS = 20.0
+"""A count is never waited for longer: the caller has an estimate."""
 
 
 class Bedrock:
-    """Converse, and the counting of tokens beforehand."""
+    """Converse, and the counting of tokens beforehand.
 
-    def __init__(self, client: BedrockRuntimeClient) -> None:
-        self._client = client
-        client.meta.events.register("before-parse.bedrock-runtime.Converse", _flattened)
+    connect: a client of bedrock-runtime with such a configuration; time: what calls may take.
+    """
 
-    @property
-    def region(self) -> str:
-        """Whose models these are."""
-        return self._client.meta.region_name
+    def __init__(
+        self, connect: Callable[[Config], BedrockRuntimeClient], time: TimeLeft | None = None
+    ) -> None:
+        self._connect = connect
+        self._time = time or TimeLeft()
+
+    @cached_property
+    def _counting(self) -> BedrockRuntimeClient:
+        return self._client(_COUNT_SECONDS)
+
+    def _client(self, seconds: float) -> BedrockRuntimeClient:
+        """A client that waits for an answer that long, and asks once: retrying is the workflow's business,
+        where it is visible."""
+        config = Config(connect_timeout=10, read_timeout=seconds, retries={"total_max_attempts": 1})
+        return self._connect(config)
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         """One call. Raises ModelThrottled, ModelUnavailable, ModelAccessDenied, ModelNotFound, PromptTooLong,
@@ -72,9 +81,16 @@ class Bedrock:
         No message holds any part of the request.
         """
         model = request["modelId"]
+        if (seconds := self._time.for_a_call()) < LEAST:
+            # The step is run again, and goes on from what was answered.
+            raise ModelUnavailable(f"model {model}: no time is left to ask it in")
         try:
-            response: dict[str, Any] = dict(self._client.converse(**request))
+            client = self._client(seconds)
+            client.meta.events.register("before-parse.bedrock-runtime.Converse", _flattened)
+            response: dict[str, Any] = dict(client.converse(**request))
         except ClientError as error:
+            if _NO_TOOL_CALL.search(str(error)):
+                return {"stopReason": "malformed_tool_use"}
             raise _named(request, error) from None
         except ParamValidationError:
             raise ModelRequestInvalid(
@@ -82,6 +98,8 @@ class Bedrock:
             ) from None
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise ModelAccessDenied(f"model {model}: no AWS credentials ({error})") from None
+        except ReadTimeoutError:
+            raise ModelUnavailable(f"model {model}: no answer within {seconds:.0f} s") from None
         except (BotoCoreError, HTTPClientError) as error:
             raise ModelUnavailable(
                 f"model {model}: no answer from Bedrock ({type(error).__name__})"
@@ -99,7 +117,7 @@ class Bedrock:
             return None
         converse = {key: request[key] for key in ("system", "messages", "toolConfig") if key in request}
         try:
-            answer = self._client.count_tokens(
+            answer = self._counting.count_tokens(
                 modelId=foundation_model(model), input={"converse": cast("Any", converse)}
             )
         except (BotoCoreError, ClientError, HTTPClientError):
@@ -107,17 +125,33 @@ class Bedrock:
         return int(answer["inputTokens"])
 
 
+_NO_TOOL_CALL = re.compile(r"invalid sequence as part of ToolUse", re.I)
+"""What Nova wrote is no tool call: an answer of the wrong form, which it is told of, and no outage that
+passes (langchain-ai/langchain-aws#567)."""
+
 # What Bedrock says of a model that cannot be had, and what to do. The sentences are those of its answers, as
 # public trackers quote them: aws-samples/amazon-bedrock-workshop#386 (legacy), gsd-build/gsd-2#5425 (end of
 # life), anomalyco/opencode#396 (needs a profile), pydantic/pydantic-ai#8170 (data retention),
-# langgenius/dify#7488 (an account that may not). The form: "Access Amazon Bedrock foundation models" in its
-# user guide.
+# langgenius/dify#7488 (an account that may not), aws-samples/anthropic-on-aws#252 (no subscription),
+# anthropics/claude-code#2656 (a country that is not served). The form: "Access Amazon Bedrock foundation
+# models" in its user guide.
 _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
     (
         re.compile(r"use case details", re.I),
         ModelAccessDenied,
         "Submit the maker's use-case form once for this account (Bedrock console, model catalog), wait 15"
         " minutes, then redrive.",
+    ),
+    (
+        re.compile(r"aws-marketplace:|marketplace subscription", re.I),
+        ModelAccessDenied,
+        "Nobody has subscribed this account to it yet: somebody who may opens it once in Bedrock's model"
+        " catalog; wait 15 minutes, then redrive.",
+    ),
+    (
+        re.compile(r"unsupported countr", re.I),
+        ModelAccessDenied,
+        "Its maker does not serve this country: set another maker's as the app's 'model', then redrive.",
     ),
     (
         re.compile(r"data retention", re.I),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from functions.core.model.models import model_of
 from functions.core.model.prices import Usage
@@ -13,12 +13,6 @@ from functions.core.model.requests import keeps_for_an_hour, request_tokens
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """ToolName in the API's model. Models make up others, which are refused when they are sent back."""
-
-
-class Converses(Protocol):
-    """What is asked: `functions.core.model.bedrock.Bedrock`, or anything that speaks Converse."""
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]: ...
 
 
 def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
@@ -51,7 +45,7 @@ def repair(
         # An empty assistant turn is refused, one that only thinks is too (NousResearch/hermes-agent#105780),
         # and so are two user turns in a row.
         last = messages[-1]
-        return [*messages[:-1], {**last, "content": [*last["content"], {"text": note}]}]
+        return [*messages[:-1], {**last, "content": _with_note(last["content"], note)}]
     calls = [block["toolUse"]["toolUseId"] for block in said if "toolUse" in block]
     known = model_of(model)
     status = {"status": "error"} if known and known.status else {}
@@ -60,13 +54,25 @@ def repair(
     return [*messages, {"role": "assistant", "content": said}, {"role": "user", "content": reply}]
 
 
+def _with_note(content: list[dict[str, Any]], note: str) -> list[dict[str, Any]]:
+    """A user turn with a note: within the last result of a tool if there is one, because some models refuse
+    results and text in one turn (browser-use/browser-use#710)."""
+    *before, last = content
+    if "toolResult" not in last:
+        return [*content, {"text": note}]
+    result = last["toolResult"]
+    return [*before, {"toolResult": {**result, "content": [*result["content"], {"text": note}]}}]
+
+
 def sendable(block: dict[str, Any]) -> dict[str, Any] | None:
-    """A block of the answer as it may be sent back: no empty text, none that the SDK does not know, a tool's
-    name always one, and its input an object."""
+    """A block of the answer as it may be sent back: no empty text, none that the SDK does not know, thoughts
+    as they are wanted back, a tool's name always one, and its input an object."""
     if "text" in block:
         return block if block["text"].strip() else None
     if "SDK_UNKNOWN_MEMBER" in block:
         return None
+    if "reasoningContent" in block:
+        return _thought(block["reasoningContent"])
     if "toolUse" in block:
         call = block["toolUse"]
         name, given = str(call.get("name", "")), call.get("input")
@@ -80,13 +86,30 @@ def sendable(block: dict[str, Any]) -> dict[str, Any] | None:
     return block
 
 
+def _thought(reasoning: dict[str, Any]) -> dict[str, Any] | None:
+    """A thought as it may be sent back. What is signed may come without text, which must be there, if empty
+    (strands-agents/harness-sdk#2704); what is neither signed nor sealed is refused by those who sign
+    (can1357/oh-my-pi#10486), and nobody else needs it."""
+    if "redactedContent" in reasoning:
+        return {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+    said = reasoning.get("reasoningText") or {}
+    if not said.get("signature"):
+        return None
+    return {
+        "reasoningContent": {
+            "reasoningText": {"text": said.get("text") or "", "signature": said["signature"]}
+        }
+    }
+
+
 def sent_after(request: dict[str, Any], first: int) -> list[dict[str, Any]]:
     """Our messages after those of the first request."""
     return [message for message in request["messages"][first:] if message["role"] == "user"]
 
 
 def answer_limit(request: dict[str, Any]) -> int:
-    return int(request["inferenceConfig"]["maxTokens"])
+    """The most tokens of an answer, 0 where a model that takes no limit has its own."""
+    return int(request["inferenceConfig"].get("maxTokens", 0))
 
 
 def worst(request: dict[str, Any], counted: int | None = None) -> Usage:

@@ -102,9 +102,10 @@ def _without_strict(request: Request, _: int) -> Request:
 
 
 def _with_at_most(request: Request, limit: int) -> Request:
-    """Fewer tokens for the answer; without a limit the model's own default."""
-    given = {key: value for key, value in request["inferenceConfig"].items() if key != "maxTokens"}
-    return {**request, "inferenceConfig": given | ({"maxTokens": limit} if limit else {})}
+    """No more tokens for the answer than that; without a limit the model's own default."""
+    given = dict(request["inferenceConfig"])
+    tokens = given.pop("maxTokens")
+    return {**request, "inferenceConfig": given | ({"maxTokens": min(tokens, limit)} if limit else {})}
 
 
 PARAMETERS = (
@@ -124,7 +125,9 @@ PARAMETERS = (
     ),
     Parameter(
         "strict",
-        re.compile(r"\bstrict\b|structured output|Schema type .* is not supported", re.I),
+        # What is refused of a schema is refused because a grammar is made of it, which only strict tools
+        # need: strands-agents/harness-sdk#2664, BerriAI/litellm#39115, anthropics/anthropic-sdk-python#1185.
+        re.compile(r"\bstrict\b|structured output|\btools\.\d+\.custom\b|grammar|too complex", re.I),
         "nothing: tools are offered without it",
         lambda request: any("strict" in spec for spec in _specs(request)),
         _without_strict,

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from infra.local.gaps.patching import replace, service
 
 _CONVERSE = re.compile(
-    r"/model/(?P<model>[^/]+)/(?:converse|converse-stream|invoke|invoke-with-response-stream)"
+    r"/model/(?P<model>.+)/(?:converse|converse-stream|invoke|invoke-with-response-stream)"
 )
 # System-defined inference profiles are named by where they route to, then by the provider's model id.
 _PROFILE = re.compile(r"(?:us|us-gov|eu|apac|jp|au|ca|global)\.[a-z0-9-]+\.")

@@ -1,6 +1,7 @@
 """Bedrock Converse: an endpoint that fails is an error, a cut answer says so, and whoever answered is named.
 
-MiniStack answers a mock text when the endpoint is down or refuses, and reports every answer as complete.
+MiniStack answers a mock text when the endpoint is down or refuses, reports every answer as complete, and
+sends null for the content of a turn that only calls a tool.
 Error names and stop reasons: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
@@ -79,7 +80,8 @@ def ask(mock: Any) -> Any:
         if not bedrock._PROXY_URL:
             nothing: tuple[Any, Any] = mock(model, messages, system, options, tools)
             return nothing
-        payload = {"model": model, "messages": bedrock._openai_messages(messages, system), "stream": False}
+        spoken = [with_content(message) for message in bedrock._openai_messages(messages, system)]
+        payload = {"model": model, "messages": spoken, "stream": False}
         offered, choice = bedrock._openai_tools(tools)
         for tool in offered:
             tool["function"]["parameters"] = loosened(tool["function"]["parameters"])
@@ -98,6 +100,12 @@ def ask(mock: Any) -> Any:
         return message, counts if all(isinstance(count, int) for count in counts) else None
 
     return call
+
+
+def with_content(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as every server takes it: for the content of a turn that only calls a tool, OpenAI's schema
+    has null, none or an empty text, and llama-cpp-python 0.3.36 fails at the first two."""
+    return message if message["content"] is not None else {**message, "content": ""}
 
 
 def _post(url: str, payload: Any) -> Any:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal
 from functions.core.model.limits import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
 from functions.core.model.requests import RequestOptions, request_tokens
@@ -63,6 +65,9 @@ class Script:
         self._answers = list(answers)
         self.requests: list[dict[str, Any]] = []
 
+    def count(self, request: dict[str, Any]) -> None:
+        """It counts nothing beforehand."""
+
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         self.requests.append(copy.deepcopy(request))
         return self._answers.pop(0)
@@ -109,7 +114,8 @@ def asked(
     script, journal = Script(*answers), journal or Journal()
     window = window or window_of(model)
     talk = journal.open(model, lambda: request_for(model, PROMPT, answer_tokens=window.answer))
-    return Asked(ask(script, purse or Purse(), talk, window, looks, counted), script, journal)
+    exchange = Exchange(Adapted(script), purse or Purse(), talk, window)
+    return Asked(ask(exchange, talk.request, window, looks, counted), script, journal)
 
 
 def test_the_request_is_bounded_offers_tools_and_forces_none() -> None:

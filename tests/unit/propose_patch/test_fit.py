@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commitment
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
@@ -101,7 +102,10 @@ class Purse:
 def asked(model: Reader, window: Window, **changes: Any) -> Journal:
     """The journal of an answer."""
     journal = Journal()
-    answer = ask_fitting(draft(**changes), model, Purse(), window, make, lambda fitted: None, journal, MODEL)
+    adapted = Adapted(model)
+    answer = ask_fitting(
+        draft(**changes), adapted, Purse(), window, make, lambda fitted: None, journal, MODEL
+    )
     assert answer.result is not None
     return journal
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.model.arns import OF_AN_ACCOUNT
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelNotFound,
@@ -16,7 +17,8 @@ from functions.core.workflow.errors import (
     SelfHealError,
 )
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import MODELS, BedrockDouble, Refused
+from tests.bedrock_double import CUT_OFF, MODELS, BedrockDouble, Refused
+from tests.emulated import LambdaContext
 from tests.proposing import STATE, Deployed
 
 FALLBACK = "us.amazon.nova-pro-v1:0"
@@ -69,6 +71,17 @@ def test_every_id_ends_answered_or_failed_over(
         assert model in outcome["model_note"]
     if MODELS[name].answers and known and not settings:
         assert bedrock.refusals == [], "what is known of a model spares the calls that it refuses"
+
+
+@pytest.mark.parametrize("kind", OF_AN_ACCOUNT)
+def test_whatever_of_an_account_answers_is_asked_by_its_arn(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, kind: str
+) -> None:
+    arn = f"arn:aws:bedrock:us-east-1:123456789012:{kind}/abcdefghijkl"
+    bedrock.profiles[arn] = "us.mistral.pixtral-large-2502-v1:0"
+    deployed.register(model=arn)
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", arn)
 
 
 def test_there_are_enough_models_of_each_maker() -> None:
@@ -169,10 +182,55 @@ def test_reasoning_that_is_bytes_is_written_and_goes_back_as_it_came_after_a_red
     assert outcome["output_tokens"] == 3 * 4_000
 
 
+def limits(bedrock: BedrockDouble) -> list[tuple[str, int]]:
+    """The room of each answer that was given, by the model that gave it."""
+    return [(model, request["inferenceConfig"]["maxTokens"]) for model, request in bedrock.requests]
+
+
 def test_thinking_that_takes_all_the_room_is_given_double_room_once(
     deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
 ) -> None:
-    deployed.register(model="us.anthropic.claude-opus-5-5", effort="xhigh")
+    thinker = "us.anthropic.claude-opus-5-5"
+    deployed.register(model=thinker, effort="xhigh")
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
-    limits = [request["inferenceConfig"]["maxTokens"] for _, request in bedrock.requests]
-    assert limits == [16_384, 32_768, 32_768, 32_768]
+    assert limits(bedrock) == [(thinker, 16_384), *[(thinker, 32_768)] * 3]
+
+
+@pytest.mark.parametrize(
+    ("behind", "rooms"),
+    [("us.amazon.nova-pro-v1:0", [5_000]), ("us.mistral.pixtral-large-2502-v1:0", [8_192])],
+    ids=["known by the first refusal", "known by the refusal of twice as much"],
+)
+def test_the_same_room_is_not_paid_for_twice(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, behind: str, rooms: list[int]
+) -> None:
+    """Behind a profile that says nothing there may be a model that writes no more than it did."""
+    bedrock.profiles[PROFILE] = behind
+    bedrock.script([CUT_OFF])
+    deployed.register(model=PROFILE)
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], "cut off" in outcome["reason"]) == ("invalid", True)
+    assert limits(bedrock) == [(PROFILE, tokens) for tokens in rooms]
+
+
+def test_where_an_answer_does_not_fit_the_next_model_is_asked(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    deployed.register(model=FALLBACK, fallback_models=["us.anthropic.claude-opus-5-5"])
+    bedrock.script([CUT_OFF])
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", "us.anthropic.claude-opus-5-5")
+    assert outcome["model_note"].startswith(f"model {FALLBACK}: the answer was cut off")
+
+
+def test_a_model_that_hangs_leaves_the_next_one_its_time(
+    deployed: Deployed, bedrock: BedrockDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a step's time each model has its share; the seconds are shortened here alike."""
+    deployed.register(model="us.anthropic.claude-opus-5-5", fallback_models=[FALLBACK])
+    bedrock.hangs.add("us.anthropic.claude-opus-5-5")
+    monkeypatch.setattr("functions.core.model.time_left._TO_END", 0.0)
+    monkeypatch.setattr("functions.core.model.bedrock.LEAST", 0.1)
+    outcome = handler(STATE, LambdaContext(seconds=8.0))
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", FALLBACK)
+    assert "no answer within" in outcome["model_note"]

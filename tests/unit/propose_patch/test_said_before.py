@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from functions.core.workflow.errors import ModelRequestInvalid, ModelUnavailable, SelfHealError
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import PROPOSAL, BedrockDouble, Refused, invalid
+from tests.bedrock_double import NO_TOOL_CALL, PROPOSAL, BedrockDouble, Refused, invalid
 from tests.proposing import STATE, Deployed
 
 CLAUDE, NOVA = "us.anthropic.claude-sonnet-5-5", "us.amazon.nova-pro-v1:0"
+LLAMA, STRICT = "us.meta.llama3-3-70b-instruct-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 THOUGHT = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "abc"}}}
 FAILS = Refused(503, "ServiceUnavailableException", "Bedrock is unable to process your request.")
 
@@ -39,6 +41,12 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
         (CLAUDE, [[THOUGHT, {"text": "\n"}], [call()]]),
         (CLAUDE, [[look()], [THOUGHT], [call()]]),
         (CLAUDE, [[{"brandNew": {"x": 1}}, look()], [call()]]),
+        (CLAUDE, [[{"reasoningContent": {"brandNew": {"x": 1}}}, look()], [call()]]),
+        (CLAUDE, [[{"reasoningContent": {"reasoningText": {"signature": "abc"}}}, look()], FAILS, [call()]]),
+        (CLAUDE, [[{"reasoningContent": {"reasoningText": {"text": "hm"}}}, look()], FAILS, [call()]]),
+        (LLAMA, [[look()], [{"text": " "}], [call()]]),
+        (NOVA, [NO_TOOL_CALL, [call()]]),
+        (NOVA, [[look()], NO_TOOL_CALL, [call()]]),
         (NOVA, [[call("$PROPOSE")], [call()]]),
         (NOVA, [[call("propose.patch<|channel|>")], [call()]]),
         (NOVA, [[call("")], [call()]]),
@@ -51,6 +59,12 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
         "thinks and says nothing",
         "thinks after a look",
         "a block that is newer than the SDK",
+        "a thought that is newer than the SDK",
+        "a thought that is only signed, then a failure",
+        "a thought that nobody signed, then a failure",
+        "nothing after a look, to a model that takes no text beside results",
+        "no tool call at all",
+        "no tool call after a look",
         "a tool's name of signs",
         "a tool's name with a channel",
         "no name",
@@ -76,9 +90,48 @@ def test_what_was_looked_at_is_not_lost_by_a_turn_that_only_thinks(
     bedrock.script([[look()], [THOUGHT], [call()]])
     deployed.register(model=CLAUDE)
     handler(STATE, lambda_context)
-    (answer, note) = bedrock.requests[-1][1]["messages"][-1]["content"]
+    (answer,) = bedrock.requests[-1][1]["messages"][-1]["content"]
     assert answer["toolResult"]["toolUseId"] == "a"
+    found, note = answer["toolResult"]["content"]
+    assert "RATES" in found["text"]
     assert "was not accepted" in note["text"]
+
+
+def test_a_thought_that_is_only_signed_goes_back_with_an_empty_text(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    bedrock.script([[{"reasoningContent": {"reasoningText": {"signature": "abc"}}}, look()], [call()]])
+    deployed.register(model=CLAUDE)
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    thought = bedrock.requests[-1][1]["messages"][1]["content"][0]["reasoningContent"]
+    assert thought == {"reasoningText": {"text": "", "signature": "abc"}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tools.0.custom: Schema type 'oneOf' is not supported",
+        "The model returned the following errors: tools.1.custom: For 'array' type, property 'maxItems' is"
+        " not supported",
+        "tools.0.custom: Invalid schema: Reference to non-existent definition: #/$defs/e07cb97b",
+        "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas"
+        " or reduce the number of strict tools.",
+        "Schemas contains too many optional parameters (26), which would make grammar compilation"
+        " inefficient. Reduce the number of optional parameters in your tool schemas (limit: 24).",
+        "Schema is too complex for compilation. Try reducing the number of tools or simplifying schemas.",
+        "tools.0.custom.strict: Extra inputs are not permitted",
+    ],
+)
+def test_strict_tools_that_are_refused_are_offered_once_more_without_it(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, said: str
+) -> None:
+    bedrock.script([invalid(said), [call()]])
+    deployed.register(model=STRICT)
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"]) == ("proposed", STRICT)
+    assert outcome["model_note"] == "asked without strict, which it refused"
+    first, second = ("strict" in json.dumps(request["toolConfig"]) for _, request in bedrock.requests)
+    assert (first, second) == (True, False)
 
 
 def test_a_thought_that_was_redacted_is_not_sent_back_for_ever(
@@ -104,6 +157,16 @@ def test_a_thought_that_was_redacted_is_not_sent_back_for_ever(
     [
         ("data retention mode 'default' is not available for this model", "data retention, or set another"),
         ("Operation not allowed", "ask AWS Support"),
+        (
+            "Model access is denied due to IAM user or service role is not authorized to perform the"
+            " required AWS Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe)"
+            " to enable access to this model.",
+            "Nobody has subscribed this account",
+        ),
+        (
+            "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.",
+            "set another maker's",
+        ),
         ("The guardrail identifier or version provided in the request does not exist.", "app's 'guardrail'"),
     ],
 )

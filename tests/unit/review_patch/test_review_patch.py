@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,14 +16,14 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.chat import Chat
 from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.errors import ModelNotFound, ModelThrottled
+from functions.core.workflow.errors import ModelNotFound, ModelThrottled, ModelUnavailable
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.review import Opinion, find_review
 from functions.core.workflow.state import HealState, ValidationState
 from functions.review_patch.step import run
 from infra.local.model.server import complete
-from infra.trial.model import Chat
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -55,6 +55,8 @@ class Reviewer:
         given = self.answers.pop(0)
         if isinstance(given, Exception):
             raise given
+        if given is CUT_OFF:
+            return given
         call = {"toolUse": {"toolUseId": f"c{len(self.asked)}", "name": "give_opinion", "input": given}}
         usage = {"inputTokens": 1000, "outputTokens": 100}
         return {"output": {"message": {"content": [call]}}, "stopReason": "tool_use", "usage": usage}
@@ -112,7 +114,9 @@ class Bench:
             }
         )
 
-    def review(self, model: Any, attempt: int = 1, purse: Any = None, app: App = APP) -> dict[str, Any]:
+    def review(
+        self, model: Any, attempt: int = 1, purse: Any = None, app: App = APP, *, last_try: bool = False
+    ) -> dict[str, Any]:
         heal = self.heal(attempt)
         self.artifacts.put(heal.attempt_key("patch.diff"), PATCH.encode())
         self.artifacts.put_json(heal.attempt_key("evidence.json"), EVIDENCE)
@@ -129,7 +133,7 @@ class Bench:
             model=lambda app: model,
             budget=lambda app: purse or Purse(),
         )
-        state = HealState("orders-f", "orders", "h1", attempt, validation=validation)
+        state = HealState("orders-f", "orders", "h1", attempt, validation=validation, last_try=last_try)
         return run(state, deployment).to_state()
 
     def heal(self, attempt: int = 1) -> Heal:
@@ -196,6 +200,38 @@ def test_who_is_busy_is_asked_again_later_and_what_was_answered_is_kept(bench: B
     assert bench.review(reviewer)["opinion"] == "agrees"
     assert len(reviewer.asked) == 1
     assert "was not accepted" in json.dumps(reviewer.asked[0]["messages"])
+
+
+@pytest.mark.parametrize("error", [ModelThrottled, ModelUnavailable])
+def test_who_is_busy_to_the_last_try_has_no_opinion_and_what_was_paid_is_counted(
+    bench: Bench, error: type[Exception]
+) -> None:
+    model = Reviewer({"opinion": "maybe"}, error("it is busy"))
+    result = bench.review(model, last_try=True)
+    assert (result["opinion"], result["sent_back"]) == ("no_opinion", False)
+    assert result["summary"] == "It has no opinion: it could not be asked: it is busy"
+    assert result["cost_usd"] > 0
+    assert float(bench.incidents.get("orders-f").cost_usd) == pytest.approx(0.01 + result["cost_usd"])
+
+
+CUT_OFF = {"stopReason": "max_tokens"}
+
+
+def test_an_opinion_that_was_cut_off_is_asked_for_once_with_double_room(bench: Bench) -> None:
+    reviewer = Reviewer(CUT_OFF, says("agrees"))
+    assert bench.review(reviewer)["opinion"] == "agrees"
+    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.asked] == [16_384, 32_768]
+    assert reviewer.asked[0]["messages"] == reviewer.asked[1]["messages"]
+    twice = Reviewer(CUT_OFF, CUT_OFF)
+    assert "cut off at the token limit" in bench.review(twice, attempt=2)["summary"]
+    assert len(twice.asked) == 2
+
+
+def test_an_opinion_that_was_cut_off_is_not_paid_for_twice_where_there_is_no_more_room(bench: Bench) -> None:
+    reviewer = Reviewer(CUT_OFF)
+    app = replace(APP, review_model="us.amazon.nova-pro-v1:0")
+    assert "cut off at the token limit" in bench.review(reviewer, app=app)["summary"]
+    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.asked] == [5_000]
 
 
 def test_the_embedded_engine_says_that_it_has_no_opinion(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 from functions.core.apps.app import App
 from functions.core.workflow.errors import AppInvalid
 
+BEDROCK = "arn:aws:bedrock:eu-west-1:123456789012"
 GOOD: dict[str, Any] = {
     "log_groups": ["/aws/lambda/orders"],
     "repository": "https://github.com/shop/orders.git",
@@ -41,6 +42,14 @@ def test_an_entry_needs_little_and_round_trips() -> None:
         ({"log_groups": "x"}, "'log_groups' must be a list of strings"),
         ({"reviewers": [1]}, "'reviewers' must be a list of strings"),
         ({"source_roots": ["x"]}, "'source_roots' must map strings to strings"),
+        ({"model": f"{BEDROCK}:custom-model/amazon.nova-pro-v1:0/abcdefghijkl"}, "through a deployment or"),
+        ({"review_model": f"{BEDROCK}:prompt/ABCDEFGHIJ:1"}, "a prompt of prompt management"),
+        (
+            {"fallback_models": ["arn:aws:sagemaker:eu-west-1:123456789012:endpoint/x"]},
+            "endpoint of SageMaker",
+        ),
+        ({"model": "arn:aws:s3:::bucket"}, "is no ARN of a model"),
+        ({"model": f"{BEDROCK}:guardrail/abc"}, "is a guardrail, which is no model"),
         ({"effort": "extreme"}, "'effort' must be one of low, medium, high, xhigh, max"),
         ({"answer_tokens": 100}, "'answer_tokens' must be at least 1024"),
         ({"prices": {"m": [1]}}, "'prices' must map each model id to"),

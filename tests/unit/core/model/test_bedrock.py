@@ -13,8 +13,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import NoRegionError
 
-from functions.core.model.bedrock import Bedrock, client_config
+from functions.core.model.bedrock import Bedrock
+from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelNotFound,
@@ -67,9 +69,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     server.server_close()
 
 
-def bedrock(url: str, **settings: Any) -> Bedrock:
-    config = client_config().merge(Config(**settings))
-    return Bedrock(boto3.client("bedrock-runtime", endpoint_url=url, region_name="us-east-1", config=config))
+def bedrock(url: str, time: TimeLeft | None = None, **settings: Any) -> Bedrock:
+    def connect(config: Config) -> Any:
+        config = config.merge(Config(**settings))
+        return boto3.client("bedrock-runtime", endpoint_url=url, region_name="us-east-1", config=config)
+
+    return Bedrock(connect, time)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,7 @@ def test_nobody_listens_or_nobody_answers(service: Service) -> None:
         bedrock("http://127.0.0.1:1").converse(REQUEST)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(ModelUnavailable, match="ReadTimeoutError"):
+        with pytest.raises(ModelUnavailable, match="no answer within 800 s"):
             bedrock(url, read_timeout=0.2).converse(REQUEST)
 
 
@@ -128,10 +133,31 @@ def test_a_request_of_the_wrong_shape_is_not_quoted(service: Service) -> None:
     assert "private words" not in str(raised.value)
 
 
-def test_a_long_answer_is_waited_for_and_never_asked_for_twice() -> None:
-    config: Any = client_config()
-    assert config.read_timeout == 800
-    assert config.retries == {"total_max_attempts": 1}
+@pytest.mark.parametrize(
+    ("left", "models", "waited"),
+    [(10_000, 1, 800), (880, 1, 800), (895, 2, 440), (895, 4, 220), (300, 1, 285)],
+)
+def test_a_call_may_take_its_share_of_what_is_left_and_is_made_once(
+    left: float, models: int, waited: float
+) -> None:
+    made: list[Any] = []
+
+    def connect(config: Config) -> Any:
+        made.append(config)
+        raise NoRegionError
+
+    time = TimeLeft(left)
+    time.models = models
+    with pytest.raises(ModelUnavailable):
+        Bedrock(connect, time).converse(REQUEST)
+    assert made[0].read_timeout == pytest.approx(waited, abs=1)
+    assert made[0].retries == {"total_max_attempts": 1}
+
+
+def test_what_cannot_be_answered_in_time_is_not_asked(service: Service) -> None:
+    with pytest.raises(ModelUnavailable, match="no time is left"):
+        bedrock(service.url, TimeLeft(40)).converse(REQUEST)
+    assert service.calls == 0
 
 
 CLAUDE = {**REQUEST, "modelId": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}

@@ -9,6 +9,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.core.model.arns import OF_AN_ACCOUNT
+
 pytestmark = pytest.mark.embedded
 
 PARAMETERS = "arn:aws:ssm:us-east-1:111122223333:parameter"
@@ -81,12 +83,12 @@ def test_loopback_is_a_secure_transport(aws: Any, unique: str) -> None:
 PROFILE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
-def may_converse(bench: Any, name: str, resource: str) -> bool:
-    """Whether someone who may invoke one model may converse with the profile."""
+def may_converse(bench: Any, name: str, resource: str, model: str = PROFILE) -> bool:
+    """Whether someone who may invoke one model may converse with this one."""
     session = session_of(bench, name, {"Action": "bedrock:InvokeModel", "Resource": resource})
     bedrock = session.client("bedrock-runtime", endpoint_url=bench.emulator.endpoint)
     try:
-        bedrock.converse(modelId=PROFILE, messages=[{"role": "user", "content": [{"text": "hello"}]}])
+        bedrock.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "hello"}]}])
     except ClientError as error:
         assert error.response["Error"]["Code"] == "AccessDeniedException"
         return False
@@ -102,6 +104,14 @@ def test_conversing_needs_the_right_to_invoke_that_model(aws: Any, unique: str) 
     assert may_converse(aws, f"{unique}-1", f"{profiles}/*")
     assert not may_converse(aws, f"{unique}-2", f"{profiles}/us.amazon.nova-pro-v1:0")
     assert not may_converse(aws, f"{unique}-3", "arn:aws:bedrock:*::foundation-model/*")
+
+
+@pytest.mark.parametrize("kind", [*OF_AN_ACCOUNT])
+def test_what_an_arn_leads_to_is_authorised_on_it(aws: Any, unique: str, kind: str) -> None:
+    own = "arn:aws:bedrock:us-east-1:111122223333"
+    model = f"{own}:{kind}/abcdefghijkl"
+    assert may_converse(aws, f"{unique}-1"[-60:], f"{own}:{kind}/*", model)
+    assert not may_converse(aws, f"{unique}-2"[-60:], "arn:aws:bedrock:*::foundation-model/*", model)
 
 
 def keys_that_a_session_reads(bench: Any, name: str, tags: dict[str, str]) -> list[str]:

@@ -21,6 +21,14 @@ MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 SCHEMA = {"properties": {"maxLength": {"type": "string", "maxLength": 8000}}}
 
 
+LOOKED = [
+    {"role": "user", "content": [{"text": "hello"}]},
+    {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c1", "name": "say", "input": {}}}]},
+    {"role": "user", "content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": "said"}]}}]},
+]
+"""A model that has called a tool, and said nothing beside."""
+
+
 class Endpoint(ThreadingHTTPServer):
     """Answers every request with the same status and choice; keeps the last request."""
 
@@ -60,11 +68,11 @@ def endpoint() -> Iterator[Endpoint]:
         server.shutdown()
 
 
-def converse(emulator: Emulator) -> Any:
+def converse(emulator: Emulator, messages: Any = LOOKED[:1]) -> Any:
     client = emulator.session().client("bedrock-runtime", config=Config(retries={"total_max_attempts": 1}))
     return client, lambda: client.converse(
         modelId=MODEL,
-        messages=[{"role": "user", "content": [{"text": "hello"}]}],
+        messages=messages,
         inferenceConfig={"maxTokens": 9},
         toolConfig={"tools": [{"toolSpec": {"name": "say", "inputSchema": {"json": SCHEMA}}}]},
     )
@@ -84,6 +92,8 @@ def test_ministack_answers_for_an_endpoint_that_refuses(
         endpoint.status = 200
         endpoint.choice = said("half an ans", "length")
         assert converse(emulator)[1]()["stopReason"] == "end_turn"
+        converse(emulator, LOOKED)[1]()
+        assert endpoint.request["messages"][1]["content"] is None
 
 
 def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any) -> None:
@@ -109,6 +119,11 @@ def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any)
             endpoint.status = status
             with pytest.raises(getattr(client.exceptions, name)):
                 ask()
+
+        endpoint.status = 200
+        converse(emulator, LOOKED)[1]()
+        call = {"id": "c1", "type": "function", "function": {"name": "say", "arguments": "{}"}}
+        assert endpoint.request["messages"][1] == {"role": "assistant", "content": "", "tool_calls": [call]}
 
         endpoint.shutdown()
         endpoint.server_close()
