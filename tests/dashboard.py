@@ -178,7 +178,7 @@ def alarms(found: list[dict[str, Any]], seen: Mapping[Key, Series]) -> str:
 _STYLE = """text{font:12px system-ui,sans-serif;fill:#1f2937}.title,.state{font-weight:700}
 .box{fill:#fff;stroke:#d1d5db}.axis{stroke:#d1d5db;fill:none}.small{font-size:11px}.figure{font-size:24px}.end{text-anchor:end}
 .ALARM{fill:#b91c1c}.nothing{fill:#6b7280}polyline{fill:none;stroke-width:2}"""
-_UNIT, _W, _H = 44, 520.0, 206.0
+_UNIT, _W, _H = 44, 520.0, 220.0
 _LEFT, _TOP, _RIGHT, _FLOOR = 52.0, 34.0, 508.0, 132.0
 _WIDE = 82
 """Letters of a legend's line."""
