@@ -99,10 +99,10 @@ def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterato
         for attribute in islice(asked.attributes, _MOST_NAMES):
             sets = sets_attribute(attribute)
             yield from search.each(attribute, sets, f"sets or defines the attribute {attribute!r}")
-        for inner in dict.fromkeys(search.behind(islice(asked.attributes, _MOST_NAMES))):
-            yield from search.each(inner, sets_attribute(inner), f"sets {inner!r}, which is given back")
         for name in [*asked.classes, *search.classes_with(islice(asked.attributes, _MOST_NAMES))]:
             yield from search.class_of(name)
+        for inner in dict.fromkeys(search.behind(islice(asked.attributes, _MOST_NAMES))):
+            yield from search.each(inner, sets_attribute(inner), f"sets {inner!r}, which is given back")
         for table in asked.tables:
             yield from search.table(table)
     for caller in places[1:]:
