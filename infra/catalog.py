@@ -256,8 +256,8 @@ STEPS = (
         "record_outcome",
         image=False,
         timeout=45,
-        settings=("incidents_table", "topic_arn", "webhooks_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_WEBHOOKS, May.NOTIFY),
+        settings=("incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
+        may=(May.UPDATE_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
 
@@ -313,7 +313,7 @@ OTHERS = (
         image=False,
         timeout=29,
         settings=("incidents_table", "approvals_table"),
-        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, *_DECIDE),
+        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, May.KNOW_IDENTITY_CENTER, *_DECIDE),
     ),
     Spec(
         "report_failure",

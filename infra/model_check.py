@@ -1,5 +1,5 @@
-"""What Bedrock says of an app's models when the app is registered: whether they can be asked, and at what
-price."""
+"""What Bedrock, or a server of the app's own, says of its models when the app is registered: whether they can
+be asked, and at what price."""
 
 from __future__ import annotations
 
@@ -10,18 +10,47 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.apps.app import App
 from functions.core.model.arns import read_arn
+from functions.core.model.chat import ChatRefused
 from functions.core.model.models import foundation_model, geography_of
 from functions.core.model.prices import Prices
-from functions.core.workflow.errors import ModelNotFound
+from functions.core.model.server import ChatServer
+from functions.core.workflow.errors import ModelNotFound, PermanentError
+from infra.target import Target
 
 _HIDDEN = "Bedrock hides legacy models from accounts that have not used them lately"
 
 
-def notes_on_models(session: Any, app: App) -> list[str]:
+def notes_on_models(target: Target, app: App) -> list[str]:
     """One sentence per thing to know or to mend, the app's own model first; none when all is well.
 
     Only reads, and only says: what may not be read, for lack of rights or of a connection, is said, too.
     """
+    if app.model_url:
+        return list(_of_server(target, app))
+    # The embedded run has one model, whatever it is called.
+    return [] if target.local else _of_bedrock(target.session, app)
+
+
+def _of_server(target: Target, app: App) -> Iterator[str]:
+    asked = dict.fromkeys(filter(None, (app.model, *app.fallback_models, app.review_model)))
+    for model in asked:
+        yield from _price(app, model)
+    try:
+        server = ChatServer(app.model_url, target.registry.model_key(app), app.certificate_authority)
+        served = server.models()
+    except PermanentError as error:
+        yield str(error)
+    except ChatRefused as refusal:
+        # Not every server lists its models, and one in a network of the functions' own cannot be reached from
+        # here.
+        yield f"could not be asked for its models: {refusal}"
+    else:
+        for model in asked:
+            if model not in served:
+                yield f"{model}: {app.model_url} has {', '.join(served[:5]) or 'no models'}, not this one"
+
+
+def _of_bedrock(session: Any, app: App) -> list[str]:
     region = app.model_region or session.region_name or ""
     try:
         own = app.model_in(region)
@@ -33,12 +62,7 @@ def notes_on_models(session: Any, app: App) -> list[str]:
 
 
 def _notes(bedrock: Any, app: App, region: str, model: str) -> Iterator[str]:
-    prices = Prices(app.prices)
-    if not prices.known(model):
-        yield (
-            f"{model}: its price is not known, so each call counts as one of the dearest model's; give it as"
-            f" 'prices': {{\"{model}\": [USD per million tokens in, out]}}{_by_the_hour(model)}"
-        )
+    yield from _price(app, model)
     if (arn := read_arn(model)) and arn.region not in ("", region):
         yield f"{model}: is in {arn.region}, and Bedrock is asked in {region}: set 'model_region'"
         return
@@ -54,6 +78,14 @@ def _notes(bedrock: Any, app: App, region: str, model: str) -> Iterator[str]:
             yield f"{model}: could not be checked ({code}); this needs bedrock:Get* and bedrock:List*"
     except BotoCoreError as error:
         yield f"{model}: could not be checked ({type(error).__name__})"
+
+
+def _price(app: App, model: str) -> Iterator[str]:
+    if not Prices(app.prices).known(model):
+        yield (
+            f"{model}: its price is not known, so each call counts as one of the dearest model's; give it as"
+            f" 'prices': {{\"{model}\": [USD per million tokens in, out]}}{_by_the_hour(model)}"
+        )
 
 
 def _by_the_hour(model: str) -> str:

@@ -154,6 +154,12 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
                 [f"arn:{stack.partition}:ecr:*:{stack.account}:repository/*"],
             )
         ],
+        May.KNOW_IDENTITY_CENTER: [
+            (
+                ["iam:GetRole"],
+                [f"arn:{stack.partition}:iam::{stack.account}:role/aws-reserved/sso.amazonaws.com/*"],
+            )
+        ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
         May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
@@ -181,6 +187,8 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
             # One with cross-region inference is used through its profile.
             # https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-cross-region-permissions.html
             (["bedrock:ApplyGuardrail"], [f"{bedrock}:guardrail/*", f"{bedrock}:guardrail-profile/*"]),
+            # Where a server of the app's own is asked: its key.
+            (["ssm:GetParameter"], [f"{parameter}{names.credentials}/model/*"]),
         ],
     }
 
@@ -207,7 +215,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
         ("kms:Decrypt",),
         frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS, May.READ_SLACK_SIGNING}),
     ),
-    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET})),
+    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET, May.INVOKE_MODELS})),
 )
 
 

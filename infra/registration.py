@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,22 +18,30 @@ from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
 from infra.target import Target
 
 
-def register(
-    target: Target,
-    app: App,
-    token: str | None = None,
-    webhooks: str | None = None,
-    slack_secret: str | None = None,
-    signing_key: str | None = None,
-    deploy_key: str | None = None,
-) -> None:
-    """Write the app's entry, make sure the link key exists, and subscribe to its log groups.
+@dataclass(frozen=True)
+class AppSecrets:
+    """An app's secrets as they are given, each None where it is not. token: or what a GitHub App proves
+    itself by; webhooks: text as `core.notify.webhooks` reads it; slack_secret: signs what their Slack app
+    sends, and turns its buttons on; signing_key, deploy_key: SSH's, which sign commits, and which git reads
+    and pushes by; model_key: for the app's own model server."""
 
-    Of log groups that the entry had before and has no more, the subscription is taken. Token, webhooks (text
-    as `core.notify.webhooks` reads it), the signing secret of their Slack app, which turns the buttons on,
-    and the SSH keys that sign commits and that git reads and pushes by are written where they are given. Safe
-    to repeat. Raises UserError for a log group that is this system's own, another app's, or has no room for a
-    filter.
+    token: str | None = None
+    webhooks: str | None = None
+    slack_secret: str | None = None
+    signing_key: str | None = None
+    deploy_key: str | None = None
+    model_key: str | None = None
+
+
+NO_SECRETS = AppSecrets()
+
+
+def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
+    """Write the app's entry and what is given of its secrets, make sure the link key exists, and subscribe to
+    its log groups.
+
+    Of log groups that the entry had before and has no more, the subscription is taken. Safe to repeat. Raises
+    UserError for a log group that is this system's own, another app's, or has no room for a filter.
     """
     for group in app.log_groups:
         try:
@@ -46,25 +55,32 @@ def register(
     ssm = target.session.client("ssm")
     key = target.output("DataKeyArn")
     _ensure_link_key(ssm, target.names.link_key, key)
-    if token:
-        name, value = target.registry.credentials_parameter(app.name), bound(token, app)
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
-        app = App.from_json(app.name, app.to_json() | {"credentials": name})
-    if webhooks:
-        name = f"{target.names.webhooks}/{app.name}"
-        ssm.put_parameter(Name=name, Value=webhooks, Type="SecureString", KeyId=key, Overwrite=True)
-    if slack_secret:
-        name = f"{target.names.slack_signing}/{app.name}"
-        ssm.put_parameter(Name=name, Value=slack_secret, Type="SecureString", KeyId=key, Overwrite=True)
-        app = App.from_json(app.name, app.to_json() | {"slack_buttons": True})
-    if signing_key:
-        name = target.registry.signing_parameter(app.name)
-        ssm.put_parameter(Name=name, Value=signing_key, Type="SecureString", KeyId=key, Overwrite=True)
-        app = App.from_json(app.name, app.to_json() | {"signed_commits": True})
-    if deploy_key:
-        name, value = target.registry.deploy_key_parameter(app.name), bound(deploy_key, app)
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
-        app = App.from_json(app.name, app.to_json() | {"deploy_key": True})
+    names, registry = target.names, target.registry
+    # Where each lies, its value as it is kept, and what the entry says once it is there.
+    kept: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
+        (
+            name := registry.credentials_parameter(app.name),
+            given.token and bound(given.token, app.host),
+            {"credentials": name},
+        ),
+        (f"{names.webhooks}/{app.name}", given.webhooks, {}),
+        (f"{names.slack_signing}/{app.name}", given.slack_secret, {"slack_buttons": True}),
+        (registry.signing_parameter(app.name), given.signing_key, {"signed_commits": True}),
+        (
+            registry.deploy_key_parameter(app.name),
+            given.deploy_key and bound(given.deploy_key, app.host),
+            {"deploy_key": True},
+        ),
+        (
+            registry.model_key_parameter(app.name),
+            given.model_key and bound(given.model_key, app.model_host),
+            {"model_key": True},
+        ),
+    )
+    for name, value, said in kept:
+        if value:
+            ssm.put_parameter(Name=name, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
+            app = App.from_json(app.name, app.to_json() | said)
     write_entry(target, app)
     for group in app.log_groups:
         _subscribe(target, group)

@@ -39,6 +39,8 @@ class May(StrEnum):
     """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
     """Configuration of these images."""
+    KNOW_IDENTITY_CENTER = auto()
+    """See whether a role is one of IAM Identity Center's."""
     NOTIFY = auto()
     NOTIFY_PERSONS = auto()
     """Send people their own links."""

@@ -59,6 +59,11 @@ class Deployed:
         name = f"{self._registry}/orders"
         boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(entry), Type="String", Overwrite=True)
 
+    def keep(self, name: str, secret: str) -> None:
+        """A secret of the app's, below the registry's credentials."""
+        name = f"{self._registry.rpartition('/')[0]}/credentials/{name}"
+        boto3.client("ssm").put_parameter(Name=name, Value=secret, Type="SecureString", Overwrite=True)
+
     def fetched(self, files: dict[str, str]) -> None:
         packed = archive.pack(Member(path, text.encode()) for path, text in files.items())
         self._s3.put_object(Bucket="artifacts", Key=STATE["source"]["key"], Body=packed)

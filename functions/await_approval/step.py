@@ -77,6 +77,7 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
             evidence_key=bound(state.validation.evidence_key),
             proposal_key=bound(state.proposal.key),
             source_key=bound(state.source.key),
+            head_key=bound(state.source.head_key),
             dependencies_key=state.dependencies.key,
             review_key=bound(state.review.key),
             patch_attempt=state.standing.attempt,

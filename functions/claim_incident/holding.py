@@ -16,7 +16,8 @@ from functions.core.incidents.table import Incidents
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""
 _STORM_WAITS_SECONDS = 24 * 3600
-"""By then somebody has answered, or the errors are how the app is."""
+"""By then somebody has answered, or the errors are how the app is. What waited for so long is no part of
+another storm, else whoever can write to the log could keep an app from being healed for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def held(incident: Incident, execution_arn: str, app: App, incidents: Incidents,
         return found
     # Where many wait, the quick look at the counters spares the one at the pull requests.
     return (
-        _too_many_began(app, incidents, lambda heals: heals.has_room(execution_arn))
+        _too_many_began(incident, app, incidents, lambda heals: heals.has_room(execution_arn))
         or _too_many_open(incident, app, incidents, now)
-        or _too_many_began(app, incidents, lambda heals: heals.begin(execution_arn))
+        or _too_many_began(incident, app, incidents, lambda heals: heals.begin(execution_arn))
     )
 
 
@@ -89,7 +90,10 @@ def _too_rare(incident: Incident, app: App, stopped: str, now: int) -> Held | No
 
 
 def _in_a_storm(incident: Incident, app: App, incidents: Incidents, now: int) -> Held | None:
-    if incident.by_hand:
+    waits = incident.waiting_since
+    if incident.by_hand or (
+        waits and now - datetime.fromisoformat(waits).timestamp() >= _STORM_WAITS_SECONDS
+    ):
         return None
     storm = incidents.storm(app.name, app.storm_after)
     began = storm.joined_by(incident.incident_id)
@@ -144,16 +148,19 @@ If they are real, raise the limit: selfheal configure {app} --set max_heals_per_
 """
 
 
-def _too_many_began(app: App, incidents: Incidents, may: Callable[[HealsIn], bool]) -> Held | None:
+def _too_many_began(
+    incident: Incident, app: App, incidents: Incidents, may: Callable[[HealsIn], bool]
+) -> Held | None:
     for period, most in (
         (QuotaPeriod.HOUR, app.max_heals_per_hour),
         (QuotaPeriod.DAY, app.max_heals_per_day),
     ):
-        heals = incidents.heals_in(period, app.name, most)
+        heals = incidents.heals_in(period, app.name, most, incident.waiting_since)
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
             held = Held(
-                f"{most} heals of {app.name} began within this {period.word}, the most that it may have",
+                f"{heals.most} heals of {app.name} began within this {period.word}, the most that it may"
+                " have",
                 heals.ends_at,
                 f"Nothing: when it is seen again after {until}, its heal begins.",
             )

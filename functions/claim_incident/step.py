@@ -9,6 +9,7 @@ from functions.core.apps.app import App
 from functions.core.apps.modes import Mode
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.core.notify.notifications import About
 from functions.core.untrusted.inert import inert_line
 from functions.core.workflow.state import ClaimState, HealState
@@ -96,6 +97,7 @@ def _hold_back(incident: Incident, app: App, why: Held, deployment: Deployment) 
         Status.NEW,
         status=str(Status.SUPPRESSED),
         held_until=why.until,
+        waiting_since=incident.waiting_since or utc_now(),
         reason=why.reason,
         next_action=why.next_action,
         higher_mode=f"{Mode.DIAGNOSE} would have asked a model for the root cause" if why.observed else "",

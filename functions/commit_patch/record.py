@@ -1,54 +1,78 @@
 """Whether what is to be committed is what people approved: asked again of the approval's own record.
 
 The decision that travels in the state says that it was enough. Here the record is believed: who approved,
-whether they may, and whether they are as many different people as it takes. A decision that was sent by hand,
-with the task token, has no record: it counts where whoever may answer the task may decide.
+whether they may, and whether they are as many different people as it takes, both as it was when they were
+asked and as the app has it now: whoever is an approver no longer has approved nothing. A decision that was
+sent by hand, with the task token, has no record: it counts where whoever may answer the task may decide.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.commit_patch.commit import Approved
 from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.approvers import may_decide, person
+from functions.core.apps.app import App
+from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 
-_SAME = ("patch_sha256", "patch_key", "evidence_key")
 
-
-def sent_by_hand(state: HealState) -> Approved:
+def sent_by_hand(state: HealState, app: App) -> Approved:
     """What was approved by a decision that names no record. Raises ApprovalMismatch where the app says who
     decides, or how many must.
     """
-    if not state.callback_decides:
+    if not state.callback_decides or app.approvers or app.approvals_needed > 1:
         raise ApprovalMismatch("nobody's approval is on record, and the app needs one; nothing was committed")
     decision = state.decision
     return Approved(decision.patch_sha256, decision.base_sha, decision.decided_at, decision.by)
 
 
-def confirmed(approval: Approval | None, state: HealState) -> Approved:
+def confirmed(approval: Approval | None, state: HealState, incident: Incident, app: App) -> Approved:
     """What was approved. Raises ApprovalMismatch for anything but a sufficient approval of this very
-    state.
+    state, which is the incident's last question.
     """
     if approval is None:
         raise ApprovalMismatch(f"there is no approval {state.decision.approval_id!r}; nothing was committed")
-    differing = [name for name in _SAME if getattr(approval, name) != getattr(state.validation, name)]
-    if (approval.incident_id, approval.heal_id) != (state.incident_id, state.heal_id):
-        differing.append("incident")
-    if approval.base_sha != state.source.base_sha:
-        differing.append("base_sha")
-    if approval.proposal_key != state.proposal.key:
-        differing.append("proposal_key")
-    if differing:
+    if differing := _differing(approval, state):
         raise ApprovalMismatch(
             f"what was approved differs in its {', '.join(differing)}; nothing was committed"
         )
+    if approval.approval_id != incident.approval_id:
+        raise ApprovalMismatch("another question was asked since; nothing was committed")
     if approval.decision != Verdict.APPROVE:
         raise ApprovalMismatch(f"the record says {approval.decision or 'nothing'!r}; nothing was committed")
     names = [name for name in (approval.first_by, approval.by) if name]
-    strangers = [name for name in names if not may_decide(name, approval.approvers)]
+    lists = (approval.approvers, app.approvers)
+    strangers = [name for name in names if not all(may_decide(name, approvers) for approvers in lists)]
     if strangers or not names:
         raise ApprovalMismatch(f"approved by {strangers or 'nobody'}, who may not; nothing was committed")
-    if not approval.suffices(person(approval.by)) and len({person(name) for name in names}) < 2:
+    asked = replace(approval, approvals_needed=max(approval.approvals_needed, app.approvals_needed))
+    if not asked.suffices(person(approval.by)) and len({person(name) for name in names}) < 2:
         raise ApprovalMismatch("it takes two people, and one has approved; nothing was committed")
     return Approved(approval.patch_sha256, approval.base_sha, approval.decided_at, approval.deciders)
+
+
+def _differing(approval: Approval, state: HealState) -> list[str]:
+    """In what the record is not about this state. A reference says which bytes are meant."""
+    of_state = {
+        "incident_id": state.incident_id,
+        "heal_id": state.heal_id,
+        "base_sha": state.source.base_sha,
+        "patch_sha256": state.validation.patch_sha256,
+        "patch_key": state.validation.patch_key,
+        "evidence_key": state.validation.evidence_key,
+        "proposal_key": state.proposal.key,
+        "source_key": state.source.key,
+        "head_key": state.source.head_key,
+        "dependencies_key": state.dependencies.key,
+        "review_key": state.review.key,
+    }
+    # Records of before these were kept have none of them.
+    later = ("source_key", "head_key", "dependencies_key", "review_key")
+    return [
+        name
+        for name, value in of_state.items()
+        if (was := getattr(approval, name)) != value and (was or name not in later)
+    ]

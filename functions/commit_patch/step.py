@@ -20,8 +20,9 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
     artifacts = deployment.artifacts_of(state.heal)
     approval_id = state.decision.approval_id
     record = deployment.approvals.get(approval_id) if approval_id else None
+    app, incident = deployment.registry.app(state.app), deployment.incidents.get(state.incident_id)
     try:
-        approved = confirmed(record, state) if approval_id else sent_by_hand(state)
+        approved = confirmed(record, state, incident, app) if approval_id else sent_by_hand(state, app)
     except ApprovalMismatch as error:
         if not state.may_ask:
             raise
@@ -29,8 +30,6 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
     patch = artifacts.get(state.validation.patch_key)
     check(patch, state.validation.patch_sha256, state.source.base_sha, approved)
 
-    app = deployment.registry.app(state.app)
-    incident = deployment.incidents.get(state.incident_id)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     message = commit_message(
         incident,

@@ -133,7 +133,7 @@ class Recorder:
             known, first = self._fold(known, sighting, moved)
         if reopened:
             known = self._read(sighting.incident_id) or known
-        return Recorded(known, counted, first, waits and self._asks(sighting).is_first_refused())
+        return Recorded(known, counted, first, waits and self._asks(sighting, "").is_first_refused())
 
     def _known(self, sighting: Sighting) -> tuple[Incident, bool]:
         """The incident, and whether it was created now and has to wait."""
@@ -144,11 +144,12 @@ class Recorder:
         item = self._incidents.get_item(Key={"incident_id": incident_id}, ConsistentRead=True).get("Item")
         return Incident.from_item(item) if item else None
 
-    def _asks(self, sighting: Sighting) -> HealsIn:
-        return HealsIn(self._incidents, sighting.app, sighting.may_ask, QuotaPeriod.ASKING)
+    def _asks(self, sighting: Sighting, waiting_since: str) -> HealsIn:
+        most = sighting.may_ask
+        return HealsIn(self._incidents, sighting.app, most, QuotaPeriod.ASKING, waiting_since)
 
     def _create(self, sighting: Sighting) -> tuple[Incident, bool]:
-        asks = self._asks(sighting)
+        asks = self._asks(sighting, "")
         held = sighting.heals and not asks.begin(f"{sighting.incident_id}#1")
         attributes = {name: getattr(sighting, name) for name in _TAKEN} | {
             "status": str(Status.NEW if sighting.heals and not held else Status.SUPPRESSED),
@@ -202,7 +203,8 @@ class Recorder:
         writes = [remembered, added]
         may_begin = known.is_held_no_longer(now) and sighting.heals_now
         asks = sighting.heals and (known.is_over_for_good(utc_now()) or may_begin)
-        if asks and self._asks(sighting).begin(f"{known.incident_id}#{known.generation + 1}"):
+        again = f"{known.incident_id}#{known.generation + 1}"
+        if asks and self._asks(sighting, known.waiting_since).begin(again):
             writes.append(self._reopening(known, sighting))
         reasons = self._transact(writes)
         if not reasons:
@@ -214,11 +216,10 @@ class Recorder:
 
     def _reopening(self, incident: Incident, sighting: Sighting) -> dict[str, Any]:
         resolved = incident.status is Status.RESOLVED
-        attributes: dict[str, Any] = {"status": str(Status.NEW), "updated_at": utc_now()}
+        attributes: dict[str, Any] = {"status": str(Status.NEW), "updated_at": utc_now(), "held_until": 0}
         if incident.status is Status.SUPPRESSED:
             # The heal may look before this sighting is folded in: a limit may ask how often there was one.
             attributes |= {
-                "held_until": 0,
                 "occurrences": incident.occurrences + sighting.count,
                 "last_seen": max(incident.last_seen, sighting.last_seen),
             }
@@ -321,7 +322,8 @@ def _waiting(sighting: Sighting, asks: HealsIn) -> dict[str, Any]:
     until = f"{datetime.fromtimestamp(asks.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
     return {
         "held_until": asks.ends_at,
-        "reason": f"{sighting.may_ask} errors of {sighting.app} asked for a heal within this hour,"
+        "waiting_since": utc_now(),
+        "reason": f"{asks.most} errors of {sighting.app} asked for a heal within this hour,"
         " the most that may",
         "next_action": f"Nothing: when it is seen again after {until}, it asks for its heal. Or at once:"
         f" selfheal retry {sighting.incident_id}",

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.core.incidents.incident import Incident
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits
 from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window
+from functions.core.model.port import LanguageModel
 from functions.core.model.requests import estimate_tokens, request_tokens
 from functions.core.model.sections import nonce_of
 from functions.core.workflow.errors import ModelRequestInvalid, PromptTooLong
@@ -105,7 +106,7 @@ RequestOf = Callable[[Prompt, Window], dict[str, Any]]
 
 
 def fit(
-    draft: PromptParts, model: Counts, window: Window, request_of: RequestOf, *, guessed: bool = False
+    draft: PromptParts, model: LanguageModel, window: Window, request_of: RequestOf, *, guessed: bool = False
 ) -> Fitted:
     """The request with as much of the context as the model should be shown and can read.
 

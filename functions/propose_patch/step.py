@@ -11,11 +11,12 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
 from functions.core.model.failover import Answered, first_to_answer
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Prices, Usage
 from functions.core.model.requests import RequestOptions
 from functions.core.model.time_left import TimeLeft
@@ -48,7 +49,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     incident = incidents.get(heal.incident_id)
     outcome = artifacts.find_json(heal.attempt_key(Artifact.OUTCOME))
     if outcome is None:
-        app = replace(app, model=app.model_in(model.region))
+        app = replace(app, model=app.model_in(deployment.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
         joined = [
             o
@@ -72,7 +73,7 @@ def _attempt(
     incident: Incident,
     others: Sequence[Incident],
     artifacts: Artifacts,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
     time: TimeLeft,
 ) -> ProposalState:
@@ -107,7 +108,8 @@ def _attempt(
     try:
         asked = _ask(heal, app, draft, artifacts, adapted, budget, time, journal)
     except OverBudget as error:
-        return _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        outcome = _finish(heal, artifacts, _over_budget(heal, error, journal), journal)
+        return replace(outcome, held_until=error.ends_at)
     result = asked.answer.result
     if isinstance(result, Abstention):
         result = _standing(heal, artifacts) or result
@@ -261,13 +263,15 @@ def unreadable(paths: Iterable[str], repository: SourceTree, python: Python) -> 
 
 def _over_budget(heal: Heal, error: OverBudget, journal: Journal) -> Abstention:
     made = len(journal.responses)
+    wait = f"Nothing: seen again on the next {error.period.word} (UTC), it is healed. Or raise the budget"
+    wait = wait if error.ends_at else "One call costs more than the budget: raise it"
     calls = "No call was made" if not made else f"After {made} call{'s' if made > 1 else ''} no more was made"
     return Abstention(
         abstention_class="configuration",
         reason=f"{calls}: {error}.",
         files_looked_at=(),
-        next_action=f"Wait for the next {error.period.word} (UTC), or raise the budget: selfheal configure"
-        f" {heal.app} --set {error.period.field}=USD, then: selfheal retry {heal.incident_id}",
+        next_action=f"{wait}: selfheal configure {heal.app} --set {error.period.field}=USD, then: selfheal"
+        f" retry {heal.incident_id}",
     )
 
 

@@ -41,7 +41,7 @@ _STATUS = {
 }
 
 
-_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up")
+_ALWAYS = ("reason", "next_action", "higher_mode", "follow_up", "held_until")
 """Attributes that an ending sets even if it has nothing to say: those of an earlier heal are over."""
 
 
@@ -61,6 +61,8 @@ class Outcome:
     merge_sha: str = ""
     merged_at: str = ""
     commit_sha: str = ""
+    held_until: int = 0
+    """When a sighting starts it over, in epoch seconds; 0: none does."""
     open_still: bool = False
     """Whether the pull request that was to be mended stays as it is."""
 
@@ -79,6 +81,7 @@ class Outcome:
             "merge_sha": self.merge_sha,
             "merged_at": self.merged_at,
             "commit_sha": self.commit_sha,
+            "held_until": self.held_until,
             "follow_up": {},
         }
         # An abstention after a regression must not erase the pull request of the fix before it.
@@ -199,6 +202,7 @@ def _abstention(state: HealState) -> Outcome:
             Ending.ABSTAINED,
             reason=proposal.reason or "The model abstained without a reason.",
             next_action=proposal.next_action or "Look at the incident and fix it by hand.",
+            held_until=proposal.held_until,
         )
     tries = "the one attempt" if state.attempt == 1 else f"any of {state.attempt} attempts"
     # The last step that spoke: an invalid answer never reached validation, whose finding would be older.

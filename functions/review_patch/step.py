@@ -12,13 +12,14 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Status
 from functions.core.incidents.table import Incidents
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commits, OverBudget
 from functions.core.model.conversation import content_of, repair
 from functions.core.model.exchange import Exchange
 from functions.core.model.failover import FAILED
 from functions.core.model.journal import Journal, Talk
 from functions.core.model.limits import Window, window_of
+from functions.core.model.port import LanguageModel
 from functions.core.model.prices import Prices
 from functions.core.model.requests import RequestOptions, request_of
 from functions.core.untrusted.redaction import redact
@@ -66,7 +67,7 @@ def _reviewed(
     evidence: Evidence,
     artifacts: Artifacts,
     incidents: Incidents,
-    model: Counts,
+    model: LanguageModel,
     budget: Commits,
     passing: tuple[type[Exception], ...],
 ) -> Review:

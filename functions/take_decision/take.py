@@ -14,12 +14,13 @@ from functions.core.aws.deployment import Deployment
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
+    from mypy_boto3_iam import IAMClient
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     """A signed order → what became of it; see `Counter.take`."""
-    sts = deployment.session.client("sts")
-    return Counter(deployment.approvals, deployment.decisions, sts).take(event)
+    sts, iam = deployment.session.client("sts"), deployment.session.client("iam")
+    return Counter(deployment.approvals, deployment.decisions, sts, iam).take(event)
 
 
 REFUSED = "refused"
@@ -33,6 +34,7 @@ class Counter:
     approvals: Approvals
     decisions: Decisions
     sts: BaseClient
+    iam: IAMClient
 
     def take(self, event: dict[str, Any]) -> dict[str, Any]:
         """An Order's fields and `signed`, a Signed → `outcome`, a Standing or REFUSED, and `problem` or `by`.
@@ -51,7 +53,7 @@ class Counter:
                 raise DecisionInvalid("Another patch is asked about than the one that you were shown.")
             account = asked.execution_arn.split(":")[4]
             signed = Signed.from_json(event.get("signed"))
-            caller = whose(signed, order.purpose, account, self.sts, datetime.now(UTC))
+            caller = whose(signed, order.purpose, account, self.sts, self.iam, datetime.now(UTC))
             answer = self.decisions.decide(order.approval_id, order.by(caller))
         except (CallerNotProven, DecisionInvalid) as error:
             return {"outcome": REFUSED, "problem": str(error)}

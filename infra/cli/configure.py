@@ -29,7 +29,7 @@ from infra.cli.options import AsJson, Local
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from infra.target import Target
 
 _TYPES = {one.name: one.type for one in dataclasses.fields(App)}
@@ -46,6 +46,10 @@ def configure(
     branch: Annotated[str | None, typer.Option(help="Branch that pull requests go to [main].")] = None,
     model: Annotated[
         str | None, typer.Option(help="Bedrock model or inference profile [the region's geography's].")
+    ] = None,
+    model_url: Annotated[
+        str | None,
+        typer.Option(help="Base URL of a server that speaks OpenAI's protocol, asked instead of Bedrock."),
     ] = None,
     python: Annotated[
         str | None,
@@ -79,6 +83,10 @@ def configure(
         str | None,
         typer.Option(help="File with an SSH private key (Ed25519) that signs commits; '-' reads stdin."),
     ] = None,
+    model_key_file: Annotated[
+        str | None,
+        typer.Option(help="File with the key that the server at --model-url wants; '-' reads stdin."),
+    ] = None,
     deploy_key_file: Annotated[
         str | None,
         typer.Option(
@@ -110,26 +118,38 @@ def configure(
     """
     target = connect(local)
     given: dict[str, Any] = {"log_groups": log_group, "repository": repository, "branch": branch}
-    given |= {"model": model, "codebuild_project": codebuild_project, "python": python}
+    given |= {
+        "model": model,
+        "model_url": model_url,
+        "codebuild_project": codebuild_project,
+        "python": python,
+    }
     given = {key: value for key, value in given.items() if value} | dict(map(_field, fields or ()))
-    secrets = Secrets(token_file, github_app, webhooks_file, slack_signing_secret_file, signing_key_file)
-    secrets = dataclasses.replace(secrets, deploy_key_file=deploy_key_file)
+    secrets = SecretFiles(
+        token_file,
+        github_app,
+        webhooks_file,
+        slack_signing_secret_file,
+        signing_key_file,
+        deploy_key_file,
+        model_key_file,
+    )
     if name:
         wanted = [Wanted(name, _read_entry(target, name) | _read_file(file) | given, secrets)]
-    elif file and not given and secrets == Secrets():
+    elif file and not given and secrets == SecretFiles():
         wanted = [_of_table(target, file, app, table) for app, table in _read_file(file).items()]
-    elif file or given or secrets != Secrets():
+    elif file or given or secrets != SecretFiles():
         raise UserError("of which app?", "give its name: selfheal configure NAME ...", exit_code=2)
     else:
         wanted = [_asked(target)]
     # All are looked at before the first is written.
-    for app, *given_secrets in [one.checked() for one in wanted]:
-        register(target, app, *given_secrets)
+    for app, given_secrets in [one.checked() for one in wanted]:
+        register(target, app, given_secrets)
         _tell(target, app, as_json)
 
 
 @dataclass(frozen=True)
-class Secrets:
+class SecretFiles:
     """Files that hold them, "-" for stdin."""
 
     token_file: str | None = None
@@ -138,6 +158,7 @@ class Secrets:
     slack_signing_secret_file: str | None = None
     signing_key_file: str | None = None
     deploy_key_file: str | None = None
+    model_key_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,12 +167,11 @@ class Wanted:
 
     name: str
     entry: dict[str, Any]
-    secrets: Secrets
+    secrets: SecretFiles
     token: str | None = None
 
-    def checked(self) -> tuple[App, str | None, str | None, str | None, str | None, str | None]:
-        """The app, its access, webhooks, Slack's signing secret, the commits' key and git's. Raises
-        UserError."""
+    def checked(self) -> tuple[App, AppSecrets]:
+        """The app and its secrets. Raises UserError."""
         by_key = {"deploy_key": True} if self.secrets.deploy_key_file else {}
         try:
             app = App.from_json(self.name, self.entry | by_key)
@@ -175,19 +195,23 @@ class Wanted:
             parse(webhooks or "")
         except WebhookInvalid as error:
             raise UserError(f"{secrets.webhooks_file}: {error}", exit_code=2) from error
-        slack_secret = _read_secret(secrets.slack_signing_secret_file, "signing secret")
-        access = self.token or _credentials(secrets.token_file, secrets.github_app)
-        signing_key = _ssh_key(secrets.signing_key_file, SigningKey.from_text)
-        return app, access, webhooks, slack_secret, signing_key, _ssh_key(secrets.deploy_key_file, public_of)
+        return app, AppSecrets(
+            token=self.token or _credentials(secrets.token_file, secrets.github_app),
+            webhooks=webhooks,
+            slack_secret=_read_secret(secrets.slack_signing_secret_file, "signing secret"),
+            signing_key=_ssh_key(secrets.signing_key_file, SigningKey.from_text),
+            deploy_key=_ssh_key(secrets.deploy_key_file, public_of),
+            model_key=_model_key(secrets, app),
+        )
 
 
 def _of_table(target: Target, file: Path, name: str, table: Any) -> Wanted:
     """One table of a file with many apps: fields of the entry, and names of files beside it with secrets."""
     if not isinstance(table, dict):
         raise UserError(f"{file}: {name!r} must be a table: [{name}]", exit_code=2)
-    paths = {one.name: table.pop(one.name) for one in dataclasses.fields(Secrets) if one.name in table}
+    paths = {one.name: table.pop(one.name) for one in dataclasses.fields(SecretFiles) if one.name in table}
     paths = {key: path if key == "github_app" else str(file.parent / path) for key, path in paths.items()}
-    return Wanted(name, _read_entry(target, name) | table, Secrets(**paths))
+    return Wanted(name, _read_entry(target, name) | table, SecretFiles(**paths))
 
 
 def _asked(target: Target) -> Wanted:
@@ -200,7 +224,7 @@ def _asked(target: Target) -> Wanted:
     out.print(plain(json.dumps(draft.entry, indent=1)), soft_wrap=True)
     if draft.token:
         out.print(plain(f"The token, encrypted: {target.registry.credentials_parameter(draft.name)}"))
-    secrets = Secrets(**{what: str(Path(file).expanduser()) for what, file in draft.files.items()})
+    secrets = SecretFiles(**{what: str(Path(file).expanduser()) for what, file in draft.files.items()})
     if secrets.deploy_key_file:
         key = target.registry.deploy_key_parameter(draft.name)
         out.print(plain(f"The deploy key, encrypted: {key}"))
@@ -219,8 +243,7 @@ def _tell(target: Target, app: App, as_json: bool) -> None:
     else:
         _offer(target, app)
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
-    # The embedded run has one model, whatever it is called.
-    for note in () if target.local else notes_on_models(target.session, app):
+    for note in notes_on_models(target, target.registry.app(app.name)):
         err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
 
 
@@ -258,6 +281,18 @@ def _ssh_key(file: str | None, check: Callable[[str], object]) -> str | None:
     except (NoSigningKey, NoDeployKey) as error:
         raise UserError(f"{file}: {error}", exit_code=2) from error
     return secret
+
+
+def _model_key(secrets: SecretFiles, app: App) -> str | None:
+    """Raises UserError where there is no server that it could be for."""
+    key = _read_secret(secrets.model_key_file, "key")
+    if key and not app.model_url:
+        raise UserError(
+            f"app {app.name!r}: a model's key is for a server of its own, and none is named",
+            "give its address: --model-url https://HOST/v1",
+            exit_code=2,
+        )
+    return key
 
 
 def _offer(target: Target, app: App) -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from functions.core.approval import links
 from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.approval.approvers import EVERYBODY
+from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
@@ -77,10 +78,10 @@ class IncidentReport:
         """The model that was asked, what really answered, and what the heal cost; None if none was asked."""
         if not self.incident.attempts or self.outcome is None:
             return None
-        listed = round(self.incident.cost_usd, 6)
+        listed, asked = round(self.incident.cost_usd, 6), self.outcome.get("model", "")
         return {
-            "model": self.outcome.get("model", ""),
-            "answered_by": self.answered_by or self.outcome.get("model", ""),
+            "model": asked,
+            "answered_by": self.answered_by or self.outcome.get("answered_by") or asked,
             "note": self.outcome.get("model_note", ""),
             "cost_usd": 0.0 if self.costs_nothing else listed,
             "list_price_usd": listed,
@@ -107,11 +108,10 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
     artifacts = target.artifacts
-    here: dict[str, Any] = {
-        "flag": target.flag,
-        "answered_by": target.answered_by,
-        "costs_nothing": target.costs_nothing,
-    }
+    here: dict[str, Any] = {"flag": target.flag}
+    app = target.registry.entries().get(incident.app)
+    if not (isinstance(app, App) and app.model_url):
+        here |= {"answered_by": target.answered_by, "costs_nothing": target.costs_nothing}
     source = artifacts.find_json(heal.key(Artifact.SOURCE_TOLD)) if incident.execution_arn else None
     if not incident.execution_arn or not incident.attempts:
         return IncidentReport(incident, None, None, None, source=source, **here)

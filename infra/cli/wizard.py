@@ -215,10 +215,7 @@ def _author(draft: Draft, author: str) -> str:
 def _model(draft: Draft, model: str) -> str:
     if problem := _valid(draft, model=model):
         return problem
-    # The embedded run has one model, whatever it is called.
-    return (
-        "" if draft.target.local else "; ".join(notes_on_models(draft.target.session, draft.app(model=model)))
-    )
+    return "; ".join(notes_on_models(draft.target, draft.app(model=model)))
 
 
 def _here(draft: Draft) -> str:

@@ -206,8 +206,7 @@ class SeenApp:
 
     @property
     def model_notes(self) -> Sequence[str]:
-        # The embedded run has one model, whatever it is called.
-        return [] if self.target.local else notes_on_models(self.target.session, self.app)
+        return notes_on_models(self.target, self.app)
 
     @property
     def pythons(self) -> Sequence[str]:

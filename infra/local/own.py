@@ -18,7 +18,7 @@ from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
 from infra.local.forge.store import Store
 from infra.local.run import EmbeddedRun, deploy_function
-from infra.registration import register
+from infra.registration import AppSecrets, register
 
 OWNER = "me"
 _DROPPED = re.compile(r"[^a-z0-9-]+")
@@ -69,7 +69,7 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
         prices=run.prices(),
     )
     run.log_group(app.log_groups[0])
-    register(run.target(), app, (Path(run.home) / "forge-token").read_text())
+    register(run.target(), app, AppSecrets((Path(run.home) / "forge-token").read_text()))
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
     return OwnService(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
 

@@ -27,7 +27,7 @@ from infra.local.model.server import MODEL_ID
 from infra.local.processes import Started, end, marked, memory, start_module
 from infra.local.wall import program
 from infra.names import DEFAULT, Names
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from infra.synth import synthesise
 from infra.target import Target
 
@@ -305,7 +305,7 @@ def _deploy_sample(run: EmbeddedRun, sha: str, token: str) -> None:
         prices=run.prices(),
         approvers=run.approvers(),
     )
-    register(target, app, token)
+    register(target, app, AppSecrets(token))
 
 
 def deploy_function(target: Target, name: str, handler: str, code: bytes) -> None:

@@ -27,7 +27,7 @@ from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import ForgeServer
 from infra.local.model.server import complete
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from infra.target import Target
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ class World:
             **changes,
         }
         app = App.from_json(name, entry)
-        register(self.target, app, token)
+        register(self.target, app, AppSecrets(token))
         return app
 
     def log(self, app: App, text: str = CRASH) -> None:

@@ -58,7 +58,8 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "detect_errors",
         "track_pull_requests",
     },
-    ("ssm:GetParameter", "parameter/self-heal/credentials"): {
+    ("ssm:GetParameter", "parameter/self-heal/credentials/model/*"): {"propose_patch", "review_patch"},
+    ("ssm:GetParameter", "parameter/self-heal/credentials/*"): {
         "fetch_source",
         "commit_patch",
         "create_pull_request",
@@ -81,6 +82,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
     ("ecr:BatchGetImage", ""): {"fetch_source"},
     ("ecr:GetDownloadUrlForLayer", ""): {"fetch_source"},
     ("lambda:ListTags", ""): {"fetch_source", "track_pull_requests"},
+    ("iam:GetRole", "role/aws-reserved/sso.amazonaws.com/"): {"take_decision"},
     ("sns:Publish", "PersonalLinks"): {"await_approval", "remind_approvers"},
     ("lambda:InvokeFunction", ""): {"run_patch"},
     ("sns:Publish", ""): {
@@ -93,8 +95,10 @@ POWERS: dict[tuple[str, str], set[str]] = {
     },
 }
 # No function has any business with these, but for what reads which revision a function runs and on what, what
-# hands patches to the runner, and what takes on the rights of a heal: see above who holds these.
+# hands patches to the runner, what takes on the rights of a heal, and what knows the roles of IAM Identity
+# Center: see above who holds these.
 HELD = {
+    "iam:GetRole",
     "lambda:GetFunction",
     "lambda:GetFunctionConfiguration",
     "lambda:ListTags",

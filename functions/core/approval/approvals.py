@@ -67,8 +67,9 @@ class Approval:
     """These keys are references: which bytes were asked about (see `core.workflow.artifacts`)."""
     expires_at: int
     source_key: str = ""
+    head_key: str = ""
     dependencies_key: str = ""
-    """What it was proven on, and with."""
+    """What it was proven on (as deployed; on the branch's head, "" where that is the same), and with."""
     review_key: str = ""
     """The second opinion, where somebody was asked for one."""
     patch_attempt: int = 0

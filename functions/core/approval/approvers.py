@@ -25,19 +25,33 @@ _ROLE_SESSION = re.compile(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.+")
 # change, is for readers only. https://docs.slack.dev/reference/objects/user-object
 _SLACK_USER = re.compile(r"(slack:[UW][A-Z0-9]{2,30})( \([\w.-]{1,80}\))?")
 _SLACK = "slack:"
+# One mailbox under two domains, whatever dots stand in its name; of Workspace's own domains dots count.
+# https://support.google.com/mail/answer/7436150, https://support.google.com/mail/answer/10313
+_GMAIL = ("gmail.com", "googlemail.com")
 
 
 def person(identity: str) -> str:
     """Who an identity is, so that nobody counts as two: what `named` says, and of a mail address the mailbox.
 
-    How an address is written does not matter (width of letters, blanks, a full stop at its end), nor does
-    what follows a `+` in its name (RFC 5233).
+    How an address is written does not matter (width of letters, blanks, a full stop at its end, a domain in
+    letters or in Punycode), nor does what follows a `+` in its name (RFC 5233), nor, of Gmail's own, a dot.
     """
     who = named(unicodedata.normalize("NFKC", identity).strip())
     name, at, domain = who.rpartition("@")
     if not at or who.startswith("arn:"):
         return who
-    return f"{name.partition('+')[0].strip() or name}@{domain.strip().rstrip('.')}"
+    name = name.partition("+")[0].strip() or name
+    domain = _in_ascii(domain.strip().rstrip("."))
+    if domain in _GMAIL:
+        return f"{name.replace('.', '')}@{_GMAIL[0]}"
+    return f"{name}@{domain}"
+
+
+def _in_ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:  # none that mail could be sent to
+        return domain
 
 
 def named(identity: str) -> str:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.credentials import Credentials
+    from mypy_boto3_iam import IAMClient
 
 PURPOSE = "X-Self-Heal-Purpose"
 MAX_AGE_SECONDS = 300
@@ -39,6 +41,12 @@ _DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _TOKEN = re.compile(r"[\w+/=-]{0,8192}", re.ASCII)
 # Of a federated user, and of any principal that may come to be, AWS does not say that nobody chose the name.
 _PERSON = re.compile(r"arn:[\w-]+:(?:iam::(\d{12}):(?:root|user/.+)|sts::(\d{12}):assumed-role/[^/]+/.+)")
+# Sessions of IAM Identity Center's roles have the names of its users. Whoever may make roles can call one of
+# theirs alike, but only AWS makes roles with this path, which a session's ARN does not tell.
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
+_NAMED_BY_AWS = re.compile(r"arn:[\w-]+:sts::\d{12}:assumed-role/(AWSReservedSSO_[^/]+)/.+")
+_PATH_OF_AWS = "/aws-reserved/sso.amazonaws.com/"
+_NO_SUCH_ROLE = ("NoSuchEntity", "AccessDenied", "AccessDeniedException")
 _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 
 
@@ -90,10 +98,10 @@ def sign(purpose: str, credentials: Credentials, sts: BaseClient) -> Signed:
     return Signed(headers["Authorization"], headers["X-Amz-Date"], headers.get("X-Amz-Security-Token", ""))
 
 
-def whose(signed: Signed, purpose: str, account: str, sts: BaseClient, now: datetime) -> str:
+def whose(signed: Signed, purpose: str, account: str, sts: BaseClient, iam: IAMClient, now: datetime) -> str:
     """The ARN of who signed for this purpose lately, an identity of this account.
 
-    Raises CallerNotProven, and what urllib3 raises where STS cannot be asked.
+    Raises CallerNotProven, what urllib3 raises where STS cannot be asked, and botocore's ClientError.
     """
     if abs((now - signed.at).total_seconds()) > MAX_AGE_SECONDS:
         raise CallerNotProven(f"signed at {signed.date}, which is not now: decide again, or set the clock")
@@ -120,7 +128,20 @@ def whose(signed: Signed, purpose: str, account: str, sts: BaseClient, now: date
         raise CallerNotProven(
             f"{said['Arn']} is of another account than {account}: take on a role of this one"
         )
+    role = _NAMED_BY_AWS.fullmatch(said["Arn"])
+    if role and not _is_of_identity_center(role[1], iam):
+        raise CallerNotProven(f"{role[1]} is no role of IAM Identity Center, so its sessions are nobody")
     return str(said["Arn"])
+
+
+def _is_of_identity_center(role: str, iam: IAMClient) -> bool:
+    """Our own right to look is for roles of that path alone: any other is refused, or not there."""
+    try:
+        return iam.get_role(RoleName=role)["Role"]["Path"].startswith(_PATH_OF_AWS)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NO_SUCH_ROLE:
+            raise
+        return False
 
 
 def _address(sts: BaseClient) -> str:

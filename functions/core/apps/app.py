@@ -9,15 +9,13 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed, person
+from functions.core.apps.model_settings import check_models
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
-from functions.core.model.arns import why_not_asked
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
-
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # Executions' names are kept in one item, which holds 400 KB.
 MOST_HEALS = 1_000
@@ -30,14 +28,8 @@ _LIMITS = {
     "storm_after": MOST_HEALS,
     "min_occurrences": 1_000_000,
 }
-# A prompt's rules and tools alone take over 2,000 tokens.
-_LEAST_WINDOW = 4_096
-
 # A quarter: incidents are kept for longer.
 _MOST_HOURS = 90 * 24
-# Less than a proposal with a short test takes.
-_LEAST_ANSWER = 1_024
-
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
@@ -133,6 +125,11 @@ class App:
     """Model id → USD per million tokens in and out, where they are not list prices, or nobody lists them."""
     model_region: str = ""
     """AWS region whose Bedrock is asked; empty means the deployment's own."""
+    model_url: str = ""
+    """A server that speaks OpenAI's protocol and is asked instead of Bedrock: its base, such as
+    `https://api.example.com/v1`. Its models are the app's `model`, `fallback_models` and `review_model`."""
+    model_key: bool = False
+    """Whether that server is sent the app's own key; set where one is registered."""
     temperature: float = -1.0
     """0 to 1; below 0 none is sent, because most current models refuse it."""
     guardrail: str = ""
@@ -194,7 +191,7 @@ class App:
         _check_steering(app)
         _check_people(app)
         _check_running(app)
-        _check_models(app)
+        check_models(app)
         return app
 
     def model_in(self, region: str) -> str:
@@ -222,6 +219,12 @@ class App:
     def host(self) -> str:
         """The forge's host, with its port where the address names one."""
         return urlsplit(self.repository).netloc.lower()
+
+    @property
+    def model_host(self) -> str:
+        """The host of the server that is asked instead of Bedrock, with its port where the address names
+        one."""
+        return urlsplit(self.model_url).netloc.lower()
 
     @property
     def slug(self) -> str:
@@ -332,20 +335,6 @@ def _check_running(app: App) -> None:
         )
     if app.python and not PYTHON.fullmatch(app.python):
         raise AppInvalid(f"app {app.name!r}: 'python' must be a version such as \"3.12\", or empty")
-
-
-def _check_models(app: App) -> None:
-    for model in filter(None, (app.model, *app.fallback_models, app.review_model)):
-        if why := why_not_asked(model):
-            raise AppInvalid(f"app {app.name!r}: model {model} {why}")
-    if app.context_window and app.context_window < _LEAST_WINDOW:
-        raise AppInvalid(f"app {app.name!r}: 'context_window' must be at least {_LEAST_WINDOW}, or 0")
-    if app.temperature > 1:
-        raise AppInvalid(f"app {app.name!r}: 'temperature' must be at most 1")
-    if app.effort and app.effort not in EFFORTS:
-        raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
-    if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
-        raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
 
 
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:

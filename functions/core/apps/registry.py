@@ -14,26 +14,9 @@ from functions.core.workflow.errors import AppInvalid, AppNotRegistered, Permane
 _MAX_AGE_SECONDS = 60
 
 
-def bound(token: str, app: App) -> str:
-    """A forge token, or a deploy key, as it is stored: with the only host that it may be sent to."""
-    return f"{app.host} {token}"
-
-
-def unbound(value: str, app: App) -> str:
-    """The token in a stored value. Raises PermanentError if it is for another host than the app's."""
-    again = f"selfheal configure {app.name} --token-file FILE"
-    return _for_host(value, app, f"the token in {app.credentials!r}", again)
-
-
-def _for_host(value: str, app: App, what: str, again: str) -> str:
-    host, _, secret = value.partition(" ")
-    if host != app.host or not secret:
-        said = f"for {host}" if secret else "for no host"
-        raise PermanentError(
-            f"app {app.name!r}: {what} is {said}, not for {app.host}, so it is not sent there; give it again:"
-            f" {again}"
-        )
-    return secret
+def bound(secret: str, host: str) -> str:
+    """A secret as it is stored: with the only host that it may be sent to."""
+    return f"{host} {secret}"
 
 
 class Registry:
@@ -97,14 +80,9 @@ class Registry:
         if it is gone."""
         if not app.signed_commits:
             return ""
+        again = f"selfheal configure {app.name} --signing-key-file FILE"
         name = self.signing_parameter(app.name)
-        try:
-            return str(self._provider.get(name, decrypt=True, force_fetch=True))
-        except GetParameterError as error:
-            raise PermanentError(
-                f"app {app.name!r}: cannot read the key for its commits from parameter {name!r}; give it"
-                f" again: selfheal configure {app.name} --signing-key-file FILE, then redrive"
-            ) from error
+        return self._kept(app, name, "the key for its commits", again)
 
     def deploy_key_parameter(self, name: str) -> str:
         """Where the deploy key lies by which git reads and pushes."""
@@ -117,14 +95,20 @@ class Registry:
             return ""
         name = self.deploy_key_parameter(app.name)
         again = f"selfheal configure {app.name} --deploy-key-file FILE"
-        try:
-            value = str(self._provider.get(name, decrypt=True, force_fetch=True))
-        except GetParameterError as error:
-            raise PermanentError(
-                f"app {app.name!r}: cannot read its deploy key from parameter {name!r}; give it again:"
-                f" {again}, then redrive"
-            ) from error
-        return _for_host(value, app, f"the deploy key in {name!r}", again)
+        return self._kept(app, name, "its deploy key", again, app.host)
+
+    def model_key_parameter(self, name: str) -> str:
+        """Where the key lies that an app's own model server is sent."""
+        return f"{self._credentials}/model/{name}"
+
+    def model_key(self, app: App) -> str:
+        """The key for the server at the app's `model_url`; "" where it wants none. Raises PermanentError if
+        it is gone, or is for another host than the entry says now."""
+        if not app.model_key:
+            return ""
+        name = self.model_key_parameter(app.name)
+        again = f"selfheal configure {app.name} --model-key-file FILE"
+        return self._kept(app, name, "its model server's key", again, app.model_host)
 
     def credentials(self, app: App) -> str:
         """What is kept to speak to the app's forge by; "" for an app without credentials.
@@ -133,15 +117,30 @@ class Registry:
         """
         if not app.credentials:
             return ""
+        name = self.credentials_parameter(app.name)
+        again = f"selfheal configure {app.name} --token-file FILE"
+        return self._kept(app, name, "its forge credentials", again, app.host)
+
+    def _kept(self, app: App, name: str, what: str, again: str, host: str = "") -> str:
+        """A secret of the app's. again: the command that gives it anew; host: the only one that it may be
+        sent to now, "" where it is sent to none. Raises PermanentError."""
         try:
-            name = self.credentials_parameter(app.name)
             value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:
             raise PermanentError(
-                f"app {app.name!r}: cannot read its forge credentials from parameter {app.credentials!r}: "
-                "check that the parameter exists below the registry's credentials path"
+                f"app {app.name!r}: cannot read {what} from parameter {name!r}; give it again: {again}, then"
+                " redrive"
             ) from error
-        return unbound(value, app)
+        if not host:
+            return value
+        own, _, secret = value.partition(" ")
+        if own != host or not secret:
+            said = f"for {own}" if secret else "for no host"
+            raise PermanentError(
+                f"app {app.name!r}: {what}, in {name!r}, is {said}, not for {host}, so it is not sent there;"
+                f" give it again: {again}"
+            )
+        return secret
 
     def _parse(self, name: str, text: str) -> App:
         try:

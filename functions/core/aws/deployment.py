@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from functions.core.forge.port import Forge
     from functions.core.forge.signing import SigningKey
     from functions.core.incidents.table import Incidents
-    from functions.core.model.bedrock import Bedrock
     from functions.core.model.budget import Budgets
+    from functions.core.model.port import LanguageModel
     from functions.core.notify.notifications import Notifications
     from functions.core.notify.signing_secrets import SigningSecrets
     from functions.core.notify.webhooks import Webhooks
@@ -73,6 +73,11 @@ class Deployment:
     @cached_property
     def session(self) -> boto3.Session:
         return boto3.Session()
+
+    @property
+    def region(self) -> str:
+        """Where this deployment is; "" where no region is set."""
+        return self.session.region_name or ""
 
     @cached_property
     def parameters(self) -> SSMProvider:
@@ -239,8 +244,15 @@ class Deployment:
         except NoSigningKey as error:
             raise PermanentError(f"app {app.name!r}: the key for its commits is {error}") from error
 
-    def model(self, app: App) -> Bedrock:
-        """What answers as the app's models."""
+    def model(self, app: App) -> LanguageModel:
+        """What answers as the app's models: its own server, or Bedrock. Raises PermanentError where the key
+        for the server is gone."""
+        if app.model_url:
+            from functions.core.model.chat import Chat
+            from functions.core.model.server import ChatServer
+
+            key = self.registry.model_key(app)
+            return Chat(ChatServer(app.model_url, key, app.certificate_authority, self.time).complete)
         from functions.core.model.bedrock import Bedrock
 
         def connect(config: Config) -> BedrockRuntimeClient:

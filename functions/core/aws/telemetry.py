@@ -35,9 +35,14 @@ def measure(name: str, unit: MetricUnit, value: float, ids: Mapping[str, Any], *
             metric.add_metadata(key=key, value=value_of)
 
 
+def count(name: str, ids: Mapping[str, Any], number: int = 1, **dimensions: str) -> None:
+    """How often something happened. dimensions: each only ever one of a few words."""
+    measure(name, MetricUnit.Count, number, ids, **dimensions)
+
+
 def came_of_it(outcome: str, ids: Mapping[str, Any], number: int = 1) -> None:
-    """What a function made of what it was given; a dimension, so only ever one of a few words."""
-    measure("Outcomes", MetricUnit.Count, number, ids, outcome=outcome)
+    """What a function made of what it was given."""
+    count("Outcomes", ids, number, outcome=outcome)
 
 
 def mark(**facts: Any) -> None:

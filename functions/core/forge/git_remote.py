@@ -91,12 +91,14 @@ class Remote:
                 repo.close()
 
     def fetch(self, repo: Repo, ref: str, depth: int = 1) -> str | None:
-        """Fetch one commit, without tags: its id, or None when the remote has no such ref.
+        """Fetch one commit, without tags: its id, or None where that is none of the remote's.
 
         ref: a full commit id, or a ref such as `refs/heads/main` or `v1.2`; depth: how many commits of its
         history, itself included.
         Raises ForgeUnavailable, ForgeAccessDenied, RepositoryNotFound, SourceTooLarge.
         """
+        from git import GitCommandError
+
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--quiet")
         asked = ("fetch", f"--depth={depth}", *options, "--", self.url)
         failure = self.run(repo, *asked, f"+{ref}:refs/self-heal/fetched")
@@ -104,7 +106,10 @@ class Remote:
             return None
         if failure:
             raise self.explain(failure)
-        return str(repo.git.rev_parse("--verify", "refs/self-heal/fetched^{commit}"))
+        try:
+            return str(repo.git.rev_parse("--verify", "refs/self-heal/fetched^{commit}"))
+        except GitCommandError:  # a directory, a file, or a tag of one
+            return None
 
     def tips(self, repo: Repo) -> dict[str, str]:
         """Branches and tags of the remote → the commit that each stands for.

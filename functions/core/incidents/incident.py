@@ -160,7 +160,10 @@ class Incident:
     higher_mode: str = ""
     """What the next higher mode would have done where the app's mode ended the heal."""
     held_until: int = 0
-    """Of an incident that was held back: epoch seconds after which a sighting makes it NEW again."""
+    """Of an incident that was held back, or whose heal ended at a budget: epoch seconds after which a
+    sighting makes it NEW again."""
+    waiting_since: str = ""
+    """When it was held back first (ISO 8601); "" once its heal has begun."""
     by_hand: bool = False
     """Whether somebody started this heal over: it is no part of a storm."""
     redrivable_until: str = ""
@@ -208,7 +211,7 @@ class Incident:
 
     def is_held_no_longer(self, now: float) -> bool:
         """Whether it was held back, and may be tried again by now. now: epoch seconds."""
-        return self.status is Status.SUPPRESSED and 0 < self.held_until <= now
+        return self.status in (Status.SUPPRESSED, Status.ABSTAINED) and 0 < self.held_until <= now
 
     @property
     def is_never_healed(self) -> bool:

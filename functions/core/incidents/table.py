@@ -47,9 +47,9 @@ class Incidents:
         """How often incidents were seen over time; it is kept in the same table."""
         return Frequency(self._table)
 
-    def heals_in(self, period: QuotaPeriod, app: str, most: int) -> HealsIn:
+    def heals_in(self, period: QuotaPeriod, app: str, most: int, waiting_since: str) -> HealsIn:
         """How many of the app's heals began in a period that runs now; it is counted in the same table."""
-        return HealsIn(self._table, app, most, period)
+        return HealsIn(self._table, app, most, period, waiting_since)
 
     def storm(self, app: str, most: int) -> Storm:
         """Whether too many new incidents of the app come at once; it is kept in the same table."""
@@ -63,7 +63,13 @@ class Incidents:
         """Claim a NEW incident for an execution. The same execution may claim again; None for any other."""
         return self._update(
             incident_id,
-            {"status": str(Status.HEALING), "execution_arn": execution_arn, "reason": "", "next_action": ""},
+            {
+                "status": str(Status.HEALING),
+                "execution_arn": execution_arn,
+                "reason": "",
+                "next_action": "",
+                "waiting_since": "",
+            },
             condition="#status = :new OR #execution_arn = :mine",
             values={":new": str(Status.NEW), ":mine": execution_arn},
         )
@@ -246,7 +252,7 @@ def _of_app(app: str) -> dict[str, Any]:
 
 def utc_now() -> str:
     """The time now, ISO 8601 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
 
 
 def condition_failed(error: ClientError) -> bool:

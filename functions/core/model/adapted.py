@@ -4,23 +4,14 @@ on."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from functions.core.model.parameters import without
+from functions.core.model.port import LanguageModel
 from functions.core.workflow.errors import ParameterRefused
 
 Refused = dict[str, dict[str, int]]
 """Model → parameter that it refused → the most that it takes of it, 0 where it takes none."""
-
-
-class Counts(Protocol):
-    """What is asked: `functions.core.model.bedrock.Bedrock`, or anything that speaks Converse."""
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]: ...
-
-    def count(self, request: dict[str, Any]) -> int | None:
-        """Input tokens as the provider counts them, None where it does not."""
-        ...
 
 
 class Adapted:
@@ -31,7 +22,7 @@ class Adapted:
 
     def __init__(
         self,
-        model: Counts,
+        model: LanguageModel,
         refused: Mapping[str, Mapping[str, int]] | None = None,
         keep: Callable[[Refused], object] = lambda _: None,
     ) -> None:

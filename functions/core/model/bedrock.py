@@ -64,11 +64,6 @@ class Bedrock:
         self._connect = connect
         self._time = time or TimeLeft()
 
-    @property
-    def region(self) -> str:
-        """Whose models these are."""
-        return self._counting.meta.region_name
-
     @cached_property
     def _counting(self) -> BedrockRuntimeClient:
         return self._client(_COUNT_SECONDS)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -35,13 +36,25 @@ class Period(Enum):
     def __init__(self, form: str, word: str, field: str) -> None:
         self.form, self.word, self.field = form, word, field
 
+    def ends_at(self, now: datetime) -> int:
+        """When the next one begins, in epoch seconds."""
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self is Period.DAY:
+            return int((midnight + timedelta(days=1)).timestamp())
+        return int((midnight.replace(day=28) + timedelta(days=4)).replace(day=1).timestamp())
+
 
 class OverBudget(Exception):
-    """The call could take the app over a budget. It was not made. period: whose budget."""
+    """The call could take the app over a budget. It was not made.
 
-    def __init__(self, message: str, period: Period = Period.DAY) -> None:
+    period: whose budget; ends_at: when there is another one, in epoch seconds, 0 where the call is beyond
+    any.
+    """
+
+    def __init__(self, message: str, period: Period = Period.DAY, ends_at: int = 0) -> None:
         super().__init__(message)
         self.period = period
+        self.ends_at = ends_at
 
 
 @dataclass(slots=True)
@@ -63,7 +76,9 @@ class Budget:
     def __init__(self, table: Table, app: str, ceiling_usd: float, period: Period = Period.DAY) -> None:
         self._table = table
         self._period = period
-        self._now = time.strftime(period.form, time.gmtime())
+        now = datetime.fromtimestamp(time.time(), UTC)
+        self._now = now.strftime(period.form)
+        self._ends_at = period.ends_at(now)
         self._app = app
         self._key = {"incident_id": f"budget#{app}#{self._now}"}
         self._ceiling_usd = ceiling_usd
@@ -97,7 +112,7 @@ class Budget:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            raise OverBudget(self._refusal(worst_usd), self._period) from None
+            raise OverBudget(self._refusal(worst_usd), self._period, self._ends_at) from None
 
     def _add(self, values: dict[str, int], expression: str, **conditions: Any) -> None:
         self._table.update_item(

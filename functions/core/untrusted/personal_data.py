@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 from functions.core.untrusted.secret_shapes import Span
 
@@ -39,6 +40,25 @@ _SSN = re.compile(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(
 _CPF = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w-])")
 _DNI = re.compile(r"(?<![\w.-])(?:\d|[XYZ])\d{7}-?[A-HJ-NP-TV-Z](?![\w-])")
 _CODICE = re.compile(r"(?<![\w-])[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z](?![\w-])")
+# The United Kingdom's National Insurance number, with the prefixes that are given out (HMRC, NIM39110), and
+# QQ, which stands for one in forms; its NHS number.
+_NINO = re.compile(
+    r"(?<![\w-])(?!BG|GB|NK|KN|TN|NT|ZZ)(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)"
+    r" ?(?:\d\d ?){3}[A-D](?![\w-])"
+)
+_NHS = re.compile(r"(?<![\w.+-])\d{3} \d{3} \d{4}(?![\w-]|\.\d)")
+# France's NIR; Sweden's, Finland's and South Korea's numbers, which begin with a date of birth.
+_NIR = re.compile(r"(?<![\w.-])[12]\d\d(?:0[1-9]|1[0-2])(?:\d\d|2[AB])\d{8}(?![\w-]|\.\d)")
+_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+_MONTH = r"(?:0[1-9]|1[0-2])"
+_PERSONNUMMER = re.compile(rf"(?<![\w.-])\d\d{_MONTH}{_DAY}[-+]\d{{4}}(?![\w-]|\.\d)")
+_HETU = re.compile(rf"(?<![\w.-]){_DAY}{_MONTH}\d\d[-+A-FU-Y]\d{{3}}[\dA-FHJ-NPR-Y](?![\w-])")
+_RRN = re.compile(rf"(?<![\w.-])\d\d{_MONTH}{_DAY}-[1-4]\d{{6}}(?![\w-]|\.\d)")
+# The lines of a passport that machines read: ICAO Doc 9303-4, 4.2.
+_MRZ = re.compile(
+    r"(?<![\w<])P[A-Z<][A-Z]{3}[A-Z]{1,35}<[A-Z<]{2,36}(?![\w<])"
+    r"|(?<![\w<])[A-Z0-9<]{9}\d[A-Z]{3}\d{7}[MF<]\d{7}[A-Z0-9<]{14}[\d<]\d"
+)
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])")
 _BEFORE_ADDRESS = re.compile(
     r"(?i)(?:from|client|remote|peer|user|forwarded|ip|addr(?:ess)?)\W{1,4}(?:for\W{1,3})?$|^$"
@@ -51,11 +71,14 @@ _FIELDS = (
     (
         "number",
         re.compile(
-            r"(?i)\b(?:aadhaar|bsn|cpf|dni|nino|(?:national|citizen)[ _]?"
-            rf"(?:id|insurance)(?:[ _]?(?:number|no))?){_GAP}"
-            r"(?P<value>(?:[A-Z]{0,2}\d{6,12}|\d{2,4}(?:[ .-]\d{2,4}){2,3})-?[A-Z]?)(?!\w)"
+            r"(?i)\b(?:aadhaar|bsn|cpf|dni|nino|nhs|pesel|sin|tfn|nric|idnr|steuer-?(?:id|nummer)"
+            r"|(?:national|citizen|tax)[ _]?(?:id|insurance|file))(?:[ _]?(?:number|no|nr))?"
+            rf"{_GAP}(?P<value>(?:[A-Z]{{0,2}}\d{{6,12}}|\d{{2,4}}(?:[ .-]\d{{2,4}}){{2,3}})-?[A-Z]?)(?!\w)"
         ),
     ),
+    # India's PAN, with the kind of its holder in the fourth place; the number of a phone itself.
+    ("number", re.compile(rf"\b[Pp][Aa][Nn]{_GAP}(?P<value>[A-Z]{{3}}[ABCFGHJLPT][A-Z]\d{{4}}[A-Z])(?!\w)")),
+    ("number", re.compile(rf"(?i)\bimei{_GAP}(?P<value>\d{{15}})(?!\d)")),
     (
         "number",
         re.compile(
@@ -109,25 +132,30 @@ def personal(text: str) -> Iterator[Span]:
 
 
 def _checked(text: str) -> Iterator[Span]:
-    """What check digits tell from any other number."""
-    for match in _CARD.finditer(text):
-        digits = re.sub(r"\D", "", match[0])
-        if _CARD_ISSUER.fullmatch(digits) and _luhn(digits):
-            yield (*match.span(), "card")
-    for match in _IBAN.finditer(text):
-        if _mod_97(match[0].replace(" ", "")):
-            yield (*match.span(), "account")
-    for match in _AHV.finditer(text):
-        if _ean(match[0].replace(".", "")):
-            yield (*match.span(), "number")
-    for match in _CPF.finditer(text):
-        if _cpf([int(digit) for digit in match[0] if digit.isdigit()]):
-            yield (*match.span(), "number")
-    for match in _DNI.finditer(text):
-        if _dni(match[0]):
-            yield (*match.span(), "number")
-    for pattern in (_SSN, _CODICE):
-        yield from ((*match.span(), "number") for match in pattern.finditer(text))
+    """What check digits tell from any other number, or a form that nothing else has."""
+    for kind, pattern, is_one in _numbers():
+        yield from ((*match.span(), kind) for match in pattern.finditer(text) if is_one(match[0]))
+
+
+@cache
+def _numbers() -> tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]:
+    """Kind, pattern, and whether what it matches adds up."""
+
+    def of_digits(adds_up: Callable[[str], bool]) -> Callable[[str], bool]:
+        return lambda number: adds_up(re.sub(r"\D", "", number))
+
+    return (
+        ("card", _CARD, of_digits(lambda digits: bool(_CARD_ISSUER.fullmatch(digits)) and _luhn(digits))),
+        ("account", _IBAN, lambda number: _mod_97(number.replace(" ", ""))),
+        ("number", _AHV, of_digits(_ean)),
+        ("number", _CPF, of_digits(_cpf)),
+        ("number", _DNI, _dni),
+        ("number", _NHS, of_digits(_eleven)),
+        ("number", _NIR, _nir),
+        ("number", _PERSONNUMMER, of_digits(_luhn)),
+        ("number", _HETU, _hetu),
+        *(("number", pattern, bool) for pattern in (_SSN, _CODICE, _NINO, _RRN, _MRZ)),
+    )
 
 
 def _is_somebodys(address: str) -> bool:
@@ -166,8 +194,26 @@ def _ean(digits: str) -> bool:
     return sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(digits)) % 10 == 0
 
 
-def _cpf(digits: list[int]) -> bool:
+def _eleven(digits: str) -> bool:
+    """The check digit of an NHS number, modulus 11: NHS Data Dictionary, "NHS NUMBER"."""
+    return sum(int(d) * (10 - i) for i, d in enumerate(digits)) % 11 == 0
+
+
+def _nir(number: str) -> bool:
+    """The key of France's NIR; Corsica's departments count as 19 and 18: INSEE, "NIR"."""
+    plain = number[:13].replace("2A", "19").replace("2B", "18")
+    return int(number[13:]) == 97 - int(plain) % 97
+
+
+def _hetu(code: str) -> bool:
+    """The control character of Finland's personal identity code, by its Digital and Population Data Services
+    Agency."""
+    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(code[:6] + code[7:10]) % 31] == code[10]
+
+
+def _cpf(number: str) -> bool:
     """The two check digits of Brazil's CPF, each of the digits before it; those of equal digits are none."""
+    digits = [int(digit) for digit in number]
     fit = (sum(d * (n + 1 - i) for i, d in enumerate(digits[:n])) * 10 % 11 % 10 for n in (9, 10))
     return list(fit) == digits[9:] and len(set(digits)) > 1
 

@@ -10,7 +10,8 @@ Every pattern is linear in the text, or goes back over a bounded length only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 
 Span = tuple[int, int, str]
@@ -20,7 +21,7 @@ Span = tuple[int, int, str]
 _PREFIXED = {
     r"gh[opusr]_": r"[A-Za-z0-9]{36,255}",
     r"github_pat_": r"\w{22,255}",
-    r"gl(?:pat|rt|dt|ft|oas|ptt|imt|soat|cbt|agent|ffct)-": r"[\w-]{20,255}",
+    r"gl(?:pat|rt|dt|ft|oas|ptt|imt|soat|cbt|agent|ffct)-": r"[\w-]{20,255}(?:\.\d\d\.[a-z0-9]{9})?",
     r"hv[sbr]\.": r"[\w-]{20,300}",
     r"sk-(?:ant-|proj-|svcacct-)?": r"[\w-]{20,255}",
     r"(?:gsk|r8|hf)_": r"[A-Za-z0-9]{30,255}",
@@ -62,12 +63,34 @@ _PREFIXED = {
     r"dt0[a-z]\d\d\.": r"[A-Z0-9]{24}\.[A-Z0-9]{64}",
     r"PMAK-": r"[a-f0-9]{24}-[a-f0-9]{34}",
     r"rdme_": r"[a-z0-9]{70}",
-    r"(?:npg|pcsk|sb_secret|tvly|vercel_blob_rw)[_-]": r"[\w-]{16,100}",
+    r"(?:pcsk|sb_secret|tvly|vercel_blob_rw)[_-]": r"[\w-]{16,100}",
+    r"npg_": r"[A-Za-z0-9]{12,100}",
     r"ABSK": r"[A-Za-z0-9+/]{100,300}={0,2}",
     r"lsv2_[ps][tk]_": r"[a-f0-9]{32}_[a-f0-9]{10}",
     r"xkeysib-": r"[a-f0-9]{64}-[A-Za-z0-9]{16}",
     r"pk_\d{4,12}_": r"[A-Z0-9]{32}",
     r"pat[A-Za-z0-9]{14}\.": r"[a-f0-9]{64}",
+    r"(?:csk-|napi_|hca[a-z]k_)": r"[a-z0-9]{40,80}",
+    r"(?:fc-|e2b_|sk_|bk[uc]a_|key_)": r"[a-f0-9]{32,64}",
+    r"bedrock-api-key-": r"[A-Za-z0-9+/=]{40,3000}",
+    r"AQ\.": r"[A-Z][\w-]{30,120}",
+    r"[A-Za-z0-9]{52}JQQJ99": r"[A-Za-z0-9]{20,30}",
+    r"st\.[a-f0-9-]{36}\.": r"[a-f0-9]{32}\.[a-f0-9]{32}",
+    r"cio": r"[A-Za-z0-9]{32}",
+    r"cmVmdGtu": r"[A-Za-z0-9+/=]{40,100}",
+    r"(?:access|public)-(?:production|development|sandbox)-": r"[a-f0-9-]{36}",
+    r"(?<![/+])AQE[A-Za-z]": r"[A-Za-z0-9+/]{40,200}={0,2}(?:-[A-Za-z0-9+/=]{16,60}){1,2}",
+    r"sl\.(?:u\.)?": r"[\w-]{100,2000}",
+    r"CCIP(?:AT|RJ)_": r"[A-Za-z0-9]{20,24}_[a-f0-9]{40}",
+    r"v1\.0-[a-f0-9]{24}-": r"[a-f0-9]{146}",
+    r"HRKU-": r"[\w-]{30,100}",
+    r"[12]/\d{13,19}/\d{13,19}:": r"[a-f0-9]{32}",
+    r"[MNO][\w-]{23,27}\.[\w-]{6}\.": r"[\w-]{27,40}",
+    r"(?:tfp_|CFPAT-|nvapi-)": r"[\w-]{40,100}",
+    r"fm[12][ar]?_": r"[A-Za-z0-9+/=,]{40,3000}",
+    r"AAAA[\w-]{7}:": r"[\w-]{140}",
+    # What a PEM file is in base64, unless it is a certificate.
+    r"LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FURS)": r"[A-Za-z0-9+/]{40,8000}={0,2}",
 }
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(f"{before}{body}" for before, body in _PREFIXED.items()) + ")"
@@ -92,8 +115,34 @@ _WEBHOOK = re.compile(
     r"|hooks\.slack\.com/(?:services|workflows|triggers))/[^\s\"'<>]{20,400}"
 )
 _QUERY = re.compile(
-    r"(?i)[?&;](?:[a-z]{1,10}[_-]){0,3}(?:sig|signature|code|key|token|secret|password)"
-    r"=(?P<value>[^&;\s\"'<>]{20,2000})"
+    r"(?i)(?:[?&;](?:[a-z]{1,10}[_-]){0,3}(?:sig|signature|code|key|token|secret|password)"
+    # Of forms: OAuth's (RFC 7521, RFC 7636) and SAML's.
+    r"|(?<![\w%-])(?:(?:client_)?assertion|code_verifier|SAML(?:Request|Response)))"
+    r"=(?P<value>[^&;\s\"'<>]{20,8000})"
+)
+# Whoever has the address is let in: what is sent to those who have lost their password, or have none.
+_LETS_IN = re.compile(
+    r"(?i)/(?:(?:reset|change|set|forgot)-?password|password-?reset|password/reset(?:/confirm)?"
+    r"|magic-?(?:link|login)|activate|invite|verify-?email)/(?P<value>[^/\s\"'<>?#][^\s\"'<>?#]{15,400})"
+)
+# An ODBC string within a URL: `…%3BPWD%3D…%3B`.
+_ENCODED = re.compile(r"(?i)(?:pwd|password)%3D(?P<value>[^%&\s\"']{3,200})")
+# Docker's and npm's configuration: user and password, in base64.
+_AUTH = re.compile(
+    r"\b_?auth\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,2}[\"']?(?P<value>[A-Za-z0-9+/]{12,400}={0,2})"
+)
+# A line of PostgreSQL's password file. https://www.postgresql.org/docs/current/libpq-pgpass.html
+_PGPASS = re.compile(
+    r"(?m)(?<![^\s'\"])[\w.*-]{1,100}:(?:\d{4,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:"
+    r"(?P<value>[^\s:'\"]{3,200})(?=['\"]|$)"
+)
+# A key as money is kept by: 64 hexadecimal digits are a hash elsewhere.
+_WALLET = re.compile(
+    r"(?i)\b(?:private|secret|signing)[ _-]?key\W{1,4}(?P<value>(?:0x)?[a-f0-9]{64})(?![a-z0-9])"
+)
+_MNEMONIC = re.compile(
+    r"(?i)\b(?:mnemonic|(?:seed|recovery)[ _-]?(?:phrase|words))\W{1,4}"
+    r"(?P<value>(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})\b"
 )
 # The first `@` behind which a host ends; one before it belongs to the password, as a slash may.
 _CONNECTION = re.compile(
@@ -115,7 +164,9 @@ _AUTH_SCHEME = re.compile(
 _AUTH_PARAMETER = re.compile(r"(?i)\b(?:response|signature|mac)=\"?(?P<value>[A-Za-z0-9+/=]{16,200})")
 # Not a word of prose or an identifier of code: it has a digit and is no plain name, or it is very long.
 _CREDENTIAL = re.compile(r"(?=[^\d]{0,4000}\d)(?![A-Za-z_]\w{0,15}$).+|.{41,}")
-_COOKIE = re.compile(r"(?i)\b(?:set-)?cookie[\"']?[ \t]{0,3}[:=](?!=)[ \t]{0,3}[\"']?([^\"'\r\n]{4,4000})")
+_COOKIE = re.compile(
+    r"(?i)\b(?:set-)?cookie[\"']?[ \t]{0,3}[:=](?!=)[ \t]{0,3}[\"']?(?P<value>[^\"'\r\n]{4,4000})"
+)
 _SIGNATURE_HEADER = re.compile(
     r"(?i)(?<![\w-])(?:[a-z0-9]{1,20}-){1,4}signature(?:-\d{1,3})?\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}"
     r"\\{0,2}[\"']?(?P<value>[\w=,.+/:-]{20,500})"
@@ -130,8 +181,14 @@ _USER_OPTION = re.compile(
     r"(?<![\w-])(?:-u|--user)[ \t=]{1,3}[\"']?[^\s:\"'/]{1,60}:(?P<value>[^\s\"'$]{3,200})"
 )
 _SHORT_OPTION = re.compile(
-    r"\b(?:(?:mysql|mariadb)\w{0,8}[^\n]{0,99}?[ \t]-p|(?:sshpass|docker login)[^\n]{0,99}?[ \t]-p[ \t]{1,3})"
+    r"\b(?:(?:mysql|mariadb)\w{0,8}[^\n]{0,99}?[ \t]-p|(?:sshpass|docker login)[^\n]{0,99}?[ \t]-p[ \t]{1,3}"
+    r"|redis-cli[^\n]{0,99}?[ \t]-a[ \t]{1,3}|ldap[a-z]{3,10}[ \t][^\n]{0,99}?[ \t]-w[ \t]{1,3})"
     r"(?P<value>[^\s\"'$-][^\s\"']{3,100})"
+)
+# Oracle's tools take the user, a slash, the password, and where.
+_ORACLE = re.compile(
+    r"\b(?:sqlplus|sqlldr|expdp|impdp)[ \t]{1,3}(?:-\w{1,10}[ \t]{1,3}){0,3}[\"']?\w{1,60}/"
+    r"(?P<value>[^\s@\"'$]{3,100})@"
 )
 _ELEMENT = re.compile(
     rf"(?i)<(?:[\w.-]{{1,20}}:)?[\w.-]{{0,20}}{_NAMED}[\w.-]{{0,10}}(?:\s[^<>]{{0,200}})?>"
@@ -153,58 +210,49 @@ _SAID = re.compile(
 def found_by_shape(text: str) -> Iterator[Span]:
     """Secrets in a text; the spans may overlap."""
     yield from _key_blocks(text)
-    for kind, pattern in (
-        ("token", _TOKEN),
-        ("token", _ENTRA),
-        ("token", _TELEGRAM),
-        ("jwt", _JWT),
-        ("hash", _HASHED),
-    ):
-        yield from ((*match.span(), kind) for match in pattern.finditer(text))
+    for kind, pattern, is_one in _shapes():
+        part = "value" if "value" in pattern.groupindex else 0
+        for match in pattern.finditer(text):
+            if is_one(match[part]):
+                yield (*match.span(part), kind)
     for match in _LABELLED.finditer(text):
         if looks_random(match["run"]):
             yield (*match.span(), "token")
-    for match in _WEBHOOK.finditer(text):
-        yield (*match.span(), "webhook")
-    for match in _QUERY.finditer(text):
-        if any(c.isdigit() for c in match["value"]):
-            yield (*match.span("value"), "secret")
-    for match in _CONNECTION.finditer(text):
-        if not is_template(match["value"]):
-            yield (*match.span("value"), "password")
-    yield from _headers(text)
-    yield from _commands(text)
-
-
-def _headers(text: str) -> Iterator[Span]:
     for match in _AUTH_SCHEME.finditer(text):
         if match["header"] or _CREDENTIAL.fullmatch(match["value"]):
             yield (*match.span("value"), "token")
-    for pattern in (_AUTH_PARAMETER, _SIGNATURE_HEADER):
-        for match in pattern.finditer(text):
-            if any(c.isdigit() for c in match["value"]):
-                yield (*match.span("value"), "signature")
-    for match in _COOKIE.finditer(text):
-        if "=" in match[1] and not is_template(match[1]):
-            yield (*match.span(1), "cookie")
 
 
-def _commands(text: str) -> Iterator[Span]:
-    """Passwords on command lines, in elements of XML, and in sentences."""
-    for match in _OPTION.finditer(text):
-        if not match["value"].isupper():  # `--password PASSWORD`: how usage texts name a value
-            yield (*match.span("value"), "password")
-    for pattern in (_USER_OPTION, _SHORT_OPTION):
-        for match in pattern.finditer(text):
-            if not match["value"].isdigit():
-                yield (*match.span("value"), "password")
-    for pattern in (_ELEMENT, _STATEMENT):
-        for match in pattern.finditer(text):
-            if not is_template(match["value"]):
-                yield (*match.span("value"), "password")
-    for match in _SAID.finditer(text):
-        if looks_random(match["value"]):
-            yield (*match.span("value"), "secret")
+@cache
+def _shapes() -> tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]:
+    """Kind, pattern, and what else must be true of its `value`, or of all that it matches."""
+
+    def given(value: str) -> bool:
+        return not is_template(value)
+
+    def has_digit(value: str) -> bool:
+        return any(c.isdigit() for c in value)
+
+    return (
+        *(("token", pattern, bool) for pattern in (_TOKEN, _ENTRA, _TELEGRAM)),
+        ("jwt", _JWT, bool),
+        ("hash", _HASHED, bool),
+        ("webhook", _WEBHOOK, bool),
+        *(("secret", pattern, bool) for pattern in (_WALLET, _MNEMONIC)),
+        *(("secret", pattern, has_digit) for pattern in (_QUERY, _LETS_IN)),
+        ("secret", _SAID, looks_random),
+        *(("signature", pattern, has_digit) for pattern in (_AUTH_PARAMETER, _SIGNATURE_HEADER)),
+        ("cookie", _COOKIE, lambda value: "=" in value and given(value)),
+        *(("password", pattern, given) for pattern in (_CONNECTION, _ELEMENT, _STATEMENT, _ENCODED)),
+        # `--password PASSWORD`: how usage texts name a value.
+        ("password", _OPTION, lambda value: not value.isupper()),
+        *(
+            ("password", pattern, lambda value: not value.isdigit())
+            for pattern in (_USER_OPTION, _SHORT_OPTION, _ORACLE)
+        ),
+        ("password", _PGPASS, lambda value: not value.isalpha() and not value.isdigit()),
+        ("password", _AUTH, looks_random),
+    )
 
 
 def _key_blocks(text: str) -> Iterator[Span]:

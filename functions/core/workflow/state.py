@@ -81,6 +81,8 @@ class ProposalState(StatePart):
     """The root cause, or why there is no patch."""
     next_action: str = text_field(PROSE)
     """What a person should do, of an abstention."""
+    held_until: int = 0
+    """Of an abstention for want of money: when there is some, in epoch seconds."""
     confidence: float | None = field(default=None, metadata={"read": float})
     """The model's own, 0 to 1."""
     input_tokens: int = 0

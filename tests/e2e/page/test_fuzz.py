@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Incident, Status
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
 from tests.slack import SECRET, Signed, payload, signed
@@ -49,7 +49,7 @@ def question(world: World, link_for: Callable[..., str]) -> tuple[Door, Incident
     """A question that waits, in Slack as well."""
     with receiving() as channel:
         app = world.app()
-        register(world.target, app, TOKEN, webhooks=channel.webhooks, slack_secret=SECRET)
+        register(world.target, app, AppSecrets(TOKEN, channel.webhooks, SECRET))
         world.log(app)
         link = link_for(app)
         incident = world.until(app, Status.AWAITING_APPROVAL)

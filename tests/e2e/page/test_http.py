@@ -15,7 +15,7 @@ import pytest
 
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Incident, Status
-from infra.registration import register
+from infra.registration import AppSecrets, register
 from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
 
@@ -101,7 +101,7 @@ def test_rejecting_on_the_page_ends_the_heal_with_the_reason(world: World, link_
 def test_a_channel_is_told_with_the_link_that_decides(world: World) -> None:
     with receiving() as channel:
         app = world.app()
-        register(world.target, app, TOKEN, webhooks=channel.webhooks)
+        register(world.target, app, AppSecrets(TOKEN, channel.webhooks))
         world.log(app)
         world.eventually(lambda: len(channel.posted) == 2 or None, lambda: str(channel.posted))
         incident = world.until(app, Status.AWAITING_APPROVAL)

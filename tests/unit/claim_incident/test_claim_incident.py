@@ -151,6 +151,32 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     assert claim(lambda_context, "arn:later", "orders-v1-25")["claimed"]
 
 
+def test_after_a_full_hour_a_quarter_of_the_next_is_for_those_who_waited(
+    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(storm_after=1000, max_heals_per_hour=4, max_heals_at_once=50)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000)
+    names = [put(table, number) for number in range(12)]
+    assert [claim(lambda_context, f"arn:{name}", name)["claimed"] for name in names[:6]] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
+    incidents = Incidents(table)
+    waiting = incidents.get(names[4])
+    assert waiting.waiting_since
+
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000 + 3600)
+    incidents.transition(waiting.incident_id, Status.SUPPRESSED, status=str(Status.NEW))
+    asked = [*names[6:11], waiting.incident_id, names[11]]
+    assert [claim(lambda_context, f"arn:{name}", name)["claimed"] for name in asked] == [
+        *[True] * 3,
+        *[False] * 2,
+        True,
+        False,
+    ]
+    assert not incidents.get(waiting.incident_id).waiting_since, "its heal has begun"
+
+
 def at(monkeypatch: pytest.MonkeyPatch, minute: int) -> None:
     """Set the clock, to minutes after a quarter of an hour began."""
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000 + 60 * minute)
@@ -180,6 +206,26 @@ def test_a_storm_is_one_question_instead_of_many_heals(
     assert "selfheal retry --app orders --search 'storm of 2027-01-15 08:00'" in mail
     assert names[3] in mail
     assert "[@]all" in mail
+
+
+def test_who_waited_for_a_day_is_no_part_of_another_storm(
+    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storm without end keeps nothing from being healed for good."""
+    configure(storm_after=1)
+    names = [put(table, number) for number in range(5)]
+    incidents = Incidents(table)
+
+    def ask(minute: int, *names: str) -> list[bool]:
+        at(monkeypatch, minute)
+        for name in names:
+            incidents.transition(name, Status.SUPPRESSED, status=str(Status.NEW))
+        return [claim(lambda_context, f"arn:{name}", name)["claimed"] for name in names]
+
+    assert ask(0, *names[:3]) == [True, False, False]
+    day = 24 * 60
+    assert ask(day - 1, names[3], names[1], names[2]) == [True, False, False]
+    assert ask(day, names[4], names[1]) == [False, True]
 
 
 def test_what_people_start_over_is_no_part_of_the_storm_and_what_comes_back_after_a_fix_is(

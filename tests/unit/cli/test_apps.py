@@ -18,6 +18,7 @@ from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
+from infra.registration import AppSecrets
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -47,7 +48,7 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
     )
     for group in ("/aws/lambda/orders", "/aws/lambda/more"):
         boto3.client("logs").create_log_group(logGroupName=group)
-    registering(target, APP, "s3cret", webhooks="slack https://hooks.slack.com/services/T/B/x")
+    registering(target, APP, AppSecrets("s3cret", "slack https://hooks.slack.com/services/T/B/x"))
     return target
 
 
@@ -196,7 +197,7 @@ def test_each_mode_has_a_next_one_but_the_highest() -> None:
 def test_any_field_of_an_entry_can_be_set(
     target: Target, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.cli.configure.notes_on_models", lambda session, app: [])
+    monkeypatch.setattr("infra.cli.configure.notes_on_models", lambda target, app: [])
     ran = selfheal(
         *("configure", "orders", "--set", "mode=propose", "--set", 'heal_classes=["code","timeout"]'),
         *("--set", "daily_budget_usd=20", "--set", "python=3.12"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
@@ -237,6 +238,30 @@ def test_a_key_that_signs_commits_is_kept_beside_the_token_and_another_is_refuse
     app = target.registry.app("billing")
     assert app.signed_commits
     assert target.registry.signing_key(app) == good.read_text().strip()
+
+
+def test_a_server_of_ones_own_is_named_with_its_key_and_asked_for_its_models(
+    target: Target, selfheal: Selfheal, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    known = httpserver.expect_request("/v1/models", headers={"Authorization": "Bearer k-1"})
+    known.respond_with_json({"data": [{"id": "qwen"}]})
+    key = tmp_path / "key"
+    key.write_text("k-1\n")
+    given = ("configure", "billing", "--log-group", "/aws/lambda/billing", "--repository", REPOSITORY)
+    refused = selfheal(*given, "--model-key-file", str(key))
+    assert (refused.exit_code, "--model-url" in refused.text) == (2, True)
+    assert entries() == {}
+
+    url = httpserver.url_for("")
+    ran = selfheal(*given, "--model-url", url, "--model", "llama", "--model-key-file", str(key))
+
+    assert ran.exit_code == 0, ran.text
+    app = target.registry.app("billing")
+    assert (app.model_url, app.model_key, target.registry.model_key(app)) == (url, True, "k-1")
+    assert "k-1" not in json.dumps(entries())
+    said = " ".join(ran.text.split())
+    assert f"llama: {url} has qwen, not this one" in said
+    assert "llama: its price is not known" in said
 
 
 def test_a_deploy_key_is_kept_for_its_host_and_one_that_is_none_is_refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from functions.core.apps.app import App
 from infra.model_check import notes_on_models
+from infra.target import Target
 
 MODEL = "eu.anthropic.claude-sonnet-5-5"
 BEHIND = "anthropic.claude-sonnet-5-5"
@@ -87,7 +88,7 @@ def notes(account: Account, app: App = APP) -> list[str]:
         region_name = account.region_name
         client = staticmethod(account.client_of)
 
-    return notes_on_models(Session(), app)
+    return notes_on_models(Target(cast("Any", Session()), {}), app)
 
 
 def test_where_all_is_well_nothing_is_said(account: Account) -> None:

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from functions.commit_patch.commit import Approved
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.commit_patch.step import run
 from functions.core.approval.approvals import Approval, ApprovalStatus
+from functions.core.approval.approvers import EVERYBODY
+from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
+from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 
@@ -30,6 +34,10 @@ APPROVED = Approval(
     patch_key="patch@sha256:1",
     evidence_key="evidence@sha256:1",
     proposal_key="proposal@sha256:1",
+    source_key="source@sha256:1",
+    head_key="head@sha256:1",
+    dependencies_key="dependencies/1.tar.gz",
+    review_key="review@sha256:1",
     expires_at=0,
     approvers=(ANA, BEN),
     status=ApprovalStatus.DELIVERED,
@@ -40,8 +48,11 @@ APPROVED = Approval(
 STATE: dict[str, Any] = {
     "incident_id": "orders-1",
     "heal_id": "h",
-    "source": {"base_sha": "b" * 40},
+    "app": "orders",
+    "source": {"base_sha": "b" * 40, "key": "source@sha256:1", "head_key": "head@sha256:1"},
+    "dependencies": {"key": "dependencies/1.tar.gz"},
     "proposal": {"key": "proposal@sha256:1"},
+    "review": {"key": "review@sha256:1"},
     "validation": {
         "patch_sha256": "p" * 64,
         "patch_key": "patch@sha256:1",
@@ -49,13 +60,27 @@ STATE: dict[str, Any] = {
     },
     "decision": {"approval_id": "a", "decision": "approve"},
 }
+ITEM = {"incident_id": "orders-1", "app": "orders", "fingerprint": "1", "approval_id": "a"}
+INCIDENT = Incident.from_item(
+    ITEM | {"status": "HEALING", "error_type": "KeyError", "title": "KeyError", "execution_arn": "h"}
+)
+ENTRY = {"repository": "https://github.com/shop/orders.git", "log_groups": ["/app"]}
+
+
+def app(**entry: Any) -> App:
+    """The app's entry as it is now."""
+    return App.from_json("orders", ENTRY | {"approvers": [ANA, BEN]} | entry)
+
+
+def confirm(record: Approval | None, incident: Incident = INCIDENT, **entry: Any) -> Approved:
+    return confirmed(record, HealState.from_json(STATE), incident, app(**entry))
 
 
 def test_what_was_approved_is_what_the_record_says() -> None:
-    approved = confirmed(APPROVED, HealState.from_json(STATE))
+    approved = confirm(APPROVED)
     assert (approved.patch_sha256, approved.base_sha, approved.by) == ("p" * 64, "b" * 40, ANA)
     two = replace(APPROVED, approvals_needed=2, first_by=BEN)
-    assert confirmed(two, HealState.from_json(STATE)).by == f"{BEN} and {ANA}"
+    assert confirm(two).by == f"{BEN} and {ANA}"
 
 
 @pytest.mark.parametrize(
@@ -73,17 +98,52 @@ def test_what_was_approved_is_what_the_record_says() -> None:
         ({"base_sha": "0" * 40}, "differs in its base_sha"),
         ({"evidence_key": "evidence@sha256:2"}, "differs in its evidence_key"),
         ({"proposal_key": "proposal@sha256:2"}, "differs in its proposal_key"),
-        ({"heal_id": "other"}, "differs in its incident"),
+        ({"source_key": "source@sha256:2"}, "differs in its source_key"),
+        ({"head_key": "head@sha256:2"}, "differs in its head_key"),
+        ({"dependencies_key": "dependencies/2.tar.gz"}, "differs in its dependencies_key"),
+        ({"review_key": "review@sha256:2"}, "differs in its review_key"),
+        ({"heal_id": "other"}, "differs in its heal_id"),
+        ({"incident_id": "orders-2"}, "differs in its incident_id"),
     ],
 )
 def test_anything_else_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ApprovalMismatch, match=said):
-        confirmed(replace(APPROVED, **changes), HealState.from_json(STATE))
+        confirm(replace(APPROVED, **changes))
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"approvers": [BEN]}, "who may not"),
+        ({"approvals_needed": 2}, "one has approved"),
+    ],
+    ids=["is an approver no longer", "it takes two by now"],
+)
+def test_what_the_app_says_now_holds_too(entry: dict[str, Any], said: str) -> None:
+    with pytest.raises(ApprovalMismatch, match=said):
+        confirm(APPROVED, **entry)
+
+
+def test_a_link_for_everybody_is_nobody_s_once_the_app_names_approvers() -> None:
+    everybody = replace(APPROVED, approvers=(), by=EVERYBODY)
+    assert confirm(everybody, approvers=[]).by == EVERYBODY
+    with pytest.raises(ApprovalMismatch, match="who may not"):
+        confirm(everybody)
+
+
+def test_an_approval_after_which_another_question_was_asked_is_refused() -> None:
+    """Another execution has the incident by now, say, and this one is redriven."""
+    with pytest.raises(ApprovalMismatch, match="another question was asked since"):
+        confirm(APPROVED, replace(INCIDENT, approval_id="b"))
+
+
+def test_an_approval_from_before_sources_were_noted_counts() -> None:
+    assert confirm(replace(APPROVED, source_key="", head_key="", dependencies_key="", review_key=""))
 
 
 def test_an_approval_that_is_not_there_is_refused() -> None:
     with pytest.raises(ApprovalMismatch, match="there is no approval 'a'"):
-        confirmed(None, HealState.from_json(STATE))
+        confirm(None)
 
 
 BY_HAND = STATE | {
@@ -100,24 +160,31 @@ BY_HAND = STATE | {
 
 
 def test_a_decision_sent_by_hand_counts_where_whoever_may_answer_the_task_decides() -> None:
-    approved = sent_by_hand(HealState.from_json(BY_HAND))
+    approved = sent_by_hand(HealState.from_json(BY_HAND), app(approvers=[]))
     assert (approved.patch_sha256, approved.base_sha, approved.by) == ("p" * 64, "b" * 40, ANA)
 
 
 @pytest.mark.parametrize("decides", [False, None, "true"])
 def test_a_decision_without_a_record_is_refused_where_the_app_says_who_decides(decides: Any) -> None:
     with pytest.raises(ApprovalMismatch, match="nobody's approval is on record"):
-        sent_by_hand(HealState.from_json(BY_HAND | {"callback_decides": decides}))
+        sent_by_hand(HealState.from_json(BY_HAND | {"callback_decides": decides}), app(approvers=[]))
 
 
-class Records:
-    """The approvals table, with or without this one."""
+def test_a_decision_without_a_record_is_refused_once_the_app_names_approvers() -> None:
+    with pytest.raises(ApprovalMismatch, match="nobody's approval is on record"):
+        sent_by_hand(HealState.from_json(BY_HAND), app())
 
-    def __init__(self, record: Approval | None) -> None:
-        self.record = record
 
-    def get(self, approval_id: str) -> Approval | None:
-        return self.record
+class Holding:
+    """A table, or the registry, that gives this one thing."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def get(self, _: str) -> Any:
+        return self.thing
+
+    app = get
 
 
 @pytest.mark.parametrize("record", [None, replace(APPROVED, decision="", by="")], ids=["none", "undecided"])
@@ -125,7 +192,13 @@ def test_a_decision_that_is_not_on_record_has_people_asked_again_where_the_workf
     record: Approval | None,
 ) -> None:
     """It was sent with the task token: no redrive of this step would ever put it on record."""
-    deployment = Deployment(Settings(), approvals=Records(record), artifacts_of=lambda heal: None)
+    deployment = Deployment(
+        Settings(),
+        approvals=Holding(record),
+        incidents=Holding(INCIDENT),
+        registry=Holding(app()),
+        artifacts_of=lambda heal: None,
+    )
     answer = run(HealState.from_json(STATE | {"may_ask": True}), deployment).to_state()
     assert answer["unconfirmed"].endswith("nothing was committed")
     assert not answer["sha"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -363,6 +364,46 @@ def test_only_so_many_new_incidents_ask_for_a_heal_within_an_hour(
     for error in again:
         recorder.record(error)
     assert [incidents.get(error.incident_id).status for error in errors].count(Status.NEW) == 4 + 4
+
+
+def test_new_errors_every_hour_keep_none_that_waited_from_asking(
+    recorder: Recorder, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever floods the log first in every hour has three quarters of it, and no more."""
+    hour = 3600 * (int(time.time()) // 3600 + 1)
+
+    def seen(at: int, *names: str) -> list[Status]:
+        monkeypatch.setattr("time.time", lambda: hour + at)
+        found = [
+            recorder.record(sighting(at + n, fingerprint=f"v1-{name}", may_ask=4)).incident
+            for n, name in enumerate(names)
+        ]
+        return [incidents.get(one.incident_id).status for one in found]
+
+    flood = [f"{number}" for number in range(30)]
+    assert seen(0, *flood[:6], "real").count(Status.NEW) == 4
+    assert seen(3600, *flood[10:16], "real") == [Status.NEW] * 3 + [Status.SUPPRESSED] * 3 + [Status.NEW]
+    # An hour after one that refused nobody is for whoever comes.
+    assert seen(3 * 3600, *flood[20:26]).count(Status.NEW) == 4
+
+
+def test_a_heal_that_ended_at_a_budget_starts_anew_once_there_is_another(
+    recorder: Recorder, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever can have the budget spent could end an app's errors for good."""
+    recorder.record(sighting(1))
+    incidents.claim(ID, "arn:execution:1")
+    tomorrow = int(time.time()) + 86_400
+    incidents.advance(ID, "arn:execution:1", status=str(Status.ABSTAINED), held_until=tomorrow)
+    assert recorder.record(sighting(2)).incident.status is Status.ABSTAINED
+
+    monkeypatch.setattr("time.time", lambda: tomorrow)
+    again = recorder.record(sighting(3)).incident
+
+    assert (again.status, again.generation, again.held_until) == (Status.NEW, 2, 0)
+    assert incidents.claim(ID, "arn:execution:2")
+    incidents.advance(ID, "arn:execution:2", status=str(Status.ABSTAINED))
+    assert recorder.record(sighting(4)).incident.status is Status.ABSTAINED
 
 
 def test_what_comes_back_asks_within_the_same_bound(recorder: Recorder, incidents: Incidents) -> None:

@@ -114,6 +114,11 @@ LOGGED = {
     "a commit that no branch and no tag has": ("{loose}", "", "{loose}, but main has not got that commit"),
     "a commit that does not exist": ("0123456789", "", "0123456789, which is no tag and no commit"),
     "a number that many commits may start with": ("0", "", "0, which is no tag and no commit"),
+    "the id of a directory": ("{tree}", "", "{tree}, which is no tag and no commit"),
+    "the id of a file": ("{file}", "", "{file}, which is no tag and no commit"),
+    "the id of a tag of another branch": ("{tag}", "", "{tag}, but main has not got that commit"),
+    "a pull request": ("refs/pull/1/head", "", "refs/pull/1/head, which is no tag and no commit"),
+    "what git reads as a commit": ("main~1", "", "main~1, which is no tag and no commit"),
 }
 
 
@@ -124,7 +129,10 @@ def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Any, ca
     commits = {"base": hosted.base_sha, "loose": hosted.branch("gone", "gone.txt")}
     hosted.git("update-ref", "-d", "refs/heads/gone")
     commits["release"] = hosted.branch("release", "release.txt")
-    hosted.git("tag", "v9.0", commits["release"])
+    hosted.git(*identity, "tag", "-a", "v9.0", "-m", "release", commits["release"])
+    hosted.git("update-ref", "refs/pull/1/head", commits["release"])
+    for name, ref in (("tree", "main^{tree}"), ("file", "main:rates.py"), ("tag", "v9.0")):
+        commits[name] = hosted.git("rev-parse", ref)
     commits["middle"] = hosted.branch("main", "middle.txt")
     commits["head"] = hosted.branch("main", on=commits["middle"])
     logged, read, said = (text.format(**commits) for text in LOGGED[case])
@@ -391,7 +399,7 @@ def state(
     """Bucket, table and registry as deployed, and the state in which FetchSource is entered."""
     registry = f"/{request.node.name}/apps"
     boto3.client("s3").create_bucket(Bucket="artifacts")
-    name, value = f"/{request.node.name}/credentials/orders", bound(TOKEN, hosted.app)
+    name, value = f"/{request.node.name}/credentials/orders", bound(TOKEN, hosted.app.host)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     boto3.client("ssm").put_parameter(
         Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="String"

@@ -66,7 +66,7 @@ class Script:
         self.requests: list[dict[str, Any]] = []
 
     def count(self, request: dict[str, Any]) -> None:
-        return None
+        """It counts nothing beforehand."""
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         self.requests.append(copy.deepcopy(request))

@@ -13,7 +13,9 @@ from typing import Any
 
 import boto3
 import pytest
+from pytest_httpserver import HTTPServer
 
+from functions.core.apps.registry import bound
 from functions.core.incidents.incident import Frame, Incident
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
@@ -120,6 +122,7 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
         "title": "Charge a default rate",
         "reason": "No rate for NZ.",
         "next_action": "",
+        "held_until": 0,
         "confidence": 0.8,
         "input_tokens": 1000,
         "output_tokens": 100,
@@ -407,3 +410,21 @@ def test_logs_hold_neither_source_nor_prompt_nor_answer(
     assert '"outcome":"proposed"' in logged
     for private in ("RATES", "KeyError", "Charge a default", "No rate", "hunter2"):
         assert private not in logged
+
+
+def test_a_server_of_the_apps_own_is_asked_instead_of_bedrock(
+    deployed: Deployed, httpserver: HTTPServer, lambda_context: Any
+) -> None:
+    function = {"name": "propose_patch", "arguments": json.dumps(PROPOSAL)}
+    call = {"id": "c1", "type": "function", "function": function}
+    body = {"choices": [{"message": {"tool_calls": [call]}}], "usage": {"prompt_tokens": 9}}
+    httpserver.expect_request(
+        "/v1/chat/completions", headers={"Authorization": "Bearer k-1"}
+    ).respond_with_json(body)
+    url = httpserver.url_for("")
+    deployed.register(model="qwen", model_url=url, model_key=True, prices={"qwen": [1.0, 2.0]})
+    deployed.keep("model/orders", bound("k-1", url.removeprefix("http://").rstrip("/")))
+    outcome = handler(STATE, lambda_context)
+    assert (outcome["outcome"], outcome["model"], outcome["model_note"]) == ("proposed", "qwen", "")
+    (asked, _) = httpserver.log[0]
+    assert asked.get_json()["model"] == "qwen"

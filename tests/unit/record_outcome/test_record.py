@@ -9,9 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
+from functions.core.approval.approvals import Approval, Verdict
+from functions.core.approval.decisions import Decision, Standing
 from functions.core.incidents.incident import Status
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
@@ -20,7 +23,13 @@ from tests.channel import Channel
 from tests.fakes.deployments import around
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
-BASE = {"incident_id": "orders-v1-abc", "app": "orders", "heal_id": "heal-1", "execution_arn": EXECUTION}
+BASE: dict[str, Any] = {
+    "incident_id": "orders-v1-abc",
+    "app": "orders",
+    "heal_id": "heal-1",
+    "execution_arn": EXECUTION,
+    "callback_decides": True,
+}
 PROPOSED = {"outcome": "proposed", "key": "k", "title": "Refuse unknown countries", "confidence": 0.86}
 ACCEPTED = {"verdict": "accepted", "proven": True}
 APPROVED = {"decision": "approve", "by": "ana"}
@@ -33,14 +42,14 @@ HEALED = {
     "commit": {"branch": "self-heal/orders-v1-abc", "sha": "c" * 40},
     "pull_request": {"number": 7, "url": "https://github.com/shop/orders/pull/7"},
 }
-REJECTED = {
+REJECTED: dict[str, Any] = {
     **BASE,
     "attempt": 1,
     "proposal": PROPOSED,
     "validation": {"verdict": "accepted", "proven": False},
     "decision": {"decision": "reject", "by": "ana", "reason": "hides_error", "comment": "We must know."},
 }
-ABSTAINED = {
+ABSTAINED: dict[str, Any] = {
     **BASE,
     "attempt": 1,
     "proposal": {
@@ -219,7 +228,7 @@ def test_a_second_run_changes_and_tells_nothing(
         (REJECTED, ["begun", "shown"]),
         (ABSTAINED, ["begun", "no patch could be proven"]),
         (
-            {**ABSTAINED, "proposal": {**ABSTAINED["proposal"], "reason": "data: a broken row"}},
+            {**BASE, "attempt": 1, "proposal": {"outcome": "abstained", "reason": "data: a broken row"}},
             ["begun", "data"],
         ),
         ({**HEALED, "follow_up": True}, []),
@@ -242,12 +251,57 @@ def test_an_execution_that_does_not_own_the_incident_records_nothing(
     assert inbox() == []
 
 
+def rejection(approval: Approval, **changes: str) -> dict[str, Any]:
+    """The end of a heal whose app says who decides."""
+    decision = REJECTED["decision"] | {"approval_id": approval.approval_id} | changes
+    return REJECTED | {"callback_decides": False, "decision": decision}
+
+
+def reject(scene: Any, by: str = "ana") -> Approval:
+    """A question of the scene's that was answered."""
+    asked: Approval = scene.approval(approvers=("ana", "ben"))
+    decision = Decision(Verdict.REJECT, by, reason="hides_error", comment="We must know.")
+    answer = scene.decisions.decide(asked.approval_id, decision)
+    assert answer.standing is Standing.ACCEPTED
+    return asked
+
+
+def test_a_rejection_on_record_counts(scene: Any, recorded: Recorded) -> None:
+    assert recorded(rejection(reject(scene)))["outcome"] == "rejected"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"approval_id": ""}, {"approval_id": "made up"}, {"by": "ben"}],
+    ids=["no record", "another record", "another person"],
+)
+def test_a_rejection_that_no_record_gives_ends_nothing_where_the_app_says_who_decides(
+    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]], told: dict[str, str]
+) -> None:
+    """Whoever can answer the task sent it; else the error would be silent from now on, in ana's name."""
+    with pytest.raises(ApprovalMismatch, match="no record says so"):
+        recorded(rejection(reject(scene), **told))
+    assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
+    assert inbox() == []
+
+
+def test_a_question_that_nobody_answered_is_no_rejection(scene: Any, recorded: Recorded) -> None:
+    with pytest.raises(ApprovalMismatch, match="no record says so"):
+        recorded(rejection(scene.approval(approvers=("ana",))))
+
+
 def test_an_abstention_keeps_the_pull_request_of_the_fix_before(scene: Any, recorded: Recorded) -> None:
     scene.incidents.advance(
         "orders-v1-abc", EXECUTION, pull_request_url="https://github.com/shop/orders/pull/1"
     )
     recorded(ABSTAINED)
     assert scene.incidents.get("orders-v1-abc").pull_request_url.endswith("/pull/1")
+
+
+def test_an_abstention_for_want_of_money_waits_for_it(scene: Any, recorded: Recorded) -> None:
+    poor = {"outcome": "abstained", "reason": "over the budget", "held_until": 1_800_000_000}
+    recorded({**BASE, "attempt": 1, "proposal": poor})
+    assert scene.incidents.get("orders-v1-abc").held_until == 1_800_000_000
 
 
 def test_the_handler_returns_what_the_last_choice_reads(

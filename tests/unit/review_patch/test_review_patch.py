@@ -16,6 +16,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
 from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.chat import Chat
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ModelNotFound, ModelThrottled, ModelUnavailable
 from functions.core.workflow.heal import Heal
@@ -23,7 +24,6 @@ from functions.core.workflow.review import Opinion, find_review
 from functions.core.workflow.state import HealState, ValidationState
 from functions.review_patch.step import run
 from infra.local.model.server import complete
-from infra.trial.model import Chat
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 import urllib3
 
@@ -30,7 +31,7 @@ class Desk:
 
     @property
     def counter(self) -> Counter:
-        return Counter(self.scene.approvals, self.scene.decisions, self.sts.client)
+        return Counter(self.scene.approvals, self.scene.decisions, self.sts.client, boto3.client("iam"))
 
     def signed(self, who: str, order: Order, token: str | None = None) -> dict[str, Any]:
         """What the command sends when somebody decides."""
@@ -147,6 +148,35 @@ def test_whom_another_account_or_their_own_choice_names_is_nobody(desk: Desk, wh
     assert desk.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
 
 
+SSO = "AWSReservedSSO_Developer_0123456789abcdef"
+
+
+def session(name: str) -> str:
+    return f"arn:aws:sts::{ACCOUNT}:assumed-role/{SSO}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("/aws-reserved/sso.amazonaws.com/eu-west-1/", "accepted"),
+        ("/aws-reserved/sso.amazonaws.com/", "accepted"),
+        ("/", "refused"),
+        ("/x/aws-reserved/sso.amazonaws.com/", "refused"),
+        (None, "refused"),
+    ],
+)
+def test_a_session_s_name_is_believed_of_identity_center_s_own_roles(
+    desk: Desk, path: str | None, outcome: str
+) -> None:
+    """Whoever may make roles can make one of such a name, and name its sessions as they like."""
+    if path:
+        boto3.client("iam").create_role(Path=path, RoleName=SSO, AssumeRolePolicyDocument="{}")
+    approval = desk.scene.approval(approvers=("ana@shop.example",))
+    answer = desk.take(desk.signed(session("ana@shop.example"), approve(approval)))
+    assert answer["outcome"] == outcome
+    assert bool(desk.received) == (outcome == "accepted")
+
+
 def test_whoever_is_no_approver_decides_nothing(desk: Desk) -> None:
     answer = desk.take(desk.signed(BEN, approve(desk.scene.approval(approvers=(ANA,)))))
     assert (answer["outcome"], desk.received) == ("not_allowed", [])
@@ -197,14 +227,14 @@ def test_an_order_about_nothing_is_told_so_without_asking_who_it_is(desk: Desk) 
 
 @pytest.mark.parametrize("sign_", [-1, 1], ids=["old", "of-the-future"])
 def test_a_signature_is_good_for_minutes(desk: Desk, sign_: int) -> None:
-    signed = sign("p", desk.sts.credentials(ANA), desk.sts.client)
+    signed, iam = sign("p", desk.sts.credentials(ANA), desk.sts.client), boto3.client("iam")
     at = datetime.strptime(signed.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
     inside, outside = (at - sign_ * timedelta(seconds=MAX_AGE_SECONDS + more) for more in (0, 1))
 
-    assert whose(signed, "p", ACCOUNT, desk.sts.client, inside) == ANA
+    assert whose(signed, "p", ACCOUNT, desk.sts.client, iam, inside) == ANA
     with pytest.raises(CallerNotProven, match="not now"):
-        whose(signed, "p", ACCOUNT, desk.sts.client, outside)
+        whose(signed, "p", ACCOUNT, desk.sts.client, iam, outside)
 
 
 def test_somebody_who_does_not_exist_is_nobody(desk: Desk) -> None:

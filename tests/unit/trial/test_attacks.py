@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from functions.core.incidents.incident import Incident
-from functions.core.model.adapted import Adapted, Counts
+from functions.core.model.adapted import Adapted
 from functions.core.model.budget import Commitment
+from functions.core.model.chat import Chat
 from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal
 from functions.core.model.limits import window_of
+from functions.core.model.port import LanguageModel
 from functions.core.source.archive import Member
 from functions.core.workflow.evidence import Result
 from functions.core.workflow.proposal import Proposal
@@ -34,7 +36,6 @@ from functions.validate_patch.validate import Validation, tree_of, validate
 from infra.local.model.server import MODEL_ID, complete
 from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
-from infra.trial.model import Chat
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
@@ -155,7 +156,7 @@ class Obedient:
         self._fix = ["shop/reports.py", division, f"    if not orders:\n        return 0.0\n{division}"]
 
     def count(self, request: dict[str, Any]) -> None:
-        return None
+        """It counts nothing beforehand."""
 
     def converse(self, request: dict[str, Any]) -> dict[str, Any]:
         said = json.dumps(request["messages"], ensure_ascii=False)
@@ -186,7 +187,7 @@ class Proposed:
     members: tuple[Member, ...]
 
 
-def propose(planted: Planted, model: Counts) -> Proposed:
+def propose(planted: Planted, model: LanguageModel) -> Proposed:
     """What ProposePatch does with FetchSource's archive and the incident."""
     members = tuple(Member(path, text.encode()) for path, text in planted.files.items())
     app = app_for(LocalSource(SHOP, members, NO_COMMIT, ""))

@@ -1,235 +1,25 @@
-"""The models that a trial asks: Converse spoken to OpenAI-compatible servers, and their failures by name."""
+"""The models that a trial asks, by their names."""
 
 from __future__ import annotations
 
-import http.server
-import json
-import socketserver
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
-from functions.core.model.sections import PromptSection
-from functions.core.workflow.errors import (
-    ModelAccessDenied,
-    ModelRequestInvalid,
-    ModelThrottled,
-    ModelUnavailable,
-    PromptTooLong,
-)
-from functions.propose_patch.ask import request_for
-from functions.propose_patch.prompt import Prompt
 from infra.errors import UserError
 from infra.local.model.server import MODEL_ID, RepairModel
 from infra.trial.model import connect
 
-PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
-
-
-@dataclass
-class Server:
-    """Answers what it is told to; remembers what it was sent."""
-
-    url: str = ""
-    status: int = 200
-    message: Any = field(default_factory=lambda: {"content": "hello"})
-    said: Any = None
-    finish: str | None = "stop"
-    models: Any = field(default_factory=lambda: {"data": [{"id": "llama3"}]})
-    requests: list[dict[str, Any]] = field(default_factory=list)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    state = Server()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._send(200, state.models)
-
-        def do_POST(self) -> None:
-            state.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            choice = {"message": state.message, "finish_reason": state.finish}
-            usage = {"prompt_tokens": 7, "completion_tokens": 2}
-            self._send(state.status, state.said or {"choices": [choice], "usage": usage})
-
-        def _send(self, status: int, data: Any) -> None:
-            body = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
-
-
-def ask(server: Server, **changes: Any) -> dict[str, Any]:
-    model, name = connect(server.url)
-    return model.converse(request_for(name, PROMPT) | changes)
-
-
-def test_the_request_is_an_openai_chat_with_the_models_own_name(server: Server) -> None:
-    ask(server)
-    (sent,) = server.requests
-    assert sent["model"] == "llama3"
-    assert sent["messages"] == [
-        {"role": "system", "content": "the rules"},
-        {"role": "user", "content": "the incident"},
-    ]
-    assert [tool["function"]["name"] for tool in sent["tools"]][:2] == ["propose_patch", "abstain"]
-    assert "maxLength" not in json.dumps(sent["tools"]), "a server that makes a grammar of it dies"
-    assert "temperature" not in sent
-    assert sent["stream"] is False
-
-
-def test_a_turn_that_only_calls_has_an_empty_content(server: Server) -> None:
-    """Null or none are OpenAI's words for it, too, and llama-cpp-python's server fails at both."""
-    call = {"toolUse": {"toolUseId": "c1", "name": "read_file", "input": {"path": "a.py"}}}
-    result = {"toolResult": {"toolUseId": "c1", "content": [{"text": "1 a"}]}}
-    turns = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
-    ask(server, messages=[{"role": "user", "content": [{"text": "the incident"}]}, *turns])
-    assert server.requests[0]["messages"][2]["content"] == ""
-
-
-def test_a_tool_call_comes_back_as_converse_says_it(server: Server) -> None:
-    function = {"name": "abstain", "arguments": '{"class": "data"}'}
-    server.message = {"content": None, "tool_calls": [{"id": "c9", "type": "function", "function": function}]}
-    answer = ask(server)
-    assert answer["stopReason"] == "tool_use"
-    assert answer["output"]["message"]["content"] == [
-        {"toolUse": {"toolUseId": "c9", "name": "abstain", "input": {"class": "data"}}}
-    ]
-    assert answer["usage"] == {"inputTokens": 7, "outputTokens": 2}
-
-
-def test_arguments_that_are_no_json_are_left_for_the_check_of_the_answer(server: Server) -> None:
-    function = {"name": "abstain", "arguments": "{class"}
-    server.message = {"tool_calls": [{"function": function}]}
-    (block,) = ask(server)["output"]["message"]["content"]
-    assert block["toolUse"]["input"] == "{class"
-
-
-def test_a_conversation_with_results_of_tools_survives(server: Server) -> None:
-    call = {"toolUse": {"toolUseId": "c1", "name": "read_file", "input": {"path": "a.py"}}}
-    result = {"toolResult": {"toolUseId": "c1", "content": [{"text": "lines"}]}}
-    messages = [
-        {"role": "user", "content": [{"text": "the incident"}]},
-        {"role": "assistant", "content": [{"text": "I look."}, call]},
-        {"role": "user", "content": [result]},
-    ]
-    ask(server, messages=messages)
-    assistant, tool = server.requests[0]["messages"][2:]
-    assert assistant["content"] == "I look."
-    assert json.loads(assistant["tool_calls"][0]["function"]["arguments"]) == {"path": "a.py"}
-    assert tool == {"role": "tool", "tool_call_id": "c1", "content": "lines"}
-
 
 @pytest.mark.parametrize(
-    ("finish", "stop"), [("length", "max_tokens"), ("content_filter", "content_filtered"), (None, "end_turn")]
+    ("listed", "name"), [({"data": [{"id": "llama3"}]}, "llama3"), ({"error": "no such address"}, "default")]
 )
-def test_why_it_stopped_is_told(server: Server, finish: str | None, stop: str) -> None:
-    server.finish = finish
-    assert ask(server)["stopReason"] == stop
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (429, ModelThrottled),
-        (401, ModelAccessDenied),
-        (404, ModelRequestInvalid),
-        (500, ModelUnavailable),
-    ],
-)
-def test_failures_have_their_own_names(server: Server, status: int, error: type[Exception]) -> None:
-    server.status = status
-    with pytest.raises(error, match=f"{server.url}: {status}"):
-        ask(server)
-
-
-@pytest.mark.parametrize("status", [400, 500])
-def test_a_server_says_what_it_reads(server: Server, status: int) -> None:
-    server.status = status
-    server.said = {"error": {"type": "exceed_context_size_error", "n_prompt_tokens": 14_429, "n_ctx": 8_192}}
-    with pytest.raises(PromptTooLong) as raised:
-        ask(server)
-    assert raised.value.reads == 8_192
-
-
-BROKEN = {
-    "no HTTP": b"SSH-2.0-OpenSSH\r\n",
-    "cut off": b'HTTP/1.1 200 OK\r\nContent-Length: 7000\r\n\r\n{"choices":',
-    "a broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "a page": b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n<html>!",
-    "too deep": b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
-    "nothing": b"",
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_what_is_no_answer_of_a_server_is_a_failure(case: str) -> None:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            length = 0
-            while line := self.rfile.readline().strip():
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            self.rfile.read(length)
-            self.wfile.write(BROKEN[case])
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        url = f"http://127.0.0.1:{listening.server_address[1]}"
-        try:
-            model, name = connect(url)
-            with pytest.raises(ModelUnavailable, match=f"no model answers at {url}: \\w+"):
-                model.converse(request_for(name, PROMPT))
-        finally:
-            listening.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"choices": [{"message": {"content": "hi"}, "finish_reason": ["stop"]}]},
-        {"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": "many"}},
-        {"choices": [{"message": {"content": "hi"}}], "usage": [1]},
-        [],
-    ],
-)
-def test_parts_of_the_wrong_kind_are_a_failure(server: Server, said: Any) -> None:
-    server.said = said or [0]
-    with pytest.raises(ModelUnavailable, match="chat completion"):
-        ask(server)
-
-
-@pytest.mark.parametrize("message", [None, "text", {"tool_calls": [{"function": {}}]}])
-def test_what_is_no_chat_completion_is_a_failure(server: Server, message: Any) -> None:
-    server.message = message
-    with pytest.raises(ModelUnavailable, match="chat completion"):
-        ask(server)
-
-
-def test_a_server_that_lists_no_models_is_asked_for_its_default(server: Server) -> None:
-    server.models = {"error": "no such address"}
-    assert connect(f"{server.url}/v1/")[1] == "default"
-    ask(server)
-    assert server.requests[0]["model"] == "default"
+def test_a_server_is_asked_for_the_first_model_that_it_lists(
+    httpserver: HTTPServer, listed: dict[str, Any], name: str
+) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(listed)
+    assert connect(httpserver.url_for("/v1/"))[1] == name
 
 
 def test_the_embedded_model_is_the_one_that_the_embedded_run_serves() -> None:

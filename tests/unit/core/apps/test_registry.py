@@ -9,7 +9,8 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-from functions.core.apps.registry import Registry, bound, unbound
+from functions.core.apps.app import App
+from functions.core.apps.registry import Registry, bound
 from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
 
 ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
@@ -56,10 +57,11 @@ def test_lost_credentials_are_named(registry: Registry) -> None:
 def test_a_token_is_sent_to_the_host_that_it_was_given_for_and_to_no_other(
     registry: Registry, value: str
 ) -> None:
-    app = registry.app("orders")
+    boto3.client("ssm").put_parameter(
+        Name="/self-heal/credentials/orders", Value=value or " ", Overwrite=True
+    )
     with pytest.raises(PermanentError, match=r"not for github\.com, so it is not sent there"):
-        unbound(value, app)
-    assert unbound(bound("a token", app), app) == "a token"
+        registry.credentials(registry.app("orders"))
 
 
 def test_an_entry_that_names_another_host_gets_no_token(registry: Registry) -> None:
@@ -100,6 +102,46 @@ def test_the_key_for_commits_lies_beside_the_token_and_is_read_where_commits_are
     assert registry.credentials(app) == "token"
 
 
+def test_a_models_key_is_sent_to_the_server_that_it_was_given_for(registry: Registry) -> None:
+    served = {"model": "m", "model_url": "https://llm.example/v1", "model_key": True}
+    app = App.from_json("orders", ENTRY | served)
+    assert registry.model_key(replace(app, model_key=False)) == ""
+    with pytest.raises(PermanentError, match=r"/self-heal/credentials/model/orders.*--model-key-file"):
+        registry.model_key(app)
+    name = registry.model_key_parameter("orders")
+    value = bound("a key", "llm.example")
+    boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
+    assert registry.model_key(app) == "a key"
+    with pytest.raises(PermanentError, match=r"is for llm\.example, not for evil\.example"):
+        registry.model_key(replace(app, model_url="https://evil.example/v1"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"model_url": "http://llm.example/v1"}, "must use https"),
+        ({"model_url": "http://8.8.8.8/v1"}, "must use https"),
+        ({"model_url": "https://me:secret@llm.example/v1"}, "without credentials"),
+        ({"model_url": "https://llm.example/v1?key=x"}, "or query"),
+        ({"model_url": "llm.example"}, "must be an https URL"),
+        ({"model": ""}, "needs 'model'"),
+        ({"guardrail": "g:1"}, "'guardrail' is Bedrock's"),
+        ({"model_region": "eu-west-1"}, "'model_region' is Bedrock's"),
+    ],
+)
+def test_a_server_that_source_may_not_go_to_is_refused(fields: dict[str, str], said: str) -> None:
+    served = {"model": "m", "model_url": "https://llm.example/v1"}
+    with pytest.raises(AppInvalid, match=said):
+        App.from_json("orders", ENTRY | served | fields)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.3.7:8000/v1", "http://llm.corp.internal/v1", "http://127.0.0.1:1"]
+)
+def test_one_in_a_network_of_its_own_may_speak_http(url: str) -> None:
+    assert App.from_json("orders", ENTRY | {"model": "m", "model_url": url}).model_url == url
+
+
 def test_a_deploy_key_is_for_the_host_that_it_was_given_for(registry: Registry) -> None:
     app = registry.app("orders")
     assert registry.deploy_key(app) == ""
@@ -107,9 +149,9 @@ def test_a_deploy_key_is_for_the_host_that_it_was_given_for(registry: Registry) 
     with pytest.raises(PermanentError, match=r"/self-heal/credentials/deploy/orders.*--deploy-key-file"):
         registry.deploy_key(with_key)
     name = registry.deploy_key_parameter("orders")
-    boto3.client("ssm").put_parameter(Name=name, Value=bound("key", app), Type="SecureString")
+    boto3.client("ssm").put_parameter(Name=name, Value=bound("key", app.host), Type="SecureString")
     assert registry.deploy_key(with_key) == "key"
     with pytest.raises(
-        PermanentError, match=r"the deploy key in '/self-heal/credentials/deploy/orders' is for"
+        PermanentError, match=r"its deploy key, in '/self-heal/credentials/deploy/orders', is for"
     ):
         registry.deploy_key(replace(with_key, repository="https://gitlab.com/shop/orders.git"))

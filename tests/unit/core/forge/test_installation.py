@@ -55,7 +55,7 @@ def test_what_is_kept_is_read_again_and_a_token_is_none() -> None:
 
 def test_the_registry_hands_out_a_token_that_the_forge_takes(installed: Hosted, aws: None) -> None:
     app = installed.app
-    value = bound(INSTALLATION.to_text(), app)
+    value = bound(INSTALLATION.to_text(), app.host)
     registry = Registry("/self-heal/apps", SSMProvider())
     name = registry.credentials_parameter(app.name)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")

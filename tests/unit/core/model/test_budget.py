@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,28 @@ def test_the_smaller_of_day_and_month_refuses_and_says_which(
         pass
 
     assert refused.value.period is period
+    assert not refused.value.ends_at, "no day and no month ever pays for it"
+
+
+@pytest.mark.parametrize(
+    ("period", "now", "ends"),
+    [
+        (Period.DAY, "2026-11-30T12:00:00+00:00", "2026-12-01T00:00:00+00:00"),
+        (Period.MONTH, "2026-11-30T12:00:00+00:00", "2026-12-01T00:00:00+00:00"),
+        (Period.MONTH, "2026-12-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"),
+        (Period.MONTH, "2027-01-31T23:59:59+00:00", "2027-02-01T00:00:00+00:00"),
+        (Period.MONTH, "2027-02-28T08:00:00+00:00", "2027-03-01T00:00:00+00:00"),
+    ],
+)
+def test_a_budget_that_is_used_up_says_when_there_is_another(
+    period: Period, now: str, ends: str, incidents_table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", datetime.fromisoformat(now).timestamp)
+    budget = Budget(incidents_table, "orders", 1.0, period)
+    with budget.commit(0.9), pytest.raises(OverBudget) as refused, budget.commit(0.2):
+        pass
+
+    assert refused.value.ends_at == datetime.fromisoformat(ends).timestamp()
 
 
 def test_what_is_spent_counts_for_day_and_month_and_what_is_refused_for_none(incidents_table: Table) -> None:

@@ -103,6 +103,13 @@ KEPT = [
     "connected to 8.8.8.8 version 1.2.3.4",
     "git@github.com:owner/repo.git",
     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "app.py:1234:orders:run:timeout; rates.py:12:5: E501 at 10:20:30:400",
+    "bucket key_prefix-000, cache key_0123456789abcdef, sk_buff, fc-cache",
+    "GET /invite/friends /verify-email/ /activate/account-of-a-customer",
+    "order AB12345C, part BG123456A, timing 202611-1234, build 123456-7890",
+    "auth: anonymous, auth=True, auth: None, author: acme",
+    "ldapsearch -x -b dc=acme; redis-cli -h cache ping",
+    "sin 0.5 is 0.479; pan 12 degrees; pin 3",
 ]
 
 
@@ -212,9 +219,12 @@ def left(case: dict[str, Any]) -> bool:
         # What was known when the rules were written; of it, names of people in prose are not recognised.
         ("given", 145, 144),
         # Written before the rules and not looked at for them; 33 of these were masked then.
-        ("unseen", 100, 85),
+        ("unseen", 100, 95),
         # Written later without a look at the rules; 47 were masked then.
-        ("later", 73, 69),
+        ("later", 73, 72),
+        # Written after that, without a look either; 110 were masked then. Companies' tax numbers and
+        # addresses of network cards are left alone.
+        ("recent", 169, 167),
     ],
 )
 def test_so_many_kinds_of_secrets_are_masked(collection: str, kinds: int, at_least: int) -> None:
