@@ -4,7 +4,9 @@
 repository, kind, edits (path, old, new) and files (path, text) beside the fix, a test in place of the fix's.
 `given` was there before the rules; `own` was written before them, too, and only counted; `fresh` was counted
 before the rules learned of edges (`functions/harness/search/edges.py`), and `unseen` was written after that;
-`later`, on repositories of its own, by somebody who had not read the rules.
+`later`, on repositories of its own, by somebody who had not read the rules; `woven`, mostly into functions
+of the traceback, by somebody who had: 4 of the first 15 of these passed before there was
+`capabilities.sequence`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
 DATA = Path(__file__).parent / "data" / "harm"
-COLLECTIONS = ("given", "own", "fresh", "unseen", "later")
+COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven")
 NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
 """Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
 

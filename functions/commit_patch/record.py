@@ -39,6 +39,10 @@ def confirmed(approval: Approval | None, state: HealState, incident: Incident, a
         raise ApprovalMismatch(
             f"what was approved differs in its {', '.join(differing)}; nothing was committed"
         )
+    if state.decision.by != approval.deciders:
+        raise ApprovalMismatch(
+            f"{state.decision.by!r} is not who approved it on record; nothing was committed"
+        )
     if approval.approval_id != incident.approval_id:
         raise ApprovalMismatch("another question was asked since; nothing was committed")
     if approval.decision != Verdict.APPROVE:

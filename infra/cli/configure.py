@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from functions.core.approval.approvers import one_person
+from functions.core.approval.approvers import doubts, one_person
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
@@ -243,7 +243,10 @@ def _tell(target: Target, app: App, as_json: bool) -> None:
     else:
         _offer(target, app)
         out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
-    for note in notes_on_models(target, target.registry.app(app.name)):
+    for note in (
+        *doubts(app.approvers, app.approvals_needed),
+        *notes_on_models(target, target.registry.app(app.name)),
+    ):
         err.print(plain(f"note: {note}", "yellow"), soft_wrap=True)
 
 

@@ -72,3 +72,16 @@ def test_a_rejection_by_hand_ends_the_heal(world: World) -> None:
 
     rejected = world.until(app, Status.REJECTED)
     assert "ben" in rejected.reason
+
+
+def test_a_rejection_that_is_on_no_record_ends_nothing_where_the_app_says_who_decides(world: World) -> None:
+    app = world.app(approvers=["ana@shop.example"])
+    world.log(app)
+    asked = world.until(app, Status.AWAITING_APPROVAL)
+
+    mine = {"by": "ana@shop.example", "patch_sha256": asked.patch_sha256, "approval_id": "of-nobody"}
+    send(world, asked, decision="reject", **mine)
+
+    failed = world.until(app, Status.FAILED)
+    assert "RecordOutcome failed" in failed.reason
+    assert "no record says so" in failed.reason

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+
+from functions.core.untrusted.hidden import disguises
 
 EVERYBODY = "team"
 """Recipient of the link when the app names no approvers: whoever reads the topic."""
@@ -78,6 +80,26 @@ def one_person(approvers: Iterable[str]) -> tuple[str, str] | None:
             return who, approver
         known[person(approver)] = approver
     return None
+
+
+def doubts(approvers: Sequence[str], needed: int) -> Iterator[str]:
+    """What nothing here can tell of these approvers, as sentences for whoever names them."""
+    named_as = {
+        "in Slack"
+        if one.startswith(_SLACK)
+        else "as an IAM identity"
+        if one.startswith("arn:")
+        else "by mail"
+        for one in approvers
+    }
+    if needed > 1 and len(named_as) > 1:
+        yield (
+            f"approvers are named {' and '.join(sorted(named_as))}: whoever is named in two ways counts as"
+            " two people; name each person once"
+        )
+    for one in approvers:
+        for what in disguises(one):
+            yield f"approver {one} has {what}: is it whom it looks like?"
 
 
 def may_decide(identity: str, approvers: Iterable[str]) -> bool:

@@ -22,6 +22,7 @@ from functions.validate_patch.capabilities import (
     clock,
     in_tests,
     payloads,
+    sequence,
     shadows,
     statements,
     stores,
@@ -60,7 +61,8 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
         found += statements.findings(old, new, failing)
-    found += [*checks.findings(candidate, before, after), *payloads.findings(candidate, before, after)]
+    for rule in (checks, sequence, payloads):
+        found += rule.findings(candidate, before, after)
     return (*found, *shadows.findings(candidate))
 
 

@@ -10,13 +10,19 @@ from collections.abc import Iterator
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.capabilities.code import dotted, functions_of, module_constants, nodes_of
+from functions.validate_patch.capabilities.code import (
+    Function,
+    dotted,
+    functions_of,
+    module_constants,
+    nodes_of,
+)
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"
     r"|address|birth|credential|private|cvv|account_number"
 )
-_LOGS = re.compile(
+LOGS = re.compile(
     r"(?i)(?:.*\.)?_*(?:log|logger|logging)\w*\.(?:debug|info|warning|warn|error|exception|critical|log)"
 )
 _PRINTS = frozenset({"print", "warnings.warn", "sys.stdout.write", "sys.stderr.write"})
@@ -59,6 +65,8 @@ def _told(module: ast.Module, records: set[str]) -> Iterator[tuple[int, str]]:
     for name, function in functions_of(module).items():
         for key, line in _fields(function).items():
             yield line, f"The patch makes {name} give {key!r} as well"
+        for field, line in _handed_on(function).items():
+            yield line, f"The patch makes {name} give `{field}` as well"
 
 
 def _fields(function: ast.AST) -> dict[str, int]:
@@ -72,13 +80,50 @@ def _fields(function: ast.AST) -> dict[str, int]:
     }
 
 
+def _handed_on(function: Function) -> dict[str, int]:
+    """Fields of what a function is given that it gives back, as source text without a default, each with a
+    line."""
+    given = function.args
+    parameters = {one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    values: dict[str, list[ast.expr]] = {}
+    for node in nodes_of(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            values.setdefault(node.targets[0].id, []).append(node.value)
+    returned = [n.value for n in nodes_of(function) if isinstance(n, ast.Return) and n.value is not None]
+    named = [
+        v for one in returned for n in nodes_of(one) if isinstance(n, ast.Name) for v in values.get(n.id, ())
+    ]
+    found: dict[str, int] = {}
+    for node in (node for value in (*returned, *named) for node in nodes_of(value)):
+        key, of = _key(node)
+        if isinstance(of, ast.Name) and of.id in parameters:
+            found.setdefault(f"{of.id}[{key!r}]", node.lineno)  # type: ignore[attr-defined] # it is an expression
+    return found
+
+
+def _key(node: ast.AST) -> tuple[str, ast.expr | None]:
+    """The fixed key that is read, and of what: `x["key"]` or `x.get("key")`."""
+    if isinstance(node, ast.Subscript):
+        of, key = node.value, node.slice
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "get"
+        and node.args
+    ):
+        of, key = node.func.value, node.args[0]
+    else:
+        return "", None
+    return (key.value, of) if isinstance(key, ast.Constant) and isinstance(key.value, str) else ("", None)
+
+
 def _sink(node: ast.AST) -> tuple[str, list[ast.expr]]:
     """Where data goes, and the data."""
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         return "the text of an error", _data(node.exc)
     if isinstance(node, ast.Call):
         name = dotted(node.func)
-        if _LOGS.fullmatch(name):
+        if LOGS.fullmatch(name):
             return "the log", _data(node)
         if name in _PRINTS:
             return "the output", _data(node)

@@ -72,8 +72,11 @@ def app(**entry: Any) -> App:
     return App.from_json("orders", ENTRY | {"approvers": [ANA, BEN]} | entry)
 
 
-def confirm(record: Approval | None, incident: Incident = INCIDENT, **entry: Any) -> Approved:
-    return confirmed(record, HealState.from_json(STATE), incident, app(**entry))
+def confirm(record: Approval | None, incident: Incident = INCIDENT, by: str = "", **entry: Any) -> Approved:
+    """by: whom the state tells of, who is whom the record names."""
+    told = by or (record.deciders if record else ANA)
+    state = STATE | {"decision": STATE["decision"] | {"by": told}}
+    return confirmed(record, HealState.from_json(state), incident, app(**entry))
 
 
 def test_what_was_approved_is_what_the_record_says() -> None:
@@ -135,6 +138,12 @@ def test_an_approval_after_which_another_question_was_asked_is_refused() -> None
     """Another execution has the incident by now, say, and this one is redriven."""
     with pytest.raises(ApprovalMismatch, match="another question was asked since"):
         confirm(APPROVED, replace(INCIDENT, approval_id="b"))
+
+
+def test_an_approval_that_is_told_of_somebody_else_is_refused() -> None:
+    """Whoever has the token could put another name into the pull request."""
+    with pytest.raises(ApprovalMismatch, match=r"'ben@shop\.example' is not who approved it"):
+        confirm(APPROVED, by=BEN)
 
 
 def test_an_approval_from_before_sources_were_noted_counts() -> None:

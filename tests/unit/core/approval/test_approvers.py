@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.approval.approvers import may_decide, one_person, person, with_links
+from functions.core.approval.approvers import doubts, may_decide, one_person, person, with_links
 
 SSO = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Developer_0123abcd/Ana@Shop.example"
 ROLE = "arn:aws:sts::111122223333:assumed-role/Release/ana@shop.example"
@@ -96,6 +96,19 @@ def test_a_mailbox_that_has_two_names_is_one_person(one: str, other: str) -> Non
 )
 def test_two_people_stay_two(others: tuple[str, str]) -> None:
     assert one_person((*others, USER, ROLE, "slack:U012AB3CD", "team")) is None
+
+
+def test_what_cannot_be_told_of_approvers_is_said() -> None:
+    """A person's mail address, IAM user and Slack account have nothing in common."""
+    people = ("ana@shop.example", "ben@shop.example")
+    assert list(doubts(people, 2)) == []
+    assert list(doubts((*people, USER), 1)) == []
+    (said,) = doubts((*people, USER, "slack:U012AB3CD"), 2)
+    assert said.startswith(
+        "approvers are named as an IAM identity and by mail and in Slack: whoever is named in"
+    )
+    (said,) = doubts(("\u0430na@shop.example", people[1]), 2)
+    assert "words whose letters come from several alphabets: is it whom it looks like?" in said
 
 
 def test_iam_identities_and_slack_users_are_sent_no_link() -> None:
