@@ -26,8 +26,10 @@ from infra.names import DEFAULT
 from infra.registration import register
 from infra.trial.model import connect
 
-pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
-PATIENCE = 1200
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(3000)]
+PATIENCE = 2400
+"""Seconds that a heal may take: two attempts of nine calls (six looks, the answer, its double room, its
+repair), of two minutes each where two cores have other work, too."""
 # Found without importing the package, which is a plugin of a program that is not needed here.
 _GGUF = (
     "import importlib.util as u, pathlib as p;"
