@@ -42,7 +42,7 @@ def render(
         f"**{prose(incident.title)}**",
         f"Seen {_seen(incident)} in {code(incident.log_group)}.",
         *_regression(incident),
-        *_joined(incident),
+        *_joined(incident, evidence),
         *_disguises(patch),
         *_questions(evidence),
         *_behaviour(evidence),
@@ -102,10 +102,19 @@ def _asked(asked: Sequence[Reviewer]) -> list[str]:
     return [f"Who knows this code: {named}."]
 
 
-def _joined(incident: Incident) -> list[str]:
-    if not incident.joined:
-        return []
-    return [f"The same cause as of {', '.join(map(code, incident.joined))}: they are healed with this."]
+def _joined(incident: Incident, evidence: Evidence) -> list[str]:
+    """What was put to the proof is told apart from what came after it, of which production tells."""
+    later = [other for other in incident.joined if other not in evidence.joined]
+    said = []
+    if evidence.joined:
+        said.append(f"The same cause as of {', '.join(map(code, evidence.joined))}: healed with this.")
+    if later:
+        named = ", ".join(map(code, later))
+        said.append(
+            f"After the proof the same line failed as {named}, too: not reproduced. Where one is seen again"
+            " once this is deployed, it is healed by itself."
+        )
+    return said
 
 
 def _moved(approval: DecisionState, committed_on: str) -> list[str]:

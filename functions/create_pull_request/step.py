@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
 from functions.core.untrusted.inert import inert_line
@@ -12,6 +14,9 @@ from functions.core.workflow.state import HealState, PullRequestState
 from functions.create_pull_request.body import render
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from functions.create_pull_request.reviewers import reviewers
+
+_MOST_NAMED = 30
+"""Incidents that joined, in the description."""
 
 
 def run(state: HealState, deployment: Deployment) -> PullRequestState:
@@ -24,8 +29,9 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
     forge, base_sha = deployment.forge(app), made.base_sha or decision.base_sha
     patch = artifacts.get(state.validation.patch_key)
     asked = reviewers(forge, app, patch, base_sha, logger().warning)
+    joined = deployment.incidents.joined_with(incident, _MOST_NAMED)
     body = render(
-        incident,
+        replace(incident, joined=tuple(other.incident_id for other in joined)),
         proposal,
         evidence,
         decision,

@@ -51,11 +51,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     if outcome is None:
         app = replace(app, model=app.model_in(deployment.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
-        joined = [
-            o
-            for o in map(incidents.get, incident.joined[-_MOST_JOINED:])
-            if o.joined_to == incident.incident_id
-        ]
+        joined = incidents.joined_with(incident, _MOST_JOINED)
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
         budget, time = deployment.budget(app), deployment.time
         told = _attempt(state, app, incident, others, artifacts, model, budget, time)

@@ -231,6 +231,7 @@ def conclude(
         context.python,
         found.questions,
         found.behaviour,
+        joined=tuple(other.incident_id for other in context.joined),
     )
     return Validation(evidence, patch)
 

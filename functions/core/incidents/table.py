@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -137,6 +138,14 @@ class Incidents:
             reason=f"the same line fails as in {other_id}, whose heal is its heal too",
             next_action=f"Look at that one: selfheal show {other_id}",
         )
+
+    def joined_with(self, incident: Incident, most: int) -> list[Incident]:
+        """Those that are healed with an incident now, the latest `most` of them: others have left since."""
+        found = []
+        for other_id in incident.joined[-most:]:
+            with contextlib.suppress(IncidentNotFound):
+                found.append(self.get(other_id))
+        return [other for other in found if other.joined_to == incident.incident_id]
 
     def start_over(self, over: Incident) -> Incident | None:
         """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its

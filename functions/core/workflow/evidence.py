@@ -176,6 +176,8 @@ class Evidence:
     """What the runs showed: call, before, after."""
     deployed: Deployed | None = None
     """None where the patch goes on the deployed revision itself."""
+    joined: tuple[str, ...] = ()
+    """The incidents that had joined by then, which `joined_reproduce` tells of; others came later."""
 
     @property
     def accepted(self) -> bool:
@@ -236,6 +238,7 @@ class Evidence:
             "questions": [asdict(question) for question in self.questions],
             "behaviour": [asdict(row) for row in self.behaviour],
             "deployed": asdict(self.deployed) if self.deployed else None,
+            "joined": list(self.joined),
         }
 
     @classmethod
@@ -251,6 +254,7 @@ class Evidence:
             questions=tuple(_question(row) for row in data.get("questions", ())),
             behaviour=tuple(_behaviour(row) for row in data.get("behaviour", ())),
             deployed=Deployed.from_json(data["deployed"]) if data.get("deployed") else None,
+            joined=tuple(data.get("joined", ())),
         )
 
 

@@ -137,6 +137,16 @@ def test_who_is_asked_for_review_is_named_with_the_reason_and_mentioned_nowhere(
     assert "Who knows" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL)
 
 
+def test_incidents_that_joined_after_the_proof_are_told_apart() -> None:
+    incident = replace(INCIDENT, joined=("orders-a", "orders-b"))
+    body = render(incident, PROPOSAL, replace(EVIDENCE, joined=("orders-a",)), APPROVAL)
+    assert "The same cause as of `orders-a`: healed with this." in body
+    assert "After the proof the same line failed as `orders-b`, too: not reproduced." in body
+    assert "After the proof" not in render(
+        incident, PROPOSAL, replace(EVIDENCE, joined=incident.joined), APPROVAL
+    )
+
+
 def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back() -> None:
     earlier = "https://github.com/shop/orders/pull/7"
     incident = replace(INCIDENT, regressed_from=earlier, reason="seen again", merge_sha="ef" * 20)

@@ -360,7 +360,7 @@ def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
     for name in (*names, "orders-left"):
         joined = {"status": "JOINED", "joined_to": "orders-f"} if name != "orders-left" else {}
         deployed.other(name, f"KeyError: {name}", FRAME, sample=f"Traceback of {name}", **joined)
-    deployed.joined(*names, "orders-left")
+    deployed.joined(*names, "orders-left", "orders-expired")
     model.proposes()
     outcome = handler(STATE, lambda_context)
     text = said(model.requests[0])

@@ -104,6 +104,7 @@ def test_each_is_reproduced_by_its_own_way_in_and_mended(prove: Callable[..., Va
         "2 of 2 that joined fail before the patch as they did, and pass after it",
     )
     assert result.evidence.accepted
+    assert result.evidence.joined == ("shop-letter", "shop-bill")
     assert b"test_selfheal_letter" not in result.patch, "one regression test is enough to review"
 
 
