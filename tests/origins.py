@@ -8,14 +8,21 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from functions.core.incidents.incident import Incident
+from functions.core.model.requests import request_tokens
 from functions.core.source.archive import Member
+from functions.propose_patch import context
+from functions.propose_patch.ask import request_for
+from functions.propose_patch.context import Context, build_context
+from functions.propose_patch.prompt import build_prompt
 from functions.propose_patch.repository import SourceTree
 from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
+COLLECTIONS = ("cases", "unseen", "fresh", "later", "last")
 _FOLDER = Path(__file__).parent / "data" / "origins"
 _FILLERS = 45
 
@@ -63,6 +70,48 @@ def crash(case: Case, directory: Path) -> Crashed:
     app = app_for(source)
     repository = SourceTree(members)
     return Crashed(repository, read_log(run.stderr, repository, app).incident, app.source_roots)
+
+
+def context_of(crashed: Crashed) -> Context:
+    """What the prompt shows of the repository."""
+    incident = crashed.incident
+    return build_context(crashed.repository, incident.frames, crashed.roots, error=incident.title)
+
+
+def culprit_line(case: Case) -> int:
+    return next(
+        n for n, line in enumerate(case.files[case.culprit_path].split("\n"), 1) if case.culprit in line
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Of one case: whether the culprit is in the prompt, whether it would be without looking where values
+    come from, and how many times the tokens that takes."""
+
+    name: str
+    shown: bool
+    shown_without: bool
+    tokens: float
+
+
+def figure(case: Case, directory: Path) -> Figure:
+    directory.mkdir()
+    crashed = crash(case, directory)
+    ours = context_of(crashed)
+    with patch.object(context, "origins", lambda *_: []):
+        without = context_of(crashed)
+    ratio = _tokens(crashed, ours) / _tokens(crashed, without)
+    return Figure(case.name, _shows(case, ours), _shows(case, without), ratio)
+
+
+def _shows(case: Case, shown: Context) -> bool:
+    line = culprit_line(case)
+    return any(part.path == case.culprit_path and line in part.lines for part in shown.parts)
+
+
+def _tokens(crashed: Crashed, shown: Context) -> int:
+    return request_tokens(request_for("a-model", build_prompt("heal", crashed.incident, shown)))
 
 
 def _grown(text: str, name: str) -> str:

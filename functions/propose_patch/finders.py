@@ -76,12 +76,16 @@ def sets_key(key: str) -> Finder:
 
 
 def sets_attribute(name: str) -> Finder:
-    """`x.name = …`, `del x.name`, `name = …` in a class, a method or property of that name, `f(name=…)`, and
-    a constructor that takes it."""
+    """`x.name = …`, `del x.name`, `setattr(x, "name", …)`, `name = …` in a class or a module, a method or
+    property of that name, `f(name=…)`, and a constructor that takes it."""
 
     def sets(part: ast.AST) -> bool:
         if isinstance(part, ast.Attribute):
             return part.attr == name and not isinstance(part.ctx, ast.Load)
+        if called(part) in ("setattr", "delattr"):
+            return any(
+                isinstance(given, ast.Constant) and given.value == name for given in arguments_of(part)
+            )
         return isinstance(part, ast.keyword) and part.arg == name
 
     def finds(statement: Statement) -> bool:
@@ -89,8 +93,8 @@ def sets_attribute(name: str) -> Finder:
         if isinstance(node, syntax.Function):
             takes = node.name == "__init__" and name in syntax.arguments(node)
             return statement.owner is not None and (node.name == name or takes)
-        in_class = statement.owner is not None and statement.function is None
-        return (in_class and name in syntax.assigned(node)) or any(map(sets, statement.parts))
+        outside = statement.function is None and name in syntax.assigned(node)
+        return outside or any(map(sets, statement.parts))
 
     return finds
 
@@ -113,16 +117,23 @@ def has_field(name: str) -> Finder:
 
 
 def changes_table(name: str) -> Finder:
-    """`name[…] = …`, `name.append(…)` and the like, `module.name[…] = …`."""
+    """`name[…] = …`, `name.append(…)` and the like, `module.name[…] = …`, and a method of it that is called
+    with something and for nothing that it returns, such as `name.set(…)`."""
+
+    def hands_over(node: ast.stmt) -> bool:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            return False
+        return bool(arguments_of(call)) and last_name(call.func.value) == name
 
     def changes(part: ast.AST) -> bool:
         if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load):
-            return _last_name(part.value) == name
+            return last_name(part.value) == name
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            return part.func.attr in _CHANGES and _last_name(part.func.value) == name
+            return part.func.attr in _CHANGES and last_name(part.func.value) == name
         return False
 
-    return lambda statement: any(map(changes, statement.parts))
+    return lambda statement: hands_over(statement.node) or any(map(changes, statement.parts))
 
 
 def writes_sql(name: str) -> Finder:
@@ -142,7 +153,7 @@ def defines(name: str) -> Finder:
     return lambda statement: isinstance(statement.node, syntax.Function) and statement.node.name == name
 
 
-def _last_name(node: ast.AST) -> str:
+def last_name(node: ast.AST) -> str:
     return getattr(node, "attr", getattr(node, "id", ""))
 
 
@@ -173,14 +184,34 @@ def is_fixed(node: ast.stmt) -> bool:
 
 
 def lines_of(statement: Statement) -> frozenset[int]:
-    """The statement's lines, and the head of the function that it lies in; of a function, its returns,
-    too."""
+    """The statement's lines, and the head of the function that it lies in; of a function, what it returns or
+    yields, and what it made that of, too."""
     node, function = statement.node, statement.function
     shown = list(syntax.head(function))[:2] if function else []
     if isinstance(node, syntax.Function):
-        returns = (n for n in ast.walk(node) if isinstance(n, ast.Return) and n.value)
-        inside = [line for n in islice(returns, 3) for line in syntax.span(n)]
-        return frozenset([*shown, *syntax.head(node), *inside])
+        gives = [
+            n for n in ast.walk(node) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) and n.value
+        ]
+        inside = [line for n in gives[:3] for line in range(n.lineno, (n.end_lineno or n.lineno) + 1)]
+        names = {name for n in gives[:3] if n.value for name in syntax.names_in(n.value)}
+        made = [line for n in islice(_making(node, names), 4) for line in syntax.span(n)[:STATEMENT_LINES]]
+        return frozenset([*shown, *syntax.head(node), *inside, *made])
     if isinstance(node, ast.ClassDef) or hasattr(node, "body"):
         return frozenset([*shown, *syntax.head(node)])
     return frozenset([*shown, *list(syntax.span(node))[:STATEMENT_LINES]])
+
+
+def _making(function: syntax.Function, names: set[str]) -> Iterator[ast.stmt]:
+    """The statements of a function that give a value to one of these names, change it, or define it."""
+    changes = [changes_table(name) for name in sorted(names)]
+    for node in ast.walk(function):
+        if node is function or not isinstance(node, ast.stmt):
+            continue
+        defines_it = isinstance(node, syntax.Function) and node.name in names
+        simple = Statement(node, None, None)
+        if defines_it or (not hasattr(node, "body") and _gives(simple, names, changes)):
+            yield node
+
+
+def _gives(statement: Statement, names: set[str], changes: Iterable[Finder]) -> bool:
+    return bool(syntax.assigned(statement.node) & names) or any(finds(statement) for finds in changes)

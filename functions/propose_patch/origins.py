@@ -27,6 +27,7 @@ from functions.propose_patch.finders import (
     defines,
     has_field,
     is_fixed,
+    last_name,
     lines_of,
     sets_attribute,
     sets_key,
@@ -92,7 +93,7 @@ def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) 
 
 def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterator[ValueOrigin]:
     for place in places[:1]:
-        asked = _asked(search.repository, place, error)
+        asked = _asked(search, place, error)
         for key in islice(asked.keys, _MOST_NAMES):
             yield from search.each(key, sets_key(key), f"sets or removes the key {key!r}")
         for attribute in islice(asked.attributes, _MOST_NAMES):
@@ -100,6 +101,8 @@ def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterato
             yield from search.each(attribute, sets, f"sets or defines the attribute {attribute!r}")
         for name in [*asked.classes, *search.classes_with(islice(asked.attributes, _MOST_NAMES))]:
             yield from search.class_of(name)
+        for inner in dict.fromkeys(search.behind(islice(asked.attributes, _MOST_NAMES))):
+            yield from search.each(inner, sets_attribute(inner), f"sets {inner!r}, which is given back")
         for table in asked.tables:
             yield from search.table(table)
     for caller in places[1:]:
@@ -108,7 +111,7 @@ def _all(search: _Search, places: Sequence[CodePosition], error: str) -> Iterato
         yield from search.each("setattr", calls("setattr"), f"may set {attribute!r}, among others")
 
 
-def _asked(repository: SourceTree, place: CodePosition, error: str) -> _Asked:
+def _asked(search: _Search, place: CodePosition, error: str) -> _Asked:
     asked = _Asked()
     if match := _MISSING_KEY.search(error):
         asked.keys[match[1]] = None
@@ -120,7 +123,7 @@ def _asked(repository: SourceTree, place: CodePosition, error: str) -> _Asked:
         else:
             asked.attributes[match[3]] = None
             asked.classes[owner] = None
-    tree = repository.tree(place.path)
+    tree = search.repository.tree(place.path)
     function = syntax.enclosing(tree, place.line)[0] if tree else None
     statement = syntax.statement_at(function or tree, place.line) if tree else None
     if tree is None or statement is None:
@@ -128,17 +131,33 @@ def _asked(repository: SourceTree, place: CodePosition, error: str) -> _Asked:
     _read(statement, asked, of_none)
     _siblings(function or tree, statement, asked)
     local = syntax.bound_in(function) if function else set()
-    for node in ast.walk(statement):
-        if (
-            isinstance(node, ast.Subscript)
-            and isinstance(node.value, ast.Name)
-            and node.value.id not in local
-        ):
-            asked.tables[node.value.id] = None
+    for value in (statement, *_given_to(function, syntax.names_in(statement))):
+        asked.tables |= dict.fromkeys(name for name in _taken_from(value) if name not in local)
     for node in ast.walk(function or tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             asked.tables |= dict.fromkeys(f"sql {name}" for name in _TABLE.findall(node.value))
     return asked
+
+
+def _given_to(function: syntax.Function | None, names: set[str]) -> Iterator[ast.AST]:
+    """The values that a function gives to local names."""
+    for node in ast.walk(function) if function else ():
+        value = getattr(node, "value", None) or getattr(node, "iter", None)
+        if isinstance(value, ast.AST) and syntax.assigned(node) & names:
+            yield value
+
+
+def _taken_from(value: ast.AST) -> Iterator[str]:
+    """The names of the tables, queues and the like that an expression takes something from: `name[…]`,
+    `name.get(…)`, `module.name.get(…)`."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            yield node.value.id
+        owner = (
+            node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+        )
+        if owner and (name := last_name(owner)):
+            yield name
 
 
 def _read(statement: ast.AST, asked: _Asked, of_none: str) -> None:
@@ -148,6 +167,10 @@ def _read(statement: ast.AST, asked: _Asked, of_none: str) -> None:
             asked.keys[key] = None
         elif isinstance(node, ast.Attribute) and node.attr != of_none and not node.attr.startswith("__"):
             asked.attributes[node.attr] = None
+
+
+def _name_of(decorator: ast.expr) -> str:
+    return called(decorator) or last_name(decorator)
 
 
 def _siblings(function: ast.AST, statement: ast.AST, asked: _Asked) -> None:
@@ -190,6 +213,17 @@ class _Search:
                     elif fields(statement):
                         yield from sorted(syntax.assigned(statement.node))
 
+    def behind(self, attributes: Iterable[str]) -> Iterator[str]:
+        """The attributes that a property or method of one of these names gives back."""
+        for attribute in attributes:
+            for path in self._with(attribute):
+                for statement in self._mentioning(path, attribute):
+                    node = statement.node
+                    if statement.owner and isinstance(node, syntax.Function) and node.name == attribute:
+                        gives = (n.value for n in ast.walk(node) if isinstance(n, ast.Return) and n.value)
+                        inside = (n for value in gives for n in ast.walk(value))
+                        yield from (n.attr for n in inside if isinstance(n, ast.Attribute))
+
     def class_of(self, name: str) -> Iterator[ValueOrigin]:
         """Where objects of a class are made, and its constructor, or else its outline."""
         yield from self.each(name, calls(name), f"makes a {name}")
@@ -209,6 +243,8 @@ class _Search:
         if sql:
             yield from self.each(sql, writes_sql(sql), f"writes the table {sql}")
             return
+        if not self._is_global(kind):
+            return
         finds = changes_table(kind)
         yield from self.each(kind, finds, f"writes {kind}")
         for path in self._with(kind):
@@ -218,20 +254,55 @@ class _Search:
                         yield from self.each(writer, calls(writer), f"has {writer} write {kind}")
 
     def arguments(self, caller: CodePosition) -> Iterator[ValueOrigin]:
-        """What made the arguments at the line of a caller: the functions that returned them."""
+        """What made the arguments at the line of a caller, and what it called: the functions that returned
+        them, and the classes that they are of."""
         tree = self.repository.tree(caller.path)
         function = syntax.enclosing(tree, caller.line)[0] if tree else None
         statement = syntax.statement_at(function or tree, caller.line) if tree else None
         if statement is None:
             return
-        given = [argument for call in ast.walk(statement) for argument in arguments_of(call)]
-        names = {n.id for argument in given for n in ast.walk(argument) if isinstance(n, ast.Name)}
-        inside = ast.walk(function) if function else iter(())
-        assigned = (n for n in inside if isinstance(n, ast.Assign) and syntax.assigned(n) & names)
-        given += [node.value for node in assigned]
+        calls_made = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        given: list[ast.AST] = [argument for call in calls_made for argument in arguments_of(call)]
+        names = {name for part in (*given, *(c.func for c in calls_made)) for name in syntax.names_in(part)}
+        given += _given_to(function, names)
         for maker in dict.fromkeys(called(node) for value in given for node in ast.walk(value)):
             if maker:
                 yield from self.each(maker, defines(maker), f"{maker} returned an argument", most=2)
+                yield from self.around(maker)
+        yield from self._kept(given)
+        for name in dict.fromkeys(name for value in given for name in sorted(syntax.names_in(value))):
+            yield from self.outline_of(name)
+
+    def _kept(self, values: Sequence[ast.AST]) -> Iterator[ValueOrigin]:
+        """What put there what these values are taken from."""
+        nodes = [node for value in values for node in ast.walk(value)]
+        for key in dict.fromkeys(filter(None, map(constant_key, nodes))):
+            yield from self.each(key, sets_key(key), f"sets or removes the key {key!r}", most=2)
+        for table in dict.fromkeys(name for value in values for name in _taken_from(value)):
+            yield from self.table(table)
+
+    def around(self, function: str) -> Iterator[ValueOrigin]:
+        """What decorates a function: it may return something else."""
+        for path in self._with(function):
+            for statement in self._of(path):
+                node = statement.node
+                if isinstance(node, syntax.Function) and node.name == function:
+                    for decorator in filter(None, map(_name_of, node.decorator_list)):
+                        yield from self.each(decorator, defines(decorator), f"decorates {function}", most=1)
+
+    def outline_of(self, name: str) -> Iterator[ValueOrigin]:
+        """A class that is named without being made, such as an enumeration: its attributes."""
+        for path in self._with(name):
+            for statement in self._mentioning(path, name):
+                node = statement.node
+                if isinstance(node, ast.ClassDef) and node.name == name:
+                    lines = sorted(syntax.outline_lines(node))[:STATEMENT_LINES]
+                    yield ValueOrigin(path, frozenset(lines), f"{name} is an argument")
+
+    def _is_global(self, name: str) -> bool:
+        """Whether own code gives this name a value at the level of a module."""
+        trees = (self.repository.tree(path) for path in self._with(name))
+        return any(name in syntax.assigned(node) for tree in trees if tree for node in tree.body)
 
     def _around(self, path: str, function: syntax.Function) -> list[str]:
         """Names of a function and of those that it lies in."""

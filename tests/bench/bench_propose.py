@@ -2,7 +2,7 @@
 
 Parts: `prompt` (prompts of incidents in real libraries, against prompts with whole files), `corpus` (every
 crash of the corpus through the step's prompt, the embedded model and all gates), `cost` (of a heal with the
-default model), `fetch` (a repository of
+default model), `origins` (culprits that are in no frame), `fetch` (a repository of
 5,000 files from the local forge), `imports` (each function, cold). Exit code 1 when a target is missed.
 """
 
@@ -42,12 +42,14 @@ from infra.trial.model import connect
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for, run_trial
 from tests import crash_corpus
+from tests.origins import COLLECTIONS, Figure, cases, figure
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("werkzeug", "jinja2", "git", "typer", "moto/s3", "moto/stepfunctions", "botocore")
 INCIDENTS = 12
 _NO_FUNCTION = ("<module>", "<lambda>", "<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 SHARE, HEALED, FETCH_SECONDS, FETCH_MIB, IMPORT_SECONDS = 0.35, 0.8, 2.0, 300.0, 0.5
+SHOWN, MORE_TOKENS = 0.9, 0.15
 HEAL_USD, _TYPICAL_ANSWER, _LOOK = 0.10, 4_000, 500
 
 
@@ -315,11 +317,29 @@ def imports() -> bool:
     return slowest <= IMPORT_SECONDS
 
 
+def origins() -> bool:
+    """How many culprits that are in no frame are in the prompt, and what showing them costs."""
+    found: list[Figure] = []
+    for collection in COLLECTIONS:
+        with tempfile.TemporaryDirectory() as scratch:
+            of_it = [figure(case, Path(scratch) / case.name) for case in cases(collection)]
+        found += of_it
+        print(f"origins: {collection:8} {sum(each.shown for each in of_it):3} of {len(of_it)} culprits shown")
+    shown = statistics.mean(each.shown for each in found)
+    more = statistics.median(each.tokens for each in found) - 1
+    without = sum(each.shown_without for each in found)
+    print(
+        f"origins: {shown:.0%} of {len(found)} shown ({without} anyway), {more:.1%} more tokens in the median"
+    )
+    return shown >= SHOWN and more <= MORE_TOKENS
+
+
 def main(parts: list[str]) -> int:
     known: dict[str, Callable[[], bool]] = {
         "prompt": prompts,
         "corpus": corpus,
         "cost": cost,
+        "origins": origins,
         "fetch": fetch,
         "imports": imports,
     }

@@ -165,7 +165,7 @@ _CANNOT_BE_HAD: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
         "This account may not use it yet: ask AWS Support, or set another model, then redrive.",
     ),
     (
-        re.compile(r"guardrail (?:identifier|version)", re.I),
+        re.compile(r"guardrail", re.I),
         ModelRequestInvalid,
         "Check the app's 'guardrail', then redrive.",
     ),

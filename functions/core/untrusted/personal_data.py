@@ -54,6 +54,10 @@ _MONTH = r"(?:0[1-9]|1[0-2])"
 _PERSONNUMMER = re.compile(rf"(?<![\w.-])\d\d{_MONTH}{_DAY}[-+]\d{{4}}(?![\w-]|\.\d)")
 _HETU = re.compile(rf"(?<![\w.-]){_DAY}{_MONTH}\d\d[-+A-FU-Y]\d{{3}}[\dA-FHJ-NPR-Y](?![\w-])")
 _RRN = re.compile(rf"(?<![\w.-])\d\d{_MONTH}{_DAY}-[1-4]\d{{6}}(?![\w-]|\.\d)")
+# Belgium's, Mexico's and Chile's, each as it is written.
+_NISS = re.compile(rf"(?<![\w.-])\d\d\.{_MONTH}\.{_DAY}-\d{{3}}\.\d\d(?![\w-]|\.\d)")
+_CURP = re.compile(rf"(?<![\w-])[A-Z]{{4}}\d\d{_MONTH}{_DAY}[HMX][A-Z]{{5}}[0-9A-Z]\d(?![\w-])")
+_RUT = re.compile(r"(?<![\w.-])\d{1,2}\.\d{3}\.\d{3}-[\dkK](?![\w-])")
 # The lines of a passport that machines read: ICAO Doc 9303-4, 4.2.
 _MRZ = re.compile(
     r"(?<![\w<])P[A-Z<][A-Z]{3}[A-Z]{1,35}<[A-Z<]{2,36}(?![\w<])"
@@ -72,7 +76,8 @@ _FIELDS = (
         "number",
         re.compile(
             r"(?i)\b(?:aadhaar|bsn|cpf|dni|nino|nhs|pesel|sin|tfn|nric|idnr|steuer-?(?:id|nummer)"
-            r"|(?:national|citizen|tax)[ _]?(?:id|insurance|file))(?:[ _]?(?:number|no|nr))?"
+            r"|cpr|fødselsnummer|nif|pps|itin|cuit|tckn|マイナンバー"
+            r"|(?:national|citizen|tax|personal)[ _]?(?:id|insurance|file))(?:[ _]?(?:number|no|nr))?"
             rf"{_GAP}(?P<value>(?:[A-Z]{{0,2}}\d{{6,12}}|\d{{2,4}}(?:[ .-]\d{{2,4}}){{2,3}})-?[A-Z]?)(?!\w)"
         ),
     ),
@@ -154,7 +159,9 @@ def _numbers() -> tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]
         ("number", _NIR, _nir),
         ("number", _PERSONNUMMER, of_digits(_luhn)),
         ("number", _HETU, _hetu),
-        *(("number", pattern, bool) for pattern in (_SSN, _CODICE, _NINO, _RRN, _MRZ)),
+        ("number", _NISS, of_digits(_niss)),
+        ("number", _RUT, _rut),
+        *(("number", pattern, bool) for pattern in (_SSN, _CODICE, _NINO, _RRN, _CURP, _MRZ)),
     )
 
 
@@ -209,6 +216,18 @@ def _hetu(code: str) -> bool:
     """The control character of Finland's personal identity code, by its Digital and Population Data Services
     Agency."""
     return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(code[:6] + code[7:10]) % 31] == code[10]
+
+
+def _niss(digits: str) -> bool:
+    """The check digits of Belgium's national number; who was born in this century has a 2 before it."""
+    return any(97 - int(century + digits[:9]) % 97 == int(digits[9:]) for century in ("", "2"))
+
+
+def _rut(number: str) -> bool:
+    """The check digit of Chile's RUT: modulus 11, with 2 to 7 from the right."""
+    digits = [int(digit) for digit in reversed(number[:-2]) if digit.isdigit()]
+    rest = -sum(digit * (2 + place % 6) for place, digit in enumerate(digits)) % 11
+    return "0123456789K"[rest] == number[-1].upper()
 
 
 def _cpf(number: str) -> bool:

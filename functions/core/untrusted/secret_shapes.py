@@ -89,6 +89,11 @@ _PREFIXED = {
     r"(?:tfp_|CFPAT-|nvapi-)": r"[\w-]{40,100}",
     r"fm[12][ar]?_": r"[A-Za-z0-9+/=,]{40,3000}",
     r"AAAA[\w-]{7}:": r"[\w-]{140}",
+    r"rpa_": r"[A-Za-z0-9]{40,60}",
+    r"(?:(?:sdk|mob)|pat-(?:na|eu)\d)-": r"[a-f0-9]{8}-[a-f0-9-]{27}",
+    r"sq[upa]_": r"[a-f0-9]{40}",
+    r"live_": r"[\w-]{38,60}",
+    r"APP_USR-\d{8,20}-": r"[\w-]{32,80}",
     # What a PEM file is in base64, unless it is a certificate.
     r"LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FURS)": r"[A-Za-z0-9+/]{40,8000}={0,2}",
 }
@@ -123,11 +128,13 @@ _QUERY = re.compile(
 # Whoever has the address is let in: what is sent to those who have lost their password, or have none.
 _LETS_IN = re.compile(
     r"(?i)/(?:(?:reset|change|set|forgot)-?password|password-?reset|password/reset(?:/confirm)?"
-    r"|magic-?(?:link|login)|activate|invite|verify-?email)/(?P<value>[^/\s\"'<>?#][^\s\"'<>?#]{15,400})"
+    r"|magic-?(?:link|login)|activate|invite|verify-?email|hooks/catch|webhooks?|with/key|receiver/v\d/http)"
+    r"/(?P<value>[^/\s\"'<>?#][^\s\"'<>?#]{15,400})"
 )
 # An ODBC string within a URL: `…%3BPWD%3D…%3B`.
 _ENCODED = re.compile(r"(?i)(?:pwd|password)%3D(?P<value>[^%&\s\"']{3,200})")
-# Docker's and npm's configuration: user and password, in base64.
+# SMTP's user and password (RFC 4954); Docker's and npm's configuration: the same, in base64.
+_SMTP = re.compile(r"\bAUTH (?:PLAIN|LOGIN)[ \t]{1,3}(?P<value>[A-Za-z0-9+/]{8,400}={0,2})")
 _AUTH = re.compile(
     r"\b_?auth\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,2}[\"']?(?P<value>[A-Za-z0-9+/]{12,400}={0,2})"
 )
@@ -157,8 +164,9 @@ _KEY_BLOCK_LIMIT = 20_000
 
 _AUTH_SCHEME = re.compile(
     r"(?i)(?P<header>authorization\\{0,2}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,2}[\"']?)?"
-    r"\b(?P<scheme>bearer|basic|token|apikey|negotiate|ssws|hawk)[ \t]{1,3}(?:token[= ]{1,2})?[\"']?"
-    r"(?P<value>[A-Za-z0-9._~+/=-]{6,4000})"
+    r"\b(?P<scheme>bearer|basic|token|apikey|negotiate|ssws|hawk|(?<=authorization: )[a-z-]{3,20})"
+    r"[ \t]{1,3}(?:token[= ]{1,2})?[\"']?"
+    r"(?P<value>[A-Za-z0-9._~+/=!-]{6,4000})"
 )
 # Schemes of which parameters follow: the proof is one of them.
 _AUTH_PARAMETER = re.compile(r"(?i)\b(?:response|signature|mac)=\"?(?P<value>[A-Za-z0-9+/=]{16,200})")
@@ -182,13 +190,15 @@ _USER_OPTION = re.compile(
 )
 _SHORT_OPTION = re.compile(
     r"\b(?:(?:mysql|mariadb)\w{0,8}[^\n]{0,99}?[ \t]-p|(?:sshpass|docker login)[^\n]{0,99}?[ \t]-p[ \t]{1,3}"
-    r"|redis-cli[^\n]{0,99}?[ \t]-a[ \t]{1,3}|ldap[a-z]{3,10}[ \t][^\n]{0,99}?[ \t]-w[ \t]{1,3})"
+    r"|redis-cli[^\n]{0,99}?[ \t]-a[ \t]{1,3}|(?:zip|ipmitool)[ \t][^\n]{0,99}?-P[ \t]{1,3}"
+    r"|psexec[^\n]{0,99}?[ \t]-p[ \t]{1,3}|snmp[a-z]{2,8}[ \t][^\n]{0,99}?-c[ \t]{1,3}"
+    r"|ldap[a-z]{3,10}[ \t][^\n]{0,99}?[ \t]-w[ \t]{1,3})"
     r"(?P<value>[^\s\"'$-][^\s\"']{3,100})"
 )
-# Oracle's tools take the user, a slash, the password, and where.
+# Oracle's tools, and its driver, take the user, a slash, the password, and where.
 _ORACLE = re.compile(
-    r"\b(?:sqlplus|sqlldr|expdp|impdp)[ \t]{1,3}(?:-\w{1,10}[ \t]{1,3}){0,3}[\"']?\w{1,60}/"
-    r"(?P<value>[^\s@\"'$]{3,100})@"
+    r"(?:\b(?:sqlplus|sqlldr|expdp|impdp)[ \t]{1,3}(?:-\w{1,10}[ \t]{1,3}){0,3}[\"']?"
+    r"|jdbc:oracle:[a-z]{3,5}:)\w{1,60}/(?P<value>[^\s@\"'$]{3,100})@"
 )
 _ELEMENT = re.compile(
     rf"(?i)<(?:[\w.-]{{1,20}}:)?[\w.-]{{0,20}}{_NAMED}[\w.-]{{0,10}}(?:\s[^<>]{{0,200}})?>"
@@ -252,6 +262,7 @@ def _shapes() -> tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]:
         ),
         ("password", _PGPASS, lambda value: not value.isalpha() and not value.isdigit()),
         ("password", _AUTH, looks_random),
+        ("password", _SMTP, has_digit),
     )
 
 

@@ -155,6 +155,25 @@ def test_the_error_name_of_a_function(aws: Any, unique: str, source: str, error:
     assert aws.finish(aws.start(aws.make_machine(unique, {"Only": state})))["error"] == error
 
 
+def test_a_task_is_told_at_each_try_how_many_there_were(aws: Any, unique: str) -> None:
+    """By which a step knows its last one."""
+    function = aws.make_function(
+        unique,
+        "class Busy(Exception): pass\ndef handler(e, c):\n    if e['tries'] < 2: raise Busy\n    return e",
+    )
+    tries = "{% $states.context.State.RetryCount %}"
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": function, "Payload": {"tries": tries}},
+        "Output": "{% $states.result.Payload %}",
+        "Retry": [{"ErrorEquals": ["Busy"], "MaxAttempts": 2}],
+        "End": True,
+    }
+    done = aws.finish(aws.start(aws.make_machine(unique, {"Only": state})))
+    assert (done["status"], json.loads(done["output"])) == ("SUCCEEDED", {"tries": 2})
+
+
 def test_a_throttled_function_has_its_own_error_name(aws: Any, unique: str) -> None:
     function = aws.make_function(unique, "def handler(e, c): return 1")
     aws.lambda_.put_function_concurrency(FunctionName=unique, ReservedConcurrentExecutions=0)
