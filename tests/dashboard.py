@@ -150,8 +150,7 @@ def _statistic(values: list[float], name: str) -> float:
 
 
 def board(widgets: list[dict[str, Any]], seen: Mapping[Key, Series]) -> str:
-    """The dashboard's graphs in their places, as SVG; its figures are of a longer time than a run's."""
-    widgets = [w for w in widgets if w["properties"].get("view") != "singleValue"]
+    """The dashboard's widgets in their places, as SVG."""
     minutes = [minute for series in seen.values() for minute in series]
     span = (min(minutes) // 5 * 5, max(minutes) + 5) if minutes else (0, 5)
     graphs = "".join(
@@ -176,7 +175,8 @@ def alarms(found: list[dict[str, Any]], seen: Mapping[Key, Series]) -> str:
 
 
 _STYLE = """text{font:12px system-ui,sans-serif;fill:#1f2937}.title,.state{font-weight:700}
-.box{fill:#fff;stroke:#d1d5db}.axis{stroke:#d1d5db;fill:none}.small{font-size:11px}.figure{font-size:24px}.end{text-anchor:end}
+.box{fill:#fff;stroke:#d1d5db}.axis{stroke:#d1d5db;fill:none}.small{font-size:11px}.figure{font-size:24px}
+.end{text-anchor:end}
 .ALARM{fill:#b91c1c}.nothing{fill:#6b7280}polyline{fill:none;stroke-width:2}"""
 _UNIT, _W, _H = 44, 520.0, 220.0
 _LEFT, _TOP, _RIGHT, _FLOOR = 52.0, 34.0, 508.0, 132.0
@@ -223,7 +223,10 @@ def _figures(title: str, found: Mapping[str, str], width: float) -> str:
     step = (width - 24) / max(len(found), 1)
     values = "".join(
         f'<text class="figure" x="{12 + step * number:g}" y="80">{escape(value)}</text>'
-        f'<text class="small" x="{12 + step * number:g}" y="102">{escape(label)}</text>'
+        + "".join(
+            f'<text class="small" x="{12 + step * number:g}" y="{102 + 13 * row}">{escape(word)}</text>'
+            for row, word in enumerate(label.split())
+        )
         for number, (label, value) in enumerate(found.items())
     )
     box = f'<rect class="box" width="{width:g}" height="{_H}" rx="6"/>'

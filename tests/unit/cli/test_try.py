@@ -342,7 +342,7 @@ def test_bad_usage_is_said_in_two_lines_and_ends_with_2(
 def test_a_model_that_cannot_be_reached_is_a_failure(bench: Bench) -> None:
     code, document = bench.json("--model", "http://127.0.0.1:9")
     assert (code, document["outcome"]) == (3, "failed")
-    assert "no model answers at http://127.0.0.1:9" in document["reason"]
+    assert "http://127.0.0.1:9/v1: no answer" in document["reason"]
     assert document["frames"]
 
 
