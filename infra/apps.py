@@ -126,7 +126,7 @@ def rename(target: Target, app: App, name: str) -> int:
         )
     if going_on := under_way(target, app.name):
         raise UserError(
-            f"{len(going_on)} heals of {app.name} are under way, such as {going_on[0].incident_id}",
+            f"heals of {app.name} are under way ({len(going_on)}), such as {going_on[0].incident_id}",
             f"wait for them, or decide them: selfheal incidents --app {app.name} --status open{target.flag}",
         )
     ssm = target.session.client("ssm")

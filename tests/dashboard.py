@@ -156,7 +156,7 @@ def board(widgets: list[dict[str, Any]], seen: Mapping[Key, Series]) -> str:
     span = (min(minutes) // 5 * 5, max(minutes) + 5) if minutes else (0, 5)
     graphs = "".join(
         f'<g transform="translate({w["x"] * _UNIT + 8} {w["y"] // 6 * (_H + 8) + 8})">'
-        f"{_graph(w['properties']['title'], lines(w['properties']['metrics'], seen), span)}</g>"
+        f"{_widget(w, seen, span)}</g>"
         for w in widgets
     )
     height = max(w["y"] // 6 for w in widgets) * (_H + 8) + _H + 16
@@ -176,12 +176,58 @@ def alarms(found: list[dict[str, Any]], seen: Mapping[Key, Series]) -> str:
 
 
 _STYLE = """text{font:12px system-ui,sans-serif;fill:#1f2937}.title,.state{font-weight:700}
-.box{fill:#fff;stroke:#d1d5db}.axis{stroke:#d1d5db;fill:none}.small{font-size:11px}.end{text-anchor:end}
+.box{fill:#fff;stroke:#d1d5db}.axis{stroke:#d1d5db;fill:none}.small{font-size:11px}.figure{font-size:24px}.end{text-anchor:end}
 .ALARM{fill:#b91c1c}.nothing{fill:#6b7280}polyline{fill:none;stroke-width:2}"""
-_UNIT, _W, _H = 44, 520.0, 206.0
+_UNIT, _W, _H = 44, 520.0, 220.0
 _LEFT, _TOP, _RIGHT, _FLOOR = 52.0, 34.0, 508.0, 132.0
 _WIDE = 82
 """Letters of a legend's line."""
+
+
+def _widget(widget: dict[str, Any], seen: Mapping[Key, Series], span: tuple[int, int]) -> str:
+    told = widget["properties"]
+    if told["view"] == "singleValue":
+        return _figures(told["title"], figures(told["metrics"], seen), widget["width"] * _UNIT - 8)
+    return _graph(told["title"], lines(told["metrics"], seen), span)
+
+
+def figures(metrics: list[Any], seen: Mapping[Key, Series]) -> dict[str, str]:
+    """The figures of a widget over all the time that there is, by label; "–" where nothing is divided by."""
+    found, known = {}, {}
+    searched = [row for row in metrics if "SEARCH" in str(row[-1])]
+    named = [row for row in metrics if row not in searched and "expression" not in row[-1]]
+    drawn = [*lines(named, seen), *lines(searched, seen)]
+    for row, line in zip([*named, *([None] * len(drawn))], drawn, strict=False):
+        total, options = sum(value for _, value in line.points), row[-1] if row else {}
+        known[options.get("id", "")] = total
+        if options.get("visible", True):
+            found[line.label] = f"{total:g}"
+    for row in metrics:
+        if row not in searched and row not in named:
+            found[row[-1]["label"]] = _computed(row[-1]["expression"], known)
+    return found
+
+
+def _computed(expression: str, known: Mapping[str, float]) -> str:
+    plain = re.sub(r"FILL\((\w+), 0\)", r"\1", expression)
+    numbers = re.sub(r"[a-z]\w*", lambda match: str(known[match[0]]), plain)
+    if not re.fullmatch(r"[-+*/(). \d]+", numbers):
+        raise ValueError(f"not drawn: {expression}")
+    try:
+        return f"{eval(numbers):g}"
+    except ZeroDivisionError:
+        return "–"
+
+
+def _figures(title: str, found: Mapping[str, str], width: float) -> str:
+    step = (width - 24) / max(len(found), 1)
+    values = "".join(
+        f'<text class="figure" x="{12 + step * number:g}" y="80">{escape(value)}</text>'
+        f'<text class="small" x="{12 + step * number:g}" y="102">{escape(label)}</text>'
+        for number, (label, value) in enumerate(found.items())
+    )
+    box = f'<rect class="box" width="{width:g}" height="{_H}" rx="6"/>'
+    return f'{box}<text class="title" x="12" y="20">{escape(title)}</text>{values}'
 
 
 def _svg(width: float, height: float, drawn: str) -> str:

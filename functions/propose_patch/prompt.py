@@ -81,6 +81,11 @@ regression, it was merged and is in the source, and the error came back: it miss
 Else the source does not have it, so propose the whole fix anew; where `why` is checks, the repository's own
 checks failed with it, and have to pass with yours."""
 
+_JOINED = """
+
+Each section joined_incident shows another error of the same cause. The patch is put to the proof with each of
+them: whichever way it came in, it has to be mended, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class EarlierAttempt:
@@ -139,8 +144,9 @@ def build_prompt(
     that the app runs on; patch: see `PromptParts.patch`.
     """
     nonce = nonce_of(heal_id)
+    joined = any(other.status is Status.JOINED for other in earlier)
     return Prompt(
-        system=SYSTEM.replace("{nonce}", nonce) + (_BEFORE if patch else ""),
+        system=SYSTEM.replace("{nonce}", nonce) + (_BEFORE if patch else "") + (_JOINED if joined else ""),
         sections=tuple(_sections(nonce, incident, context, attempts, comment, earlier, room, python, patch)),
         nonce=nonce,
     )

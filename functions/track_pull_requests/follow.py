@@ -3,7 +3,8 @@
     checks green              a draft becomes ready
     red, and was not before   the findings start another heal on the same branch
     red before the patch too  said, not repaired
-    /self-heal revise ...     by somebody who may push, or their review that asks for changes: another heal
+    /self-heal revise ...     by somebody who may push, or their review that asks for changes: another heal;
+                              one that brings nothing is answered there
 
 A heal that follows up has the same gates, and its patch is approved anew. It replaces the commit of the one
 before, and nobody else's: where somebody has pushed to the branch, it is theirs.
@@ -20,6 +21,7 @@ from typing import Any
 from functions.core.apps.app import App
 from functions.core.forge.port import Check, Conclusion, Forge, PullRequest, Remark
 from functions.core.incidents.incident import Incident, Status
+from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import ForgeAccessDenied
 
@@ -43,7 +45,9 @@ def followed(app: App, incident: Incident, pull: PullRequest, forge: Forge) -> d
     if pull.head_sha != incident.commit_sha:
         # A heal of before commits were kept has none: nothing on its branch may be replaced.
         return _theirs(incident, pull)
-    heard = _heard(incident, forge.remarks(pull.number), forge)
+    remarks = forge.remarks(pull.number)
+    _answer(incident, pull, remarks, forge)
+    heard = _heard(incident, remarks, forge)
     if heard.comment:
         return {"heard_until": heard.until, **_again(app, incident, "review", heard.comment, ())}
     news: dict[str, Any] = {"heard_until": heard.until} if heard.until != incident.heard_until else {}
@@ -62,6 +66,13 @@ def _theirs(incident: Incident, pull: PullRequest) -> dict[str, Any]:
         return {}
     told = "Somebody pushed to the branch of the pull request: it is theirs now. Review and merge it."
     return {"checked_sha": pull.head_sha, "next_action": told}
+
+
+def _answer(incident: Incident, pull: PullRequest, remarks: Sequence[Remark], forge: Forge) -> None:
+    """Say on the pull request, once, why what was asked for there was not done: who asked looks there."""
+    mark = f"<!-- self-heal: follow-up {incident.follow_ups} -->"
+    if incident.follow_ups and incident.reason and not any(mark in one.text for one in remarks):
+        forge.remark(pull.number, f"{inert_line(f'{incident.reason} {incident.next_action}')}\n\n{mark}")
 
 
 def _heard(incident: Incident, remarks: Sequence[Remark], forge: Forge) -> Heard:

@@ -15,7 +15,7 @@ from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document, status_text
+from infra.cli.console import hint, out, plain, print_document, status_text
 from infra.cli.stages import Commands
 from infra.target import Target
 
@@ -33,7 +33,7 @@ def list_(local: options.Local = False, as_json: options.AsJson = False) -> None
         print_document("apps/1", {"apps": rows})
         return
     if not rows:
-        out.print(plain(f"No app is registered. Register one: selfheal configure NAME{target.flag}", "dim"))
+        hint(f"No app is registered. Register one: selfheal configure NAME{target.flag}", "dim")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("app", "mode", "open", "all", "repository", "log groups"):
@@ -95,7 +95,7 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
     if counts[Status.PROPOSED]:
         said = f"{counts[Status.PROPOSED]} patches are proven, about which nobody was asked."
         out.print(plain(said))
-    out.print(plain(f"Change a field: selfheal configure {name} --set FIELD=VALUE{target.flag}", "dim"))
+    hint(f"Change a field: selfheal configure {name} --set FIELD=VALUE{target.flag}", "dim")
 
 
 def _words(value: Any) -> str:
@@ -117,7 +117,7 @@ def pause(name: options.AppName, local: options.Local = False, as_json: options.
     out.print(
         plain(f"{name} is paused: its errors are recorded within a minute, and none is healed.", "yellow")
     )
-    out.print(plain(f"Go on with: selfheal apps resume {name}{target.flag}"))
+    hint(f"Go on with: selfheal apps resume {name}{target.flag}")
 
 
 @app.command()

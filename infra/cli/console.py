@@ -63,6 +63,11 @@ def command(text: str) -> str:
     return re.sub(r"(?<![\w/.-])selfheal(?= [a-z])", program(), text)
 
 
+def hint(text: str, style: str = "") -> None:
+    """Say what can be done next: its commands can be pasted, in one piece."""
+    out.print(plain(command(text), style), soft_wrap=True)
+
+
 @cache
 def program() -> str:
     """What starts this very command from any folder."""

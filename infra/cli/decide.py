@@ -87,13 +87,13 @@ def _decide(
 ) -> None:
     target = connect(local)
     incident = target.incident(incident_id)
-    if not incident.approval_id:
+    if not incident.approval_id or incident.status is Status.NEW:
         raise UserError(
             f"{incident.incident_id} waits for no approval: its status is {incident.status}",
             f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
         )
     if not yes and not as_json:
-        out.print(render(gather(target, incident)))
+        out.print(render(gather(target, incident)), crop=False)
         out.print(Rule())
         typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
     answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))

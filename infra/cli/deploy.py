@@ -8,7 +8,7 @@ import typer
 
 from infra.cli import options, stages
 from infra.cli.connect import place
-from infra.cli.console import out, plain
+from infra.cli.console import hint, out, plain
 from infra.cli.doctor import tell
 from infra.doctor.checks import CheckResult, examine
 from infra.errors import Exit, UserError
@@ -109,7 +109,7 @@ def _say_what_comes_next(names: Names, local: bool) -> None:
     out.print(plain("Next, who is told, and the first app:"))
     mails = f"aws sns subscribe --protocol email --topic-arn {target.output('TopicArn')}"
     out.print(plain(f"  {mails} --notification-endpoint ADDRESS", "cyan"), soft_wrap=True)
-    out.print(plain(f"  selfheal configure{target.flag}", "cyan"))
+    hint(f"  selfheal configure{target.flag}", "cyan")
 
 
 def destroy(
@@ -152,6 +152,6 @@ def destroy(
     out.print(plain(f"{names.stack} is removed.", "green"))
     if left and not data:
         flag = (" --local" if local else "") + names.flag
-        out.print(plain(f"To delete what is left: selfheal destroy --data{flag}"))
+        hint(f"To delete what is left: selfheal destroy --data{flag}")
     if left and data:
         raise UserError(f"{len(left)} resources are left", "delete them by hand: they are listed above")

@@ -14,7 +14,7 @@ from functions.core.incidents.incident import Incident
 from functions.core.incidents.table import LISTED
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import ago, out, plain, print_document, status_text
+from infra.cli.console import ago, command, out, plain, print_document, status_text
 from infra.cli.selection import Filter, Selection, Sort, filter_of, read, select
 from infra.cli.watch import watch as watching
 from infra.errors import Exit, UserError
@@ -32,7 +32,10 @@ def incidents(
     older_than: options.OlderThan = None,
     search: options.Search = None,
     sort: Annotated[
-        Sort, typer.Option(help="What comes first; among equals, the most recently seen.")
+        Sort,
+        typer.Option(
+            help="What comes first; among equals, the most recently seen.", **options.choice("order", Sort)
+        ),
     ] = Sort.OPEN,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many; all that match are counted.")] = 50,
     show_all: Annotated[bool, typer.Option("--all", help="Show all that match.")] = False,
@@ -75,7 +78,7 @@ def listed(selection: Selection, target: Target, wanted: Filter) -> RenderableTy
     if not selection.total:
         if wanted == Filter():
             return plain("No incidents. Errors of registered log groups appear here within seconds.", "dim")
-        return plain("No incident matches. Without filters: selfheal incidents" + target.flag, "dim")
+        return plain(command(f"No incident matches. Without filters: selfheal incidents{target.flag}"), "dim")
     return Group(table(selection.shown), totals(selection))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from functions.core.incidents.incident import ErrorClass, Status
+from infra.nearest import unknown
 
 if TYPE_CHECKING:
     from infra.target import Target
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
 
 
 def _target(context: typer.Context) -> Target:
@@ -20,6 +24,20 @@ def _target(context: typer.Context) -> Target:
     local = bool(context.params.get("local")) or bool(os.environ.get("SELFHEAL_LOCAL"))
     with stages.of(context.params.get("stage") or os.environ.get("SELFHEAL_STAGE", "")):
         return connect(local)
+
+
+def choice(what: str, kind: type[Chosen]) -> dict[str, Any]:
+    """What typer is to know of an argument or option that is one of a few words. what: for the error."""
+
+    def parse(text: str) -> Chosen:
+        if text not in list(kind):
+            raise unknown(what, text, list(kind), f"choose one of: {', '.join(kind)}")
+        return kind(text)
+
+    def complete(incomplete: str) -> list[str]:
+        return _starting(list(kind), incomplete)
+
+    return {"parser": parse, "autocompletion": complete, "metavar": "|".join(kind)}
 
 
 def complete_incident(context: typer.Context, incomplete: str) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from infra.cli.connect import connect
 from infra.cli.console import print_json
-from infra.cli.options import Local
+from infra.cli.options import Local, choice
 from infra.policies import deployer, operator
 
 
@@ -21,7 +21,7 @@ class Person(StrEnum):
 
 
 def policy(
-    person: Annotated[Person, typer.Argument(help="Who is to have it.")],
+    person: Annotated[Person, typer.Argument(help="Who is to have it.", **choice("such person", Person))],
     local: Local = False,
 ) -> None:
     """Print the least IAM policy: to operate this deployment with `selfheal`, or to deploy it again."""

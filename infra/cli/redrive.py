@@ -15,7 +15,7 @@ from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import hint, out, plain, print_document
 from infra.cli.selection import Filter, filter_of, read, select
 from infra.errors import Exit, UserError
 from infra.target import Target
@@ -217,4 +217,4 @@ def _conclude(target: Target, done: Sequence[tuple[Redrivable, bool]], dry_run: 
     elif len(done) > 1:
         out.print(plain(f"{len(done)} {'would be ' if dry_run else ''}redriven.", "green"))
     if redriven:
-        out.print(plain(f"Watch: selfheal history {redriven[0].incident_id} --follow{target.flag}"))
+        hint(f"Watch: selfheal history {redriven[0].incident_id} --follow{target.flag}")

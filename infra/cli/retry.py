@@ -10,7 +10,7 @@ from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document, status_text
+from infra.cli.console import hint, out, plain, print_document, status_text
 from infra.cli.decide import identity
 from infra.cli.redrive import died_unreported
 from infra.cli.selection import Filter, filter_of, read, select
@@ -177,7 +177,7 @@ def _report(
         said = f"{_many(chosen)} would be." if dry_run else f"{done}: {_many(changed)}."
         out.print(plain(said, "green"))
         if changed and schema.startswith("retry"):
-            out.print(plain(f"Watch: selfheal history {changed[0].incident_id} --follow{target.flag}"))
+            hint(f"Watch: selfheal history {changed[0].incident_id} --follow{target.flag}")
     if missed:
         raise UserError(
             f"{len(missed)} changed in the meantime and were left alone: {', '.join(missed[:5])}",

@@ -11,7 +11,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.report_failure.failure import STOPPED
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import hint, out, plain, print_document
 from infra.cli.decide import identity
 from infra.cli.redrive import redrive_all
 
@@ -39,7 +39,7 @@ def stop(
     out.print(plain("All healing is stopped: no step of any heal begins any more.", "yellow"))
     if under_way:
         out.print(plain(f"{len(under_way)} heals are under way; each ends at its next step."))
-    out.print(plain(f"Go on with: selfheal start{target.flag}"))
+    hint(f"Go on with: selfheal start{target.flag}")
 
 
 def start(
@@ -71,7 +71,7 @@ def start(
     for candidate in resumed:
         out.print(plain(f"✔ {candidate.incident.incident_id}  resumes at {candidate.state}"), soft_wrap=True)
     if no_resume and ended:
-        out.print(plain(f"Heals ended: {len(ended)}. To resume them: selfheal redrive --failed{target.flag}"))
+        hint(f"Heals ended: {len(ended)}. To resume them: selfheal redrive --failed{target.flag}")
     if held:
         again = f"selfheal retry --status SUPPRESSED --search '{_HELD}'{target.flag}"
         out.print(plain(f"Recorded in the meantime: {len(held)}. What is seen again is healed. To heal now:"))

@@ -26,8 +26,10 @@ from infra.names import DEFAULT
 from infra.registration import register
 from infra.trial.model import connect
 
-pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
-PATIENCE = 1200
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(3000)]
+PATIENCE = 2400
+"""Seconds that a heal may take. Calls may take minutes: the server lets a weak model call one function after
+the other, whatever limit it is given, until its window of 8,192 tokens is full; then it says so."""
 # Found without importing the package, which is a plugin of a program that is not needed here.
 _GGUF = (
     "import importlib.util as u, pathlib as p;"

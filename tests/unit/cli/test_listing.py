@@ -10,6 +10,7 @@ import pytest
 
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from infra.cli import selection
+from infra.cli.options import choice
 from infra.cli.selection import Sort
 from infra.errors import UserError
 from tests.unit.cli.conftest import Selfheal
@@ -189,3 +190,16 @@ def test_an_incident_is_found_by_its_first_characters_and_an_unknown_one_by_its_
         with pytest.raises(UserError) as error:
             target.incident(prefix)
         assert said in f"{error.value.what} {error.value.next_step}"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("occurences", "did you mean occurrences?"),
+        ("x", "choose one of: open, last, first, occurrences, app"),
+    ],
+)
+def test_a_word_that_is_none_of_a_few_is_answered_with_the_nearest_or_all(given: str, told: str) -> None:
+    with pytest.raises(UserError) as refused:
+        choice("order", Sort)["parser"](given)
+    assert (refused.value.what, refused.value.next_step) == (f"no order {given!r}", told)

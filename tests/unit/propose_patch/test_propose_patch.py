@@ -366,6 +366,7 @@ def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
     text = said(model.requests[0])
     assert [name for name in names if f"Traceback of {name}" in text] == names
     assert text.count("<joined_incident") == 7
+    assert "it has to be mended, too" in model.requests[0]["system"][0]["text"]
     told = Artifacts(boto3.client("s3"), "artifacts").get_json(outcome["joined_key"])
     assert [Incident.from_item(row).incident_id for row in told] == names, "one that left is not among them"
 

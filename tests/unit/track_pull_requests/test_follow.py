@@ -131,6 +131,26 @@ def test_anything_else_is_no_order(scene: Scene, text: str, author: str) -> None
     assert "status" not in scene.track()
 
 
+def test_a_wish_that_came_to_nothing_is_answered_where_it_was_made_once(scene: Scene) -> None:
+    scene.say("/self-heal revise use a table")
+    scene.track()
+    scene.incident = replace(
+        scene.incident,
+        status=Status.PR_OPEN,
+        reason="The pull request stays as it is. No repair, says @ana in\n/self-heal revise it.",
+        next_action="Mend it by hand.",
+    )
+    scene.track()
+    scene.track()
+
+    said = [one.text for one in scene.forge.remarks(scene.number)]
+    assert len(said) == 2
+    assert said[1].startswith("The pull request stays as it is. No repair, says ")
+    assert "Mend it by hand." in said[1]
+    assert " @ana" not in said[1]
+    assert scene.incident.status is Status.PR_OPEN, "its own answer is no order"
+
+
 def test_a_branch_that_somebody_pushed_to_is_theirs(scene: Scene) -> None:
     theirs = scene.hosted.branch(BRANCH, "theirs.txt", on=scene.commit)
     scene.hosted.check(theirs, "tests", "failure")
