@@ -35,7 +35,8 @@ class _Read:
 
     checks: Mapping[str, int]
     calls: Mapping[str, frozenset[str]]
-    """Of the checks, those that are calls of a function that raises, with what they stand under."""
+    """Of the checks, those that are calls of a function that raises and does nothing else, with what they
+    stand under."""
     effects: Mapping[str, int]
     given: Mapping[tuple[str, int], Mapping[str, ast.expr]]
     judged: Mapping[str, int]
@@ -95,12 +96,12 @@ def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> 
             continue
         call = statement.value
         own = _definition(names.of(call.func), repository)
-        if own and _raises(own):
+        if own and _raises(own) and not _does_more(own):
             checking.add(id(call))
             checks.setdefault(ast.unparse(call), call.lineno)
             calls.setdefault(ast.unparse(call), frozenset(under))
             _judge(call, judged)
-        elif not LOGS.fullmatch(dotted(call.func)):
+        elif not _is_log(call):
             effects.setdefault(ast.unparse(call.func), call.lineno)
     asked = [node for test, _ in guards(function) for node in _calls(test)]
     for node in sorted(_calls(function), key=lambda call: call.lineno):
@@ -120,6 +121,21 @@ def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> 
 
 def _raises(function: Function) -> bool:
     return any(isinstance(node, ast.Raise) for node in nodes_of(function))
+
+
+def _does_more(function: Function) -> bool:
+    """Whether it gives something back, or changes something, beside what it refuses."""
+    return any(
+        (isinstance(node, ast.Return) and node.value is not None)
+        or isinstance(node, ast.Global | ast.Nonlocal)
+        or (isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and not _is_log(node.value))
+        for node in nodes_of(function)
+    )
+
+
+def _is_log(call: ast.Call) -> bool:
+    return LOGS.fullmatch(dotted(call.func)) is not None
 
 
 def _judge(call: ast.Call, judged: dict[str, int]) -> None:
