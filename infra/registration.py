@@ -93,7 +93,7 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
 
 def write_entry(target: Target, app: App) -> None:
     """Write an app's entry, and nothing else."""
-    value = json.dumps(app.to_json(), indent=1)
+    value = json.dumps(app.stated(), indent=1)
     target.session.client("ssm").put_parameter(
         Name=f"{target.names.registry}/{app.name}",
         Value=value,

@@ -166,6 +166,14 @@ class App:
         del entry["name"]
         return entry
 
+    def stated(self) -> dict[str, Any]:
+        """The registry entry without what is as it comes: a stack that is older than the command knows
+        nothing of newer fields, and refuses them."""
+        entry = self.to_json()
+        needed = {key: entry[key] for key in ("log_groups", "repository")}
+        usual = self.from_json(self.name, needed).to_json()
+        return needed | {key: value for key, value in entry.items() if value != usual[key]}
+
     @classmethod
     def from_json(cls, name: str, data: Any) -> Self:
         """Build from a registry entry.
