@@ -115,7 +115,7 @@ bench: $(READY) $(ASL)/.ready ## Print the benchmarks' figures
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(READY) ## Resolve the newest allowed versions into requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra infra --extra dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra infra --extra mcp --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --group harness --python-version 3.9 --only-binary :all: \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file functions/harness/requirements.txt

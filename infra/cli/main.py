@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.workflow.errors import SelfHealError
 from infra.cli import apps, decide, listing, local, look, machine
+from infra.cli.agents import mcp
 from infra.cli.configure import configure
 from infra.cli.console import command, err, plain
 from infra.cli.cost import cost
@@ -49,6 +50,7 @@ app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
 app.command(rich_help_panel=LOOK)(explain)
 app.command("schema", rich_help_panel=LOOK)(schema_)
+app.command(rich_help_panel=LOOK)(mcp)
 app.command(rich_help_panel=DECIDE)(decide.approve)
 app.command(rich_help_panel=DECIDE)(decide.reject)
 app.command(rich_help_panel=DECIDE)(decide.revise)

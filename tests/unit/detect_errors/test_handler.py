@@ -120,7 +120,8 @@ def test_the_cost_of_a_batch_goes_by_its_distinct_errors_and_not_by_its_events(
     assert writes == {
         # Of the app, once while the function is warm: whether it has errors of older rules.
         "Query": 1,
-        "GetItem": 2 + 1,
+        # The incidents; for each that is new, whether the hour before left somebody waiting; the app.
+        "GetItem": 2 + 2 + 1,
         # That it asks for a heal; the incident: when it is new, and for its count; what waits to be told.
         "UpdateItem": 2 + 4 + 1 + 2,
         "TransactWriteItems": 2,  # the delivery, once

@@ -1,0 +1,64 @@
+"""`selfheal mcp`, asked by the protocol's own client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mcp import Client, StdioServerParameters
+from mcp.types import CallToolResult
+
+from infra.cli.agents import server
+from infra.target import Target
+
+LOG = "Traceback (most recent call last):\n  File \"/var/task/app.py\", line 3, in run\nKeyError: 'NZ'\n"
+
+
+def asked(served: Any, tool: str, **arguments: Any) -> CallToolResult:
+    async def ask() -> CallToolResult:
+        async with Client(served) as client:
+            return await client.call_tool(tool, arguments)
+
+    return asyncio.run(ask())
+
+
+def test_all_tools_only_read(target: Target) -> None:
+    async def listed() -> dict[str, bool | None]:
+        async with Client(server(lambda: target)) as client:
+            found = await client.list_tools()
+            return {one.name: one.annotations and one.annotations.read_only_hint for one in found.tools}
+
+    assert asyncio.run(listed()) == dict.fromkeys(("incidents", "show", "history", "explain"), True)
+
+
+def test_they_say_what_the_commands_say(target: Target, put: Callable[..., str]) -> None:
+    served = server(lambda: target)
+    target.outputs.update(ArtifactsBucket="artifacts")
+    put(1)
+    put(2, status="RESOLVED", title="TypeError: x")
+    listed = asked(served, "incidents", search="TypeError").structured_content
+    assert listed
+    assert (listed["schema"], listed["total"]) == ("incidents/1", 1)
+    shown = asked(served, "show", incident_id="orders-v1-00001").structured_content
+    assert shown
+    assert (shown["schema"], shown["incident"]["title"], shown["link"]) == ("show/1", "KeyError: 1", None)
+
+
+def test_what_goes_wrong_is_said_with_what_to_do(target: Target) -> None:
+    said = asked(server(lambda: target), "show", incident_id="nothing")
+    assert said.is_error
+    assert "Next: list them with: selfheal incidents" in str(said.content)
+
+
+def test_it_is_served_over_standard_input_and_output_and_needs_no_aws_before_it_is_asked_for_it() -> None:
+    started = StdioServerParameters(
+        command=sys.executable,
+        args=["-c", "from infra.cli.main import main; main()", "mcp"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    found = asked(started, "explain", log=LOG).structured_content
+    assert found
+    assert [error["type"] for error in found["errors"]] == ["KeyError"]
