@@ -26,7 +26,7 @@ def asked(served: Any, tool: str, **arguments: Any) -> CallToolResult:
 
 
 def test_all_tools_only_read(target: Target) -> None:
-    async def listed() -> dict[str, bool | None]:
+    async def listed() -> dict[str, Any]:
         async with Client(server(lambda: target)) as client:
             found = await client.list_tools()
             return {one.name: one.annotations and one.annotations.read_only_hint for one in found.tools}
