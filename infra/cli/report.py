@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -195,6 +196,9 @@ def _asked(report: IncidentReport) -> str:
     if report.link:
         return f"the page: {report.link}"
     people = ", ".join(question.approvers) or "the subscribers of the team's topic"
+    if question.tell_at and not question.told_at:
+        at = datetime.fromtimestamp(question.tell_at, UTC)
+        return f"waits for the end of quiet hours, and is sent to {people} at {at:%Y-%m-%d %H:%M} UTC"
     return f"sent to {people}" + ("; selfheal inbox shows the link" if report.flag else "")
 
 

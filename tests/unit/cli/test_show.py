@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 from rich.console import Console
 
+from functions.core.approval.approvals import Approval
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
@@ -74,3 +75,19 @@ def test_what_spoke_against_the_heal_s_other_attempts_is_told(
     assert "2 an answer that was no usable patch • answer: no edits" in shown
     told = selfheal("show", name, "--json").document["attempts"]
     assert [attempt["number"] for attempt in told] == [1, 2]
+
+
+def test_a_question_that_waits_for_the_end_of_quiet_hours_is_not_said_to_be_sent() -> None:
+    asked = Approval(
+        *("orders-1#h1", "orders-1", "orders", "h1", "arn:h1", 1, 0, "a" * 64, "b" * 40),
+        *("patch", "evidence", "proposal", 1_900_000_000),
+        approvers=("ana@shop.example",),
+        tell_at=1_800_000_000,
+    )
+    waits = "waits for the end of quiet hours, and is sent to ana@shop.example at 2027-01-15 08:00 UTC"
+    for told_at, said in (("", waits), ("2027-01-15T08:00:00+00:00", "sent to ana@shop.example")):
+        console = Console(file=StringIO(), width=160)
+        report = IncidentReport(INCIDENT, None, None, None, history=(replace(asked, told_at=told_at),))
+        console.print(render(report))
+        assert isinstance(console.file, StringIO)
+        assert f"\n{said}\n" in "\n".join(line.strip() for line in console.file.getvalue().splitlines())
