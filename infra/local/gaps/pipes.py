@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.local.gaps import restart
 from infra.local.gaps.patching import Response, replace, service
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,9 @@ def poll(_dynamodb: Any, pipe: Pipe, account: str) -> None:
         wanted = [record for record in records if matches(pipe, record)]
         if wanted and not _delivered(pipe, wanted):
             return
+        if wanted:
+            # Before the record counts as read: it is kept no longer then, and what it started would be lost.
+            restart.save_executions()
         _failures.pop(arn, None)
         pipes._positions[arn] = position + len(records)
 

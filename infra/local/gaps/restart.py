@@ -28,6 +28,7 @@ sfn = states.sfn
 
 # Everything is looked at this often (s); where that takes long, so seldom that it takes a twentieth of a CPU.
 _SECONDS, _SHARE = 0.5, 20
+_TRIES = 50
 _READS = ("Get", "Query", "Scan", "BatchGet", "Describe", "List", "TransactGet")
 
 _written: dict[str, bytes] = {}
@@ -139,8 +140,16 @@ def keep() -> None:
         took = time.thread_time() - began
 
 
-def save(name: str, get_state: Callable[[], Any]) -> None:
-    """Write a service's state, unless its file holds it already."""
+def save_executions() -> None:
+    """Write what runs, at once."""
+    for _ in range(_TRIES if persistence.PERSIST_STATE else 0):
+        if save("stepfunctions", sfn.get_state):
+            return
+        time.sleep(0.02)
+
+
+def save(name: str, get_state: Callable[[], Any]) -> bool:
+    """Write a service's state, unless its file holds it already. Whether it does now."""
     with _saving:
         try:
             state = get_state()
@@ -148,8 +157,9 @@ def save(name: str, get_state: Callable[[], Any]) -> None:
         except (RuntimeError, TypeError, ValueError) as error:
             # Somebody changed it meanwhile: the next round has it.
             logger.debug("the state of %s is written later: %s", name, error)
-            return
+            return False
         digest = hashlib.sha256(text.encode()).digest()
         if state is not None and _written.get(name) != digest:
             persistence.save_state(name, state)
             _written[name] = digest
+        return True
