@@ -62,8 +62,9 @@ class Answer:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether nothing about the scene's incident is in it, but for the address of the holder's list."""
-        body = re.sub(r'href="(\.\./)+list/orders\?t=', "", self.body)
+        """Whether nothing about the scene's incident is in it, but for the address of the holder's list. A
+        signature may hold any two letters."""
+        body = re.sub(r'(href="(\.\./)+list/orders)?\?t=[\w.-]+', "", self.body)
         return not [word for word in EVERYTHING_ABOUT_THE_INCIDENT if word in body]
 
     @property
