@@ -25,7 +25,7 @@ from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
 from infra.cli.console import err, out, plain, print_document
-from infra.cli.options import AsJson, Local
+from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
@@ -45,7 +45,11 @@ def configure(
     repository: Annotated[str | None, typer.Option(help="HTTPS clone URL, without credentials.")] = None,
     branch: Annotated[str | None, typer.Option(help="Branch that pull requests go to [main].")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Bedrock model or inference profile [the region's geography's].")
+        str | None,
+        typer.Option(
+            help="Bedrock model or inference profile [the region's geography's].",
+            autocompletion=complete_model,
+        ),
     ] = None,
     model_url: Annotated[
         str | None,

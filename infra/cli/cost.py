@@ -12,7 +12,7 @@ from functions.core.model.models import default_model
 from functions.core.model.prices import LISTED
 from infra.cli.connect import region
 from infra.cli.console import err, out, plain, print_document
-from infra.cli.options import AsJson
+from infra.cli.options import AsJson, complete_model
 from infra.cost.estimate import Load, bill
 from infra.errors import Exit, UserError
 
@@ -29,7 +29,12 @@ def cost(
     tokens_out: Annotated[
         int, typer.Option(min=0, help="Tokens that they write, thinking included.")
     ] = _TOKENS_OUT,
-    model: Annotated[str, typer.Option(help="Bedrock model or profile [the region's geography's].")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Bedrock model or profile [the region's geography's].", autocompletion=complete_model
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """What a deployment costs in a month, line by line, at list prices and without free tiers."""

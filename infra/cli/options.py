@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from functions.core.incidents.incident import ErrorClass, Status
+from functions.core.model.models import ids
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def complete_incident(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_app(context: typer.Context, incomplete: str) -> list[str]:
     return _silently(lambda: _starting(_target(context).app_names(), incomplete))
+
+
+def complete_model(incomplete: str) -> list[str]:
+    return _starting(ids(), incomplete)
 
 
 def _complete_status(incomplete: str) -> list[str]:

@@ -88,6 +88,11 @@ def default_model(region: str) -> str:
     return ""
 
 
+def ids() -> list[str]:
+    """Of all that is known: foundation models, and the profiles that the geographies may have of them."""
+    return [*_known(), *(f"{geography}.{name}" for geography in _facts()["geographies"] for name in _known())]
+
+
 @cache
 def _facts() -> dict[str, Any]:
     import tomllib
