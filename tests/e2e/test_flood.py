@@ -26,6 +26,16 @@ KeyError: 'not a real error, not even the {n}th of them, {place}'
 REAL = "KeyError: 'NZ'"
 MANY = 250
 HOUR, BETWEEN = 3600, 10
+LASTS = 180
+"""In seconds, more than this test takes on a busy machine: limits count by hours of the clock."""
+
+
+def within_an_hour() -> None:
+    """Wait for the next hour where this one is about to end: a limit that begins anew on the way would be
+    right, but is another test."""
+    left = HOUR - time.time() % HOUR
+    if left < LASTS:
+        time.sleep(left)
 
 
 def flood(world: World, app: App, place: str) -> int:
@@ -90,6 +100,7 @@ def test_a_flood_in_every_hour_begins_few_heals_and_keeps_a_real_error_from_its_
     world: World,
 ) -> None:
     app = world.app(max_heals_per_hour=4, storm_after=1000)
+    within_an_hour()
     assert flood(world, app, "FIRST") > 40_000
     recorded(world, app, MANY)
     real = crashing(world, app, Status.SUPPRESSED)
