@@ -53,8 +53,8 @@ _IMPLIED, _COMMON = 0.2, 0.3
 
 
 class Kind(Enum):
-    """NAMED: of this name, anywhere; LOCAL: a variable of the function `owner`; ALIKE: a variable of that
-    name, of any function; GIVEN: the argument `name` of calls of `owner`; CHANGED: what such calls do to it."""
+    """NAMED: of this name, anywhere; LOCAL: a variable of the function `owner`; ALIKE: one of any function;
+    GIVEN: the argument `name` of calls of `owner`; CHANGED: what such calls do to it."""
 
     NAMED = 1
     LOCAL = 2
