@@ -160,6 +160,7 @@ def test_then_comes_what_an_engineer_would_look_at_most_relevant_first() -> None
         ("orders/pricing.py", "definition of find_customer"),
         ("orders/rates.py", "definition of rate_for"),
         ("orders/models.py", "where the value may come from: sets 'country'; sets 'price'; class Base"),
+        ("orders/rates.py", "where the value may come from: sets 'RATES'"),
         ("tests/test_pricing.py", "tests that import pricing"),
         ("AGENTS.md", "the repository's own rules"),
         ("handler.py", "imports and constants of handler.py"),
