@@ -251,11 +251,11 @@ class Flow(ast.NodeVisitor):
 
     def _imports(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
-            name = alias.asname or alias.name
             if isinstance(node, ast.Import):
-                self._modules.add(name)
-            reads = {Slot(alias.name.rpartition(".")[2]): 1.0} if alias.asname else {}
-            self._write(self._scope.slot(name), node, f"imports {name}", 0.7 if reads else 0.15, links=reads)
+                self._modules.add(alias.asname or alias.name)
+            if alias.asname:
+                reads = {Slot(alias.name.rpartition(".")[2]): 1.0}
+                self._write(self._scope.slot(alias.asname), node, f"imports {alias.asname}", 0.7, links=reads)
 
     _BY_TYPE: ClassVar[dict[type[ast.AST], Callable[[Flow, Any], None]]] = {
         **dict.fromkeys((ast.Assign, ast.AugAssign, ast.NamedExpr), _stores),
