@@ -30,7 +30,14 @@ STEPS = (
         image=False,
         timeout=45,
         settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
+        may=(
+            May.READ_SWITCH,
+            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.READ_APP,
+            May.NOTIFY,
+        ),
     ),
     Spec(
         "fetch_source",
@@ -59,8 +66,8 @@ STEPS = (
             "pythons",
         ),
         may=(
-            *(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP),
-            *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.READ_IMAGES),
+            *(May.READ_SWITCH, May.READ_INCIDENTS, May.UPDATE_INCIDENTS, May.READ_APP),
+            *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.FIND_IMAGES, May.READ_IMAGES),
         ),
     ),
     Spec(
@@ -99,7 +106,15 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
+        may=(
+            May.READ_SWITCH,
+            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
+            May.QUERY_INCIDENTS,
+            May.READ_APP,
+            May.INVOKE_MODELS,
+            May.COUNT_TOKENS,
+        ),
     ),
     Spec(
         "validate_patch",
@@ -171,7 +186,7 @@ STEPS = (
             "artifacts_role_arn",
             "registry_path",
         ),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
+        may=(May.READ_SWITCH, May.READ_INCIDENTS, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "await_approval",
@@ -200,6 +215,7 @@ STEPS = (
         ),
         may=(
             May.READ_SWITCH,
+            May.READ_INCIDENTS,
             May.UPDATE_INCIDENTS,
             May.OPEN_APPROVALS,
             May.UPDATE_APPROVALS,
@@ -257,7 +273,7 @@ STEPS = (
         image=False,
         timeout=45,
         settings=("incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
+        may=(May.READ_INCIDENTS, May.UPDATE_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
 
@@ -269,6 +285,7 @@ OTHERS = (
         settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
             May.READ_SWITCH,
+            May.READ_INCIDENTS,
             May.UPDATE_INCIDENTS,
             May.COUNT_DELIVERIES,
             May.QUERY_INCIDENTS,
@@ -297,6 +314,7 @@ OTHERS = (
         # No step of one heal: it shows whatever is asked, and writes nothing.
         artifacts=ArtifactAccess(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
+            May.READ_INCIDENTS,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,
@@ -313,7 +331,13 @@ OTHERS = (
         image=False,
         timeout=29,
         settings=("incidents_table", "approvals_table"),
-        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, May.KNOW_IDENTITY_CENTER, *_DECIDE),
+        may=(
+            May.READ_INCIDENTS,
+            May.UPDATE_INCIDENTS,
+            May.UPDATE_APPROVALS,
+            May.KNOW_IDENTITY_CENTER,
+            *_DECIDE,
+        ),
     ),
     Spec(
         "report_failure",
@@ -341,6 +365,7 @@ OTHERS = (
             reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")
         ),
         may=(
+            May.READ_INCIDENTS,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.UPDATE_APPROVALS,
@@ -358,6 +383,7 @@ OTHERS = (
         settings=("switch_parameter", "incidents_table", "registry_path"),
         may=(
             May.READ_SWITCH,
+            May.READ_INCIDENTS,
             May.UPDATE_INCIDENTS,
             May.QUERY_INCIDENTS,
             May.LIST_APPS,

@@ -432,12 +432,13 @@ def scene(incidents_table: Table, approvals_table: Table) -> Scene:
 
 @pytest.fixture
 def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
-    """Reads (and empties) a queue that is subscribed to the topic: what people would have been told."""
-    topic = boto3.client("sns").create_topic(Name="notifications")["TopicArn"]
+    """Reads (and empties) a queue that is subscribed to both topics: what people would have been told."""
     queues = boto3.client("sqs")
     queue = queues.create_queue(QueueName="inbox")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for name in ("notifications", "personal"):
+        topic = boto3.client("sns").create_topic(Name=name)["TopicArn"]
+        boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def read() -> list[dict[str, Any]]:
         found = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
