@@ -17,12 +17,9 @@ _JOINED = "joined_reproduce"
 
 
 def may_hold(approval: Approval, state: HealState) -> bool:
-    """Whether this is an approval of the same bytes on the same base, which were proven again since because
-    others had joined."""
-    late = state.commit.late
+    """Whether this is the approval that was given last, and is of the same bytes on the same base."""
     return (
-        late is not None
-        and late.approval_id == state.decision.approval_id == approval.approval_id
+        state.decision.approval_id == approval.approval_id
         and approval.decision == Verdict.APPROVE
         and set(differing(approval, state)) <= {EVIDENCE}
         # What looks like a record of before opinions were noted: this one is of now.

@@ -14,13 +14,13 @@ from functions.core.workflow.state import HealState, LateState
 def late(state: HealState, joined: Sequence[Incident], artifacts: Artifacts) -> LateState | None:
     """What is to be proven, written down for the proof; None where nothing is.
 
-    Once for each approval: those that join during that proof, and those for which one proof has no room, are
-    told of as not reproduced.
+    Once for each patch: those that join after that, and those for which one proof has no time, are told of as
+    not reproduced. Where they stayed red, people have approved it since, knowing that.
 
     joined: all that have by now, in the order in which they did.
     """
-    approval_id, before = state.decision.approval_id, state.commit.late
-    if not state.may_prove or (before and before.approval_id == approval_id):
+    patch, before = state.proposal.key, state.commit.late
+    if not state.may_prove or (before and before.proposal_key == patch):
         return None
     proven = Evidence.from_json(artifacts.get_json(state.validation.evidence_key)).joined
     kept = [other for other in joined if other.incident_id in proven]
@@ -29,4 +29,4 @@ def late(state: HealState, joined: Sequence[Incident], artifacts: Artifacts) -> 
     if not came:
         return None
     key = keep([*kept, *came], state.heal, artifacts)
-    return LateState(tuple(other.incident_id for other in came), key, approval_id)
+    return LateState(tuple(other.incident_id for other in came), key, patch)

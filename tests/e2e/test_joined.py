@@ -123,7 +123,7 @@ def test_one_that_joins_while_people_decide_and_is_not_mended_has_people_asked_a
     incident = world.until(app, Status.AWAITING_APPROVAL, Status.ABSTAINED, Status.FAILED)
     assert incident.status is Status.AWAITING_APPROVAL, incident.reason
     world.log(app, CRASH.format(way=WAYS[1]).replace("KeyError: 'NZ'", "TypeError: unhashable type: 'list'"))
-    joined(world, app, 1)
+    (late,) = joined(world, app, 1)
 
     world.decide(incident, Verdict.APPROVE)
 
@@ -138,4 +138,5 @@ def test_one_that_joins_while_people_decide_and_is_not_mended_has_people_asked_a
     assert world.pulls(app) == []
     world.decide(again, Verdict.APPROVE)
     world.until(app, Status.PR_OPEN)
-    assert len(world.pulls(app)) == 1
+    (pull,) = world.pulls(app)
+    assert f"The same line failed as `{late}`, too: not reproduced" in pull["body"]

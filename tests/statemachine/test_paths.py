@@ -70,7 +70,7 @@ REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
 COMMIT = {"branch": "self-heal/orders-1a2b", "sha": "d" * 40}
 MOVED = {"moved": {"base_sha": "e" * 40, "head_key": "h", "history_key": "i"}}
-LATE = {"late": {"incidents": ["orders-3c4d"], "joined_key": "j@sha256:2", "approval_id": "ap-1"}}
+LATE = {"late": {"incidents": ["orders-3c4d"], "joined_key": "j@sha256:2", "proposal_key": "p"}}
 PULL = {"number": 7, "url": "https://forge/o/r/pull/7"}
 
 Results = dict[str, list[Any]]
@@ -518,7 +518,7 @@ def test_what_is_proven_again_is_the_same_patch_with_all_that_joined(walk: Calla
     assert again.attempt == first.attempt
     asked, carried = (HealState.from_json(state) for state in walked.payloads["AwaitApproval"])
     assert (asked.asked_again, carried.asked_again) == (0, 1), "if it is asked, it is another question"
-    assert carried.commit.late == LateState(("orders-3c4d",), "j@sha256:2", "ap-1")
+    assert carried.commit.late == LateState(("orders-3c4d",), "j@sha256:2", "p")
     assert [state["may_prove"] for state in walked.payloads["CommitPatch"]] == [True, True]
 
 

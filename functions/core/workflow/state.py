@@ -260,8 +260,8 @@ class LateState(StatePart):
     incidents: tuple[str, ...] = text_fields(12, 200)
     joined_key: str = text_field(REFERENCE)
     """Reference to all that have joined, for `proposal`."""
-    approval_id: str = text_field()
-    """Of the approval before which they joined: there is one such proof for each, so that it ends."""
+    proposal_key: str = text_field(REFERENCE)
+    """Which patch that is: there is one such proof for each, so that it ends."""
 
 
 @dataclass(frozen=True, slots=True)

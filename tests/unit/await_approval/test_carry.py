@@ -135,7 +135,7 @@ class Desk:
     def again(self, gates: list[Any], token: str = "second", **more: Any) -> Approval:
         """What the state machine asks with after the later proof."""
         approval_id = self.first.approval_id
-        late = {"incidents": ["orders-late"], "joined_key": "j", "approval_id": approval_id}
+        late = {"incidents": ["orders-late"], "joined_key": "j", "proposal_key": "p"}
         sent = {"decision": "approve", "approval_id": approval_id}
         told = {"asked_again": 1, "commit": {"late": late}, "decision": sent}
         return self.ask(token, gates, ("orders-late",), **(told | more))

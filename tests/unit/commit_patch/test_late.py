@@ -31,17 +31,17 @@ def state(artifacts: Artifacts, proven: list[Incident], **more: Any) -> HealStat
     """What CommitPatch is given after an approval by this proof."""
     evidence = Evidence((), joined=tuple(other.incident_id for other in proven))
     given = {
+        "proposal": {"key": "proposal@sha256:1"},
         "incident_id": "orders-0",
         "heal_id": "h",
         "attempt": 1,
         "may_prove": True,
         "validation": {"evidence_key": artifacts.put_json("evidence.json", evidence.to_json())},
-        "decision": {"approval_id": "ap-1"},
     }
     return HealState.from_json(given | more)
 
 
-BEFORE = {"commit": {"late": {"approval_id": "ap-1", "incidents": ["orders-1"]}}}
+BEFORE = {"commit": {"late": {"proposal_key": "proposal@sha256:1", "incidents": ["orders-1"]}}}
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,7 @@ BEFORE = {"commit": {"late": {"approval_id": "ap-1", "incidents": ["orders-1"]}}
         ([*range(11)], [*range(14)], {}, [11], [*range(12)]),
         ([*range(MOST)], [*range(14)], {}, [], []),
         ([1], [1, 2], BEFORE, [], []),
-        ([1], [1, 2], BEFORE | {"decision": {"approval_id": "ap-2"}}, [2], [1, 2]),
-        ([1], [1, 2], {"decision": {}}, [2], [1, 2]),
+        ([1], [1, 2], BEFORE | {"proposal": {"key": "proposal@sha256:2"}}, [2], [1, 2]),
         ([1], [1, 2], {"may_prove": False}, [], []),
     ],
     ids=[
@@ -67,9 +66,8 @@ BEFORE = {"commit": {"late": {"approval_id": "ap-1", "incidents": ["orders-1"]}}
         "the first ones",
         "as many as one proof has time for",
         "no more than one proof has time for",
-        "again, during the proof that was made for this approval",
-        "again, and people have approved since",
-        "after a decision that was sent by hand",
+        "again, after such a proof of this patch",
+        "again, and another patch is approved by now",
         "in a heal that began under a workflow that has no way back",
     ],
 )
@@ -86,5 +84,5 @@ def test_those_that_joined_since_the_proof_are_proven_with_those_of_before(
     assert list(found.incidents if found else ()) == [f"orders-{number}" for number in came]
     rows = artifacts.get_json(found.joined_key) if found else []
     assert [Incident.from_item(row) for row in rows] == incidents(*proof)
-    assert found is None or found.approval_id == given.decision.approval_id
+    assert found is None or found.proposal_key == given.proposal.key
     assert late(given, incidents(*joined), artifacts) == found, "twice is once"
