@@ -77,7 +77,8 @@ def printed(*history: Approval) -> str:
                 "carried_to": "e@sha256:2",
                 **BY_LINK,
             },
-            "on e@sha256:1\n  holds for a later proof of the same bytes, with what joined since\n    e@sha256:2",
+            "on e@sha256:1\n  holds for a later proof of the same bytes, with what joined since\n"
+            "    e@sha256:2",
         ),
     ],
 )
