@@ -38,7 +38,7 @@ NO_SECRETS = AppSecrets()
 
 def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
     """Write the app's entry and what is given of its secrets, make sure the link key exists, and subscribe to
-    its log groups.
+    its log groups, unless all are.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Safe to repeat. Raises
     UserError for a log group that is this system's own, another app's, or has no room for a filter.
@@ -83,7 +83,10 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
             app = App.from_json(app.name, app.to_json() | said)
     write_entry(target, app)
     for group in app.log_groups:
-        _subscribe(target, group)
+        if target.subscribes_to_all:
+            unsubscribe(target, group)  # from before: its errors would be delivered twice
+        else:
+            _subscribe(target, group)
     if isinstance(before, App):
         for group in set(before.log_groups) - set(app.log_groups):
             unsubscribe(target, group)
@@ -108,7 +111,7 @@ def claimed_by_others(target: Target, name: str, groups: Iterable[str]) -> dict[
     """Which of these log groups another app has: group → its name."""
     return {
         group: other.name
-        for other in target.registry.apps()
+        for other in target.registry.registered()
         for group in groups
         if other.name != name and group in other.log_groups
     }

@@ -20,6 +20,9 @@ from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30
+_REST_SECONDS = 5.0
+"""Where all log groups are delivered, what is registered counts so soon: all environments together ask twice
+a second."""
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -49,8 +52,10 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
 def _app_of(batch: Batch, deployment: Deployment) -> App | None:
     """Who registered the log group; where all of the account's are delivered, also whose its function's tags
     say it is."""
-    app = deployment.registry.app_of_log_group(batch.log_group)
-    if app is None and deployment.settings.discovers:
+    everything = bool(deployment.settings.discovers)
+    rest = _REST_SECONDS if everything else 0.0
+    app = deployment.registry.app_of_log_group(batch.log_group, rest=rest)
+    if app is None and everything:
         # Most log groups of an account are nobody's here, and a line for each delivery costs more than it.
         return _discovery(deployment).app_of(batch.log_group, batch.owner)
     if app is None:

@@ -1,16 +1,15 @@
 """Apps that nobody registered: a Lambda function whose tags name a repository of a family's.
 
 A family is an entry whose `repository` ends in `/*`, such as `https://github.com/acme/*`: it has the token,
-the limits, the people and the mode, for all of these repositories. Which of them is a function's own, its tags
-say:
+the limits, the people and the mode for all of these. Which repository is a function's own, its tags say:
 
     self-heal:repository = https://github.com/acme/orders.git
     self-heal:branch     = main          the family's, if there is none
     self-heal:mode       = observe       at most the family's
 
-Whoever may tag a function is not who answers for a repository, or for a token. So a tag can neither name what
-no family covers, nor raise a mode; and where an app's secrets lie follows from its name, which begins with the
-family's (`acme.orders-1f0c9a2b`).
+Whoever may tag a function is not who answers for a repository, or for a token. So a tag can neither name
+what no family covers, nor raise a mode; and where an app's secrets lie follows from its name, which begins
+with the family's (`acme.orders-1f0c9a2b`).
 """
 
 from __future__ import annotations

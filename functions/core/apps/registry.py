@@ -20,8 +20,6 @@ from functions.core.workflow.errors import AppInvalid, AppNotRegistered, Permane
 # For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
 _MAX_AGE_SECONDS = 60
 _DISCOVERED = "discovered"
-# All log groups of an account may be delivered: what is not registered is not looked for at each delivery.
-_FRESH_SECONDS = 5
 
 
 def bound(secret: str, host: str) -> str:
@@ -40,7 +38,7 @@ class Registry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._fresh_from = -float(_FRESH_SECONDS)
+        self._looked = float("-inf")
         self._path = path.rstrip("/")
         self._credentials = self._path.rpartition("/")[0] + "/credentials"
         self._provider = provider or parameters.SSMProvider()
@@ -69,15 +67,16 @@ class Registry:
                 raise
         return None
 
-    def app_of_log_group(self, log_group: str) -> App | None:
+    def app_of_log_group(self, log_group: str, *, rest: float = 0.0) -> App | None:
         """The app that registered this log group, or None.
 
-        Entries are kept for a minute, but a group that is not among them is looked for afresh, every five
-        seconds at most: it may have been registered since, and what it delivers now is not delivered again.
+        Entries are kept for a minute, but a group that is not among them is looked for afresh: it may have
+        been registered since, and what it delivers now is not delivered again. rest: seconds between such
+        looks, where most of what is delivered is nobody's.
         """
         found = self._claiming(log_group, fresh=False)
-        if found is None and self._clock() - self._fresh_from >= _FRESH_SECONDS:
-            self._fresh_from = self._clock()
+        if found is None and self._clock() - self._looked >= rest:
+            self._looked = self._clock()
             found = self._claiming(log_group, fresh=True)
         return found
 
