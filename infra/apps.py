@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
+from functions.core.apps.discovery import MODE
+from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
@@ -41,8 +43,19 @@ def find(target: Target, name: str) -> App:
     return found
 
 
+def of_its_own(target: Target, app: App) -> App:
+    """The app, if it has an entry of its own that can be changed. Raises UserError if it was discovered."""
+    if app.entry == app.name:
+        return app
+    raise UserError(
+        f"{app.name} was discovered: it is healed as {app.entry} is, or less, where its function says {MODE}",
+        f"look at that: selfheal apps show {app.entry}{target.flag}",
+    )
+
+
 def pause(target: Target, app: App, paused: bool) -> App:
-    """Record the app's errors and heal none; or heal them again."""
+    """Record the app's errors and heal none; or heal them again. Raises UserError as `of_its_own`."""
+    of_its_own(target, app)
     app = replace(app, paused=paused)
     write_entry(target, app)
     return app
@@ -58,14 +71,21 @@ def remove(target: Target, name: str) -> list[str]:
 
     Its incidents stay, as the record. Safe to repeat: what is gone already is passed over. The subscriptions
     go first, so that nothing more is delivered for it; its entry last, so that a second run finds the rest.
+    One that was discovered is discovered again while its function is tagged.
     """
+    ssm = target.session.client("ssm")
+    if entry_of(name) != name:
+        parameter = target.registry.discovered_parameter(name)
+        return [f"parameter {parameter}"] if _delete(ssm, parameter) else []
     groups, approvers = _own(target, name)
     done = [f"subscription of {group}" for group in groups if unsubscribe(target, group)]
     elsewhere = {
-        one for other in target.registry.apps() if other.name != name for one in with_links(other.approvers)
+        one
+        for other in target.registry.registered()
+        if other.name != name
+        for one in with_links(other.approvers)
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
-    ssm = target.session.client("ssm")
     parameters = [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
 
@@ -113,8 +133,9 @@ def rename(target: Target, app: App, name: str) -> int:
     """Give an app another name: its entry, its secrets and its incidents; how many of these there were.
 
     Safe to repeat after it broke off. Raises UserError for a name that is taken or is none, and while heals
-    of the app are under way, which would not find it any more.
+    of the app are under way, which would not find it any more; and as `of_its_own`.
     """
+    of_its_own(target, app)
     try:
         renamed = App.from_json(name, app.to_json() | {"credentials": ""})
     except AppInvalid as error:

@@ -28,7 +28,7 @@ MAX_AGE_SECONDS = 3600
 
 
 class Detection(Construct):
-    """Log groups of this account may invoke detect_errors. Those in `log_groups` are subscribed here, or all."""
+    """Log groups of this account may invoke detect_errors; `log_groups`, or all, are subscribed here."""
 
     def __init__(
         self,

@@ -246,7 +246,8 @@ def _tell(target: Target, app: App, as_json: bool) -> None:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
         _offer(target, app)
-        out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
+        watched = ", ".join(app.log_groups) or "functions that are tagged"
+        out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
     for note in (
         *doubts(app.approvers, app.approvals_needed),
         *notes_on_models(target, target.registry.app(app.name)),

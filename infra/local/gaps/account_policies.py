@@ -1,4 +1,4 @@
-"""CloudWatch Logs' subscription policy of a whole account, which MiniStack has not: in the API and in templates.
+"""The subscription policy of a whole account, which MiniStack has not: CloudWatch Logs' API, and templates.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutAccountPolicy.html
 """

@@ -40,7 +40,7 @@ def fill() -> None:
 
 
 def checking(put: Any) -> Any:
-    """PutSubscriptionFilter, refusing a pattern that cannot be understood, and a third filter of a log group."""
+    """PutSubscriptionFilter, refusing a pattern that cannot be understood, and a group's third filter."""
 
     def call(data: dict[str, Any]) -> Response:
         try:
@@ -57,7 +57,7 @@ def checking(put: Any) -> Any:
 
 
 def fan_out(group: str, stream: str, events: list[dict[str, Any]]) -> None:
-    """Send the matching events to each subscribed function: by the group's filters, and by the account's policy."""
+    """Send the matching events to each function that the group's filters or the account's policy name."""
     filters = (logs._log_groups.get(group) or {}).get("subscriptionFilters") or {}
     of_account = list(account_policies.subscriptions(group))
     for item in [*filters.values(), *of_account]:
