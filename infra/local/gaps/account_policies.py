@@ -103,8 +103,8 @@ def _check_document(text: str) -> None:
 
 def _may_be_invoked(arn: str) -> bool:
     """Whether the function is there, and lets CloudWatch Logs invoke what the ARN names."""
-    function, _, _ = lambda_svc._get_func_record_for_ref(arn)
-    statements = function["policy"]["Statement"] if function else []
+    _, config, _ = lambda_svc._get_func_record_for_ref(arn)
+    statements = lambda_svc._functions[config["FunctionName"]]["policy"]["Statement"] if config else []
     return any(
         statement["Principal"] == {"Service": "logs.amazonaws.com"} and statement["Resource"] == arn
         for statement in statements

@@ -28,9 +28,9 @@ class Functions:
         self.error = ""
         self.asked: list[str] = []
 
-    def list_tags(self, *, Resource: str) -> dict[str, Any]:
-        self.asked.append(Resource)
-        name = Resource.rpartition(":")[2]
+    def list_tags(self, **asked: str) -> dict[str, Any]:
+        self.asked.append(asked["Resource"])
+        name = asked["Resource"].rpartition(":")[2]
         code = self.error or ("" if name in self.tags else "ResourceNotFoundException")
         if code:
             raise ClientError({"Error": {"Code": code, "Message": ""}}, "ListTags")
