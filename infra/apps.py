@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
-from functions.core.apps.discovery import MODE
 from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
 from infra.names import Names
 from infra.nearest import unknown
-from infra.registration import claimed_by_others, unsubscribe, write_entry
+from infra.registration import claimed_by_others, of_its_own, unsubscribe, write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -43,19 +42,9 @@ def find(target: Target, name: str) -> App:
     return found
 
 
-def of_its_own(target: Target, app: App) -> App:
-    """The app, if it has an entry of its own that can be changed. Raises UserError if it was discovered."""
-    if app.entry == app.name:
-        return app
-    raise UserError(
-        f"{app.name} was discovered: it is healed as {app.entry} is, or less, where its function says {MODE}",
-        f"look at that: selfheal apps show {app.entry}{target.flag}",
-    )
-
-
 def pause(target: Target, app: App, paused: bool) -> App:
     """Record the app's errors and heal none; or heal them again. Raises UserError as `of_its_own`."""
-    of_its_own(target, app)
+    of_its_own(app, target.flag)
     app = replace(app, paused=paused)
     write_entry(target, app)
     return app
@@ -135,11 +124,12 @@ def rename(target: Target, app: App, name: str) -> int:
     Safe to repeat after it broke off. Raises UserError for a name that is taken or is none, and while heals
     of the app are under way, which would not find it any more; and as `of_its_own`.
     """
-    of_its_own(target, app)
+    of_its_own(app, target.flag)
     try:
         renamed = App.from_json(name, app.to_json() | {"credentials": ""})
     except AppInvalid as error:
         raise UserError(str(error), exit_code=Exit.USAGE) from error
+    of_its_own(renamed, target.flag)
     taken = target.registry.entries().get(name)
     if taken and not (isinstance(taken, App) and taken.log_groups == app.log_groups):
         raise UserError(

@@ -32,7 +32,8 @@ _LIMITS = {
 # A quarter: incidents are kept for longer.
 _MOST_HOURS = 90 * 24
 # Kept short because the name is part of incident ids, branch names and parameter paths.
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+# What was discovered has its family's before the dot; no entry has one.
+_NAME = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9-]*(\.[a-z0-9-]+)?")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
@@ -302,8 +303,8 @@ def _check_forge(app: App) -> None:
     _check_deploy_key(app)
     if app.certificate_authority and not _are_certificates(app.certificate_authority):
         raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
-    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
-        own = f"/self-heal/credentials/{name}"
+    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(app.entry)):
+        own = f"/self-heal/credentials/{app.entry}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
 
 

@@ -209,6 +209,8 @@ class Registry:
         return secret
 
     def _parse(self, name: str, text: str) -> App:
+        if entry_of(name) != name:
+            raise AppInvalid(f"app name {name!r}: only what was discovered has a dot in its name")
         try:
             data = json.loads(text)
         except ValueError as error:
