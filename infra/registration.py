@@ -38,10 +38,10 @@ NO_SECRETS = AppSecrets()
 
 
 def of_its_own(app: App, flag: str) -> None:
-    """Raises UserError for an app that was discovered: it has no entry of its own that could be changed."""
+    """Raises UserError for an app that was discovered: it has no entry of its own to be changed."""
     if app.entry != app.name:
         raise UserError(
-            f"{app.name}: what has a dot in its name was discovered, and is healed as {app.entry} is, or less,"
+            f"{app.name}: what has a dot in its name was discovered, and is healed as {app.entry} is, or less"
             f" where its function is tagged {MODE}",
             f"look at that: selfheal apps show {app.entry}{flag}",
             exit_code=Exit.USAGE,

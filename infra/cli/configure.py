@@ -235,7 +235,7 @@ def _asked(target: Target) -> Wanted:
     if secrets.signing_key_file:
         key = target.registry.signing_parameter(draft.name)
         out.print(plain(f"The key that signs commits, encrypted: {key}"))
-    for group in draft.entry["log_groups"]:
+    for group in () if target.subscribes_to_all else draft.entry["log_groups"]:
         out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
     typer.confirm("Write it?", default=True, abort=True)
     return Wanted(draft.name, draft.entry, secrets, draft.token or None)
