@@ -55,9 +55,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
         budget, time = deployment.budget(app), deployment.time
         told = _attempt(state, app, incident, others, artifacts, model, budget, time)
-        if joined:
-            told = replace(told, joined_key=_kept(heal, artifacts, joined))
-        outcome = told.to_state()
+        outcome = _with_joined(told, heal, incidents, artifacts).to_state()
         artifacts.put_json(heal.attempt_key(Artifact.OUTCOME), outcome)
     _record(heal, incident, incidents, artifacts)
     return ProposalState.from_json(outcome)
@@ -115,9 +113,16 @@ def _attempt(
     return replace(outcome, model=asked.model, model_note=model_note(asked, adapted))
 
 
-def _kept(heal: Heal, artifacts: Artifacts, joined: Sequence[Incident]) -> str:
-    """Reference to the incidents that have to be mended, too, as ValidatePatch reads them."""
-    return artifacts.put_json(heal.attempt_key(Artifact.JOINED), [other.to_json() for other in joined])
+def _with_joined(
+    told: ProposalState, heal: Heal, incidents: Incidents, artifacts: Artifacts
+) -> ProposalState:
+    """With the reference to the incidents that have to be mended, too, as ValidatePatch reads them: also
+    those that joined while the model thought, which its prompt could not tell of."""
+    joined = incidents.joined_with(incidents.get(heal.incident_id), _MOST_JOINED)
+    if not joined:
+        return told
+    key = artifacts.put_json(heal.attempt_key(Artifact.JOINED), [other.to_json() for other in joined])
+    return replace(told, joined_key=key)
 
 
 def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:

@@ -72,6 +72,8 @@ class ScriptedModel:
         """App → the message to answer with, or an HTTP status to fail with."""
         self.held: dict[str, threading.Event] = {}
         """App → what is waited for before it is answered."""
+        self.thinks_of: set[str] = set()
+        """Apps whose requests are held."""
         model = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,6 +103,7 @@ class ScriptedModel:
         text = json.dumps(request)
         for app, told in self.held.items():
             if f"service: {app}\\n" in text:
+                self.thinks_of.add(app)
                 told.wait(PATIENCE)
         for app, script in self.scripts.items():
             if f"service: {app}\\n" in text:

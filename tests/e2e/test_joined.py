@@ -40,7 +40,9 @@ def test_eight_symptoms_of_one_cause_are_one_question_and_one_pull_request(world
     files = {f"{way}.py": CALLER.format(way=way) for way in WAYS}
     app = world.app({"rates.py": BUGGY, **files}, packages=["rates", *WAYS])
     told = world.model.held[app.name] = threading.Event()
-    for way in WAYS:
+    world.log(app, CRASH.format(way=WAYS[0]))
+    world.eventually(lambda: app.name in world.model.thinks_of or None, lambda: str(world.incidents(app)))
+    for way in WAYS[1:]:
         world.log(app, CRASH.format(way=way))
 
     def joined() -> list[str] | None:

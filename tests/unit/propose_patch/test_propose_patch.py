@@ -6,7 +6,7 @@ import http.server
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -48,6 +48,8 @@ class Model:
     paths: list[str] = field(default_factory=list)
     counts: int = 1234
     counted: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+    """What comes about while it thinks."""
 
     def proposes(self, **changes: Any) -> None:
         given = PROPOSAL | changes
@@ -70,6 +72,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
                 return
             state.paths.append(self.path)
             state.requests.append(json.loads(body))
+            state.meanwhile()
             answer = state.answers.pop(0)
             if isinstance(answer, tuple):
                 status, error, *words = answer
@@ -353,13 +356,26 @@ def test_other_incidents_at_the_same_place_are_told(
     assert "elsewhere" not in text
 
 
+def join(deployed: Deployed, *names: str) -> None:
+    """What these leave that join the incident, all before included."""
+    for name in names:
+        joined = {"status": "JOINED", "joined_to": "orders-f"}
+        deployed.other(name, f"KeyError: {name}", FRAME, sample=f"Traceback of {name}", **joined)
+    deployed.joined(*names)
+
+
+def handed_on(outcome: dict[str, Any]) -> list[str]:
+    """The incidents that the proof has to reproduce, too."""
+    rows = Artifacts(boto3.client("s3"), "artifacts").get_json(outcome["joined_key"])
+    return [Incident.from_item(row).incident_id for row in rows]
+
+
 def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
     deployed: Deployed, model: Model, lambda_context: Any
 ) -> None:
     names = [f"orders-j{number}" for number in range(7)]
-    for name in (*names, "orders-left"):
-        joined = {"status": "JOINED", "joined_to": "orders-f"} if name != "orders-left" else {}
-        deployed.other(name, f"KeyError: {name}", FRAME, sample=f"Traceback of {name}", **joined)
+    join(deployed, *names)
+    deployed.other("orders-left", "KeyError: left", FRAME, sample="Traceback of orders-left")
     deployed.joined(*names, "orders-left", "orders-expired")
     model.proposes()
     outcome = handler(STATE, lambda_context)
@@ -367,8 +383,21 @@ def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
     assert [name for name in names if f"Traceback of {name}" in text] == names
     assert text.count("<joined_incident") == 7
     assert "it has to be mended, too" in model.requests[0]["system"][0]["text"]
-    told = Artifacts(boto3.client("s3"), "artifacts").get_json(outcome["joined_key"])
-    assert [Incident.from_item(row).incident_id for row in told] == names, "one that left is not among them"
+    assert handed_on(outcome) == names, "one that left is not among them"
+
+
+@pytest.mark.parametrize("before", [(), ("orders-j1",)])
+def test_those_that_join_while_the_model_thinks_are_handed_to_the_proof_too(
+    before: tuple[str, ...], deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    join(deployed, *before)
+    model.meanwhile = lambda: join(deployed, "orders-j1", "orders-j2")
+    model.proposes()
+    outcome = handler(STATE, lambda_context)
+    assert said(model.requests[0]).count("<joined_incident") == len(before)
+    assert handed_on(outcome) == ["orders-j1", "orders-j2"]
+    join(deployed, "orders-j1", "orders-j2", "orders-j3")
+    assert handler(STATE, lambda_context) == outcome, "told once, whatever is retried later"
 
 
 def test_an_app_past_its_budget_is_not_asked_for(
