@@ -60,12 +60,14 @@ def remove(target: Target, name: str) -> list[str]:
 
     Its incidents stay, as the record. Safe to repeat: what is gone already is passed over. The subscriptions
     go first, so that nothing more is delivered for it; its entry last, so that a second run finds the rest.
-    One that was discovered is discovered again while its function is tagged.
+    With a family all goes that was discovered for it. What was discovered is discovered again while its
+    function is tagged.
     """
     ssm = target.session.client("ssm")
-    if entry_of(name) != name:
-        parameter = target.registry.discovered_parameter(name)
-        return [f"parameter {parameter}"] if _delete(ssm, parameter) else []
+    tagged = [one for one in target.app_names() if one != entry_of(one) and name in (one, entry_of(one))]
+    kept = [target.registry.discovered_parameter(one) for one in tagged]
+    if name in tagged:
+        return [f"parameter {parameter}" for parameter in kept if _delete(ssm, parameter)]
     groups, approvers = _own(target, name)
     done = [f"subscription of {group}" for group in groups if unsubscribe(target, group)]
     elsewhere = {
@@ -75,7 +77,9 @@ def remove(target: Target, name: str) -> list[str]:
         for one in with_links(other.approvers)
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
-    parameters = [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
+    parameters = (
+        kept + [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
+    )
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
 
 
@@ -130,6 +134,11 @@ def rename(target: Target, app: App, name: str) -> int:
     except AppInvalid as error:
         raise UserError(str(error), exit_code=Exit.USAGE) from error
     of_its_own(renamed, target.flag)
+    if app.is_family:
+        raise UserError(
+            f"{app.name} is a family, after which what is discovered for it is named",
+            f"register another: selfheal configure {name} --repository '{app.repository}'{target.flag}",
+        )
     taken = target.registry.entries().get(name)
     if taken and not (isinstance(taken, App) and taken.log_groups == app.log_groups):
         raise UserError(

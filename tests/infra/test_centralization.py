@@ -1,4 +1,4 @@
-"""How other accounts' logs come here: what is documented is what the API takes, and what is delivered is read."""
+"""How other accounts' logs come here: what is documented is what the API takes; what is delivered is read."""
 
 from __future__ import annotations
 
