@@ -30,6 +30,7 @@ def test_the_documented_rule_is_one_that_the_api_takes() -> None:
     service = botocore.session.get_session().get_service_model("observabilityadmin")
     shape = service.operation_model("CreateCentralizationRuleForOrganization").input_shape
 
+    assert shape
     assert ParamValidator().validate(documented(), shape).generate_report() == ""
 
 

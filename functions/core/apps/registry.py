@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -99,7 +100,7 @@ class Registry:
         texts = self._provider.get_multiple(self._path, recursive=True, force_fetch=True) or {}
         return self._parsed(texts)
 
-    def _parsed(self, texts: dict[str, str]) -> dict[str, App | AppInvalid]:
+    def _parsed(self, texts: Mapping[str, Any]) -> dict[str, App | AppInvalid]:
         found: dict[str, App | AppInvalid] = {}
         # The entries come before what is of their families.
         for path, text in sorted(texts.items(), key=lambda item: ("/" in item[0], item[0])):
