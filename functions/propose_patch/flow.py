@@ -126,8 +126,7 @@ class Flow(ast.NodeVisitor):
     def _says(self, node: ast.Constant) -> None:
         """A text may name a column, a field, or an attribute that is set by its name."""
         effect = isinstance(self._statement, ast.Expr)
-        docstring = effect and self._statement.value is node
-        if not isinstance(node.value, str) or node in self._asked or docstring:
+        if not isinstance(node.value, str) or node in self._asked or node is self._dropped:
             return
         part: ast.AST = node if hasattr(self._statement, "body") else self._statement
         rows = node.value.split("\n")
@@ -146,7 +145,7 @@ class Flow(ast.NodeVisitor):
 
     def _calls(self, node: ast.Call) -> None:
         name = name_of(node.func)
-        effect = isinstance(self._statement, ast.Expr) and self._statement.value is node
+        effect = node is self._dropped
         given = [
             ("*" if isinstance(value, ast.Starred) else str(n), value) for n, value in enumerate(node.args)
         ]
@@ -242,7 +241,9 @@ class Flow(ast.NodeVisitor):
         if owner and not static and plain:
             self._same(Slot(plain[0].arg, scope.name, Kind.LOCAL), [Slot(owner.name)])
         bound = plain[1:] if owner and not static else plain
-        places = {argument.arg: (str(n), argument.arg, "*") for n, argument in enumerate(bound)}
+        places: dict[str, tuple[str, ...]] = {
+            argument.arg: (str(n), argument.arg, "*") for n, argument in enumerate(bound)
+        }
         places |= {argument.arg: (argument.arg, "*") for argument in taken.kwonlyargs}
         places |= {rest.arg: ("*", "()") for rest in (taken.vararg, taken.kwarg) if rest}
         for parameter, ways in places.items():
@@ -296,6 +297,11 @@ class Flow(ast.NodeVisitor):
     }
 
     # How writes are noted.
+
+    @property
+    def _dropped(self) -> ast.expr | None:
+        """The expression that is the whole statement, such as a call for its effect, or a docstring."""
+        return self._statement.value if isinstance(self._statement, ast.Expr) else None
 
     def _store(self, target: ast.expr, value: ast.AST) -> None:
         if isinstance(target, ast.Tuple | ast.List):
