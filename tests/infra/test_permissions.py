@@ -19,7 +19,7 @@ BY_AWS = (
 )
 # What the unit tests replace, and the end-to-end tests use with IAM enforced.
 BY_RUNS = {
-    "create_pull_request": ("s3:GetObject", "sts:AssumeRole", "sts:TagSession"),
+    "create_pull_request": ("sts:AssumeRole", "sts:TagSession"),
     "decide_approval": ("ssm:GetParameter link-key", "states:GetExecutionHistory"),
     "review_patch": ("bedrock:InvokeModel", "ssm:GetParameter apps", "sts:AssumeRole", "sts:TagSession"),
     "run_patch": ("s3:GetObject", "s3:PutObject"),
