@@ -117,6 +117,26 @@ def test_one_that_joins_while_people_decide_is_reproduced_before_the_commit_and_
     assert [visited.count(state) for state in ("ProposePatch", "AwaitApproval", "CommitPatch")] == [1, 2, 2]
 
 
+@pytest.mark.parametrize("step", ["commit_patch", "validate_patch", "await_approval"])
+def test_whichever_step_dies_on_the_way_a_redrive_goes_on_there(world: World, step: str) -> None:
+    app = crossing(world)
+    world.log(app, CRASH.format(way=WAYS[0]))
+    incident = world.until(app, Status.AWAITING_APPROVAL, Status.ABSTAINED, Status.FAILED)
+    world.log(app, CRASH.format(way=WAYS[1]))
+    joined(world, app, 1)
+    restore = world.deny(step)
+    world.decide(incident, Verdict.APPROVE)
+    world.until(app, Status.FAILED)
+    assert world.pulls(app) == []
+    restore()
+    world.redrive(incident)
+    world.until(app, Status.PR_OPEN)
+    assert proof_of_joined(world, incident) == (Result.PASS, "1 of 1")
+    after = world.approval(world.target.incidents.get(incident.incident_id))
+    assert (after.approval_id, after.previous_id) == (incident.approval_id, ""), "it was one question"
+    assert len(world.pulls(app)) == 1
+
+
 def test_one_that_joins_while_people_decide_and_is_not_mended_has_people_asked_again(world: World) -> None:
     app = crossing(world)
     world.log(app, CRASH.format(way=WAYS[0]))
