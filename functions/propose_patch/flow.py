@@ -25,7 +25,7 @@ class Write:
     that one slot is another. around: the function or class that they stand in; likely: up to 1."""
 
     lines: frozenset[int]
-    around: range
+    around: ast.stmt | None
     why: str
     likely: float
     scope: Scope
@@ -354,7 +354,7 @@ class Flow(ast.NodeVisitor):
 
     def _same(self, slot: Slot, others: Iterable[Slot], likely: float = 1.0) -> None:
         self.writes[slot].append(
-            Write(frozenset(), range(0), "", likely, self._scope, links=dict.fromkeys(others, 1.0))
+            Write(frozenset(), None, "", likely, self._scope, links=dict.fromkeys(others, 1.0))
         )
 
     def _write(
@@ -374,9 +374,7 @@ class Flow(ast.NodeVisitor):
             first: int = getattr(node, "lineno", self._statement.lineno)
             last = min(getattr(end or node, "end_lineno", first), first + _LINES - 1)
             lines = frozenset((around.lineno, self._statement.lineno, *range(first, last + 1)))
-        self.writes[slot].append(
-            Write(lines, syntax.span(around), why, likely, self._scope, parts, links or {})
-        )
+        self.writes[slot].append(Write(lines, around, why, likely, self._scope, parts, links or {}))
 
     @contextmanager
     def _inside(self, at: _At, scope: Scope) -> Iterator[None]:

@@ -146,7 +146,7 @@ class _Search:
                 reads = reads_of(part, scope, 1 if given else 0.6)
                 if inner:
                     slot = Slot(parameter.arg, inner.name, Kind.LOCAL)
-                    self._called[slot].append(Write(frozenset(), range(0), "", 1, scope, links=reads))
+                    self._called[slot].append(Write(frozenset(), None, "", 1, scope, links=reads))
 
     def back(self, seeds: Reads) -> Iterator[ValueOrigin]:
         """What the seeds, and what wrote them, were made by."""
@@ -166,8 +166,9 @@ class _Search:
                 if here < _LEAST:
                     continue
                 if write.lines:
+                    around = syntax.span(write.around) if write.around else range(0)
                     yield ValueOrigin(
-                        path, write.lines, write.around, write.why, here if write.reads else here * 1.2
+                        path, write.lines, around, write.why, here if write.reads else here * 1.2
                     )
                     here *= _HANDED_OVER
                 for read, share in write.reads.items():
@@ -198,12 +199,12 @@ class _Search:
             if posixpath.basename(path) == posixpath.basename(name):
                 yield (
                     path,
-                    Write(frozenset(range(1, _TEXT_LINES + 1)), range(0), f"file {name}", 0.6, _NOWHERE),
+                    Write(frozenset(range(1, _TEXT_LINES + 1)), None, f"file {name}", 0.6, _NOWHERE),
                 )
             if name in (self.repository.text(path) or ""):
                 lines = enumerate(self.repository.lines(path), 1)
                 for number in islice((n for n, line in lines if word.search(line)), _TEXT_LINES):
-                    yield path, Write(frozenset({number}), range(0), f"has {name!r}", 0.7, _NOWHERE)
+                    yield path, Write(frozenset({number}), None, f"has {name!r}", 0.7, _NOWHERE)
 
     @cached_property
     def _data(self) -> list[str]:
