@@ -32,7 +32,6 @@ BY_RUNS = {
 # Nothing fails without these yet.
 OPEN = {
     "await_approval": ("states:GetExecutionHistory",),
-    "commit_patch": ("s3:PutObject",),
     "fetch_source": ("lambda:GetFunction",),
     "propose_patch": ("bedrock:ApplyGuardrail", "bedrock:CountTokens"),
     "review_patch": ("bedrock:ApplyGuardrail", "bedrock:GetPromptRouter", "ssm:GetParameter model"),

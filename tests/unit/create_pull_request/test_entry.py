@@ -90,3 +90,11 @@ def test_what_is_approved_on_record_becomes_a_commit_and_a_pull_request(
     (pull,) = hosted.pulls()
     assert (pull.number, pull.head.sha) == (opened["number"], made["sha"])
     assert "orders-g" in pull.body
+
+
+def test_who_joined_after_the_proof_is_written_down_for_the_next_one(
+    approved: dict[str, Any], lambda_context: Any
+) -> None:
+    made = commit_patch(approved | {"may_prove": True}, lambda_context)
+    assert made["late"]["joined_key"].startswith(f"{HEAL}/1/joined.json")
+    assert not made["sha"]
