@@ -93,7 +93,7 @@ def _decide(
             f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
         )
     if not yes and not as_json:
-        out.print(render(gather(target, incident)), crop=False)
+        out.print(render(gather(target, incident)))
         out.print(Rule())
         typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
     answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))

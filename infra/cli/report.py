@@ -178,8 +178,23 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
-    parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
+    parts += [Text(), Rule("Next", align="left"), what_next(incident, report.flag)]
     return Group(*parts)
+
+
+def what_next(incident: Incident, flag: str) -> RenderableType:
+    """What the heal's end left to people, in its own words, and the commands that go on from there."""
+    found = next_steps(incident, flag)
+    advice = command(incident.next_action, flag)
+    told = not advice or any(advice == command(step.command) for step in found)
+    return Group(*(() if told else (_whole(advice),)), steps(found))
+
+
+def _whole(text: str) -> Text:
+    """A text that is not broken at the terminal's width: it may hold a command."""
+    whole = plain(text)
+    whole.no_wrap, whole.overflow = True, "ignore"
+    return whole
 
 
 def _other(attempt: OtherAttempt) -> Text:
@@ -233,7 +248,7 @@ def facts(
     grid.add_row("status", status_text(incident.status))
     grid.add_row("app", plain(incident.app))
     grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
-    grid.add_row("seen", plain(f"{incident.occurrences} ×, first {incident.first_seen}"))
+    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {incident.first_seen}"))
     grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
@@ -253,7 +268,6 @@ def facts(
         ("healed with", incident.joined_to),
         ("heals as well", ", ".join(incident.joined)),
         ("reason", incident.reason),
-        ("advice", incident.next_action),
         ("higher mode", incident.higher_mode),
     ):
         if value:
