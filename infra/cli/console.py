@@ -22,7 +22,7 @@ _COMMAND = re.compile(r"(?<![\w/.-])selfheal((?: (?:apps|local))? [a-z]+)")
 
 
 class _Terminal(Console):
-    """Breaks sentences at its width, but none that holds a command of ours, to be pasted whole; cuts nothing."""
+    """Breaks sentences at its width, but none that holds a command, which is pasted whole; cuts nothing."""
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
         texts = [str(one) for one in objects if isinstance(one, str | Text)]

@@ -11,6 +11,7 @@ from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.tracking import next_look
 from functions.report_failure.failure import STOPPED_BEFORE
+from functions.track_pull_requests.deployment import DRAIN
 
 _REASON = next(iter(REJECT_REASONS))
 
@@ -77,12 +78,12 @@ def _looked_by() -> str:
 
 
 def _merged(incident: Incident) -> tuple[NextStep, ...]:
-    if incident.fix_runs_since and incident.last_seen > incident.fix_runs_since:
-        return (
-            NextStep(f"nothing: it came back although its fix runs; by {_looked_by()} another heal starts"),
-        )
     if incident.fix_runs_since:
-        return (NextStep("nothing: it is resolved once it has stayed away long enough"),)
+        ended = datetime.fromisoformat(incident.fix_runs_since) + DRAIN
+        if datetime.fromisoformat(incident.last_seen) > ended:
+            return (NextStep(f"nothing: it came back with its fix; by {_looked_by()} another heal starts"),)
+        again = f"seen again after {ended:%H:%M} UTC, when what ran before has ended, another heal starts"
+        return (NextStep(f"nothing: it is resolved once it has stayed away long enough; {again}"),)
     return (
         NextStep(f"deploy the fix; until that is noticed, by {_looked_by()}, the error only counts"),
         NextStep(

@@ -92,6 +92,8 @@ def test_a_merged_fix_is_deployed_and_what_comes_back_starts_another_heal() -> N
     assert next_steps(merged)[1].command == f"selfheal configure orders --set revision={'c' * 40}"
     runs = replace(merged, fix_runs_since="2026-11-20T11:00:00.000+00:00")
     assert "stayed away" in next_steps(runs)[0].why
+    draining = replace(runs, last_seen="2026-11-20T11:10:00.000+00:00")
+    assert "seen again after 11:20 UTC" in next_steps(draining)[0].why
     back = replace(runs, last_seen="2026-11-20T12:00:00.000+00:00")
     assert "another heal starts" in next_steps(back)[0].why
 
