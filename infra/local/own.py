@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import shlex
@@ -20,6 +21,7 @@ from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
 from infra.local.forge.store import Store
 from infra.local.run import EmbeddedRun, deploy_function
+from infra.nearest import unknown
 from infra.registration import AppSecrets, register, write_entry
 
 OWNER = "me"
@@ -179,14 +181,33 @@ def _own(path: Path) -> dict[str, str]:
 
 
 def _check_handler(tree: Path, handler: str) -> None:
-    module, dot, function = handler.rpartition(".")
+    module, _, function = handler.rpartition(".")
     file = tree / Path(*module.split("."))
-    if not dot or not function or not (file.with_suffix(".py").is_file() or (file / "__init__.py").is_file()):
+    code = next(
+        (one for one in (file.with_suffix(".py"), file / "__init__.py") if module and one.is_file()), None
+    )
+    if code is None:
         raise UserError(
             f"no handler {handler!r}: there is no {'/'.join(module.split('.'))}.py in what is deployed",
             "name MODULE.FUNCTION, and with --root the folder that is deployed, such as src",
             exit_code=Exit.USAGE,
         )
+    known = _bound(code.read_bytes())
+    if known and not known & {function, "*"}:
+        raise unknown(f"function in {code.relative_to(tree)} called", function, known, "name MODULE.FUNCTION")
+
+
+def _bound(source: bytes) -> set[str]:
+    """Every name that a module binds, "*" where another's are taken over; empty for what is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return set()
+    names = {
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    names |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
 
 
 def _zip(tree: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import zipfile
 from dataclasses import dataclass
@@ -134,12 +135,23 @@ def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -
     assert own.add(run, mine).app.revision == fix
 
 
-def test_nothing_is_pushed_for_a_handler_that_does_not_exist(run: Any, mine: Path) -> None:
+@pytest.mark.parametrize(
+    ("handler", "problem"),
+    [
+        ("nowhere.handler", "no handler 'nowhere.handler'"),
+        ("handler", "no handler 'handler'"),
+        ("billing.handel", "no function in billing.py called 'handel'.*did you mean handler"),
+    ],
+)
+def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
+    handler: str, problem: str, run: Any, mine: Path
+) -> None:
     own.add(run, mine)
     before = main_of(run)
     commit(mine, "two")
-    with pytest.raises(UserError, match="no handler"):
-        own.add(run, mine, handler="nowhere.handler")
+    with pytest.raises(UserError) as refused:
+        own.add(run, mine, handler=handler)
+    assert re.search(problem, f"{refused.value.what} {refused.value.next_step}")
     assert main_of(run) == before
 
 
