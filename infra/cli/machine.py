@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -122,6 +123,10 @@ def crash(
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
     kind = CRASHES[name]
+    if not answer.error:
+        out.print(plain(f"It was {kind.says}, and did not crash: {json.dumps(answer.payload)}", "green"))
+        hint("Its fix runs. Another kind: selfheal crash --help", "cyan")
+        return
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
     out.print(
         plain(

@@ -203,11 +203,19 @@ def _other(attempt: OtherAttempt) -> Text:
     return Text("\n").join([*lines, *(plain(f"   • {finding}") for finding in attempt.findings)])
 
 
+NOTHING_BETTER = "changes were asked for, and nothing better could be proven; this is the patch as it was"
+
+
 def _asked(report: IncidentReport) -> str:
     """Who was asked, and where they decide; "" where nothing is asked now."""
     question = report.history[0] if report.history else None
     if question is None or question.status is not ApprovalStatus.PENDING:
         return ""
+    kept = f"{NOTHING_BETTER}: {question.standing}\n" if question.standing else ""
+    return kept + _where_asked(report, question)
+
+
+def _where_asked(report: IncidentReport, question: Approval) -> str:
     if report.link:
         return f"the page: {report.link}"
     people = ", ".join(question.approvers) or "the subscribers of the team's topic"
