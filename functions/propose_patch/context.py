@@ -36,6 +36,7 @@ _SHORT = 15
 """Lines of a function that is shown as a whole around them."""
 _SECTION_TOKENS, _REASON_TOKENS, _REASONS = 45, 8, 4
 """What a part takes beside its lines, and each reason of it; the reasons that are given."""
+_MASKED = "a line with a masked value"
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
 
 
@@ -280,7 +281,10 @@ class _Selection:
             if fresh and tokens <= left:
                 left -= tokens
                 wanted.setdefault(path, set()).update(fresh)
-                whys.setdefault(path, {})[origin.why] = None
+                masked = self._lines(path)
+                # A reason quotes its lines, where a secret has no name that tells it as one.
+                told = all(masked[n - 1] == texts[n - 1] for n in origin.lines if n <= len(texts))
+                whys.setdefault(path, {})[origin.why if told else _MASKED] = None
         for path, numbers in wanted.items():
             why = "; ".join([*whys[path]][:_REASONS])
             self._add(path, numbers, f"where the value may come from: {why}", beside=True)

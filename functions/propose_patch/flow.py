@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count, islice
 from typing import Any, ClassVar
 
 from functions.propose_patch import syntax
@@ -16,6 +17,9 @@ from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, add, n
 
 _LINES = 6
 """Of a long statement, the lines that are shown."""
+_ALIKE = 20
+"""The most that is looked at of one statement's writes of one name, of a call's arguments beside one that may
+be called with them, and of what a variable was taken from: in generated code each would meet each."""
 _MAKERS = ("__init__", "__new__", "__post_init__")
 
 
@@ -50,7 +54,7 @@ class _At:
     slot: Slot | None = None
     returns: bool = False
     dropped: list[int] = field(default_factory=list)
-    fields: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
+    fields: Iterator[int] = field(default_factory=count)
 
 
 class Flow(ast.NodeVisitor):
@@ -63,6 +67,8 @@ class Flow(ast.NodeVisitor):
         self._scope = self.scopes[tree] = Scope("", frozenset(), None)
         self._at = _At()
         self._statement: ast.stmt = ast.Pass(lineno=1, end_lineno=1)
+        self._alike: Counter[tuple[Slot, tuple[ast.AST, ...]]] = Counter()
+        """Of this statement, how often a slot was written with the same parts."""
         self._modules: set[str] = set()
         self._taken: dict[Slot, Reads] = {}
         """What a variable was last taken from."""
@@ -73,6 +79,7 @@ class Flow(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         if isinstance(node, ast.stmt):
             self._statement = node
+            self._alike.clear()
         if handler := self._BY_TYPE.get(type(node)):
             handler(self, node)
         elif not isinstance(node, ast.Name):
@@ -154,7 +161,7 @@ class Flow(ast.NodeVisitor):
                 self._write(Slot(place), value, f"sets {place!r}", 0.8, value)
             self._gives(name, place, value, effect)
             if called := name_of(value):  # may be a function that is called with the others
-                for other in (other for _, other in given if other is not value):
+                for other in (other for _, other in given[:_ALIKE] if other is not value):
                     self._gives(called, "*", other, False)
         values = [value for _, value in given]
         if effect:
@@ -314,7 +321,8 @@ class Flow(ast.NodeVisitor):
             if slot.kind is Kind.LOCAL:
                 self._same(Slot(slot.name, kind=Kind.ALIKE), [slot])
                 near = reads_of(value, self._scope).items()
-                self._taken[slot] = {each: share for each, share in near if share > 0.5 and each != slot}
+                surely = ((each, share) for each, share in near if share > 0.5 and each != slot)
+                self._taken[slot] = dict(islice(surely, _ALIKE))
             elif isinstance(value, ast.Call):  # may be a class that is made by a call
                 self._same(slot, [Slot("()", slot.name, Kind.GIVEN)], 0.5)
         if self._at.owner and not self._at.function:
@@ -368,6 +376,9 @@ class Flow(ast.NodeVisitor):
         links: Reads | None = None,
     ) -> None:
         """lines: those to show, if not the node's (up to that of `end`) and the first of its statement."""
+        self._alike[slot, parts] += bool(parts)
+        if self._alike[slot, parts] > _ALIKE:
+            return
         around = self._at.function or self._at.owner or self._statement
         if lines is None:
             first: int = getattr(node, "lineno", self._statement.lineno)

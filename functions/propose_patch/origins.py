@@ -213,7 +213,12 @@ class _Search:
     def _flow(self, path: str) -> Flow | None:
         if path not in self._flows:
             tree = self.repository.tree(path)
-            self._flows[path] = Flow(path, tree) if tree else None
+            try:
+                self._flows[path] = Flow(path, tree) if tree else None
+            except (
+                RecursionError
+            ):  # nested deeper than Python walks, as generated code is: no origin is there
+                self._flows[path] = None
         return self._flows[path]
 
 
@@ -230,5 +235,5 @@ def _said(error: str) -> Iterator[str]:
     """The names that a message quotes, but for those of Python's own types."""
     for name, called in _QUOTED.findall(error):
         for part in (name or called).split("."):
-            if not hasattr(builtins, part) and part != "NoneType":
+            if part and not hasattr(builtins, part) and part != "NoneType":
                 yield part

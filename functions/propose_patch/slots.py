@@ -121,6 +121,21 @@ def add(found: Reads, more: Iterable[tuple[Slot, float]], weight: float = 1.0) -
 
 
 def _read(node: ast.AST, scope: Scope, weight: float) -> Iterator[tuple[Slot, float]]:
+    """Without recursion: expressions nest as deep as whoever wrote them likes."""
+    waiting = [(node, weight)]
+    while waiting:
+        part, weight = waiting.pop()
+        yield from _read_itself(part, scope, weight)
+        inside = [
+            (child, weight * _SHARES.get((type(part), name), 1.0))
+            for name, value in ast.iter_fields(part)
+            for child in (value if isinstance(value, list) else (value,))
+            if isinstance(child, ast.AST)
+        ]
+        waiting += reversed(inside)
+
+
+def _read_itself(node: ast.AST, scope: Scope, weight: float) -> Iterator[tuple[Slot, float]]:
     if isinstance(node, ast.Name):
         yield scope.slot(node.id), weight
         if hasattr(builtins, node.id):
@@ -130,11 +145,6 @@ def _read(node: ast.AST, scope: Scope, weight: float) -> Iterator[tuple[Slot, fl
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield from ((Slot(word), weight * share) for word, share in words_of(node.value))
     yield from ((Slot(name), weight * _IMPLIED) for name in _SPECIAL.get(type(node), ()))
-    for name, value in ast.iter_fields(node):
-        share = weight * _SHARES.get((type(node), name), 1.0)
-        for child in value if isinstance(value, list) else (value,):
-            if isinstance(child, ast.AST):
-                yield from _read(child, scope, share)
 
 
 def words_of(text: str) -> Iterator[tuple[str, float]]:
