@@ -64,7 +64,7 @@ class Chat:
             return self.converse(request)
         try:
             return _response(answer, request["modelId"])
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             model = request["modelId"]
             raise ModelUnavailable(
                 f"model {model}: the server answered something else than a chat completion"
@@ -187,7 +187,7 @@ def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
         arguments = call["function"]["arguments"]
         try:
             given = json.loads(arguments) if isinstance(arguments, str) else arguments
-        except ValueError:
+        except (ValueError, RecursionError):
             given = arguments  # no object: the check of the answer says so to the model
         name = call["function"]["name"]
         blocks.append({"toolUse": {"toolUseId": call.get("id") or "call", "name": name, "input": given}})

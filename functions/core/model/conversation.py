@@ -20,13 +20,22 @@ def content_of(response: dict[str, Any]) -> list[dict[str, Any]]:
 
     Some models give the input of a tool as the text of a JSON object: that is read.
     """
-    message = response.get("output", {}).get("message") or {}
-    return [_read(block) for block in message.get("content") or [] if isinstance(block, dict)]
+    message = (response.get("output") or {}).get("message") or {}
+    return [_read(block) for block in message.get("content") or [] if _is_block(block)]
+
+
+def _is_block(block: Any) -> bool:
+    """The SDK checks the shape of what is sent, and not of what is answered."""
+    shapes = {"text": str, "toolUse": dict, "reasoningContent": dict}
+    return isinstance(block, dict) and all(isinstance(block.get(k, t()), t) for k, t in shapes.items())
 
 
 def _read(block: dict[str, Any]) -> dict[str, Any]:
-    call = block.get("toolUse")
-    if not isinstance(call, dict) or not isinstance(call.get("input"), str):
+    if "toolUse" not in block:
+        return block
+    call = {"toolUseId": "call", **block["toolUse"], "name": str(block["toolUse"].get("name", ""))}
+    block = {"toolUse": call}
+    if not isinstance(call.get("input"), str):
         return block
     try:
         given = json.loads(call["input"])

@@ -40,16 +40,21 @@ class Usage:
     def of(cls, response: dict[str, Any]) -> Usage:
         """The usage of a Converse response."""
         usage = response.get("usage") or {}
-        written = int(usage.get("cacheWriteInputTokens", 0))
+        written = _tokens(usage, "cacheWriteInputTokens")
         details = usage.get("cacheDetails") or []
-        hour = sum(int(row.get("inputTokens", 0)) for row in details if row.get("ttl") == "1h")
+        hour = sum(_tokens(row, "inputTokens") for row in details if row.get("ttl") == "1h")
         return cls(
-            input=int(usage.get("inputTokens", 0)),
-            output=int(usage.get("outputTokens", 0)),
-            cache_read=int(usage.get("cacheReadInputTokens", 0)),
+            input=_tokens(usage, "inputTokens"),
+            output=_tokens(usage, "outputTokens"),
+            cache_read=_tokens(usage, "cacheReadInputTokens"),
             cache_write=max(written - hour, 0),
             cache_write_hour=min(hour, written),
         )
+
+
+def _tokens(usage: Mapping[str, Any], name: str) -> int:
+    """Never less than none: it would be paid back to the budget."""
+    return max(int(usage.get(name) or 0), 0)
 
 
 _DEAREST = Price(15.0, 75.0, 1.5, 18.75, 30.0, regional=1.1)
