@@ -29,8 +29,10 @@ _MOST_CAUSES = 40
 _LONG_FUNCTION, _HEAD, _BEFORE, _AFTER = 160, 12, 70, 30
 _CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 40
 _WINDOW = 20
-_ORIGIN_TOKENS, _ORIGIN_SHARE = 400, 6
+_ORIGIN_TOKENS, _ORIGIN_SHARE = 700, 4
 """The most that may be shown of where a value came from, and the part of the budget where that is small."""
+_SECTION_TOKENS, _REASON_TOKENS, _REASONS = 45, 8, 4
+"""What a part takes beside its lines, and each reason of it; the reasons that are given."""
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
 
 
@@ -261,12 +263,21 @@ class _Selection:
         """Where the value that failed may have been made, in few lines, beside the budget for what is
         near."""
         places = [CodePosition(entry.path or "", entry.line or 0) for entry in located]
-        left, listed = self._left, len(self.left_out)
-        self._left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
-        for origin in origins(self._repository, places, error) if self._left else ():
-            self._add(origin.path, set(origin.lines), f"where the value may come from: {origin.why}")
-        self._left = left
-        del self.left_out[listed:]  # suppositions, of which the surest are shown: not worth a line each
+        left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
+        wanted: dict[str, set[int]] = {}
+        whys: dict[str, dict[str, None]] = {}
+        for origin in origins(self._repository, places, error) if left else ():
+            texts, shown = self._repository.lines(origin.path), self._shown.get(origin.path, set())
+            fresh = [n for n in origin.lines - shown - wanted.get(origin.path, set()) if n <= len(texts)]
+            tokens = sum(estimate_tokens(texts[n - 1]) + 4 for n in fresh)
+            tokens += _REASON_TOKENS if origin.path in wanted else _SECTION_TOKENS
+            if any(texts[n - 1].strip() for n in fresh) and tokens <= left:
+                left -= tokens
+                wanted.setdefault(origin.path, set()).update(fresh)
+                whys.setdefault(origin.path, {})[origin.why] = None
+        for path, lines in wanted.items():
+            why = "; ".join([*whys[path]][:_REASONS])
+            self._add(path, lines, f"where the value may come from: {why}", beside=True)
 
     def add_tests(self, located: Sequence[MappedFrame]) -> None:
         """Of the tests that import the failing module, those that name it or a function of the traceback."""
@@ -298,6 +309,7 @@ class _Selection:
         *,
         failing: frozenset[int] = frozenset(),
         required: bool = False,
+        beside: bool = False,
         function: str = "",
     ) -> None:
         texts = self._lines(path)
@@ -308,10 +320,10 @@ class _Selection:
         if not any(texts[n - 1].strip() for n in numbers):
             return
         part = Part(path, {n: texts[n - 1] for n in numbers}, failing, why, function, required)
-        if part.tokens > self._left and not required:
+        if part.tokens > self._left and not required and not beside:
             self.left_out.append(f"{part.place} ({why}): about {part.tokens} tokens, over the budget")
             return
-        self._left -= part.tokens
+        self._left -= 0 if beside else part.tokens
         shown.update(numbers)
         self.parts.append(part)
 

@@ -99,12 +99,6 @@ def arguments(function: Function) -> set[str]:
     return {a.arg for a in (*named, *filter(None, (taken.vararg, taken.kwarg)))}
 
 
-def bound_in(function: Function) -> set[str]:
-    """Names that a function binds: its arguments, and what it assigns. `table[key] = …` binds no `table`."""
-    names = (node for node in ast.walk(function) if isinstance(node, ast.Name))
-    return arguments(function) | {name.id for name in names if isinstance(name.ctx, ast.Store)}
-
-
 def head(node: ast.stmt) -> range:
     """The lines of a compound statement before its body, decorators included."""
     body: list[ast.stmt] = getattr(node, "body", [])

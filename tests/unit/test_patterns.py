@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from functions.propose_patch.finders import _WRITES_TABLE
 from functions.validate_patch.capabilities.known import CAPABILITIES
 from functions.validate_patch.capabilities.library import HARMLESS
 from tests.linear import growth
@@ -103,8 +102,7 @@ PLACES = {place.id: place for place in places()}
 # Patterns that are put together as the program runs: what they are.
 PUT_TOGETHER: dict[str, tuple[re.Pattern[str], ...]] = {
     "harness/interpreters.py of version": (re.compile(r"\A3\.12\.(\d+)\Z"),),
-    "propose_patch/finders.py of name": (re.compile(r"\bname\b"),),
-    "propose_patch/finders.py of _WRITES_TABLE name": (re.compile(_WRITES_TABLE.format("name"), re.I),),
+    "propose_patch/origins.py of name": (re.compile(r"(?<!\w)name(?!\w)"),),
     "runner/delivery.py of name": (re.compile(r"<Code>([^<]*)<"),),
     "validate_patch/capabilities/known.py of names": tuple(whole(power.names) for power in CAPABILITIES),
     "validate_patch/capabilities/library.py of HARMLESS module": tuple(
