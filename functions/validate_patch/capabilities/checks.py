@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
@@ -239,22 +240,29 @@ def _weaker(name: str, old: Function, new: Function, candidate: Candidate) -> It
     place = candidate.places[-1] if candidate.places else None
     if place is not None and place.code.startswith("raise") and name.rpartition(".")[2] == place.function:
         return  # it is what the error is about: it is judged by running it
-    kept = [(_alternatives(test), above) for test, above in guards(new)]
+    kept = [(alternatives(test), above) for test, above in guards(new)]
     for test, above in guards(old):
-        refused = _alternatives(test)
+        refused = alternatives(test)
         if not any(refused <= now and set(under) <= set(above) for now, under in kept):
             yield f"the check `if {ast.unparse(test)}` of {name} is gone, or lets more through"
 
 
-def _alternatives(test: ast.expr) -> set[str]:
-    """What each refuses alone: the parts of an `or`."""
+def alternatives(test: ast.expr, fresh: Mapping[str, ast.expr] = MappingProxyType({})) -> set[str]:
+    """What each refuses alone: the parts of an `or`. fresh: names, and what is read for them."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
-        return {part for value in test.values for part in _alternatives(value)}
-    return {ast.unparse(_Unconverted().visit(copy.deepcopy(test)))}
+        return {part for value in test.values for part in alternatives(value, fresh)}
+    return {ast.unparse(_Unconverted(fresh).visit(copy.deepcopy(test)))}
 
 
 class _Unconverted(ast.NodeTransformer):
     """`int(x)` and `x.strip()` as `x`: a check that reads its input in another form is the same check."""
+
+    def __init__(self, fresh: Mapping[str, ast.expr]) -> None:
+        self._fresh = dict(fresh)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self._fresh.pop(node.id, None)  # once: it may be bound to something with itself in it
+        return node if value is None else self.visit(copy.deepcopy(value))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)

@@ -20,8 +20,10 @@ from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import (
     checks,
     clock,
+    dominance,
     in_tests,
     payloads,
+    provenance,
     sequence,
     shadows,
     statements,
@@ -61,7 +63,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
         found += statements.findings(old, new, failing)
-    for rule in (checks, sequence, payloads):
+    for rule in (checks, dominance, provenance, sequence, payloads):
         found += rule.findings(candidate, before, after)
     return (*found, *shadows.findings(candidate))
 

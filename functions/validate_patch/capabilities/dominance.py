@@ -1,0 +1,225 @@
+"""What held back an effect before holds it back still: on every way to it, as far as the code shows.
+
+In terms of control flow: a check that dominated an effect before the patch dominates it after. A check is a
+condition that leaves when it is met, of which each part of an `or` refuses alone, or a call of a function of
+the repository that may raise. An effect is a call, something that is stored where others see it, or a result.
+What a patch adds may refuse more; what it lets pass by a check, or move in front of one, is told.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.checks import alternatives
+from functions.validate_patch.capabilities.code import Function, functions_of, nodes_of, same_code
+from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames, definition
+
+Passed = frozenset[str]
+"""Checks that were passed, as source text; those of one branch alone with the condition: see `_where`."""
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_MAYBE = (ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_RESULT, _WHERE = "return", " where "
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that is done, and the checks that were passed on every way there."""
+
+    name: str
+    line: int
+    passed: Passed
+
+
+def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
+    """One sentence for each check that something is done without."""
+    for change in candidate.python_changes:
+        old, new = before.names(change.path), after.names(change.path)
+        if old is None or new is None or is_test(change.path):
+            continue
+        failing = {place.line for place in candidate.places if place.path == change.path}
+        had, has = functions_of(old.module), functions_of(new.module)
+        for name in had.keys() & has.keys():
+            if not same_code(had[name], has[name]):
+                was = _followed(had[name], old, before, {}, failing)
+                now = _followed(has[name], new, after, _fresh(had[name], has[name]), set())
+                for effect, check in _lost(was, now):
+                    what = (
+                        "gives a result" if effect.name == _RESULT else f"does `{effect.name.rstrip(' =')}`"
+                    )
+                    where = f"{change.path}:{effect.line}"
+                    yield f"check: {where}: {name} {what} where `{check}` was not checked, or not always"
+
+
+def _lost(was: list[Effect], now: list[Effect]) -> Iterator[tuple[Effect, str]]:
+    """Effects after the patch, each with a check that stood before every one of its name, and does not."""
+    needed: dict[str, Passed] = {}
+    for effect in was:
+        needed[effect.name] = needed.get(effect.name, effect.passed) & effect.passed
+    told: set[str] = set()
+    for effect in now:
+        for check in sorted(needed.get(effect.name, frozenset()) - effect.passed - told):
+            if check.partition(_WHERE)[0] not in effect.passed:
+                told.add(check)
+                yield effect, check
+
+
+def _followed(
+    function: Function,
+    names: ResolvedNames,
+    repository: ModuleIndex,
+    fresh: dict[str, ast.expr],
+    failing: set[int],
+) -> list[Effect]:
+    def refusing(call: ast.Call) -> bool:
+        own = definition(names, call.func, repository) if call.lineno not in failing else None
+        return own is not None and any(isinstance(node, ast.Raise) for node in nodes_of(own))
+
+    flow = _Flow(refusing, fresh)
+    flow.block(function.body, frozenset())
+    return flow.effects
+
+
+def _fresh(old: Function, new: Function) -> dict[str, ast.expr]:
+    """Names that only the patched function binds, once, with what they stand for."""
+    known = {node.id for node in nodes_of(old) if isinstance(node, ast.Name)}
+    bound = Counter(n.id for n in nodes_of(new) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return {
+        target.id: node.value
+        for node in nodes_of(new)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id not in known and bound[target.id] == 1
+    }
+
+
+@dataclass
+class _Flow:
+    """Follows a function. refusing: whether a call may refuse; fresh: names that are read as what they stand
+    for."""
+
+    refusing: Callable[[ast.Call], bool]
+    fresh: dict[str, ast.expr]
+    effects: list[Effect] = field(default_factory=list)
+
+    def block(self, statements: Iterable[ast.stmt], passed: Passed) -> Passed | None:
+        """What was passed at its end; None where that is never reached."""
+        for statement in statements:
+            after = self._statement(statement, passed)
+            if after is None:
+                return None
+            passed = after
+        return passed
+
+    def _statement(self, node: ast.stmt, passed: Passed) -> Passed | None:
+        if isinstance(node, _LATER):
+            return passed
+        if isinstance(node, ast.If):
+            return self._branches(node, self._evaluated(node.test, passed))
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            passed = self._evaluated(node.test if isinstance(node, ast.While) else node.iter, passed)
+            self.block(node.body, passed)
+            return self.block(node.orelse, passed)
+        if isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                passed = self._evaluated(item.context_expr, passed)
+            ended = self.block(node.body, passed)
+            cut = any("suppress" in ast.unparse(item.context_expr) for item in node.items)
+            return passed if cut else ended
+        if isinstance(node, ast.Try | ast.TryStar):
+            return self._tried(node, passed)
+        if isinstance(node, ast.Match):
+            passed = self._evaluated(node.subject, passed)
+            return _common([passed, *(self.block(case.body, passed) for case in node.cases)])
+        return self._simple(node, passed)
+
+    def _simple(self, node: ast.stmt, passed: Passed) -> Passed | None:
+        passed = self._evaluated(node, passed)
+        for name in _stored(node):
+            self.effects.append(Effect(name, node.lineno, passed))
+        if isinstance(node, ast.Return) and node.value is not None and not _is_fixed(node.value):
+            self.effects.append(Effect(_RESULT, node.lineno, passed))
+        return None if isinstance(node, _LEAVES) else passed
+
+    def _branches(self, node: ast.If, passed: Passed) -> Passed | None:
+        met, other = self.block(node.body, passed), self.block(node.orelse, passed)
+        test = ast.unparse(node.test)
+        if met is None and other is not None:
+            return other | alternatives(node.test, self.fresh)
+        if other is None:
+            return None if met is None else met | {f"not ({test})"}
+        if met is None:
+            return other
+        only = {_where(check, test) for check in met - other}
+        only |= {_where(check, f"not ({test})") for check in other - met}
+        return (met & other) | only
+
+    def _tried(self, node: ast.Try | ast.TryStar, passed: Passed) -> Passed | None:
+        ended = self.block(node.body, passed)
+        ended = self.block(node.orelse, ended) if ended is not None else None
+        ends = [ended, *(self.block(handler.body, passed) for handler in node.handlers)]
+        after = _common(ends)
+        final = self.block(node.finalbody, passed)
+        return None if after is None or final is None else after | final
+
+    def _evaluated(self, node: ast.AST, passed: Passed) -> Passed:
+        """The calls of an expression, or of a simple statement, those inside others first."""
+        for call, surely in _calls(node, True):
+            self.effects.append(Effect(ast.unparse(call.func), call.lineno, passed))
+            if surely and self.refusing(call):
+                passed |= alternatives(call, self.fresh)
+        return passed
+
+
+def _where(check: str, condition: str) -> str:
+    return f"{check}{_WHERE}{condition}"
+
+
+def _common(ends: list[Passed | None]) -> Passed | None:
+    reached = [end for end in ends if end is not None]
+    return frozenset.intersection(*reached) if reached else None
+
+
+def _calls(node: ast.AST, surely: bool) -> Iterator[tuple[ast.Call, bool]]:
+    """Calls in the order in which they are made, and whether they are made whenever the whole is."""
+    if isinstance(node, _LATER):
+        return
+    for number, inner in enumerate(ast.iter_child_nodes(node)):
+        first = number == 0 and isinstance(node, ast.IfExp | ast.BoolOp)
+        short = isinstance(node, ast.BoolOp) and number > 1  # the operator is a child, too
+        yield from _calls(inner, surely and not (short or (isinstance(node, _MAYBE) and not first)))
+    if isinstance(node, ast.Call):
+        yield node, surely
+
+
+def _stored(node: ast.stmt) -> Iterator[str]:
+    """What is changed that others may see: attributes and items, without what they are found by."""
+    for inner in nodes_of(node):
+        if isinstance(inner, ast.Attribute | ast.Subscript) and not isinstance(inner.ctx, ast.Load):
+            yield f"{ast.unparse(inner.value)} = "
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Whether a result tells nothing but what the code says, with no value of this call in it, or that
+    something is wrong."""
+    first = node.elts[0] if isinstance(node, ast.Tuple) and node.elts else None
+    if isinstance(node, ast.Dict):
+        keys = {
+            key.value: value
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant)
+        }
+        first = next((keys[key] for key in ("statusCode", "status_code", "status") if key in keys), None)
+        if keys.keys() & {"error", "errors"}:
+            return True
+    if isinstance(first, ast.Constant) and isinstance(first.value, int) and first.value >= 400:
+        return True
+    called = {id(n) for call in nodes_of(node) if isinstance(call, ast.Call) for n in nodes_of(call.func)}
+    return all(
+        id(inner) in called or inner.id.isupper() for inner in nodes_of(node) if isinstance(inner, ast.Name)
+    )
