@@ -8,6 +8,7 @@ has nothing to do with the crash.
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -225,14 +226,25 @@ def _decorators(name: str, old: Function, new: Function) -> Iterator[str]:
 
 
 def _given(name: str, old: Function, new: Function, candidate: Candidate) -> Iterator[str]:
-    """What a condition that ends in `raise` looks at, bound to something else; but where the error arose."""
-    if candidate.places and name.rpartition(".")[2] == candidate.places[-1].function:
-        return
+    """What a condition that ends in `raise` looks at, bound to something else; where the error arose, to
+    something that is neither fixed nor another form of what it was bound to."""
+    mended = bool(candidate.places) and name.rpartition(".")[2] == candidate.places[-1].function
     looked_at = {node.id for test, _ in guards(old) for node in nodes_of(test) if isinstance(node, ast.Name)}
     was, now = _bound(old), _bound(new)
     for variable in sorted(looked_at & was.keys()):
-        if was[variable] != now.get(variable, was[variable]):
+        texts = [ast.unparse(value) for value in was[variable]]
+        other = [value for value in now.get(variable, ()) if ast.unparse(value) not in texts]
+        known = {variable} | {part for value in was[variable] for part in _parts(value)}
+        gone = len(now.get(variable, ())) < len(texts)
+        if other and any(_parts(value) - known for value in other) if mended else other or gone:
             yield f"changes {variable}, which a check of {name} looks at"
+
+
+def _parts(node: ast.expr) -> set[str]:
+    """Names and attributes that a value is made of, but for constants and what converts."""
+    named = {n.id for n in nodes_of(node) if isinstance(n, ast.Name) and not n.id.isupper()}
+    named |= {n.attr for n in nodes_of(node) if isinstance(n, ast.Attribute)}
+    return named - _CONVERSIONS - set(dir(builtins)) - set(dir(str)) - set(dir(dict))
 
 
 def _weaker(name: str, old: Function, new: Function, candidate: Candidate) -> Iterator[str]:
@@ -278,15 +290,15 @@ _CONVERSIONS = frozenset(
 )
 
 
-def _bound(function: Function) -> dict[str, list[str]]:
+def _bound(function: Function) -> dict[str, list[ast.expr]]:
     """Name → what is assigned to it."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[ast.expr]] = {}
     for node in nodes_of(function):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         for target in targets:
             if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-                found.setdefault(target.id, []).append(ast.unparse(value))
+                found.setdefault(target.id, []).append(value)
     return found
 
 

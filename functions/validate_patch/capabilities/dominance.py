@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.checks import alternatives
-from functions.validate_patch.capabilities.code import Function, functions_of, nodes_of, same_code
+from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
+from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames, definition
 
 Passed = frozenset[str]
@@ -24,7 +25,7 @@ Passed = frozenset[str]
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _MAYBE = (ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_RESULT, _WHERE = "return", " where "
+_RESULT, _WHERE, _DONE = "return", " where ", "done: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,14 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
                 was = _followed(had[name], old, before, {}, failing)
                 now = _followed(has[name], new, after, _fresh(had[name], has[name]), set())
                 for effect, check in _lost(was, now):
-                    what = (
-                        "gives a result" if effect.name == _RESULT else f"does `{effect.name.rstrip(' =')}`"
-                    )
-                    where = f"{change.path}:{effect.line}"
-                    yield f"check: {where}: {name} {what} where `{check}` was not checked, or not always"
+                    yield f"check: {change.path}:{effect.line}: {name} {_said(effect, check)}"
+
+
+def _said(effect: Effect, check: str) -> str:
+    if check.startswith(_DONE):
+        return f"gives a result without `{check.removeprefix(_DONE)}`, or not always with that"
+    what = "gives a result" if effect.name == _RESULT else f"does `{effect.name.rstrip(' =')}`"
+    return f"{what} where `{check}` was not checked, or not always"
 
 
 def _lost(was: list[Effect], now: list[Effect]) -> Iterator[tuple[Effect, str]]:
@@ -64,7 +68,8 @@ def _lost(was: list[Effect], now: list[Effect]) -> Iterator[tuple[Effect, str]]:
     told: set[str] = set()
     for effect in now:
         for check in sorted(needed.get(effect.name, frozenset()) - effect.passed - told):
-            if check.partition(_WHERE)[0] not in effect.passed:
+            matters = effect.name == _RESULT or not check.startswith(_DONE)
+            if matters and check.partition(_WHERE)[0] not in effect.passed:
                 told.add(check)
                 yield effect, check
 
@@ -80,7 +85,7 @@ def _followed(
         own = definition(names, call.func, repository) if call.lineno not in failing else None
         return own is not None and any(isinstance(node, ast.Raise) for node in nodes_of(own))
 
-    flow = _Flow(refusing, fresh)
+    flow = _Flow(refusing, fresh, failing)
     flow.block(function.body, frozenset())
     return flow.effects
 
@@ -105,6 +110,7 @@ class _Flow:
 
     refusing: Callable[[ast.Call], bool]
     fresh: dict[str, ast.expr]
+    failing: set[int]
     effects: list[Effect] = field(default_factory=list)
 
     def block(self, statements: Iterable[ast.stmt], passed: Passed) -> Passed | None:
@@ -139,9 +145,13 @@ class _Flow:
         return self._simple(node, passed)
 
     def _simple(self, node: ast.stmt, passed: Passed) -> Passed | None:
+        if isinstance(node, ast.Raise):
+            return None
         passed = self._evaluated(node, passed)
         for name in _stored(node):
             self.effects.append(Effect(name, node.lineno, passed))
+        if node.lineno not in self.failing:
+            passed |= {f"{_DONE}{text}" for text in _done(node)}
         if isinstance(node, ast.Return) and node.value is not None and not _is_fixed(node.value):
             self.effects.append(Effect(_RESULT, node.lineno, passed))
         return None if isinstance(node, _LEAVES) else passed
@@ -204,19 +214,31 @@ def _stored(node: ast.stmt) -> Iterator[str]:
             yield f"{ast.unparse(inner.value)} = "
 
 
+def _done(node: ast.stmt) -> Iterator[str]:
+    """What a statement does for its effect alone: a call, but for the log, or a store, with what is fixed."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        if not LOGS.fullmatch(dotted(node.value.func)):
+            yield f"{ast.unparse(node.value.func)}()"
+    elif isinstance(node, ast.Assign):
+        value = f" = {node.value.value!r}" if isinstance(node.value, ast.Constant) else ""
+        for target in node.targets:
+            if isinstance(target, ast.Attribute | ast.Subscript):
+                yield f"{ast.unparse(target)}{value}"
+
+
 def _is_fixed(node: ast.expr) -> bool:
     """Whether a result tells nothing but what the code says, with no value of this call in it, or that
-    something is wrong."""
-    first = node.elts[0] if isinstance(node, ast.Tuple) and node.elts else None
+    something is wrong: a status of 400 or more, `error`, `ok: False`."""
+    first: ast.expr | None = None
     if isinstance(node, ast.Dict):
-        keys = {
-            key.value: value
-            for key, value in zip(node.keys, node.values, strict=True)
-            if isinstance(key, ast.Constant)
-        }
+        pairs = zip(node.keys, node.values, strict=True)
+        keys = {key.value: value for key, value in pairs if isinstance(key, ast.Constant)}
         first = next((keys[key] for key in ("statusCode", "status_code", "status") if key in keys), None)
-        if keys.keys() & {"error", "errors"}:
+        refused = any(getattr(keys.get(key), "value", None) is False for key in ("ok", "success", "valid"))
+        if refused or keys.keys() & {"error", "errors"}:
             return True
+    elif isinstance(node, ast.Tuple | ast.Call):
+        first = next(iter(node.args if isinstance(node, ast.Call) else node.elts), None)
     if isinstance(first, ast.Constant) and isinstance(first.value, int) and first.value >= 400:
         return True
     called = {id(n) for call in nodes_of(node) if isinstance(call, ast.Call) for n in nodes_of(call.func)}

@@ -18,6 +18,9 @@ from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames, definition
 
 _ROUNDS = 4
+_CHANGES = frozenset(
+    {"update", "add", "append", "extend", "insert", "setdefault", "__setitem__", "put", "set"}
+)
 _READS = frozenset({"get", "pop", "setdefault"})
 _WHOLE = frozenset({"update", "setattr", "replace", "_replace"})
 
@@ -148,6 +151,16 @@ def _sinks(
             stored = [t for t in targets if isinstance(t, ast.Attribute | ast.Subscript)]
             yield from ((part, f"`{ast.unparse(stored[0])}`") for part in (*stored, node.value) if stored)
         if isinstance(node, ast.Call) and id(node) not in raised and not LOGS.fullmatch(dotted(node.func)):
-            if definition(names, node.func, repository) or names.of(node.func).startswith(OWN):
+            changes = isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGES
+            own = names.of(node.func).startswith(OWN) or definition(names, node.func, repository)
+            if own or (changes and not _is_made_here(function, node.func.value)):  # type: ignore[attr-defined] # an attribute
                 for part in (*node.args, *(keyword.value for keyword in node.keywords)):
                     yield part, f"what `{ast.unparse(node.func)}` is given"
+
+
+def _is_made_here(function: Function, node: ast.expr) -> bool:
+    """Whether a container is written out in the function, so that nobody else has it yet."""
+    made = [value for name, value in _bindings(function) if isinstance(node, ast.Name) and name == node.id]
+    return bool(made) and all(
+        isinstance(value, ast.Dict | ast.List | ast.Set | ast.ListComp) for value in made
+    )
