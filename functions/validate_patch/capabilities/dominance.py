@@ -9,16 +9,18 @@ What a patch adds may refuse more; what it lets pass by a check, or move in fron
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.checks import alternatives
 from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.capabilities.leaks import LOGS
-from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames, definition
+from functions.validate_patch.capabilities.names import UNKNOWN, ModuleIndex, ResolvedNames, definition
 
 Passed = frozenset[str]
 """Checks that were passed, as source text; those of one branch alone with the condition: see `_where`."""
@@ -49,7 +51,7 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
             if not same_code(had[name], has[name]):
                 was = _followed(had[name], old, before, {}, failing)
                 now = _followed(has[name], new, after, _fresh(had[name], has[name]), set())
-                for effect, check in _lost(was, now):
+                for effect, check in _lost(was, now, _replaced(has[name])):
                     yield f"check: {change.path}:{effect.line}: {name} {_said(effect, check)}"
 
 
@@ -60,18 +62,41 @@ def _said(effect: Effect, check: str) -> str:
     return f"{what} where `{check}` was not checked, or not always"
 
 
-def _lost(was: list[Effect], now: list[Effect]) -> Iterator[tuple[Effect, str]]:
-    """Effects after the patch, each with a check that stood before every one of its name, and does not."""
+def _lost(was: _Flow, now: _Flow, replaced: Callable[[str], bool]) -> Iterator[tuple[Effect, str]]:
+    """Effects after the patch, each with a check that stood before every one of its name, and does not.
+
+    replaced: whether another condition asks about what a check asks about. Where that is one that ends early
+    and raises nothing, what it gives is compared by running it.
+    """
     needed: dict[str, Passed] = {}
-    for effect in was:
+    for effect in was.effects:
         needed[effect.name] = needed.get(effect.name, effect.passed) & effect.passed
     told: set[str] = set()
-    for effect in now:
+    for effect in now.effects:
         for check in sorted(needed.get(effect.name, frozenset()) - effect.passed - told):
+            plain = check.partition(_WHERE)[0]
             matters = effect.name == _RESULT or not check.startswith(_DONE)
-            if matters and check.partition(_WHERE)[0] not in effect.passed:
+            if matters and plain not in effect.passed and not (plain in was.ending and replaced(plain)):
                 told.add(check)
                 yield effect, check
+
+
+def _replaced(function: Function) -> Callable[[str], bool]:
+    tests = [node.test for node in nodes_of(function) if isinstance(node, ast.If | ast.IfExp | ast.While)]
+
+    def replaced(check: str) -> bool:
+        asked = _named(ast.parse(check, mode="eval"))
+        about = [ast.unparse(test) for test in tests if asked & _named(test)]
+        return bool(about) and not any(check in text for text in about)
+
+    return replaced
+
+
+def _named(node: ast.AST) -> set[str]:
+    names = {inner.id for inner in nodes_of(node) if isinstance(inner, ast.Name)}
+    return (names - {"self", "cls"} - set(dir(builtins))) | {
+        inner.attr for inner in nodes_of(node) if isinstance(inner, ast.Attribute)
+    }
 
 
 def _followed(
@@ -80,14 +105,23 @@ def _followed(
     repository: ModuleIndex,
     fresh: dict[str, ast.expr],
     failing: set[int],
-) -> list[Effect]:
-    def refusing(call: ast.Call) -> bool:
+) -> _Flow:
+    def refusing(call: ast.Call) -> type[ast.stmt] | None:
         own = definition(names, call.func, repository) if call.lineno not in failing else None
-        return own is not None and any(isinstance(node, ast.Raise) for node in nodes_of(own))
+        if own is None or not any(isinstance(node, ast.Raise) for node in nodes_of(own)):
+            return None
+        return type(own.body[-1])
 
-    flow = _Flow(refusing, fresh, failing)
+    bound = {n.id for n in nodes_of(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+    def pure(called: ast.expr) -> bool:
+        name, last = names.of(called), getattr(called, "attr", "")
+        harmless = library.is_standard(name) and library.is_harmless(name)
+        return harmless or hasattr(builtins, name) or (last in dir(str) and name.startswith(UNKNOWN))
+
+    flow = _Flow(refusing, fresh, failing, bound, pure)
     flow.block(function.body, frozenset())
-    return flow.effects
+    return flow
 
 
 def _fresh(old: Function, new: Function) -> dict[str, ast.expr]:
@@ -105,12 +139,18 @@ def _fresh(old: Function, new: Function) -> dict[str, ast.expr]:
 
 @dataclass
 class _Flow:
-    """Follows a function. refusing: whether a call may refuse; fresh: names that are read as what they stand
-    for."""
+    """Follows a function. refusing: of a call that may refuse, how it ends else; fresh: names that are read
+    as what they stand for."""
 
-    refusing: Callable[[ast.Call], bool]
+    refusing: Callable[[ast.Call], type[ast.stmt] | None]
     fresh: dict[str, ast.expr]
     failing: set[int]
+    local: set[str]
+    """Names that the function binds."""
+    pure: Callable[[ast.expr], bool]
+    """Whether a function only works something out."""
+    ending: set[str] = field(default_factory=set)
+    """Checks that end the function, or a round of a loop, without an error."""
     effects: list[Effect] = field(default_factory=list)
 
     def block(self, statements: Iterable[ast.stmt], passed: Passed) -> Passed | None:
@@ -145,13 +185,14 @@ class _Flow:
         return self._simple(node, passed)
 
     def _simple(self, node: ast.stmt, passed: Passed) -> Passed | None:
-        if isinstance(node, ast.Raise):
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(node, ast.Raise) or (isinstance(call, ast.Call) and self.refusing(call) is ast.Raise):
             return None
         passed = self._evaluated(node, passed)
         for name in _stored(node):
             self.effects.append(Effect(name, node.lineno, passed))
         if node.lineno not in self.failing:
-            passed |= {f"{_DONE}{text}" for text in _done(node)}
+            passed |= {f"{_DONE}{text}" for text in _done(node, self.local)}
         if isinstance(node, ast.Return) and node.value is not None and not _is_fixed(node.value):
             self.effects.append(Effect(_RESULT, node.lineno, passed))
         return None if isinstance(node, _LEAVES) else passed
@@ -160,14 +201,14 @@ class _Flow:
         met, other = self.block(node.body, passed), self.block(node.orelse, passed)
         test = ast.unparse(node.test)
         if met is None and other is not None:
-            return other | alternatives(node.test, self.fresh)
+            refused = alternatives(node.test, self.fresh)
+            self.ending |= set() if isinstance(node.body[-1], ast.Raise) else refused
+            return other | refused
         if other is None:
             return None if met is None else met | {f"not ({test})"}
         if met is None:
             return other
-        only = {_where(check, test) for check in met - other}
-        only |= {_where(check, f"not ({test})") for check in other - met}
-        return (met & other) | only
+        return (met & other) | _where(met - other, test) | _where(other - met, f"not ({test})")
 
     def _tried(self, node: ast.Try | ast.TryStar, passed: Passed) -> Passed | None:
         ended = self.block(node.body, passed)
@@ -180,14 +221,17 @@ class _Flow:
     def _evaluated(self, node: ast.AST, passed: Passed) -> Passed:
         """The calls of an expression, or of a simple statement, those inside others first."""
         for call, surely in _calls(node, True):
-            self.effects.append(Effect(ast.unparse(call.func), call.lineno, passed))
+            if not self.pure(call.func):
+                self.effects.append(Effect(ast.unparse(call.func), call.lineno, passed))
             if surely and self.refusing(call):
                 passed |= alternatives(call, self.fresh)
         return passed
 
 
-def _where(check: str, condition: str) -> str:
-    return f"{check}{_WHERE}{condition}"
+def _where(checks: Passed, condition: str) -> set[str]:
+    """Checks of one branch alone, with its condition; those of branches in branches are left out."""
+    plain = (check for check in checks if not check.startswith(_DONE) and _WHERE not in check)
+    return {f"{check}{_WHERE}{condition}" for check in plain}
 
 
 def _common(ends: list[Passed | None]) -> Passed | None:
@@ -214,15 +258,17 @@ def _stored(node: ast.stmt) -> Iterator[str]:
             yield f"{ast.unparse(inner.value)} = "
 
 
-def _done(node: ast.stmt) -> Iterator[str]:
-    """What a statement does for its effect alone: a call, but for the log, or a store, with what is fixed."""
+def _done(node: ast.stmt, local: set[str]) -> Iterator[str]:
+    """What a statement does for its effect alone: a call of what the function did not make itself, but for
+    the log, or a store, with what is fixed."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        if not LOGS.fullmatch(dotted(node.value.func)):
+        name = dotted(node.value.func)
+        if name.partition(".")[0] not in local and not LOGS.fullmatch(name):
             yield f"{ast.unparse(node.value.func)}()"
     elif isinstance(node, ast.Assign):
         value = f" = {node.value.value!r}" if isinstance(node.value, ast.Constant) else ""
         for target in node.targets:
-            if isinstance(target, ast.Attribute | ast.Subscript):
+            if isinstance(target, ast.Attribute):
                 yield f"{ast.unparse(target)}{value}"
 
 
@@ -242,6 +288,5 @@ def _is_fixed(node: ast.expr) -> bool:
     if isinstance(first, ast.Constant) and isinstance(first.value, int) and first.value >= 400:
         return True
     called = {id(n) for call in nodes_of(node) if isinstance(call, ast.Call) for n in nodes_of(call.func)}
-    return all(
-        id(inner) in called or inner.id.isupper() for inner in nodes_of(node) if isinstance(inner, ast.Name)
-    )
+    names = (inner for inner in nodes_of(node) if isinstance(inner, ast.Name) and id(inner) not in called)
+    return all(name.id.isupper() or hasattr(builtins, name.id) for name in names)

@@ -191,9 +191,11 @@ class ResolvedNames:
         return UNKNOWN
 
 
-def definition(names: ResolvedNames, node: ast.expr, repository: ModuleIndex) -> Function | None:
-    """The repository's function that an expression stands for; of a method of an unknown object, one of that
-    name in the same file or in those that it imports from."""
+def definition(
+    names: ResolvedNames, node: ast.expr, repository: ModuleIndex, *, by_name: bool = True
+) -> Function | None:
+    """The repository's function that an expression stands for. by_name: of a method of an unknown object, one
+    of that name in the same file or in those that it imports from, unless containers and texts have it."""
     name = names.methods.get(id(node)) or names.of(node)
     parts = name.removeprefix(OWN).split(".")
     if name.startswith(OWN):
@@ -202,7 +204,12 @@ def definition(names: ResolvedNames, node: ast.expr, repository: ModuleIndex) ->
             inner = repository.names(path) if path else None
             if inner is not None:
                 return functions_of(inner.module).get(".".join(parts[end:]))
-    if not isinstance(node, ast.Attribute) or not name.startswith(UNKNOWN):
+    if (
+        not by_name
+        or not isinstance(node, ast.Attribute)
+        or not name.startswith(UNKNOWN)
+        or node.attr in _OF_DATA
+    ):
         return None
     around = {
         names.path,
@@ -215,6 +222,7 @@ def definition(names: ResolvedNames, node: ast.expr, repository: ModuleIndex) ->
     return None
 
 
+_OF_DATA = frozenset(name for kind in (list, dict, set, str, bytes) for name in dir(kind))
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__builtins__", "__loader__", "__spec__"}
 
 

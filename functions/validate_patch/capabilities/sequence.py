@@ -69,7 +69,12 @@ def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> 
     checking = set()
     for statement, _ in within(function):
         value = statement.value if isinstance(statement, ast.Assign | ast.Expr) else None
-        own = definition(names, value.func, repository) if isinstance(value, ast.Call) else None
+        given_to = isinstance(statement, ast.Expr)
+        own = (
+            definition(names, value.func, repository, by_name=not given_to)
+            if isinstance(value, ast.Call)
+            else None
+        )
         if own is None or not _raises(own) or not isinstance(value, ast.Call):
             continue
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
@@ -79,7 +84,7 @@ def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> 
             _judge(value, judged)
     asked = [node for test, _ in guards(function) for node in _calls(test)]
     for node in sorted(_calls(function), key=lambda call: call.lineno):
-        own = definition(names, node.func, repository)
+        own = definition(names, node.func, repository, by_name=False)
         if own and node in asked and is_check(own):
             _judge(node, judged)
         if own and id(node) not in checking:
