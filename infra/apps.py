@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
+from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
 from infra.names import Names
 from infra.nearest import unknown
-from infra.registration import claimed_by_others, unsubscribe, write_entry
+from infra.registration import claimed_by_others, of_its_own, unsubscribe, write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def find(target: Target, name: str) -> App:
 
 
 def pause(target: Target, app: App, paused: bool) -> App:
-    """Record the app's errors and heal none; or heal them again."""
+    """Record the app's errors and heal none; or heal them again. Raises UserError as `of_its_own`."""
+    of_its_own(app, target.flag)
     app = replace(app, paused=paused)
     write_entry(target, app)
     return app
@@ -58,15 +60,26 @@ def remove(target: Target, name: str) -> list[str]:
 
     Its incidents stay, as the record. Safe to repeat: what is gone already is passed over. The subscriptions
     go first, so that nothing more is delivered for it; its entry last, so that a second run finds the rest.
+    With a family all goes that was discovered for it. What was discovered is discovered again while its
+    function is tagged.
     """
+    ssm = target.session.client("ssm")
+    tagged = [one for one in target.app_names() if one != entry_of(one) and name in (one, entry_of(one))]
+    kept = [target.registry.discovered_parameter(one) for one in tagged]
+    if name in tagged:
+        return [f"parameter {parameter}" for parameter in kept if _delete(ssm, parameter)]
     groups, approvers = _own(target, name)
     done = [f"subscription of {group}" for group in groups if unsubscribe(target, group)]
     elsewhere = {
-        one for other in target.registry.apps() if other.name != name for one in with_links(other.approvers)
+        one
+        for other in target.registry.registered()
+        if other.name != name
+        for one in with_links(other.approvers)
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
-    ssm = target.session.client("ssm")
-    parameters = [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
+    parameters = (
+        kept + [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
+    )
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
 
 
@@ -113,12 +126,19 @@ def rename(target: Target, app: App, name: str) -> int:
     """Give an app another name: its entry, its secrets and its incidents; how many of these there were.
 
     Safe to repeat after it broke off. Raises UserError for a name that is taken or is none, and while heals
-    of the app are under way, which would not find it any more.
+    of the app are under way, which would not find it any more; and as `of_its_own`.
     """
+    of_its_own(app, target.flag)
     try:
         renamed = App.from_json(name, app.to_json() | {"credentials": ""})
     except AppInvalid as error:
         raise UserError(str(error), exit_code=Exit.USAGE) from error
+    of_its_own(renamed, target.flag)
+    if app.is_family:
+        raise UserError(
+            f"{app.name} is a family, after which what is discovered for it is named",
+            f"register another: selfheal configure {name} --repository '{app.repository}'{target.flag}",
+        )
     taken = target.registry.entries().get(name)
     if taken and not (isinstance(taken, App) and taken.log_groups == app.log_groups):
         raise UserError(

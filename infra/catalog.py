@@ -7,6 +7,8 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.core.workflow.artifacts import Artifact
 from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
@@ -227,7 +229,12 @@ STEPS = (
             "approvals_table",
         ),
         artifacts=ArtifactAccess(
-            reads=(f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/*/{Artifact.PROPOSAL}"), writes=HEADS
+            reads=(
+                f"{OWN}/*/{Artifact.PATCH}",
+                f"{OWN}/*/{Artifact.PROPOSAL}",
+                f"{OWN}/*/{Artifact.EVIDENCE}",
+            ),
+            writes=(*HEADS, f"{OWN}/*/{Artifact.JOINED}"),
         ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),
@@ -369,6 +376,14 @@ OTHERS = (
         concurrency=1,
     ),
 )
+
+
+def discovering(spec: Spec) -> Spec:
+    """A function of the catalog, where all log groups of the account are delivered."""
+    if spec.folder != "detect_errors":
+        return spec
+    return replace(spec, settings=(*spec.settings, "discovers"), may=(*spec.may, May.DISCOVER_APPS))
+
 
 FUNCTIONS = STEPS + OTHERS
 """What every deployment has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -12,8 +12,15 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.lambdas import DeployedFunction
+from infra.names import ACCOUNT_POLICY, Names
 from infra.permissions import key_statement
-from infra.subscription import FILTER_PATTERN, checked_log_group
+from infra.subscription import (
+    FILTER_PATTERN,
+    Subscribe,
+    checked_log_group,
+    policy_document,
+    selection_criteria,
+)
 
 RETRIES = 2
 MAX_AGE_SECONDS = 3600
@@ -21,7 +28,7 @@ MAX_AGE_SECONDS = 3600
 
 
 class Detection(Construct):
-    """Log groups of this account may invoke detect_errors; those in `log_groups` are subscribed here."""
+    """Log groups of this account may invoke detect_errors; `log_groups`, or all, are subscribed here."""
 
     def __init__(
         self,
@@ -30,7 +37,8 @@ class Detection(Construct):
         *,
         detect_errors: DeployedFunction,
         log_groups: Sequence[str],
-        filter_name: str,
+        subscribe: Subscribe,
+        names: Names,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -49,11 +57,23 @@ class Detection(Construct):
                 self,
                 f"Subscription{log_group}",
                 destination_arn=alias.function_arn,
-                filter_name=filter_name,
+                filter_name=names.filter,
                 filter_pattern=FILTER_PATTERN,
                 log_group_name=checked_log_group(log_group),
             )
             subscription.node.add_dependency(permission)
+        if subscribe is Subscribe.ACCOUNT:
+            policy = logs.CfnAccountPolicy(
+                self,
+                "AllLogGroups",
+                policy_name=names.filter,
+                policy_type="SUBSCRIPTION_FILTER_POLICY",
+                policy_document=stack.to_json_string(policy_document(alias.function_arn)),
+                scope="ALL",
+                selection_criteria=selection_criteria(names),
+            )
+            policy.node.add_dependency(permission)
+            CfnOutput(stack, ACCOUNT_POLICY, value=names.filter)
 
 
 def keep_failed_events(deployed: DeployedFunction, queue: sqs.Queue) -> None:

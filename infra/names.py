@@ -53,6 +53,11 @@ class Names:
         return f"{self.parameters}/apps"
 
     @property
+    def discovered(self) -> str:
+        """Path below which it lies what the tags of functions said."""
+        return f"{self.registry}/discovered"
+
+    @property
     def credentials(self) -> str:
         """Path below which each app's forge token lies, under the app's own name."""
         return f"{self.parameters}/credentials"
@@ -105,7 +110,7 @@ class Names:
 
     @property
     def filter(self) -> str:
-        """The subscription filter of each log group."""
+        """The subscription filter of each log group, or the policy for all of the account's."""
         return self.prefix.rstrip("-")
 
     @property
@@ -122,3 +127,5 @@ DEFAULT = Names()
 """Without a stage."""
 TAG = "self-heal:deployment"
 """Tag of everything that a stack makes; its value is the stack's name."""
+ACCOUNT_POLICY = "AccountPolicy"
+"""Output of a stack that subscribes to all log groups of the account, and of no other: the policy's name."""

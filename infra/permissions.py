@@ -120,6 +120,14 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{names.registry}/*"])],
         May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{names.switch}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{names.registry}"])],
+        # Any function's log group may be delivered.
+        May.DISCOVER_APPS: [
+            (
+                ["lambda:ListTags"],
+                [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            ),
+            (["ssm:GetParameter", "ssm:PutParameter"], [f"{parameter}{names.discovered}/*"]),
+        ],
         May.READ_CREDENTIALS: [(["ssm:GetParameter"], [f"{parameter}{names.credentials}/*"])],
         May.READ_WEBHOOKS: [(["ssm:GetParameter"], [f"{parameter}{names.webhooks}/*"])],
         May.READ_SLACK_SIGNING: [(["ssm:GetParameter"], [f"{parameter}{names.slack_signing}/*"])],

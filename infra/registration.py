@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
+from functions.core.apps.discovery import MODE
 from functions.core.apps.registry import bound
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
 from infra.target import Target
 
@@ -36,13 +37,25 @@ class AppSecrets:
 NO_SECRETS = AppSecrets()
 
 
+def of_its_own(app: App, flag: str) -> None:
+    """Raises UserError for an app that was discovered: it has no entry of its own to be changed."""
+    if app.entry != app.name:
+        raise UserError(
+            f"{app.name}: what has a dot in its name was discovered, and is healed as {app.entry} is, or less"
+            f" where its function is tagged {MODE}",
+            f"look at that: selfheal apps show {app.entry}{flag}",
+            exit_code=Exit.USAGE,
+        )
+
+
 def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
     """Write the app's entry and what is given of its secrets, make sure the link key exists, and subscribe to
-    its log groups.
+    its log groups, unless all are.
 
     Of log groups that the entry had before and has no more, the subscription is taken. Safe to repeat. Raises
     UserError for a log group that is this system's own, another app's, or has no room for a filter.
     """
+    of_its_own(app, target.flag)
     for group in app.log_groups:
         try:
             checked_log_group(group)
@@ -83,7 +96,10 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
             app = App.from_json(app.name, app.to_json() | said)
     write_entry(target, app)
     for group in app.log_groups:
-        _subscribe(target, group)
+        if target.subscribes_to_all:
+            unsubscribe(target, group)  # from before: its errors would be delivered twice
+        else:
+            _subscribe(target, group)
     if isinstance(before, App):
         for group in set(before.log_groups) - set(app.log_groups):
             unsubscribe(target, group)
@@ -108,7 +124,7 @@ def claimed_by_others(target: Target, name: str, groups: Iterable[str]) -> dict[
     """Which of these log groups another app has: group → its name."""
     return {
         group: other.name
-        for other in target.registry.apps()
+        for other in target.registry.registered()
         for group in groups
         if other.name != name and group in other.log_groups
     }

@@ -16,7 +16,7 @@ from functions.core.workflow.tracking import EVERY_MINUTES
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
-from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN
+from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, discovering
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.forge_vpc import ForgeVpc
@@ -33,6 +33,7 @@ from infra.sign_in import Entrance
 from infra.spec import Spec
 from infra.spending import Spending
 from infra.storage import Storage
+from infra.subscription import Subscribe
 from infra.workflow import (
     REMIND_MINUTES,
     KeepAwake,
@@ -53,6 +54,8 @@ class StackOptions:
     packaging: Packaging = Packaging.IMAGE
     log_groups: tuple[str, ...] = ()
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
+    subscribe: Subscribe = Subscribe.GROUPS
+    """What is delivered: log groups of registered apps, or all of the account's."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = APPROVAL_HOURS
@@ -75,6 +78,10 @@ class StackOptions:
     """Where people sign in before they see the page; without it, a signed link is enough."""
     forge_vpc: ForgeVpc | None = None
     """Where the functions are that speak to the forge, for one that the internet does not reach."""
+
+    def __post_init__(self) -> None:
+        if self.log_groups and self.subscribe is Subscribe.ACCOUNT:
+            raise ValueError("log_groups are subscribed already: subscribe=account subscribes to all")
 
 
 class SelfHealingCode(Stack):
@@ -182,7 +189,8 @@ class SelfHealingCode(Stack):
             "Detection",
             detect_errors=functions["detect_errors"],
             log_groups=options.log_groups,
-            filter_name=names.filter,
+            subscribe=options.subscribe,
+            names=names,
         )
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
@@ -257,6 +265,9 @@ class SelfHealingCode(Stack):
         if options.microvm:
             settings |= options.microvm.settings()
             by_folder = {folder: with_microvms(spec) for folder, spec in by_folder.items()}
+        if options.subscribe is Subscribe.ACCOUNT:
+            settings["discovers"] = options.subscribe
+            by_folder = {folder: discovering(spec) for folder, spec in by_folder.items()}
         functions = {folder: factory.build(spec, settings) for folder, spec in by_folder.items()}
         return functions | entered | {"decide_approval": page}
 

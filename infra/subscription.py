@@ -1,12 +1,18 @@
 """The subscription filter that sends a log group's errors to detect_errors: one definition for all.
 
 `selfheal configure` makes the filter of a registered log group through the Logs API, so adding an app changes
-no stack; the context value `log_groups` makes it part of the stack for teams that want it there.
+no stack; the context value `log_groups` makes it part of the stack for teams that want it there. With
+`subscribe=account` the stack has one policy instead, for all log groups that the account has and will have.
 """
 
 from __future__ import annotations
 
+import json
+from enum import StrEnum
+
 from functions.core.aws.names import is_own_log_group
+from infra.catalog import EVERY
+from infra.names import Names
 
 # Any one of these terms; case matters. detect_errors judges what they let through, so they may be generous:
 # every line they miss is an error that nobody hears of.
@@ -36,6 +42,40 @@ FILTER_PATTERN = " ".join(
         "?IndentationError",
     )
 )
+
+
+class Subscribe(StrEnum):
+    """What is delivered: the context value `subscribe`."""
+
+    GROUPS = "groups"
+    """Log groups of registered apps."""
+    ACCOUNT = "account"
+    """All log groups of the account, but for those of this system."""
+
+
+def policy_document(detect_errors: str) -> dict[str, str]:
+    """The account's subscription policy. detect_errors: ARN of the function's alias."""
+    return {"DestinationArn": detect_errors, "FilterPattern": FILTER_PATTERN}
+
+
+def selection_criteria(names: Names) -> str:
+    """Every log group but those that this system writes, whose delivery would write more.
+
+    There is no operator but this one, and no pattern in it:
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutAccountPolicy.html
+    """
+    return f"LogGroupName NOT IN {json.dumps(own_log_groups(names))}"
+
+
+def own_log_groups(names: Names) -> list[str]:
+    """All log groups that a deployment may write, whatever it was deployed with."""
+    return [
+        *(f"/aws/lambda/{names.function(spec.folder)}" for spec in EVERY),
+        f"/aws/vendedlogs/states/{names.workflow}",
+        f"/aws/vendedlogs/apis/{names.prefix}approvals",
+        f"/aws/vpc/{names.prefix}sandbox",
+        f"/aws/codebuild/{names.builds}",
+    ]
 
 
 class OwnLogGroup(ValueError):

@@ -17,6 +17,7 @@ from infra.nearest import unknown
 from infra.packaging import Packaging
 from infra.provider import SignIn
 from infra.stack import SelfHealingCode, StackOptions
+from infra.subscription import Subscribe
 
 # Behaviour that `cdk init` turns on for new projects and that matters here.
 # https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/cx-api/FEATURE_FLAGS.md
@@ -114,6 +115,12 @@ def _packaging(name: str, value: Any) -> Packaging:
     return Packaging(value)
 
 
+def _subscribe(name: str, value: Any) -> Subscribe:
+    if value not in list(Subscribe):
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(Subscribe)}")
+    return Subscribe(value)
+
+
 def _sign_in(name: str, value: Any) -> SignIn:
     return SignIn.parse(",".join(_names(name, value)))
 
@@ -130,6 +137,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "stage": _stage,
     "packaging": _packaging,
     "log_groups": _names,
+    "subscribe": _subscribe,
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
     "budget_usd": _whole,

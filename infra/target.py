@@ -11,7 +11,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.workflow.errors import IncidentNotFound
 from infra.errors import Exit, UserError
-from infra.names import DEFAULT, Names
+from infra.names import ACCOUNT_POLICY, DEFAULT, Names
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class Target(Deployment):
                 exit_code=Exit.BROKEN,
             )
         return self.outputs[name]
+
+    @property
+    def subscribes_to_all(self) -> bool:
+        """Whether the stack has one subscription for all log groups of the account."""
+        return ACCOUNT_POLICY in self.outputs
 
     def setting(self, name: str) -> str:
         """From the stack's outputs, as `output`, where it is one of those."""

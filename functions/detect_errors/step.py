@@ -6,18 +6,23 @@ import time
 from functools import cache, lru_cache
 from typing import Any
 
+from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.names import is_own_log_group
 from functions.core.aws.telemetry import logger
 from functions.core.notify.outbox import Outbox
 from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
-from functions.detect_errors.events import decode_batch
+from functions.detect_errors.discovery import Discovery
+from functions.detect_errors.events import Batch, decode_batch
 from functions.detect_errors.fingerprint import VERSION
 from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30
+_REST_SECONDS = 5.0
+"""Where all log groups are delivered, what is registered counts so soon: all environments together ask twice
+a second."""
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -33,12 +38,8 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     if is_own_log_group(batch.log_group):
         logger().error("refused: this system must not watch itself", extra={"log_group": batch.log_group})
         return {"outcome": "own_log_group", "errors": 0, "incidents": 0}
-    app = deployment.registry.app_of_log_group(batch.log_group)
+    app = _app_of(batch, deployment)
     if app is None:
-        logger().warning(
-            "no app has this log group; register it or remove its subscription filter",
-            extra={"log_group": batch.log_group},
-        )
         return {"outcome": "unregistered", "errors": 0, "incidents": 0}
     share, recorder = _share(deployment), _recorder(deployment)
     with share.of(app.name):
@@ -46,6 +47,23 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
         aliases = _aliases(deployment).of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
         return detect(batch, app, recorder, _outbox(deployment), logs, aliases, stopped).to_json()
+
+
+def _app_of(batch: Batch, deployment: Deployment) -> App | None:
+    """Who registered the log group; where all of the account's are delivered, also whose its function's tags
+    say it is."""
+    everything = bool(deployment.settings.discovers)
+    rest = _REST_SECONDS if everything else 0.0
+    app = deployment.registry.app_of_log_group(batch.log_group, rest=rest)
+    if app is None and everything:
+        # Most log groups of an account are nobody's here, and a line for each delivery costs more than it.
+        return _discovery(deployment).app_of(batch.log_group, batch.owner)
+    if app is None:
+        logger().warning(
+            "no app has this log group; register it or remove its subscription filter",
+            extra={"log_group": batch.log_group},
+        )
+    return app
 
 
 # Kept while the function is warm: an error storm must not build clients for every batch.
@@ -67,6 +85,13 @@ def _outbox(deployment: Deployment) -> Outbox:
 @cache
 def _aliases(deployment: Deployment) -> Aliases:
     return Aliases(deployment.table("incidents_table"), f"v{VERSION}")
+
+
+@cache
+def _discovery(deployment: Deployment) -> Discovery:
+    partition = deployment.session.get_partition_for_region(deployment.region)
+    client = deployment.session.client("lambda")
+    return Discovery(client, deployment.registry, partition, time.monotonic)
 
 
 @cache

@@ -40,11 +40,12 @@ def list_(local: options.Local = False, as_json: options.AsJson = False) -> None
         table.add_column(column, no_wrap=column in ("app", "mode"), overflow="fold")
     for row in rows:
         mode = plain("paused", "yellow") if row["paused"] else plain(row["mode"])
+        mode += plain(", discovered", "dim") if row["family"] else plain("")
         if row["broken"]:
             table.add_row(plain(row["app"]), plain("broken", "bold red"), "", "", plain(row["broken"]))
         else:
             numbers = (str(row["open"]), str(row["incidents"]))
-            groups = plain(", ".join(row["log_groups"]))
+            groups = plain(", ".join(row["log_groups"]) or "those of functions that are tagged")
             table.add_row(plain(row["app"]), mode, *numbers, plain(row["repository"]), groups)
     out.print(table, soft_wrap=True)
 
@@ -60,6 +61,7 @@ def _row(name: str, found: App | AppInvalid, counts: Counter[Status]) -> dict[st
     known = found if isinstance(found, App) else None
     return {
         "app": name,
+        "family": known.entry if known and known.entry != name else "",
         "broken": "" if known else str(found),
         "mode": known.mode if known else "",
         "paused": known.paused if known else False,

@@ -235,7 +235,7 @@ def _asked(target: Target) -> Wanted:
     if secrets.signing_key_file:
         key = target.registry.signing_parameter(draft.name)
         out.print(plain(f"The key that signs commits, encrypted: {key}"))
-    for group in draft.entry["log_groups"]:
+    for group in () if target.subscribes_to_all else draft.entry["log_groups"]:
         out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
     typer.confirm("Write it?", default=True, abort=True)
     return Wanted(draft.name, draft.entry, secrets, draft.token or None)
@@ -246,7 +246,8 @@ def _tell(target: Target, app: App, as_json: bool) -> None:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
         _offer(target, app)
-        out.print(plain(f"{app.name}: watching {', '.join(app.log_groups)} for {app.slug}"))
+        watched = ", ".join(app.log_groups) or "functions that are tagged"
+        out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
     for note in (
         *doubts(app.approvers, app.approvals_needed),
         *notes_on_models(target, target.registry.app(app.name)),

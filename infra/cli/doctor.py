@@ -64,7 +64,7 @@ def _of_app(target: Target, app: App) -> Iterator[CheckResult]:
     # The embedded run's mails go to its inbox and nobody confirms them; its forge protects no branch.
     left_out = (of_app.approvers_confirmed_their_mail, of_forge.branch_is_protected) if target.local else ()
     yield from _named(app, examine([c for c in of_app.CHECKS if c not in left_out], seen))
-    if not seen.token_problem:
+    if not seen.token_problem and not app.is_family:
         key = None if seen.deploy_key_problem else seen.deploy_key
         at_forge = of_forge.look(app, seen.token, target.flag, key)
         yield from _named(app, examine([c for c in of_forge.CHECKS if c not in left_out], at_forge))

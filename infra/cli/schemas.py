@@ -73,6 +73,7 @@ STARTED_OVER: dict[str, Schema] = {
 }
 APP = record(
     app=TEXT,
+    family={**TEXT, "description": "by whose entry one is healed that was discovered, empty for others"},
     broken={**TEXT, "description": "what is wrong with its entry, empty where nothing is"},
     mode=TEXT,
     paused=FLAG,

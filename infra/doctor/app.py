@@ -36,6 +36,10 @@ class AppSeen(Protocol):
         """Of our subscription filters."""
 
     @property
+    def all_are_subscribed(self) -> bool:
+        """Whether a policy of the account delivers every log group."""
+
+    @property
     def detect_errors(self) -> str:
         """ARN that log groups are to be subscribed to."""
 
@@ -91,6 +95,8 @@ def log_group_exists(seen: AppSeen) -> Fault | None:
 
 def log_group_has_room_for_a_subscription(seen: AppSeen) -> Fault | None:
     """Its two subscription filters are not both others'."""
+    if seen.all_are_subscribed:
+        raise Moot
     for group, filters in _existing(seen).items():
         names = [one.name for one in filters]
         if seen.filter_name not in names and len(names) >= _MOST_FILTERS:
@@ -110,9 +116,16 @@ def _existing(seen: AppSeen) -> Mapping[str, Sequence[SubscriptionFilter]]:
 
 
 def log_group_is_subscribed(seen: AppSeen) -> Fault | None:
-    """Its errors reach somebody: there is a filter of ours, and it leads here."""
+    """Its errors reach somebody, once: a filter of ours leads here, or a policy of the account."""
     for group, filters in _existing(seen).items():
         own = [one for one in filters if one.name == seen.filter_name]
+        if seen.all_are_subscribed and own:
+            return Fault(
+                f"log group {group} is delivered twice, by its own filter, too",
+                f"selfheal configure {seen.app.name}{seen.flag}",
+            )
+        if seen.all_are_subscribed:
+            continue
         if not own or own[0].destination != seen.detect_errors:
             where = f"leads to {own[0].destination}" if own else "has no subscription of ours"
             return Fault(f"log group {group} {where}", f"selfheal configure {seen.app.name}{seen.flag}")

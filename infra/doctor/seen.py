@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,11 @@ from functions.core.workflow.errors import AppInvalid, PermanentError
 from functions.harness.interpreters import VERSIONS
 from infra.catalog import FUNCTIONS
 from infra.doctor.app import SubscriptionFilter
+from infra.doctor.checks import Moot
+from infra.doctor.stack import AccountPolicy
 from infra.model_check import notes_on_models
 from infra.registration import claimed_by_others
+from infra.subscription import policy_document, selection_criteria
 from infra.target import OUTPUTS, Target
 
 _QUEUES = {
@@ -111,6 +115,25 @@ class SeenStack:
         return {rule["Name"]: rule["State"] for rule in rules if machine in rule.get("EventPattern", "")}
 
     @property
+    def account_policy(self) -> AccountPolicy | None:
+        if not self.target.subscribes_to_all:
+            raise Moot
+        names = self.target.names
+        policies = self._client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
+        for row in policies["accountPolicies"]:
+            if row["policyName"] == names.filter:
+                found = json.loads(row["policyDocument"])
+                selection = row.get("selectionCriteria", "")
+                return AccountPolicy(found["DestinationArn"], found.get("FilterPattern", ""), selection)
+        return None
+
+    @property
+    def wanted_policy(self) -> AccountPolicy:
+        wanted = policy_document(self.target.output("DetectErrorsArn"))
+        selection = selection_criteria(self.target.names)
+        return AccountPolicy(wanted["DestinationArn"], wanted["FilterPattern"], selection)
+
+    @property
     def concurrency(self) -> int:
         limit = self._client("lambda").get_account_settings()["AccountLimit"]
         return int(limit["ConcurrentExecutions"])
@@ -145,6 +168,10 @@ class SeenApp:
     @property
     def filter_name(self) -> str:
         return self.target.names.filter
+
+    @property
+    def all_are_subscribed(self) -> bool:
+        return self.target.subscribes_to_all
 
     @property
     def detect_errors(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from infra.doctor.checks import Check, Fault
@@ -16,6 +17,15 @@ MORE_CONCURRENCY = (
 _SKEW_SECONDS = 300
 """AWS refuses requests that are signed more than five minutes off.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPolicy:
+    """A subscription policy of the account: where to, what of it, and of which log groups."""
+
+    destination: str
+    pattern: str
+    selection: str
 
 
 class StackSeen(Protocol):
@@ -68,6 +78,14 @@ class StackSeen(Protocol):
     @property
     def skew_seconds(self) -> float:
         """How far this machine's clock is from AWS's."""
+
+    @property
+    def account_policy(self) -> AccountPolicy | None:
+        """By which all log groups are delivered; None where it is gone. Raises Moot without such a one."""
+
+    @property
+    def wanted_policy(self) -> AccountPolicy:
+        """As this version of the command would have it."""
 
     @property
     def apps(self) -> Mapping[str, str]:
@@ -137,6 +155,15 @@ def failures_are_reported(seen: StackSeen) -> Fault | None:
     return None
 
 
+def account_policy_delivers_all_but_our_own_logs(seen: StackSeen) -> Fault | None:
+    """It is there, and leaves out every log group of ours: else this system would react to itself."""
+    if seen.account_policy == seen.wanted_policy:
+        return None
+    what = "has been changed" if seen.account_policy else "is gone"
+    mend = f"selfheal deploy -c subscribe=account{seen.flag}"
+    return Fault(f"the policy that delivers all log groups {what}", mend)
+
+
 def account_has_enough_concurrency(seen: StackSeen) -> Fault | None:
     """A new account may run few functions at once; then reservations and storms starve everything."""
     if seen.concurrency >= LEAST_CONCURRENCY:
@@ -189,6 +216,7 @@ CHECKS: tuple[Check[StackSeen], ...] = (
     failure_queues_are_empty,
     heals_are_started,
     failures_are_reported,
+    account_policy_delivers_all_but_our_own_logs,
     account_has_enough_concurrency,
     functions_are_active,
     an_app_is_registered,

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from infra.doctor.checks import Check, Fault, Moot
 from infra.doctor.stack import LEAST_CONCURRENCY, MORE_CONCURRENCY
 from infra.names import Names
+from infra.subscription import Subscribe
 
 _LEAST_BOOTSTRAP = 6
 """Templates ask for it: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html"""
@@ -79,6 +80,12 @@ class Before:
         return asked.returncode == 0
 
     @property
+    def account_policy(self) -> str:
+        """Name of the account's subscription policy, "" without one."""
+        asked = self.session.client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
+        return next((row["policyName"] for row in asked["accountPolicies"]), "")
+
+    @property
     def concurrency(self) -> int:
         limit: Any = self.session.client("lambda").get_account_settings()["AccountLimit"]
         return int(limit["ConcurrentExecutions"])
@@ -125,6 +132,19 @@ def concurrency_can_be_reserved(seen: Before) -> Fault | None:
     )
 
 
+def account_has_room_for_a_policy(seen: Before) -> Fault | None:
+    """An account has one subscription policy in a region, which may be somebody else's."""
+    if seen.options.get("subscribe") != Subscribe.ACCOUNT:
+        raise Moot
+    there = seen.account_policy
+    if there in ("", seen.names.filter):
+        return None
+    return Fault(
+        f"the account has the subscription policy {there}, and can have no other",
+        f"aws logs delete-account-policy --policy-type SUBSCRIPTION_FILTER_POLICY --policy-name {there}",
+    )
+
+
 def stack_can_be_changed(seen: Before) -> Fault | None:
     """Nothing is being done to it, and nothing is left that could not be removed of it."""
     name = seen.names.stack
@@ -146,5 +166,6 @@ CHECKS: tuple[Check[Before], ...] = (
     account_is_bootstrapped,
     docker_runs,
     concurrency_can_be_reserved,
+    account_has_room_for_a_policy,
     stack_can_be_changed,
 )

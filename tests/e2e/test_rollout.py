@@ -70,6 +70,8 @@ def _listed(client: Callable[[str], Any]) -> Iterator[tuple[str, str]]:
         for page in pages:
             for row in page.get(rows, []):
                 yield f"{service} {rows}", str(row[field])
+    policies = client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
+    yield from (("account policy", row["policyName"]) for row in policies["accountPolicies"])
     yield from (("dynamodb", name) for name in client("dynamodb").list_tables()["TableNames"])
     yield from (("sqs", url) for url in client("sqs").list_queues().get("QueueUrls", []))
     yield from (("codebuild", name) for name in client("codebuild").list_projects()["projects"])

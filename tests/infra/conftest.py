@@ -229,6 +229,16 @@ def decide() -> Decide:
 
 
 @pytest.fixture(scope="session")
+def template_with() -> Callable[..., Template]:
+    """The stack with these options, as the embedded run deploys it."""
+
+    def made(**context: str) -> Template:
+        return Template(synthesise(packaging="zip", context=context) / "SelfHealingCode.template.json")
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def beta_template() -> Template:
     """A second deployment in the same account, with a budget."""
     stack = "SelfHealingCode-beta.template.json"

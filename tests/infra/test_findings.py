@@ -19,6 +19,7 @@ CONTEXT = {
     "forge_vpc": "vpc-0a1b2c3d,subnet-0a1b2c3d,subnet-1a1b2c3d",
     "packaging": "zip",
     "sign_in": "https://issuer.example,client",
+    "subscribe": "account",
     "@aws-cdk/core:validationReportJson": "true",
 }
 SCRIPT = """

@@ -11,6 +11,7 @@ import pytest
 from infra.app import use_bundled_node
 from infra.names import Names
 from infra.packaging import Packaging
+from infra.subscription import Subscribe
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,8 @@ def options() -> Callable[..., Any]:
         ("availability_zones", "eu-central-1a, eu-central-1c", ("eu-central-1a", "eu-central-1c")),
         ("availability_zones", ["eu-central-1a"], ("eu-central-1a",)),
         ("packaging", "zip", Packaging.ZIP),
+        ("subscribe", "account", Subscribe.ACCOUNT),
+        ("subscribe", "", Subscribe.GROUPS),
     ],
 )
 def test_text_and_json_mean_the_same(name: str, given: Any, means: Any, options: Callable[..., Any]) -> None:
@@ -60,6 +63,11 @@ def test_an_option_that_there_is_none_of_is_refused_and_the_cdks_own_context_is_
         options(aproval_hours=48)
     cdks = {"@aws-cdk/core:x": True, "availability-zones:account=1:region=r": ["r1"], "hosted-zone:x": {}}
     assert options(**cdks) == options()
+
+
+def test_a_log_group_is_not_subscribed_twice(options: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="log_groups are subscribed already"):
+        options(log_groups="/a", subscribe="account")
 
 
 def test_sign_in_is_text_or_a_list(options: Callable[..., Any]) -> None:
@@ -90,6 +98,8 @@ def test_nothing_given_is_the_default(options: Callable[..., Any]) -> None:
         ("availability_zones", True),
         ("packaging", "tar"),
         ("sign_in", {"issuer": "x"}),
+        ("subscribe", "all"),
+        ("subscribe", True),
     ],
 )
 def test_anything_else_is_refused_with_the_name_of_the_option(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from infra.catalog import FUNCTIONS
+from functions.core.aws.names import is_own_log_group
+from infra.catalog import EVERY, FUNCTIONS
 from infra.local.gaps.log_patterns import compile_pattern
-from infra.names import DEFAULT
-from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
+from infra.names import DEFAULT, Names
+from infra.subscription import (
+    FILTER_PATTERN,
+    OwnLogGroup,
+    checked_log_group,
+    own_log_groups,
+    selection_criteria,
+)
 
 ERRORS = {
     "printed": "Traceback (most recent call last):",
@@ -58,6 +66,8 @@ def test_the_pattern_is_short_enough_for_cloudwatch() -> None:
     [
         *(f"/aws/lambda/{DEFAULT.function(spec.folder)}" for spec in FUNCTIONS),
         "/aws/vendedlogs/states/self-heal-workflow",
+        "/aws/codebuild/self-heal-orders",
+        "/central/222222222222/aws/lambda/self-heal-beta-detect-errors",
     ],
 )
 def test_this_systems_own_log_groups_are_refused(log_group: str) -> None:
@@ -68,3 +78,69 @@ def test_this_systems_own_log_groups_are_refused(log_group: str) -> None:
 @pytest.mark.parametrize("log_group", ["/aws/lambda/orders", "/ecs/self-heal-fan-club", "self-heal-x"])
 def test_log_groups_of_others_are_welcome(log_group: str) -> None:
     assert checked_log_group(log_group) == log_group
+
+
+@pytest.fixture(scope="module")
+def whole_template(template_with: Any) -> Any:
+    """A stack that subscribes to everything, and has everything that a deployment may have."""
+    return template_with(
+        subscribe="account", build_image="aws/codebuild/standard:7.0", sign_in="https://issuer.example,client"
+    )
+
+
+def test_one_policy_delivers_every_log_group_to_detect_errors(whole_template: Any) -> None:
+    (policy,) = whole_template.of_type("AWS::Logs::AccountPolicy").values()
+
+    document = json.loads(policy["PolicyDocument"])
+    assert document["FilterPattern"] == FILTER_PATTERN
+    assert document["DestinationArn"].endswith(":function:self-heal-detect-errors:live")
+    assert (policy["PolicyType"], policy["Scope"]) == ("SUBSCRIPTION_FILTER_POLICY", "ALL")
+    (made,) = [r for r in whole_template.resources.values() if r["Type"] == "AWS::Logs::AccountPolicy"]
+    assert any("LogsMayInvoke" in name for name in made["DependsOn"]), "else AWS refuses it"
+
+
+def test_no_log_group_of_the_stack_is_delivered(whole_template: Any) -> None:
+    """Each delivery writes to some of them: this system would react to itself without end."""
+    (policy,) = whole_template.of_type("AWS::Logs::AccountPolicy").values()
+    names = json.loads(policy["SelectionCriteria"].removeprefix("LogGroupName NOT IN "))
+    groups = {group["LogGroupName"] for group in whole_template.of_type("AWS::Logs::LogGroup").values()}
+    functions = {
+        f"/aws/lambda/{function['FunctionName']}"
+        for function in whole_template.of_type("AWS::Lambda::Function").values()
+    }
+    builds = {
+        f"/aws/codebuild/{project['Name']}"
+        for project in whole_template.of_type("AWS::CodeBuild::Project").values()
+    }
+
+    assert builds
+    assert len(functions) == len(EVERY)
+    assert groups | functions | builds <= set(names)
+    assert all(map(is_own_log_group, names)), "nor would be one of another stage"
+
+
+def test_the_selection_is_short_enough_for_cloudwatch() -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutAccountPolicy.html"""
+    assert len(selection_criteria(Names("a" * 12)).encode()) <= 25 * 1024
+    assert len(own_log_groups(DEFAULT)) == len(set(own_log_groups(DEFAULT)))
+
+
+def test_only_then_detect_errors_may_read_tags_and_keep_what_they_say(
+    whole_template: Any, zip_template: Any
+) -> None:
+    def more(template: Any) -> set[tuple[str, str]]:
+        return {
+            (one.action, one.resource.split(":", 3)[3])
+            for one in template.granted(template.role_of("detect_errors"))
+            if one.action in ("lambda:ListTags", "ssm:GetParameter", "ssm:PutParameter")
+        }
+
+    here = "eu-central-1:111122223333"
+    kept = f"{here}:parameter/self-heal/apps/discovered/*"
+    assert more(whole_template) - more(zip_template) == {
+        ("lambda:ListTags", f"{here}:function:*"),
+        ("ssm:GetParameter", kept),
+        ("ssm:PutParameter", kept),
+    }
+    assert zip_template.of_type("AWS::Logs::AccountPolicy") == {}
+    assert "DISCOVERS" not in zip_template.function("detect_errors")["Environment"]["Variables"]

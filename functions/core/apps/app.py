@@ -12,6 +12,7 @@ from functions.core.approval.approvers import malformed, person
 from functions.core.apps.model_settings import check_models
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
+from functions.core.aws.names import entry_of
 from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
@@ -31,10 +32,15 @@ _LIMITS = {
 # A quarter: incidents are kept for longer.
 _MOST_HOURS = 90 * 24
 # Kept short because the name is part of incident ids, branch names and parameter paths.
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+# What was discovered has its family's before the dot; no entry has one.
+_NAME = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9-]*(\.[a-z0-9-]+)?")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+_ANY = "*"
+LONGEST_FAMILY = 20
+"""So that the names of what is discovered, which begin with it, are no longer than others."""
+_FAMILY = re.compile(r"https?://[^/*]+(/[^/*]+)+/\*")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
@@ -49,9 +55,10 @@ class App:
 
     name: str
     log_groups: tuple[str, ...]
-    """CloudWatch log groups whose errors belong to this app."""
+    """CloudWatch log groups whose errors belong to this app; a family has none."""
     repository: str
-    """HTTPS clone URL without credentials."""
+    """HTTPS clone URL without credentials. One that ends in `/*` makes the entry a family: of functions that
+    name such a repository in a tag, see functions/core/apps/discovery.py."""
     branch: str = "main"
     """The branch that pull requests go to, and that is read when the deployed revision is unknown."""
     credentials: str = ""
@@ -190,11 +197,17 @@ class App:
         values: dict[str, Any] = {}
         for key, value in data.items():
             values[key] = _checked(name, key, str(types[key]), value)
-        values.setdefault("forge_api", _api_of(str(values.get("repository", ""))))
-        for required in ("log_groups", "repository"):
+        repository = str(values.get("repository", ""))
+        values.setdefault("forge_api", _api_of(repository))
+        if _ANY in repository:
+            values.setdefault("log_groups", ())
+            # Whoever tags a function is not who answers for the repository.
+            values.setdefault("mode", str(Mode.PROPOSE))
+        for required in ("repository",) if _ANY in repository else ("log_groups", "repository"):
             if not values.get(required):
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
+        _check_family(app)
         _check_forge(app)
         _check_steering(app)
         _check_people(app)
@@ -214,6 +227,16 @@ class App:
             f"app {self.name!r}: region {asked or '(none)'} has no default model that keeps code within its"
             " geography; set the app's 'model', or another region as its 'model_region', then redrive"
         )
+
+    @property
+    def is_family(self) -> bool:
+        """Whether it is no service itself, and says how those are healed that name its repositories."""
+        return _ANY in self.repository
+
+    @property
+    def entry(self) -> str:
+        """Name of the entry by which it is healed: its secrets lie and its budgets are counted under it."""
+        return entry_of(self.name)
 
     def starts_heals(self, error_class: ErrorClass) -> bool:
         """Whether errors of a class start heals at all; others are recorded and told once."""
@@ -250,6 +273,18 @@ def _api_of(repository: str) -> str:
     return f"{url.scheme}://{url.netloc}/api/v3"
 
 
+def _check_family(app: App) -> None:
+    if app.is_family and not _FAMILY.fullmatch(app.repository):
+        raise AppInvalid(
+            f"app {app.name!r}: 'repository' may end in '/*' behind an owner, such as"
+            " https://github.com/acme/*, and hold no other '*'"
+        )
+    if app.is_family and len(app.name) > LONGEST_FAMILY:
+        raise AppInvalid(f"app {app.name!r}: a family's name has at most {LONGEST_FAMILY} characters")
+    if app.is_family and app.log_groups:
+        raise AppInvalid(f"app {app.name!r}: a family of functions watches no 'log_groups' of its own")
+
+
 def _check_forge(app: App) -> None:
     """Raises AppInvalid for addresses that cannot be used, or that do not belong together."""
     name = app.name
@@ -268,8 +303,8 @@ def _check_forge(app: App) -> None:
     _check_deploy_key(app)
     if app.certificate_authority and not _are_certificates(app.certificate_authority):
         raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
-    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(name)):
-        own = f"/self-heal/credentials/{name}"
+    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(app.entry)):
+        own = f"/self-heal/credentials/{app.entry}"
         raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import ClientError
 
+from functions.core.aws.names import function_of
 from functions.core.incidents.incident import Incident
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ _YOR = {"yor_trace", "git_file"}
 READABLE = ("self-heal:environment", "readable")
 """Tag of a function whose environment may be read, and its value."""
 
-# A log group can be set to another name ("LoggingConfig"), and from that no function can be told.
-_LOG_GROUP = re.compile(r"/aws/lambda/([A-Za-z0-9_-]{1,64})")
 # 2026/11/20/[$LATEST]0123…, or the number of a published version, which has variables of its own.
 _VERSION = re.compile(r"\d{4}/\d\d/\d\d/\[(\d{1,18})\][0-9a-f]+")
 
@@ -95,14 +94,14 @@ class Failed:
     @classmethod
     def of(cls, incident: Incident) -> Self | None:
         """None for a log group that is no function's own."""
-        own = _LOG_GROUP.fullmatch(incident.log_group)
-        if own is None:
+        name = function_of(incident.log_group)
+        if not name:
             return None
         # A subscription delivers to its own account and region, where the heal runs too.
         partition, _, region, account = incident.execution_arn.split(":")[1:5]
-        arn = f"arn:{partition}:lambda:{region}:{account}:function:{own[1]}"
+        arn = f"arn:{partition}:lambda:{region}:{account}:function:{name}"
         version = _VERSION.fullmatch(incident.log_stream)
-        return cls(own[1], arn, version[1] if version else "$LATEST")
+        return cls(name, arn, version[1] if version else "$LATEST")
 
 
 def told_by_function(client: LambdaClient, incident: Incident, environment: bool) -> RevisionClaims:

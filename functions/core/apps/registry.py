@@ -1,17 +1,26 @@
-"""The app registry: one Parameter Store entry per app below a common path."""
+"""The app registry: one Parameter Store entry per app below a common path.
+
+Below `discovered/` there lies, for each app that was discovered, what its function's tags said.
+"""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from functions.core.apps.app import App
+from functions.core.apps.discovery import Tagged
+from functions.core.aws.names import entry_of
 from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
 
 # For what is asked per log batch. Steps always read afresh: a mended entry must count for the redrive.
 _MAX_AGE_SECONDS = 60
+_DISCOVERED = "discovered"
 
 
 def bound(secret: str, host: str) -> str:
@@ -20,52 +29,110 @@ def bound(secret: str, host: str) -> str:
 
 
 class Registry:
-    """Reads apps and their secrets. `provider` is Powertools' SSM provider, injected by tests."""
+    """Reads apps and their secrets. `provider` is Powertools' SSM provider, and `clock` the seconds, which
+    never go back; both are injected by tests."""
 
-    def __init__(self, path: str, provider: parameters.SSMProvider | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        provider: parameters.SSMProvider | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._looked = float("-inf")
         self._path = path.rstrip("/")
         self._credentials = self._path.rpartition("/")[0] + "/credentials"
         self._provider = provider or parameters.SSMProvider()
 
     def app(self, name: str) -> App:
         """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
+        entry = entry_of(name)
+        text = self._text(entry)
+        if text is None:
+            raise AppNotRegistered(
+                f"no app named {entry!r} in the registry; add it with: selfheal configure {entry}"
+            )
+        app = self._parse(entry, text)
+        if entry == name:
+            return app
+        tagged = self.discovered(name)
+        if tagged is None:
+            raise AppNotRegistered(f"app {name!r} was discovered, and has been removed since")
+        return tagged.app(app)
+
+    def _text(self, name: str) -> str | None:
         try:
-            text = self._provider.get(f"{self._path}/{name}", force_fetch=True)
+            return str(self._provider.get(f"{self._path}/{name}", force_fetch=True))
         except GetParameterError as error:
             if "ParameterNotFound" not in str(error):
                 raise
-            raise AppNotRegistered(
-                f"no app named {name!r} in the registry; add it with: selfheal configure {name}"
-            ) from error
-        return self._parse(name, str(text))
+        return None
 
-    def app_of_log_group(self, log_group: str) -> App | None:
+    def app_of_log_group(self, log_group: str, *, rest: float = 0.0) -> App | None:
         """The app that registered this log group, or None.
 
         Entries are kept for a minute, but a group that is not among them is looked for afresh: it may have
-        been registered since, and what it delivers now is not delivered again.
+        been registered since, and what it delivers now is not delivered again. rest: seconds between such
+        looks, where most of what is delivered is nobody's.
         """
-        for fresh in (False, True):
-            for app in self.apps(fresh=fresh):
-                if log_group in app.log_groups:
-                    return app
-        return None
+        found = self._claiming(log_group, fresh=False)
+        if found is None and self._clock() - self._looked >= rest:
+            self._looked = self._clock()
+            found = self._claiming(log_group, fresh=True)
+        return found
 
-    def apps(self, *, fresh: bool = True) -> list[App]:
-        """All apps whose entry is valid, by name."""
-        # A broken entry must not take the other apps down with it; `selfheal apps list` shows it.
-        return [app for app in self.entries(fresh=fresh).values() if isinstance(app, App)]
+    def _claiming(self, log_group: str, fresh: bool) -> App | None:
+        return next((app for app in self.registered(fresh=fresh) if log_group in app.log_groups), None)
 
-    def entries(self, *, fresh: bool = True) -> dict[str, App | AppInvalid]:
-        """Every entry by name: the app, or what is wrong with its entry."""
+    def registered(self, *, fresh: bool = True) -> list[App]:
+        """The apps whose valid entry is their own, by name: services and families. fresh: else as they were
+        within the last minute."""
         texts = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
+        return [app for app in self._parsed(texts).values() if isinstance(app, App)]
+
+    def apps(self) -> list[App]:
+        """All apps that are valid, by name, those that were discovered included."""
+        # A broken entry must not take the other apps down with it; `selfheal apps list` shows it.
+        return [app for app in self.entries().values() if isinstance(app, App)]
+
+    def entries(self) -> dict[str, App | AppInvalid]:
+        """Every app by name, or what is wrong with it; those that were discovered included."""
+        texts = self._provider.get_multiple(self._path, recursive=True, force_fetch=True) or {}
+        return self._parsed(texts)
+
+    def _parsed(self, texts: Mapping[str, Any]) -> dict[str, App | AppInvalid]:
         found: dict[str, App | AppInvalid] = {}
-        for name, text in sorted(texts.items()):
+        # The entries come before what is of their families.
+        for path, text in sorted(texts.items(), key=lambda item: ("/" in item[0], item[0])):
+            _, below, name = path.rpartition("/")
             try:
-                found[name] = self._parse(name, str(text))
+                found[name] = (
+                    self._of_family(found, name, str(text)) if below else self._parse(name, str(text))
+                )
             except AppInvalid as error:
                 found[name] = error
-        return found
+        return dict(sorted(found.items()))
+
+    def _of_family(self, entries: dict[str, App | AppInvalid], name: str, text: str) -> App:
+        family = entries.get(entry_of(name))
+        if not isinstance(family, App):
+            raise AppInvalid(f"app {name!r}: its family {entry_of(name)!r} has no valid entry")
+        return Tagged.from_text(name, text).app(family)
+
+    def discovered_parameter(self, name: str) -> str:
+        """Where it lies what the tags of a discovered app's function said."""
+        return f"{self._path}/{_DISCOVERED}/{name}"
+
+    def discovered(self, name: str) -> Tagged | None:
+        """What the tags of a discovered app's function said. Raises AppInvalid."""
+        text = self._text(f"{_DISCOVERED}/{name}")
+        return None if text is None else Tagged.from_text(name, text)
+
+    def keep_discovered(self, tagged: Tagged) -> None:
+        """Keep it, so that every step knows the app; the same again changes nothing."""
+        self._provider.set(
+            self.discovered_parameter(tagged.name), tagged.to_text(), parameter_type="String", overwrite=True
+        )
 
     def credentials_parameter(self, name: str) -> str:
         """Where an app's token lies: nobody who writes an entry can name another app's."""
@@ -80,8 +147,8 @@ class Registry:
         if it is gone."""
         if not app.signed_commits:
             return ""
-        again = f"selfheal configure {app.name} --signing-key-file FILE"
-        name = self.signing_parameter(app.name)
+        again = f"selfheal configure {app.entry} --signing-key-file FILE"
+        name = self.signing_parameter(app.entry)
         return self._kept(app, name, "the key for its commits", again)
 
     def deploy_key_parameter(self, name: str) -> str:
@@ -93,8 +160,8 @@ class Registry:
         another host than the entry says now."""
         if not app.deploy_key:
             return ""
-        name = self.deploy_key_parameter(app.name)
-        again = f"selfheal configure {app.name} --deploy-key-file FILE"
+        name = self.deploy_key_parameter(app.entry)
+        again = f"selfheal configure {app.entry} --deploy-key-file FILE"
         return self._kept(app, name, "its deploy key", again, app.host)
 
     def model_key_parameter(self, name: str) -> str:
@@ -106,8 +173,8 @@ class Registry:
         it is gone, or is for another host than the entry says now."""
         if not app.model_key:
             return ""
-        name = self.model_key_parameter(app.name)
-        again = f"selfheal configure {app.name} --model-key-file FILE"
+        name = self.model_key_parameter(app.entry)
+        again = f"selfheal configure {app.entry} --model-key-file FILE"
         return self._kept(app, name, "its model server's key", again, app.model_host)
 
     def credentials(self, app: App) -> str:
@@ -117,8 +184,8 @@ class Registry:
         """
         if not app.credentials:
             return ""
-        name = self.credentials_parameter(app.name)
-        again = f"selfheal configure {app.name} --token-file FILE"
+        name = self.credentials_parameter(app.entry)
+        again = f"selfheal configure {app.entry} --token-file FILE"
         return self._kept(app, name, "its forge credentials", again, app.host)
 
     def _kept(self, app: App, name: str, what: str, again: str, host: str = "") -> str:
@@ -143,6 +210,8 @@ class Registry:
         return secret
 
     def _parse(self, name: str, text: str) -> App:
+        if entry_of(name) != name:
+            raise AppInvalid(f"app name {name!r}: only what was discovered has a dot in its name")
         try:
             data = json.loads(text)
         except ValueError as error:

@@ -22,6 +22,8 @@ class Settings:
     """What a step takes on to use the artifacts of its heal: see functions/core/workflow/scoped.py."""
     registry_path: str = ""
     """Parameter Store path below which each app has an entry, e.g. `/self-heal/apps`."""
+    discovers: str = ""
+    """Not empty where all log groups of the account are delivered, and tags of functions make apps."""
     topic_arn: str = ""
     personal_topic_arn: str = ""
     """Each of its subscribers gets the messages for that person only."""

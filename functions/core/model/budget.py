@@ -137,8 +137,8 @@ class Budgets:
     @classmethod
     def of(cls, app: App, table: Table) -> Self:
         """An app's, of the month and of the day."""
-        month = Budget(table, app.name, app.monthly_budget_usd, Period.MONTH)
-        return cls(month, Budget(table, app.name, app.daily_budget_usd, Period.DAY))
+        month = Budget(table, app.entry, app.monthly_budget_usd, Period.MONTH)
+        return cls(month, Budget(table, app.entry, app.daily_budget_usd, Period.DAY))
 
     @contextmanager
     def commit(self, worst_usd: float) -> Iterator[Commitment]:

@@ -16,6 +16,7 @@ import urllib3
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
+from functions.core.aws.names import entry_of
 from functions.core.aws.telemetry import logger
 from functions.core.notify import slack
 from functions.core.untrusted import hidden
@@ -97,7 +98,9 @@ class Webhooks:
 
     def _of(self, app: str) -> tuple[Webhook, ...]:
         try:
-            return parse(str(self._provider.get(f"{self._path}/{app}", decrypt=True, force_fetch=True)))
+            return parse(
+                str(self._provider.get(f"{self._path}/{entry_of(app)}", decrypt=True, force_fetch=True))
+            )
         except GetParameterError as error:
             if "ParameterNotFound" not in str(error):
                 logger().warning("webhooks not readable", extra={"app": app}, exc_info=error)

@@ -6,6 +6,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     states       redrive, execution time-outs, redrive fields of descriptions and status events
     tasks        callbacks that fail or come twice, per-attempt tokens, MaxDelaySeconds and JitterStrategy
     pipes        FilterCriteria, BatchSize, InputTemplate, retry limits and the dead-letter queue
+    account_policies  subscription policies for all log groups of an account
     logs         filter patterns; subscriptions and rules invoke asynchronously, with retries
     workers      Lambda's Python runtime and its guest: error types, log format, environment, user, refusals
     tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
@@ -20,6 +21,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
 """
 
 from infra.local.gaps import (
+    account_policies,
     authorization,
     bedrock,
     bucket_tags,
@@ -44,6 +46,7 @@ def fill() -> None:
         tasks,
         pipes,
         logs,
+        account_policies,
         workers,
         tenancy,
         urls,

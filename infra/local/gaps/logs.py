@@ -15,8 +15,12 @@ import time
 import uuid
 from typing import Any
 
+from infra.local.gaps import account_policies
 from infra.local.gaps.log_patterns import InvalidPattern, compile_pattern
 from infra.local.gaps.patching import Response, answer_error, replace, service
+
+MOST_FILTERS = 2
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
 
 logger = logging.getLogger(__name__)
 logs = service("services.cloudwatch_logs")
@@ -36,13 +40,16 @@ def fill() -> None:
 
 
 def checking(put: Any) -> Any:
-    """PutSubscriptionFilter, refusing a pattern that cannot be understood."""
+    """PutSubscriptionFilter, refusing a pattern that cannot be understood, and a group's third filter."""
 
     def call(data: dict[str, Any]) -> Response:
         try:
             compile_pattern(data.get("filterPattern", ""))
         except InvalidPattern as error:
             return answer_error("InvalidParameterException", f"Invalid filter pattern: {error}")
+        others = set((logs._log_groups.get(data.get("logGroupName")) or {}).get("subscriptionFilters") or {})
+        if len(others - {data.get("filterName")}) >= MOST_FILTERS:
+            return answer_error("LimitExceededException", "Resource limit exceeded.")
         response: Response = put(data)
         return response
 
@@ -50,9 +57,10 @@ def checking(put: Any) -> Any:
 
 
 def fan_out(group: str, stream: str, events: list[dict[str, Any]]) -> None:
-    """Send the matching events to each subscribed function."""
+    """Send the matching events to each function that the group's filters or the account's policy name."""
     filters = (logs._log_groups.get(group) or {}).get("subscriptionFilters") or {}
-    for item in filters.values():
+    of_account = list(account_policies.subscriptions(group))
+    for item in [*filters.values(), *of_account]:
         destination = item.get("destinationArn", "")
         matches = compile_pattern(item.get("filterPattern", ""))
         matching = [event for event in events if matches(event.get("message", ""))]
@@ -69,7 +77,7 @@ def fan_out(group: str, stream: str, events: list[dict[str, Any]]) -> None:
                 {"id": uuid.uuid4().hex, "timestamp": e.get("timestamp", now), "message": e["message"]}
                 for e in matching
             ],
-        }
+        } | ({"policyLevel": "ACCOUNT_LEVEL_POLICY"} if item in of_account else {})
         data = base64.b64encode(gzip.compress(json.dumps(payload).encode())).decode()
         invoke_async(destination, {"awslogs": {"data": data}})
 

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from functions.core.apps.app import App
+from functions.core.apps.discovery import Tagged
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Status
 from functions.core.workflow.errors import AppInvalid
@@ -103,6 +104,74 @@ def test_two_apps_cannot_claim_one_log_group_and_what_is_claimed_no_more_is_left
     assert (subscribed(), subscribed("/aws/lambda/more")) == ([], [DEFAULT.filter])
     registering(target, other)
     assert subscribed() == [DEFAULT.filter]
+
+
+def test_where_all_log_groups_are_subscribed_an_app_needs_no_filter_and_loses_the_one_it_had(
+    target: Target,
+) -> None:
+    target.outputs["AccountPolicy"] = DEFAULT.filter
+
+    registering(target, replace(APP, log_groups=("/aws/lambda/orders", "/aws/lambda/made-later")))
+
+    assert subscribed() == []
+    assert "/self-heal/apps/orders" in parameters()
+
+
+FAMILY = App.from_json("acme", {"repository": "https://github.com/acme/*"})
+TAGGED = Tagged("acme.orders-1", "orders", "https://github.com/acme/orders.git")
+
+
+@pytest.fixture
+def discovered(target: Target) -> str:
+    """An app beside `orders`, which was discovered; a log group's entry wins over that."""
+    registering(target, FAMILY, AppSecrets("s3cret"))
+    target.registry.keep_discovered(TAGGED)
+    return TAGGED.name
+
+
+def test_what_was_discovered_is_listed_as_such_and_changed_by_its_family(
+    target: Target, discovered: str, selfheal: Selfheal
+) -> None:
+    rows = {row["app"]: row for row in json.loads(selfheal("apps", "list", "--json").text)["apps"]}
+    assert {name: row["family"] for name, row in rows.items()} == {
+        "orders": "",
+        "acme": "",
+        discovered: "acme",
+    }
+    assert "propose, discovered" in selfheal("apps", "list").text
+    for arguments in (
+        ("pause", discovered),
+        ("rename", discovered, "x", "--yes"),
+        ("rename", "orders", "a.b", "--yes"),
+    ):
+        refused = selfheal("apps", *arguments)
+        assert (refused.exit_code, "was discovered" in refused.text) == (2, True), refused.text
+    configured = selfheal(
+        "configure",
+        discovered,
+        "--set",
+        "mode=observe",
+        "--repository",
+        TAGGED.repository,
+        "--log-group",
+        "/x",
+    )
+    assert (configured.exit_code, "was discovered" in configured.text) == (2, True), configured.text
+    assert "is a family" in selfheal("apps", "rename", "acme", "corp", "--yes").text
+    registering(target, APP)
+
+
+def test_what_was_discovered_goes_by_itself_or_with_its_family(
+    target: Target, discovered: str, selfheal: Selfheal
+) -> None:
+    kept = f"/self-heal/apps/discovered/{discovered}"
+    assert kept in parameters()
+    assert selfheal("apps", "remove", discovered, "--yes").exit_code == 0
+    assert kept not in parameters()
+    assert {"/self-heal/apps/acme", "/self-heal/credentials/acme"} <= parameters(), "its family's stays"
+    target.registry.keep_discovered(TAGGED)
+    assert selfheal("apps", "remove", "acme", "--yes").exit_code == 0
+    assert not {name for name in parameters() if "acme" in name}
 
 
 def test_an_app_is_renamed_with_its_secrets_and_its_incidents_which_are_counted_on(

@@ -234,6 +234,8 @@ def test_a_cut_traceback_whose_rest_is_gone_is_recorded_as_it_is(
     [
         ("/aws/lambda/self-heal-fetch-source", "own_log_group"),
         ("/aws/vendedlogs/states/self-heal-workflow", "own_log_group"),
+        ("/central/222222222222/aws/lambda/self-heal-beta-fetch-source", "own_log_group"),
+        ("/aws/codebuild/self-heal-orders", "own_log_group"),
         ("/aws/lambda/nobody", "unregistered"),
     ],
 )
@@ -242,6 +244,22 @@ def test_other_log_groups_are_left_alone(
 ) -> None:
     assert invoke(CRASH, group=group)["outcome"] == outcome
     assert incidents.recent() == []
+
+
+def test_where_all_is_delivered_what_is_nobodys_costs_no_call_and_no_line(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISCOVERS", "account")
+    assert invoke(CRASH, group="/aws/lambda/nobody")["outcome"] == "unregistered"
+    calls: Counter[str] = Counter()
+    ssm = deployment().parameters.client
+    ssm.meta.events.register("before-call", lambda model, **_: calls.update([model.name]))
+    capsys.readouterr()
+    for number in range(20):
+        assert invoke(CRASH, group="/ecs/nobody", first=NOW + number)["outcome"] == "unregistered"
+
+    assert calls == {}
+    assert "no app has" not in capsys.readouterr().out
 
 
 def test_events_without_an_error_record_nothing(invoke: Invoke, incidents: Incidents) -> None:

@@ -20,7 +20,7 @@ from infra.doctor.app import SubscriptionFilter
 from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
 from infra.names import DEFAULT
-from infra.subscription import FILTER_PATTERN
+from infra.subscription import FILTER_PATTERN, selection_criteria
 from tests.ssh import SshServer, new_key
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
@@ -45,6 +45,9 @@ APP = App(
 )
 
 
+POLICY = of_stack.AccountPolicy(DETECT, FILTER_PATTERN, selection_criteria(DEFAULT))
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployment in health."""
@@ -63,6 +66,8 @@ class Stack:
     concurrency: int = 1000
     sleeping: tuple[str, ...] = ()
     skew_seconds: float = 1.5
+    account_policy: of_stack.AccountPolicy | None = POLICY
+    wanted_policy: of_stack.AccountPolicy = POLICY
     apps: dict[str, str] = field(default_factory=lambda: {"orders": ""})
 
 
@@ -73,6 +78,7 @@ class Seen:
     app: App = APP
     flag: str = ""
     filter_name: str = DEFAULT.filter
+    all_are_subscribed: bool = False
     detect_errors: str = DETECT
     filters: dict[str, list[SubscriptionFilter] | None] = field(default_factory=lambda: {GROUP: [OURS]})
     claimed_by_others: dict[str, str] = field(default_factory=dict)
@@ -109,6 +115,12 @@ SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_stack.failure_queues_are_empty, Stack(queued={"heals": 3}), "3 in heals"),
     (of_stack.heals_are_started, Stack(pipe_state="STOPPED"), "the pipe is STOPPED"),
     (of_stack.failures_are_reported, Stack(rule_states={"r": "DISABLED"}), "r is DISABLED"),
+    (of_stack.account_policy_delivers_all_but_our_own_logs, Stack(account_policy=None), "is gone"),
+    (
+        of_stack.account_policy_delivers_all_but_our_own_logs,
+        Stack(account_policy=replace(POLICY, selection="")),
+        "has been changed",
+    ),
     (of_stack.account_has_enough_concurrency, Stack(concurrency=10), "10 functions at once"),
     (of_stack.functions_are_active, Stack(sleeping=("self-heal-detect-errors",)), "self-heal-detect-errors"),
     (of_stack.clock_is_right, Stack(skew_seconds=-400.0), "-400 s off"),
@@ -119,6 +131,7 @@ SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_app.log_group_has_room_for_a_subscription, group(*OTHERS), "two filters already: a, b"),
     (of_app.log_group_is_subscribed, group(), "no subscription of ours"),
     (of_app.log_group_is_subscribed, group(OTHERS[0], STALE), "leads to arn"),
+    (of_app.log_group_is_subscribed, Seen(all_are_subscribed=True), "delivered twice"),
     (of_app.subscription_is_as_new_as_this_command, group(replace(OURS, pattern="?X")), "another version"),
     (of_app.log_group_is_of_one_app, Seen(claimed_by_others={GROUP: "billing"}), "belongs to billing"),
     (of_app.there_is_a_token, app(credentials=""), "no token for github.com"),
@@ -183,6 +196,14 @@ def test_nothing_is_found_in_health() -> None:
     ]
     assert [found for found in findings if not found.passed] == []
     assert len(findings) == len(EVERY)
+
+
+def test_where_all_log_groups_are_subscribed_none_needs_a_filter_or_room_for_one() -> None:
+    seen = replace(group(*OTHERS), all_are_subscribed=True)
+    findings = list(examine(of_app.CHECKS, seen))
+
+    assert [found for found in findings if not found.passed] == []
+    assert "log group has room for a subscription" not in {found.check for found in findings}
 
 
 def test_what_an_entry_does_not_name_neither_holds_nor_fails() -> None:

@@ -29,6 +29,7 @@ class Ready:
     status: str = ""
     docker_answers: bool = True
     concurrency: int = 1000
+    account_policy: str = ""
 
 
 SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
@@ -38,6 +39,12 @@ SEEDED: list[tuple[Any, dict[str, Any], str, str]] = [
     (before.account_is_bootstrapped, {"bootstrap_version": 5}, "has version 5", "--bootstrap"),
     (before.docker_runs, {"docker_answers": False}, "docker info", "docker"),
     (before.concurrency_can_be_reserved, {"concurrency": 10}, "10 functions", "service-quotas"),
+    (
+        before.account_has_room_for_a_policy,
+        {"options": {"subscribe": "account"}, "account_policy": "datadog"},
+        "has the subscription policy datadog",
+        "delete-account-policy",
+    ),
     (
         before.stack_can_be_changed,
         {"status": "UPDATE_IN_PROGRESS"},
@@ -60,6 +67,9 @@ HARMLESS: list[dict[str, Any]] = [
     {"docker_answers": False, "builds_images": False},
     {"concurrency": 10, "options": {"reserve_concurrency": "false"}},
     {"concurrency": 10, "options": {"reserve_concurrency": "False"}},
+    {"account_policy": "datadog"},
+    {"options": {"subscribe": "account"}},
+    {"options": {"subscribe": "account"}, "account_policy": DEFAULT.filter},
 ]
 
 
