@@ -30,7 +30,7 @@ from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
 DATA = Path(__file__).parent / "data" / "harm"
-COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven")
+COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven", "outside", "kinds")
 NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
 """Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
 

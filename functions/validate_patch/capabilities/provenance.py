@@ -22,7 +22,7 @@ _CHANGES = frozenset(
     {"update", "add", "append", "extend", "insert", "setdefault", "__setitem__", "put", "set"}
 )
 _READS = frozenset({"get", "pop", "setdefault"})
-_WHOLE = frozenset({"update", "setattr", "replace", "_replace"})
+_WHOLE = frozenset({"update", "setattr"})
 
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
@@ -85,10 +85,11 @@ def _bindings(function: Function) -> Iterator[tuple[str, ast.expr]]:
     for node in nodes_of(function):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "iter", None) or getattr(node, "value", None)
-        for target in targets if isinstance(value, ast.expr) else ():
-            for name in nodes_of(target) if target is not None else ():
-                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
-                    yield name.id, value
+        if not isinstance(value, ast.expr):
+            continue
+        for name in (name for target in targets if target is not None for name in nodes_of(target)):
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                yield name.id, value
 
 
 def _read(function: Function, given: set[str]) -> Iterator[tuple[str, ast.expr]]:

@@ -123,7 +123,8 @@ LEFT = {
 @pytest.mark.parametrize("kind", LEFT)
 def test_what_outlives_a_process_is_not_there_for_the_next_run(kind: str) -> None:
     code = "import ctypes, os\nlibc = ctypes.CDLL('librt.so.1')\nprint({} >= 0)\n"
-    first, second = pair(*map(code.format, LEFT[kind]))
+    make, look = LEFT[kind]
+    first, second = pair(code.format(make), code.format(look))
     made = "POSIX" not in kind  # of which none can be made at all
     assert (first.output, second.output) == (f"{made}\n", "False\n")
 
