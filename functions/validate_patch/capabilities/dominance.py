@@ -27,6 +27,8 @@ Passed = frozenset[str]
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _MAYBE = (ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_READS = frozenset((*dir(str), "get", "keys", "values", "items", "copy"))
+"""Methods of texts and tables that change nothing."""
 _RESULT, _WHERE, _DONE = "return", " where ", "done: "
 
 
@@ -37,6 +39,8 @@ class Effect:
     name: str
     line: int
     passed: Passed
+    refuses: bool = False
+    """Whether it may raise itself, as a check does."""
 
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
@@ -71,9 +75,13 @@ def _lost(was: _Flow, now: _Flow, replaced: Callable[[str], bool]) -> Iterator[t
     needed: dict[str, Passed] = {}
     for effect in was.effects:
         needed[effect.name] = needed.get(effect.name, effect.passed) & effect.passed
+    # What is done now and was not is held back by what held back all that was, if it raises.
+    held_back = [hard for passed in needed.values() if (hard := passed - was.ending)]
+    common = frozenset.intersection(*held_back) if held_back else frozenset()
     told: set[str] = set()
     for effect in now.effects:
-        for check in sorted(needed.get(effect.name, frozenset()) - effect.passed - told):
+        before = needed.get(effect.name, frozenset() if effect.refuses else common)
+        for check in sorted(before - effect.passed - told):
             plain = check.partition(_WHERE)[0]
             matters = effect.name == _RESULT or not check.startswith(_DONE)
             if matters and plain not in effect.passed and not (plain in was.ending and replaced(plain)):
@@ -117,7 +125,7 @@ def _followed(
     def pure(called: ast.expr) -> bool:
         name, last = names.of(called), getattr(called, "attr", "")
         harmless = library.is_standard(name) and library.is_harmless(name)
-        return harmless or hasattr(builtins, name) or (last in dir(str) and name.startswith(UNKNOWN))
+        return harmless or hasattr(builtins, name) or (last in _READS and name.startswith(UNKNOWN))
 
     flow = _Flow(refusing, fresh, failing, bound, pure)
     flow.block(function.body, frozenset())
@@ -221,9 +229,10 @@ class _Flow:
     def _evaluated(self, node: ast.AST, passed: Passed) -> Passed:
         """The calls of an expression, or of a simple statement, those inside others first."""
         for call, surely in _calls(node, True):
+            refuses = self.refusing(call) is not None
             if not self.pure(call.func):
-                self.effects.append(Effect(ast.unparse(call.func), call.lineno, passed))
-            if surely and self.refusing(call):
+                self.effects.append(Effect(ast.unparse(call.func), call.lineno, passed, refuses))
+            if surely and refuses:
                 passed |= alternatives(call, self.fresh)
         return passed
 
