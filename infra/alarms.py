@@ -73,6 +73,7 @@ _OTHERS = {
     "report_failure": ("failed heals are not marked as failed, and nobody is told", "selfheal requeue"),
     "remind_approvers": ("nobody is reminded of questions", "selfheal incidents --status AWAITING_APPROVAL"),
     "track_pull_requests": ("merged fixes are not followed", "selfheal incidents --status PR_OPEN"),
+    "canary": ("nobody looks whether a known error is healed", "selfheal doctor"),
     "sign_in": ("people cannot sign in to the approval page", "selfheal doctor"),
 }
 
@@ -307,6 +308,16 @@ ALARMS: tuple[Alarm, ...] = (
             section="ModelSpend",
         )
         for name, usd in (("ModelSpend", 25), ("ModelSpendHigh", 100))
+    ),
+    Alarm(
+        "CanaryFailed",
+        Watched.OURS,
+        "canary",
+        ("CanaryFailed",),
+        1,
+        "the canary's error was logged, and within an hour no patch for it was proven",
+        "selfheal incidents --sort last",
+        minutes=60,
     ),
     Alarm(
         "QuestionWaits",

@@ -394,6 +394,15 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
+CANARY = Spec(
+    "canary",
+    image=False,
+    timeout=45,
+    settings=("incidents_table", "canary_app", "canary_log_group"),
+    may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LOG_AS_CANARY),
+)
+"""Only where a test app is named for it."""
+
 RUNNER = Spec(
     "runner",
     image=True,
@@ -406,4 +415,4 @@ RUNNER = Spec(
 )
 """Where patches run. Nothing invokes it but RunPatch."""
 
-EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN, CANARY)

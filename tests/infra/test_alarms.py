@@ -76,7 +76,7 @@ def identity(template: Any, kind: str, logical_id: str) -> str:
             return str(properties.get("Name", logical_id))
 
 
-@pytest.mark.parametrize("variant", ["image", "signed_in"])
+@pytest.mark.parametrize("variant", ["image", "signed_in", "whole"])
 def test_nothing_is_without_an_alarm(variant: str, request: pytest.FixtureRequest) -> None:
     template = request.getfixturevalue(f"{variant}_template")
     found = watched(template)
@@ -90,7 +90,7 @@ def test_nothing_is_without_an_alarm(variant: str, request: pytest.FixtureReques
     assert missing == []
 
 
-@pytest.mark.parametrize("variant", ["image", "signed_in"])
+@pytest.mark.parametrize("variant", ["image", "signed_in", "whole"])
 def test_every_kind_of_thing_that_works_is_accounted_for(
     variant: str, request: pytest.FixtureRequest
 ) -> None:
@@ -137,7 +137,8 @@ def test_every_alarm_rings_the_team_and_its_text_ends_with_what_answers_it(image
         assert f"section {row.runbook}." in alarm["AlarmDescription"]
         silent = isinstance(row, Alarm) and row.silent
         assert bool(alarm.get("AlarmActions")) is not silent, name
-    assert answers.keys() - by_name.keys() == {"signinerrors"}, "only where people sign in"
+    only_where_chosen = {"signinerrors", "canaryerrors", "canaryfailed"}
+    assert answers.keys() - by_name.keys() == only_where_chosen
 
 
 def test_what_rings_nobody_rings_through_a_composite() -> None:
