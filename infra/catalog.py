@@ -7,13 +7,17 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from functions.core.workflow.artifacts import Artifact
 from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
+
+_OF_A_HEAL = (
+    *("switch_parameter", "incidents_table", "registry_path"),
+    *("artifacts_bucket", "artifacts_role_arn"),
+)
+"""What a step is told that reads the app's entry, and artifacts."""
 
 _SHOWN = (
     Artifact.ORIGIN,
@@ -94,13 +98,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-        ),
+        settings=_OF_A_HEAL,
         may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
@@ -166,13 +164,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-        ),
+        settings=_OF_A_HEAL,
         may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
@@ -237,13 +229,7 @@ STEPS = (
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-        ),
+        settings=_OF_A_HEAL,
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/*/{Artifact.PATCH}",
@@ -371,14 +357,6 @@ OTHERS = (
         concurrency=1,
     ),
 )
-
-
-def discovering(spec: Spec) -> Spec:
-    """A function of the catalog, where all log groups of the account are delivered."""
-    if spec.folder != "detect_errors":
-        return spec
-    return replace(spec, settings=(*spec.settings, "discovers"), may=(*spec.may, May.DISCOVER_APPS))
-
 
 FUNCTIONS = STEPS + OTHERS
 """What every deployment has."""

@@ -17,7 +17,7 @@ from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
 from infra.canary_schedule import CanarySchedule
-from infra.catalog import CANARY, FUNCTIONS, RUNNER, SIGN_IN, discovering
+from infra.catalog import CANARY, FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.forge_vpc import ForgeVpc
@@ -34,7 +34,7 @@ from infra.sign_in import Entrance
 from infra.spec import Spec
 from infra.spending import Spending
 from infra.storage import Storage
-from infra.subscription import Subscribe
+from infra.subscription import Subscribe, discovering
 from infra.workflow import (
     REMIND_MINUTES,
     KeepAwake,

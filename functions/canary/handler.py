@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.canary.canary import run
+from functions.canary.step import run
 from functions.core.aws.edge import event
 
 handler = event(run)

@@ -1,7 +1,7 @@
 """A known error is logged as a service would log it, and an hour later a patch for it must be proven.
 
-What it goes through is what every error goes through: subscription, detection, pipe, workflow, model, sandbox.
-The app is one like others, with `infra/canary/` in its repository; how far its heals go is its entry's `mode`.
+It goes through what every error goes through: subscription, detection, pipe, workflow, forge, model, sandbox.
+The app is one like others, with `infra/canary/` in its repository; its entry says how far its heals go.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from functions.core.aws.deployment import Deployment
-from functions.core.aws.telemetry import measure
 from functions.core.incidents.incident import Incident, Status
 
 if TYPE_CHECKING:
@@ -31,20 +28,19 @@ _PROVEN = (Status.PROPOSED, Status.AWAITING_APPROVAL)
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
-    """{"do": "begin"} → {"outcome": "begun"}, or "resting" while an earlier heal is not over;
-    {"do": "check"} → {"outcome": "proven"}, or "overdue". incident_id, status: the incident's, "" without one.
+    """{"do": "begin"} → {"outcome": "begun"}, or "resting" while an earlier heal is not over; {"do": "check"}
+    → {"outcome": "proven", "canary_failed": 0}, or "overdue" and 1. Both with the "incident_id" and its
+    "status" before, "" where there is none.
 
     Either may run twice: what is logged twice counts twice, and starts one heal.
     """
     recent = deployment.incidents.recent(deployment.setting("canary_app"), limit=1)
     incident = recent[0] if recent else None
     if event["do"] == "begin":
-        outcome = _begin(incident, deployment)
-    else:
-        proven = incident is not None and incident.status in _PROVEN
-        outcome = "proven" if proven else "overdue"
-        measure("CanaryFailed", MetricUnit.Count, not proven, _about(incident))
-    return {"outcome": outcome, **_about(incident)}
+        return {"outcome": _begin(incident, deployment), **_about(incident)}
+    proven = incident is not None and incident.status in _PROVEN
+    outcome = "proven" if proven else "overdue"
+    return {"outcome": outcome, "canary_failed": int(not proven), **_about(incident)}
 
 
 def _begin(incident: Incident | None, deployment: Deployment) -> str:
