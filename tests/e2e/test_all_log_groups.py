@@ -17,6 +17,7 @@ import pytest
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
+from functions.detect_errors.step import REST_SECONDS
 from infra.cli.connect import Place
 from infra.local import emulator
 from infra.names import Names
@@ -184,6 +185,7 @@ def test_the_canarys_error_is_healed_every_day_and_an_alarm_hears_when_it_is_not
     register(world.target, app, AppSecrets(TOKEN))
 
     assert ask(world, "check")["outcome"] == "overdue"
+    time.sleep(REST_SECONDS)  # until a log group counts that was registered just now
     for generation in (1, 2):
         assert ask(world, "begin")["outcome"] == "begun"
         healed = world.eventually(
