@@ -2,9 +2,10 @@
 
 GetParametersByPath names its path as the resource, what is done with a log group its streams, and Converse is
 authorised as `bedrock:InvokeModel` on the model or inference profile, where MiniStack asks for `*`, for the
-log group, and for an action that IAM does not have. Requests count as sent over TLS: the emulator is only reachable through the loopback interface, and AWS has no endpoint
-without TLS. Policy variables in resources, such as `${aws:PrincipalTag/heal}`, stand for what the request has
-of that name, where MiniStack takes them for text; a resource that names what it lacks matches nothing.
+log group, and for an action that IAM does not have. Requests count as sent over TLS: the emulator is only
+reachable through the loopback interface, and AWS has no endpoint without TLS. Policy variables in resources,
+such as `${aws:PrincipalTag/heal}`, stand for what the request has of that name, where MiniStack takes them
+for text; a resource that names what it lacks matches nothing.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 
 Source: Service Authorization Reference, "Actions defined by AWS Systems Manager" and "… by Amazon Bedrock"
