@@ -221,7 +221,12 @@ STEPS = (
             "approvals_table",
         ),
         artifacts=ArtifactAccess(
-            reads=(f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/*/{Artifact.PROPOSAL}"), writes=HEADS
+            reads=(
+                f"{OWN}/*/{Artifact.PATCH}",
+                f"{OWN}/*/{Artifact.PROPOSAL}",
+                f"{OWN}/*/{Artifact.EVIDENCE}",
+            ),
+            writes=(*HEADS, f"{OWN}/*/{Artifact.JOINED}"),
         ),
         may=(May.READ_SWITCH, May.READ_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_CREDENTIALS),
     ),

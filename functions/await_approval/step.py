@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from functions.await_approval.carry import as_good, may_hold
 from functions.await_approval.message import compose
 from functions.core.approval import links
 from functions.core.approval.announcement import Fix, Page, announce
@@ -52,6 +53,8 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
     incident = deployment.incidents.get(heal.incident_id)
     if incident.execution_arn != state.execution_arn:
         raise _not_ours(heal)
+    if carried := _carried(state, incident, deployment):
+        return carried
     app = deployment.registry.app(heal.app)
     approval_id = links.derive_approval_id(
         keys[0],
@@ -116,6 +119,22 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return deployment.decisions.deliver(approval)
     return approval
+
+
+def _carried(state: HealState, incident: Incident, deployment: Deployment) -> Approval | None:
+    """What people approved, delivered once more where it holds for this proof too; None where it does not,
+    or nothing was approved: they are asked."""
+    approvals, late = deployment.approvals, state.commit.late
+    approval = approvals.get(incident.approval_id) if late and incident.approval_id else None
+    if late is None or approval is None or not may_hold(approval, state):
+        return None
+    artifacts, now = deployment.artifacts_of(state.heal), bound(state.validation.evidence_key)
+    seen, again = (Evidence.from_json(artifacts.get_json(key)) for key in (approval.evidence_key, now))
+    if not as_good(seen, again, late.incidents):
+        return None
+    token = deployment.tokens.seal(state.task_token, approval.approval_id)
+    carried = approvals.carry(approval.approval_id, now, token)
+    return deployment.decisions.deliver(carried) if carried else None
 
 
 def _fix(state: HealState) -> Fix:

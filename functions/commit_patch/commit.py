@@ -36,6 +36,8 @@ class Approved:
     base_sha: str
     decided_at: str
     by: str = ""
+    carried_from: str | None = None
+    """Reference to the evidence that people saw, where the approval was carried over to a later proof."""
 
 
 def check(patch: bytes, validated_sha256: str, base_sha: str, approved: Approved) -> None:
@@ -63,15 +65,17 @@ def commit(
     replaces: str = "",
     deployed_sha: str = "",
     may_move: bool = True,
+    hold: bool = False,
     key: SigningKey | None = None,
-) -> CommitState | Head:
+) -> CommitState | Head | None:
     """Commit `patch` on the head of the app's branch and push it; the same again if it is there already.
 
     The head that was approved may have moved. Where the files that the patch touches are as they were, the
     same patch goes on the new one. Else that is what is returned, for a new proof: nothing was committed.
     replaces: a commit of ours that the branch may hold, which is then replaced; deployed_sha: see
     `functions.core.source.head.head_of`; may_move: whether somebody is there to prove it again, else it goes
-    on the head that was approved; key: signs it.
+    on the head that was approved; hold: whether more has to be proven before; then it is None, unless an
+    earlier run of this step has pushed it; key: signs it.
 
     Raises ApprovalMismatch when the patch does not apply, BranchConflict when the branch holds something
     else, RepositoryNotFound when the base is gone, and what `Remote` raises.
@@ -93,6 +97,8 @@ def commit(
         tip = tip_of(app, remote, repo) if may_move else base
         if tip != base and made.change(tip, made.tree_if(tip)) != made.change(base, tree):
             return head_of(app, remote, repo, tip, deployed_sha or base)
+        if hold:
+            return None
         sha = made.commit(tip)
         _push(remote, repo, sha, branch, found)
         return CommitState(branch, sha, tip)

@@ -13,8 +13,10 @@ from dataclasses import replace
 from functions.commit_patch.commit import Approved
 from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.approvers import may_decide, person
+from functions.core.approval.asked import differing
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.workflow.artifacts import same_bytes
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 
@@ -35,9 +37,9 @@ def confirmed(approval: Approval | None, state: HealState, incident: Incident, a
     """
     if approval is None:
         raise ApprovalMismatch(f"there is no approval {state.decision.approval_id!r}; nothing was committed")
-    if differing := _differing(approval, state):
+    if differs := differing(approval, state):
         raise ApprovalMismatch(
-            f"what was approved differs in its {', '.join(differing)}; nothing was committed"
+            f"what was approved differs in its {', '.join(differs)}; nothing was committed"
         )
     if state.decision.by != approval.deciders:
         raise ApprovalMismatch(
@@ -55,28 +57,11 @@ def confirmed(approval: Approval | None, state: HealState, incident: Incident, a
     asked = replace(approval, approvals_needed=max(approval.approvals_needed, app.approvals_needed))
     if not asked.suffices(person(approval.by)) and len({person(name) for name in names}) < 2:
         raise ApprovalMismatch("it takes two people, and one has approved; nothing was committed")
-    return Approved(approval.patch_sha256, approval.base_sha, approval.decided_at, approval.deciders)
-
-
-def _differing(approval: Approval, state: HealState) -> list[str]:
-    """In what the record is not about this state. A reference says which bytes are meant."""
-    of_state = {
-        "incident_id": state.incident_id,
-        "heal_id": state.heal_id,
-        "base_sha": state.source.base_sha,
-        "patch_sha256": state.validation.patch_sha256,
-        "patch_key": state.validation.patch_key,
-        "evidence_key": state.validation.evidence_key,
-        "proposal_key": state.proposal.key,
-        "source_key": state.source.key,
-        "head_key": state.source.head_key,
-        "dependencies_key": state.dependencies.key,
-        "review_key": state.review.key,
-    }
-    # Records of before these were kept have none of them.
-    later = ("source_key", "head_key", "dependencies_key", "review_key")
-    return [
-        name
-        for name, value in of_state.items()
-        if (was := getattr(approval, name)) != value and (was or name not in later)
-    ]
+    carried = not same_bytes(approval.evidence_key, state.validation.evidence_key)
+    return Approved(
+        approval.patch_sha256,
+        approval.base_sha,
+        approval.decided_at,
+        approval.deciders,
+        approval.evidence_key if carried else None,
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.commit_patch.commit import check, commit
+from functions.commit_patch.late import late
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.aws.deployment import Deployment
 from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.joined import MOST_NAMED
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.state import CommitState, HealState, MovedState
 
@@ -38,6 +42,7 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
         approved_by=approved.by,
         patch_sha256=approved.patch_sha256,
     )
+    waiting = late(state, deployment.incidents.joined_with(incident, MOST_NAMED), artifacts)
     made = commit(
         app,
         deployment.remote(app),
@@ -48,8 +53,10 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
         replaces=incident.commit_sha if state.follow_up else "",
         deployed_sha=state.source.deployed_sha,
         may_move=state.may_move,
+        hold=waiting is not None,
         key=deployment.signing_key(app),
     )
     if isinstance(made, CommitState):
-        return made
-    return CommitState(moved=MovedState(**made.keep(artifacts, state.heal)))
+        return replace(made, carried_from=approved.carried_from)
+    moved = MovedState(**made.keep(artifacts, state.heal)) if made else None
+    return CommitState(moved=moved, late=waiting)

@@ -35,8 +35,12 @@ def render(
     committed_on: str = "",
     asked: Sequence[Reviewer] = (),
     patch: str = "",
+    since: Sequence[str] = (),
 ) -> str:
-    """The pull request's description as Markdown, safe for text that strangers wrote."""
+    """The pull request's description as Markdown, safe for text that strangers wrote.
+
+    since: the incidents that joined after the approval, with which the same bytes were proven again.
+    """
     parts = [
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
@@ -75,6 +79,7 @@ def render(
         "### Approval",
         f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
+        *_carried(since),
         *_moved(approval, committed_on),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
         *_asked(asked),
@@ -111,10 +116,21 @@ def _joined(incident: Incident, evidence: Evidence) -> list[str]:
     if later:
         named = ", ".join(map(code, later))
         said.append(
-            f"After the proof the same line failed as {named}, too: not reproduced. Where one is seen again"
-            " once this is deployed, it is healed by itself."
+            f"The same line failed as {named}, too: not reproduced, as that came after the proof, or was more"
+            " than one proof has time for. Where one is seen again once this is deployed, it is healed by"
+            " itself."
         )
     return said
+
+
+def _carried(since: Sequence[str]) -> list[str]:
+    if not since:
+        return []
+    named = ", ".join(map(code, since))
+    return [
+        f"After that {named} joined. The same bytes were proven again with what failed there; every check"
+        " came out as before, so the approval holds."
+    ]
 
 
 def _moved(approval: DecisionState, committed_on: str) -> list[str]:

@@ -8,6 +8,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
 from functions.core.untrusted.inert import inert_line
 from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.joined import MOST_NAMED
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import read_review
 from functions.core.workflow.state import HealState, PullRequestState
@@ -15,21 +16,19 @@ from functions.create_pull_request.body import render
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from functions.create_pull_request.reviewers import reviewers
 
-_MOST_NAMED = 30
-"""Incidents that joined, in the description."""
-
 
 def run(state: HealState, deployment: Deployment) -> PullRequestState:
     """Raises what `open_pull_request` raises."""
     artifacts, decision, made = deployment.artifacts_of(state.heal), state.decision, state.commit
     incident = deployment.incidents.get(state.incident_id)
     evidence = Evidence.from_json(artifacts.get_json(state.validation.evidence_key))
+    seen = Evidence.from_json(artifacts.get_json(made.carried_from)) if made.carried_from else evidence
     app = deployment.registry.app(state.app)
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     forge, base_sha = deployment.forge(app), made.base_sha or decision.base_sha
     patch = artifacts.get(state.validation.patch_key)
     asked = reviewers(forge, app, patch, base_sha, logger().warning)
-    joined = deployment.incidents.joined_with(incident, _MOST_NAMED)
+    joined = deployment.incidents.joined_with(incident, MOST_NAMED)
     body = render(
         replace(incident, joined=tuple(other.incident_id for other in joined)),
         proposal,
@@ -38,7 +37,8 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
         read_review(artifacts, state.review.key),
         made.base_sha,
         asked,
-        artifacts.get(state.validation.patch_key).decode(errors="replace"),
+        patch.decode(errors="replace"),
+        since=evidence.joined_since(seen),
     )
     pull = open_pull_request(
         forge,

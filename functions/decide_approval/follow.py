@@ -85,6 +85,9 @@ def _steps(
         "The workflow has the decision", "now" if approval.status is ApprovalStatus.DECIDED else "done"
     )
     newer = incident.approval_id != approval.approval_id
+    if verdict is Verdict.APPROVE and newer and incident.status is Status.AWAITING_APPROVAL:
+        again = "It had to be proven, or asked, again: another question waits; its link has been sent"
+        return (told, ProgressLine(again, "done")), True
     if verdict is Verdict.APPROVE:
         merge = _merge(incident, now)
         is_open = merge.state != "later"

@@ -6,6 +6,7 @@ import ast
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from functions.core.incidents.incident import Frame
 from functions.core.model.limits import SOURCE_TOKENS
@@ -31,6 +32,8 @@ _CONSTANT_LINES, _DEFINITION_LINES, _TEST_LINES, _RULE_LINES = 30, 60, 60, 40
 _WINDOW = 20
 _ORIGIN_TOKENS, _ORIGIN_SHARE = 700, 4
 """The most that may be shown of where a value came from, and the part of the budget where that is small."""
+_SHORT = 15
+"""Lines of a function that is shown as a whole around them."""
 _SECTION_TOKENS, _REASON_TOKENS, _REASONS = 45, 8, 4
 """What a part takes beside its lines, and each reason of it; the reasons that are given."""
 _RULE_FILES = ("AGENTS.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", ".selfheal.toml")
@@ -161,7 +164,7 @@ def build_context(
         selection.add_outer(innermost)
         selection.add_class(innermost)
         selection.add_definitions(innermost)
-        selection.add_origins(located, error)
+        selection.add_origins([located, led], error)
         selection.add_rest(innermost)
         selection.add_tests(located)
         selection.add_rules()
@@ -259,25 +262,28 @@ class _Selection:
                 wanted = set(lines[:_DEFINITION_LINES])
             self._add(definition.path, wanted, f"definition of {definition.name}")
 
-    def add_origins(self, located: Sequence[MappedFrame], error: str) -> None:
-        """Where the value that failed may have been made, in few lines, beside the budget for what is
-        near."""
-        places = [CodePosition(entry.path or "", entry.line or 0) for entry in located]
+    def add_origins(self, traces: Sequence[Sequence[MappedFrame]], error: str) -> None:
+        """Where the value that failed may have been made: first the lines alone, then what they stand in,
+        where that is short; beside the budget for what is near."""
+        places = [[CodePosition(e.path or "", e.line or 0) for e in trace] for trace in traces]
         left = min(_ORIGIN_TOKENS, self._budget // _ORIGIN_SHARE)
+        found = origins(self._repository, places, error) if left else []
         wanted: dict[str, set[int]] = {}
         whys: dict[str, dict[str, None]] = {}
-        for origin in origins(self._repository, places, error) if left else ():
-            texts, shown = self._repository.lines(origin.path), self._shown.get(origin.path, set())
-            fresh = [n for n in origin.lines - shown - wanted.get(origin.path, set()) if n <= len(texts)]
+        short = (each for each in found if each.path in wanted and len(each.around) <= _SHORT)
+        for origin, lines in chain(((o, o.lines) for o in found), ((o, o.around) for o in short)):
+            texts, path = self._repository.lines(origin.path), origin.path
+            shown = self._shown.get(path, set()) | wanted.get(path, set())
+            fresh = {n for n in lines if n not in shown and n <= len(texts) and texts[n - 1].strip()}
             tokens = sum(estimate_tokens(texts[n - 1]) + 4 for n in fresh)
-            tokens += _REASON_TOKENS if origin.path in wanted else _SECTION_TOKENS
-            if any(texts[n - 1].strip() for n in fresh) and tokens <= left:
+            tokens += _REASON_TOKENS if path in wanted else _SECTION_TOKENS
+            if fresh and tokens <= left:
                 left -= tokens
-                wanted.setdefault(origin.path, set()).update(fresh)
-                whys.setdefault(origin.path, {})[origin.why] = None
-        for path, lines in wanted.items():
+                wanted.setdefault(path, set()).update(fresh)
+                whys.setdefault(path, {})[origin.why] = None
+        for path, numbers in wanted.items():
             why = "; ".join([*whys[path]][:_REASONS])
-            self._add(path, lines, f"where the value may come from: {why}", beside=True)
+            self._add(path, numbers, f"where the value may come from: {why}", beside=True)
 
     def add_tests(self, located: Sequence[MappedFrame]) -> None:
         """Of the tests that import the failing module, those that name it or a function of the traceback."""

@@ -22,9 +22,10 @@ _MAKERS = ("__init__", "__new__", "__post_init__")
 @dataclass(frozen=True)
 class Write:
     """Lines that may have given a slot its value, and what this value is made of; without lines it only says
-    that one slot is another. likely: up to 1."""
+    that one slot is another. around: the function or class that they stand in; likely: up to 1."""
 
     lines: frozenset[int]
+    around: range
     why: str
     likely: float
     scope: Scope
@@ -42,12 +43,14 @@ class Write:
 
 @dataclass
 class _At:
-    """Where the visitor is. slot: of the function; fields: numbers of the class's fields."""
+    """Where the visitor is. slot: of the function; dropped: lines that call
+    something for nothing; fields: numbers of the class's fields."""
 
     function: syntax.Function | None = None
     owner: ast.ClassDef | None = None
     slot: Slot | None = None
     returns: bool = False
+    dropped: list[int] = field(default_factory=list)
     fields: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
 
 
@@ -62,6 +65,8 @@ class Flow(ast.NodeVisitor):
         self._at = _At()
         self._statement: ast.stmt = ast.Pass(lineno=1, end_lineno=1)
         self._modules: set[str] = set()
+        self._taken: dict[Slot, Reads] = {}
+        """What a variable was last taken from."""
         self._asked: set[ast.AST] = set()
         """Texts that ask for a key: they give it to nobody."""
         self.generic_visit(tree)
@@ -121,8 +126,7 @@ class Flow(ast.NodeVisitor):
     def _says(self, node: ast.Constant) -> None:
         """A text may name a column, a field, or an attribute that is set by its name."""
         effect = isinstance(self._statement, ast.Expr)
-        docstring = effect and self._statement.value is node
-        if not isinstance(node.value, str) or node in self._asked or docstring:
+        if not isinstance(node.value, str) or node in self._asked or node is self._dropped:
             return
         part: ast.AST = node if hasattr(self._statement, "body") else self._statement
         rows = node.value.split("\n")
@@ -141,7 +145,7 @@ class Flow(ast.NodeVisitor):
 
     def _calls(self, node: ast.Call) -> None:
         name = name_of(node.func)
-        effect = isinstance(self._statement, ast.Expr) and self._statement.value is node
+        effect = node is self._dropped
         given = [
             ("*" if isinstance(value, ast.Starred) else str(n), value) for n, value in enumerate(node.args)
         ]
@@ -154,6 +158,8 @@ class Flow(ast.NodeVisitor):
                 for other in (other for _, other in given if other is not value):
                     self._gives(called, "*", other, False)
         values = [value for _, value in given]
+        if effect:
+            self._at.dropped.append(node.lineno)
         if name:
             self._write(Slot("()", name, Kind.GIVEN), node, f"makes a {name}", 0.8, *values)
         if name in ("setattr", "__setattr__"):
@@ -201,6 +207,7 @@ class Flow(ast.NodeVisitor):
         why, likely = (f"decorates {node.name}", 0.6) if decorated else (f"defines {node.name}", 0.4)
         self._write(slot, node, why, likely, *node.decorator_list, lines=lines)
         for decorator in node.decorator_list:
+            self._give_to(decorator, node, slot)
             self.visit(decorator)
         scope = self.scopes[node] = self._scope.inner(f"{self._path}:{node.lineno}", node)
         self._takes(node, scope)
@@ -209,20 +216,34 @@ class Flow(ast.NodeVisitor):
                 self.visit(statement)
             last = node.body[-1]
             if not isinstance(last, ast.Return | ast.Raise | ast.Pass | ast.While | ast.With):
-                lines, likely = frozenset({node.lineno, last.lineno}), 0.3 if self._at.returns else 0.5
+                lines = frozenset({node.lineno, last.lineno, *self._at.dropped[: _LINES - 2]})
+                likely = 0.3 if self._at.returns else 0.5
                 self._write(slot, last, f"{node.name} ends with it", likely, lines=lines)
+
+    def _give_to(self, decorator: ast.expr, node: syntax.Function, slot: Slot) -> None:
+        """A decorator is called with the function, and may keep it."""
+        name, lines = name_of(decorator), frozenset(syntax.head(node))
+        why = f"{node.name} is given to {name}"
+        self._write(Slot("0", name, Kind.GIVEN), node, why, 0.9, links={slot: 1.0}, lines=lines)
+        method = decorator.func if isinstance(decorator, ast.Call) else decorator
+        for owner, likely in self._owners(method.value) if isinstance(method, ast.Attribute) else ():
+            self._write(owner, node, why, likely * 0.8, links={slot: 1.0}, lines=lines)
 
     def _takes(self, node: syntax.Function, scope: Scope) -> None:
         """Parameters are what calls give, or their defaults."""
         owner = self._at.owner if not self._at.function else None
         static = any(name_of(each) == "staticmethod" for each in node.decorator_list)
         names = [owner.name, node.name] if owner and node.name in _MAKERS else [node.name]
+        if self._at.function:
+            names.append(f"{self._at.function.name}()")  # what it returns may be called
         taken = node.args
         plain = [*taken.posonlyargs, *taken.args]
         if owner and not static and plain:
             self._same(Slot(plain[0].arg, scope.name, Kind.LOCAL), [Slot(owner.name)])
         bound = plain[1:] if owner and not static else plain
-        places = {argument.arg: (str(n), argument.arg, "*") for n, argument in enumerate(bound)}
+        places: dict[str, tuple[str, ...]] = {
+            argument.arg: (str(n), argument.arg, "*") for n, argument in enumerate(bound)
+        }
         places |= {argument.arg: (argument.arg, "*") for argument in taken.kwonlyargs}
         places |= {rest.arg: ("*", "()") for rest in (taken.vararg, taken.kwarg) if rest}
         for parameter, ways in places.items():
@@ -277,6 +298,11 @@ class Flow(ast.NodeVisitor):
 
     # How writes are noted.
 
+    @property
+    def _dropped(self) -> ast.expr | None:
+        """The expression that is the whole statement, such as a call for its effect, or a docstring."""
+        return self._statement.value if isinstance(self._statement, ast.Expr) else None
+
     def _store(self, target: ast.expr, value: ast.AST) -> None:
         if isinstance(target, ast.Tuple | ast.List):
             values = value.elts if isinstance(value, ast.Tuple | ast.List) else []
@@ -288,6 +314,8 @@ class Flow(ast.NodeVisitor):
             self._write(slot, self._statement, f"sets {slot.name!r}", likely, *parts)
             if slot.kind is Kind.LOCAL:
                 self._same(Slot(slot.name, kind=Kind.ALIKE), [slot])
+                near = reads_of(value, self._scope).items()
+                self._taken[slot] = {each: share for each, share in near if share > 0.5 and each != slot}
             elif isinstance(value, ast.Call):  # may be a class that is made by a call
                 self._same(slot, [Slot("()", slot.name, Kind.GIVEN)], 0.5)
         if self._at.owner and not self._at.function:
@@ -312,9 +340,8 @@ class Flow(ast.NodeVisitor):
         if isinstance(node, ast.Name) and node.id not in self._modules:
             slot = self._scope.slot(node.id)
             yield slot, likely
-            for write in tuple(self.writes[slot]) if slot.kind is Kind.LOCAL else ():
-                near = write.reads.items() if write.parts else ()
-                yield from ((each, likely * share * 0.6) for each, share in near if share > 0.5)
+            for near, share in self._taken.get(slot, {}).items():
+                yield near, likely * share * 0.6
         elif isinstance(node, ast.Attribute):
             yield Slot(node.attr), likely
         elif isinstance(node, ast.Subscript | ast.Await | ast.Starred):
@@ -327,7 +354,7 @@ class Flow(ast.NodeVisitor):
 
     def _same(self, slot: Slot, others: Iterable[Slot], likely: float = 1.0) -> None:
         self.writes[slot].append(
-            Write(frozenset(), "", likely, self._scope, links=dict.fromkeys(others, 1.0))
+            Write(frozenset(), range(0), "", likely, self._scope, links=dict.fromkeys(others, 1.0))
         )
 
     def _write(
@@ -342,12 +369,14 @@ class Flow(ast.NodeVisitor):
         links: Reads | None = None,
     ) -> None:
         """lines: those to show, if not the node's (up to that of `end`) and the first of its statement."""
+        around = self._at.function or self._at.owner or self._statement
         if lines is None:
             first: int = getattr(node, "lineno", self._statement.lineno)
             last = min(getattr(end or node, "end_lineno", first), first + _LINES - 1)
-            around = self._at.function or self._at.owner or self._statement
             lines = frozenset((around.lineno, self._statement.lineno, *range(first, last + 1)))
-        self.writes[slot].append(Write(lines, why, likely, self._scope, parts, links or {}))
+        self.writes[slot].append(
+            Write(lines, syntax.span(around), why, likely, self._scope, parts, links or {})
+        )
 
     @contextmanager
     def _inside(self, at: _At, scope: Scope) -> Iterator[None]:

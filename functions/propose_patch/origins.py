@@ -26,7 +26,7 @@ from functions.propose_patch.slots import Kind, Reads, Scope, Slot, name_of, rea
 
 _MOST_SLOTS = 150
 """Slots that are followed."""
-_MOST_FILES, _MOST_OF_ONE = 40, 20
+_MOST_FILES, _MOST_OF_ONE = 25, 20
 """Files that are read, and those that are for one name."""
 _LEAST = 0.01
 _HANDED_OVER = 0.9
@@ -45,10 +45,11 @@ _PROSE = (".md", ".rst", ".lock", ".txt", ".svg", ".html")
 
 @dataclass(frozen=True, slots=True)
 class ValueOrigin:
-    """Lines of a file that may have made the value, and why. likely: up to about 1."""
+    """Lines of a file that may have made the value, what they stand in, and why. likely: up to about 1."""
 
     path: str
     lines: frozenset[int]
+    around: range
     why: str
     likely: float
 
@@ -61,13 +62,19 @@ class CodePosition:
     line: int
 
 
-def origins(repository: SourceTree, places: Sequence[CodePosition], error: str) -> list[ValueOrigin]:
-    """What may have made the value that the innermost place failed on, the likeliest first.
+def origins(
+    repository: SourceTree, traces: Sequence[Sequence[CodePosition]], error: str
+) -> list[ValueOrigin]:
+    """What may have made the value that the innermost places failed on, the likeliest first.
 
-    places: own code in the traceback, innermost first; error: the exception's type and message.
+    traces: own code in the traceback and in those of exceptions that led to it, each innermost first; error:
+    the exception's type and message.
     """
-    search = _Search(repository, {place.path for place in places})
-    seeds = search.start(places, error)
+    search = _Search(repository, {place.path for places in traces for place in places})
+    seeds: Reads = {}
+    for places in traces:
+        for slot, share in search.start(places, error).items():
+            seeds[slot] = max(share, seeds.get(slot, 0.0))
     found: dict[tuple[str, frozenset[int]], ValueOrigin] = {}
     for origin in search.back(seeds):
         key = origin.path, origin.lines
@@ -139,7 +146,7 @@ class _Search:
                 reads = reads_of(part, scope, 1 if given else 0.6)
                 if inner:
                     slot = Slot(parameter.arg, inner.name, Kind.LOCAL)
-                    self._called[slot].append(Write(frozenset(), "", 1, scope, links=reads))
+                    self._called[slot].append(Write(frozenset(), range(0), "", 1, scope, links=reads))
 
     def back(self, seeds: Reads) -> Iterator[ValueOrigin]:
         """What the seeds, and what wrote them, were made by."""
@@ -159,7 +166,9 @@ class _Search:
                 if here < _LEAST:
                     continue
                 if write.lines:
-                    yield ValueOrigin(path, write.lines, write.why, here if write.reads else here * 1.2)
+                    yield ValueOrigin(
+                        path, write.lines, write.around, write.why, here if write.reads else here * 1.2
+                    )
                     here *= _HANDED_OVER
                 for read, share in write.reads.items():
                     if here * share > max(best.get(read, 0.0), _LEAST):
@@ -176,7 +185,7 @@ class _Search:
                 if write.lines or not told:
                     yield path, write
             return
-        text = slot.owner or slot.name
+        text = (slot.owner or slot.name).rstrip("()")
         for path, flow in self._flows_with("] = " if text == "[]" else text):
             yield from ((path, write) for write in flow.writes.get(slot, ()))
         if slot.kind is Kind.NAMED:
@@ -187,11 +196,14 @@ class _Search:
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         for path in self._data:
             if posixpath.basename(path) == posixpath.basename(name):
-                yield path, Write(frozenset(range(1, _TEXT_LINES + 1)), f"file {name}", 0.6, _NOWHERE)
+                yield (
+                    path,
+                    Write(frozenset(range(1, _TEXT_LINES + 1)), range(0), f"file {name}", 0.6, _NOWHERE),
+                )
             if name in (self.repository.text(path) or ""):
                 lines = enumerate(self.repository.lines(path), 1)
                 for number in islice((n for n, line in lines if word.search(line)), _TEXT_LINES):
-                    yield path, Write(frozenset({number}), f"has {name!r}", 0.7, _NOWHERE)
+                    yield path, Write(frozenset({number}), range(0), f"has {name!r}", 0.7, _NOWHERE)
 
     @cached_property
     def _data(self) -> list[str]:

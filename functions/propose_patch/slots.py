@@ -102,7 +102,9 @@ class Scope:
 
 
 def name_of(node: ast.AST) -> str:
-    """The last name of `a.b.c`, "" for what has none."""
+    """The last name of `a.b.c`, with brackets for what a call of it returns; "" for what has none."""
+    if isinstance(node, ast.Call):
+        return (name := name_of(node.func)) and f"{name}()"
     return getattr(node, "attr", getattr(node, "id", ""))
 
 

@@ -25,6 +25,7 @@ from functions.core.source.python import Python
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.joined import MOST_NAMED, MOST_REPRODUCED, keep
 from functions.core.workflow.proposal import Abstention, Proposal
 from functions.core.workflow.review import spent_usd
 from functions.core.workflow.state import HealState, ProposalState
@@ -34,8 +35,7 @@ from functions.propose_patch.fit import Fitted, PromptParts, ask_fitting
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import SourceTree
 
-_OTHERS_READ, _OTHERS_SHOWN, _MOST_JOINED = 200, 3, 12
-"""Each one that joined takes up to half a minute of the proof."""
+_OTHERS_READ, _OTHERS_SHOWN = 200, 3
 _NOTE_LIMIT = 1_000
 
 
@@ -51,7 +51,7 @@ def run(state: HealState, deployment: Deployment) -> ProposalState:
     if outcome is None:
         app = replace(app, model=app.model_in(deployment.region))
         # The index holds what lists show; of those that joined, the whole occurrence is shown.
-        joined = incidents.joined_with(incident, _MOST_JOINED)
+        joined = incidents.joined_with(incident, MOST_NAMED)[:MOST_REPRODUCED]
         others = [*joined, *telling(incident, incidents.recent(heal.app, limit=_OTHERS_READ))]
         budget, time = deployment.budget(app), deployment.time
         told = _attempt(state, app, incident, others, artifacts, model, budget, time)
@@ -118,11 +118,8 @@ def _with_joined(
 ) -> ProposalState:
     """With the reference to the incidents that have to be mended, too, as ValidatePatch reads them: also
     those that joined while the model thought, which its prompt could not tell of."""
-    joined = incidents.joined_with(incidents.get(heal.incident_id), _MOST_JOINED)
-    if not joined:
-        return told
-    key = artifacts.put_json(heal.attempt_key(Artifact.JOINED), [other.to_json() for other in joined])
-    return replace(told, joined_key=key)
+    joined = incidents.joined_with(incidents.get(heal.incident_id), MOST_NAMED)
+    return replace(told, joined_key=keep(joined, heal, artifacts)) if joined else told
 
 
 def _standing(heal: Heal, artifacts: Artifacts) -> Proposal | None:

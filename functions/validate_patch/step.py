@@ -18,6 +18,7 @@ from functions.core.source.history import History
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.dependencies import environment_of
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.joined import MOST_REPRODUCED
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.state import FixedState, HealState, QuestionState, ValidationState
 from functions.core.workflow.validation_context import ValidationContext
@@ -81,8 +82,9 @@ def run(state: HealState, deployment: Deployment) -> ValidationState:
     proposal = Proposal.from_json(artifacts.get_json(state.proposal.key))
     context = ValidationContext.load(artifacts, heal, source.context_key)
     told = artifacts.get_json(state.proposal.joined_key) if state.proposal.joined_key else []
-    joined = tuple(map(Incident.from_item, told))
-    context = replace(context, lost=state.dependencies.lost, joined=joined)
+    joined = tuple(map(Incident.from_item, told[:MOST_REPRODUCED]))
+    beyond = len(told) - len(joined)
+    context = replace(context, lost=state.dependencies.lost, joined=joined, joined_beyond=beyond)
     work = _Work(state, artifacts, proposal, context)
     first = state.validation.order.deployed if lanes.came_back(state) else ""
     if not first:

@@ -58,6 +58,10 @@ def _block(approval: Approval) -> list[RenderableType]:
     else:
         parts.append(_indent(plain(_OPEN.get(approval.status, ""), "dim")))
     parts.append(_indent(plain(f"sha256 {approval.patch_sha256} on base {approval.base_sha}", "dim")))
+    if approval.carried_to:
+        later = "holds for a later proof of the same bytes, with what joined since"
+        parts += [_indent(plain(text, "dim")) for text in (f"on {approval.evidence_key}", later)]
+        parts.append(_indent(plain(approval.carried_to, "dim"), 4))
     return parts
 
 

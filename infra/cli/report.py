@@ -73,6 +73,8 @@ class IncidentReport:
     answered_by: str = ""
     """What really answered, where the model's name does not say it."""
     costs_nothing: bool = False
+    seen: Evidence | None = None
+    """What people decided by, where their approval holds for a later proof, which `evidence` is."""
 
     @property
     def answer(self) -> dict[str, Any] | None:
@@ -98,6 +100,7 @@ class IncidentReport:
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
+            "evidence_seen": self.seen.to_json() if self.seen else None,
             "attempts": [asdict(attempt) for attempt in self.attempts],
             "decisions": [approval.audit() for approval in self.history],
         }
@@ -119,7 +122,9 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
     history = tuple(target.approvals.history(incident.approval_id))
     # What was asked about is shown by its hashes: it is that, or an error.
     asked = next((one for one in history if (one.heal_id, one.attempt) == (heal.heal_id, heal.attempt)), None)
-    evidence = artifacts.find_json(asked.evidence_key if asked else heal.attempt_key(Artifact.EVIDENCE))
+    of = (asked.carried_to or asked.evidence_key) if asked else heal.attempt_key(Artifact.EVIDENCE)
+    evidence = artifacts.find_json(of)
+    seen = artifacts.find_json(asked.evidence_key) if asked and asked.carried_to else None
     try:
         patch = artifacts.get_text(asked.patch_key if asked else heal.attempt_key(Artifact.PATCH))
     except ClientError:
@@ -134,6 +139,7 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
         artifacts.find_json(heal.attempt_key(Artifact.OUTCOME)),
         attempts=tuple(_others(artifacts, heal, asked.of_attempt if asked else heal.attempt)),
         link=_page_link(target, history[0]) if history else "",
+        seen=Evidence.from_json(seen) if seen else None,
         **here,
     )
 
@@ -174,6 +180,8 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Patch", align="left"), diff(report.patch)]
     if report.evidence:
         parts += [Text(), Rule("Evidence", align="left"), evidence_table(report.evidence)]
+    if report.seen:
+        parts += [Text(), Rule("Evidence when it was approved", align="left"), evidence_table(report.seen)]
     if report.attempts:
         parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:

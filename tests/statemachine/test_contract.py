@@ -204,7 +204,7 @@ def test_nobody_is_asked_to_approve_what_was_not_validated(start: str, states: d
 
 
 def test_what_is_kept_as_proven_is_what_people_were_asked_about(states: dict[str, Any]) -> None:
-    """Only a request for changes keeps something, and only what is kept is taken up again."""
+    """Only an answer of theirs has something kept, and only what is kept is taken up again."""
     every = [(name, text) for name, state in states.items() for text in expressions(state)]
     keeping = {name for name, text in every if re.search(r"'proven': \{(?!\})", text)}
     dropping = {name for name, text in every if "'proven': {}" in text}
@@ -215,7 +215,10 @@ def test_what_is_kept_as_proven_is_what_people_were_asked_about(states: dict[str
         if rule["Next"] == "KeepProven"
     ]
 
-    assert keeping == {"IsApproved"}
+    assert keeping == {"IsApproved", "IsCommitted"}
+    assert {name for name, state in states.items() if "IsCommitted" in dict(transitions(state)).values()} == {
+        "CommitPatch"
+    }, "which follows an approval alone"
     assert {name for name, state in states.items() if "IsApproved" in dict(transitions(state)).values()} == {
         "AwaitApproval"
     }

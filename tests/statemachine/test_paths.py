@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -11,7 +12,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from functions.core.approval.approvals import Verdict
-from functions.core.workflow.state import HealState, ValidationState
+from functions.core.workflow.state import HealState, LateState, ValidationState
 from functions.record_outcome.outcome import Ending
 from infra.diagram import transitions
 from tests.statemachine.conftest import ENTERED
@@ -69,6 +70,7 @@ REVISE = {**APPROVE, "decision": "revise", "comment": "keep the old default"}
 REJECT = {**APPROVE, "decision": "reject", "reason": "by_hand"}
 COMMIT = {"branch": "self-heal/orders-1a2b", "sha": "d" * 40}
 MOVED = {"moved": {"base_sha": "e" * 40, "head_key": "h", "history_key": "i"}}
+LATE = {"late": {"incidents": ["orders-3c4d"], "joined_key": "j@sha256:2", "proposal_key": "p"}}
 PULL = {"number": 7, "url": "https://forge/o/r/pull/7"}
 
 Results = dict[str, list[Any]]
@@ -128,6 +130,37 @@ PATHS: dict[str, tuple[Results, str]] = {
         )
         | {"CommitPatch": [MOVED, COMMIT]},
         "Healed",
+    ),
+    "others joined while people decided, and it is proven with them": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED | {"joined_key": "j@sha256:1"}],
+            ValidatePatch=[TO_RUN, ACCEPTED, TO_RUN, ACCEPTED | {"evidence_key": "later"}],
+            RunPatch=[RAN, RAN],
+            AwaitApproval=[APPROVE | {"approval_id": "ap-1"}, APPROVE | {"approval_id": "ap-1"}],
+        )
+        | {"CommitPatch": [LATE, COMMIT]},
+        "Healed",
+    ),
+    "others joined while people decided, whom neither it nor another patch mends": (
+        heal(
+            "healed",
+            ProposePatch=[PROPOSED | {"joined_key": "j@sha256:1"}, PROPOSED],
+            ValidatePatch=[ACCEPTED, DISPROVEN, DISPROVEN],
+            AwaitApproval=[APPROVE, APPROVE],
+        )
+        | {"CommitPatch": [LATE, COMMIT]},
+        "Healed",
+    ),
+    "others joined, and the head changed under the patch": (
+        heal(
+            "rejected",
+            ProposePatch=[PROPOSED],
+            ValidatePatch=[ACCEPTED, ACCEPTED],
+            AwaitApproval=[APPROVE, REJECT | {"base_sha": "e" * 40}],
+        )
+        | {"CommitPatch": [MOVED | LATE]},
+        "Rejected",
     ),
     "an approval that is not on record is asked for again": (
         heal(
@@ -474,6 +507,34 @@ def test_each_time_that_people_are_asked_again_is_another_question(walk: Callabl
     results, _ = PATHS["an approval that is not on record is asked for again"]
     asked = walk(START, results).payloads["AwaitApproval"]
     assert [HealState.from_json(state).asked_again for state in asked] == [0, 1]
+
+
+def test_what_is_proven_again_is_the_same_patch_with_all_that_joined(walk: Callable[..., Any]) -> None:
+    results, _ = PATHS["others joined while people decided, and it is proven with them"]
+    walked = walk(START, results)
+    first, again = (HealState.from_json(state) for state in walked.payloads["ValidatePatch"][::2])
+    assert (first.proposal.joined_key, again.proposal.joined_key) == ("j@sha256:1", "j@sha256:2")
+    assert replace(again.proposal, joined_key=first.proposal.joined_key) == first.proposal
+    assert again.attempt == first.attempt
+    asked, carried = (HealState.from_json(state) for state in walked.payloads["AwaitApproval"])
+    assert (asked.asked_again, carried.asked_again) == (0, 1), "if it is asked, it is another question"
+    assert carried.commit.late == LateState(("orders-3c4d",), "j@sha256:2", "p")
+    assert [state["may_prove"] for state in walked.payloads["CommitPatch"]] == [True, True]
+
+
+def test_what_was_approved_stands_where_nothing_mends_those_that_joined(walk: Callable[..., Any]) -> None:
+    results, _ = PATHS["others joined while people decided, whom neither it nor another patch mends"]
+    first, again = walk(START, results).payloads["AwaitApproval"]
+    assert [again[name] for name in ("proposal", "validation")] == [
+        first[name] for name in ("proposal", "validation")
+    ]
+    assert again["standing"] == {"attempt": 1, "why": DISPROVEN["reason"]}
+
+
+def test_where_the_head_has_moved_too_one_proof_is_for_both(walk: Callable[..., Any]) -> None:
+    results, _ = PATHS["others joined, and the head changed under the patch"]
+    _, again = walk(START, results).payloads["ValidatePatch"]
+    assert (again["source"]["base_sha"], again["proposal"]["joined_key"]) == ("e" * 40, "j@sha256:2")
 
 
 @pytest.mark.parametrize(("by_page", "allowed"), [(True, True), (False, False)])

@@ -42,7 +42,7 @@ PARTS: dict[str, type[Any]] = {
 NAMES = {f.metadata.get("name") or f.name for f in fields(HealState)}
 WIDE = "\N{GRINNING FACE}"
 """Four bytes, the most that a character takes."""
-MOST_BYTES = 175_000
+MOST_BYTES = 190_000
 """Step Functions allows 262,144; most of it is what people may write by hand, in the widest characters."""
 
 
@@ -99,6 +99,8 @@ def _most(f: Field[Any], empty: Any) -> Any:
     if f.name in ("questions", "run", "build") and "read" in f.metadata:
         made = largest(type(f.metadata["read"]([{}])[0])) if f.name == "questions" else None
         return (made,) * 100 if made else None
+    if empty is None and is_dataclass(part := getattr(f.metadata.get("read"), "__self__", None)):
+        return largest(part) if isinstance(part, type) else None
     if isinstance(empty, Python):
         return Python("3.14", "w" * 500, True)
     if is_dataclass(empty):

@@ -21,7 +21,7 @@ from functions.core.workflow.evidence import Evidence
 
 # Characters; whoever wants the rest opens the page.
 _CAUSE_LIMIT = 500
-KEPT_HEADLINE = "Changes were asked for, and nothing better could be proven:"
+KEPT_HEADLINE = "Nothing better could be proven:"
 CONFIDENCE = "Confidence (the model's own)"
 
 

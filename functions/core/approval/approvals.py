@@ -2,6 +2,7 @@
 
     PENDING ──▶ DECIDED ──▶ DELIVERED
        │           └──────▶ EXPIRED      the workflow no longer waited when the decision arrived
+       │           ▲ once more, with an approval that holds for a later proof of the same bytes
        ├──▶ EXPIRED                      nobody answered in time
        └──▶ SUPERSEDED                   a newer proposal, or a redrive, asked again
 
@@ -26,6 +27,8 @@ from functions.core.workflow.lifetimes import KEEP_SECONDS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+_ASKED = ("expires_at", "first_person", "decision")
+"""What conditions of moves ask of a row, beside its status."""
 # Longer than any incident's chain: it grows by one per proposal that reaches a human, and per redrive.
 _LONGEST_CHAIN = 50
 
@@ -73,9 +76,11 @@ class Approval:
     review_key: str = ""
     """The second opinion, where somebody was asked for one."""
     patch_attempt: int = 0
-    """Whose patch this is about, where it is not that of `attempt`: changes to it were asked for, and"""
+    """Whose patch this is about, where it is kept: changes to it were asked for, or others joined, and"""
     standing: str = ""
     """this is why nothing better could be proven."""
+    carried_to: str = ""
+    """Reference to the evidence of a later proof of the same bytes, for which the approval holds too."""
     repository: str = ""
     time_zone: str = ""
     """Of the app's people."""
@@ -301,6 +306,17 @@ class Approvals:
             values=values,
         )
 
+    def carry(self, approval_id: str, evidence_key: str, token: bytes) -> Approval | None:
+        """Have what was approved hold for a later proof too, and answer the task that waits now with it; the
+        row, whose decision is then to be delivered once more. None where nobody approved."""
+        return self._update(
+            approval_id,
+            {"carried_to": evidence_key, "token": token, "status": str(ApprovalStatus.DECIDED)},
+            only=(ApprovalStatus.DECIDED, ApprovalStatus.DELIVERED, ApprovalStatus.EXPIRED),
+            condition="#decision = :approve",
+            values={":approve": str(Verdict.APPROVE)},
+        )
+
     def delivered(self, approval_id: str) -> Approval | None:
         """The workflow took the decision. Overrules EXPIRED, which a second, later delivery may have set."""
         return self._update(
@@ -345,7 +361,7 @@ class Approvals:
         conditions = [f"#status IN ({', '.join(allowed)})"]
         if condition:
             conditions.append(condition)
-            names |= {f"#{name}": name for name in ("expires_at", "first_person") if f"#{name}" in condition}
+            names |= {f"#{name}": name for name in _ASKED if f"#{name}" in condition}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
         if remove:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)

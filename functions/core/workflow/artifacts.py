@@ -76,6 +76,16 @@ def bound(reference: str) -> str:
     return reference
 
 
+def same_bytes(one: str, other: str) -> bool:
+    """Whether two references mean the same bytes of one key: a step that ran twice left two versions."""
+    return _version_less(one) == _version_less(other)
+
+
+def _version_less(reference: str) -> tuple[str, str]:
+    place, _, digest = reference.partition(_DIGEST)
+    return place.partition(_VERSION)[0], digest
+
+
 class Artifacts:
     """The artifacts bucket. Keys come from `Heal`; text is redacted by the caller before it is written."""
 

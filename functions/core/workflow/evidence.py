@@ -217,6 +217,10 @@ class Evidence:
             f" {self.base_sha[:12]}, which it goes on."
         )
 
+    def joined_since(self, seen: Evidence) -> tuple[str, ...]:
+        """The incidents that joined since an earlier proof of the same patch."""
+        return tuple(other for other in self.joined if other not in seen.joined)
+
     @property
     def proof(self) -> str:
         """What is proven, as one heading: never that all is well where something is asked or not proven."""

@@ -95,7 +95,7 @@ class ProposalState(StatePart):
     answered_by: str = text_field()
     """What really answered, where the answer says so."""
     joined_key: str | None = field(default=None, metadata={"read": str, "most": REFERENCE})
-    """Reference to the incidents that had joined by then; None where none had."""
+    """Reference to the incidents that had joined by then, or by a later proof of it; None where none had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +254,17 @@ class MovedState(StatePart):
 
 
 @dataclass(frozen=True, slots=True)
+class LateState(StatePart):
+    """The incidents that joined since the proof, with which the patch has to be proven again."""
+
+    incidents: tuple[str, ...] = text_fields(12, 200)
+    joined_key: str = text_field(REFERENCE)
+    """Reference to all that have joined, for `proposal`."""
+    proposal_key: str = text_field(REFERENCE)
+    """Which patch that is: there is one such proof for each, so that it ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommitState(StatePart):
     """The commit on the forge, and what it is on; or why there is none yet."""
 
@@ -261,6 +272,9 @@ class CommitState(StatePart):
     sha: str = text_field()
     base_sha: str = text_field()
     moved: MovedState | None = field(default=None, metadata={"read": MovedState.from_json})
+    late: LateState | None = field(default=None, metadata={"read": LateState.from_json})
+    carried_from: str | None = field(default=None, metadata={"read": str, "most": REFERENCE})
+    """Reference to the evidence that people saw, where the same bytes were proven again since."""
     unconfirmed: str | None = field(default=None, metadata={"read": str, "most": PROSE})
     """Why what was approved is not on record, so that people are asked again."""
 
@@ -355,6 +369,8 @@ class HealState(StatePart):
     """For ValidatePatch: whether this workflow has a state to run patches in."""
     may_move: bool = False
     """For CommitPatch: whether the patch can be proven again, where the head has moved."""
+    may_prove: bool = False
+    """For CommitPatch: whether it can be where others joined since."""
     may_ask: bool = False
     """For CommitPatch: whether people can be asked again, where no approval is on record."""
     asked_again: int = 0

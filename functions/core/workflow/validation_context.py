@@ -32,8 +32,10 @@ class ValidationContext:
     """What of the repository's dependencies is missing or other than asked for: known after FetchSource, so
     not kept with the rest."""
     joined: tuple[Incident, ...] = ()
-    """Incidents of the same cause that are healed with this one, as the model was told of them: not kept with
-    the rest either."""
+    """Incidents of the same cause that are healed with this one, each of which is to be reproduced: not kept
+    with the rest either."""
+    joined_beyond: int = 0
+    """How many more there are than one proof reproduces."""
 
     @classmethod
     def load(cls, artifacts: Artifacts, heal: Heal, reference: str = "") -> Self:

@@ -300,7 +300,7 @@ def test_a_patch_that_stands_because_nothing_better_was_proven_is_asked_about_as
     assert (again.attempt, again.of_attempt, again.patch_sha256) == (3, 1, first.patch_sha256)
     assert again.suffices("ana@example.com"), "what she asked for is not in this patch"
     text = " ".join(inbox()[0]["Message"].split())
-    assert "nothing better could be proven: a test that passed now fails. You can still approve" in text
+    assert "Nothing better could be proven: a test that passed now fails. You can still approve" in text
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,17 @@ def printed(*history: Approval) -> str:
             },
             "approved first by ben, 2026-11-20 11:00:00 UTC, by link\n    “Ok”\n  waits for a decision",
         ),
+        (
+            {
+                "decision": "approve",
+                "by": "ana",
+                "evidence_key": "e@sha256:1",
+                "carried_to": "e@sha256:2",
+                **BY_LINK,
+            },
+            "on e@sha256:1\n  holds for a later proof of the same bytes, with what joined since\n"
+            "    e@sha256:2",
+        ),
     ],
 )
 def test_each_approval_says_who_when_and_from_where(changes: dict[str, Any], says: str) -> None:

@@ -52,7 +52,9 @@ BRANCH = "self-heal/orders-v1-abc"
 MESSAGE = "Fix it\n\nBecause.\n"
 
 
-def commit(hosted: Hosted, approved: Approved, patch: bytes = PATCH, **options: Any) -> CommitState | Head:
+def commit(
+    hosted: Hosted, approved: Approved, patch: bytes = PATCH, **options: Any
+) -> CommitState | Head | None:
     remote = Remote.of(hosted.app, hosted.token)
     return step.commit(hosted.app, remote, patch, approved, BRANCH, MESSAGE, **options)
 
@@ -134,6 +136,25 @@ def test_a_push_whose_answer_was_lost_is_found_again_wherever_the_head_is_by_now
     made = made_on(hosted, approved)
     hosted.branch("main", "rates.py")
     assert commit(hosted, approved) == made
+
+
+def test_what_is_to_be_proven_first_is_not_committed_unless_it_was_pushed_before(
+    hosted: Hosted, approved: Approved
+) -> None:
+    assert commit(hosted, approved, hold=True) is None
+    assert hosted.git("branch", "--list", BRANCH) == "", "nothing was committed"
+    made = made_on(hosted, approved)
+    assert commit(hosted, approved, hold=True) == made, "the answer of an earlier run was lost"
+
+
+def test_where_the_head_has_changed_too_that_is_what_it_is_proven_on(
+    hosted: Hosted, approved: Approved
+) -> None:
+    shifted = '"""Rates."""\n\n' + hosted.git("show", "main:rates.py") + "\n"
+    moved = hosted.branch("main", "rates.py", content=shifted.encode())
+    head = commit(hosted, approved, hold=True)
+    assert isinstance(head, Head)
+    assert head.sha == moved
 
 
 class TestForcePushed:

@@ -114,6 +114,18 @@ def test_anything_else_is_refused(changes: dict[str, Any], said: str) -> None:
         confirm(replace(APPROVED, **changes))
 
 
+def test_an_approval_that_holds_for_a_later_proof_tells_which_evidence_people_saw() -> None:
+    carried = replace(APPROVED, evidence_key="evidence@sha256:0", carried_to="evidence@sha256:1")
+    assert confirm(carried).carried_from == "evidence@sha256:0"
+    assert confirm(APPROVED).carried_from is None
+    with pytest.raises(ApprovalMismatch, match="differs in its evidence_key"):
+        confirm(replace(carried, carried_to="evidence@sha256:2"))
+
+
+def test_what_a_step_wrote_twice_is_what_was_approved() -> None:
+    assert confirm(replace(APPROVED, patch_key="patch?versionId=7@sha256:1"))
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [

@@ -141,10 +141,17 @@ def test_incidents_that_joined_after_the_proof_are_told_apart() -> None:
     incident = replace(INCIDENT, joined=("orders-a", "orders-b"))
     body = render(incident, PROPOSAL, replace(EVIDENCE, joined=("orders-a",)), APPROVAL)
     assert "The same cause as of `orders-a`: healed with this." in body
-    assert "After the proof the same line failed as `orders-b`, too: not reproduced." in body
-    assert "After the proof" not in render(
+    assert "The same line failed as `orders-b`, too: not reproduced" in body
+    assert "not reproduced" not in render(
         incident, PROPOSAL, replace(EVIDENCE, joined=incident.joined), APPROVAL
     )
+
+
+def test_an_approval_that_holds_for_a_later_proof_says_whom_it_is_about() -> None:
+    seen, now = replace(EVIDENCE, joined=("orders-a",)), replace(EVIDENCE, joined=("orders-a", "orders-b"))
+    body = render(INCIDENT, PROPOSAL, now, APPROVAL, since=now.joined_since(seen))
+    assert "After that `orders-b` joined. The same bytes were proven again" in body
+    assert "the approval holds" not in render(INCIDENT, PROPOSAL, seen, APPROVAL)
 
 
 def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back() -> None:

@@ -43,6 +43,8 @@ URL = "https://github.com/shop/orders/pull/7"
     ("decision", "incident", "states", "follows"),
     [
         ("approve", {}, ["done", "now", "later", "later"], True),
+        ("approve", {"approval_id": "newer"}, ["done", "now", "later", "later"], True),
+        ("approve", {"approval_id": "newer", "status": Status.AWAITING_APPROVAL}, ["done"] * 2, False),
         ("approve", {"branch": "self-heal/x"}, ["done", "done", "now", "later"], True),
         ("approve", {"status": Status.PR_OPEN, "pull_request_url": URL}, ["done"] * 3 + ["now"], True),
         ("approve", {"status": Status.MERGED, "pull_request_url": URL}, ["done"] * 4, False),

@@ -386,6 +386,18 @@ def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
     assert handed_on(outcome) == names, "one that left is not among them"
 
 
+def test_of_very_many_as_many_are_shown_as_one_proof_reproduces_and_the_others_are_told_to_it(
+    deployed: Deployed, model: Model, lambda_context: Any
+) -> None:
+    names = [f"orders-j{number}" for number in range(20)]
+    join(deployed, *names)
+    model.proposes()
+    outcome = handler(STATE, lambda_context)
+    text = said(model.requests[0])
+    assert [name for name in names if f"error: KeyError: {name}\n" in text] == names[:12]
+    assert handed_on(outcome) == names
+
+
 @pytest.mark.parametrize("before", [(), ("orders-j1",)])
 def test_those_that_join_while_the_model_thinks_are_handed_to_the_proof_too(
     before: tuple[str, ...], deployed: Deployed, model: Model, lambda_context: Any

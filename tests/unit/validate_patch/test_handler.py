@@ -14,6 +14,7 @@ from functions.core.source.archive import Member, pack, read
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.dependencies import archive_key
 from functions.core.workflow.evidence import Evidence
+from functions.core.workflow.joined import keep
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.job import Job
@@ -182,3 +183,20 @@ def _keys(artifacts: Artifacts) -> list[str]:
 
     listing = boto3.client("s3").list_objects_v2(Bucket=artifacts.bucket)
     return [row["Key"] for row in listing["Contents"]]
+
+
+def test_of_those_that_joined_as_many_are_put_to_the_proof_as_it_has_time_for_and_all_are_told_of(
+    artifacts: Artifacts,
+    propose: Callable[..., Proposal],
+    incidents: dict[str, ValidationContext],
+    healed: Healed,
+) -> None:
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), propose(RIGHT).to_json())
+    others = [replace(incidents["label"].incident, incident_id=f"shop-{number}") for number in range(14)]
+    key = keep(others, HEAL, artifacts)
+    healed(proposal=STATE["proposal"] | {"joined_key": key})
+    evidence = Evidence.from_json(artifacts.get_json(HEAL.attempt_key("evidence.json")))
+    assert evidence.joined == tuple(f"shop-{number}" for number in range(12))
+    (gate,) = (gate for gate in evidence.gates if gate.gate == "joined_reproduce")
+    assert gate.detail.startswith("12 of 14 that joined")
+    assert gate.detail.endswith("not reproduced: 2 more, as one proof has time for 12")

@@ -135,6 +135,19 @@ def test_where_its_own_way_in_cannot_be_called(
     assert (gate.result, gate.detail[: len(said)]) == (Result.PASS if proven else Result.NOT_RUN, said)
 
 
+def test_more_than_one_proof_has_time_for_are_told_of_as_not_reproduced(
+    tree: Tree, context: Callable[..., ValidationContext], propose: Callable[..., Proposal], runner: Runner
+) -> None:
+    given = replace(context("letter"), joined_beyond=3)
+    result = validate(tree, propose(MENDED, test=TEST), given, "0" * 40, runner)
+    assert joined_in(result).result is Result.NOT_RUN
+    assert joined_in(result).detail == (
+        "1 of 4 that joined fail before the patch as they did, and pass after it;"
+        " not reproduced: 3 more, as one proof has time for 1"
+    )
+    assert result.evidence.joined == ("shop-letter",)
+
+
 def test_where_nothing_is_run_that_is_said_of_them_too(prove: Callable[..., Validation]) -> None:
     assert joined_in(prove(("shop/codes.py", "not there", ""), "letter")).result is Result.NOT_RUN
 

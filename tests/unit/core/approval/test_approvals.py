@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -58,14 +59,24 @@ def test_the_audit_record_says_who_when_what_and_from_where_but_not_the_token(sc
         (("supersede", "decide"), ApprovalStatus.SUPERSEDED, False),
         (("expire", "decide"), ApprovalStatus.EXPIRED, False),
         (("delivered",), ApprovalStatus.PENDING, True),
+        (("carry",), ApprovalStatus.PENDING, True),
+        (("decide", "delivered", "carry"), ApprovalStatus.DECIDED, True),
+        (("decide", "delivered", "carry", "carry", "delivered"), ApprovalStatus.DELIVERED, False),
+        (("reject", "delivered", "carry"), ApprovalStatus.DELIVERED, False),
+        (("supersede", "carry"), ApprovalStatus.SUPERSEDED, False),
     ],
 )
 def test_only_the_moves_of_the_picture_are_possible(
     scene: Any, moves: tuple[str, ...], status: ApprovalStatus, token_kept: bool
 ) -> None:
     name = scene.approval().approval_id
+    known: dict[str, Callable[[], Any]] = {
+        "decide": lambda: scene.approvals.decide(name, **ANSWER),
+        "reject": lambda: scene.approvals.decide(name, **ANSWER | {"decision": Verdict.REJECT}),
+        "carry": lambda: scene.approvals.carry(name, "evidence@sha256:2", b"another token"),
+    }
     for move in moves:
-        scene.approvals.decide(name, **ANSWER) if move == "decide" else getattr(scene.approvals, move)(name)
+        known.get(move, lambda move=move: getattr(scene.approvals, move)(name))()
     row = scene.approvals.get(name)
     assert (row.status, bool(row.token)) == (status, token_kept)
 
