@@ -56,14 +56,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-            "pythons",
-        ),
+        settings=(*_OF_A_HEAL, "pythons"),
         may=(
             *(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP),
             *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.READ_IMAGES),

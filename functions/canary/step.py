@@ -56,8 +56,11 @@ def _begin(incident: Incident | None, deployment: Deployment) -> str:
 def _log(logs: CloudWatchLogsClient, group: str) -> None:
     stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/{uuid.uuid4().hex}"
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
-    event = {"timestamp": int(time.time() * 1000), "message": KNOWN_ERROR}
-    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": KNOWN_ERROR}],
+    )
 
 
 def _about(incident: Incident | None) -> dict[str, str]:

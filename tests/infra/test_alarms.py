@@ -32,6 +32,7 @@ WATCHED = {
 }
 # Why the loss of one is told by no metric of its own.
 UNWATCHED = {
+    "AWS::CodeBuild::Project": "a build that fails, or does not start, fails its heal, which is watched",
     "AWS::Events::EventBus": "the pipe that cannot reach it is watched, and so is who listens to it",
     "AWS::EventSchemas::Registry": "nothing reads it while events are told",
     "AWS::EventSchemas::Schema": "nothing reads it while events are told",
