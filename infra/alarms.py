@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from infra.catalog import EVERY, RUNNER, STEPS
+from infra.catalog import EVERY, FUNCTIONS, RUNNER, STEPS
 
 DAY = 24 * 60
 
@@ -332,6 +332,9 @@ ALARMS: tuple[Alarm, ...] = (
     ),
 )
 """All alarms on one metric each. Beside them: the band below, and the composites."""
+
+CHOSEN = {spec.folder for spec in EVERY} - {spec.folder for spec in (*FUNCTIONS, RUNNER)}
+"""Keys of alarms that only a deployment has which was given such a function."""
 
 BAND = Alarm(
     "ErrorsUnusual",
