@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from functions.propose_patch import syntax
-from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, name_of, reads_of, words_of
+from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, add, name_of, reads_of, words_of
 
 _LINES = 6
 """Of a long statement, the lines that are shown."""
@@ -25,7 +25,7 @@ class Write:
     that one slot is another. around: the function or class that they stand in; likely: up to 1."""
 
     lines: frozenset[int]
-    around: range
+    around: ast.stmt | None
     why: str
     likely: float
     scope: Scope
@@ -36,8 +36,7 @@ class Write:
     def reads(self) -> Reads:
         found = dict(self.links)
         for part in self.parts:
-            for slot, share in reads_of(part, self.scope).items():
-                found[slot] = max(share, found.get(slot, 0.0))
+            add(found, reads_of(part, self.scope).items())
         return found
 
 
@@ -354,7 +353,7 @@ class Flow(ast.NodeVisitor):
 
     def _same(self, slot: Slot, others: Iterable[Slot], likely: float = 1.0) -> None:
         self.writes[slot].append(
-            Write(frozenset(), range(0), "", likely, self._scope, links=dict.fromkeys(others, 1.0))
+            Write(frozenset(), None, "", likely, self._scope, links=dict.fromkeys(others, 1.0))
         )
 
     def _write(
@@ -374,9 +373,7 @@ class Flow(ast.NodeVisitor):
             first: int = getattr(node, "lineno", self._statement.lineno)
             last = min(getattr(end or node, "end_lineno", first), first + _LINES - 1)
             lines = frozenset((around.lineno, self._statement.lineno, *range(first, last + 1)))
-        self.writes[slot].append(
-            Write(lines, syntax.span(around), why, likely, self._scope, parts, links or {})
-        )
+        self.writes[slot].append(Write(lines, around, why, likely, self._scope, parts, links or {}))
 
     @contextmanager
     def _inside(self, at: _At, scope: Scope) -> Iterator[None]:

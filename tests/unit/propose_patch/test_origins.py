@@ -1,4 +1,8 @@
-"""Where the value came from: culprits that are in no frame are in the prompt, for few tokens."""
+"""Where the value came from: culprits that are in no frame are in the prompt, for few tokens.
+
+Blind, of cases by somebody who had not read it, the search found 24 of 26 (`outside.toml`) at 7% more
+tokens in the median; the heads of the collections say what each was used for.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,10 @@ SHOWN, TOKENS = 0.9, 1.15
 def test_the_culprit_is_in_no_frame(case: Case, tmp_path: Path) -> None:
     crashed = crash(case, tmp_path)
     tree = crashed.repository.tree(case.culprit_path)
-    assert tree is not None
+    assert tree is not None or not case.culprit_path.endswith(".py")
     for frame in context_of(crashed).frames:
-        function = syntax.enclosing(tree, frame.line or 0)[0] if frame.path == case.culprit_path else None
+        there = tree if frame.path == case.culprit_path else None
+        function = syntax.enclosing(there, frame.line or 0)[0] if there else None
         assert function is None or culprit_line(case) not in syntax.span(function)
 
 
