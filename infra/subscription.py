@@ -46,6 +46,13 @@ FILTER_PATTERN = " ".join(
 )
 
 
+MOST_FILTERS = 2
+"""Subscription filters that a log group can have.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
+
+
 class Subscribe(StrEnum):
     """What is delivered: the context value `subscribe`."""
 

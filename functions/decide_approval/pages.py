@@ -85,6 +85,12 @@ SUPERSEDED = Notice(
     "Use the link from the latest notification.",
 )
 GONE = Notice(410, "This approval no longer exists", "Its record was deleted some time after it ended.")
+MOVED = Notice(
+    410,
+    "This incident is kept elsewhere, or no more",
+    "Its app was given another name, or its record was deleted some time after it ended. "
+    "Whatever was decided here stands. `selfheal incidents` lists all that there is.",
+)
 STOPPED = Notice(
     410,
     "This heal has stopped",

@@ -117,7 +117,9 @@ def pause(name: options.AppName, local: options.Local = False, as_json: options.
         print_document("paused/1", {"app": name, "paused": True})
         return
     out.print(
-        plain(f"{name} is paused: its errors are recorded within a minute, and none is healed.", "yellow")
+        plain(
+            f"{name} is paused: within a minute, its errors are recorded only, and none is healed.", "yellow"
+        )
     )
     hint(f"Go on with: selfheal apps resume {name}{target.flag}")
 
@@ -132,7 +134,7 @@ def resume(name: options.AppName, local: options.Local = False, as_json: options
         held_ids = [incident.incident_id for incident in held]
         print_document("paused/1", {"app": name, "paused": False, "held": held_ids})
         return
-    out.print(plain(f"{name} goes on: errors that are seen within a minute from now are healed.", "green"))
+    out.print(plain(f"{name} goes on: within a minute, what is seen is healed again.", "green"))
     if held:
         again = f"selfheal retry --app {name} --status SUPPRESSED --search paused{target.flag}"
         out.print(plain(f"Recorded in the meantime: {len(held)}. To heal now: {again}"), soft_wrap=True)

@@ -186,8 +186,23 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
-    parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
+    parts += [Text(), Rule("Next", align="left"), what_next(incident, report.flag)]
     return Group(*parts)
+
+
+def what_next(incident: Incident, flag: str) -> RenderableType:
+    """What the heal's end left to people, in its own words, and the commands that go on from there."""
+    found = next_steps(incident, flag)
+    advice = command(incident.next_action, flag)
+    told = not advice or any(advice == command(step.command) for step in found)
+    return Group(*(() if told else (_whole(advice),)), steps(found))
+
+
+def _whole(text: str) -> Text:
+    """A text that is not broken at the terminal's width: it may hold a command."""
+    whole = plain(text)
+    whole.no_wrap, whole.overflow = True, "ignore"
+    return whole
 
 
 def _other(attempt: OtherAttempt) -> Text:
@@ -196,11 +211,19 @@ def _other(attempt: OtherAttempt) -> Text:
     return Text("\n").join([*lines, *(plain(f"   • {finding}") for finding in attempt.findings)])
 
 
+NOTHING_BETTER = "changes were asked for, and nothing better could be proven; this is the patch as it was"
+
+
 def _asked(report: IncidentReport) -> str:
     """Who was asked, and where they decide; "" where nothing is asked now."""
     question = report.history[0] if report.history else None
     if question is None or question.status is not ApprovalStatus.PENDING:
         return ""
+    kept = f"{NOTHING_BETTER}: {question.standing}\n" if question.standing else ""
+    return kept + _where_asked(report, question)
+
+
+def _where_asked(report: IncidentReport, question: Approval) -> str:
     if report.link:
         return f"the page: {report.link}"
     people = ", ".join(question.approvers) or "the subscribers of the team's topic"
@@ -241,7 +264,7 @@ def facts(
     grid.add_row("status", status_text(incident.status))
     grid.add_row("app", plain(incident.app))
     grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
-    grid.add_row("seen", plain(f"{incident.occurrences} ×, first {incident.first_seen}"))
+    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {incident.first_seen}"))
     grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
@@ -261,7 +284,6 @@ def facts(
         ("healed with", incident.joined_to),
         ("heals as well", ", ".join(incident.joined)),
         ("reason", incident.reason),
-        ("advice", incident.next_action),
         ("higher mode", incident.higher_mode),
     ):
         if value:

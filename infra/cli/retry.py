@@ -174,7 +174,8 @@ def _report(
                 + status_text(incident.status)
                 + plain(f"  {incident.title}")
             )
-        said = f"{_many(chosen)} would be." if dry_run else f"{done}: {_many(changed)}."
+        does = "would be cleared" if schema.startswith("clear") else "would be healed anew"
+        said = f"{_many(chosen)} {does}." if dry_run else f"{done}: {_many(changed)}."
         out.print(plain(said, "green"))
         if changed and schema.startswith("retry"):
             hint(f"Watch: selfheal history {changed[0].incident_id} --follow{target.flag}")

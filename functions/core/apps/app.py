@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -190,7 +191,9 @@ class App:
             raise AppInvalid(f"app {name!r}: the entry must be a JSON object")
         types = {f.name: f.type for f in fields(cls) if f.name != "name"}
         if unknown := sorted(set(data) - set(types)):
-            raise AppInvalid(f"app {name!r}: unknown field {unknown[0]!r}; known: {', '.join(sorted(types))}")
+            near = get_close_matches(unknown[0], types, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(types))}"
+            raise AppInvalid(f"app {name!r}: unknown field {unknown[0]!r}; {meant}")
         values: dict[str, Any] = {}
         for key, value in data.items():
             values[key] = _checked(name, key, str(types[key]), value)
