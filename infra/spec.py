@@ -38,7 +38,9 @@ class May(StrEnum):
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    """Tags and configuration of the functions whose log groups are registered."""
+    FIND_IMAGES = auto()
+    """Where the images of these functions are."""
     SEE_LOG_STREAMS = auto()
     """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
@@ -54,6 +56,7 @@ class May(StrEnum):
     DESCRIBE_EXECUTIONS = auto()
     READ_HISTORY = auto()
     INVOKE_MODELS = auto()
+    COUNT_TOKENS = auto()
 
 
 # What IAM puts in their place: the tags of the session that a step takes on for each heal.
