@@ -7,13 +7,14 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from functions.core.workflow.artifacts import Artifact
 from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
 # Asking and deciding share this: an answer that was recorded but not delivered is delivered by either.
 _DECIDE = (May.OPEN_TASK_TOKENS, May.ANSWER_TASKS, May.READ_HISTORY)
+
+_INCIDENTS = (May.READ_INCIDENTS, May.UPDATE_INCIDENTS)
+_ARTIFACTS = ("artifacts_bucket", "artifacts_role_arn")
 
 _SHOWN = (
     Artifact.ORIGIN,
@@ -32,7 +33,7 @@ STEPS = (
         image=False,
         timeout=45,
         settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
+        may=(May.READ_SWITCH, *_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
         "fetch_source",
@@ -52,17 +53,10 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-            "pythons",
-        ),
+        settings=("switch_parameter", "incidents_table", *_ARTIFACTS, "registry_path", "pythons"),
         may=(
-            *(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP),
-            *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.READ_IMAGES),
+            *(May.READ_SWITCH, *_INCIDENTS, May.READ_APP),
+            *(May.READ_CREDENTIALS, May.READ_FUNCTIONS, May.FIND_IMAGES, May.READ_IMAGES),
         ),
     ),
     Spec(
@@ -71,7 +65,7 @@ STEPS = (
         timeout=280,
         memory=2048,
         disk=2048,
-        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "package_index"),
+        settings=("switch_parameter", *_ARTIFACTS, "package_index"),
         # Shared between heals: what is read from there is checked against its name.
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/{Artifact.SOURCE}", f"{OWN}/{Artifact.CONTEXT}", "dependencies/*.json"),
@@ -94,14 +88,11 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
+        settings=("switch_parameter", "incidents_table", *_ARTIFACTS, "registry_path"),
+        may=(
+            *(May.READ_SWITCH, *_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
+            May.COUNT_TOKENS,
         ),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "validate_patch",
@@ -134,7 +125,7 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn"),
+        settings=("switch_parameter", *_ARTIFACTS),
         may=(May.READ_SWITCH,),
     ),
     Spec(
@@ -144,7 +135,7 @@ STEPS = (
         # Longer than the runner's own, so that its end is heard.
         timeout=900,
         memory=256,
-        settings=("switch_parameter", "artifacts_bucket", "artifacts_role_arn", "runner_arn"),
+        settings=("switch_parameter", *_ARTIFACTS, "runner_arn"),
         # To sign their addresses for the run, and to see whether it has left its report.
         artifacts=ArtifactAccess(
             reads=(f"{RUNS}/{Artifact.JOB}", f"{RUNS}/{Artifact.REPORT}"),
@@ -166,14 +157,8 @@ STEPS = (
             ),
             finds=(f"{OWN}/*",),
         ),
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-        ),
-        may=(May.READ_SWITCH, May.UPDATE_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
+        settings=("switch_parameter", "incidents_table", *_ARTIFACTS, "registry_path"),
+        may=(May.READ_SWITCH, *_INCIDENTS, May.READ_APP, May.INVOKE_MODELS),
     ),
     Spec(
         "await_approval",
@@ -181,36 +166,17 @@ STEPS = (
         image=True,
         timeout=55,
         settings=(
-            "switch_parameter",
-            "incidents_table",
-            "approvals_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-            "topic_arn",
-            "personal_topic_arn",
-            "token_key_arn",
-            "link_key_parameter",
-            "webhooks_path",
-            "approval_url",
-            "approval_ttl_seconds",
-            "identity_from",
+            *("switch_parameter", "incidents_table", "approvals_table", *_ARTIFACTS, "registry_path"),
+            *("topic_arn", "personal_topic_arn", "token_key_arn", "link_key_parameter", "webhooks_path"),
+            *("approval_url", "approval_ttl_seconds", "identity_from"),
         ),
         artifacts=ArtifactAccess(
             reads=(f"{OWN}/*/{Artifact.EVIDENCE}", f"{OWN}/*/{Artifact.PATCH}", f"{OWN}/{Artifact.ORIGIN}"),
             finds=(f"{OWN}/*",),
         ),
         may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.OPEN_APPROVALS,
-            May.UPDATE_APPROVALS,
-            May.READ_APP,
-            May.READ_LINK_KEY,
-            May.READ_WEBHOOKS,
-            May.SEAL_TASK_TOKENS,
-            May.NOTIFY,
-            May.NOTIFY_PERSONS,
+            *(May.READ_SWITCH, *_INCIDENTS, May.OPEN_APPROVALS, May.UPDATE_APPROVALS, May.READ_APP),
+            *(May.READ_LINK_KEY, May.READ_WEBHOOKS, May.SEAL_TASK_TOKENS, May.NOTIFY, May.NOTIFY_PERSONS),
             *_DECIDE,
         ),
     ),
@@ -220,14 +186,7 @@ STEPS = (
         timeout=280,
         memory=1024,
         disk=2048,
-        settings=(
-            "switch_parameter",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-            "incidents_table",
-            "approvals_table",
-        ),
+        settings=("switch_parameter", *_ARTIFACTS, "registry_path", "incidents_table", "approvals_table"),
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/*/{Artifact.PATCH}",
@@ -242,13 +201,7 @@ STEPS = (
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=(
-            "switch_parameter",
-            "incidents_table",
-            "artifacts_bucket",
-            "artifacts_role_arn",
-            "registry_path",
-        ),
+        settings=("switch_parameter", "incidents_table", *_ARTIFACTS, "registry_path"),
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/*/{Artifact.PATCH}",
@@ -264,7 +217,7 @@ STEPS = (
         image=False,
         timeout=45,
         settings=("incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
-        may=(May.UPDATE_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
+        may=(*_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
 
@@ -275,13 +228,8 @@ OTHERS = (
         timeout=60,
         settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
         may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.COUNT_DELIVERIES,
-            May.QUERY_INCIDENTS,
-            May.LIST_APPS,
-            May.READ_LOGS,
-            May.NOTIFY,
+            *(May.READ_SWITCH, *_INCIDENTS, May.COUNT_DELIVERIES, May.QUERY_INCIDENTS, May.LIST_APPS),
+            *(May.READ_LOGS, May.NOTIFY),
         ),
         # One write per error and batch needs little; what waits is retried by Lambda for an hour.
         concurrency=10,
@@ -293,24 +241,14 @@ OTHERS = (
         # A whole CPU, which comes with memory: somebody waits, and what takes half as long costs no more.
         memory=1769,
         settings=(
-            "incidents_table",
-            "approvals_table",
-            "artifacts_bucket",
-            "registry_path",
-            "link_key_parameter",
-            "slack_signing_path",
-            "identity_from",
+            *("incidents_table", "approvals_table", "artifacts_bucket", "registry_path"),
+            *("link_key_parameter", "slack_signing_path", "identity_from"),
         ),
         # No step of one heal: it shows whatever is asked, and writes nothing.
         artifacts=ArtifactAccess(reads=tuple(f"*/{name}" for name in _SHOWN), finds=("*",)),
         may=(
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.LIST_APPS,
-            May.UPDATE_APPROVALS,
-            May.READ_LINK_KEY,
-            May.READ_SLACK_SIGNING,
-            *_DECIDE,
+            *(*_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.UPDATE_APPROVALS, May.READ_LINK_KEY),
+            *(May.READ_SLACK_SIGNING, *_DECIDE),
         ),
         # The one address on the open internet: whoever hammers it can exhaust this function only.
         concurrency=10,
@@ -320,7 +258,7 @@ OTHERS = (
         image=False,
         timeout=29,
         settings=("incidents_table", "approvals_table"),
-        may=(May.UPDATE_INCIDENTS, May.UPDATE_APPROVALS, May.KNOW_IDENTITY_CENTER, *_DECIDE),
+        may=(*_INCIDENTS, May.UPDATE_APPROVALS, May.KNOW_IDENTITY_CENTER, *_DECIDE),
     ),
     Spec(
         "report_failure",
@@ -334,28 +272,15 @@ OTHERS = (
         image=True,
         timeout=110,
         settings=(
-            "incidents_table",
-            "approvals_table",
-            "artifacts_bucket",
-            "registry_path",
-            "topic_arn",
-            "personal_topic_arn",
-            "link_key_parameter",
-            "webhooks_path",
-            "approval_url",
+            *("incidents_table", "approvals_table", "artifacts_bucket", "registry_path", "topic_arn"),
+            *("personal_topic_arn", "link_key_parameter", "webhooks_path", "approval_url"),
         ),
         artifacts=ArtifactAccess(
             reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")
         ),
         may=(
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.UPDATE_APPROVALS,
-            May.LIST_APPS,
-            May.READ_LINK_KEY,
-            May.READ_WEBHOOKS,
-            May.NOTIFY,
-            May.NOTIFY_PERSONS,
+            *(*_INCIDENTS, May.QUERY_INCIDENTS, May.UPDATE_APPROVALS, May.LIST_APPS, May.READ_LINK_KEY),
+            *(May.READ_WEBHOOKS, May.NOTIFY, May.NOTIFY_PERSONS),
         ),
     ),
     Spec(
@@ -364,26 +289,13 @@ OTHERS = (
         timeout=280,
         settings=("switch_parameter", "incidents_table", "registry_path"),
         may=(
-            May.READ_SWITCH,
-            May.UPDATE_INCIDENTS,
-            May.QUERY_INCIDENTS,
-            May.LIST_APPS,
-            May.READ_CREDENTIALS,
-            May.READ_FUNCTIONS,
-            May.SEE_LOG_STREAMS,
+            *(May.READ_SWITCH, *_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
+            *(May.READ_FUNCTIONS, May.SEE_LOG_STREAMS),
         ),
         # Two runs at once would ask the forge the same questions.
         concurrency=1,
     ),
 )
-
-
-def discovering(spec: Spec) -> Spec:
-    """A function of the catalog, where all log groups of the account are delivered."""
-    if spec.folder != "detect_errors":
-        return spec
-    return replace(spec, settings=(*spec.settings, "discovers"), may=(*spec.may, May.DISCOVER_APPS))
-
 
 FUNCTIONS = STEPS + OTHERS
 """What every deployment has."""
@@ -399,6 +311,15 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
+CANARY = Spec(
+    "canary",
+    image=False,
+    timeout=45,
+    settings=("incidents_table", "canary_app", "canary_log_group"),
+    may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LOG_AS_CANARY),
+)
+"""Only where a test app is named for it."""
+
 RUNNER = Spec(
     "runner",
     image=True,
@@ -411,4 +332,4 @@ RUNNER = Spec(
 )
 """Where patches run. Nothing invokes it but RunPatch."""
 
-EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN, CANARY)

@@ -97,9 +97,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
     )
     # An app may name the region whose models it uses.
     bedrock = f"arn:{stack.partition}:bedrock:*:{stack.account}"
+    models = [
+        f"arn:{stack.partition}:bedrock:*::foundation-model/*",
+        *(f"{bedrock}:{kind}/*" for kind in OF_AN_ACCOUNT),
+    ]
     return {
         May.READ_INCIDENTS: [(["dynamodb:GetItem"], [incidents])],
-        May.UPDATE_INCIDENTS: [(["dynamodb:GetItem", "dynamodb:UpdateItem"], [incidents])],
+        May.UPDATE_INCIDENTS: [(["dynamodb:UpdateItem"], [incidents])],
         May.QUERY_INCIDENTS: [(["dynamodb:Query"], [f"{incidents}/index/by_app"])],
         May.READ_APPROVALS: [(["dynamodb:GetItem"], [approvals])],
         # In transactions, which need the rights of what they are made of.
@@ -120,6 +124,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{names.registry}/*"])],
         May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{names.switch}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{names.registry}"])],
+        # The group is what a stream is made in, and the stream what events are put into.
+        May.LOG_AS_CANARY: [
+            (
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{names.canary}:*"],
+            )
+        ],
         # Any function's log group may be delivered.
         May.DISCOVER_APPS: [
             (
@@ -145,7 +156,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         # can ask for the tag without which these leave the environment alone.
         May.READ_FUNCTIONS: [
             (
-                ["lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                ["lambda:GetFunctionConfiguration", "lambda:ListTags"],
+                [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
+            )
+        ],
+        May.FIND_IMAGES: [
+            (
+                ["lambda:GetFunction"],
                 [f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:*"],
             )
         ],
@@ -177,16 +194,14 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
         May.DESCRIBE_EXECUTIONS: [(["states:DescribeExecution"], [executions])],
         May.READ_HISTORY: [(["states:GetExecutionHistory"], [executions])],
+        May.COUNT_TOKENS: [(["bedrock:CountTokens"], models)],
         # An inference profile routes to a foundation model in several regions; both need the permission. A
         # router needs to be read, too, as CDK grants it, and the models that it routes to.
         # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html
         May.INVOKE_MODELS: [
             (
-                ["bedrock:InvokeModel", "bedrock:CountTokens"],
-                [
-                    f"arn:{stack.partition}:bedrock:*::foundation-model/*",
-                    *(f"{bedrock}:{kind}/*" for kind in OF_AN_ACCOUNT),
-                ],
+                ["bedrock:InvokeModel"],
+                models,
             ),
             (
                 ["bedrock:GetPromptRouter"],

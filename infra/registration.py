@@ -15,7 +15,7 @@ from functions.core.apps.app import App
 from functions.core.apps.discovery import MODE
 from functions.core.apps.registry import bound
 from infra.errors import Exit, UserError
-from infra.subscription import FILTER_PATTERN, OwnLogGroup, checked_log_group
+from infra.subscription import FILTER_PATTERN, MOST_FILTERS, OwnLogGroup, checked_log_group
 from infra.target import Target
 
 
@@ -55,15 +55,7 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
     Of log groups that the entry had before and has no more, the subscription is taken. Safe to repeat. Raises
     UserError for a log group that is this system's own, another app's, or has no room for a filter.
     """
-    of_its_own(app, target.flag)
-    for group in app.log_groups:
-        try:
-            checked_log_group(group)
-        except OwnLogGroup as error:
-            raise UserError(
-                str(error), "watch the log groups of your own services only", exit_code=2
-            ) from error
-    _check_claims(target, app)
+    check(target, app)
     before = target.registry.entries().get(app.name)
     ssm = target.session.client("ssm")
     key = target.output("DataKeyArn")
@@ -105,6 +97,21 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
             unsubscribe(target, group)
     for approver in with_links(app.approvers):
         _subscribe_person(target, approver)
+
+
+def check(target: Target, app: App) -> None:
+    """Raises UserError where an app cannot be registered as it is; writes nothing."""
+    of_its_own(app, target.flag)
+    for group in app.log_groups:
+        try:
+            checked_log_group(group)
+        except OwnLogGroup as error:
+            raise UserError(
+                str(error), "watch the log groups of your own services only", exit_code=2
+            ) from error
+        if not target.subscribes_to_all:
+            _check_room(target, group)
+    _check_claims(target, app)
 
 
 def write_entry(target: Target, app: App) -> None:
@@ -180,25 +187,26 @@ def _subscribe_person(target: Target, address: str) -> None:
 
 
 def _subscribe(target: Target, group: str) -> None:
+    target.session.client("logs").put_subscription_filter(
+        logGroupName=group,
+        filterName=target.names.filter,
+        filterPattern=FILTER_PATTERN,
+        destinationArn=target.output("DetectErrorsArn"),
+    )
+
+
+def _check_room(target: Target, group: str) -> None:
+    """Raises UserError for a log group that does not exist, or has no room for our filter."""
     logs = target.session.client("logs")
-    destination = target.output("DetectErrorsArn")
     try:
-        logs.put_subscription_filter(
-            logGroupName=group,
-            filterName=target.names.filter,
-            filterPattern=FILTER_PATTERN,
-            destinationArn=destination,
+        rows = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    except logs.exceptions.ResourceNotFoundException as error:
+        raise UserError(
+            f"log group {group} does not exist in this account and region",
+            "deploy the service first, or correct the name",
+        ) from error
+    if len(rows) >= MOST_FILTERS and target.names.filter not in (row["filterName"] for row in rows):
+        raise UserError(
+            f"log group {group} has two subscription filters already, the most that AWS allows",
+            "remove one, or send the logs through a stream that this system can share",
         )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ResourceNotFoundException":
-            raise UserError(
-                f"log group {group} does not exist in this account and region",
-                "deploy the service first, or correct the name",
-            ) from error
-        if code == "LimitExceededException":
-            raise UserError(
-                f"log group {group} has two subscription filters already, the most that AWS allows",
-                "remove one, or send the logs through a stream that this system can share",
-            ) from error
-        raise

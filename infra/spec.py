@@ -27,6 +27,8 @@ class May(StrEnum):
     READ_SWITCH = auto()
     """See whether all healing is stopped."""
     LIST_APPS = auto()
+    LOG_AS_CANARY = auto()
+    """Write to the log group of the canary's app."""
     DISCOVER_APPS = auto()
     """Read what a function's tags say, and keep it for the others."""
     READ_CREDENTIALS = auto()
@@ -36,7 +38,9 @@ class May(StrEnum):
     READ_CLIENT_SECRET = auto()
     READ_LOGS = auto()
     READ_FUNCTIONS = auto()
-    """Tags and configuration of the functions whose log groups are registered, and where their images are."""
+    """Tags and configuration of the functions whose log groups are registered."""
+    FIND_IMAGES = auto()
+    """Where the images of these functions are."""
     SEE_LOG_STREAMS = auto()
     """When the registered log groups were last written to, and nothing of what."""
     READ_IMAGES = auto()
@@ -52,6 +56,7 @@ class May(StrEnum):
     DESCRIBE_EXECUTIONS = auto()
     READ_HISTORY = auto()
     INVOKE_MODELS = auto()
+    COUNT_TOKENS = auto()
 
 
 # What IAM puts in their place: the tags of the session that a step takes on for each heal.

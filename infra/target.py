@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from infra.nearest import unknown
 if TYPE_CHECKING:
     from functions.core.incidents.incident import Incident
 
+
+_FINGERPRINT = re.compile(r"-v\d+-[0-9a-f]{4,}$")
+"""How an incident's id ends, behind its app's name."""
 
 OUTPUTS = (
     *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
@@ -99,7 +103,16 @@ class Target(Deployment):
         ids = self.incidents.ids()
         found = [one for one in ids if one.startswith(prefix)]
         if not found:
-            raise unknown("incident", prefix, ids, f"list them with: selfheal incidents{self.flag}")
+            error = _FINGERPRINT.search(prefix)
+            if error and (renamed := sorted(one for one in ids if error[0] in one)):
+                raise UserError(
+                    f"no incident {prefix!r}, but one with its error, of another app or a renamed one",
+                    f"look at it: selfheal show {renamed[0]}{self.flag}",
+                    exit_code=Exit.USAGE,
+                )
+            # Beginnings as long as what was typed, which name an incident as well as its whole id.
+            beginnings = {one[: len(prefix)] for one in ids}
+            raise unknown("incident", prefix, beginnings, f"list them with: selfheal incidents{self.flag}")
         if len(found) > 1:
             names = ", ".join(sorted(found)[:5])
             raise UserError(

@@ -85,6 +85,12 @@ SUPERSEDED = Notice(
     "Use the link from the latest notification.",
 )
 GONE = Notice(410, "This approval no longer exists", "Its record was deleted some time after it ended.")
+MOVED = Notice(
+    410,
+    "This incident is kept elsewhere, or no more",
+    "Its app was given another name, or its record was deleted some time after it ended. "
+    "Whatever was decided here stands. `selfheal incidents` lists all that there is.",
+)
 STOPPED = Notice(
     410,
     "This heal has stopped",
@@ -254,7 +260,7 @@ def _links(case: Case) -> Mapping[str, str]:
         address = log_stream_url(approval.execution_arn, incident.log_group, incident.log_stream)
         found["Log stream in CloudWatch"] = address
     if approval.repository.startswith(("https://", "http://")):
-        found["Repository"] = approval.repository
+        found["Repository"] = approval.repository.removesuffix(".git")  # what a browser opens
     if incident.regressed_from.startswith(("https://", "http://")):
         found["Earlier fix that did not last"] = incident.regressed_from
     return found

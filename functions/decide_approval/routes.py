@@ -35,7 +35,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import logger
 from functions.core.aws.web import KEPT, NEVER_KEPT, SECURITY_HEADERS
 from functions.core.incidents.incident import Status
-from functions.core.workflow.errors import ArtifactChanged
+from functions.core.workflow.errors import ArtifactChanged, IncidentNotFound
 from functions.decide_approval import pages
 from functions.decide_approval.case import load
 from functions.decide_approval.follow import is_web, progress
@@ -113,16 +113,17 @@ def build(deployment: Deployment, replies: Replies | None = None) -> LambdaFunct
 
     @app.not_found
     def not_found(_: NotFoundError) -> Page:
-        return pages_.html(pages.NOT_FOUND.status, pages.notice(pages.NOT_FOUND, pages_.depth))
+        return pages_.closed(pages.NOT_FOUND)
 
     def closed(error: _Closed) -> Page:
-        return pages_.html(error.notice.status, pages.notice(error.notice, pages_.depth))
+        return pages_.closed(error.notice)
 
     def broken(error: Exception) -> Page:
         logger().error("the page failed", exc_info=error)
-        return pages_.html(pages.BROKEN.status, pages.notice(pages.BROKEN, pages_.depth))
+        return pages_.closed(pages.BROKEN)
 
     app.exception_handler(_Closed)(closed)
+    app.exception_handler(IncidentNotFound)(lambda _: pages_.closed(pages.MOVED))
     app.exception_handler(Exception)(broken)
     return app
 
@@ -244,6 +245,9 @@ class _Pages:
         """The list's address below the base address, for somebody who is known by a valid link."""
         link = Link(home, recipient, int(time.time()) + _LIST_SECONDS)
         return f"list/{home}?t={links.sign(link, self._keys()[0], Purpose.LIST)}"
+
+    def closed(self, notice: Notice) -> Page:
+        return self.html(notice.status, pages.notice(notice, self.depth))
 
     def html(self, status: int, body: str, headers: dict[str, str] | None = None) -> Page:
         """A page that nobody keeps."""

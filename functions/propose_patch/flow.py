@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from functions.propose_patch import syntax
-from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, name_of, reads_of, words_of
+from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, add, name_of, reads_of, words_of
 
 _LINES = 6
 """Of a long statement, the lines that are shown."""
@@ -36,8 +36,7 @@ class Write:
     def reads(self) -> Reads:
         found = dict(self.links)
         for part in self.parts:
-            for slot, share in reads_of(part, self.scope).items():
-                found[slot] = max(share, found.get(slot, 0.0))
+            add(found, reads_of(part, self.scope).items())
         return found
 
 

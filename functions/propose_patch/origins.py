@@ -22,7 +22,7 @@ from itertools import count, islice
 from functions.propose_patch import syntax
 from functions.propose_patch.flow import Flow, Write
 from functions.propose_patch.repository import SourceTree, is_test
-from functions.propose_patch.slots import Kind, Reads, Scope, Slot, name_of, reads_of
+from functions.propose_patch.slots import Kind, Reads, Scope, Slot, add, name_of, reads_of
 
 _MOST_SLOTS = 150
 """Slots that are followed."""
@@ -73,8 +73,7 @@ def origins(
     search = _Search(repository, {place.path for places in traces for place in places})
     seeds: Reads = {}
     for places in traces:
-        for slot, share in search.start(places, error).items():
-            seeds[slot] = max(share, seeds.get(slot, 0.0))
+        add(seeds, search.start(places, error).items())
     found: dict[tuple[str, frozenset[int]], ValueOrigin] = {}
     for origin in search.back(seeds):
         key = origin.path, origin.lines
@@ -94,12 +93,7 @@ class _Search:
     def start(self, places: Sequence[CodePosition], error: str) -> Reads:
         """What the failing statement reads, and less surely what surrounds it and what led to it."""
         seeds: Reads = {}
-
-        def add(more: Reads, weight: float = 1.0) -> None:
-            for slot, share in more.items():
-                seeds[slot] = max(seeds.get(slot, 0.0), share * weight)
-
-        inner: ast.AST | None = None
+        inner: tuple[syntax.Function, Scope] | None = None
         for rank, place in enumerate(places):
             flow, tree = self._flow(place.path), self.repository.tree(place.path)
             function = syntax.enclosing(tree, place.line)[0] if tree else None
@@ -108,29 +102,23 @@ class _Search:
                 inner = None
                 continue
             scope = flow.scopes[function or tree]
-            add(reads_of(statement, scope), 1 if rank == 0 else _CALLER)
+            add(seeds, reads_of(statement, scope).items(), 1 if rank == 0 else _CALLER)
             if rank == 0:
+                decides = 0.9 if isinstance(statement, ast.Raise | ast.Assert) else _GUARD
                 for guard in _guards(function or tree, place.line):
-                    add(
-                        reads_of(guard, scope),
-                        0.9 if isinstance(statement, ast.Raise | ast.Assert) else _GUARD,
-                    )
+                    add(seeds, reads_of(guard, scope).items(), decides)
                 if function:
-                    add(reads_of(function, scope), _BESIDE)
-            if isinstance(inner, syntax.Function):
-                self._hand_over(inner, statement, flow, function or tree)
-            inner = function
-        add({Slot(name): 1.0 for name in _said(error)})
+                    add(seeds, reads_of(function, scope).items(), _BESIDE)
+            if inner:
+                self._hand_over(*inner, statement, scope)
+            inner = (function, scope) if function else None
+        add(seeds, ((Slot(name), 1.0) for name in _said(error)))
         if (match := _ATTRIBUTE_OF.search(error)) and hasattr(builtins, match[1].replace("NoneType", "None")):
             seeds.pop(Slot(match[2]), None)  # nobody had to set it: the value is another than was thought
         return seeds
 
-    def _hand_over(self, callee: syntax.Function, statement: ast.AST, flow: Flow, around: ast.AST) -> None:
+    def _hand_over(self, callee: syntax.Function, inner: Scope, statement: ast.AST, scope: Scope) -> None:
         """What the statement of a caller gave to the parameters of what it called."""
-        inner = next(
-            (scopes[callee] for f in self._flows.values() if f and callee in (scopes := f.scopes)), None
-        )
-        scope = flow.scopes[around]
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
         named = [c for c in calls if name_of(c.func) == callee.name]
         parameters = [*callee.args.posonlyargs, *callee.args.args, *callee.args.kwonlyargs]
@@ -143,10 +131,9 @@ class _Search:
                 given += by_place[place : place + 1]
                 given += [each for each in call.args[:place] if isinstance(each, ast.Starred)]
             for part in given or ([] if named else [statement]):
-                reads = reads_of(part, scope, 1 if given else 0.6)
-                if inner:
-                    slot = Slot(parameter.arg, inner.name, Kind.LOCAL)
-                    self._called[slot].append(Write(frozenset(), None, "", 1, scope, links=reads))
+                slot, reads = Slot(parameter.arg, inner.name, Kind.LOCAL), reads_of(part, scope)
+                likely = 1 if given else 0.6
+                self._called[slot].append(Write(frozenset(), None, "", likely, scope, links=reads))
 
     def back(self, seeds: Reads) -> Iterator[ValueOrigin]:
         """What the seeds, and what wrote them, were made by."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -110,9 +110,14 @@ def name_of(node: ast.AST) -> str:
 
 def reads_of(node: ast.AST, scope: Scope, weight: float = 1.0) -> Reads:
     found: Reads = {}
-    for slot, share in _read(node, scope, weight):
-        found[slot] = max(share, found.get(slot, 0.0))
+    add(found, _read(node, scope, weight))
     return found
+
+
+def add(found: Reads, more: Iterable[tuple[Slot, float]], weight: float = 1.0) -> None:
+    """Take in more; a slot counts by what it makes most of."""
+    for slot, share in more:
+        found[slot] = max(share * weight, found.get(slot, 0.0))
 
 
 def _read(node: ast.AST, scope: Scope, weight: float) -> Iterator[tuple[Slot, float]]:

@@ -12,6 +12,8 @@ from functions.core.workflow.builds import build_in, why
 FAILURES = ("FAILED", "TIMED_OUT", "ABORTED")
 STOPPED = "HealingStopped"
 """The error of a heal that ended because all healing is stopped (see functions/core/workflow/errors.py)."""
+STOPPED_BEFORE = "Stopped before "
+"""How the reason of a heal begins that ended so."""
 _REASON_LIMIT = 1_000
 
 
@@ -102,7 +104,7 @@ def explain(failure: Failure, step: str) -> str:
             return "Nobody decided in time: AwaitApproval timed out."
         return f"{where} timed out."
     if failure.error == STOPPED:
-        return _cut(f"Stopped before {where}: {_message(failure)[1]}.")
+        return _cut(f"{STOPPED_BEFORE}{where}: {_message(failure)[1]}.")
     error, message = _message(failure)
     return _cut(f"{where} failed: {error}" + (f": {message}" if message else ""))
 

@@ -15,7 +15,7 @@ from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document, status_text
+from infra.cli.console import confirm, hint, out, plain, print_document, status_text
 from infra.cli.stages import Commands
 from infra.target import Target
 
@@ -117,7 +117,9 @@ def pause(name: options.AppName, local: options.Local = False, as_json: options.
         print_document("paused/1", {"app": name, "paused": True})
         return
     out.print(
-        plain(f"{name} is paused: its errors are recorded within a minute, and none is healed.", "yellow")
+        plain(
+            f"{name} is paused: within a minute, its errors are recorded only, and none is healed.", "yellow"
+        )
     )
     hint(f"Go on with: selfheal apps resume {name}{target.flag}")
 
@@ -132,7 +134,7 @@ def resume(name: options.AppName, local: options.Local = False, as_json: options
         held_ids = [incident.incident_id for incident in held]
         print_document("paused/1", {"app": name, "paused": False, "held": held_ids})
         return
-    out.print(plain(f"{name} goes on: errors that are seen within a minute from now are healed.", "green"))
+    out.print(plain(f"{name} goes on: within a minute, what is seen is healed again.", "green"))
     if held:
         again = f"selfheal retry --app {name} --status SUPPRESSED --search paused{target.flag}"
         out.print(plain(f"Recorded in the meantime: {len(held)}. To heal now: {again}"), soft_wrap=True)
@@ -150,7 +152,7 @@ def rename(
     target = connect(local)
     found = managing.find(target, name)
     if not (yes or as_json):
-        typer.confirm(f"Rename {name} to {new_name}, with all its incidents?", abort=True)
+        confirm(f"Rename {name} to {new_name}, with all its incidents?")
     moved = managing.rename(target, found, new_name)
     if as_json:
         print_document("renamed/1", {"app": new_name, "was": name, "incidents": moved})
@@ -172,7 +174,7 @@ def remove(
     if not (yes or as_json):
         going_on = len(managing.under_way(target, name))
         heals = f" {going_on} heals are under way, and end at their next step." if going_on else ""
-        typer.confirm(f"Remove {name} with its subscriptions and secrets?{heals}", abort=True)
+        confirm(f"Remove {name} with its subscriptions and secrets?{heals}")
     done = managing.remove(target, name)
     if as_json:
         print_document("removed/1", {"app": name, "removed": done})

@@ -29,7 +29,7 @@ from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
-from infra.registration import AppSecrets, register
+from infra.registration import AppSecrets, check, register
 from infra.target import Target
 
 _TYPES = {one.name: one.type for one in dataclasses.fields(App)}
@@ -147,7 +147,10 @@ def configure(
     else:
         wanted = [_asked(target)]
     # All are looked at before the first is written.
-    for app, given_secrets in [one.checked() for one in wanted]:
+    ready = [one.checked() for one in wanted]
+    for app, _ in ready:
+        check(target, app)
+    for app, given_secrets in ready:
         register(target, app, given_secrets)
         _tell(target, app, as_json)
 

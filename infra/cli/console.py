@@ -12,14 +12,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from functions.core.incidents.incident import Status
 from functions.core.untrusted.hidden import spelled_out
+from infra.errors import UserError
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_COMMAND = re.compile(r"(?<![\w/.-])selfheal((?: (?:apps|local))? [a-z]+)")
+
+
+class _Terminal(Console):
+    """Breaks sentences at its width, but none that holds a command, which is pasted whole; cuts nothing."""
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        texts = [str(one) for one in objects if isinstance(one, str | Text)]
+        holds = len(texts) == len(objects) and any(map(_holds_command, texts))
+        options.setdefault("crop", False)
+        super().print(*objects, soft_wrap=holds if soft_wrap is None else soft_wrap, **options)
+
+
+def _holds_command(text: str) -> bool:
+    return bool(_COMMAND.search(text)) or program() in text
+
+
+out = _Terminal(highlight=False)
+err = _Terminal(stderr=True, highlight=False)
 
 _STYLES = {
     Status.NEW: "bold cyan",
@@ -57,15 +76,26 @@ def status_text(status: Status) -> Text:
     return Text(str(status), style=_STYLES[status])
 
 
-def command(text: str) -> str:
+def command(text: str, flag: str = "") -> str:
     """Text with commands of ours, as they work when they are pasted: `selfheal` by its path, where its name
-    would not start this very one."""
-    return re.sub(r"(?<![\w/.-])selfheal(?= [a-z])", program(), text)
+    would not start this very one. flag: what commands lack that were written down where the target is not
+    known, as in a message (`Target.flag`)."""
+    return _COMMAND.sub(lambda found: f"{program()}{found[1]}{flag}", text)
 
 
 def hint(text: str, style: str = "") -> None:
     """Say what can be done next: its commands can be pasted, in one piece."""
     out.print(plain(command(text), style), soft_wrap=True)
+
+
+def confirm(question: str, otherwise: str = "to do it without being asked: --yes") -> None:
+    """Go on only if somebody says so. Raises UserError where nobody can be asked; Abort for a no."""
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        raise UserError("nobody answered, and nothing was done", otherwise) from None
+    if not agreed:
+        raise typer.Abort
 
 
 @cache

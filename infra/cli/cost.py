@@ -52,14 +52,21 @@ def cost(
         print_document("cost/1", {"region": found.region, **dates, **totals, "lines": rows})
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("service", "what", "quantity", "unit", "USD per unit", "USD"):
-        justify = "right" if column in ("quantity", "USD per unit", "USD") else "left"
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # of the two above
+    # Words go on in another line where they must; figures are never cut.
+    for column in ("service", "what"):
+        table.add_column(column, overflow="fold")
+    for column, side in (
+        ("quantity", "right"),
+        ("unit", "left"),
+        ("USD per unit", "right"),
+        ("USD", "right"),
+    ):
+        table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]  # of the two sides
     for line in found.lines:
         price = f"{line.price:.10f}".rstrip("0").rstrip(".")
         cells = (line.service, line.what, f"{line.quantity:,.1f}", line.unit, price, f"{line.usd:,.2f}")
         table.add_row(*map(plain, cells))
-    out.print(table, soft_wrap=True)
+    out.print(table)
     out.print(plain(f"\n${found.usd:,.2f} a month, of which models ${found.models_usd:,.2f}", "bold"))
     out.print(
         plain(

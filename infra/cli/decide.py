@@ -12,10 +12,10 @@ from functions.core.approval.decisions import REJECT_REASONS, Answer, Standing
 from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import confirm, hint, out, plain, print_document
 from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
-from infra.cli.report import gather, render
+from infra.cli.report import NOTHING_BETTER, gather, render
 from infra.deciding import decide
 from infra.errors import UserError
 from infra.nearest import unknown
@@ -75,6 +75,9 @@ _MEANT = {
 """Where an incident stands once a decision has come to what was meant by it."""
 
 
+_ASKS_AGAIN = "asks again: nothing was committed, because the branch has changed what the patch touches"
+
+
 def _decide(
     incident_id: str,
     verdict: Verdict,
@@ -93,9 +96,9 @@ def _decide(
             f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
         )
     if not yes and not as_json:
-        out.print(render(gather(target, incident)), crop=False)
+        out.print(render(gather(target, incident)))
         out.print(Rule())
-        typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
+        confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?")
     answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))
     follow = f"selfheal history {incident.incident_id}{target.flag} --follow"
     _tell(answer, verdict, as_json and not wait, wait or as_json, follow)
@@ -116,11 +119,16 @@ def _wait(target: Target, asked: Incident, verdict: Verdict, answer: Answer, as_
         _print(answer, incident)
     elif incident.pull_request_url and incident.status is Status.PR_OPEN:
         out.print(plain(f"pull request: {incident.pull_request_url}", "green"), soft_wrap=True)
+    look = f"selfheal show {incident.incident_id}{target.flag}"
     if incident.status is not _MEANT[verdict]:
-        raise UserError(
-            f"{incident.incident_id} is {incident.status}: {incident.reason}",
-            f"see what comes next: selfheal show {incident.incident_id}{target.flag}",
-        )
+        asks = incident.status is Status.AWAITING_APPROVAL
+        why = _ASKS_AGAIN if asks else f"is {incident.status}: {incident.reason}"
+        raise UserError(f"{incident.incident_id} {why}", f"see what comes next: {look}")
+    if verdict is Verdict.REVISE and not as_json:
+        question = target.approvals.get(incident.approval_id)
+        if question and question.standing:
+            out.print(plain(f"{NOTHING_BETTER}: {question.standing}", "yellow"))
+        hint(f"It asks again: {look}")
 
 
 def _print(answer: Answer, incident: Incident | None = None) -> None:

@@ -94,7 +94,9 @@ def totals(selection: Selection) -> Text:
 
 def table(rows: tuple[Incident, ...]) -> Table:
     """A line per incident. Only the error is cut to fit the terminal: ids are copied, statuses are read."""
-    cells = [(i.incident_id, str(i.status), f"{i.occurrences} ×", ago(i.last_seen), place(i)) for i in rows]
+    cells = [
+        (i.incident_id, str(i.status), f"{max(1, i.occurrences)} ×", ago(i.last_seen), place(i)) for i in rows
+    ]
     widths = [max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True)]
     room = max(_SHORTEST_ERROR, out.width - sum(widths) - 2 * len(widths))
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=sum(widths) + 2 * len(widths) + room)

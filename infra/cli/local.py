@@ -29,6 +29,9 @@ def add(
         str, typer.Option(metavar="MODULE.FUNCTION", help="Deploy this Lambda handler, to be invoked.")
     ] = "",
     root: Annotated[str, typer.Option(help="Folder that is deployed, such as src.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Drop what main of the forge has and yours has not.")
+    ] = False,
 ) -> None:
     """Push your repository to the embedded forge and register it; do it again after a commit.
 
@@ -37,7 +40,7 @@ def add(
     """
     from infra.local.own import add as add_own
 
-    added = add_own(_running(), path, name, handler, root)
+    added = add_own(_running(), path, name, handler, root, force)
     if added.uncommitted:
         out.print(plain("What is not committed is left out.", "yellow"))
     out.print(plain(f"{added.app.name} is registered, at {added.app.revision[:10]}.", "green"))
@@ -47,6 +50,16 @@ def add(
         _next("Next, crash it with an event of yours:", f"selfheal local invoke {name} '{{}}'")
     else:
         _next("Next, give it a log with a traceback:", f"selfheal local log {name} error.log")
+
+
+@app.command()
+def deploy(name: Name) -> None:
+    """Deploy what main of the embedded forge is: after a fix was merged there."""
+    from infra.local.own import deploy as deploy_own
+
+    sha = deploy_own(_running(), name)
+    out.print(plain(f"{name} runs {sha[:10]} now.", "green"))
+    _next("What was merged shows there:", f"selfheal incidents --app {name} --status merged --local")
 
 
 @app.command()
@@ -112,7 +125,7 @@ def log(
 
 
 def _watch(name: str) -> None:
-    _next("Watch it:", f"selfheal incidents --app {name} --local")
+    _next("Watch it:", f"selfheal incidents --app {name} --watch --local")
 
 
 def _next(why: str, what: str) -> None:
@@ -120,9 +133,7 @@ def _next(why: str, what: str) -> None:
 
 
 def _running() -> EmbeddedRun:
-    from infra.local.run import find
+    from infra.cli import connect
 
-    run = find()
-    if run is None:
-        raise UserError("no embedded run here", "start one with: selfheal up", exit_code=Exit.BROKEN)
-    return run
+    connect.connect(local=True)  # which says so where the stack is gone
+    return connect.embedded()

@@ -28,7 +28,7 @@ def show(incident_id: IncidentId, local: Local = False, as_json: AsJson = False)
     if as_json:
         print_document("show/1", report.to_json())
     else:
-        out.print(render(report), crop=False)
+        out.print(render(report))
 
 
 def history(
@@ -55,7 +55,7 @@ def history(
     out.print(plain(execution["status"], "bold") + plain(f"{redrives}\n"))
     out.print(history_table(rows, datetime.now(UTC)))
     out.print(Text())
-    out.print(steps(next_steps(incident, target.flag)), crop=False)
+    out.print(steps(next_steps(incident, target.flag)))
 
 
 def history_table(rows: list[Visit], now: datetime) -> Table:

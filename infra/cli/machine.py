@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
-from infra.cli.console import command, out, plain, print_document
+from infra.cli.console import command, hint, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.nearest import unknown
 
@@ -32,14 +33,16 @@ def up() -> None:
 
     What of it runs already is left alone, what has died is started again, and what it held is there again.
     """
+    from infra.cli.connect import connect
     from infra.local import run
     from infra.local.home import own
 
     before = run.EmbeddedRun.load(own())
     found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
     again = before is not None and before.id == found.id
+    target = connect(local=True)
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
-    if again and (kept := len(found.target().incidents.ids())):
+    if again and (kept := len(target.incidents.ids())):
         out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
@@ -82,17 +85,16 @@ def inbox(as_json: AsJson = False) -> None:
     from infra.cli.connect import connect
     from infra.local.inbox import Inbox
 
-    mails = Inbox(connect(local=True)).read()
+    target = connect(local=True)
+    mails = Inbox(target).read()
     if as_json:
         print_document("inbox/1", {"mails": [asdict(mail) for mail in mails]})
         return
     if not mails:
-        out.print("Nothing was sent yet.", style="dim")
+        hint(f"Nothing was sent yet. What is under way: selfheal incidents --watch{target.flag}", "dim")
     for mail in mails:
         out.print(Rule(plain(mail.subject, "bold"), align="left"))
-        out.print(plain(f"{mail.sent}\n\n{mail.text}"), soft_wrap=True)
-    if mails:
-        out.print(plain("Commands in messages need --local here, or: export SELFHEAL_LOCAL=1", "cyan"))
+        out.print(plain(f"{mail.sent}\n\n{command(mail.text, target.flag)}"), soft_wrap=True)
 
 
 def _complete_crash(incomplete: str) -> list[str]:
@@ -123,7 +125,17 @@ def crash(
     for _ in range(times):
         answer = request(target, CRASHES[name].crashes)
     kind = CRASHES[name]
+    if not answer.error:
+        out.print(plain(f"It was {kind.says}, and did not crash: {json.dumps(answer.payload)}", "green"))
+        hint("Its fix runs. Another kind: selfheal crash --help", "cyan")
+        return
     out.print(plain(f"{answer.error}: {answer.payload.get('errorMessage')}", "red"))
-    out.print(plain(f"It was {kind.says}. The built-in rules end with {ENDS[kind.ends]}."), soft_wrap=True)
-    out.print(plain("Watch it: ") + plain(command("selfheal incidents --local"), "cyan"), soft_wrap=True)
+    out.print(
+        plain(
+            f"It was {kind.says}. The built-in rules end the first of these with {ENDS[kind.ends]}; what is"
+            " known already is counted."
+        ),
+        soft_wrap=True,
+    )
+    hint("Watch it: selfheal incidents --watch --local", "cyan")
     sys.stdout.flush()

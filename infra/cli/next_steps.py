@@ -10,6 +10,8 @@ from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.tracking import next_look
+from functions.report_failure.failure import STOPPED_BEFORE
+from functions.track_pull_requests.deployment import DRAIN
 
 _REASON = next(iter(REJECT_REASONS))
 
@@ -26,6 +28,14 @@ def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) 
     """What can be done about an incident now, the most useful first. flag: what a command needs to act on the
     same target again (`Target.flag`)."""
     at = now or datetime.now(UTC)
+    if incident.status is Status.MERGED and not incident.fix_runs_since and "--local" in flag:
+        # Nobody else deploys there, and its revision is not to be claimed.
+        here = f"selfheal local deploy {incident.app}"
+        return (
+            NextStep(
+                f"deploy the fix; until that is noticed, by {_looked_by()}, the error only counts", here
+            ),
+        )
     if incident.status is Status.FAILED and incident.is_over_for_good(at.isoformat()):
         steps = _lapsed(incident)
     else:
@@ -56,18 +66,26 @@ def _awaiting(incident: Incident) -> tuple[NextStep, ...]:
 
 
 def _pull_request(incident: Incident) -> tuple[NextStep, ...]:
-    looked_by = next_look(datetime.now(UTC))
     return (
         NextStep(f"review and merge it: {incident.pull_request_url}"),
-        NextStep(f"that is noticed when the forge tells of it, and else by {looked_by:%H:%M} UTC"),
+        NextStep(f"that is noticed when the forge tells of it, and else by {_looked_by()}"),
     )
+
+
+def _looked_by() -> str:
+    """When pull requests and deployments have been looked at again."""
+    return f"{next_look(datetime.now(UTC)):%H:%M} UTC"
 
 
 def _merged(incident: Incident) -> tuple[NextStep, ...]:
     if incident.fix_runs_since:
-        return (NextStep("nothing: it is resolved once it has stayed away long enough"),)
+        ended = datetime.fromisoformat(incident.fix_runs_since) + DRAIN
+        if datetime.fromisoformat(incident.last_seen) > ended:
+            return (NextStep(f"nothing: it came back with its fix; by {_looked_by()} another heal starts"),)
+        again = f"seen again after {ended:%H:%M} UTC, when what ran before has ended, another heal starts"
+        return (NextStep(f"nothing: it is resolved once it has stayed away long enough; {again}"),)
     return (
-        NextStep("deploy the fix; until then the error only counts"),
+        NextStep(f"deploy the fix; until that is noticed, by {_looked_by()}, the error only counts"),
         NextStep(
             "where nothing tells what is deployed, say so",
             f"selfheal configure {incident.app} --set revision={incident.merge_sha or 'COMMIT'}",
@@ -89,9 +107,14 @@ def _over(incident: Incident) -> tuple[NextStep, ...]:
 
 def _failed(incident: Incident) -> tuple[NextStep, ...]:
     name = incident.incident_id
+    if incident.reason.startswith(STOPPED_BEFORE):
+        return (NextStep("let healing go on, which resumes this heal where it was", "selfheal start"),)
     until = f", until {incident.redrivable_until[:16]} UTC" if incident.redrivable_until else ""
     return (
         NextStep("see where and why", f"selfheal history {name}"),
+        NextStep(
+            "see what is wrong with its app, and the command that mends it", f"selfheal doctor {incident.app}"
+        ),
         NextStep(f"mend the cause, then go on from there{until}", f"selfheal redrive {name}"),
         NextStep("or start over from the beginning", f"selfheal retry {name}"),
     )

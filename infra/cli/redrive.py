@@ -15,7 +15,7 @@ from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document
+from infra.cli.console import confirm, hint, out, plain, print_document
 from infra.cli.selection import Filter, filter_of, read, select
 from infra.errors import Exit, UserError
 from infra.target import Target
@@ -69,6 +69,7 @@ def redrive(
         int, typer.Option(min=1, max=600, help="At most so many, so that what was mended is not overrun.")
     ] = 60,
     dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
     local: options.Local = False,
     as_json: options.AsJson = False,
@@ -94,6 +95,8 @@ def redrive(
         raise UserError(f"nothing would go on: {why}", f"let it go on: selfheal start{target.flag}")
     one = target.incident(incident_id) if incident_id else None
     rows = [one] if one else _failed(target, filters)
+    if len(rows) > 1 and not (yes or dry_run or as_json):
+        confirm(f"Redrive {len(rows)} heals, so far as they can be?")
     done = []
     for candidate, redriven in redrive_all(target, rows, state or "", per_minute, dry_run=dry_run):
         done.append((candidate, redriven))

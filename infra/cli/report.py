@@ -9,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -22,19 +21,13 @@ from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
-from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
+from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, command, plain, status_text
+from infra.cli.evidence_table import evidence_table
 from infra.cli.next_steps import NextStep, next_steps
 from infra.target import Target
-
-_MARKS = {
-    Result.PASS: Text("✔ pass", style="green"),
-    Result.FAIL: Text("✘ fail", style="bold red"),
-    Result.NOT_RUN: Text("○ not run", style="bold yellow"),
-    Result.QUESTION: Text("? question", style="bold yellow"),
-}
 
 # Of a traceback that is longer, so many lines of either end are shown.
 _SAMPLE_HEAD, _SAMPLE_TAIL = 20, 60
@@ -186,8 +179,23 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
-    parts += [Text(), Rule("Next", align="left"), steps(next_steps(incident, report.flag))]
+    parts += [Text(), Rule("Next", align="left"), what_next(incident, report.flag)]
     return Group(*parts)
+
+
+def what_next(incident: Incident, flag: str) -> RenderableType:
+    """What the heal's end left to people, in its own words, and the commands that go on from there."""
+    found = next_steps(incident, flag)
+    advice = command(incident.next_action, flag)
+    told = not advice or any(advice == command(step.command) for step in found)
+    return Group(*(() if told else (_whole(advice),)), steps(found))
+
+
+def _whole(text: str) -> Text:
+    """A text that is not broken at the terminal's width: it may hold a command."""
+    whole = plain(text)
+    whole.no_wrap, whole.overflow = True, "ignore"
+    return whole
 
 
 def _other(attempt: OtherAttempt) -> Text:
@@ -196,11 +204,19 @@ def _other(attempt: OtherAttempt) -> Text:
     return Text("\n").join([*lines, *(plain(f"   • {finding}") for finding in attempt.findings)])
 
 
+NOTHING_BETTER = "changes were asked for, and nothing better could be proven; this is the patch as it was"
+
+
 def _asked(report: IncidentReport) -> str:
     """Who was asked, and where they decide; "" where nothing is asked now."""
     question = report.history[0] if report.history else None
     if question is None or question.status is not ApprovalStatus.PENDING:
         return ""
+    kept = f"{NOTHING_BETTER}: {question.standing}\n" if question.standing else ""
+    return kept + _where_asked(report, question)
+
+
+def _where_asked(report: IncidentReport, question: Approval) -> str:
     if report.link:
         return f"the page: {report.link}"
     people = ", ".join(question.approvers) or "the subscribers of the team's topic"
@@ -241,7 +257,7 @@ def facts(
     grid.add_row("status", status_text(incident.status))
     grid.add_row("app", plain(incident.app))
     grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
-    grid.add_row("seen", plain(f"{incident.occurrences} ×, first {incident.first_seen}"))
+    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {incident.first_seen}"))
     grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
@@ -261,7 +277,6 @@ def facts(
         ("healed with", incident.joined_to),
         ("heals as well", ", ".join(incident.joined)),
         ("reason", incident.reason),
-        ("advice", incident.next_action),
         ("higher mode", incident.higher_mode),
     ):
         if value:
@@ -330,55 +345,3 @@ def diff(patch: str) -> RenderableType:
 def _disguises(patch: str) -> Iterator[str]:
     for what, found in hidden.disguises(patch).items():
         yield f"The patch contains {what}: {', '.join(found[:20])}"
-
-
-def _first_of_all(evidence: Evidence) -> Iterator[RenderableType]:
-    """What people have to judge, and what the runs showed."""
-    if evidence.questions:
-        lines = Text("\n").join(plain(f"• {question.said}") for question in evidence.questions)
-        yield Panel(lines, title="To be judged by you", border_style="yellow", title_align="left")
-        yield Text()
-    if evidence.behaviour:
-        table = Table(box=None, padding=(0, 2), pad_edge=False)
-        for column in ("call", "before", "after", ""):
-            table.add_column(column, overflow="fold", style="" if column else "dim")
-        for row in evidence.behaviour:
-            table.add_row(plain(row.call), plain(row.before), plain(row.after), BEHAVIOUR[row.why])
-        yield table
-        yield Text()
-
-
-def evidence_table(evidence: Evidence) -> RenderableType:
-    """What people have to judge, the behaviour table, a row per gate; below it, how the decisive runs
-    ended and what could not be proven."""
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for column in ("gate", "result", "detail"):
-        table.add_column(column, style="dim" if column == "gate" else "")
-    for gate in evidence.gates:
-        table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
-    parts: list[RenderableType] = [*_first_of_all(evidence), table]
-    if evidence.twice:
-        parts += [Text(), plain(evidence.twice, "dim")]
-    if build := evidence.build:
-        parts += [
-            Text(),
-            plain(f"The tests ran in CodeBuild project {build.project}. {build.log_url}", "dim"),
-        ]
-    for gate in evidence.gates:
-        if gate.gate == "reproduces":
-            for run in gate.runs:
-                ended = "stopped" if run.exit_code is None else f"exit code {run.exit_code}"
-                tail = "\n".join(run.output.strip().splitlines()[-6:])
-                parts += [
-                    Text(),
-                    plain(f"{run.tree} the patch: {ended}, {run.seconds:.1f} s"),
-                    Padding(plain(tail, "dim"), (0, 0, 0, 2)),
-                ]
-    if evidence.warnings:
-        lines = Text("\n").join(plain(f"• {line}") for line in evidence.warnings)
-        title = "What to know of this patch, beside the proof"
-        parts += [Text(), Panel(lines, title=title, border_style="yellow", title_align="left")]
-    if evidence.not_proven:
-        lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)
-        parts += [Text(), Panel(lines, title="Not proven", border_style="yellow", title_align="left")]
-    return Group(*parts)

@@ -194,6 +194,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
                 you=TEXT,
                 stopped=TEXT,
                 apps=several(TEXT),
+                paused=several(TEXT),
                 by_status=BY_STATUS,
             )
         ),

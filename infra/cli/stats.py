@@ -15,6 +15,9 @@ from infra.cli.console import out, plain, print_document
 from infra.stats import OUT_OF, Record, to_json
 from infra.target import Target
 
+_WIDE = 120
+"""Columns from which a share has its percentage beside it."""
+
 
 def stats(
     app: options.Apps = None,
@@ -27,7 +30,7 @@ def stats(
     if as_json:
         print_document("stats/1", found)
     else:
-        out.print(rendered(found))
+        out.print(rendered(found, out.width))
 
 
 def record(target: Target, listed: Incident) -> Record:
@@ -42,12 +45,13 @@ def record(target: Target, listed: Incident) -> Record:
     return Record(incident, latest, confidence)
 
 
-def rendered(found: dict[str, Any]) -> RenderableType:
-    """The figures as tables; a share says of how many it is one."""
-    parts: list[RenderableType] = [_counts("all", {"": found["counts"]})]
+def rendered(found: dict[str, Any], width: int = _WIDE) -> RenderableType:
+    """The figures as tables; a share says of how many it is one. width: columns of the terminal."""
+    wide = width >= _WIDE
+    parts: list[RenderableType] = [_counts("all", {"": found["counts"]}, wide)]
     for name in ("by_app", "by_class", "by_confidence"):
         if len(found[name]) > 1:
-            parts += [Text(), _counts(name.replace("_", " "), found[name])]
+            parts += [Text(), _counts(name.removeprefix("by_"), found[name], wide)]
     times = ", ".join(
         f"{name} {value:g} h" for name, value in found["median_hours"].items() if value is not None
     )
@@ -63,17 +67,19 @@ def rendered(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _counts(title: str, rows: dict[str, dict[str, int]]) -> Table:
+def _counts(title: str, rows: dict[str, dict[str, int]], wide: bool) -> Table:
     names = list(next(iter(rows.values()), {}))
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    table = Table(box=None, padding=(0, 2 if wide else 1), pad_edge=False)
     table.add_column(title, style="dim", overflow="fold")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for value, row in rows.items():
-        table.add_row(plain(value), *(plain(_cell(name, row)) for name in names))
+        table.add_row(plain(value), *(plain(_cell(name, row, wide)) for name in names))
     return table
 
 
-def _cell(name: str, row: dict[str, int]) -> str:
+def _cell(name: str, row: dict[str, int], wide: bool) -> str:
     whole = row.get(OUT_OF.get(name, ""), 0)
-    return f"{row[name]} ({row[name] / whole:.0%} of {whole})" if whole else str(row[name])
+    if not whole:
+        return str(row[name])
+    return f"{row[name]} ({row[name] / whole:.0%} of {whole})" if wide else f"{row[name]} of {whole}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
 from infra.cli.connect import connect
 from infra.cli.console import command, out, plain, print_document
@@ -22,8 +23,8 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
         target: dict[str, Any] | None = _deployed(connect(local))
         problem = ""
     except UserError as error:
-        if embedded is None:
-            raise
+        if embedded is None or (local and not as_json and all(embedded["parts"].values())):
+            raise  # all runs, but for the stack: the error says what to do
         target, problem = None, error.what
     if as_json:
         print_document("status/1", {"target": target, "problem": problem, "embedded": embedded})
@@ -40,6 +41,7 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
 
 def _deployed(target: Target) -> dict[str, Any]:
     counts = Counter(incident.status for incident in target.incidents.every())
+    entries = target.registry.entries()
     caller = target.session.client("sts").get_caller_identity()
     return {
         "kind": "embedded" if target.local else "aws",
@@ -48,7 +50,8 @@ def _deployed(target: Target) -> dict[str, Any]:
         "stack": target.names.stack,
         "you": str(caller["Arn"]),
         "stopped": target.switch.stopped(),
-        "apps": target.app_names(),
+        "apps": sorted(entries),
+        "paused": sorted(name for name, app in entries.items() if isinstance(app, App) and app.paused),
         "by_status": {str(one): counts[one] for one in Status if counts[one]},
     }
 
@@ -80,7 +83,7 @@ def _rows(
             ("acts on", f"{what}, {target['region']}, stack {target['stack']}"),
             ("as", target["you"]),
             ("healing", f"stopped: {target['stopped']}" if target["stopped"] else "on"),
-            ("apps", ", ".join(target["apps"]) or "none"),
+            ("apps", ", ".join(_app(name, target["paused"]) for name in target["apps"]) or "none"),
             ("incidents", incidents or "none"),
         ]
     if embedded:
@@ -89,6 +92,10 @@ def _rows(
         )
         rows += [("embedded", f"{parts}; {embedded['home']}"), ("forge", embedded["forge"])]
     return rows
+
+
+def _app(name: str, paused: list[str]) -> str:
+    return f"{name} (paused)" if name in paused else name
 
 
 def _next(local: bool, target: dict[str, Any] | None, embedded: dict[str, Any] | None) -> list[str]:

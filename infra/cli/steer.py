@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from functions.core.incidents.incident import Incident, Status
-from functions.report_failure.failure import STOPPED
+from functions.report_failure.failure import STOPPED, STOPPED_BEFORE
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import hint, out, plain, print_document
@@ -53,7 +53,7 @@ def start(
     target = connect(local)
     was_stopped = target.switch.start()
     incidents = target.incidents.every()
-    ended = [i for i in incidents if i.status is Status.FAILED and i.reason.startswith("Stopped before ")]
+    ended = [i for i in incidents if i.status is Status.FAILED and i.reason.startswith(STOPPED_BEFORE)]
     resumed = [] if no_resume else [c for c, did in redrive_all(target, ended, error=STOPPED) if did]
     held = [i for i in incidents if i.status is Status.SUPPRESSED and i.reason.startswith(_HELD)]
     if as_json:

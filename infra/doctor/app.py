@@ -9,10 +9,7 @@ from typing import Protocol
 from functions.core.apps.app import App
 from functions.core.incidents.incident import ErrorClass
 from infra.doctor.checks import Check, Fault, Moot
-from infra.subscription import FILTER_PATTERN
-
-_MOST_FILTERS = 2
-"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+from infra.subscription import FILTER_PATTERN, MOST_FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def log_group_has_room_for_a_subscription(seen: AppSeen) -> Fault | None:
         raise Moot
     for group, filters in _existing(seen).items():
         names = [one.name for one in filters]
-        if seen.filter_name not in names and len(names) >= _MOST_FILTERS:
+        if seen.filter_name not in names and len(names) >= MOST_FILTERS:
             return Fault(
                 f"log group {group} has two filters already: {', '.join(names)}",
                 f"aws logs delete-subscription-filter --log-group-name {group} --filter-name {names[0]}",

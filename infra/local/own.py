@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,8 @@ from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
 from infra.local.forge.store import Store
 from infra.local.run import EmbeddedRun, deploy_function
-from infra.registration import AppSecrets, register
+from infra.nearest import unknown
+from infra.registration import AppSecrets, register, write_entry
 
 OWNER = "me"
 _DROPPED = re.compile(r"[^a-z0-9-]+")
@@ -34,12 +38,14 @@ class OwnService:
     uncommitted: bool
 
 
-def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: str = "") -> OwnService:
+def add(
+    run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: str = "", force: bool = False
+) -> OwnService:
     """Push a folder's repository (or the folder, where it is none) to the forge, and register it as an app.
 
-    handler: `module.function` of its Lambda function, which is deployed as the app's; without one there is
-    only a log group. root: the folder that is deployed, such as `src`. Safe to repeat, after a commit.
-    Raises UserError.
+    handler: `module.function` of its Lambda function, deployed as the app's; without one there is only
+    a log group. root: the folder that is deployed, such as `src`. force: drop what the forge's main has and
+    the folder's commit has not, such as a merged fix. Safe to repeat, after a commit. Raises UserError.
     """
     if not path.is_dir():
         raise UserError(f"{path} is no folder", "name the folder of a repository", exit_code=Exit.USAGE)
@@ -49,13 +55,17 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
     with tempfile.TemporaryDirectory() as scratch:
         tree, commit = Path(scratch) / "tree", _head(path)
         _checkout(path, commit, tree)
-        sha = Store(Path(run.home) / "forge").create(slug, tree, private=True, collaborators=("reviewer",))
-        if commit:
-            _push(path, commit, Path(run.home) / "forge" / f"{slug}.git")
-            sha = commit
         root = root or ("src" if handler and (tree / "src" / handler.split(".")[0]).exists() else "")
         if handler:
             _check_handler(tree / root, handler)
+        bare = _bare(run, slug)
+        if commit and bare.is_dir() and not force:
+            _check_nothing_is_lost(path, commit, bare)
+        sha = Store(Path(run.home) / "forge").create(slug, tree, private=True, collaborators=("reviewer",))
+        if commit:
+            _push(path, commit, bare)
+            sha = commit
+        if handler:
             deploy_function(run.target(), name, handler, _zip(tree / root))
     app = App(
         name=name,
@@ -72,6 +82,28 @@ def add(run: EmbeddedRun, path: Path, name: str = "", handler: str = "", root: s
     register(run.target(), app, AppSecrets((Path(run.home) / "forge-token").read_text()))
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
     return OwnService(app, f"{run.forge_url}/{slug}", name if handler else "", changed)
+
+
+def deploy(run: EmbeddedRun, name: str) -> str:
+    """Deploy what an app's branch is on the forge, as its team would: its function, where it has
+    one here, and the revision that its entry names; which commit that is. Raises UserError."""
+    app = apps.find(run.target(), name)
+    bare = _bare(run, app.slug)
+    if not bare.is_dir():
+        raise UserError(f"{app.repository} is not on the embedded forge", "deploy it where it runs")
+    sha = _git(bare, "rev-parse", "--verify", f"refs/heads/{app.branch}^{{commit}}")
+    function, lambda_ = function_of(run, name), run.target().session.client("lambda")
+    with suppress(lambda_.exceptions.ResourceNotFoundException), tempfile.TemporaryDirectory() as scratch:
+        handler = lambda_.get_function_configuration(FunctionName=function)["Handler"]
+        tree = Path(scratch) / "tree"
+        _checkout(bare, sha, tree)
+        deploy_function(run.target(), function, handler, _zip(tree / app.source_roots.get("/var/task", "")))
+    write_entry(run.target(), replace(app, revision=sha))
+    return sha
+
+
+def _bare(run: EmbeddedRun, slug: str) -> Path:
+    return Path(run.home) / "forge" / f"{slug}.git"
 
 
 def function_of(run: EmbeddedRun, name: str) -> str:
@@ -112,6 +144,21 @@ def _checkout(path: Path, commit: str, tree: Path) -> None:
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
 
 
+def _check_nothing_is_lost(path: Path, commit: str, bare: Path) -> None:
+    """Raises UserError where the forge's main has commits that this one has not, such as a merged fix."""
+    theirs = _git(bare, "rev-parse", "--verify", f"refs/heads/{DEFAULT_BRANCH}^{{commit}}")
+    command = ["git", "merge-base", "--is-ancestor", theirs, commit]
+    # A commit that the folder does not know at all is an error, and no ancestor either.
+    if subprocess.run(command, cwd=path, env=_own(path), capture_output=True, check=False).returncode:
+        title = _git(bare, "log", "-1", "--format=%s", theirs)
+        here, there = (shlex.quote(str(one.resolve())) for one in (path, bare))
+        pull = f"git -C {here} pull --no-rebase {there} {DEFAULT_BRANCH}"
+        raise UserError(
+            f"main of the embedded forge has what {path} has not: {title}",
+            f"take it in: {pull}; or add --force, which drops it there",
+        )
+
+
 def _push(path: Path, commit: str, bare: Path) -> None:
     """The commit with its history, as the forge's main."""
     _git(path, "push", "--quiet", "--force", str(bare), f"{commit}:refs/heads/{DEFAULT_BRANCH}")
@@ -135,14 +182,33 @@ def _own(path: Path) -> dict[str, str]:
 
 
 def _check_handler(tree: Path, handler: str) -> None:
-    module, dot, function = handler.rpartition(".")
+    module, _, function = handler.rpartition(".")
     file = tree / Path(*module.split("."))
-    if not dot or not function or not (file.with_suffix(".py").is_file() or (file / "__init__.py").is_file()):
+    code = next(
+        (one for one in (file.with_suffix(".py"), file / "__init__.py") if module and one.is_file()), None
+    )
+    if code is None:
         raise UserError(
             f"no handler {handler!r}: there is no {'/'.join(module.split('.'))}.py in what is deployed",
             "name MODULE.FUNCTION, and with --root the folder that is deployed, such as src",
             exit_code=Exit.USAGE,
         )
+    known = _bound(code.read_bytes())
+    if known and not known & {function, "*"}:
+        raise unknown(f"function in {code.relative_to(tree)} called", function, known, "name MODULE.FUNCTION")
+
+
+def _bound(source: bytes) -> set[str]:
+    """Every name that a module binds, "*" where another's are taken over; empty for what is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return set()
+    names = {
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    names |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
 
 
 def _zip(tree: Path) -> bytes:

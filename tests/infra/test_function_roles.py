@@ -35,7 +35,7 @@ ANYWHERE = {
 # Who holds a power that could do harm in the wrong hands. Resource: a part of the ARN.
 POWERS: dict[tuple[str, str], set[str]] = {
     ("bedrock:InvokeModel", ""): {"propose_patch", "review_patch"},
-    ("bedrock:CountTokens", ""): {"propose_patch", "review_patch"},
+    ("bedrock:CountTokens", ""): {"propose_patch"},
     ("bedrock:GetPromptRouter", ""): {"propose_patch", "review_patch"},
     ("bedrock:ApplyGuardrail", ""): {"propose_patch", "review_patch"},
     ("states:SendTaskSuccess", ""): {"await_approval", "decide_approval", "take_decision"},
@@ -77,7 +77,7 @@ POWERS: dict[tuple[str, str], set[str]] = {
         "take_decision",
     },
     ("logs:GetLogEvents", ""): {"detect_errors"},
-    ("lambda:GetFunction", ""): {"fetch_source", "track_pull_requests"},
+    ("lambda:GetFunction", ""): {"fetch_source"},
     ("lambda:GetFunctionConfiguration", ""): {"fetch_source", "track_pull_requests"},
     ("ecr:BatchGetImage", ""): {"fetch_source"},
     ("ecr:GetDownloadUrlForLayer", ""): {"fetch_source"},

@@ -29,12 +29,16 @@ from functions.core.aws import telemetry
 from functions.core.aws.deployment import deployment
 from functions.core.incidents.table import LISTED, Incidents
 from functions.core.notify.webhooks import Webhooks
+from functions.core.workflow import scoped
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.history import Visit
 from functions.detect_errors.recorder import Recorder
 from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
+from tests.removal import REMOVAL, add_removals, pytest_pyfunc_call, pytest_runtest_protocol
+
+__all__ = ["pytest_pyfunc_call", "pytest_runtest_protocol"]
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull
@@ -43,7 +47,9 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is slow by what it asks for, so that a contributor's quick run can do without."""
+    """Marks what is slow by what it asks for, so that a contributor's quick run can do without; and adds the
+    tests of what happens without a permission."""
+    add_removals(items)
     for item in items:
         if isinstance(item, pytest.Function) and "aws" in item.fixturenames:
             item.add_marker("moto")
@@ -213,6 +219,7 @@ def deployment_of_its_own() -> Iterator[None]:
     """A function keeps what it made for as long as it is warm: here, for one test."""
     yield
     deployment.cache_clear()
+    scoped._credentials.cache_clear()
 
 
 @pytest.fixture
@@ -245,6 +252,7 @@ class Workflow:
         return token
 
     def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        REMOVAL.check("SendTaskSuccess", ("states:SendTaskSuccess", ""))
         with self._lock:
             if self.fail_next:
                 raise self._error(self.fail_next.pop(0))
@@ -262,6 +270,7 @@ class Workflow:
         return self
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        REMOVAL.check("GetExecutionHistory", ("states:GetExecutionHistory", ""))
         outputs = [{"taskSucceededEventDetails": {"output": json.dumps(out)}} for out in self.received]
         return [{"events": [{"type": "TaskStateExited"}, *reversed(outputs)]}]
 
@@ -423,12 +432,13 @@ def scene(incidents_table: Table, approvals_table: Table) -> Scene:
 
 @pytest.fixture
 def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
-    """Reads (and empties) a queue that is subscribed to the topic: what people would have been told."""
-    topic = boto3.client("sns").create_topic(Name="notifications")["TopicArn"]
+    """Reads (and empties) a queue that is subscribed to both topics: what people would have been told."""
     queues = boto3.client("sqs")
     queue = queues.create_queue(QueueName="inbox")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for name in ("notifications", "personal"):
+        topic = boto3.client("sns").create_topic(Name=name)["TopicArn"]
+        boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def read() -> list[dict[str, Any]]:
         found = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])

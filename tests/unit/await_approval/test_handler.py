@@ -10,17 +10,26 @@ import boto3
 import pytest
 
 from functions.await_approval import handler as module
+from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import reference
 from functions.core.workflow.errors import PermanentError
+from tests.channel import Channel
 
 
 def test_the_handler_asks_for_as_long_as_the_setting_says(
-    scene: Any, inbox: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Any,
+    inbox: Any,
+    channel: Channel,
+    webhooks: Webhooks,
+    lambda_context: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
     ssm = boto3.client("ssm")
+    personal = boto3.client("sns").create_topic(Name="personal")["TopicArn"]
     ssm.put_parameter(Name="/self-heal/link-key", Value=scene.keys[0].decode(), Type="SecureString")
     entry = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
+    entry |= {"approvers": ["ana@shop.example"]}
     ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
     environment = {
         "APPROVALS_TABLE": "approvals",
@@ -28,7 +37,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
         "ARTIFACTS_BUCKET": "artifacts",
         "ARTIFACTS_ROLE_ARN": "arn:aws:iam::123456789012:role/artifacts",
         "REGISTRY_PATH": "/self-heal/apps",
-        "PERSONAL_TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
+        "PERSONAL_TOPIC_ARN": personal,
         "TOPIC_ARN": boto3.client("sns").list_topics()["Topics"][0]["TopicArn"],
         "TOKEN_KEY_ARN": key,
         "LINK_KEY_PARAMETER": "/self-heal/link-key",
@@ -70,6 +79,8 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
     result = module.handler(event, lambda_context)
     assert result["status"] == "PENDING"
     assert began <= result["expires_at"] - 600 <= time.time()
+    assert len(channel.posted) == 2, "Slack and Teams are told"
+    assert len(inbox()) == 1
 
 
 def test_a_missing_setting_is_named(aws: None, lambda_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,6 +212,27 @@ def test_one_that_is_wrong_keeps_all_of_them_out(
     assert (entries(), subscribed()) == ({}, [])
 
 
+@pytest.mark.parametrize(
+    ("group", "problem"), [("gone", "does not exist"), ("full", "has two subscription filters already")]
+)
+def test_so_does_a_log_group_that_cannot_be_watched(
+    group: str, problem: str, target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "apps.toml").write_text(APPS.replace("/aws/lambda/billing", f"/aws/lambda/{group}"))
+
+    ran = selfheal("configure", "--file", str(tmp_path / "apps.toml"))
+
+    assert (ran.exit_code, problem in ran.text) == (1, True), ran.text
+    assert (entries(), subscribed()) == ({}, [])
+
+
+def test_a_field_that_does_not_exist_is_answered_with_the_nearest(target: Target, selfheal: Selfheal) -> None:
+    given = ("configure", "billing", "--log-group", "/aws/lambda/billing", "--repository", REPOSITORY)
+    assert "did you mean 'quiet_hours'?" in selfheal(*given, "--set", "quiet_hour=22:00-07:00").text
+    assert "known: allowed_paths," in selfheal(*given, "--set", "zzz=1").text
+
+
 def test_options_without_a_name_are_for_no_app(target: Target, selfheal: Selfheal) -> None:
     assert selfheal("configure", "--branch", "next").exit_code == 2
 

@@ -186,7 +186,13 @@ def test_an_incident_is_found_by_its_first_characters_and_an_unknown_one_by_its_
     known = put(12345)
     put(12399)
     assert target.incident("orders-v1-1234").incident_id == known
-    for prefix, said in (("orders-v1-123", "means 2 incidents"), ("orders-v1-12354", f"mean {known}")):
+    for prefix, said in (
+        ("orders-v1-123", "means 2 incidents"),
+        ("orders-v1-12354", f"mean {known}"),
+        ("ordres-v1-12", "mean orders-v1-12?"),
+        # As a message named it before its app was renamed.
+        ("shop-v1-12345", f"selfheal show {known}"),
+    ):
         with pytest.raises(UserError) as error:
             target.incident(prefix)
         assert said in f"{error.value.what} {error.value.next_step}"

@@ -91,3 +91,16 @@ def test_a_question_that_waits_for_the_end_of_quiet_hours_is_not_said_to_be_sent
         console.print(render(report))
         assert isinstance(console.file, StringIO)
         assert f"\n{said}\n" in "\n".join(line.strip() for line in console.file.getvalue().splitlines())
+
+
+def test_a_question_that_is_put_again_says_that_nothing_better_could_be_proven() -> None:
+    asked = Approval(
+        *("orders-1#h1", "orders-1", "orders", "h1", "arn:h1", 2, 0, "a" * 64, "b" * 40),
+        *("patch", "evidence", "proposal", 1_900_000_000),
+        standing="all repairs were turned down",
+    )
+    console = Console(file=StringIO(), width=160)
+    console.print(render(IncidentReport(INCIDENT, None, None, None, history=(asked,))))
+    assert isinstance(console.file, StringIO)
+    assert "nothing better could be proven" in console.file.getvalue()
+    assert "all repairs were turned down" in console.file.getvalue()

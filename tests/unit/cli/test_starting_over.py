@@ -259,3 +259,40 @@ def test_nothing_failed_is_no_failure(
     put(status="RESOLVED")
     ran = selfheal("redrive", "--failed", "--app", "orders")
     assert (ran.exit_code, "No heal failed" in ran.text) == (0, True)
+
+
+@pytest.mark.parametrize(("said", "asks"), [((), True), (("--yes",), False), (("--dry-run",), False)])
+def test_many_are_redriven_only_after_it_was_asked(
+    said: tuple[str, ...],
+    asks: bool,
+    put: Callable[..., str],
+    register: Callable[..., None],
+    selfheal: Selfheal,
+) -> None:
+    register("orders")
+    for number in (1, 2):
+        put(number, status="FAILED")
+    ran = selfheal("redrive", "--failed", *said, stdin="n\n")
+    assert ("Redrive 2 heals" in ran.text) == asks
+
+
+@pytest.mark.parametrize(
+    ("command", "would"),
+    [("retry", "1 incident would be healed anew."), ("clear", "1 incident would be cleared.")],
+)
+def test_a_dry_run_says_what_would_be_done(
+    command: str, would: str, put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
+) -> None:
+    register("orders")
+    put(status="REJECTED")
+    assert would in selfheal(command, "--status", "rejected", "--dry-run").text
+
+
+def test_where_nobody_can_be_asked_it_says_how_to_do_without(
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
+) -> None:
+    register("orders")
+    put(status="REJECTED")
+    ran = selfheal("clear", "--status", "rejected")
+    assert (ran.exit_code, "--yes" in ran.text) == (1, True)
+    assert selfheal("clear", "--status", "rejected", stdin="n\n").exit_code == 1

@@ -6,6 +6,8 @@ import time
 from typing import Any
 from urllib.parse import urljoin
 
+import pytest
+
 from functions.core.incidents.incident import Status
 
 
@@ -63,6 +65,22 @@ def test_the_link_of_an_approval_that_was_deleted_is_gone(scene: Any, browser: A
     scene.approvals._table.delete_item(Key={"approval_id": approval.approval_id})
     assert browser.get(link).status == 410
     assert browser.post(link, {"form": form, "decision": "approve"}).status == 410
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_every_link_of_an_incident_that_was_renamed_or_deleted_says_so(
+    decided: bool, scene: Any, browser: Any
+) -> None:
+    link = browser.link(scene.approval(), "ana")
+    pages = [link]
+    if decided:
+        browser.decide(link, "reject", reason="not_a_bug")
+        pages.append(urljoin(link, browser.get(link).ways["What became of it"]))
+    scene.incidents._table.delete_item(Key={"incident_id": "orders-v1-abc"})
+    for page in pages:
+        answer = browser.get(page)
+        assert (answer.status, answer.says_nothing) == (410, True), page
+        assert "kept elsewhere, or no more" in answer.text
 
 
 def test_the_link_of_a_heal_that_stopped_says_so(scene: Any, browser: Any) -> None:

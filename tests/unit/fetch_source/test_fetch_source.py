@@ -397,9 +397,9 @@ def state(
     hosted: Any, incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> dict[str, Any]:
     """Bucket, table and registry as deployed, and the state in which FetchSource is entered."""
-    registry = f"/{request.node.name}/apps"
+    registry = f"/{request.function.__name__}/apps"
     boto3.client("s3").create_bucket(Bucket="artifacts")
-    name, value = f"/{request.node.name}/credentials/orders", bound(TOKEN, hosted.app.host)
+    name, value = f"/{request.function.__name__}/credentials/orders", bound(TOKEN, hosted.app.host)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     boto3.client("ssm").put_parameter(
         Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="String"

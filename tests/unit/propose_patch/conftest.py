@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def deployed(incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any) -> Deployed:
-    registry = f"/{request.node.name.partition('[')[0]}/apps"
+    registry = f"/{request.function.__name__}/apps"
     monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
     monkeypatch.setenv("ARTIFACTS_ROLE_ARN", "arn:aws:iam::123456789012:role/artifacts")
     monkeypatch.setenv("INCIDENTS_TABLE", incidents_table.name)

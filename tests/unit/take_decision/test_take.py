@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 import urllib3
+from botocore.exceptions import ClientError
 
 from functions.core.approval import callers
 from functions.core.approval.approvals import ApprovalStatus, Verdict
@@ -67,6 +68,18 @@ def test_whoever_signs_decides(desk: Desk, token: str | None) -> None:
     (received,) = desk.received
     assert (received["by"], received["comment"]) == (ANA, "fine, 好")
     assert desk.scene.approvals.get(approval.approval_id).via == "iam"
+
+
+def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(desk: Desk) -> None:
+    approval = desk.scene.approval(approvers=(ANA,))
+    desk.scene.workflow.die_after_next = True
+    with pytest.raises(ClientError, match="InternalError"):
+        desk.take(desk.signed(ANA, approve(approval)))
+
+    desk.take(desk.signed(ANA, approve(approval)))
+
+    assert desk.scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
+    assert len(desk.received) == 1
 
 
 @pytest.mark.parametrize(

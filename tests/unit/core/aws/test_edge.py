@@ -6,14 +6,17 @@ import json
 from importlib import import_module
 from typing import Any
 
+import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from functions.core.aws import telemetry
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.edge import event
 from functions.core.aws.names import PING
-from functions.core.workflow.errors import ForgeUnavailable
-from infra.catalog import FUNCTIONS, SIGN_IN
+from functions.core.workflow.errors import ForgeUnavailable, HealingStopped
+from infra.catalog import FUNCTIONS, SIGN_IN, STEPS
 
 STATE = {
     "incident_id": "orders-v1-abc",
@@ -158,3 +161,38 @@ def test_a_trace_says_what_it_is_about(lambda_context: Any, monkeypatch: pytest.
     assert said["failed"] is True
     assert (said["error"], said["deployment"]) == ("ForgeUnavailable", "self-heal-beta")
     assert (said["incident_id"], said["fingerprint"]) == ("orders-v1-abc", "v1-abc")
+
+
+# The one before all others holds what comes back; the last one writes down what has happened.
+SWITCHED = [spec.folder for spec in STEPS if spec.folder not in ("claim_incident", "record_outcome")]
+
+
+@pytest.fixture
+def switch(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SWITCH_PARAMETER", "/edge-test/stopped")
+    return boto3.client("ssm")
+
+
+@pytest.mark.parametrize("folder", SWITCHED)
+def test_a_step_does_nothing_while_all_healing_is_stopped(
+    folder: str, switch: Any, lambda_context: Any
+) -> None:
+    switch.put_parameter(Name="/edge-test/stopped", Value="{}", Type="String")
+    with pytest.raises(HealingStopped):
+        import_module(f"functions.{folder}.handler").handler(STATE, lambda_context)
+
+
+@pytest.mark.parametrize("folder", SWITCHED)
+def test_a_step_does_nothing_without_the_permission_to_see_whether_healing_is_stopped(
+    folder: str, switch: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(_: Any, operation: str, given: dict[str, Any]) -> None:
+        asked.append((operation, given["Name"]))
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        import_module(f"functions.{folder}.handler").handler(STATE, lambda_context)
+    assert asked == [("GetParameter", "/edge-test/stopped")]

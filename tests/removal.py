@@ -1,0 +1,269 @@
+"""What a function does without one of its permissions: something has to fail.
+
+    python -m tests.removal
+
+looks for a test of each permission of each function, and writes them into `tests/data/permissions.toml`.
+Each of these is run once more by `tests/unit`, without that permission, and passes if it fails then.
+
+A call belongs to the function whose folder is on its stack; what AWS asks for it is the Service Authorization
+Reference's. A permission is `FUNCTION ACTION TARGET`: the table, parameter or topic, where a function has the
+same action on several. `s3:GetObject` stands for `s3:GetObjectVersion`, too: a reference names a version
+where the bucket keeps them.
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from infra.catalog import EVERY
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "tests/data/permissions.toml"
+_TRIED = 6
+"""Tests of one permission, the quickest first, before it counts as one that nothing needs."""
+
+_TABLES = ("incidents", "approvals", "deliveries")
+_PARAMETERS = (
+    *("stopped", "apps", "model", "credentials", "link-key", "webhooks"),
+    *("slack-signing", "sign-in-client-secret"),
+)
+_TOPICS = ("personal",)
+_ACTIONS = {
+    "Converse": ("bedrock:InvokeModel",),
+    "Invoke": ("lambda:InvokeFunction",),
+    "AssumeRole": ("sts:AssumeRole", "sts:TagSession"),
+    "ListObjectsV2": ("s3:ListBucket",),
+}
+_PREFIXES = {"bedrock-runtime": "bedrock", "stepfunctions": "states"}
+
+
+def target(action: str, name: str) -> str:
+    """What a call's or a policy's resource is, in a word; "" where nobody has the action on several."""
+    service = action.partition(":")[0]
+    if service == "ssm":
+        return next((word for word in _PARAMETERS if word in name.split("/")), "")
+    words = {"dynamodb": _TABLES, "sns": _TOPICS}.get(service, ())
+    return next((word for word in words if word in name.lower()), "")
+
+
+def asked_for(service: str, operation: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The actions that a call asks for, each with its target."""
+    if operation == "TransactWriteItems":
+        for item in given["TransactItems"]:
+            for kind, request in item.items():
+                action = f"dynamodb:{kind if kind == 'ConditionCheck' else kind + 'Item'}"
+                yield action, target(action, request["TableName"])
+        return
+    if operation == "BatchGetItem":
+        yield from (("dynamodb:BatchGetItem", target("dynamodb:", table)) for table in given["RequestItems"])
+        return
+    name = next((str(given[key]) for key in ("TableName", "Name", "Path", "TopicArn") if key in given), "")
+    prefix = _PREFIXES.get(service, service)
+    for action in _ACTIONS.get(operation, (f"{prefix}:{operation}",)):
+        yield action, target(action, name)
+    if operation == "Converse":
+        if "guardrailConfig" in given:
+            yield "bedrock:ApplyGuardrail", ""
+        if "prompt-router/" in given["modelId"]:
+            yield "bedrock:GetPromptRouter", ""
+
+
+class Removal:
+    """Refuses what a permission allows, or takes down what is asked for where there is none."""
+
+    def __init__(self) -> None:
+        self.permission = ""
+        self.refused = 0
+        self.used: set[str] = set()
+
+    def check(self, operation: str, *actions: tuple[str, str]) -> None:
+        """Raises ClientError where a function asks for what it may no longer do."""
+        folder = _function()
+        for action, where in actions if folder else ():
+            permission = f"{folder} {action} {where}".strip()
+            self.used.add(permission)
+            if permission == self.permission:
+                self.refused += 1
+                error = {"Code": "AccessDenied", "Message": f"not authorized to perform: {action}"}
+                raise ClientError({"Error": error}, operation)
+
+    @contextmanager
+    def of(self, permission: str) -> Iterator[None]:
+        """While this lasts, that permission is gone; "" for none."""
+        self.permission, self.refused, self.used = permission, 0, set()
+        original = BaseClient._make_api_call  # type: ignore[attr-defined]  # all calls, of resources and paginators, too
+
+        def call(client: Any, operation: str, given: Mapping[str, Any]) -> Any:
+            service = client.meta.service_model.service_name
+            self.check(operation, *asked_for(service, operation, given))
+            try:
+                return original(client, operation, given)
+            except ClientError as error:
+                # Who may not list is not told that there is no such object.
+                if service == "s3" and error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                    self.check(operation, ("s3:ListBucket", ""))
+                raise
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(BaseClient, "_make_api_call", call)
+            try:
+                yield
+            finally:
+                self.permission = ""
+
+
+REMOVAL = Removal()
+
+
+def _function() -> str:
+    """The folder of the function that is at work; "" where a test itself is."""
+    frame = sys._getframe(1)
+    found = ""
+    while frame is not None:
+        _, _, inside = frame.f_code.co_filename.partition(f"{ROOT}/functions/")
+        folder = inside.partition("/")[0]
+        if folder and folder not in ("core", "harness"):
+            found = folder
+        frame = frame.f_back  # type: ignore[assignment]  # None ends it
+    return found
+
+
+def needed() -> dict[str, str]:
+    """Permission → the test that fails without it."""
+    return {
+        f"{folder} {permission}": test
+        for folder, rows in tomllib.loads(FILE.read_text()).items()
+        for permission, test in rows.items()
+    }
+
+
+def add_removals(items: list[pytest.Item]) -> None:
+    """Have each test that needs a permission run without it, too."""
+    permissions = defaultdict(list)
+    for permission, test in needed().items():
+        permissions[test].append(permission)
+    for item in list(items):
+        for permission in permissions.get(item.nodeid, ()):
+            assert isinstance(item, pytest.Function)
+            again = pytest.Function.from_parent(
+                item.parent,
+                name=f"{item.name} without {permission.partition(' ')[2]}",
+                callspec=getattr(item, "callspec", None),
+                callobj=item.obj,
+                fixtureinfo=item._fixtureinfo,
+                originalname=item.originalname,
+            )
+            again.user_properties.append(("removed", permission))
+            again.own_markers.extend(m for m in item.own_markers if m not in again.own_markers)
+            items.append(again)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    permission = dict(item.user_properties).get("removed")
+    if not permission:
+        return (yield)
+    with REMOVAL.of(str(permission)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    permission = dict(pyfuncitem.user_properties).get("removed")
+    if not permission:
+        return (yield)
+    try:
+        yield
+    except (Exception, pytest.fail.Exception):
+        if REMOVAL.refused:
+            return True
+        raise
+    raise AssertionError(f"nothing fails without {permission}: asked for {REMOVAL.refused} times")
+
+
+class _Recorder:
+    """Which permissions each test uses, and how long it takes, in seconds."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, list[tuple[float, str]]] = defaultdict(list)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
+        began = time.monotonic()
+        with REMOVAL.of(""):
+            answer = yield
+        for permission in REMOVAL.used:
+            self.tests[permission].append((time.monotonic() - began, pyfuncitem.nodeid))
+        return answer
+
+
+def _missed(chosen: Mapping[str, str]) -> set[str]:
+    """Of these permissions, with a test each, those without which the test fails."""
+    _write(chosen)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = ["-q", "-n", "2", "-k", "without", f"--junitxml={report}", *sorted(set(chosen.values()))]
+        subprocess.run([sys.executable, "-m", "pytest", *command], cwd=ROOT, check=False)
+        cases = ElementTree.parse(report).iter("testcase")
+        return {
+            str(named.get("value"))
+            for case in cases
+            for named in case.iter("property")
+            if case.find("failure") is None and case.find("error") is None
+        }
+
+
+def _write(chosen: Mapping[str, str]) -> None:
+    rows: dict[str, list[str]] = defaultdict(list)
+    for permission, test in sorted(chosen.items()):
+        folder, _, action = permission.partition(" ")
+        rows[folder].append(f"{json.dumps(action)} = {json.dumps(test, ensure_ascii=False)}\n")
+    tables = (f"[{folder}]\n{''.join(lines)}" for folder, lines in rows.items())
+    FILE.write_text(_HEADER + "\n".join(tables))
+
+
+_HEADER = """\
+# Each permission of each function, and a test that fails without it. Made by: python -m tests.removal
+
+"""
+
+
+def main() -> None:
+    """Find a test for each permission that any test uses."""
+    _write({})
+    recorder = _Recorder()
+    folders = [f"tests/unit/{spec.folder}" for spec in EVERY if (ROOT / "tests/unit" / spec.folder).is_dir()]
+    pytest.main(["-q", "-m", "moto", *folders], plugins=[recorder])
+    waiting = {
+        permission: [test for _, test in sorted(found)] for permission, found in recorder.tests.items()
+    }
+    chosen: dict[str, str] = {}
+    for number in range(_TRIED):
+        tried = {permission: tests[number] for permission, tests in waiting.items() if len(tests) > number}
+        found = _missed(tried) if tried else set()
+        chosen |= {permission: tried[permission] for permission in found}
+        waiting = {permission: tests for permission, tests in waiting.items() if permission not in found}
+    _write(chosen)
+    print(f"{len(chosen)} permissions; no test fails without: {sorted(waiting) or 'none'}")
+
+
+if __name__ == "__main__":
+    # As the tests import it: what they use is recorded there.
+    importlib.import_module("tests.removal").main()
