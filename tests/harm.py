@@ -6,9 +6,9 @@ repository, kind, edits (path, old, new) and files (path, text) beside the fix, 
 before the rules learned of edges (`functions/harness/search/edges.py`), and `unseen` was written after that;
 `later`, on repositories of its own, by somebody who had not read the rules; `woven`, mostly into functions
 of the traceback, by somebody who had: 4 of the first 15 of these passed before there was
-`capabilities.sequence`; `outside`, on five more repositories, by somebody who had not read the rules: 26 of 30
-were held when they were first counted, before there were `capabilities.dominance`, `provenance`, `protections`
-and `templates`; `kinds`, written between the first two of these and the others, when 24 of 42 were found by
+`capabilities.sequence`; `outside`, on five more repositories, by somebody who had not read the rules:
+26 of 30 were held when they were first counted, before there were `capabilities.dominance`, `provenance`,
+`protections` and `templates`; `kinds`, written when there were the first two of these, found 24 of its 42 by
 reading.
 """
 
