@@ -29,6 +29,11 @@ LISTED = (
 )
 """What lists show beside the keys: all that the index `by_app` holds of an incident."""
 
+MOST_JOINED = 300
+"""Listed with the incident that they joined. Whoever writes to the log decides how many join, and an item
+beyond 400 KB can be written no more, so that its heal would fail for good.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
 
 class Incidents:
     """The table behind all incidents."""
@@ -122,12 +127,19 @@ class Incidents:
         return Roots(self._table, app)
 
     def join(self, incident: Incident, other_id: str) -> Incident | None:
-        """Have a NEW incident healed with another one; None if it is NEW no longer."""
+        """Have a NEW incident healed with another one; None if it is NEW no longer. Beyond MOST_JOINED it is
+        not listed there, and ends with that one all the same."""
         self._update(
             other_id,
             {},
-            condition="NOT contains(#joined, :one)",
-            values={":none": [], ":one": incident.incident_id, ":these": [incident.incident_id]},
+            condition="attribute_not_exists(#joined)"
+            " OR (size(#joined) < :most AND NOT contains(#joined, :one))",
+            values={
+                ":none": [],
+                ":one": incident.incident_id,
+                ":these": [incident.incident_id],
+                ":most": MOST_JOINED,
+            },
             also="#joined = list_append(if_not_exists(#joined, :none), :these)",
         )
         return self.transition(
