@@ -168,6 +168,8 @@ def _joined(app: App, incidents: Incidents) -> Iterator[tuple[str, Incident]]:
         if other is not None and _may_be_reopened(other):
             continue
         if after := settled_with(incident, other):
+            if goes_with := after["joined_to"]:
+                incidents.list_joined(incident.incident_id, goes_with)
             changed = incidents.transition(incident.incident_id, Status.JOINED, **after)
             if changed and changed.status is not Status.JOINED:
                 yield _WITH[changed.status], incident

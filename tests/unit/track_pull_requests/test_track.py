@@ -350,6 +350,17 @@ def test_who_joined_waits_for_as_long_as_it_may_be_reopened(scene: Scene) -> Non
     assert scene.incidents.get("orders-g").status is Status.REJECTED
 
 
+def test_who_joined_one_that_joined_is_proven_with_the_one_that_is_healed(scene: Scene) -> None:
+    for name, other in (("g", "orders-h"), ("h", ID)):
+        for fingerprint in ("g", "h"):
+            scene.recorder.record(replace(sighting("orders", START), fingerprint=fingerprint))
+        scene.incidents.join(scene.incidents.get(f"orders-{name}"), other)
+    scene.track()
+    scene.track()
+    found = scene.incidents.joined_with(scene.incident, 30)
+    assert [one.incident_id for one in found] == ["orders-h", "orders-g"]
+
+
 def test_a_week_after_it_was_closed_it_is_let_be(scene: Scene) -> None:
     pull = scene.hosted.github.get_pull(scene.number)
     pull.edit(state="closed")
