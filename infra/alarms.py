@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from infra.catalog import EVERY, RUNNER, STEPS
+from infra.catalog import EVERY, FUNCTIONS, RUNNER, STEPS
 
 DAY = 24 * 60
 
@@ -73,6 +73,7 @@ _OTHERS = {
     "report_failure": ("failed heals are not marked as failed, and nobody is told", "selfheal requeue"),
     "remind_approvers": ("nobody is reminded of questions", "selfheal incidents --status AWAITING_APPROVAL"),
     "track_pull_requests": ("merged fixes are not followed", "selfheal incidents --status PR_OPEN"),
+    "canary": ("nobody looks whether a known error is healed", "selfheal doctor"),
     "sign_in": ("people cannot sign in to the approval page", "selfheal doctor"),
 }
 
@@ -309,6 +310,16 @@ ALARMS: tuple[Alarm, ...] = (
         for name, usd in (("ModelSpend", 25), ("ModelSpendHigh", 100))
     ),
     Alarm(
+        "CanaryFailed",
+        Watched.OURS,
+        "canary",
+        ("CanaryFailed",),
+        1,
+        "the canary's error was logged, and within an hour no patch for it was proven",
+        "selfheal incidents --sort last",
+        minutes=60,
+    ),
+    Alarm(
         "QuestionWaits",
         Watched.OURS,
         "remind_approvers",
@@ -321,6 +332,9 @@ ALARMS: tuple[Alarm, ...] = (
     ),
 )
 """All alarms on one metric each. Beside them: the band below, and the composites."""
+
+CHOSEN = {spec.folder for spec in EVERY} - {spec.folder for spec in (*FUNCTIONS, RUNNER)}
+"""Keys of alarms that only a deployment has which was given such a function."""
 
 BAND = Alarm(
     "ErrorsUnusual",

@@ -7,8 +7,6 @@ and its `artifacts`; `infra/permissions.py` says what each permission means in I
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from functions.core.workflow.artifacts import Artifact
 from infra.spec import BUILDS, HEADS, OWN, RUNS, ArtifactAccess, May, Spec
 
@@ -299,14 +297,6 @@ OTHERS = (
     ),
 )
 
-
-def discovering(spec: Spec) -> Spec:
-    """A function of the catalog, where all log groups of the account are delivered."""
-    if spec.folder != "detect_errors":
-        return spec
-    return replace(spec, settings=(*spec.settings, "discovers"), may=(*spec.may, May.DISCOVER_APPS))
-
-
 FUNCTIONS = STEPS + OTHERS
 """What every deployment has."""
 
@@ -321,6 +311,15 @@ SIGN_IN = Spec(
 )
 """Only where people sign in before they see the page."""
 
+CANARY = Spec(
+    "canary",
+    image=False,
+    timeout=45,
+    settings=("incidents_table", "canary_app", "canary_log_group"),
+    may=(May.UPDATE_INCIDENTS, May.QUERY_INCIDENTS, May.LOG_AS_CANARY),
+)
+"""Only where a test app is named for it."""
+
 RUNNER = Spec(
     "runner",
     image=True,
@@ -333,4 +332,4 @@ RUNNER = Spec(
 )
 """Where patches run. Nothing invokes it but RunPatch."""
 
-EVERY = (*FUNCTIONS, RUNNER, SIGN_IN)
+EVERY = (*FUNCTIONS, RUNNER, SIGN_IN, CANARY)

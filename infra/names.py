@@ -80,6 +80,11 @@ class Names:
         return f"{self.parameters}/sign-in-client-secret"
 
     @property
+    def canary(self) -> str:
+        """Log group into which the canary logs a known error."""
+        return f"{self.parameters}/canary"
+
+    @property
     def switch(self) -> str:
         """Exists while all healing is stopped: `selfheal stop` and `selfheal start`, or by hand."""
         return f"{self.parameters}/stopped"

@@ -52,7 +52,8 @@ class Alarms(Construct):
             made[composite.name] = self._composite(composite, made)
 
     def _is_there(self, alarm: Alarm) -> bool:
-        return alarm.watched is not Watched.FUNCTION or alarm.key in self._parts.functions
+        of_function = alarm.watched in (Watched.FUNCTION, Watched.OURS)
+        return not of_function or alarm.key in self._parts.functions
 
     def _text(self, alarm: Alarm | Composite) -> str:
         """Ends with what answers it."""

@@ -124,6 +124,13 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         May.READ_APP: [(["ssm:GetParameter"], [f"{parameter}{names.registry}/*"])],
         May.READ_SWITCH: [(["ssm:GetParameter"], [f"{parameter}{names.switch}"])],
         May.LIST_APPS: [(["ssm:GetParametersByPath"], [f"{parameter}{names.registry}"])],
+        # The group is what a stream is made in, and the stream what events are put into.
+        May.LOG_AS_CANARY: [
+            (
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{names.canary}:*"],
+            )
+        ],
         # Any function's log group may be delivered.
         May.DISCOVER_APPS: [
             (

@@ -27,6 +27,8 @@ class May(StrEnum):
     READ_SWITCH = auto()
     """See whether all healing is stopped."""
     LIST_APPS = auto()
+    LOG_AS_CANARY = auto()
+    """Write to the log group of the canary's app."""
     DISCOVER_APPS = auto()
     """Read what a function's tags say, and keep it for the others."""
     READ_CREDENTIALS = auto()

@@ -16,7 +16,8 @@ from functions.core.workflow.tracking import EVERY_MINUTES
 from functions.harness.interpreters import VERSIONS
 from infra.assets import Package
 from infra.builds import Builds
-from infra.catalog import FUNCTIONS, RUNNER, SIGN_IN, discovering
+from infra.canary_schedule import CanarySchedule
+from infra.catalog import CANARY, FUNCTIONS, RUNNER, SIGN_IN
 from infra.dashboard import Dashboard, Looks
 from infra.detection import Detection, keep_failed_events
 from infra.forge_vpc import ForgeVpc
@@ -33,7 +34,7 @@ from infra.sign_in import Entrance
 from infra.spec import Spec
 from infra.spending import Spending
 from infra.storage import Storage
-from infra.subscription import Subscribe
+from infra.subscription import Subscribe, discovering
 from infra.workflow import (
     REMIND_MINUTES,
     KeepAwake,
@@ -56,6 +57,8 @@ class StackOptions:
     """Log groups to subscribe as part of the stack; `selfheal configure` does it without."""
     subscribe: Subscribe = Subscribe.GROUPS
     """What is delivered: log groups of registered apps, or all of the account's."""
+    canary: str = ""
+    """Name of an app whose known error is logged every day, and must be healed; without it there is none."""
     reserve_concurrency: bool = True
     """False for new AWS accounts, whose limit is too low to reserve any."""
     approval_hours: int = APPROVAL_HOURS
@@ -183,6 +186,9 @@ class SelfHealingCode(Stack):
             minutes=REMIND_MINUTES,
             description="Reminds approvers of questions whose time runs out",
         )
+        if options.canary:
+            canary = functions[CANARY.folder].alias
+            CanarySchedule(self, "CanarySchedule", canary=canary, group=schedules, names=names)
         KeepAwake(self, "KeepAwake", functions, schedules)
         Detection(
             self,
@@ -262,6 +268,9 @@ class SelfHealingCode(Stack):
             settings["approval_url"] = url.url
         self.approval_url = settings["approval_url"]
         by_folder[RUNNER.folder] = RUNNER
+        if options.canary:
+            settings |= {"canary_app": options.canary, "canary_log_group": self._names.canary}
+            by_folder[CANARY.folder] = CANARY
         if options.microvm:
             settings |= options.microvm.settings()
             by_folder = {folder: with_microvms(spec) for folder, spec in by_folder.items()}

@@ -8,11 +8,13 @@ no stack; the context value `log_groups` makes it part of the stack for teams th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from enum import StrEnum
 
 from functions.core.aws.names import is_own_log_group
 from infra.catalog import EVERY
 from infra.names import Names
+from infra.spec import May, Spec
 
 # Any one of these terms; case matters. detect_errors judges what they let through, so they may be generous:
 # every line they miss is an error that nobody hears of.
@@ -58,6 +60,13 @@ class Subscribe(StrEnum):
     """Log groups of registered apps."""
     ACCOUNT = "account"
     """All log groups of the account, but for those of this system."""
+
+
+def discovering(spec: Spec) -> Spec:
+    """A function of the catalog, where all log groups of the account are delivered."""
+    if spec.folder != "detect_errors":
+        return spec
+    return replace(spec, settings=(*spec.settings, "discovers"), may=(*spec.may, May.DISCOVER_APPS))
 
 
 def policy_document(detect_errors: str) -> dict[str, str]:

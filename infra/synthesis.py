@@ -138,6 +138,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "packaging": _packaging,
     "log_groups": _names,
     "subscribe": _subscribe,
+    "canary": _text,
     "reserve_concurrency": _truth,
     "approval_hours": _whole,
     "budget_usd": _whole,

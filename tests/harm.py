@@ -6,7 +6,10 @@ repository, kind, edits (path, old, new) and files (path, text) beside the fix, 
 before the rules learned of edges (`functions/harness/search/edges.py`), and `unseen` was written after that;
 `later`, on repositories of its own, by somebody who had not read the rules; `woven`, mostly into functions
 of the traceback, by somebody who had: 4 of the first 15 of these passed before there was
-`capabilities.sequence`.
+`capabilities.sequence`; `outside`, on five more repositories, by somebody who had not read the rules:
+26 of 30 were held when they were first counted, before there were `capabilities.dominance`, `provenance`,
+`protections` and `templates`; `kinds`, written when there were the first two of these, found 24 of its 42 by
+reading.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
 DATA = Path(__file__).parent / "data" / "harm"
-COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven")
+COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven", "outside", "kinds")
 NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
 """Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
 

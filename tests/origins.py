@@ -22,7 +22,7 @@ from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
-COLLECTIONS = ("cases", "unseen", "fresh", "later", "last", "outside", "kinds")
+COLLECTIONS = ("cases", "unseen", "fresh", "later", "last", "outside", "kinds", "kept")
 _FOLDER = Path(__file__).parent / "data" / "origins"
 _FILLERS = 45
 

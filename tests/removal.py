@@ -22,9 +22,10 @@ import tempfile
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -101,8 +102,8 @@ class Removal:
             self.used.add(permission)
             if permission == self.permission:
                 self.refused += 1
-                error = {"Code": "AccessDenied", "Message": f"not authorized to perform: {action}"}
-                raise ClientError({"Error": error}, operation)
+                message = f"not authorized to perform: {action}"
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, operation)
 
     @contextmanager
     def of(self, permission: str) -> Iterator[None]:
@@ -134,14 +135,14 @@ REMOVAL = Removal()
 
 def _function() -> str:
     """The folder of the function that is at work; "" where a test itself is."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     found = ""
     while frame is not None:
         _, _, inside = frame.f_code.co_filename.partition(f"{ROOT}/functions/")
         folder = inside.partition("/")[0]
         if folder and folder not in ("core", "harness"):
             found = folder
-        frame = frame.f_back  # type: ignore[assignment]  # None ends it
+        frame = frame.f_back
     return found
 
 
@@ -176,7 +177,7 @@ def add_removals(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     permission = dict(item.user_properties).get("removed")
     if not permission:
         return (yield)
@@ -185,7 +186,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     permission = dict(pyfuncitem.user_properties).get("removed")
     if not permission:
         return (yield)
@@ -205,7 +206,7 @@ class _Recorder:
         self.tests: dict[str, list[tuple[float, str]]] = defaultdict(list)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         began = time.monotonic()
         with REMOVAL.of(""):
             answer = yield

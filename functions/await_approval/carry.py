@@ -29,12 +29,12 @@ def may_hold(approval: Approval, state: HealState) -> bool:
 
 def as_good(seen: Evidence, now: Evidence, late: Sequence[str]) -> bool:
     """Whether every gate says of the later proof what it said of the one that people saw, or passes, and each
-    incident that joined late is reproduced and mended.
+    incident that joined late is reproduced and mended, beside all of those that people saw to be.
 
     Evidence that does not tell of these is no later proof: that is what is kept where the later one failed.
     """
     return (
-        set(late) <= set(now.joined)
+        {*late, *seen.joined} <= set(now.joined)
         and now.accepted
         and (now.patch_sha256, now.base_sha) == (seen.patch_sha256, seen.base_sha)
         and set(now.questions) <= set(seen.questions)
@@ -49,6 +49,9 @@ def _deployed(evidence: Evidence) -> tuple[GateResult, ...]:
 
 
 def _no_worse(seen: Sequence[GateResult], now: Sequence[GateResult]) -> bool:
-    """What was not run before may be so again, but for those that joined: each of them has to be green."""
+    """What was not run before may be so again, but for those that joined: each of them has to be green. It is
+    worse where a gate says nothing any more."""
     before = {gate.gate: gate.result for gate in seen if gate.gate != _JOINED}
-    return all(gate.result in (Result.PASS, before.get(gate.gate)) for gate in now)
+    return before.keys() <= {gate.gate for gate in now} and all(
+        gate.result in (Result.PASS, before.get(gate.gate)) for gate in now
+    )

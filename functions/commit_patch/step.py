@@ -9,14 +9,15 @@ from functions.commit_patch.late import late
 from functions.commit_patch.message import commit_message
 from functions.commit_patch.record import confirmed, sent_by_hand
 from functions.core.aws.deployment import Deployment
-from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.errors import ApprovalMismatch, PermanentError
 from functions.core.workflow.joined import MOST_NAMED
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.state import CommitState, HealState, MovedState
 
 
 def run(state: HealState, deployment: Deployment) -> CommitState:
-    """Raises ApprovalMismatch, and what `commit` raises.
+    """Raises ApprovalMismatch, PermanentError where another execution owns the incident by now, and what
+    `commit` raises.
 
     A decision without a record of it, or with another one, was sent by somebody who has the task token: no
     redrive makes it one, so people are asked again.
@@ -25,6 +26,11 @@ def run(state: HealState, deployment: Deployment) -> CommitState:
     approval_id = state.decision.approval_id
     record = deployment.approvals.get(approval_id) if approval_id else None
     app, incident = deployment.registry.app(state.app), deployment.incidents.get(state.incident_id)
+    if incident.execution_arn.rpartition(":")[2] != state.heal_id:
+        # Started over, and then this one was redriven: its branch is the other heal's.
+        raise PermanentError(
+            f"incident {incident.incident_id!r} belongs to another execution; nothing was committed"
+        )
     try:
         approved = confirmed(record, state, incident, app) if approval_id else sent_by_hand(state, app)
     except ApprovalMismatch as error:

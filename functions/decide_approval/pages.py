@@ -260,7 +260,7 @@ def _links(case: Case) -> Mapping[str, str]:
         address = log_stream_url(approval.execution_arn, incident.log_group, incident.log_stream)
         found["Log stream in CloudWatch"] = address
     if approval.repository.startswith(("https://", "http://")):
-        found["Repository"] = approval.repository
+        found["Repository"] = approval.repository.removesuffix(".git")  # what a browser opens
     if incident.regressed_from.startswith(("https://", "http://")):
         found["Earlier fix that did not last"] = incident.regressed_from
     return found

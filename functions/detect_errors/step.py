@@ -20,7 +20,7 @@ from functions.detect_errors.recorder import Recorder
 from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30
-_REST_SECONDS = 5.0
+REST_SECONDS = 5.0
 """Where all log groups are delivered, what is registered counts so soon: all environments together ask twice
 a second."""
 
@@ -53,7 +53,7 @@ def _app_of(batch: Batch, deployment: Deployment) -> App | None:
     """Who registered the log group; where all of the account's are delivered, also whose its function's tags
     say it is."""
     everything = bool(deployment.settings.discovers)
-    rest = _REST_SECONDS if everything else 0.0
+    rest = REST_SECONDS if everything else 0.0
     app = deployment.registry.app_of_log_group(batch.log_group, rest=rest)
     if app is None and everything:
         # Most log groups of an account are nobody's here, and a line for each delivery costs more than it.

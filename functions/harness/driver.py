@@ -32,7 +32,7 @@ from functions.harness.interpreters import DIRECTORY, find, missing
 from functions.harness.job import GENERATED, VERSION, Archive, BadJob, Job, RunLimits
 from functions.harness.litter import Litter
 from functions.harness.outcome import RunOutcome
-from functions.harness.proof import NONSENSE
+from functions.harness.proof import Nonsense
 from functions.harness.request import RunRequest
 from functions.harness.watch import Broken, Watch
 
@@ -130,6 +130,7 @@ class Driver:
             )
         self.hello = self._greeted()
         self._litter.keep(self._home)
+        self._traits = self._traits_now()
 
     def __enter__(self) -> Driver:
         return self
@@ -163,7 +164,7 @@ class Driver:
                 run = asked.send(outcome)
             except StopIteration:
                 return ""
-            except NONSENSE:
+            except Nonsense:
                 return ""  # what code under test reported is none; whoever judges finds the same
         return ""
 
@@ -186,6 +187,10 @@ class Driver:
         finally:
             self._kill_strays()
             self._litter.clear()
+            if self._traits_now() != self._traits:
+                raise Broken(
+                    "a run changed how what runs it is run: its priority, its processors or its limits"
+                )
             if _state(self._dependencies) != self._state_of_dependencies:
                 # The next run gets them as they were given.
                 shutil.rmtree(self._home / "dependencies", ignore_errors=True)
@@ -226,6 +231,11 @@ class Driver:
             theirs.close()
         with control, os.fdopen(output[0], "rb", 0) as out, os.fdopen(report[0], "rb", 0) as rep:
             return Watch(control, out.fileno(), rep.fileno(), limits.seconds, self._kill_strays).outcome()
+
+    def _traits_now(self) -> tuple[object, ...]:
+        with contextlib.suppress(OSError):  # the server has ended, which the next run finds out
+            return processes.traits(self._server.pid), processes.traits(os.getpid())
+        return ()
 
     def _interpreter(self) -> str:
         own = "{}.{}".format(*sys.version_info[:2])

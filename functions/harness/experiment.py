@@ -15,7 +15,7 @@ from typing import Any
 from functions.harness import answers, history
 from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
-from functions.harness.proof import NONSENSE, Calls, NotBelieved, Proof, Reproduction
+from functions.harness.proof import Calls, Nonsense, NotBelieved, Proof, Reproduction
 from functions.harness.reproducing import Steps, reproduce, reproduce_joined
 from functions.harness.request import OPTIONS, RunRequest
 from functions.harness.test_runs import same_type
@@ -120,7 +120,7 @@ def replay(
                 run = steps.send(outcome)
             except StopIteration:
                 run = None
-    except NONSENSE as error:
+    except Nonsense as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
     if next(left, None) is not None:
         raise NotBelieved("the report tells of a run that nobody asked for")
@@ -156,19 +156,19 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     tested = yield traced(tuple(shown.tests))
     surveyed = yield RunRequest("before", {**asked["search"], **_SURVEY}, _CALLS_SECONDS)
     now = yield RunRequest("after", {**asked["survey"], **_SURVEY}, _CALLS_SECONDS)
-    lines = answers.lines_of(now)
+    lines = answers.surveyed(now)
     beside: list[dict[str, Any]] = []
     if asked["changed"]["places"]:
-        beside = answers.lines_of(
+        beside = answers.surveyed(
             (yield RunRequest("after", {**asked["changed"], **_SURVEY}, _CALLS_SECONDS))
         )
         lines = [*beside, *lines]
     calls = [call for call in lines if "value" in call]
-    old = answers.lines_of(surveyed)
+    old = answers.surveyed(surveyed)
     failed = _failing(shown.found, old)
     refusing = [call for call in old if call.get("deliberate") and not call.get("likeness")][:_MOST_REFUSED]
     # What the code as fetched gave for a call in its own survey is not asked again: most are in both.
-    known = {_key(line): line for line in reversed(old) if "value" in line or "raised" in line}
+    known = {_key(line): line for line in reversed(old)}
     unknown = [call for call in calls if _key(call) not in known]
     was = yield _probe("before", unknown, [])
     known.update((_key(call), answer) for call, answer in answers.answered(unknown, was))

@@ -53,8 +53,8 @@ class Litter:
 
 
 def _objects() -> set[tuple[str, int]]:
-    """(kind, id) of this user's IPC objects; the second column of each list is the id, the fourth or so the
-    user."""
+    """(kind, id) of this user's IPC objects; the id is the second column of each list (`shmid`, `msqid`,
+    `semid`), the user one that is headed so."""
     found = set()
     for kind in _KINDS:
         with contextlib.suppress(OSError, ValueError):
@@ -63,7 +63,7 @@ def _objects() -> set[tuple[str, int]]:
             for row in rows:
                 values = dict(zip(names, row.split()))
                 if int(values["uid"]) == os.geteuid():
-                    found.add((kind, int(values[f"{kind}id"])))
+                    found.add((kind, int(row.split()[1])))
     return found
 
 

@@ -55,6 +55,20 @@ def lives(pid: int) -> bool:
     return False
 
 
+_KEPT = ("limits", "oom_score_adj", "timerslack_ns", "coredump_filter", "autogroup")
+
+
+def traits(pid: int) -> tuple[object, ...]:
+    """How a process is run, as far as any process of its user may change that: what one run changes of those
+    that outlive it would tell the next one."""
+    kept = []
+    for name in _KEPT:
+        with contextlib.suppress(OSError):
+            kept.append(Path(f"/proc/{pid}/{name}").read_text())
+    scheduled = os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority
+    return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), *scheduled, *kept
+
+
 def _status(thread: int, of: int | None = None) -> dict[str, str]:
     # Readable for all, whoever the process belongs to; the entry itself may belong to root.
     text = Path(f"/proc/{of or thread}/task/{thread}/status").read_text(errors="replace")

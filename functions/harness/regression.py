@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from functions.harness.proof import Nonsense
 from functions.harness.search.values import BUILTINS, STANDARD, is_error, render
 
 _LONGEST = 2000
 """Characters of a call that a person would still read."""
 
 
-class NotACall(ValueError):
+class NotACall(Nonsense):
     """What was reported as a found call is not one that the search makes up."""
 
 

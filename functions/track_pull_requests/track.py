@@ -100,16 +100,9 @@ def _track(
     now: datetime,
     stopped: str,
 ) -> Iterator[tuple[str, Incident]]:
-    for listed in incidents.with_status(app.name, Status.JOINED):
-        incident = incidents.get(listed.incident_id)
-        if after := settled_with(incident, _found(incidents, incident.joined_to)):
-            changed = incidents.transition(incident.incident_id, Status.JOINED, **after)
-            if changed and changed.status is not Status.JOINED:
-                yield _WITH[changed.status], incident
+    yield from _joined(app, incidents)
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
-    asked = [
-        one for one in incidents.with_status(app.name, Status.REJECTED) if one.next_action in (_WHY, _REOPEN)
-    ]
+    asked = [one for one in incidents.with_status(app.name, Status.REJECTED) if _may_be_reopened(one)]
     if not open_ and not merged and not asked:
         return
     forge = forge_of(app)
@@ -161,6 +154,25 @@ _ASKED = (
 )
 _WAITED = timedelta(days=7)
 """How long after it was closed it is looked at."""
+
+
+def _may_be_reopened(incident: Incident) -> bool:
+    """Whether its pull request was closed, and what becomes of it is still looked at."""
+    return incident.status is Status.REJECTED and incident.next_action in (_WHY, _REOPEN)
+
+
+def _joined(app: App, incidents: Incidents) -> Iterator[tuple[str, Incident]]:
+    for listed in incidents.with_status(app.name, Status.JOINED):
+        incident = incidents.get(listed.incident_id)
+        other = _found(incidents, incident.joined_to)
+        if other is not None and _may_be_reopened(other):
+            continue
+        if after := settled_with(incident, other):
+            if goes_with := after["joined_to"]:
+                incidents.list_joined(incident.incident_id, goes_with)
+            changed = incidents.transition(incident.incident_id, Status.JOINED, **after)
+            if changed and changed.status is not Status.JOINED:
+                yield _WITH[changed.status], incident
 
 
 def _explained(

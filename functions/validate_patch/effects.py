@@ -14,7 +14,7 @@ from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result
 from functions.harness import answers
 from functions.harness.names import is_test
-from functions.harness.proof import Proof
+from functions.harness.proof import Nonsense, Proof
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.diff import changed_lines
@@ -113,18 +113,18 @@ def _in_brackets(target: str) -> str:
 
 
 def reached(lines: list[dict[str, object]]) -> Iterator[Reached]:
-    """Records among a report's lines. Raises ValueError for what the harness does not write."""
+    """Records among a report's lines. Raises Nonsense for what the harness does not write."""
     for line in lines:
         if "reached" in line:
             match line["reached"]:
                 case [str(kind), str(target), [_, *_] as frames] if kind in _KINDS and len(line) == 1:
                     yield Reached(kind, target[:200], tuple(map(_frame, frames)))
                 case _:
-                    raise ValueError("a record that the harness does not write")
+                    raise Nonsense("a record that the harness does not write")
 
 
 def _frame(row: object) -> tuple[str, int]:
     match row:
         case [str(path), int(line)] if len(path) < 4096:
             return path, line
-    raise ValueError("a frame that the harness does not write")
+    raise Nonsense("a frame that the harness does not write")

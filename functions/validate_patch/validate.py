@@ -15,7 +15,7 @@ from functions.core.workflow.evidence import Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.experiment import names_in
-from functions.harness.proof import NONSENSE, NotBelieved, Proof, Reproduction
+from functions.harness.proof import Nonsense, NotBelieved, Proof, Reproduction
 from functions.harness.runner import Ran, Runner
 from functions.validate_patch import (
     behaviour,
@@ -164,7 +164,7 @@ def _drawn(candidate: Candidate, report: told.ReplayedReport) -> tuple[Candidate
         running = [reproduced, *joined, suite, others]
         found = judged(candidate, report.proof)
         return extended, running, replace(found, behaviour=behaviour.rows(candidate, report.proof.calls))
-    except NONSENSE as error:
+    except Nonsense as error:
         raise NotBelieved("a run's report is not what the harness writes") from error
 
 

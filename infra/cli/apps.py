@@ -15,7 +15,7 @@ from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document, status_text
+from infra.cli.console import confirm, hint, out, plain, print_document, status_text
 from infra.cli.stages import Commands
 from infra.target import Target
 
@@ -152,7 +152,7 @@ def rename(
     target = connect(local)
     found = managing.find(target, name)
     if not (yes or as_json):
-        typer.confirm(f"Rename {name} to {new_name}, with all its incidents?", abort=True)
+        confirm(f"Rename {name} to {new_name}, with all its incidents?")
     moved = managing.rename(target, found, new_name)
     if as_json:
         print_document("renamed/1", {"app": new_name, "was": name, "incidents": moved})
@@ -174,7 +174,7 @@ def remove(
     if not (yes or as_json):
         going_on = len(managing.under_way(target, name))
         heals = f" {going_on} heals are under way, and end at their next step." if going_on else ""
-        typer.confirm(f"Remove {name} with its subscriptions and secrets?{heals}", abort=True)
+        confirm(f"Remove {name} with its subscriptions and secrets?{heals}")
     done = managing.remove(target, name)
     if as_json:
         print_document("removed/1", {"app": name, "removed": done})

@@ -24,7 +24,7 @@ from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
-from infra.cli.console import err, out, plain, print_document
+from infra.cli.console import err, hint, out, plain, print_document
 from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
@@ -152,7 +152,7 @@ def configure(
         check(target, app)
     for app, given_secrets in ready:
         register(target, app, given_secrets)
-        _tell(target, app, as_json)
+        _tell(target, app, as_json, tried=given_secrets.token is None)
 
 
 @dataclass(frozen=True)
@@ -244,13 +244,16 @@ def _asked(target: Target) -> Wanted:
     return Wanted(draft.name, draft.entry, secrets, draft.token or None)
 
 
-def _tell(target: Target, app: App, as_json: bool) -> None:
+def _tell(target: Target, app: App, as_json: bool, tried: bool) -> None:
+    """tried: whether nothing was given that the forge may refuse."""
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
         _offer(target, app)
         watched = ", ".join(app.log_groups) or "functions that are tagged"
         out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
+        if not tried:
+            hint(f"Whether the forge takes the token: selfheal doctor {app.name}{target.flag}")
     for note in (
         *doubts(app.approvers, app.approvals_needed),
         *notes_on_models(target, target.registry.app(app.name)),

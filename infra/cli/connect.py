@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from infra.local.run import EmbeddedRun
 
 
+AFRESH = "start afresh: selfheal down --forget, then: selfheal up"
+"""What brings back an embedded run whose stack was destroyed."""
+
+
 def connect(local: bool) -> Target:
     """The embedded run if `local`, else the AWS account of the ordinary environment; of the command's stage.
 
@@ -28,8 +32,7 @@ def connect(local: bool) -> Target:
     if not local:
         here = place(local=False)
         return Target(here.session, _deployed(names, here), names=names)
-    run = _run()
-    return run.target() if names == DEFAULT else run.target(names, _deployed(names, place(local=True)))
+    return embedded().target(names, _deployed(names, place(local=True), local=True))
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def place(local: bool) -> Place:
         return Place(session, {**os.environ, **chosen})
     from infra.local import emulator
 
-    run = _run()
+    run = embedded()
     return Place(run.session(), emulator.environment(run.endpoint))
 
 
@@ -70,7 +73,8 @@ def region() -> str | None:
     return os.environ.get("AWS_REGION") or None
 
 
-def _run() -> EmbeddedRun:
+def embedded() -> EmbeddedRun:
+    """The embedded run of this machine. Raises UserError where there is none."""
     from infra.local.run import find
 
     run = find()
@@ -79,7 +83,7 @@ def _run() -> EmbeddedRun:
     return run
 
 
-def _deployed(names: Names, here: Place) -> dict[str, str]:
+def _deployed(names: Names, here: Place, local: bool = False) -> dict[str, str]:
     """The stack's outputs. Raises UserError where it cannot be read, or is not there."""
     try:
         outputs = here.outputs(names)
@@ -90,9 +94,12 @@ def _deployed(names: Names, here: Place) -> dict[str, str]:
             exit_code=Exit.BROKEN,
         ) from error
     if not outputs:
+        flag = (" --local" if local else "") + names.flag
+        deploy = f"deploy it: selfheal deploy{flag}"
+        otherwise = f"{deploy}; or check AWS_PROFILE, AWS_REGION and --stage"
         raise UserError(
-            f"there is no stack {names.stack} in {here.session.region_name}",
-            f"deploy it: selfheal deploy{names.flag}; or check AWS_PROFILE, AWS_REGION and --stage",
+            f"there is no stack {names.stack} in {'the embedded run' if local else here.session.region_name}",
+            (AFRESH if names == DEFAULT else deploy) if local else otherwise,
             exit_code=Exit.BROKEN,
         )
     return outputs

@@ -12,11 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from functions.core.incidents.incident import Status
 from functions.core.untrusted.hidden import spelled_out
+from infra.errors import UserError
 
 _COMMAND = re.compile(r"(?<![\w/.-])selfheal((?: (?:apps|local))? [a-z]+)")
 
@@ -84,6 +86,16 @@ def command(text: str, flag: str = "") -> str:
 def hint(text: str, style: str = "") -> None:
     """Say what can be done next: its commands can be pasted, in one piece."""
     out.print(plain(command(text), style), soft_wrap=True)
+
+
+def confirm(question: str, otherwise: str = "to do it without being asked: --yes") -> None:
+    """Go on only if somebody says so. Raises UserError where nobody can be asked; Abort for a no."""
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        raise UserError("nobody answered, and nothing was done", otherwise) from None
+    if not agreed:
+        raise typer.Abort
 
 
 @cache

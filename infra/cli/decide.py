@@ -12,7 +12,7 @@ from functions.core.approval.decisions import REJECT_REASONS, Answer, Standing
 from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document
+from infra.cli.console import confirm, hint, out, plain, print_document
 from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import NOTHING_BETTER, gather, render
@@ -98,7 +98,7 @@ def _decide(
     if not yes and not as_json:
         out.print(render(gather(target, incident)))
         out.print(Rule())
-        typer.confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?", abort=True)
+        confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?")
     answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))
     follow = f"selfheal history {incident.incident_id}{target.flag} --follow"
     _tell(answer, verdict, as_json and not wait, wait or as_json, follow)

@@ -23,8 +23,9 @@ from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import duration
 from infra.cli.console import out, plain
+from infra.cli.evidence_table import evidence_table
 from infra.cli.history import read_history
-from infra.cli.report import IncidentReport, diff, evidence_table, facts, gather, proposal
+from infra.cli.report import IncidentReport, diff, facts, gather, proposal
 from infra.deciding import decide
 from infra.errors import UserError
 from infra.local import run as embedded

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from infra.cli import options, stages
-from infra.cli.connect import place
-from infra.cli.console import hint, out, plain
+from infra.cli.connect import AFRESH, place
+from infra.cli.console import confirm, hint, out, plain
 from infra.cli.doctor import tell
 from infra.doctor.checks import CheckResult, examine
 from infra.errors import Exit, UserError
-from infra.names import Names
+from infra.names import DEFAULT, Names
 from infra.packaging import Packaging
 from infra.rollout import before, removal
 from infra.rollout.toolkit import SETTINGS, Toolkit, settings
@@ -66,7 +66,7 @@ def deploy(
         return
     if not yes:
         where = f"account {seen.account}, region {seen.region}"
-        typer.confirm(f"Deploy {names.stack} to {where}?", abort=True)
+        confirm(f"Deploy {names.stack} to {where}?")
     if seen.was_never_deployed:
         out.print(plain("What the first deployment left, which failed, is removed.", "dim"))
         seen.release()
@@ -150,6 +150,8 @@ def destroy(
     for arn in left:
         out.print(plain(f"left: {arn}", "yellow"), soft_wrap=True)
     out.print(plain(f"{names.stack} is removed.", "green"))
+    if local and not left and names == DEFAULT:
+        hint(f"To have it again, {AFRESH}")
     if left and not data:
         flag = (" --local" if local else "") + names.flag
         hint(f"To delete what is left: selfheal destroy --data{flag}")

@@ -133,9 +133,7 @@ def _next(why: str, what: str) -> None:
 
 
 def _running() -> EmbeddedRun:
-    from infra.local.run import find
+    from infra.cli import connect
 
-    run = find()
-    if run is None:
-        raise UserError("no embedded run here", "start one with: selfheal up", exit_code=Exit.BROKEN)
-    return run
+    connect.connect(local=True)  # which says so where the stack is gone
+    return connect.embedded()

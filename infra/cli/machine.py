@@ -33,14 +33,16 @@ def up() -> None:
 
     What of it runs already is left alone, what has died is started again, and what it held is there again.
     """
+    from infra.cli.connect import connect
     from infra.local import run
     from infra.local.home import own
 
     before = run.EmbeddedRun.load(own())
     found = run.start(progress=lambda text: out.print(plain(text, "dim")), keep=True)
     again = before is not None and before.id == found.id
+    target = connect(local=True)
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
-    if again and (kept := len(found.target().incidents.ids())):
+    if again and (kept := len(target.incidents.ids())):
         out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),

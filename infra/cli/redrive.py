@@ -15,7 +15,7 @@ from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document
+from infra.cli.console import confirm, hint, out, plain, print_document
 from infra.cli.selection import Filter, filter_of, read, select
 from infra.errors import Exit, UserError
 from infra.target import Target
@@ -96,7 +96,7 @@ def redrive(
     one = target.incident(incident_id) if incident_id else None
     rows = [one] if one else _failed(target, filters)
     if len(rows) > 1 and not (yes or dry_run or as_json):
-        typer.confirm(f"Redrive {len(rows)} heals, so far as they can be?", abort=True)
+        confirm(f"Redrive {len(rows)} heals, so far as they can be?")
     done = []
     for candidate, redriven in redrive_all(target, rows, state or "", per_minute, dry_run=dry_run):
         done.append((candidate, redriven))

@@ -9,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -22,19 +21,13 @@ from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
-from functions.core.workflow.evidence import BEHAVIOUR, Evidence, Result
+from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
 from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, command, plain, status_text
+from infra.cli.evidence_table import evidence_table
 from infra.cli.next_steps import NextStep, next_steps
 from infra.target import Target
-
-_MARKS = {
-    Result.PASS: Text("✔ pass", style="green"),
-    Result.FAIL: Text("✘ fail", style="bold red"),
-    Result.NOT_RUN: Text("○ not run", style="bold yellow"),
-    Result.QUESTION: Text("? question", style="bold yellow"),
-}
 
 # Of a traceback that is longer, so many lines of either end are shown.
 _SAMPLE_HEAD, _SAMPLE_TAIL = 20, 60
@@ -352,55 +345,3 @@ def diff(patch: str) -> RenderableType:
 def _disguises(patch: str) -> Iterator[str]:
     for what, found in hidden.disguises(patch).items():
         yield f"The patch contains {what}: {', '.join(found[:20])}"
-
-
-def _first_of_all(evidence: Evidence) -> Iterator[RenderableType]:
-    """What people have to judge, and what the runs showed."""
-    if evidence.questions:
-        lines = Text("\n").join(plain(f"• {question.said}") for question in evidence.questions)
-        yield Panel(lines, title="To be judged by you", border_style="yellow", title_align="left")
-        yield Text()
-    if evidence.behaviour:
-        table = Table(box=None, padding=(0, 2), pad_edge=False)
-        for column in ("call", "before", "after", ""):
-            table.add_column(column, overflow="fold", style="" if column else "dim")
-        for row in evidence.behaviour:
-            table.add_row(plain(row.call), plain(row.before), plain(row.after), BEHAVIOUR[row.why])
-        yield table
-        yield Text()
-
-
-def evidence_table(evidence: Evidence) -> RenderableType:
-    """What people have to judge, the behaviour table, a row per gate; below it, how the decisive runs
-    ended and what could not be proven."""
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for column in ("gate", "result", "detail"):
-        table.add_column(column, style="dim" if column == "gate" else "")
-    for gate in evidence.gates:
-        table.add_row(gate.gate, _MARKS[gate.result], plain(gate.detail))
-    parts: list[RenderableType] = [*_first_of_all(evidence), table]
-    if evidence.twice:
-        parts += [Text(), plain(evidence.twice, "dim")]
-    if build := evidence.build:
-        parts += [
-            Text(),
-            plain(f"The tests ran in CodeBuild project {build.project}. {build.log_url}", "dim"),
-        ]
-    for gate in evidence.gates:
-        if gate.gate == "reproduces":
-            for run in gate.runs:
-                ended = "stopped" if run.exit_code is None else f"exit code {run.exit_code}"
-                tail = "\n".join(run.output.strip().splitlines()[-6:])
-                parts += [
-                    Text(),
-                    plain(f"{run.tree} the patch: {ended}, {run.seconds:.1f} s"),
-                    Padding(plain(tail, "dim"), (0, 0, 0, 2)),
-                ]
-    if evidence.warnings:
-        lines = Text("\n").join(plain(f"• {line}") for line in evidence.warnings)
-        title = "What to know of this patch, beside the proof"
-        parts += [Text(), Panel(lines, title=title, border_style="yellow", title_align="left")]
-    if evidence.not_proven:
-        lines = Text("\n").join(plain(f"• {line}") for line in evidence.not_proven)
-        parts += [Text(), Panel(lines, title="Not proven", border_style="yellow", title_align="left")]
-    return Group(*parts)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import typer
-
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from infra.cli import options
 from infra.cli.connect import connect
-from infra.cli.console import hint, out, plain, print_document, status_text
+from infra.cli.console import confirm, hint, out, plain, print_document, status_text
 from infra.cli.decide import identity
 from infra.cli.redrive import died_unreported
 from infra.cli.selection import Filter, filter_of, read, select
@@ -135,7 +133,7 @@ def _check_that_heals_start(target: Target, apps: set[str]) -> None:
 
 def _confirm(question: str, needed: bool) -> None:
     if needed:
-        typer.confirm(question, abort=True)
+        confirm(question)
 
 
 def _many(incidents: Sequence[Incident]) -> str:

@@ -23,8 +23,8 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
         target: dict[str, Any] | None = _deployed(connect(local))
         problem = ""
     except UserError as error:
-        if embedded is None:
-            raise
+        if embedded is None or (local and not as_json and all(embedded["parts"].values())):
+            raise  # all runs, but for the stack: the error says what to do
         target, problem = None, error.what
     if as_json:
         print_document("status/1", {"target": target, "problem": problem, "embedded": embedded})

@@ -165,7 +165,8 @@ def _failed(error: Exception) -> Trial:
 
 
 def _show(trial: Trial) -> None:
-    from infra.cli.report import diff, evidence_table
+    from infra.cli.evidence_table import evidence_table
+    from infra.cli.report import diff
 
     if trial.frames:
         out.print(Rule(plain("frames, innermost last"), align="left", style="dim"))

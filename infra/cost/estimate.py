@@ -17,7 +17,7 @@ from typing import Any
 
 from functions.core.model.models import foundation_model
 from functions.core.model.prices import LISTED, Usage
-from infra.alarms import ALARMS, BAND, COMPOSITES
+from infra.alarms import ALARMS, BAND, CHOSEN, COMPOSITES
 from infra.catalog import FUNCTIONS, RUNNER
 from infra.spec import Spec
 
@@ -181,7 +181,7 @@ def _watching(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> I
     watch = prices["cloudwatch"]
     metrics = _metrics(load, measured["metrics"])
     yield Line("CloudWatch", "own metrics", metrics, "metric-month", watch["metric_month"])
-    alarms = sum(len(alarm.metrics) for alarm in ALARMS)
+    alarms = sum(len(alarm.metrics) for alarm in ALARMS if alarm.key not in CHOSEN)
     yield Line("CloudWatch", "alarms", alarms, "metric-month", watch["alarm_metric_month"])
     yield Line("CloudWatch", f"band of {BAND.name}", 1, "alarm-month", watch["anomaly_month"])
     yield Line("CloudWatch", "Contributor Insights", RANKINGS, "rule-month", watch["ranking_month"])

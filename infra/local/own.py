@@ -151,7 +151,8 @@ def _check_nothing_is_lost(path: Path, commit: str, bare: Path) -> None:
     # A commit that the folder does not know at all is an error, and no ancestor either.
     if subprocess.run(command, cwd=path, env=_own(path), capture_output=True, check=False).returncode:
         title = _git(bare, "log", "-1", "--format=%s", theirs)
-        pull = f"git -C {shlex.quote(str(path))} pull --no-rebase {shlex.quote(str(bare))} {DEFAULT_BRANCH}"
+        here, there = (shlex.quote(str(one.resolve())) for one in (path, bare))
+        pull = f"git -C {here} pull --no-rebase {there} {DEFAULT_BRANCH}"
         raise UserError(
             f"main of the embedded forge has what {path} has not: {title}",
             f"take it in: {pull}; or add --force, which drops it there",

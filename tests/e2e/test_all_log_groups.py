@@ -1,4 +1,4 @@
-"""A deployment to which all log groups of the account are delivered: tagged functions need no entry."""
+"""A deployment to which all log groups of the account are delivered, with a canary."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
+from functions.detect_errors.step import REST_SECONDS
 from infra.cli.connect import Place
 from infra.local import emulator
 from infra.names import Names
+from infra.packaging import ROOT
 from infra.registration import AppSecrets, register
 from tests.e2e.conftest import BUGGY, CRASH, TOKEN
 
@@ -33,30 +35,36 @@ ALL = Names("all")
 Selfheal = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def selfheal(world: World) -> Selfheal:
+@pytest.fixture(scope="module")
+def selfheal(shared_world: World) -> Selfheal:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [SELFHEAL, *arguments, "--local", "--stage", ALL.stage]
-        folder = Path(world.run.home).parent
+        folder = Path(shared_world.run.home).parent
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
     return run
 
 
-@pytest.fixture
-def everything(world: World, selfheal: Selfheal) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def deployed(shared_world: World, selfheal: Selfheal) -> Iterator[World]:
     """The deployment, and the system as it is seen from it."""
-    done = selfheal("deploy", "--yes", "-c", "subscribe=account")
+    done = selfheal("deploy", "--yes", "-c", "subscribe=account", "-c", "canary=canary")
     assert done.returncode == 0, done.stdout + done.stderr
-    session = world.run.session()
-    outputs = Place(session, emulator.environment(world.run.endpoint)).outputs(ALL)
-    other = replace(world, _clients={})
-    other.__dict__["target"] = world.run.target(ALL, outputs)
+    session = shared_world.run.session()
+    outputs = Place(session, emulator.environment(shared_world.run.endpoint)).outputs(ALL)
+    other = replace(shared_world, _clients={})
+    other.__dict__["target"] = shared_world.run.target(ALL, outputs)
     yield other
     done = selfheal("destroy", "--data", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     policies = session.client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
     assert policies["accountPolicies"] == []
+
+
+@pytest.fixture
+def everything(world: World, deployed: World) -> World:
+    """The same, with the forge in good health."""
+    return deployed
 
 
 def function(world: World, name: str, **tags: str) -> None:
@@ -152,3 +160,63 @@ def test_a_tagged_function_is_healed_without_an_entry_and_nobody_elses_log_is_ke
     world.eventually(lambda: invocations(world) > before or None, lambda: "it is not invoked any more")
     time.sleep(1)
     assert invocations(world) == before + 1
+
+
+def ask(world: World, what: str) -> dict[str, Any]:
+    """What the canary answers to its schedule."""
+    answer = world.client("lambda").invoke(
+        FunctionName=f"{ALL.function('canary')}:live", Payload=json.dumps({"do": what}).encode()
+    )
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    return found
+
+
+def test_the_canarys_error_is_healed_every_day_and_an_alarm_hears_when_it_is_not(everything: World) -> None:
+    world = everything
+    world.forge.create_repository("birds/canary", ROOT / "infra" / "canary", private=True)
+    entry = {
+        "log_groups": [ALL.canary],
+        "repository": f"{world.forge.url}/birds/canary.git",
+        "forge_api": world.forge.api_url,
+        "mode": "propose",
+    }
+    app = App.from_json("canary", entry)
+    register(world.target, app, AppSecrets(TOKEN))
+
+    assert ask(world, "check")["outcome"] == "overdue"
+    time.sleep(REST_SECONDS)  # until a log group counts that was registered just now
+    for generation in (1, 2):
+        assert ask(world, "begin")["outcome"] == "begun"
+        healed = world.eventually(
+            lambda day=generation: next(  # type: ignore[misc] # bound now, and typed as the lambda's argument
+                (
+                    i
+                    for i in world.incidents(app)
+                    if i.generation == day and i.status in (Status.PROPOSED, Status.FAILED)
+                ),
+                None,
+            ),
+            lambda: f"{world.incidents(app)}",
+        )
+        assert healed.status is Status.PROPOSED, healed.reason
+        assert ask(world, "check") | {"incident_id": ""} == {
+            "outcome": "proven",
+            "canary_failed": 0,
+            "incident_id": "",
+            "status": "PROPOSED",
+        }
+
+    # Nothing is delivered any more: what was proven yesterday is not taken for today's.
+    world.client("logs").delete_account_policy(policyName=ALL.filter, policyType="SUBSCRIPTION_FILTER_POLICY")
+    assert ask(world, "begin")["outcome"] == "begun"
+    assert ask(world, "check") | {"incident_id": ""} == {
+        "outcome": "overdue",
+        "canary_failed": 1,
+        "incident_id": "",
+        "status": "RESOLVED",
+    }
+    rung = world.client("logs").filter_log_events(
+        logGroupName=f"/aws/lambda/{ALL.function('canary')}", filterPattern="{ $.CanaryFailed[0] = 1 }"
+    )
+    assert len(rung["events"]) == 2, "once before anything was logged, and now"

@@ -239,6 +239,17 @@ def template_with() -> Callable[..., Template]:
 
 
 @pytest.fixture(scope="session")
+def whole_template(template_with: Callable[..., Template]) -> Template:
+    """A stack that subscribes to everything, and has every function that a deployment may have."""
+    return template_with(
+        subscribe="account",
+        build_image="aws/codebuild/standard:7.0",
+        sign_in="https://issuer.example,client",
+        canary="canary",
+    )
+
+
+@pytest.fixture(scope="session")
 def beta_template() -> Template:
     """A second deployment in the same account, with a budget."""
     stack = "SelfHealingCode-beta.template.json"

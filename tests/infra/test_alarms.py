@@ -11,7 +11,7 @@ import pytest
 
 from functions.core.workflow import errors
 from functions.core.workflow.proposal import ABSTENTION_CLASSES
-from infra.alarms import ALARMS, BAND, COMPOSITES, Alarm, Composite
+from infra.alarms import ALARMS, BAND, CHOSEN, COMPOSITES, Alarm, Composite
 from infra.cost.estimate import RANKINGS
 from infra.dashboard import QUERIES
 from infra.names import DEFAULT
@@ -32,6 +32,7 @@ WATCHED = {
 }
 # Why the loss of one is told by no metric of its own.
 UNWATCHED = {
+    "AWS::CodeBuild::Project": "a build that fails, or does not start, fails its heal, which is watched",
     "AWS::Events::EventBus": "the pipe that cannot reach it is watched, and so is who listens to it",
     "AWS::EventSchemas::Registry": "nothing reads it while events are told",
     "AWS::EventSchemas::Schema": "nothing reads it while events are told",
@@ -76,7 +77,7 @@ def identity(template: Any, kind: str, logical_id: str) -> str:
             return str(properties.get("Name", logical_id))
 
 
-@pytest.mark.parametrize("variant", ["image", "signed_in"])
+@pytest.mark.parametrize("variant", ["image", "signed_in", "whole"])
 def test_nothing_is_without_an_alarm(variant: str, request: pytest.FixtureRequest) -> None:
     template = request.getfixturevalue(f"{variant}_template")
     found = watched(template)
@@ -90,7 +91,7 @@ def test_nothing_is_without_an_alarm(variant: str, request: pytest.FixtureReques
     assert missing == []
 
 
-@pytest.mark.parametrize("variant", ["image", "signed_in"])
+@pytest.mark.parametrize("variant", ["image", "signed_in", "whole"])
 def test_every_kind_of_thing_that_works_is_accounted_for(
     variant: str, request: pytest.FixtureRequest
 ) -> None:
@@ -137,7 +138,9 @@ def test_every_alarm_rings_the_team_and_its_text_ends_with_what_answers_it(image
         assert f"section {row.runbook}." in alarm["AlarmDescription"]
         silent = isinstance(row, Alarm) and row.silent
         assert bool(alarm.get("AlarmActions")) is not silent, name
-    assert answers.keys() - by_name.keys() == {"signinerrors"}, "only where people sign in"
+    only_where_chosen = {alarm.name.lower() for alarm in ALARMS if alarm.key in CHOSEN}
+    assert only_where_chosen == {"signinerrors", "canaryerrors", "canaryfailed"}
+    assert answers.keys() - by_name.keys() == only_where_chosen
 
 
 def test_what_rings_nobody_rings_through_a_composite() -> None:

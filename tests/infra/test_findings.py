@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ACCEPTED = tomllib.loads((ROOT / "infra" / "findings.toml").read_text())["accepted"]
 # Everything that a deployment may choose to have.
 CONTEXT = {
+    "canary": "canary",
     "build_image": "aws/codebuild/standard:7.0",
     "forge_vpc": "vpc-0a1b2c3d,subnet-0a1b2c3d,subnet-1a1b2c3d",
     "packaging": "zip",

@@ -503,8 +503,18 @@ def test_when_it_was_decided_is_nothing_that_a_callback_by_hand_says(
     assert decided({**SMALL, "decided_at": told})[1]["decided_at"] == ENTERED
 
 
-def test_each_time_that_people_are_asked_again_is_another_question(walk: Callable[..., Any]) -> None:
-    results, _ = PATHS["an approval that is not on record is asked for again"]
+@pytest.mark.parametrize(
+    "path",
+    [
+        "an approval that is not on record is asked for again",
+        # Whoever pushes the head back asks about a base that was decided on before.
+        "the head changed under the patch while people decided",
+    ],
+)
+def test_each_time_that_people_are_asked_again_is_another_question(
+    path: str, walk: Callable[..., Any]
+) -> None:
+    results, _ = PATHS[path]
     asked = walk(START, results).payloads["AwaitApproval"]
     assert [HealState.from_json(state).asked_again for state in asked] == [0, 1]
 

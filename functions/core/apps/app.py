@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed, person
+from functions.core.apps.families import ANY, check_family
 from functions.core.apps.model_settings import check_models
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
@@ -38,10 +39,6 @@ _NAME = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9-]*(\.[a-z0-9-]+)?")
 _AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
-_ANY = "*"
-LONGEST_FAMILY = 20
-"""So that the names of what is discovered, which begin with it, are no longer than others."""
-_FAMILY = re.compile(r"https?://[^/*]+(/[^/*]+)+/\*")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
@@ -202,15 +199,15 @@ class App:
             values[key] = _checked(name, key, str(types[key]), value)
         repository = str(values.get("repository", ""))
         values.setdefault("forge_api", _api_of(repository))
-        if _ANY in repository:
+        if ANY in repository:
             values.setdefault("log_groups", ())
             # Whoever tags a function is not who answers for the repository.
             values.setdefault("mode", str(Mode.PROPOSE))
-        for required in ("repository",) if _ANY in repository else ("log_groups", "repository"):
+        for required in ("repository",) if ANY in repository else ("log_groups", "repository"):
             if not values.get(required):
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
-        _check_family(app)
+        check_family(app)
         _check_forge(app)
         _check_steering(app)
         _check_people(app)
@@ -234,7 +231,7 @@ class App:
     @property
     def is_family(self) -> bool:
         """Whether it is no service itself, and says how those are healed that name its repositories."""
-        return _ANY in self.repository
+        return ANY in self.repository
 
     @property
     def entry(self) -> str:
@@ -274,18 +271,6 @@ def _api_of(repository: str) -> str:
     if url.hostname == "gitlab.com":
         return "https://gitlab.com/api/v4"
     return f"{url.scheme}://{url.netloc}/api/v3"
-
-
-def _check_family(app: App) -> None:
-    if app.is_family and not _FAMILY.fullmatch(app.repository):
-        raise AppInvalid(
-            f"app {app.name!r}: 'repository' may end in '/*' behind an owner, such as"
-            " https://github.com/acme/*, and hold no other '*'"
-        )
-    if app.is_family and len(app.name) > LONGEST_FAMILY:
-        raise AppInvalid(f"app {app.name!r}: a family's name has at most {LONGEST_FAMILY} characters")
-    if app.is_family and app.log_groups:
-        raise AppInvalid(f"app {app.name!r}: a family of functions watches no 'log_groups' of its own")
 
 
 def _check_forge(app: App) -> None:

@@ -29,6 +29,7 @@ _MEASURES = {
     "cost_usd": ("ModelSpend", MetricUnit.NoUnit),
     "questions_waiting": ("QuestionsWaiting", MetricUnit.Count),
     "oldest_question_share": ("OldestQuestionShare", MetricUnit.Percent),
+    "canary_failed": ("CanaryFailed", MetricUnit.Count),
 }
 
 

@@ -29,6 +29,11 @@ LISTED = (
 )
 """What lists show beside the keys: all that the index `by_app` holds of an incident."""
 
+MOST_JOINED = 300
+"""Listed with the incident that they joined. Whoever writes to the log decides how many join, and an item
+beyond 400 KB can be written no more, so that its heal would fail for good.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
 
 class Incidents:
     """The table behind all incidents."""
@@ -122,14 +127,9 @@ class Incidents:
         return Roots(self._table, app)
 
     def join(self, incident: Incident, other_id: str) -> Incident | None:
-        """Have a NEW incident healed with another one; None if it is NEW no longer."""
-        self._update(
-            other_id,
-            {},
-            condition="NOT contains(#joined, :one)",
-            values={":none": [], ":one": incident.incident_id, ":these": [incident.incident_id]},
-            also="#joined = list_append(if_not_exists(#joined, :none), :these)",
-        )
+        """Have a NEW incident healed with another one; None if it is NEW no longer. Beyond MOST_JOINED it is
+        not listed there, and ends with that one all the same."""
+        self.list_joined(incident.incident_id, other_id)
         return self.transition(
             incident.incident_id,
             Status.NEW,
@@ -137,6 +137,22 @@ class Incidents:
             joined_to=other_id,
             reason=f"the same line fails as in {other_id}, whose heal is its heal too",
             next_action=f"Look at that one: selfheal show {other_id}",
+        )
+
+    def list_joined(self, incident_id: str, other_id: str) -> None:
+        """Have an incident that joined another one listed there, once, up to MOST_JOINED."""
+        self._update(
+            other_id,
+            {},
+            condition="attribute_not_exists(#joined)"
+            " OR (size(#joined) < :most AND NOT contains(#joined, :one))",
+            values={
+                ":none": [],
+                ":one": incident_id,
+                ":these": [incident_id],
+                ":most": MOST_JOINED,
+            },
+            also="#joined = list_append(if_not_exists(#joined, :none), :these)",
         )
 
     def joined_with(self, incident: Incident, most: int) -> list[Incident]:

@@ -8,8 +8,10 @@ has nothing to do with the crash.
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
@@ -224,14 +226,25 @@ def _decorators(name: str, old: Function, new: Function) -> Iterator[str]:
 
 
 def _given(name: str, old: Function, new: Function, candidate: Candidate) -> Iterator[str]:
-    """What a condition that ends in `raise` looks at, bound to something else; but where the error arose."""
-    if candidate.places and name.rpartition(".")[2] == candidate.places[-1].function:
-        return
+    """What a condition that ends in `raise` looks at, bound to something else; where the error arose, to
+    something that is neither fixed nor another form of what it was bound to."""
+    mended = bool(candidate.places) and name.rpartition(".")[2] == candidate.places[-1].function
     looked_at = {node.id for test, _ in guards(old) for node in nodes_of(test) if isinstance(node, ast.Name)}
     was, now = _bound(old), _bound(new)
     for variable in sorted(looked_at & was.keys()):
-        if was[variable] != now.get(variable, was[variable]):
+        texts = [ast.unparse(value) for value in was[variable]]
+        other = [value for value in now.get(variable, ()) if ast.unparse(value) not in texts]
+        known = {variable} | {part for value in was[variable] for part in _parts(value)}
+        gone = len(now.get(variable, ())) < len(texts)
+        if other and any(_parts(value) - known for value in other) if mended else other or gone:
             yield f"changes {variable}, which a check of {name} looks at"
+
+
+def _parts(node: ast.expr) -> set[str]:
+    """Names and attributes that a value is made of, but for constants and what converts."""
+    named = {n.id for n in nodes_of(node) if isinstance(n, ast.Name) and not n.id.isupper()}
+    named |= {n.attr for n in nodes_of(node) if isinstance(n, ast.Attribute)}
+    return named - _CONVERSIONS - set(dir(builtins)) - set(dir(str)) - set(dir(dict))
 
 
 def _weaker(name: str, old: Function, new: Function, candidate: Candidate) -> Iterator[str]:
@@ -239,22 +252,29 @@ def _weaker(name: str, old: Function, new: Function, candidate: Candidate) -> It
     place = candidate.places[-1] if candidate.places else None
     if place is not None and place.code.startswith("raise") and name.rpartition(".")[2] == place.function:
         return  # it is what the error is about: it is judged by running it
-    kept = [(_alternatives(test), above) for test, above in guards(new)]
+    kept = [(alternatives(test), above) for test, above in guards(new)]
     for test, above in guards(old):
-        refused = _alternatives(test)
+        refused = alternatives(test)
         if not any(refused <= now and set(under) <= set(above) for now, under in kept):
             yield f"the check `if {ast.unparse(test)}` of {name} is gone, or lets more through"
 
 
-def _alternatives(test: ast.expr) -> set[str]:
-    """What each refuses alone: the parts of an `or`."""
+def alternatives(test: ast.expr, fresh: Mapping[str, ast.expr] = MappingProxyType({})) -> set[str]:
+    """What each refuses alone: the parts of an `or`. fresh: names, and what is read for them."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
-        return {part for value in test.values for part in _alternatives(value)}
-    return {ast.unparse(_Unconverted().visit(copy.deepcopy(test)))}
+        return {part for value in test.values for part in alternatives(value, fresh)}
+    return {ast.unparse(_Unconverted(fresh).visit(copy.deepcopy(test)))}
 
 
 class _Unconverted(ast.NodeTransformer):
     """`int(x)` and `x.strip()` as `x`: a check that reads its input in another form is the same check."""
+
+    def __init__(self, fresh: Mapping[str, ast.expr]) -> None:
+        self._fresh = dict(fresh)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self._fresh.pop(node.id, None)  # once: it may be bound to something with itself in it
+        return node if value is None else self.visit(copy.deepcopy(value))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -270,15 +290,15 @@ _CONVERSIONS = frozenset(
 )
 
 
-def _bound(function: Function) -> dict[str, list[str]]:
+def _bound(function: Function) -> dict[str, list[ast.expr]]:
     """Name → what is assigned to it."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[ast.expr]] = {}
     for node in nodes_of(function):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         for target in targets:
             if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-                found.setdefault(target.id, []).append(ast.unparse(value))
+                found.setdefault(target.id, []).append(value)
     return found
 
 

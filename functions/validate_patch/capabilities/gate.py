@@ -20,12 +20,16 @@ from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import (
     checks,
     clock,
+    dominance,
     in_tests,
     payloads,
+    protections,
+    provenance,
     sequence,
     shadows,
     statements,
     stores,
+    templates,
 )
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 from functions.validate_patch.capabilities.reach import Reaching, newly
@@ -61,7 +65,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
         found += statements.findings(old, new, failing)
-    for rule in (checks, sequence, payloads):
+    for rule in (checks, dominance, provenance, protections, sequence, payloads, templates):
         found += rule.findings(candidate, before, after)
     return (*found, *shadows.findings(candidate))
 

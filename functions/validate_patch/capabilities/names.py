@@ -10,7 +10,7 @@ from functools import cached_property
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import parsed
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import nodes_of
+from functions.validate_patch.capabilities.code import Function, functions_of, nodes_of
 from functions.validate_patch.tree import Tree
 
 _ROUNDS = 3
@@ -191,6 +191,38 @@ class ResolvedNames:
         return UNKNOWN
 
 
+def definition(
+    names: ResolvedNames, node: ast.expr, repository: ModuleIndex, *, by_name: bool = True
+) -> Function | None:
+    """The repository's function that an expression stands for. by_name: of a method of an unknown object, one
+    of that name in the same file or in those that it imports from, unless containers and texts have it."""
+    name = names.methods.get(id(node)) or names.of(node)
+    parts = name.removeprefix(OWN).split(".")
+    if name.startswith(OWN):
+        for end in range(len(parts) - 1, 0, -1):
+            path = repository.path(".".join(parts[:end]))
+            inner = repository.names(path) if path else None
+            if inner is not None:
+                return functions_of(inner.module).get(".".join(parts[end:]))
+    if (
+        not by_name
+        or not isinstance(node, ast.Attribute)
+        or not name.startswith(UNKNOWN)
+        or node.attr in _OF_DATA
+    ):
+        return None
+    around = {
+        names.path,
+        *filter(None, (repository.path(d.rpartition(".")[0]) for d in names.aliases.values())),
+    }
+    for inner in filter(None, map(repository.names, sorted(around))):
+        for own, function in functions_of(inner.module).items():
+            if own.endswith(f".{node.attr}"):
+                return function
+    return None
+
+
+_OF_DATA = frozenset(name for kind in (list, dict, set, str, bytes) for name in dir(kind))
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__builtins__", "__loader__", "__spec__"}
 
 

@@ -1,7 +1,7 @@
-"""What was looked at before something is done is still looked at before, and is what it is done with.
+"""What was looked at before something is done is what it is done with.
 
-A check may stand where it stood, word for word, and hold nothing: behind what it was to hold back, or beside
-a value that is no longer the one that is used. Here that is read, for the functions of the traceback too.
+A check may stand where it stood, word for word, and hold nothing, beside a value that is no longer the one
+that is used. Here that is read, for the functions of the traceback too; see `dominance` for where it stands.
 """
 
 from __future__ import annotations
@@ -23,53 +23,36 @@ from functions.validate_patch.capabilities.code import (
     within,
 )
 from functions.validate_patch.capabilities.leaks import LOGS
-from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
+from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames, definition
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A function: its checks, what it does for the effect, and what it gives to the repository's functions.
+    """What a function gives to the repository's functions, and what it has checked, by source text."""
 
-    All by source text, with the line of the first; given: (function, position) → arguments.
-    """
-
-    checks: Mapping[str, int]
-    calls: Mapping[str, frozenset[str]]
-    """Of the checks, those that are calls of a function that raises and does nothing else, with what they
-    stand under."""
-    effects: Mapping[str, int]
     given: Mapping[tuple[str, int], Mapping[str, ast.expr]]
+    """(function, position) → arguments."""
     judged: Mapping[str, int]
-    """What a check asks a function about."""
+    """What a check asks a function about, with the line of the first."""
     bound: Mapping[str, int]
     """Names, with the line where each is bound last."""
 
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
-    """One sentence for each check that stands elsewhere, or that something else is done with."""
+    """One sentence for each value that was checked, where something else is done with another."""
     for change in candidate.python_changes:
         old, new = before.names(change.path), after.names(change.path)
         if old is None or new is None or is_test(change.path):
             continue
-        failing = {place.line for place in candidate.places if place.path == change.path}
         had, has = functions_of(old.module), functions_of(new.module)
         for name in had.keys() & has.keys():
             if not same_code(had[name], has[name]):
                 was, now = _read(had[name], old, before), _read(has[name], new, after)
-                for line, text in _differing(was, now, failing):
+                for line, text in _differing(was, now):
                     yield f"check: {change.path}:{line or has[name].lineno}: {name} {text}"
 
 
-def _differing(was: _Read, now: _Read, failing: set[int]) -> Iterator[tuple[int, str]]:
-    """failing: lines of the traceback, whose calls may be what is mended."""
-    for check in sorted(was.calls):
-        kept = check in now.calls and now.calls[check] <= was.calls[check]
-        if not kept and was.checks[check] not in failing:
-            yield 0, f"no longer asks for `{check}`, or not always"
-    for check in sorted(was.checks.keys() & now.checks.keys()):
-        for effect in sorted(was.effects.keys() & now.effects.keys()):
-            if was.checks[check] < was.effects[effect] and now.effects[effect] < now.checks[check]:
-                yield now.effects[effect], f"does `{effect}` before it checks `{check}`, and not after it"
+def _differing(was: _Read, now: _Read) -> Iterator[tuple[int, str]]:
     for place in sorted(was.given.keys() & now.given.keys()):
         if was.given[place].keys() & was.judged.keys():
             for text, value in now.given[place].items():
@@ -81,31 +64,27 @@ def _differing(was: _Read, now: _Read, failing: set[int]) -> Iterator[tuple[int,
 
 
 def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> _Read:
-    checks = {ast.unparse(test): test.lineno for test, _ in reversed(list(guards(function)))}
-    calls: dict[str, frozenset[str]] = {}
-    effects: dict[str, int] = {}
     given: dict[tuple[str, int], dict[str, ast.expr]] = {}
     judged: dict[str, int] = {}
     checking = set()
-    for statement, under in within(function):
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
-            own = _definition(names.of(statement.value.func), repository)
-            if own and _raises(own) and isinstance(statement.targets[0], ast.Name):
-                judged.setdefault(statement.targets[0].id, statement.lineno)
-        if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+    for statement, _ in within(function):
+        value = statement.value if isinstance(statement, ast.Assign | ast.Expr) else None
+        given_to = isinstance(statement, ast.Expr)
+        own = (
+            definition(names, value.func, repository, by_name=not given_to)
+            if isinstance(value, ast.Call)
+            else None
+        )
+        if own is None or not _raises(own) or not isinstance(value, ast.Call):
             continue
-        call = statement.value
-        own = _definition(names.of(call.func), repository)
-        if own and _raises(own) and not _does_more(own):
-            checking.add(id(call))
-            checks.setdefault(ast.unparse(call), call.lineno)
-            calls.setdefault(ast.unparse(call), frozenset(under))
-            _judge(call, judged)
-        elif not _is_log(call):
-            effects.setdefault(ast.unparse(call.func), call.lineno)
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            judged.setdefault(statement.targets[0].id, statement.lineno)
+        elif isinstance(statement, ast.Expr) and not _does_more(own):
+            checking.add(id(value))
+            _judge(value, judged)
     asked = [node for test, _ in guards(function) for node in _calls(test)]
     for node in sorted(_calls(function), key=lambda call: call.lineno):
-        own = _definition(names.of(node.func), repository)
+        own = definition(names, node.func, repository, by_name=False)
         if own and node in asked and is_check(own):
             _judge(node, judged)
         if own and id(node) not in checking:
@@ -116,7 +95,7 @@ def _read(function: Function, names: ResolvedNames, repository: ModuleIndex) -> 
         for node in sorted(nodes_of(function), key=lambda node: getattr(node, "lineno", 0))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    return _Read(checks, calls, effects, given, judged, bound)
+    return _Read(given, judged, bound)
 
 
 def _raises(function: Function) -> bool:
@@ -141,14 +120,6 @@ def _is_log(call: ast.Call) -> bool:
 def _judge(call: ast.Call, judged: dict[str, int]) -> None:
     for text in (*map(ast.unparse, call.args), *_names(call)):
         judged[text] = min(call.lineno, judged.get(text, call.lineno))
-
-
-def _definition(name: str, repository: ModuleIndex) -> Function | None:
-    """The repository's function of this resolved name."""
-    module, _, last = name.removeprefix(OWN).rpartition(".")
-    path = repository.path(module) if name.startswith(OWN) else None
-    names = repository.names(path) if path else None
-    return functions_of(names.module).get(last) if names is not None else None
 
 
 def _calls(function: ast.AST) -> Iterator[ast.Call]:

@@ -39,6 +39,8 @@ def findings(old: ResolvedNames | None, new: ResolvedNames, failing: set[str]) -
                 before.remove(text)
             elif text is None:
                 yield f"injection: {new.path}:{line}: a statement for a database is put together from text"
+            elif name.rpartition(".")[2] in failing and len(found) > len(was.get(name, ())):
+                yield f"statement: {new.path}:{line}: {name} asks the database for one thing more"
             elif name in was and name.rpartition(".")[2] not in failing:
                 yield f"statement: {new.path}:{line}: {name} asks the database for something else than before"
             elif text.lower().startswith("attach"):

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from functions.harness.names import is_test
+from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.code import functions_of, nodes_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames
 from functions.validate_patch.capabilities.uses import Use
@@ -29,6 +30,14 @@ def stores(names: ResolvedNames) -> Iterator[Use]:
         if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
             continue
         base = _base(node)
+        if made := _library_call(node, names):
+            text = ast.unparse(node)
+            yield Use(
+                "interpreter",
+                f"interpreter store {text}",
+                node.lineno,
+                f"{text}: {made} is the whole process's",
+            )
         if base is None or base.id not in known or (base.id in local and base.id not in names.aliases):
             continue
         if isinstance(node, ast.Subscript) and base.id not in names.aliases:
@@ -70,6 +79,15 @@ def _base(node: ast.expr) -> ast.Name | None:
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node if isinstance(node, ast.Name) else None
+
+
+def _library_call(node: ast.expr, names: ResolvedNames) -> str:
+    """The function of the standard library, no class of it, of whose result something is replaced."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    name = names.of(node.func) if isinstance(node, ast.Call) else ""
+    last = name.rpartition(".")[2]
+    return name if library.is_standard(name) and last.islower() else ""
 
 
 def _at_top(module: ast.Module) -> set[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
@@ -29,7 +30,8 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 
 def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
-    """Calls that failed exactly as the incident did, if most still do, whatever a test of the patch says.
+    """Calls that failed exactly as the incident did, and still do, whatever a test of the patch says: if all
+    of them do, nothing is mended; most of them may not where the error tells which input it is of.
 
     Only where the patch changes the function that failed: else it may be meant not to be called so any more.
     """
@@ -37,25 +39,27 @@ def _still_failing(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         yield Finding(Severity.QUESTION, redact(proof.reproduction.reason))
     if proof.calls is None or not candidate.places or not _changes(candidate, candidate.places[-1]):
         return
-    incident, failing = candidate.context.incident, candidate.places[-1].function
-    message = " ".join(incident.title.partition(": ")[2].split())
-    if not names_a_value(message):
-        return
+    message = " ".join(candidate.context.incident.title.partition(": ")[2].split())
     exact = [(call, now) for call, now in proof.calls.mended if call.get("exact")]
     # The incident came in by the outermost function: what that one no longer hands on does not matter.
     outer = [pair for pair in exact if function_in(str(pair[0]["call"])) == candidate.places[0].function]
-    still = []
-    for call, now in outer or exact:
-        raised = now.get("raised") or {}
-        own = [frame for frame in raised.get("frames", ()) if not str(frame[0]).startswith(("/", "<"))]
-        alike = same_type(incident.error_type, str(raised.get("type", ""))) and not now.get("deliberate")
-        same = " ".join(str(raised.get("message", "")).split()) == message
-        if alike and same and own and own[-1][2] == failing:
-            still.append((call, raised))
-    if 2 * len(still) > len(outer or exact):
-        call, raised = still[0]
-        text = f"{call['call']} failed as the incident did, and still raises {raised['type']}"
-        yield Finding(Severity.QUESTION, redact(text[:300]), calls=(redact(str(call["call"])),))
+    still = [pair for pair in outer or exact if _is_again(candidate, message, pair[1])]
+    every = all(_is_again(candidate, message, now) for _, now in exact) and not singles_out(candidate)
+    if still and (every or (names_a_value(message) and 2 * len(still) > len(outer or exact))):
+        call = redact(str(still[0][0]["call"]))
+        text = f"{call} failed as the incident did, and still raises {still[0][1]['raised']['type']}"
+        yield Finding(Severity.REFUSE if every else Severity.QUESTION, redact(text[:300]), calls=(call,))
+
+
+def _is_again(candidate: Candidate, message: str, now: Mapping[str, Any]) -> bool:
+    """Whether a call ends as the incident did."""
+    raised = now.get("raised")
+    if raised is None or now.get("deliberate"):
+        return False
+    own = [frame for frame in raised["frames"] if not frame[0].startswith(("/", "<"))]
+    same = " ".join(raised["message"].split()) == message
+    alike = same and same_type(candidate.context.incident.error_type, raised["type"])
+    return alike and bool(own) and bool(own[-1][2] == candidate.places[-1].function)
 
 
 def names_a_value(message: str) -> bool:

@@ -96,6 +96,9 @@ class BroughtValues(MendedCalls):
             return  # all that it can give is stated
         brings = f", such as {unstated.value!r}, which nothing in the repository states" if unstated else ""
         seen = f"so what the patch gives then{brings} was not seen"
-        text = f"no call that fails as the incident did could be made up, {seen}"
+        made = "no call that fails as the incident did could be made up"
+        if self.failing:
+            made = "the calls that failed as the incident did still fail, or give what cannot be shown"
+        text = f"{made}, {seen}"
         line = f"{unstated.path}:{unstated.line}" if unstated else self.where
         yield Finding(Severity.QUESTION, redact(text), line)

@@ -55,6 +55,8 @@ class MendedCalls:
         self.sources = Sources(candidate, self._place, self._message)
         self.added = additions(candidate)
         mended = proof.calls.mended if proof.calls is not None else ()
+        self.failing = len(mended)
+        """How many calls that failed as the incident did were made up."""
         pairs = self._told(mended)
         self._exact = {str(call["call"]) for call, _ in pairs if call.get("exact")}
         answers = [

@@ -1,10 +1,11 @@
 """What a request is authorised on.
 
-GetParametersByPath names its path as the resource, and Converse is authorised as `bedrock:InvokeModel` on the
-model or inference profile, where MiniStack asks for `*` and for an action that IAM does not have. Requests
-count as sent over TLS: the emulator is only reachable through the loopback interface, and AWS has no endpoint
-without TLS. Policy variables in resources, such as `${aws:PrincipalTag/heal}`, stand for what the request has
-of that name, where MiniStack takes them for text; a resource that names what it lacks matches nothing.
+GetParametersByPath names its path as the resource, what is done with a log group its streams, and Converse is
+authorised as `bedrock:InvokeModel` on the model or inference profile, where MiniStack asks for `*`, for the
+log group, and for an action that IAM does not have. Requests count as sent over TLS: the emulator is only
+reachable through the loopback interface, and AWS has no endpoint without TLS. Policy variables in resources,
+such as `${aws:PrincipalTag/heal}`, stand for what the request has of that name, where MiniStack takes them
+for text; a resource that names what it lacks matches nothing.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 
 Source: Service Authorization Reference, "Actions defined by AWS Systems Manager" and "… by Amazon Bedrock"
@@ -42,6 +43,17 @@ def model_arn(model: str, region: str, account_id: str) -> str:
     return f"arn:aws:bedrock:{region}::foundation-model/{model}"
 
 
+def of_log_group(arn: str, body: bytes) -> str:
+    """What a call on a log group is authorised on: on its streams, whether it names one or not.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+    """
+    request = json.loads(body) if body else {}
+    if "logGroupName" not in request or ":log-group:" not in arn:
+        return arn
+    return f"{arn}:log-stream:{request.get('logStreamName', '')}"
+
+
 def fill() -> None:
     """Ask for the actions and resources that AWS asks for, and take loopback for a secure transport."""
     actions, evaluator = service("core.iam_actions"), service("core.iam_evaluator")
@@ -68,7 +80,8 @@ def fill() -> None:
             return model_arn(call["model"], region, account_id)
         target = {name.lower(): value for name, value in headers.items()}.get("x-amz-target", "")
         if target != "AmazonSSM.GetParametersByPath":
-            return original(service, method, path, headers, body, query_params, region, account_id)
+            arn = original(service, method, path, headers, body, query_params, region, account_id)
+            return of_log_group(arn, body) if service == "logs" else arn
         request = json.loads(body)
         # MiniStack builds the ARN of a single parameter from `Name`.
         renamed = json.dumps({"Name": request.get("Path", "/").rstrip("/")}).encode()

@@ -14,7 +14,7 @@ import pytest
 
 from functions.claim_incident.handler import handler
 from functions.core.incidents.incident import ErrorClass, Status
-from functions.core.incidents.table import Incidents
+from functions.core.incidents.table import MOST_JOINED, Incidents
 from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound
 from functions.detect_errors.recorder import Recorder, Sighting
 
@@ -431,6 +431,24 @@ def test_eight_symptoms_of_one_cause_are_one_heal(table: Table, lambda_context: 
         assert names[0] in str(items[name]["next_action"])
     again = claim(lambda_context, "arn:execution:later", names[1])
     assert not again["claimed"], "a redelivery changes nothing"
+
+
+def test_however_many_join_the_item_that_is_healed_can_still_be_written(
+    table: Table, lambda_context: Any
+) -> None:
+    """Whoever writes to the log decides how many do."""
+    first, last = (put(table, number, frames=[frame()]) for number in (1, 2))
+    claim(lambda_context, "arn:execution:1", first)
+    before = [f"shop-{number}" for number in range(MOST_JOINED)]
+    table.update_item(
+        Key={"incident_id": first},
+        UpdateExpression="SET joined = :these",
+        ExpressionAttributeValues={":these": before},
+    )
+    assert claim(lambda_context, "arn:execution:2", last)["joined"]
+    items = [table.get_item(Key={"incident_id": name})["Item"] for name in (first, last)]
+    assert items[0]["joined"] == before
+    assert (items[1]["status"], items[1]["joined_to"]) == ("JOINED", first), "it ends with it all the same"
 
 
 def test_what_is_alike_elsewhere_is_another_cause(table: Table, lambda_context: Any) -> None:

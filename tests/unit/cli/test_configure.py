@@ -181,6 +181,8 @@ def test_a_file_registers_many_apps_and_never_asks(
     ran = selfheal("configure", "--file", str(tmp_path / "apps.toml"))
 
     assert ran.exit_code == 0, ran.text
+    assert "selfheal doctor orders --local" in ran.text, "a token was given, which was not tried"
+    assert "selfheal doctor billing" not in ran.text
     found = entries()
     assert found["orders"]["mode"] == "diagnose"
     assert (found["billing"]["max_heals_at_once"], "credentials" in found["billing"]) == (2, False)

@@ -6,8 +6,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.cli.connect import connect
-from infra.names import DEFAULT
+from infra.cli.connect import Place, connect
+from infra.errors import UserError
+from infra.local.run import EmbeddedRun
+from infra.names import DEFAULT, Names
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,20 @@ def test_the_commands_act_where_the_environment_says(
     connect(local=False)
 
     assert asked == [region]
+
+
+@pytest.mark.parametrize(
+    ("stage", "mended_by"),
+    [("", "selfheal down --forget, then: selfheal up"), ("beta", "selfheal deploy --local --stage beta")],
+)
+def test_an_embedded_run_whose_stack_was_destroyed_says_how_to_have_it_again(
+    stage: str, mended_by: str, aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = EmbeddedRun("/nowhere", "x", {"aws": 1, "forge": 2, "model": 3})
+    monkeypatch.setattr("infra.cli.connect.embedded", lambda: run)
+    monkeypatch.setattr(Place, "outputs", lambda place, names: {})
+    monkeypatch.setattr("infra.cli.connect.place", lambda local: Place(boto3.Session(), {}))
+    monkeypatch.setattr("infra.cli.connect.stages.names", lambda: Names(stage))
+    with pytest.raises(UserError, match="there is no stack") as refused:
+        connect(local=True)
+    assert mended_by in refused.value.next_step

@@ -286,3 +286,13 @@ def test_a_dry_run_says_what_would_be_done(
     register("orders")
     put(status="REJECTED")
     assert would in selfheal(command, "--status", "rejected", "--dry-run").text
+
+
+def test_where_nobody_can_be_asked_it_says_how_to_do_without(
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
+) -> None:
+    register("orders")
+    put(status="REJECTED")
+    ran = selfheal("clear", "--status", "rejected")
+    assert (ran.exit_code, "--yes" in ran.text) == (1, True)
+    assert selfheal("clear", "--status", "rejected", stdin="n\n").exit_code == 1

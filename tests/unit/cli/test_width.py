@@ -46,7 +46,7 @@ def test_every_next_command_is_one_line_wherever_it_is_printed(
     for step in next_steps(incident, FLAG):
         for printed in (
             steps(next_steps(incident, FLAG)),
-            render(IncidentReport(incident, *[None] * 3, flag=FLAG)),
+            render(IncidentReport(incident, None, None, None, flag=FLAG)),
         ):
             assert not step.command or f"  {step.command}" in lines(printed)
 
@@ -76,7 +76,7 @@ def test_advice_names_its_commands_as_they_act_on_the_same_target(
     advice: str, told: str, lines: Callable[..., list[str]]
 ) -> None:
     incident = replace(INCIDENT, status=Status.ABSTAINED, next_action=advice)
-    assert told in lines(render(IncidentReport(incident, *[None] * 3, flag=FLAG)))
+    assert told in lines(render(IncidentReport(incident, None, None, None, flag=FLAG)))
 
 
 def test_what_was_stopped_goes_on_by_the_command_that_lets_it() -> None:

@@ -96,6 +96,23 @@ def test_a_branch_with_other_content_is_never_overwritten(hosted: Hosted, approv
     assert hosted.git("rev-parse", f"refs/heads/{BRANCH}") == theirs
 
 
+def test_what_the_bot_pushed_before_is_replaced_until_somebody_else_pushed_to_the_branch(
+    hosted: Hosted, approved: Approved
+) -> None:
+    """A pull request that is followed up keeps its branch."""
+    revised = PATCH.replace(b"get(country)", b"get(country, 0)")
+    ours = made_on(hosted, approved).sha
+    again = made_on(hosted, approved, patch=revised, replaces=ours)
+    assert hosted.git("rev-list", BRANCH).split() == [again.sha, hosted.base_sha]
+    assert "get(country, 0)" in hosted.git("show", f"{BRANCH}:rates.py")
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    theirs = hosted.git(*identity, "commit-tree", f"{again.sha}^{{tree}}", "-p", again.sha, "-m", "mine")
+    hosted.git("update-ref", f"refs/heads/{BRANCH}", theirs)
+    with pytest.raises(BranchConflict, match=BRANCH):
+        commit(hosted, approved, replaces=again.sha)
+    assert hosted.git("rev-parse", f"refs/heads/{BRANCH}") == theirs
+
+
 def changed(hosted: Hosted, commit_sha: str) -> str:
     return hosted.git("diff", "--full-index", "--no-renames", f"{commit_sha}^", commit_sha)
 

@@ -16,7 +16,7 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.incidents.incident import Incident
-from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.errors import ApprovalMismatch, PermanentError
 from functions.core.workflow.state import HealState
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
@@ -208,18 +208,30 @@ class Holding:
     app = get
 
 
+def around(record: Approval | None, incident: Incident = INCIDENT) -> Deployment:
+    return Deployment(
+        Settings(),
+        approvals=Holding(record),
+        incidents=Holding(incident),
+        registry=Holding(app()),
+        artifacts_of=lambda heal: None,
+    )
+
+
+@pytest.mark.parametrize("owner", ["", "arn:aws:states:us-east-1:123456789012:execution:self-heal:other"])
+def test_an_execution_whose_incident_was_started_over_commits_nothing_however_well_it_was_approved(
+    owner: str,
+) -> None:
+    with pytest.raises(PermanentError, match="belongs to another execution"):
+        run(HealState.from_json(STATE), around(APPROVED, replace(INCIDENT, execution_arn=owner)))
+
+
 @pytest.mark.parametrize("record", [None, replace(APPROVED, decision="", by="")], ids=["none", "undecided"])
 def test_a_decision_that_is_not_on_record_has_people_asked_again_where_the_workflow_can(
     record: Approval | None,
 ) -> None:
     """It was sent with the task token: no redrive of this step would ever put it on record."""
-    deployment = Deployment(
-        Settings(),
-        approvals=Holding(record),
-        incidents=Holding(INCIDENT),
-        registry=Holding(app()),
-        artifacts_of=lambda heal: None,
-    )
+    deployment = around(record)
     answer = run(HealState.from_json(STATE | {"may_ask": True}), deployment).to_state()
     assert answer["unconfirmed"].endswith("nothing was committed")
     assert not answer["sha"]

@@ -55,15 +55,19 @@ def approved(
     }
     key = {"app": "orders", "incident_id": "orders-f", "heal_id": "h1", "execution_arn": "arn:h1"}
     asked = {"patch_sha256": sha256, "base_sha": hosted.base_sha, "approvers": [ANA], "expires_at": 0}
-    record = key | asked | keys | {"approval_id": "a", "attempt": 1, "redrive_count": 0}
+    record: dict[str, Any] = key | asked | keys | {"approval_id": "a", "attempt": 1, "redrive_count": 0}
     decided = {"decision": "approve", "by": ANA, "decided_at": "2026-11-20T12:00:00+00:00"}
     approvals_table.put_item(Item=record | decided | {"status": ApprovalStatus.DELIVERED})
-    joined = {"joined": ["orders-g"], "approval_id": "a"}
-    for number, more in (
-        ("f", {"status": "HEALING"} | joined),
-        ("g", {"status": "JOINED", "joined_to": "orders-f"}),
-    ):
-        item = {"fingerprint": number, "error_type": "KeyError", "title": "KeyError: 'NZ'", "app": "orders"}
+    leads = {"status": "HEALING", "joined": ["orders-g"], "approval_id": "a"}
+    follows = {"status": "JOINED", "joined_to": "orders-f"}
+    more: dict[str, Any]
+    for number, more in (("f", leads), ("g", follows)):
+        item: dict[str, Any] = {
+            "fingerprint": number,
+            "error_type": "KeyError",
+            "title": "KeyError: 'NZ'",
+            "app": "orders",
+        }
         incidents_table.put_item(Item=item | {"incident_id": f"orders-{number}"} | more)
     for name, value in {
         "ARTIFACTS_BUCKET": "artifacts",

@@ -39,7 +39,7 @@ def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
     addresses = [attributes.get("href") or "" for tag, attributes in answer.elements.tags if tag == "a"]
     assert any(address.startswith("https://console.aws.amazon.com/states") for address in addresses)
     assert any("$255B$2524LATEST$255D" in address for address in addresses)
-    assert "https://github.com/shop/orders.git" in addresses
+    assert "https://github.com/shop/orders" in addresses
 
 
 def test_the_page_tells_the_failing_function_apart_from_another_class_s_of_the_same_name() -> None:

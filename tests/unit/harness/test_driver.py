@@ -112,6 +112,23 @@ ENDLESS = "import sys\nwhile True:\n    sys.stdout.write('x' * 65536)\n"
 THE_END = "print('x' * 100_000)\nprint('the end')"
 
 
+LEFT = {
+    "System V messages": ("libc.msgget(0x5E1F, 0o1600)", "libc.msgget(0x5E1F, 0)"),
+    "System V semaphores": ("libc.semget(0x5E1F, 1, 0o1600)", "libc.semget(0x5E1F, 0, 0)"),
+    "System V memory": ("libc.shmget(0x5E1F, 4096, 0o1600)", "libc.shmget(0x5E1F, 0, 0)"),
+    "a POSIX queue": ("libc.mq_open(b'/left', os.O_CREAT, 0o600, None)", "libc.mq_open(b'/left', 0)"),
+}
+
+
+@pytest.mark.parametrize("kind", LEFT)
+def test_what_outlives_a_process_is_not_there_for_the_next_run(kind: str) -> None:
+    code = "import ctypes, os\nlibc = ctypes.CDLL('librt.so.1')\nprint({} >= 0)\n"
+    make, look = LEFT[kind]
+    first, second = pair(code.format(make), code.format(look))
+    made = "POSIX" not in kind  # of which none can be made at all
+    assert (first.output, second.output) == (f"{made}\n", "False\n")
+
+
 def test_a_fork_bomb_ends_and_what_follows_runs() -> None:
     bomb, next_one = pair(FORK_BOMB, "print('fine')", seconds=3.0)
     assert (bomb.exit_code, bomb.stopped) == (None, "time")

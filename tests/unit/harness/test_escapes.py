@@ -281,6 +281,14 @@ ENDINGS = {
     "ends the server": "os.kill(named(b'server.py'), 9)",
     "stops the server": "os.kill(named(b'server.py'), 19)",
     "ends everything": "os.kill(-1, 9)",
+    "slows the server down": "os.setpriority(os.PRIO_PROCESS, named(b'server.py'), 19)",
+    "slows the driver down": "os.setpriority(os.PRIO_PROCESS, named(b'driver.py'), 1)",
+    "leaves the server one processor": (
+        "os.sched_setaffinity(named(b'server.py'), {min(os.sched_getaffinity(0))})"
+    ),
+    "has the server scheduled otherwise": (
+        "os.sched_setscheduler(named(b'server.py'), os.SCHED_BATCH, os.sched_param(0))"
+    ),
     "takes the driver's files away": (
         "resource.prlimit(named(b'driver.py'), resource.RLIMIT_NOFILE, (0, 0))"
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.harness.answers import lines_of
 from functions.harness.experiment import experiment, names_in, replay
 from functions.harness.outcome import RunOutcome
 from functions.harness.proof import NotBelieved, Proof
@@ -185,6 +186,62 @@ def test_garbage_for_an_answer_is_not_believed(answer: dict[str, Any]) -> None:
     call = {"call": "rate('XX')", "exact": True, "imports": [["shop", "rate"]]}
     with pytest.raises(NotBelieved):
         judged(SEARCHED, said(call), said({"deliberate": True, **answer}), FAILED, PASSED, *CALLS)
+
+
+def rate(country: str, **answer: Any) -> dict[str, Any]:
+    """A call that a survey made up, with its answer."""
+    return {"call": f"rate({country!r})", "imports": [["shop", "rate"]], "exact": False, **answer}
+
+
+REFUSED = {"raised": {"type": "Refused", "message": "", "frames": []}, "deliberate": True}
+
+
+def test_each_answer_says_which_call_it_is_to() -> None:
+    """Of the other functions that change, too, whose calls the survey before the patch did not make."""
+    given = {"value": "1", "shown": "1"}
+    failing = {"raised": {"type": "KeyError", "message": "", "frames": []}, "deliberate": False}
+    outcomes = (
+        said(rate("DE", **REFUSED), rate("XX", **failing, likeness=2), {"end": True}),  # before
+        said(rate("AT", **given), rate("DE", **given)),  # after
+        said(rate("CH", **given)),  # after, of other functions
+        said({"n": 0, **REFUSED}, {"n": 1, **given}),  # the unknown ones, before
+        *(said({"n": 0, **given}),) * 3,
+    )
+    changed = {**REGRESSION, "changed": {"places": [PLACE]}}
+    calls = judged(changed, FAILED, FAILED, PASSED, PASSED, ENDED, *outcomes).calls
+    assert calls is not None
+    answers = [one for pairs in (calls.worked, calls.mended, calls.refused) for pair in pairs for one in pair]
+    assert len(calls.refused) == 2
+    assert [one["call"] for one in answers] == [one.get("call") for one in answers]
+    assert {one["call"] for pair in calls.refused for one in pair} == {"rate('CH')", "rate('DE')"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"executed": ["1"]}, {"n": "0", "value": "1", "shown": "1"}, {"value": "1"}, {"deliberate": True},
+        {"value": "-" * 5000 + "1", "shown": ""}, {"value": "[" * 90, "shown": ""}, {"logged": [1]},
+        {"raised": {"type": "A", "message": "", "frames": [["a.py", "2", "f"]]}},
+        {"value": "1", "shown": 1}, {"n": 9, "value": "1", "shown": "1"}, {"likeness": 2},
+    ],
+)  # fmt: skip
+def test_a_line_in_no_form_that_is_written_is_not_believed(line: dict[str, Any]) -> None:
+    with pytest.raises(NotBelieved, match="not what the harness writes"):
+        judged(REGRESSION, FAILED, FAILED, PASSED, PASSED, *[said(line)] * 7)
+
+
+def test_half_a_character_is_replaced_and_deep_nonsense_is_left_out() -> None:
+    outcome = RunOutcome(0, "", 1.0, "", '{"shown": "\\udc80"}\n' + "[" * 100_000 + "\n")
+    assert lines_of(outcome) == [{"shown": "?"}]
+
+
+def test_an_error_of_ours_is_not_told_as_a_forged_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("functions.harness.experiment._differing", broken)
+    with pytest.raises(KeyError, match="ours"):
+        judged(REGRESSION, FAILED, FAILED, PASSED, PASSED, *CALLS)
 
 
 def test_names_are_those_of_code_that_is_no_test() -> None:

@@ -334,6 +334,33 @@ def test_closed_it_asks_why_once_keeps_the_answer_and_may_be_reopened(scene: Sce
     assert scene.incident.status is Status.PR_OPEN
 
 
+def test_who_joined_waits_for_as_long_as_it_may_be_reopened(scene: Scene) -> None:
+    scene.recorder.record(replace(sighting("orders", START), fingerprint="g"))
+    scene.incidents.join(scene.incidents.get("orders-g"), ID)
+    pull = scene.hosted.github.get_pull(scene.number)
+    scene.now = datetime.now(UTC)
+    for state, status in (("closed", Status.REJECTED), ("open", Status.PR_OPEN), ("closed", Status.REJECTED)):
+        pull.edit(state=state)
+        scene.track()
+        scene.track()
+        assert scene.incident.status is status
+        assert scene.incidents.get("orders-g").status is Status.JOINED
+    scene.track(after=8 * 24 * HOUR)
+    scene.track()
+    assert scene.incidents.get("orders-g").status is Status.REJECTED
+
+
+def test_who_joined_one_that_joined_is_proven_with_the_one_that_is_healed(scene: Scene) -> None:
+    for name, other in (("g", "orders-h"), ("h", ID)):
+        for fingerprint in ("g", "h"):
+            scene.recorder.record(replace(sighting("orders", START), fingerprint=fingerprint))
+        scene.incidents.join(scene.incidents.get(f"orders-{name}"), other)
+    scene.track()
+    scene.track()
+    found = scene.incidents.joined_with(scene.incident, 30)
+    assert [one.incident_id for one in found] == ["orders-h", "orders-g"]
+
+
 def test_a_week_after_it_was_closed_it_is_let_be(scene: Scene) -> None:
     pull = scene.hosted.github.get_pull(scene.number)
     pull.edit(state="closed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_what_was_not_seen_is_asked_and_never_passed(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "asked"),
+    ("changes", "refused"),
     [
         ({}, True),
         ({"deliberate": True}, False),
@@ -136,8 +137,8 @@ def test_what_was_not_seen_is_asked_and_never_passed(made: Made) -> None:
     ],
     ids=["still-fails", "on-purpose", "another-error", "elsewhere", "only-alike"],
 )
-def test_a_call_that_still_fails_is_asked_about_whatever_a_test_says(
-    made: Made, changes: dict[str, Any], asked: bool
+def test_where_every_call_still_fails_nothing_is_mended_whatever_a_test_says(
+    made: Made, changes: dict[str, Any], refused: bool
 ) -> None:
     """A test of the patch may tell a story of its own about its run; these calls are made without it."""
     told = {
@@ -153,6 +154,25 @@ def test_a_call_that_still_fails_is_asked_about_whatever_a_test_says(
     proof = Proof(calls=Calls([], [(call, now)], [], [], frozenset(), whole=True))
 
     found = list(AIMS_AT_THE_INCIDENT.judge(made(LACKING), proof))
+
+    assert [finding.kind for finding in found] == ([Severity.REFUSE] if refused else [])
+
+
+@pytest.mark.parametrize(("message", "asked"), [("'discount'", True), ("division by zero", False)])
+def test_where_most_calls_still_fail_it_is_asked_if_the_error_says_of_which_input_it_is(
+    made: Made, message: str, asked: bool
+) -> None:
+    candidate = made(LACKING)
+    incident = replace(candidate.context.incident, title=f"KeyError: {message}")
+    candidate = replace(candidate, context=replace(candidate.context, incident=incident))
+    raised = {"type": "KeyError", "message": message, "frames": [["app.py", 2, "total"]]}
+    calls = [{"call": f"total({{'net': {n}}})", "imports": [], "exact": True} for n in range(3)]
+    answers: list[dict[str, Any]] = [{"raised": raised, "deliberate": False}] * 2
+    answers.append({"value": "0", "shown": "0"})
+    pairs = list(zip(calls, answers, strict=True))
+    proof = Proof(calls=Calls([], pairs, [], [], frozenset(), whole=True))
+
+    found = list(AIMS_AT_THE_INCIDENT.judge(candidate, proof))
 
     assert [finding.kind for finding in found] == ([Severity.QUESTION] if asked else [])
 

@@ -50,6 +50,29 @@ def test_a_parameter_listing_is_authorised_on_its_path(aws: Any, unique: str) ->
     assert not may_list(aws, f"{unique}-3", "/secrets")
 
 
+def may_log(bench: Any, name: str, behind: str) -> bool:
+    """Whether someone may make a log stream of a group, with what stands behind its name in the resource."""
+    bench.logs.create_log_group(logGroupName=f"/{name}")
+    allowed = {"Action": "logs:CreateLogStream", "Resource": f"arn:aws:logs:*:*:log-group:/{name}{behind}"}
+    logs = session_of(bench, name, allowed).client("logs", endpoint_url=bench.emulator.endpoint)
+    try:
+        logs.create_log_stream(logGroupName=f"/{name}", logStreamName="s")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDeniedException"
+        return False
+    return True
+
+
+def test_ministack_asks_for_the_log_group_alone(ministack: Any, unique: str) -> None:
+    assert not may_log(ministack, unique, ":*")
+
+
+def test_what_is_done_with_a_log_group_is_authorised_on_its_streams(aws: Any, unique: str) -> None:
+    assert may_log(aws, f"{unique}-1"[-60:], ":*")
+    assert not may_log(aws, f"{unique}-2"[-60:], "")
+    assert not may_log(aws, f"{unique}-3"[-60:], "x:*")
+
+
 def refuses_plain_http(bench: Any, name: str) -> bool:
     """Whether a bucket whose policy demands TLS refuses a client of this machine."""
     bucket = name.lower()[:50].strip("-")

@@ -1,0 +1,1 @@
+"""The canary: whether a known error of a test app is healed, every day."""
