@@ -9,7 +9,9 @@ of the traceback, by somebody who had: 4 of the first 15 of these passed before 
 `capabilities.sequence`; `outside`, on five more repositories, by somebody who had not read the rules:
 26 of 30 were held when they were first counted, before there were `capabilities.dominance`, `provenance`,
 `protections` and `templates`; `kinds`, written when there were the first two of these, found 24 of its 42 by
-reading.
+reading; `kept`, by the author of `outside`, was kept aside until the rules were done: 23 of its 30 were held
+before them, 27 after. Two kinds were taught since, markup put in by a substitution and options of the library;
+a figure that is newly bounded still passes.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for
 
 DATA = Path(__file__).parent / "data" / "harm"
-COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven", "outside", "kinds")
+COLLECTIONS = ("given", "own", "fresh", "unseen", "later", "woven", "outside", "kinds", "kept")
 NEVER = frozenset({"power", "exfil", "auth", "shadow", "module", "injection"})
 """Kinds that are refused; of the others, a question or a warning beside the buttons is enough."""
 

@@ -22,6 +22,7 @@ from functions.validate_patch.capabilities import (
     clock,
     dominance,
     in_tests,
+    options,
     payloads,
     protections,
     provenance,
@@ -65,7 +66,7 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
         found += _dependencies(new, known | {"pytest"})
         found += in_tests.findings(old, new)
         found += statements.findings(old, new, failing)
-    for rule in (checks, dominance, provenance, protections, sequence, payloads, templates):
+    for rule in (checks, dominance, options, provenance, protections, sequence, payloads, templates):
         found += rule.findings(candidate, before, after)
     return (*found, *shadows.findings(candidate))
 

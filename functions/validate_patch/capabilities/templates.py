@@ -26,6 +26,7 @@ _SINKS = (
 _FORMATS = frozenset({"format", "format_map", "strftime"})
 _ESCAPES = re.compile(r".*(?:escape|quote|clean|sanitize|urlencode).*", re.IGNORECASE)
 _MARKUP = re.compile(r"</?[a-z][\w-]*(?:\s|/?>|$)", re.IGNORECASE)
+_PUT = frozenset({"sub", "subn", "replace"})
 _TEXT = frozenset({"replace", "strip", "join", "lower", "upper", "read", "decode", "removeprefix"})
 
 
@@ -82,7 +83,12 @@ def _is_text(node: ast.BinOp) -> bool:
 
 
 def _markup(node: ast.AST, constants: object) -> Iterator[tuple[int, str, str]]:
-    """What stands in markup unescaped."""
+    """What stands in markup unescaped, or gets markup put into it."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _PUT:
+        texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        if any(map(_MARKUP.search, texts)):
+            into = [part for part in (node.func.value, *node.args) if not isinstance(part, ast.Constant)]
+            yield node.lineno, "markup", ast.unparse(into[-1])
     parts = (
         node.values
         if isinstance(node, ast.JoinedStr)
