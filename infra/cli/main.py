@@ -18,6 +18,7 @@ from infra.cli.explain import explain
 from infra.cli.policy import policy
 from infra.cli.prompt import prompt
 from infra.cli.redrive import redrive
+from infra.cli.replay import replay
 from infra.cli.requeue import requeue
 from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
@@ -48,6 +49,7 @@ app.command(rich_help_panel=LOOK)(look.history)
 app.command(rich_help_panel=LOOK)(stats)
 app.command(rich_help_panel=LOOK)(prompt)
 app.command("try", rich_help_panel=LOOK)(try_)
+app.command(rich_help_panel=LOOK)(replay)
 app.command(rich_help_panel=LOOK)(explain)
 app.command("schema", rich_help_panel=LOOK)(schema_)
 app.command(rich_help_panel=LOOK)(mcp)

@@ -205,6 +205,23 @@ SHAPES: dict[str, dict[str, Schema]] = {
     },
     "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},
     "explain/1": {"errors": several(ANY)},
+    "replay/1": {
+        "errors": several(
+            record(
+                "trial: as try/1; comparison: of two fixes by what calls come to",
+                fingerprint=TEXT,
+                title=TEXT,
+                place=TEXT,
+                occurrences=COUNT,
+                healed=FLAG,
+                cost_usd=NUMBER,
+                fixed_by=maybe(record(commit=TEXT, said=TEXT)),
+                comparison=maybe(record(alike=COUNT, calls=COUNT, differing=several(ANY))),
+                trial=ANY,
+            )
+        ),
+        "left_out": COUNT,
+    },
     "try/1": {
         "outcome": TEXT,
         "reason": TEXT,

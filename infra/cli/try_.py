@@ -29,6 +29,28 @@ _LARGEST = 64 * 1024 * 1024
 _STYLES = {"accepted": "bold green", "rejected": "bold red", "abstained": "bold yellow", "failed": "bold red"}
 
 
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="embedded|bedrock|URL",
+        help="The built-in rules, Bedrock (bedrock:MODEL_ID names one), or an OpenAI-compatible server.",
+    ),
+]
+Entry = Annotated[
+    str | None,
+    typer.Option(
+        "--app", metavar="FILE", help="JSON with fields of an app's entry, as it would be registered."
+    ),
+]
+IsUnprotected = Annotated[
+    bool,
+    typer.Option(
+        "--unprotected",
+        help="Run the repository's code even where this machine cannot wall it in, with limits only.",
+    ),
+]
+
+
 def try_(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="A local git repository, or a directory of one.")
@@ -37,13 +59,7 @@ def try_(
     rev: Annotated[
         str | None, typer.Option(help="The deployed commit, tag or branch. Without it, HEAD.")
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="embedded|bedrock|URL",
-            help="The built-in rules, Bedrock (bedrock:MODEL_ID names one), or an OpenAI-compatible server.",
-        ),
-    ] = "embedded",
+    model: Model = "embedded",
     answer: Annotated[
         str | None,
         typer.Option(
@@ -51,19 +67,8 @@ def try_(
             help="Judge this instead of asking: a unified diff, or JSON as the model's tool takes it.",
         ),
     ] = None,
-    entry: Annotated[
-        str | None,
-        typer.Option(
-            "--app", metavar="FILE", help="JSON with fields of an app's entry, as it would be registered."
-        ),
-    ] = None,
-    unprotected: Annotated[
-        bool,
-        typer.Option(
-            "--unprotected",
-            help="Run the repository's code even where this machine cannot wall it in, with limits only.",
-        ),
-    ] = False,
+    entry: Entry = None,
+    unprotected: IsUnprotected = False,
     as_json: AsJson = False,
 ) -> None:
     """Try an error of your own: map its frames, build the prompt, ask a model, put the patch to the gates.
@@ -71,7 +76,7 @@ def try_(
     Exit code: 0 accepted, 1 rejected or abstained, 2 bad usage, 3 failure. The work tree is never touched.
     """
     try:
-        runner = _walled(unprotected)
+        runner = walled(unprotected)
         trial = _run(path, log, rev, model, answer, entry, runner, lambda text: err.print(plain(text, "dim")))
     except UserError:
         raise
@@ -104,16 +109,16 @@ def _run(
 
     if log == "-" and answer == "-":
         raise UserError("--log and --answer cannot both be standard input", "give one as a file", exit_code=2)
-    text = text_of(_read(log, "--log"), str(log))
-    given = None if answer is None else _read(answer, "--answer")
+    text = text_of(read(log, "--log"), str(log))
+    given = None if answer is None else read(answer, "--answer")
     asked = None if answer is not None else connect(model)
-    fields = _entry(entry) if entry else None
+    fields = entry_of(entry) if entry else None
     source = read_source(path, rev)
     progress(f"source: {source.described}")
     return run_trial(source, text, app_for(source, fields), runner, progress, model=asked, answer=given)
 
 
-def _walled(unprotected: bool) -> Runner:
+def walled(unprotected: bool) -> Runner:
     """What runs the repository's code; refused here, before anything is asked, where nothing can hold it."""
     from infra.local.runner import LocalRunner
     from infra.local.wall.program import Unprotected
@@ -129,7 +134,7 @@ def _walled(unprotected: bool) -> Runner:
     return runner
 
 
-def _read(file: str, option: str) -> bytes:
+def read(file: str, option: str) -> bytes:
     try:
         with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
             data = stream.read(_LARGEST + 1)
@@ -146,9 +151,9 @@ def _read(file: str, option: str) -> bytes:
     return data
 
 
-def _entry(file: str) -> dict[str, Any]:
+def entry_of(file: str) -> dict[str, Any]:
     try:
-        data = json.loads(_read(file, "--app"))
+        data = json.loads(read(file, "--app"))
     except ValueError as error:
         raise UserError(f"--app {file}: not JSON: {error}", "mend the file", exit_code=2) from None
     if not isinstance(data, dict):

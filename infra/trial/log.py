@@ -48,8 +48,7 @@ def read_log(text: str, repository: SourceTree, app: App) -> Reported:
 
     Raises UserError (exit code 2) for a log without errors.
     """
-    rules = AppRules(app.packages, tuple(app.source_roots)) if app.packages else _OwnRules(repository, app)
-    errors = read_whole(Reader(rules), text)
+    errors = _errors(text, repository, app)
     if not errors:
         raise UserError(
             "no error found in this log",
@@ -57,10 +56,31 @@ def read_log(text: str, repository: SourceTree, app: App) -> Reported:
             exit_code=2,
         )
     number, why = _chosen(errors, repository, app)
-    error = errors[number]
-    choice = f"the only one: {error.title}"
+    choice = f"the only one: {errors[number].title}"
     if len(errors) > 1:
-        choice = f"error {number + 1} of {len(errors)}, {why}: {error.title}"
+        choice = f"error {number + 1} of {len(errors)}, {why}: {errors[number].title}"
+    return _reported(text, errors, number, choice, repository, app)
+
+
+def read_each(text: str, repository: SourceTree, app: App) -> list[Reported]:
+    """Every error of a log once, as it was seen last; what was seen most often first."""
+    errors = _errors(text, repository, app)
+    last = {error.fingerprint: number for number, error in enumerate(errors)}
+    found = [
+        _reported(text, errors, number, errors[number].title, repository, app) for number in last.values()
+    ]
+    return sorted(found, key=lambda reported: -reported.incident.occurrences)
+
+
+def _errors(text: str, repository: SourceTree, app: App) -> list[ParsedError]:
+    rules = AppRules(app.packages, tuple(app.source_roots)) if app.packages else _OwnRules(repository, app)
+    return read_whole(Reader(rules), text)
+
+
+def _reported(
+    text: str, errors: Sequence[ParsedError], number: int, choice: str, repository: SourceTree, app: App
+) -> Reported:
+    error = errors[number]
     sample = _text_of(text, errors, number)
     same = sum(other.fingerprint == error.fingerprint for other in errors)
     incident = Incident(

@@ -61,8 +61,7 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
         what = "is not a directory" if path.exists() else "does not exist"
         raise UserError(f"{path} {what}", "give the path of a local repository", exit_code=2)
     root = path.resolve()
-    git = Git(root)
-    git.update_environment(**_ENVIRONMENT)
+    git = git_of(root)
     try:
         found = _commit(git, root, rev)
         if isinstance(found, str):
@@ -81,6 +80,13 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
         f"{len(members):,} files{below} at {rev or 'HEAD'} ({sha[:12]}); the work tree is not looked at"
     )
     return LocalSource(root, members, sha, described, committed)
+
+
+def git_of(root: Path) -> Git:
+    """git in a directory that strangers may own: it reads objects, and asks nobody for anything."""
+    git = Git(root)
+    git.update_environment(**_ENVIRONMENT)
+    return git
 
 
 def _commit(git: Git, root: Path, rev: str | None) -> tuple[str, str] | str:

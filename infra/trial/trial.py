@@ -39,7 +39,7 @@ from functions.validate_patch.tree import SYMLINK, Tree
 from functions.validate_patch.validate import GATES, Validation, not_run, tree_of, validate
 from infra.trial.answer import UnusableAnswer, read_answer
 from infra.trial.dependencies import Prepared, prepare
-from infra.trial.log import read_log
+from infra.trial.log import Reported, read_log
 from infra.trial.source import LocalSource
 
 Progress = Callable[[str], None]
@@ -60,6 +60,8 @@ class Trial:
     seconds: float = 0.0
     python: Python | None = None
     """What the tests run on."""
+    cost_usd: float = 0.0
+    """What the model's calls cost, at list prices."""
 
     @property
     def exit_code(self) -> int:
@@ -197,9 +199,24 @@ def run_trial(
     What the model or the sandbox fails with makes the outcome `failed`. Raises UserError for a log without
     errors or an answer that is none.
     """
-    started = time.monotonic()
     repository = SourceTree(source.members)
     reported = read_log(log, repository, app)
+    return try_error(source, reported, repository, app, runner, progress, model=model, answer=answer)
+
+
+def try_error(
+    source: LocalSource,
+    reported: Reported,
+    repository: SourceTree,
+    app: App,
+    runner: Runner,
+    progress: Progress,
+    *,
+    model: tuple[Adapted, str] | None = None,
+    answer: bytes | None = None,
+) -> Trial:
+    """As `run_trial`, of one error of a log. Raises UserError for an answer that is none."""
+    started = time.monotonic()
     progress(f"error: {reported.choice}")
     if reported.packages:
         names = ", ".join(reported.packages)
@@ -216,14 +233,15 @@ def run_trial(
     frames = tuple(_mapped(incident.frames, context.frames))
     trial = Trial("abstained", "", frames, context, prompt, python=desk.python)
     progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
+    budget = _Free()
     try:
         if answer is not None:
             trial = _judged(desk, trial, answer)
         elif model is not None:
-            trial = _asked(desk, trial, *model)
+            trial = _asked(desk, trial, budget, *model)
     except (SelfHealError, BotoCoreError, ClientError, OSError) as error:
         trial = replace(trial, outcome="failed", reason=str(error))
-    return replace(trial, seconds=time.monotonic() - started)
+    return replace(trial, seconds=time.monotonic() - started, cost_usd=budget.spent_usd)
 
 
 def _mapped(frames: Sequence[Frame], mapped: Sequence[MappedFrame]) -> Iterator[tuple[Frame, str | None]]:
@@ -248,7 +266,7 @@ def _does_not_apply(why: str, base_sha: str) -> Evidence:
     return Evidence((GateResult(GATES[0], Result.FAIL, why, (why,)), *rest), "", base_sha)
 
 
-def _asked(desk: Desk, trial: Trial, model: Adapted, model_id: str) -> Trial:
+def _asked(desk: Desk, trial: Trial, budget: _Free, model: Adapted, model_id: str) -> Trial:
     """What the workflow does: ask, validate, and ask again with the findings while attempts are left."""
     incident = desk.incident
     if str(incident.error_class) not in desk.app.heal_classes:
@@ -263,7 +281,6 @@ def _asked(desk: Desk, trial: Trial, model: Adapted, model_id: str) -> Trial:
         return replace(trial, reason=_said(too_new))
     earlier: list[EarlierAttempt] = []
     standing: Trial | None = None
-    budget = _Free()
 
     def keep(fitted: Fitted) -> None:
         nonlocal trial
