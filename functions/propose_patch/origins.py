@@ -15,6 +15,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice
@@ -36,6 +37,8 @@ _NAMED_OFTEN = -0.35
 _CALLER, _GUARD, _BESIDE = 0.25, 0.4, 0.15
 """What callers hand over, what decides whether the line runs, and what else its function reads."""
 _TEXT_LINES, _LARGEST_TEXT = 3, 100_000
+_LARGEST_CODE = 300_000
+"""Characters: a longer file was generated, and takes far longer than its length says."""
 
 _QUOTED = re.compile(r"'([^'\s]+)'|\b(\w++)\(\)")
 _ATTRIBUTE_OF = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
@@ -212,13 +215,12 @@ class _Search:
 
     def _flow(self, path: str) -> Flow | None:
         if path not in self._flows:
-            tree = self.repository.tree(path)
-            try:
+            self._flows[path] = None
+            short = len(self.repository.text(path) or "") <= _LARGEST_CODE
+            tree = self.repository.tree(path) if short else None
+            # Generated code nests deeper than Python walks: there is no origin in it.
+            with suppress(RecursionError):
                 self._flows[path] = Flow(path, tree) if tree else None
-            except (
-                RecursionError
-            ):  # nested deeper than Python walks, as generated code is: no origin is there
-                self._flows[path] = None
         return self._flows[path]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ class ChatServer:
     def _asked(
         self, method: str, path: str, payload: dict[str, Any] | None, seconds: float
     ) -> dict[str, Any]:
+        until = time.monotonic() + seconds
         try:
             response = self._pool.request(
                 method,
@@ -67,7 +69,7 @@ class ChatServer:
                 preload_content=False,
             )
             try:
-                body = response.read(_LARGEST)
+                body = _read(response, until)
             finally:
                 response.close()
         except (HTTPError, OSError) as error:
@@ -81,6 +83,17 @@ class ChatServer:
         if not isinstance(answer, dict):
             raise ChatRefused(self.url, 0, "the answer is no JSON object")
         return answer
+
+
+def _read(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
+    """The body, as far as `_LARGEST`. Raises TimeoutError where it is not whole in time: a server that sends
+    a byte now and then keeps every single read short."""
+    body = b""
+    while len(body) < _LARGEST and (piece := response.read1(_LARGEST - len(body))):
+        if time.monotonic() > until:
+            raise TimeoutError
+        body += piece
+    return body
 
 
 def _cause(error: BaseException) -> str:

@@ -42,7 +42,7 @@ _ASSIGNMENT = re.compile(
     rf"(?i)(?P<key>{_KEYS})\d{{0,3}}\\{{0,2}}[\"']?\]?(?P<gap>[ \t]{{0,3}})(?P<sign>=>|:=|={{1,2}}|:)"
     r"(?P<space>[ \t]{0,3})[bru]?"
     r"(?:(?P<quote>\\{0,2}[\"'])(?P<quoted>[^\"'\r\n\\]{1,500})(?=\\{0,2}[\"'])"
-    r"|(?P<bare>[<{]?[^\s\"'<>,;&(){}\[\]\\]{4,500}))"
+    r"|(?P<bare>[<{]?(?:[^\s\"'<>,;&(){}\[\]\\]|&(?!\w{1,40}=)){4,500}))"
 )
 _CHOSEN_BY_PEOPLE = re.compile(rf"(?i)pass(?!$)|pwd|secret|client|{_ABROAD}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*\.?")

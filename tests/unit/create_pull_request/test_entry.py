@@ -58,7 +58,7 @@ def approved(
     record: dict[str, Any] = key | asked | keys | {"approval_id": "a", "attempt": 1, "redrive_count": 0}
     decided = {"decision": "approve", "by": ANA, "decided_at": "2026-11-20T12:00:00+00:00"}
     approvals_table.put_item(Item=record | decided | {"status": ApprovalStatus.DELIVERED})
-    leads = {"status": "HEALING", "joined": ["orders-g"], "approval_id": "a"}
+    leads = {"status": "HEALING", "execution_arn": "arn:h1", "joined": ["orders-g"], "approval_id": "a"}
     follows = {"status": "JOINED", "joined_to": "orders-f"}
     more: dict[str, Any]
     for number, more in (("f", leads), ("g", follows)):

@@ -74,3 +74,9 @@ def test_no_name_is_read_out_of_a_path() -> None:
     files = {"app/main.py": FAILS, "a.json": "{}\n", "b.json": "[1]\n"}
     context = context_of(files, "FileNotFoundError: './config'")
     assert not [part for part in context.parts if part.path.endswith(".json")]
+
+
+def test_a_file_that_was_generated_tells_nothing_and_costs_nothing() -> None:
+    lines = "".join(f"name = make({n}, 'name')\n" for n in range(20_000))
+    context = context_of({"app/main.py": FAILS, "app/generated.py": lines})
+    assert [part.path for part in context.parts] == ["app/main.py"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import socketserver
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from functions.core.model.chat import Chat
+from functions.core.model import server as server_module
+from functions.core.model.chat import Chat, ChatRefused
 from functions.core.model.requests import RequestOptions
 from functions.core.model.sections import PromptSection
 from functions.core.model.server import ChatServer
+from functions.core.model.time_left import TimeLeft
 from functions.core.workflow.errors import (
     ModelAccessDenied,
     ModelNotFound,
@@ -187,6 +190,37 @@ BROKEN = {
     "too deep": b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
     "nothing": b"",
 }
+
+
+class OneSecond(TimeLeft):
+    def for_a_call(self) -> float:
+        return 1.0
+
+
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every single read is short, and the whole would take hours."""
+    monkeypatch.setattr(server_module, "LEAST", 0.5)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while not gone.wait(0.05):
+                    self.request.sendall(b" ")
+
+    gone = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.server_address[1]}"
+        try:
+            with pytest.raises(ChatRefused, match=r"no answer .TimeoutError"):
+                ChatServer(url, time=OneSecond()).complete({})
+        finally:
+            gone.set()
+            listening.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize("case", BROKEN)

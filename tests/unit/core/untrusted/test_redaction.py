@@ -33,6 +33,7 @@ MASKED = [
     (r"payload: {\"password\": \"s3cr3t-value\"}", "s3cr3t-value"),
     ("config={'api_key': 'K3yK3yK3yK3y', 'retries': 3}", "K3yK3yK3yK3y"),
     ('DB_PASSWORD="correct horse"', "correct horse"),
+    ("DB_PASSWORD=Tr0ub4dor&3xyzK", "3xyzK"),
     ("Server=db;User Id=sa;Password=Pa55word;Encrypt=yes", "Pa55word"),
     ("GET /v1/orders?token=abc123def&page=2", "abc123def"),
     ("postgresql://app:p4ss@word@db.internal:5432/orders", "p4ss@word"),
