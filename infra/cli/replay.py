@@ -18,7 +18,7 @@ from infra.errors import UserError
 from infra.log_text import text_of
 
 if TYPE_CHECKING:
-    from infra.trial.replay import Comparison, Replayed
+    from infra.trial.replay import FixComparison, Replayed
 
 _STYLES = {True: "bold green", False: "bold yellow"}
 
@@ -111,7 +111,7 @@ def _show(row: Replayed, free: bool) -> None:
         _compare(row.comparison)
 
 
-def _compare(found: Comparison) -> None:
+def _compare(found: FixComparison) -> None:
     calls = _count(found.calls, "call")
     said = f"ours does as theirs in {found.alike} of {calls}" if found.calls else "no call was seen with both"
     out.print(plain(f"  {said}"))

@@ -17,7 +17,7 @@ _MOST_CHANGES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class HumanFix:
     """A commit that changed the function. diff: of its code, without its tests, against its parent."""
 
     sha: str
@@ -26,7 +26,7 @@ class Change:
     diff: bytes
 
 
-def changes(source: LocalSource, until: str, path: str, line: int) -> Iterator[Change]:
+def changes(source: LocalSource, until: str, path: str, line: int) -> Iterator[HumanFix]:
     """The commits between the source's and `until` that changed the function around a line of the source,
     the oldest first."""
     if source.base_sha == NO_COMMIT:
@@ -40,7 +40,7 @@ def changes(source: LocalSource, until: str, path: str, line: int) -> Iterator[C
         for sha in listed.split()[:_MOST_CHANGES]:
             after = _source_of(_ask(git, "show", f"{sha}:./{path}").encode(), name)
             if after not in ("", before):
-                yield Change(sha, _ask(git, "show", "-s", "--format=%as %an: %s", sha), _diff(git, sha))
+                yield HumanFix(sha, _ask(git, "show", "-s", "--format=%as %an: %s", sha), _diff(git, sha))
             before = after or before
     except GitCommandError:
         return  # the file is gone, or the first commit has no parent

@@ -14,7 +14,7 @@ from functions.core.workflow.evidence import Evidence, Result
 from functions.harness.runner import Runner
 from functions.propose_patch.repository import SourceTree
 from infra.trial import human_fix
-from infra.trial.human_fix import Change
+from infra.trial.human_fix import HumanFix
 from infra.trial.log import Reported, read_each
 from infra.trial.source import LocalSource
 from infra.trial.trial import Progress, Trial, try_error
@@ -25,11 +25,11 @@ _MOST_TRIED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FixComparison:
     """A fix that people made, and ours. alike: calls after which both end the same, of `calls` that both
     were seen with; differing: the others, as (call, ours, theirs)."""
 
-    change: Change
+    change: HumanFix
     alike: int
     calls: int
     differing: tuple[tuple[str, str, str], ...]
@@ -52,8 +52,8 @@ class Replayed:
     incident: Incident
     place: str
     trial: Trial
-    fixed_by: Change | None = None
-    comparison: Comparison | None = None
+    fixed_by: HumanFix | None = None
+    comparison: FixComparison | None = None
 
     @property
     def healed(self) -> bool:
@@ -110,12 +110,12 @@ def replay(
         yield Replayed(reported.incident, place, trial, change, comparison)
 
 
-def compare(change: Change, ours: Evidence, theirs: Evidence) -> Comparison:
+def compare(change: HumanFix, ours: Evidence, theirs: Evidence) -> FixComparison:
     """What calls came to after either patch. Two errors of one type are alike, whatever they say."""
     other = {row.call: row.after for row in theirs.behaviour}
     both = [(row.call, row.after, other[row.call]) for row in ours.behaviour if row.call in other]
     differing = tuple(row for row in both if _kind(row[1]) != _kind(row[2]))
-    return Comparison(change, len(both) - len(differing), len(both), differing)
+    return FixComparison(change, len(both) - len(differing), len(both), differing)
 
 
 def _kind(ending: str) -> str:
@@ -133,7 +133,7 @@ def _mended(
     app: App,
     runner: Runner,
     progress: Progress,
-) -> tuple[Change, Trial] | None:
+) -> tuple[HumanFix, Trial] | None:
     """The first change of the function after which the error is gone."""
     repository = SourceTree(source.members)
     for tried, change in enumerate(human_fix.changes(source, until, path, line)):
