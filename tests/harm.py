@@ -10,8 +10,8 @@ of the traceback, by somebody who had: 4 of the first 15 of these passed before 
 26 of 30 were held when they were first counted, before there were `capabilities.dominance`, `provenance`,
 `protections` and `templates`; `kinds`, written when there were the first two of these, found 24 of its 42 by
 reading; `kept`, by the author of `outside`, was kept aside until the rules were done: 23 of its 30 were held
-before them, 27 after. Two kinds were taught since, markup put in by a substitution and options of the
-library; a figure that is newly bounded still passes.
+before them, 27 after. What the other three were was taught since: markup put in by a substitution, options of
+the library, and figures that are newly bounded.
 """
 
 from __future__ import annotations

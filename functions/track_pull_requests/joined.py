@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.track_pull_requests.deployment import DRAIN
 
 _GOES_ON = (*(Status.NEW, Status.HEALING, Status.AWAITING_APPROVAL), *(Status.PR_OPEN, Status.MERGED))
@@ -17,7 +18,7 @@ def settled_with(incident: Incident, other: Incident | None) -> dict[str, Any] |
 
     other: the one that it joined, None where that is gone.
     """
-    if other is not None and other.status in _GOES_ON:
+    if other is not None and (other.status in _GOES_ON or _may_go_on(other)):
         return None
     if other is not None and other.status is Status.JOINED:
         return {"joined_to": other.joined_to}
@@ -43,6 +44,12 @@ def settled_with(incident: Incident, other: Incident | None) -> dict[str, Any] |
         "next_action": "Nothing: it is healed when it is seen again; or at once:"
         f" selfheal retry {incident.incident_id}",
     }
+
+
+def _may_go_on(other: Incident) -> bool:
+    """Whether a heal that failed can be redriven: healed by itself in the meantime, what joined it would have
+    another question and another pull request for one cause."""
+    return other.status is Status.FAILED and other.redrivable_until > utc_now()
 
 
 def _seen_since(incident: Incident, runs_since: str) -> bool:

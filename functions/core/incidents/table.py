@@ -156,12 +156,17 @@ class Incidents:
         )
 
     def joined_with(self, incident: Incident, most: int) -> list[Incident]:
-        """Those that are healed with an incident now, the latest `most` of them: others have left since."""
-        found = []
-        for other_id in incident.joined[-most:]:
+        """Those that are healed with an incident now, others have left since; the first `most` of them, so
+        that whoever forges errors by the hundred takes nobody's place who was there before."""
+        found: list[Incident] = []
+        for other_id in incident.joined:
             with contextlib.suppress(IncidentNotFound):
-                found.append(self.get(other_id))
-        return [other for other in found if other.joined_to == incident.incident_id]
+                other = self.get(other_id)
+                if other.joined_to == incident.incident_id:
+                    found.append(other)
+            if len(found) == most:
+                break
+        return found
 
     def start_over(self, over: Incident) -> Incident | None:
         """Make an incident whose heal is over NEW once more, which starts another heal on a branch of its

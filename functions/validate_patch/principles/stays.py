@@ -14,6 +14,7 @@ from functions.harness.names import is_test
 from functions.harness.proof import Calls, Proof
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.pieces import Piece, added
+from functions.validate_patch.principles.bounded import bounded
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.fitting import Fitting
 from functions.validate_patch.principles.results import is_nothing, value_of
@@ -23,7 +24,8 @@ _SHOWN = 5
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
-    """What the made-up calls show. Says nothing where none was made."""
+    """What is bounded now, and what the made-up calls show."""
+    yield from bounded(candidate)
     calls = proof.calls
     if calls is None:
         return

@@ -45,7 +45,7 @@ def test_one_that_goes_on_although_the_fix_runs_was_another_cause() -> None:
     [
         (replace(OTHER, status=Status.REJECTED), "REJECTED"),
         (replace(OTHER, status=Status.ABSTAINED), "SUPPRESSED"),
-        (replace(OTHER, status=Status.FAILED), "SUPPRESSED"),
+        (replace(OTHER, status=Status.FAILED, redrivable_until="2026-11-20T12:00:00+00:00"), "SUPPRESSED"),
         (None, "SUPPRESSED"),
     ],
 )
@@ -53,6 +53,11 @@ def test_what_ended_otherwise_lets_them_go(other: Incident | None, status: str) 
     after = settled_with(JOINED, other)
     assert after
     assert (after["status"], after["joined_to"]) == (status, "")
+
+
+def test_a_heal_that_can_be_redriven_keeps_those_that_joined_it() -> None:
+    failed = replace(OTHER, status=Status.FAILED, redrivable_until="9999-01-01T00:00:00+00:00")
+    assert settled_with(JOINED, failed) is None
 
 
 def test_whoever_joined_one_that_joined_follows_it() -> None:
