@@ -12,7 +12,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli import main
+from infra.cli import console, main
 from infra.errors import UserError
 from infra.names import DEFAULT
 from infra.target import Target
@@ -89,6 +89,8 @@ def selfheal(target: Target, monkeypatch: pytest.MonkeyPatch) -> Selfheal:
         if name.startswith("infra.cli.") and hasattr(module, "connect"):
             monkeypatch.setattr(module, "connect", lambda local: target)
     monkeypatch.setenv("COLUMNS", "200")
+    # A console keeps the width that COLUMNS had when it was made, which is when its module was first imported.
+    monkeypatch.setattr(console.out, "_width", None)
 
     def run(*arguments: str, stdin: str = "") -> Ran:
         result = CliRunner().invoke(main.app, list(arguments), input=stdin)
