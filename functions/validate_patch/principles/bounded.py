@@ -32,7 +32,7 @@ def bounded(candidate: Candidate) -> Iterator[Finding]:
                 yield Finding(Severity.QUESTION, said, f"{change.path}:{part.lineno}")
 
 
-def _computed(module: ast.Module) -> tuple[Counter[str], list[tuple[ast.expr, ast.Call]]]:
+def _computed(module: ast.Module) -> tuple[Counter[str], list[tuple[ast.Call | ast.BinOp, ast.Call]]]:
     """(calls and sums by their text, outside bounds; those directly within one, with it)."""
     divided = (n for n in nodes_of(module) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div))
     divisors = {id(node.right) for node in divided}

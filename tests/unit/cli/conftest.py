@@ -89,7 +89,7 @@ def selfheal(target: Target, monkeypatch: pytest.MonkeyPatch) -> Selfheal:
         if name.startswith("infra.cli.") and hasattr(module, "connect"):
             monkeypatch.setattr(module, "connect", lambda local: target)
     monkeypatch.setenv("COLUMNS", "200")
-    # A console keeps the width that COLUMNS had when it was made, which is when its module was first imported.
+    # A console keeps the width that COLUMNS had when its module was first imported.
     monkeypatch.setattr(console.out, "_width", None)
 
     def run(*arguments: str, stdin: str = "") -> Ran:
