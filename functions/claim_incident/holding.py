@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from functions.core.apps.app import MOST_HEALS, App
-from functions.core.apps.modes import Mode
+from functions.core.apps.modes import OBSERVES, Mode
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import Incidents
@@ -69,7 +69,7 @@ def _steered(incident: Incident, app: App, stopped: str, now: int) -> Held | Non
     if app.mode_of(incident.error_class) is Mode.OBSERVE:
         raised = f"selfheal configure {app.name} --set mode={Mode.DIAGNOSE}"
         return Held(
-            f"{app.name} only observes errors of class {incident.error_class}",
+            f"{app.name} {OBSERVES} {incident.error_class}",
             now,
             f"To have it healed, raise the mode ({raised}), then: {again}",
             observed=True,

@@ -313,8 +313,9 @@ def _offer(target: Target, app: App) -> None:
     """A change may help what ended without a fix: say how that starts over."""
     over = [i for i in target.incidents.every(app.name) if i.status in AGAIN]
     if over:
-        command = f"selfheal retry --app {app.name} --status closed{target.flag}"
-        out.print(plain(f"{len(over)} incidents ended without a fix. To start them over: {command}", "dim"))
+        again = f"selfheal retry --app {app.name} --status closed{target.flag}"
+        many = f"{len(over)} incident{'' if len(over) == 1 else 's'}"
+        hint(f"{many} ended without a fix. To start over: {again}", "dim")
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.core.approval.decisions import REJECT_REASONS
-from functions.core.apps.modes import Mode
+from functions.core.apps.modes import OBSERVES, Mode
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.tracking import next_look
 from functions.report_failure.failure import STOPPED_BEFORE
@@ -131,6 +131,8 @@ def _lapsed(incident: Incident) -> tuple[NextStep, ...]:
 
 
 def _suppressed(incident: Incident) -> tuple[NextStep, ...]:
+    if OBSERVES in incident.reason:
+        return _in_a_lower_mode(Mode.DIAGNOSE)(incident)
     return (NextStep("heal it all the same", f"selfheal retry {incident.incident_id}"),)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+OBSERVES = "only observes errors of class"
+"""In the reason of an incident that its mode holds back."""
+
 
 class Mode(StrEnum):
     """A team raises it as what is recorded in one mode shows what the next would do."""

@@ -112,3 +112,12 @@ def test_no_figure_of_what_it_costs_is_cut(selfheal: Selfheal, monkeypatch: pyte
     text = selfheal("cost").text
     assert [line["what"] for line in figures if f"{line['quantity']:,.1f}" not in text] == []
     assert "…" not in text
+
+
+def test_what_an_app_only_observes_is_healed_in_a_higher_mode() -> None:
+    held = replace(INCIDENT, status=Status.SUPPRESSED, reason="orders only observes errors of class code")
+    first, then = (step.command for step in next_steps(held, FLAG))
+    assert (first, then) == (
+        "selfheal configure orders --set mode=diagnose --local",
+        f"selfheal retry {held.incident_id} --local",
+    )
