@@ -16,6 +16,7 @@ from types import MappingProxyType
 from functions.harness.names import is_test
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.code import (
     Function,
     functions_of,
@@ -41,26 +42,23 @@ def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> I
     """Checks that change, or that rest on what changes, and decorators that are gone."""
     on_the_way = {(place.path, place.function) for place in candidate.places}
     changed: dict[str, str] = {}
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         was, now = functions_of(old.module), functions_of(new.module)
-        failing = {name for path, name in on_the_way if path == change.path}
+        failing = {name for path, name in on_the_way if path == path}
         for name in was.keys() & now.keys():
             if same_code(was[name], now[name]):
                 continue
-            where = f"{change.path}:{now[name].lineno}"
+            where = f"{path}:{now[name].lineno}"
             yield from (f"check: {where}: {text}" for text in _decorators(name, was[name], now[name]))
             yield from (f"check: {where}: {text}" for text in _given(name, was[name], now[name], candidate))
             yield from (f"check: {where}: {text}" for text in _weaker(name, was[name], now[name], candidate))
             same = _body(was[name]) == _body(now[name])
             if not same and name.rpartition(".")[2] not in failing:
-                changed[_dotted(change.path, name)] = where
+                changed[_dotted(path, name)] = where
         had, has = module_constants(old.module), module_constants(new.module)
         for name in had.keys() & has.keys():
             if not same_code(had[name], has[name]):
-                changed[_dotted(change.path, name)] = f"{change.path}:{has[name].lineno}"
+                changed[_dotted(path, name)] = f"{path}:{has[name].lineno}"
     tables = {_dotted(c.path, n) for c in candidate.python_changes for n in _constants(before, c.path)}
     about = {one[:2] for one in _compared(candidate, before, after)}
     yield from _resting_on(changed, before, tables & _in_innermost(candidate, before), about)

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import library
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.checks import alternatives
 from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.capabilities.leaks import LOGS
@@ -45,18 +45,15 @@ class Effect:
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each check that something is done without."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
-        failing = {place.line for place in candidate.places if place.path == change.path}
+    for path, old, new in changed_modules(candidate, before, after):
+        failing = {place.line for place in candidate.places if place.path == path}
         had, has = functions_of(old.module), functions_of(new.module)
         for name in had.keys() & has.keys():
             if not same_code(had[name], has[name]):
                 was = _followed(had[name], old, before, {}, failing)
                 now = _followed(has[name], new, after, _fresh(had[name], has[name]), set())
                 for effect, check in _lost(was, now, _replaced(has[name])):
-                    yield f"check: {change.path}:{effect.line}: {name} {_said(effect, check)}"
+                    yield f"check: {path}:{effect.line}: {name} {_said(effect, check)}"
 
 
 def _said(effect: Effect, check: str) -> str:

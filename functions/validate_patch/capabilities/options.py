@@ -12,8 +12,8 @@ import re
 import sys
 from collections.abc import Iterator
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 
@@ -29,17 +29,14 @@ _HARMLESS = re.compile(
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each option that a function of the library is newly given, by a file that called it
     before."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         known = {(name, option) for name, option, _ in _options(old)}
         called = {name for name, _ in known}
         for name, option, line in _options(new):
             if not option or _HARMLESS.fullmatch(option) or (name, option) in known:
                 continue
             if name in called:
-                yield f"reach: {change.path}:{line}: newly gives {name} the option {option!r}"
+                yield f"reach: {path}:{line}: newly gives {name} the option {option!r}"
 
 
 def _options(names: ResolvedNames) -> Iterator[tuple[str, str, int]]:

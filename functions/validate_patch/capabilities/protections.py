@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 
@@ -28,20 +28,17 @@ _SECRET = re.compile(
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each such call of a file that is gone, or is given another fixed argument."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         known = Counter(text for _, text in _secrets(old))
         for line, text in _secrets(new):
             known[text] -= 1
             if known[text] < 0:
-                yield f"reach: {change.path}:{line}: {text}, which it was not before"
+                yield f"reach: {path}:{line}: {text}, which it was not before"
         left = Counter(text for _, text in _protecting(new))
         for line, text in _protecting(old):
             left[text] -= 1
             if left[text] < 0:
-                yield f"check: {change.path}:{line}: `{text}` protects, and is gone or is another"
+                yield f"check: {path}:{line}: `{text}` protects, and is gone or is another"
 
 
 def _protecting(names: ResolvedNames) -> Iterator[tuple[int, str]]:

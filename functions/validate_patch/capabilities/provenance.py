@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames, definition
@@ -27,16 +27,13 @@ _WHOLE = frozenset({"update", "setattr"})
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each field that callers newly decide something by."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         had, has = functions_of(old.module), functions_of(new.module)
         for name in had.keys() & has.keys():
             if not same_code(had[name], has[name]):
                 known = {text for text, _ in _read(had[name], _given(had[name], old, before))}
                 yield from (
-                    f"check: {change.path}:{line}: {name} {text}"
+                    f"check: {path}:{line}: {name} {text}"
                     for line, text in _decided(has[name], new, after, known)
                 )
 

@@ -10,8 +10,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.checks import is_check
 from functions.validate_patch.capabilities.code import (
     Function,
@@ -40,16 +40,13 @@ class _Read:
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each value that was checked, where something else is done with another."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         had, has = functions_of(old.module), functions_of(new.module)
         for name in had.keys() & has.keys():
             if not same_code(had[name], has[name]):
                 was, now = _read(had[name], old, before), _read(has[name], new, after)
                 for line, text in _differing(was, now):
-                    yield f"check: {change.path}:{line or has[name].lineno}: {name} {text}"
+                    yield f"check: {path}:{line or has[name].lineno}: {name} {text}"
 
 
 def _differing(was: _Read, now: _Read) -> Iterator[tuple[int, str]]:

@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.code import dotted, module_constants, nodes_of
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
@@ -32,16 +32,13 @@ _TEXT = frozenset({"replace", "strip", "join", "lower", "upper", "read", "decode
 
 def findings(candidate: Candidate, before: ModuleIndex, after: ModuleIndex) -> Iterator[str]:
     """One sentence for each place at which text that was fixed is put together, or comes from elsewhere."""
-    for change in candidate.python_changes:
-        old, new = before.names(change.path), after.names(change.path)
-        if old is None or new is None or is_test(change.path):
-            continue
+    for path, old, new in changed_modules(candidate, before, after):
         known = Counter(text for _, _, text in _open(old))
         for line, what, text in _open(new):
             known[text] -= 1
             if known[text] < 0:
                 said = f"`{text[:80]}` is used as {what}, and is no fixed text"
-                yield f"injection: {change.path}:{line}: {said}"
+                yield f"injection: {path}:{line}: {said}"
 
 
 def _open(names: ResolvedNames) -> Iterator[tuple[int, str, str]]:
