@@ -228,6 +228,7 @@ class SelfHealingCode(Stack):
             "registry_path": self._names.registry,
             "switch_parameter": self._names.switch,
             "heals_at_once": str(options.heals_at_once),
+            "command_flag": self._names.flag,
             "topic_arn": storage.topic.topic_arn,
             "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(
