@@ -36,10 +36,11 @@ _MOST_CHECKS, _MOST_LINES, _MOST_TEXT, _MOST_COMMENT = 3, 25, 2_000, 4_000
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What somebody who may push asked for, and until when remarks were looked at."""
+    """What somebody who may push asked for, and when; until when remarks were looked at."""
 
     comment: str
     until: str
+    asked: str = ""
 
 
 def followed(
@@ -57,7 +58,7 @@ def followed(
     if heard.comment:
         again = _again(app, incident, "review", heard.comment, ())
         said = _HEARD if "status" in again else again["next_action"]
-        page.say(said, f"heard until {heard.until}")
+        page.say(said, f"asked {heard.asked}")
         return {"heard_until": heard.until, **again}
     news: dict[str, Any] = {"heard_until": heard.until} if heard.until != incident.heard_until else {}
     if incident.checked_sha == pull.head_sha:
@@ -86,17 +87,20 @@ class _Page:
             self.forge.remark(self.number, f"{self.commands.pasted(inert_line(text))}\n\n{mark}")
 
 
-def stopped(incident: Incident, number: int, forge: Forge, commands: Commands) -> None:
+def say_it_stopped(incident: Incident, number: int, forge: Forge, commands: Commands) -> None:
     """Say on the pull request that the heal which was to revise it failed, and how it goes on."""
     page = _Page(forge, number, forge.remarks(number), commands)
-    what = f"The heal that was to revise this stopped, and the pull request stays as it is: {incident.reason}"
-    page.say(f"{what} To go on from there: {incident.next_action}", f"stopped {incident.failure_id}")
+    page.say(
+        f"The heal that was to revise this stopped; the pull request stays as it is. {incident.reason}"
+        f" To go on: {incident.next_action}",
+        f"stopped {incident.redrivable_until}",
+    )
 
 
 def _theirs(incident: Incident, pull: PullRequest, heard: Heard, page: _Page) -> dict[str, Any]:
     news: dict[str, Any] = {"heard_until": heard.until} if heard.until != incident.heard_until else {}
     if heard.comment:
-        page.say(_THEIRS, f"heard until {heard.until}")
+        page.say(_THEIRS, f"asked {heard.asked}")
     if not incident.commit_sha or incident.checked_sha == pull.head_sha:
         return news
     told = "Somebody pushed to the branch of the pull request: it is theirs now. Review and merge it."
@@ -104,12 +108,12 @@ def _theirs(incident: Incident, pull: PullRequest, heard: Heard, page: _Page) ->
 
 
 _HEARD = (
-    "Heard: another heal begins, and its patch takes the place of this one if it is proven and approved. What"
-    " comes of it is answered here."
+    "Heard: another heal begins, and its patch takes the place of this one if it is proven and approved."
+    " What comes of it is answered here."
 )
 _THEIRS = (
-    "Nothing is revised: somebody pushed to this branch, so it is theirs now. Change it there by hand, or close"
-    " this without merging."
+    "Nothing is revised: somebody pushed to this branch, so it is theirs now. Change it by hand, or close this"
+    " without merging."
 )
 
 
@@ -135,7 +139,8 @@ def _heard(incident: Incident, remarks: Sequence[Remark], forge: Forge) -> Heard
         if one.author in trusted
     ]
     comment = "\n".join(filter(None, said)) or ("Changes were requested." if said else "")
-    return Heard(redact(comment)[:_MOST_COMMENT], new[-1].at if new else incident.heard_until)
+    until = new[-1].at if new else incident.heard_until
+    return Heard(redact(comment)[:_MOST_COMMENT], until, max((one.at for one in asking), default=""))
 
 
 def _checked(
