@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from functions.core.source.stated_values import stated_values
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles import sentences
@@ -42,18 +43,7 @@ _LEFT_OUT = re.compile(
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
-_CASE = re.compile(
-    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out"
-    r"|where|for)\b",
-    re.IGNORECASE,
-)
-_RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
 _RAISED = re.compile(r"\b[Rr]aises?:?\s+`?([A-Z]\w+)")
-_PROMISED = re.compile(
-    r"(?P<none>\b(?:None|null)\b)|(?P<zero>\bzero\b)|(?P<empty>\bempty\b)|(?P<pair>\(-?\d+, -?\d+\))"
-    r"|(?P<number>(?<![\w.(])-?\d+(?:\.\d+)?(?= (?:for|if|when|where|in)\b))"
-    r"|(?P<text>\"[^\"]*\"|(?<!\w)'[^']*')(?= (?:for|if|when|where|in)\b)|(?P<name>\b[A-Z][A-Z0-9_]+\b)"
-)
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
 """A sentence with a number, or with a value in quotes beside the subject, gives another value."""
@@ -133,13 +123,8 @@ class Sources:
     def promised(self) -> tuple[tuple[Any, ...], str]:
         """Values that the docstring or comments give for a missing case, and the sentence that does."""
         constants = module_constants(self.module) if self.module is not None else {}
-        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", "\n\n".join(self._own_text)):
-            sentence = " ".join(sentence.split())
-            if _CASE.search(sentence) and not _RAISES.search(sentence):
-                found = [v for match in _PROMISED.finditer(sentence) for v in _promises(match, constants)]
-                if found:
-                    return tuple(found), sentence
-        return (), ""
+        values, sentence = stated_values("\n\n".join(self._own_text), constants)
+        return tuple(map(literal, values)), sentence
 
     def leaving_out(self, blank: bool = True) -> str:
         """What states that the case may be passed over. blank: whether it is one of blank input."""
@@ -357,17 +342,6 @@ class Sources:
                 if given is not None and _tests_emptiness(node) and same(literal(given), value):
                     return True
         return False
-
-
-def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]:
-    kind, text = match.lastgroup, match[0]
-    if kind == "empty":
-        return ["", [], {}, ()]
-    if kind == "name":
-        return [literal(constants[text])] if text in constants else []
-    if kind in ("text", "pair"):
-        return [literal(ast.parse(text, mode="eval").body)]
-    return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
 
 
 def _calls_with_nothing(node: ast.expr, function: str) -> bool:
