@@ -108,12 +108,12 @@ def _theirs(incident: Incident, pull: PullRequest, heard: Heard, page: _Page) ->
 
 
 _HEARD = (
-    "Heard: another heal begins, and its patch takes the place of this one if it is proven and approved."
-    " What comes of it is answered here."
+    "Heard: another heal begins, and its patch takes the place of this one if it is proven and"
+    " approved. What comes of it is answered here."
 )
 _THEIRS = (
-    "Nothing is revised: somebody pushed to this branch, so it is theirs now. Change it by hand, or close this"
-    " without merging."
+    "Nothing is revised: somebody pushed to this branch, so it is theirs now. Change it by hand, or close"
+    " this without merging."
 )
 
 
@@ -122,8 +122,8 @@ def _came_of_it(incident: Incident) -> str:
     if incident.reason:
         return f"{incident.reason} {incident.next_action}"
     return (
-        f"Revised, as {incident.commit_sha[:10]}: the description says what changed and what proves it. Review"
-        " and merge it, or ask again: /self-heal revise ..."
+        f"Revised, as {incident.commit_sha[:10]}: the description says what changed and what proves it."
+        " Review and merge it, or ask again: /self-heal revise ..."
     )
 
 
