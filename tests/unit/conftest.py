@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import Approval, Approvals
 from functions.core.approval.decisions import Decisions
@@ -450,10 +451,9 @@ def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def channel() -> Iterator[Channel]:
+def channel(httpserver: HTTPServer) -> Channel:
     """A Slack and a Teams channel at once, on this machine."""
-    with receiving() as channel:
-        yield channel
+    return receiving(httpserver)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.model.arns import OF_AN_ACCOUNT
 from functions.core.workflow.errors import (
@@ -26,10 +27,11 @@ PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
-    with BedrockDouble() as double:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
-        yield double
+def bedrock(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Iterator[BedrockDouble]:
+    double = BedrockDouble.at(httpserver)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
+    yield double
+    double.end()
 
 
 def profile_of(name: str) -> str:
