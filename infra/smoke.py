@@ -23,6 +23,7 @@ from functions.core.approval.orders import Order
 from functions.core.apps.app import App
 from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.core.source import archive
 from functions.core.workflow.artifacts import Artifact, reference
 from functions.core.workflow.errors import SelfHealError
@@ -229,6 +230,9 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
         Status.HEALING,
         "IndexError",
         "IndexError: list index out of range",
+        occurrences=1,
+        first_seen=utc_now(),
+        last_seen=utc_now(),
         frames=(frame,),
         sample="Traceback (most recent call last):\n"
         '  File "/var/task/probe.py", line 2, in last\n'

@@ -23,6 +23,7 @@ from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
 from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, command, plain, status_text
 from infra.cli.evidence_table import evidence_table
@@ -187,7 +188,7 @@ def what_next(incident: Incident, flag: str) -> RenderableType:
     """What the heal's end left to people, in its own words, and the commands that go on from there."""
     found = next_steps(incident, flag)
     advice = command(incident.next_action, flag)
-    told = not advice or any(advice == command(step.command) for step in found)
+    told = advice in ("", REVIEW_AND_MERGE, DEPLOY) or any(advice == command(step.command) for step in found)
     return Group(*(() if told else (_whole(advice),)), steps(found))
 
 
