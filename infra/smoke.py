@@ -176,6 +176,9 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
                 "status": str(Status.HEALING),
                 "error_type": "IndexError",
                 "title": "IndexError: this is a test by selfheal smoke",
+                "occurrences": 1,
+                "first_seen": utc_now(),
+                "last_seen": utc_now(),
                 "execution_arn": "smoke",
                 "ttl": int(time.time()) + 3600,
             }
@@ -230,9 +233,6 @@ def _sandbox(target: Target, heal: Heal, app: App) -> str:
         Status.HEALING,
         "IndexError",
         "IndexError: list index out of range",
-        occurrences=1,
-        first_seen=utc_now(),
-        last_seen=utc_now(),
         frames=(frame,),
         sample="Traceback (most recent call last):\n"
         '  File "/var/task/probe.py", line 2, in last\n'

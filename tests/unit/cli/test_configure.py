@@ -176,7 +176,8 @@ def test_an_answer_that_is_taken_back_leaves_nothing(target: Target, forge: None
 
 
 def test_classes_that_do_not_exist_are_refused_with_the_nearest(target: Target, selfheal: Selfheal) -> None:
-    ran = selfheal("configure", "orders", "--set", 'heal_classes=["cod"]')
+    app = ("--log-group", "/aws/lambda/billing", "--repository", REPOSITORY)
+    ran = selfheal("configure", "orders", *app, "--set", 'heal_classes=["cod"]')
     assert ran.exit_code == 2
     assert "no class of errors 'cod'" in ran.text
     assert "did you mean code?" in ran.text

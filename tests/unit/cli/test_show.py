@@ -79,6 +79,18 @@ def test_what_spoke_against_the_heal_s_other_attempts_is_told(
     assert [attempt["number"] for attempt in told] == [1, 2]
 
 
+def test_why_a_heal_abstained_is_said_once() -> None:
+    end = replace(
+        INCIDENT, status=Status.ABSTAINED, reason="data: raised on purpose", next_action="Find the input."
+    )
+    console = Console(file=StringIO(), width=160)
+    answered = {"reason": "raised on purpose", "next_action": "Find the input."}
+    console.print(render(IncidentReport(end, answered, None, None)))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert text.count("raised on purpose") == text.count("Find the input.") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "next_action", "said"),
     [
