@@ -19,18 +19,19 @@ from functools import cached_property
 from typing import Any
 
 from functions.core.source.stated_values import stated_values
-from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
-from functions.validate_patch.principles import sentences
-from functions.validate_patch.principles.defaults import defaults_in, literal
-from functions.validate_patch.principles.results import Unwritten, is_nothing, same
-from functions.validate_patch.syntax_tree import (
+from functions.core.source.syntax_tree import (
     Function,
+    functions_around,
     functions_of,
     module_constants,
     names_in,
     nodes_of,
 )
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
+from functions.validate_patch.principles import sentences
+from functions.validate_patch.principles.defaults import defaults_in, literal
+from functions.validate_patch.principles.results import Unwritten, is_nothing, same
 
 _ABSENT = re.compile(
     r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
@@ -157,12 +158,8 @@ class Sources:
     @cached_property
     def node(self) -> Function | None:
         """The function that failed; of a lambda or comprehension, the one around it."""
-        holding = [
-            function
-            for function in (functions_of(self.module).values() if self.module is not None else ())
-            if function.lineno <= self.place.line <= (function.end_lineno or 0)
-        ]
-        return holding[-1] if holding else None
+        holding = functions_around(self.module, self.place.line) if self.module is not None else []
+        return holding[-1][1] if holding else None
 
     @cached_property
     def keys(self) -> frozenset[str]:

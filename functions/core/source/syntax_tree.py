@@ -1,9 +1,15 @@
-"""What is asked of syntax trees in several places."""
+"""What is asked of Python source in several places: its nodes, functions, constants, imports and names.
+
+The same in lines, for what people and models are shown: `functions.core.source.syntax`.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -14,6 +20,19 @@ _EMPTY = frozenset(
     {"dict", "list", "set", "tuple", "str", "int", "float", "bytes", "bool", "frozenset", "Decimal"}
 )
 """Constructors whose result is false without arguments, or with false ones."""
+
+
+@lru_cache(maxsize=256)
+def parse(text: bytes | str) -> ast.Module | None:
+    """The syntax tree of a module, or None for what does not parse: of another Python, or a stranger's. Each
+    text is parsed once, so whoever changes a tree, copies it."""
+    with warnings.catch_warnings():
+        # What the compiler thinks of its escapes is not ours to print: the warning would quote the source.
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 @lru_cache(maxsize=_KEPT)
@@ -56,17 +75,63 @@ def _own(node: ast.AST) -> list[object]:
 @lru_cache(maxsize=_KEPT)
 def functions_of(module: ast.Module) -> dict[str, Function]:
     """Qualified name → function, nested ones included; of two with one name the last, as in Python."""
-    found: dict[str, Function] = {}
+    return dict(named_functions(module))
+
+
+def functions_around(module: ast.Module, line: int) -> list[tuple[str, Function]]:
+    """(qualified name, function) of those that a line lies in, outermost first."""
+    return [(n, f) for n, f in functions_of(module).items() if f.lineno <= line <= (f.end_lineno or 0)]
+
+
+def named_functions(module: ast.Module, within: str = ".") -> Iterator[tuple[str, Function]]:
+    """(qualified name, function) in the order of the source, nested ones included. within: what stands
+    between a function's name and that of one in it."""
     waiting: list[tuple[ast.AST, str]] = [(module, "")]
     while waiting:
         node, prefix = waiting.pop()
-        if isinstance(node, Function | ast.ClassDef):
-            if isinstance(node, Function):
-                found[prefix + node.name] = node
+        if isinstance(node, Function):
+            yield prefix + node.name, node
+            prefix = f"{prefix}{node.name}{within}"
+        elif isinstance(node, ast.ClassDef):
             prefix = f"{prefix}{node.name}."
         blocks = (getattr(node, name, ()) for name in _BLOCKS)
         waiting += [(child, prefix) for block in blocks for child in block][::-1]
-    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A name that an import binds.
+
+    local: the name; dotted: what it stands for, without the leading dots of a relative import, of which there
+    are `level`; module: the one that is imported, or imported from; node: the statement.
+    """
+
+    local: str
+    dotted: str
+    module: str
+    level: int
+    node: ast.Import | ast.ImportFrom
+
+
+@lru_cache(maxsize=_KEPT)
+def imports_of(node: ast.AST) -> tuple[Imported, ...]:
+    """What the imports in a node bind, wherever they stand."""
+    return tuple(
+        imported
+        for inner in nodes_of(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+        for imported in _imported(inner)
+    )
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[Imported]:
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            dotted = f"{node.module}.{alias.name}" if node.module else alias.name
+            yield Imported(alias.asname or alias.name, dotted, node.module or "", node.level, node)
+        else:
+            top = alias.name.partition(".")[0]
+            yield Imported(alias.asname or top, alias.name if alias.asname else top, alias.name, 0, node)
 
 
 @lru_cache(maxsize=_KEPT)
