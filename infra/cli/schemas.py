@@ -162,6 +162,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
     "apps/1": {"apps": several(APP)},
     "app/1": {"app": TEXT, "entry": {**ANY, "description": "as in Parameter Store"}, "by_status": BY_STATUS},
     "paused/1": {"app": TEXT, "paused": FLAG},
+    "encrypted/1": {"encrypted": several(TEXT)},
     "renamed/1": {"app": TEXT, "was": TEXT, "incidents": COUNT},
     "removed/1": {"app": TEXT, "removed": several(TEXT)},
     "stopped/1": {"stopped": FLAG, "under_way": several(TEXT)},

@@ -66,7 +66,9 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries() -> dict[str, Any]:
-    found = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry)["Parameters"]
+    found = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry, WithDecryption=True)[
+        "Parameters"
+    ]
     return {row["Name"].rsplit("/", 1)[1]: json.loads(row["Value"]) for row in found}
 
 
