@@ -68,7 +68,7 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
     check(target, app)
     before = target.registry.entries().get(app.name)
     ssm = target.session.client("ssm")
-    key = target.output("DataKeyArn")
+    key = target.output("EntriesKeyArn")
     _ensure_link_key(ssm, target.names.link_key, key)
     names, registry = target.names, target.registry
     # Where each lies, its value as it is kept, and what the entry says once it is there.
@@ -133,16 +133,18 @@ def put_entry(target: Target, name: str, text: str) -> None:
     """Write what is to lie in the registry under an app's name, encrypted.
 
     One that is not encrypted yet is made anew, for which it is away for half a minute: readers find its copy
-    meanwhile, and so they do where this breaks off. Safe to repeat.
+    meanwhile, and so they do where this breaks off. Safe to repeat. Raises UserError where the functions that
+    are deployed cannot read it.
     """
     name, ssm = f"{target.names.registry}/{name}", target.session.client("ssm")
+    key = target.output("EntriesKeyArn")
 
     def put(name: str) -> None:
         ssm.put_parameter(
             Name=name,
             Value=text,
             Type="SecureString",
-            KeyId=target.output("DataKeyArn"),
+            KeyId=key,
             # A standard parameter holds 4 KB, which an entry with certificates may exceed.
             Tier="Intelligent-Tiering",
             Overwrite=True,

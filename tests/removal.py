@@ -130,11 +130,12 @@ class Removal:
                     self.check(operation, ("s3:ListBucket", ""))
                 raise
 
-        def signed(client: Any, given: Mapping[str, Any], model: Any, context: Any, *more: Any) -> Any:
+        def signed(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
             # An address is good for what its signer may do; whoever uses it finds out.
             if context.get("is_presign_request"):
-                self.check(model.name, *asked_for(client.meta.service_model.service_name, model.name, given))
-            return prepare(client, given, model, context, *more)
+                service, name = client.meta.service_model.service_name, operation_model.name
+                self.check(name, *asked_for(service, name, api_params))
+            return prepare(client, api_params, operation_model, context)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(BaseClient, "_make_api_call", call)

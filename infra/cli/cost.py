@@ -35,6 +35,7 @@ def cost(
             help="Bedrock model or profile [the region's geography's].", autocompletion=complete_model
         ),
     ] = "",
+    apps: Annotated[int, typer.Option(min=0, help="Registered apps.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """What a deployment costs in a month, line by line, at list prices and without free tiers."""
@@ -44,7 +45,7 @@ def cost(
             "each heal needs an error",
             exit_code=Exit.USAGE,
         )
-    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default()))
+    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default(), apps))
     if as_json:
         rows = [asdict(line) | {"usd": round(line.usd, 4)} for line in found.lines]
         dates = {"prices_read": f"{found.prices_read}", "measured": f"{found.measured}"}

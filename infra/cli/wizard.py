@@ -13,6 +13,8 @@ from typing import Any
 import typer
 
 from functions.core.apps.app import App
+from functions.core.apps.discovery import REPOSITORY, covers
+from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
@@ -38,6 +40,11 @@ class Draft:
     token: str = ""
     files: dict[str, str] = field(default_factory=dict)
     """What a secret is → the file that holds it."""
+
+    @property
+    def is_family(self) -> bool:
+        """Whether it watches no log groups: its functions' tags say which are theirs."""
+        return not self.entry.get("log_groups")
 
     def app(self, **changes: Any) -> App:
         """The app as it would be. Raises AppInvalid."""
@@ -86,7 +93,7 @@ def _answer(draft: Draft, question: WizardQuestion) -> None:
                 show_default=not question.secret and bool(question.default(draft)),
             ).strip()
         answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
-        problem = question.check(draft, answer) if said else _needed(question)
+        problem = question.check(draft, answer) if said else _needed(draft, question)
         if not problem:
             break
         out.print(plain("✘ ", "bold red") + plain(problem), soft_wrap=True)
@@ -100,9 +107,16 @@ def _answer(draft: Draft, question: WizardQuestion) -> None:
         draft.entry[question.field] = list(answer) if question.many else answer
 
 
-def _needed(question: WizardQuestion) -> str:
-    needed = ("log_groups", "name", "repository")
-    return f"{question.asks}: an answer is needed" if question.field in needed else ""
+def _needed(draft: Draft, question: WizardQuestion) -> str:
+    if question.field == "log_groups":
+        return "" if draft.target.subscribes_to_all else _NO_FAMILY
+    return f"{question.asks}: an answer is needed" if question.field in ("name", "repository") else ""
+
+
+_NO_FAMILY = (
+    "Name one at least. Functions whose tags say what they are need a deployment that is delivered all log"
+    " groups: selfheal deploy -c subscribe=account"
+)
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -183,17 +197,30 @@ def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any
     """What the forge says of an answer. token: one that was just given."""
     if problem := _valid(draft, **changes):
         return problem
-    return _first(checks, of_forge.look(draft.app(**changes), token or draft.token, draft.target.flag))
+    app = _told_to_forge(draft, **changes)
+    return _first(checks, of_forge.look(app, token or draft.token, draft.target.flag)) if app else ""
+
+
+def _told_to_forge(draft: Draft, **changes: Any) -> App | None:
+    """What the forge is asked about: of a family the repository of a function that is tagged for it; None
+    where none is yet. Raises AppInvalid."""
+    app = draft.app(**changes)
+    if not app.is_family:
+        return app
+    found = ((name, tag) for name, tag in _tagged(draft).items() if covers(app, tag))
+    for name, repository in found:
+        return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
+    return None
 
 
 def _deploy_key(draft: Draft, file: str) -> str:
     """It is tried at the forge, as the token is."""
     try:
-        app = draft.app(deploy_key=True)
-        key = DeployKey.of(app, _read(file))
+        app = _told_to_forge(draft, deploy_key=True)
+        key = DeployKey.of(app or draft.app(deploy_key=True), _read(file))
     except (AppInvalid, NoDeployKey, OSError) as error:
         return str(error)
-    return of_forge.look(app, draft.token, draft.target.flag, key).by_key or ""
+    return (of_forge.look(app, draft.token, draft.target.flag, key).by_key or "") if app else ""
 
 
 def _signing_key(draft: Draft, file: str) -> str:
@@ -229,10 +256,46 @@ def _here(draft: Draft) -> str:
     return ""
 
 
-def _named_after_group(draft: Draft) -> str:
-    """`/aws/lambda/Orders_API` → `orders-api`."""
-    last = str(draft.entry["log_groups"][0]).rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:40]
+def _named_after(draft: Draft) -> str:
+    """`/aws/lambda/Orders_API` → `orders-api`; of a family, `https://github.com/Acme/*` → `acme`."""
+    if draft.is_family:
+        return _slug(str(draft.entry["repository"]).removesuffix("/*"))[:LONGEST_NAME].strip("-")
+    return _slug(str(draft.entry["log_groups"][0]))[:40]
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", path.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
+
+
+def _family(draft: Draft, repository: str) -> str:
+    if not repository.endswith(f"/{ANY}"):
+        return f"write https://HOST/OWNER/{ANY}, whose repositories the functions' tag {REPOSITORY} names"
+    if problem := _valid(draft, repository=repository):
+        return problem
+    covered = [name for name, tag in _tagged(draft).items() if covers(draft.app(repository=repository), tag)]
+    found = f"{len(covered)} functions are tagged for it: {', '.join(sorted(covered)[:5])}"
+    out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
+    return ""
+
+
+def _tagged(draft: Draft) -> dict[str, str]:
+    """Functions of this account and region by name, and the repository that each one's tag names."""
+    client = draft.target.session.client("resourcegroupstaggingapi")
+    pages = client.get_paginator("get_resources").paginate(
+        ResourceTypeFilters=["lambda:function"], TagFilters=[{"Key": REPOSITORY}]
+    )
+    rows = [row for page in pages for row in page["ResourceTagMappingList"]]
+    return {
+        row["ResourceARN"].rpartition(":")[2]: tag["Value"]
+        for row in rows
+        for tag in row["Tags"]
+        if tag["Key"] == REPOSITORY
+    }
+
+
+def _offered_families(draft: Draft, text: str) -> Sequence[str]:
+    found = {f"{tag.rpartition('/')[0]}/{ANY}" for tag in _tagged(draft).values()}
+    return sorted(one for one in found if one.startswith(text))
 
 
 def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
@@ -243,10 +306,28 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 
 QUESTIONS = (
-    WizardQuestion("log_groups", "Log groups to watch", _groups, many=True, offers=_offered_groups),
-    WizardQuestion("name", "Short name of the app", _names, default=_named_after_group),
     WizardQuestion(
-        "repository", "Repository, as an https address", lambda d, v: _valid(d, repository=v), default=_here
+        "log_groups",
+        "Log groups to watch (empty: those of functions that a tag says the repository of)",
+        _groups,
+        many=True,
+        offers=_offered_groups,
+    ),
+    WizardQuestion(
+        "repository",
+        f"The functions' repositories, as https://github.com/OWNER/{ANY}",
+        _family,
+        default=lambda draft: next(iter(_offered_families(draft, "")), ""),
+        offers=_offered_families,
+        when=lambda draft: draft.is_family,
+    ),
+    WizardQuestion("name", "Short name of the app", _names, default=_named_after),
+    WizardQuestion(
+        "repository",
+        "Repository, as an https address",
+        lambda d, v: _valid(d, repository=v),
+        default=_here,
+        when=lambda draft: not draft.is_family,
     ),
     WizardQuestion(
         "token",

@@ -44,7 +44,8 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
         {
             "IncidentsTable": incidents_table.name,
             "DeliveriesTable": deliveries_table.name,
-            "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+            "DataKeyArn": (key := boto3.client("kms").create_key()["KeyMetadata"]["Arn"]),
+            "EntriesKeyArn": key,
             "DetectErrorsArn": detect,
             "PersonalTopicArn": boto3.client("sns").create_topic(Name="personal")["TopicArn"],
         },
@@ -262,6 +263,18 @@ def test_an_entry_in_plain_text_is_named_and_encrypted_by_whatever_writes_it(
     assert target.registry.app("orders") == APP
     assert selfheal("apps", "encrypt", "--json").document["encrypted"] == []
     assert in_plain_text == [30]
+
+
+def test_where_the_functions_are_too_old_to_read_it_nothing_is_encrypted(
+    target: Target, in_plain_text: list[float]
+) -> None:
+    del target.outputs["EntriesKeyArn"]
+    with pytest.raises(UserError, match="has no output EntriesKeyArn"):
+        registering(target, APP, AppSecrets("renewed"))
+    with pytest.raises(UserError, match="has no output EntriesKeyArn"):
+        put_entry(target, "orders", "{}")
+    assert type_of_entry() == "String"
+    assert target.registry.credentials(target.registry.app("orders")) == "s3cret"
 
 
 @pytest.mark.parametrize("call", range(1, 5))
