@@ -234,7 +234,7 @@ class _Recorder:
     """Which permissions each test uses, and how long it takes, in seconds."""
 
     def __init__(self) -> None:
-        self.tests: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self.tests: dict[str, dict[str, float]] = defaultdict(dict)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -242,7 +242,7 @@ class _Recorder:
         with REMOVAL.of(""):
             answer = yield
         for permission in REMOVAL.used:
-            self.tests[permission].append((time.monotonic() - began, pyfuncitem.nodeid))
+            self.tests[permission][pyfuncitem.nodeid] = time.monotonic() - began
         return answer
 
 
@@ -280,7 +280,8 @@ _HEADER = """\
 def main(only: Sequence[str] = ()) -> None:
     """Find a test for each permission that any test uses. only: folders of functions, for all others what was
     found before stays."""
-    before = {name: test for name, test in needed().items() if only and name.partition(" ")[0] not in only}
+    known = needed()
+    before = {name: test for name, test in known.items() if only and name.partition(" ")[0] not in only}
     _write({})
     recorder = _Recorder()
     folders = [spec.folder for spec in EVERY if spec.folder in only or not only]
@@ -288,8 +289,9 @@ def main(only: Sequence[str] = ()) -> None:
     searched = {"commit_patch": "create_pull_request"}
     paths = {f"tests/unit/{name}" for each in folders for name in (each, searched.get(each, each))}
     pytest.main(["-q", "-m", "moto", *sorted(filter(os.path.isdir, paths))], plugins=[recorder])
+    # What was found before goes first, then the quickest.
     waiting = {
-        permission: [test for _, test in sorted(found)]
+        permission: sorted(found, key=lambda test: (test != known.get(permission), found[test]))
         for permission, found in recorder.tests.items()
         if permission.partition(" ")[0] in folders
     }

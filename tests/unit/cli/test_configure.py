@@ -170,7 +170,7 @@ def test_where_all_log_groups_are_delivered_a_family_is_asked_for_with_what_is_t
         "": "",
         "https://github.com/acme/rates": "write https://HOST/OWNER/*",
         "https://github.com/Acme/*": "2 functions are tagged for it: quotes, rates",
-        " ": "",  # the name that is offered
+        "acme": "",
         "wrong": "the token is refused",  # for the repository of one that is tagged
         "right": "",
     }
@@ -179,12 +179,12 @@ def test_where_all_log_groups_are_delivered_a_family_is_asked_for_with_what_is_t
     ran = selfheal("configure", stdin="\n".join(answers) + "\n")
 
     assert ran.exit_code == 0, ran.text
-    for told in filter(None, said.values()):
+    for told in filter(None, ("Short name of the app [acme]", *said.values())):
         assert told in ran.text
     assert entries() == {
         "acme": {
+            "log_groups": [],
             "repository": "https://github.com/Acme/*",
-            "branch": "main",
             "credentials": f"{DEFAULT.credentials}/acme",
         }
     }
