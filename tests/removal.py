@@ -280,16 +280,27 @@ _HEADER = """\
 def main(only: Sequence[str] = ()) -> None:
     """Find a test for each permission that any test uses. only: folders of functions, for all others what was
     found before stays."""
-    known = needed()
-    before = {name: test for name, test in known.items() if only and name.partition(" ")[0] not in only}
+    text, known = FILE.read_text(), needed()
+    try:
+        chosen, missing = _found([spec.folder for spec in EVERY if spec.folder in only or not only], known)
+    except BaseException:
+        FILE.write_text(text)
+        raise
+    _write(
+        {name: test for name, test in known.items() if only and name.partition(" ")[0] not in only} | chosen
+    )
+    print(f"{len(chosen)} permissions; no test fails without: {missing or 'none'}")
+
+
+def _found(folders: Sequence[str], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """A test for each permission of these functions that any test uses, and those without one. known: what
+    was found before, which goes first; then the quickest."""
     _write({})
     recorder = _Recorder()
-    folders = [spec.folder for spec in EVERY if spec.folder in only or not only]
     # A step's test may lie with the step that goes before.
     searched = {"commit_patch": "create_pull_request"}
     paths = {f"tests/unit/{name}" for each in folders for name in (each, searched.get(each, each))}
     pytest.main(["-q", "-m", "moto", *sorted(filter(os.path.isdir, paths))], plugins=[recorder])
-    # What was found before goes first, then the quickest.
     waiting = {
         permission: sorted(found, key=lambda test: (test != known.get(permission), found[test]))
         for permission, found in recorder.tests.items()
@@ -301,8 +312,7 @@ def main(only: Sequence[str] = ()) -> None:
         found = _missed(tried) if tried else set()
         chosen |= {permission: tried[permission] for permission in found}
         waiting = {permission: tests for permission, tests in waiting.items() if permission not in found}
-    _write(before | chosen)
-    print(f"{len(chosen)} permissions; no test fails without: {sorted(waiting) or 'none'}")
+    return chosen, sorted(waiting)
 
 
 if __name__ == "__main__":
