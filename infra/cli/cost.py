@@ -50,6 +50,7 @@ def cost(
         rows = [asdict(line) | {"usd": round(line.usd, 4)} for line in found.lines]
         dates = {"prices_read": f"{found.prices_read}", "measured": f"{found.measured}"}
         totals = {"usd": round(found.usd, 2), "models_usd": round(found.models_usd, 2)}
+        totals["rotation_usd"] = found.rotation_usd
         print_document("cost/1", {"region": found.region, **dates, **totals, "lines": rows})
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -72,7 +73,8 @@ def cost(
     out.print(
         plain(
             f"List prices of {found.region}, read {found.prices_read}; what a delivery and a heal use was"
-            f" measured {found.measured}.",
+            f" measured {found.measured}. Keys are rotated each year: the first and the second time add"
+            f" ${found.rotation_usd:g} a month each.",
             "dim",
         ),
         soft_wrap=True,

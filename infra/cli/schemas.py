@@ -178,6 +178,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "measured": {**TEXT, "description": "date on which the use was measured"},
         "usd": NUMBER,
         "models_usd": NUMBER,
+        "rotation_usd": {**NUMBER, "description": "a month more after each of two yearly rotations"},
         "lines": several(
             record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
         ),

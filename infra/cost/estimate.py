@@ -71,6 +71,9 @@ class Bill:
     prices_read: date
     measured: date
     region: str
+    rotation_usd: float
+    """What the first and the second yearly rotation of the keys each add to all months from then on; the
+    bill is of the first year. https://aws.amazon.com/kms/pricing/"""
 
     @property
     def usd(self) -> float:
@@ -91,7 +94,8 @@ def bill(load: Load) -> Bill:
         *_storage(load, prices, measured),
         *_watching(load, prices, measured),
     )
-    return Bill(lines, prices["read"], measured["measured"], prices["region"])
+    rotation = _KEYS * prices["kms"]["rotation_month"]
+    return Bill(lines, prices["read"], measured["measured"], prices["region"], rotation)
 
 
 @cache
