@@ -23,6 +23,7 @@ from functions.core.approval.orders import Order
 from functions.core.apps.app import App
 from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.core.source import archive
 from functions.core.workflow.artifacts import Artifact, reference
 from functions.core.workflow.errors import SelfHealError
@@ -176,6 +177,9 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
                 "status": str(Status.HEALING),
                 "error_type": "IndexError",
                 "title": "IndexError: this is a test by selfheal smoke",
+                "occurrences": 1,
+                "first_seen": utc_now(),
+                "last_seen": utc_now(),
                 "execution_arn": "smoke",
                 "ttl": int(time.time()) + 3600,
             }

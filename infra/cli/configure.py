@@ -19,6 +19,7 @@ from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
+from functions.core.incidents.incident import ErrorClass
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -28,6 +29,7 @@ from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
+from infra.nearest import unknown
 from infra.registration import AppSecrets, check, register
 from infra.target import Target
 
@@ -195,6 +197,11 @@ class Wanted:
                 "name one of these, or leave 'python' out",
                 exit_code=2,
             )
+        for error_class in app.heal_classes:
+            if error_class not in list(ErrorClass):
+                raise unknown(
+                    "class of errors", error_class, ErrorClass, f"choose of: {', '.join(ErrorClass)}"
+                )
         secrets = self.secrets
         webhooks = _read_secret(secrets.webhooks_file, "webhook")
         try:
@@ -252,7 +259,7 @@ def _tell(target: Target, app: App, as_json: bool, tried: bool) -> None:
         watched = ", ".join(app.log_groups) or "functions that are tagged"
         out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
         if not tried:
-            hint(f"Whether the forge takes the token: selfheal doctor {app.name}{target.flag}")
+            hint(f"Whether all is right, at the forge too: selfheal doctor {app.name}{target.flag}")
     for note in (
         *doubts(app.approvers, app.approvals_needed),
         *notes_on_models(target, target.registry.app(app.name)),

@@ -18,7 +18,7 @@ from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
-from infra.cli.console import out, plain
+from infra.cli.console import command, out, plain
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor.checks import Check, Moot
@@ -53,12 +53,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class WizardQuestion:
-    """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words; when:
-    whether it is asked at all."""
+    """asks: its words; check: what is wrong with an answer, "" for nothing; empty: the same of none; many:
+    takes several words; when: whether it is asked at all."""
 
     field: str
     asks: str
     check: Callable[[Draft, Any], str]
+    empty: Callable[[Draft], str] = lambda draft: ""
     default: Callable[[Draft], str] = lambda draft: ""
     many: bool = False
     secret: bool = False
@@ -74,16 +75,29 @@ def ask(target: Target) -> Draft:
     draft = Draft(target)
     out.print(
         plain(
-            "Each answer is checked; nothing is written before the end. Tab completes, Ctrl-C leaves.", "dim"
-        )
+            "Each answer is checked; nothing is written before the end. Tab completes, < goes back to the"
+            " question before, Ctrl-C leaves.",
+            "dim",
+        ),
+        soft_wrap=True,
     )
-    for question in QUESTIONS:
-        if question.when(draft):
-            _answer(draft, question)
+    at, asked = 0, list[int]()
+    while at < len(QUESTIONS):
+        if not QUESTIONS[at].when(draft):
+            at += 1
+        elif _answer(draft, QUESTIONS[at]):
+            asked.append(at)
+            at += 1
+        elif asked:
+            at = asked.pop()
     return draft
 
 
-def _answer(draft: Draft, question: WizardQuestion) -> None:
+_BACK = "<"
+
+
+def _answer(draft: Draft, question: WizardQuestion) -> bool:
+    """Ask until the answer is one; whether it is, and not to go back."""
     while True:
         with _completing(draft, question):
             said = typer.prompt(
@@ -92,21 +106,30 @@ def _answer(draft: Draft, question: WizardQuestion) -> None:
                 hide_input=question.secret,
                 show_default=not question.secret and bool(question.default(draft)),
             ).strip()
+        if said == _BACK:
+            return False
         answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
+<<<<<<< HEAD
         problem = question.check(draft, answer) if said else _needed(draft, question)
+=======
+        problem = question.check(draft, answer) if said else question.empty(draft)
+>>>>>>> main
         if not problem:
             break
-        out.print(plain("✘ ", "bold red") + plain(problem), soft_wrap=True)
+        out.print(plain("✘ ", "bold red") + plain(command(problem)), soft_wrap=True)
     if question.field == "name":
         draft.name = said
     elif question.field == "token":
         draft.token = said
-    elif said and question.field in _FILES:
-        draft.files[question.field] = said
-    elif said:
-        draft.entry[question.field] = list(answer) if question.many else answer
+    else:
+        kept: dict[str, Any] = draft.files if question.field in _FILES else draft.entry
+        kept.pop(question.field, None)
+        if said:
+            kept[question.field] = list(answer) if question.many else answer
+    return True
 
 
+<<<<<<< HEAD
 def _needed(draft: Draft, question: WizardQuestion) -> str:
     if question.field == "log_groups":
         return "" if draft.target.subscribes_to_all else _NO_FAMILY
@@ -117,6 +140,10 @@ _NO_FAMILY = (
     "Name one at least. Functions whose tags say what they are need a deployment that is delivered all log"
     " groups: selfheal deploy -c subscribe=account"
 )
+=======
+def _needed(draft: Draft) -> str:
+    return "an answer is needed"
+>>>>>>> main
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -151,7 +178,7 @@ def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
     for check in checks:
         with suppress(Moot):
             if fault := check(seen):
-                return fault.detail
+                return _SAID.get(check, fault.detail)
     return ""
 
 
@@ -172,7 +199,8 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
 
 def _names(draft: Draft, name: str) -> str:
     if name in draft.target.registry.entries():
-        return f"there is an app {name} already; change it with: selfheal configure {name} --set FIELD=VALUE"
+        change = f"selfheal configure {name} --set FIELD=VALUE{draft.target.flag}"
+        return f"there is an app {name} already; take another name, or change that one: {change}"
     return _valid(draft, name=name)
 
 
@@ -191,6 +219,14 @@ _ACCESS: tuple[Check[Any], ...] = (
     of_forge.token_may_push,
     of_forge.repository_takes_changes,
 )
+_SEEN = _ACCESS[:3]
+_SAID: dict[Check[Any], str] = {
+    of_forge.forge_can_be_reached: "the forge of that repository does not answer; < goes back to its address",
+    of_forge.token_is_accepted: "the forge refuses it (needs: contents and pull requests, read and write)",
+    of_forge.repository_can_be_seen: "the forge shows no such repository (a private one needs a token that"
+    " sees it); < goes back to its address",
+}
+"""Of an answer, where a check speaks of an app that is registered."""
 
 
 def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any) -> str:
@@ -245,13 +281,24 @@ def _model(draft: Draft, model: str) -> str:
     return "; ".join(notes_on_models(draft.target, draft.app(model=model)))
 
 
+def _over_https(address: str) -> str:
+    """`git@github.com:shop/orders` → its https address; any other as it is."""
+    over_ssh = re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", address)
+    return f"https://{over_ssh[1]}/{over_ssh[2]}" if over_ssh else address
+
+
+def _repository(draft: Draft, address: str) -> str:
+    if (instead := _over_https(address)) != address:
+        return f"that is its ssh address; the https one is {instead}"
+    return _valid(draft, repository=address)
+
+
 def _here(draft: Draft) -> str:
     """The repository of the folder that this is called in, if it is one."""
     asked = ["git", "remote", "get-url", "origin"]
     with suppress(OSError):
         found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-        over_ssh = re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", found)
-        found = f"https://{over_ssh[1]}/{over_ssh[2]}" if over_ssh else found
+        found = _over_https(found)
         return found if found and not _valid(draft, repository=found) else ""
     return ""
 
@@ -307,6 +354,7 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 QUESTIONS = (
     WizardQuestion(
+<<<<<<< HEAD
         "log_groups",
         "Log groups to watch (empty: those of functions that a tag says the repository of)",
         _groups,
@@ -328,11 +376,19 @@ QUESTIONS = (
         lambda d, v: _valid(d, repository=v),
         default=_here,
         when=lambda draft: not draft.is_family,
+=======
+        "log_groups", "Log groups to watch", _groups, empty=_needed, many=True, offers=_offered_groups
+    ),
+    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after_group),
+    WizardQuestion(
+        "repository", "Repository, as an https address", _repository, empty=_needed, default=_here
+>>>>>>> main
     ),
     WizardQuestion(
         "token",
         "Token that may read and write contents and pull requests (not shown; empty for a public repository)",
         lambda draft, token: _at_forge(draft, *_ACCESS, token=token),
+        empty=lambda draft: _at_forge(draft, *_SEEN),
         secret=True,
     ),
     WizardQuestion(

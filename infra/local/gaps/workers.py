@@ -22,14 +22,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from infra.local.gaps import console, image, tenancy
 from infra.local.gaps.endpoint import Endpoint
-from infra.local.gaps.packages import unpacked
+from infra.local.gaps.packages import ahead, unpacked
 from infra.local.gaps.patching import replace, service
 from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
 from infra.local.guest.bootstrap import LAYERS, MARK, TASK_ROOT
@@ -54,7 +54,25 @@ def fill() -> None:
         runtime,
         _worker_class_for=class_for(runtime._worker_class_for),
     )
-    replace(lambda_svc, _execute_function_warm=execute, _emit_lambda_logs=emit_logs)
+    replace(
+        lambda_svc,
+        _execute_function_warm=execute,
+        _emit_lambda_logs=emit_logs,
+        _fetch_code_from_s3=deploying(lambda_svc._fetch_code_from_s3),
+    )
+    ahead(image.places)
+
+
+def deploying(fetch: Callable[..., bytes | None]) -> Callable[..., bytes | None]:
+    """Reading a package that a function is deployed with, which lays it out for its first call."""
+
+    def fetched(*given: Any, **named: Any) -> bytes | None:
+        package = fetch(*given, **named)
+        if package is not None:
+            ahead(unpacked, package)
+        return package
+
+    return fetched
 
 
 def class_for(other: Any) -> Any:

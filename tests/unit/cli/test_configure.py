@@ -96,9 +96,9 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
         "/aws/lambda/Orders_API, /aws/lambda/billing": "",
         "Not A Name": "",
         "": "",
-        "git@github.com:shop/orders": "must be an https URL",
+        "git@github.com:shop/orders": "the https one is https://github.com/shop/orders",
         REPOSITORY: "",
-        "wrong": "the token is refused",
+        "wrong": "the forge refuses it",
         "right": "",
         "nowhere": "has no branch nowhere",
         "next": "",
@@ -216,6 +216,39 @@ def test_nothing_is_written_unless_it_is_confirmed(target: Target, forge: None, 
     assert ran.exit_code == 1
     assert "This is written to /self-heal/apps/billing" in ran.text
     assert (entries(), subscribed()) == ({}, [])
+
+
+def test_an_answer_that_shows_another_to_be_wrong_can_be_gone_back_from(
+    target: Target, monkeypatch: pytest.MonkeyPatch, selfheal: Selfheal
+) -> None:
+    def look(app: App, token: str, flag: str, key: DeployKey | None = None) -> ForgeSeen:
+        return ForgeSeen(app, flag, hidden="" if app.slug == "shop/orders" and token else "not found")
+
+    monkeypatch.setattr("infra.doctor.forge.look", look)
+    answers = ("<", "/aws/lambda/billing", "", "https://github.com/shop/ordres", "", "right", "<", REPOSITORY)
+
+    ran = selfheal("configure", stdin="\n".join((*answers, "right", *[""] * 6, "y")) + "\n")
+
+    assert ran.exit_code == 0, ran.text
+    assert ran.text.count("the forge shows no such repository") == 2, "of none, and of one"
+    assert entries()["billing"]["repository"] == REPOSITORY
+
+
+def test_an_answer_that_is_taken_back_leaves_nothing(target: Target, forge: None) -> None:
+    draft = wizard.Draft(target, {"model": "one", "log_groups": ["/aws/lambda/billing"]})
+    (model,) = [one for one in wizard.QUESTIONS if one.field == "model"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.prompt", lambda *_, **__: "")
+        assert wizard._answer(draft, model)
+    assert "model" not in draft.entry
+
+
+def test_classes_that_do_not_exist_are_refused_with_the_nearest(target: Target, selfheal: Selfheal) -> None:
+    app = ("--log-group", "/aws/lambda/billing", "--repository", REPOSITORY)
+    ran = selfheal("configure", "orders", *app, "--set", 'heal_classes=["cod"]')
+    assert ran.exit_code == 2
+    assert "no class of errors 'cod'" in ran.text
+    assert "did you mean code?" in ran.text
 
 
 def test_log_groups_are_completed_from_the_account(target: Target) -> None:
