@@ -109,11 +109,7 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
         if said == _BACK:
             return False
         answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
-<<<<<<< HEAD
-        problem = question.check(draft, answer) if said else _needed(draft, question)
-=======
         problem = question.check(draft, answer) if said else question.empty(draft)
->>>>>>> main
         if not problem:
             break
         out.print(plain("✘ ", "bold red") + plain(command(problem)), soft_wrap=True)
@@ -126,24 +122,23 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
         kept.pop(question.field, None)
         if said:
             kept[question.field] = list(answer) if question.many else answer
+        if question.field == "log_groups":
+            kept.pop("repository", None)  # from before it was gone back: a family's is none of an app
     return True
 
 
-<<<<<<< HEAD
-def _needed(draft: Draft, question: WizardQuestion) -> str:
-    if question.field == "log_groups":
-        return "" if draft.target.subscribes_to_all else _NO_FAMILY
-    return f"{question.asks}: an answer is needed" if question.field in ("name", "repository") else ""
-
-
-_NO_FAMILY = (
-    "Name one at least. Functions whose tags say what they are need a deployment that is delivered all log"
-    " groups: selfheal deploy -c subscribe=account"
-)
-=======
 def _needed(draft: Draft) -> str:
     return "an answer is needed"
->>>>>>> main
+
+
+def _no_groups(draft: Draft) -> str:
+    """Only where all log groups are delivered anyway can functions' tags say what is theirs."""
+    if draft.target.subscribes_to_all:
+        return ""
+    return (
+        "name one at least: functions whose tags say what they are need a deployment that is delivered all"
+        " log groups: selfheal deploy -c subscribe=account"
+    )
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -186,7 +181,7 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
     try:
         for group in groups:
             checked_log_group(group)
-        app = draft.app(log_groups=list(groups))
+        app = draft.app(log_groups=list(groups), repository=_NOT_YET)
     except (OwnLogGroup, AppInvalid) as error:
         return str(error)
     checks: tuple[Check[Any], ...] = (
@@ -243,7 +238,7 @@ def _told_to_forge(draft: Draft, **changes: Any) -> App | None:
     app = draft.app(**changes)
     if not app.is_family:
         return app
-    found = ((name, tag) for name, tag in _tagged(draft).items() if covers(app, tag))
+    found = ((name, tag) for name, tag in tagged(draft.target).items() if covers(app, tag))
     for name, repository in found:
         return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
     return None
@@ -319,30 +314,12 @@ def _family(draft: Draft, repository: str) -> str:
         return f"write https://HOST/OWNER/{ANY}, whose repositories the functions' tag {REPOSITORY} names"
     if problem := _valid(draft, repository=repository):
         return problem
-    covered = [name for name, tag in _tagged(draft).items() if covers(draft.app(repository=repository), tag)]
+    covered = [
+        name for name, tag in tagged(draft.target).items() if covers(draft.app(repository=repository), tag)
+    ]
     found = f"{len(covered)} functions are tagged for it: {', '.join(sorted(covered)[:5])}"
     out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
     return ""
-
-
-def _tagged(draft: Draft) -> dict[str, str]:
-    """Functions of this account and region by name, and the repository that each one's tag names."""
-    client = draft.target.session.client("resourcegroupstaggingapi")
-    pages = client.get_paginator("get_resources").paginate(
-        ResourceTypeFilters=["lambda:function"], TagFilters=[{"Key": REPOSITORY}]
-    )
-    rows = [row for page in pages for row in page["ResourceTagMappingList"]]
-    return {
-        row["ResourceARN"].rpartition(":")[2]: tag["Value"]
-        for row in rows
-        for tag in row["Tags"]
-        if tag["Key"] == REPOSITORY
-    }
-
-
-def _offered_families(draft: Draft, text: str) -> Sequence[str]:
-    found = {f"{tag.rpartition('/')[0]}/{ANY}" for tag in _tagged(draft).values()}
-    return sorted(one for one in found if one.startswith(text))
 
 
 def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
@@ -354,10 +331,10 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 QUESTIONS = (
     WizardQuestion(
-<<<<<<< HEAD
         "log_groups",
         "Log groups to watch (empty: those of functions that a tag says the repository of)",
         _groups,
+        empty=_no_groups,
         many=True,
         offers=_offered_groups,
     ),
@@ -365,24 +342,19 @@ QUESTIONS = (
         "repository",
         f"The functions' repositories, as https://github.com/OWNER/{ANY}",
         _family,
-        default=lambda draft: next(iter(_offered_families(draft, "")), ""),
-        offers=_offered_families,
+        empty=_needed,
+        default=lambda draft: next(iter(families(draft.target)), ""),
+        offers=lambda draft, text: families(draft.target, text),
         when=lambda draft: draft.is_family,
     ),
-    WizardQuestion("name", "Short name of the app", _names, default=_named_after),
+    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after),
     WizardQuestion(
         "repository",
         "Repository, as an https address",
-        lambda d, v: _valid(d, repository=v),
+        _repository,
+        empty=_needed,
         default=_here,
         when=lambda draft: not draft.is_family,
-=======
-        "log_groups", "Log groups to watch", _groups, empty=_needed, many=True, offers=_offered_groups
-    ),
-    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after_group),
-    WizardQuestion(
-        "repository", "Repository, as an https address", _repository, empty=_needed, default=_here
->>>>>>> main
     ),
     WizardQuestion(
         "token",

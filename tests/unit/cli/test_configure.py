@@ -171,7 +171,7 @@ def test_where_all_log_groups_are_delivered_a_family_is_asked_for_with_what_is_t
         "https://github.com/acme/rates": "write https://HOST/OWNER/*",
         "https://github.com/Acme/*": "2 functions are tagged for it: quotes, rates",
         "acme": "",
-        "wrong": "the token is refused",  # for the repository of one that is tagged
+        "wrong": "the forge refuses it",  # for the repository of one that is tagged
         "right": "",
     }
     answers = [*said, *[""] * 6, "y"]
