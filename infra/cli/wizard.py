@@ -19,6 +19,7 @@ from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import command, out, plain
+from infra.cli.tagged import families, tagged
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor.checks import Check, Moot
@@ -135,10 +136,8 @@ def _no_groups(draft: Draft) -> str:
     """Only where all log groups are delivered anyway can functions' tags say what is theirs."""
     if draft.target.subscribes_to_all:
         return ""
-    return (
-        "name one at least: functions whose tags say what they are need a deployment that is delivered all"
-        " log groups: selfheal deploy -c subscribe=account"
-    )
+    needs = "all log groups to be delivered: selfheal deploy -c subscribe=account"
+    return f"name one at least; functions whose tags say what they are need {needs}"
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -238,9 +237,9 @@ def _told_to_forge(draft: Draft, **changes: Any) -> App | None:
     app = draft.app(**changes)
     if not app.is_family:
         return app
-    found = ((name, tag) for name, tag in tagged(draft.target).items() if covers(app, tag))
-    for name, repository in found:
-        return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
+    for name, repository in tagged(draft.target).items():
+        if covers(app, repository):
+            return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
     return None
 
 
@@ -314,10 +313,9 @@ def _family(draft: Draft, repository: str) -> str:
         return f"write https://HOST/OWNER/{ANY}, whose repositories the functions' tag {REPOSITORY} names"
     if problem := _valid(draft, repository=repository):
         return problem
-    covered = [
-        name for name, tag in tagged(draft.target).items() if covers(draft.app(repository=repository), tag)
-    ]
-    found = f"{len(covered)} functions are tagged for it: {', '.join(sorted(covered)[:5])}"
+    app = draft.app(repository=repository)
+    covered = sorted(name for name, tag in tagged(draft.target).items() if covers(app, tag))
+    found = f"{len(covered)} functions are tagged for it: {', '.join(covered[:5])}"
     out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
     return ""
 
