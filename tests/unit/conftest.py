@@ -37,9 +37,15 @@ from functions.detect_errors.recorder import Recorder
 from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
-from tests.removal import REMOVAL, add_removals, pytest_pyfunc_call, pytest_runtest_protocol
+from tests.removal import (
+    REMOVAL,
+    add_removals,
+    pytest_pyfunc_call,
+    pytest_runtest_protocol,
+    pytest_runtest_teardown,
+)
 
-__all__ = ["pytest_pyfunc_call", "pytest_runtest_protocol"]
+__all__ = ["pytest_pyfunc_call", "pytest_runtest_protocol", "pytest_runtest_teardown"]
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull

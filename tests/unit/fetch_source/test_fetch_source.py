@@ -392,7 +392,7 @@ def state(
     name, value = f"/{request.function.__name__}/credentials/orders", bound(TOKEN, hosted.app.host)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     boto3.client("ssm").put_parameter(
-        Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="String"
+        Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="SecureString"
     )
     item = {"fingerprint": "f", "status": "HEALING", "error_type": "KeyError", "title": "KeyError: 'NZ'"}
     incidents_table.put_item(Item={"incident_id": "orders-f", "app": "orders", **item})
