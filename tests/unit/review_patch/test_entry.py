@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -25,11 +25,11 @@ Review = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
-    with BedrockDouble() as double:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
-        double.script([[{"toolUse": {"toolUseId": "t1", "name": "give_opinion", "input": AGREES}}]])
-        yield double
+def bedrock(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> BedrockDouble:
+    double = BedrockDouble.at(httpserver)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
+    double.script([[{"toolUse": {"toolUseId": "t1", "name": "give_opinion", "input": AGREES}}]])
+    return double
 
 
 @pytest.fixture
