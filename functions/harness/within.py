@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.harness.request import OPTIONS, RunRequest
 
-SECONDS = 8.0
+SECONDS = 6.0
 
 
 def search(asked: Mapping[str, Any], incident: Mapping[str, Any]) -> RunRequest | None:

@@ -142,13 +142,12 @@ class InTests(MetaPathFinder):
 
     def _search(self, session: pytest.Session) -> None:
         seen: set[str] = set()
-        exact, worked = 0, 0
+        exact = 0
         order = {place["function"]: number for number, place in enumerate(self._task["places"])}
         streams = []
         for item in session.items[:_MOST_TESTS]:
             calls = self._run(item, Change(""))
-            new = self._tell(item, Change(""), calls, seen)
-            exact, worked = exact + new, worked + len(calls)
+            exact += self._tell(item, Change(""), calls, seen)
             if calls:
                 depth = max(order.get(call.function, 0) for call in calls)
                 streams.append((depth, item, self._inputs(item)))
@@ -163,11 +162,7 @@ class InTests(MetaPathFinder):
     def _inputs(self, item: pytest.Item) -> dict[tuple[str, int], Value]:
         """The literals that the test met, and those that its module's names are bound to."""
         module = getattr(item, "module", None)
-        bound = {
-            key: vars(held)[name]
-            for key, (held, name) in self._constants.items()
-            if held is module or key[0].endswith("conftest.py")
-        }
+        bound = {key: vars(held)[name] for key, (held, name) in self._constants.items() if held is module}
         return {**self._met, **bound}
 
     def _changes(self, inputs: dict[tuple[str, int], Value]) -> Iterator[Change]:
@@ -183,7 +178,9 @@ class InTests(MetaPathFinder):
             error = call.outcome.error
             how = self._likeness.of(error) if error is not None else 0
             key = f"{how} {call.text}"
-            if key in seen or (error is not None and not how) or (error is None and len(seen) > _MOST_WORKED):
+            # A call that gives nothing tells nothing of what is usual.
+            tells = how if error is not None else call.outcome.value is not None and len(seen) < _MOST_WORKED
+            if key in seen or not tells:
                 continue
             seen.add(key)
             exact += how == 2
