@@ -281,6 +281,16 @@ ALARMS: tuple[Alarm, ...] = (
         "EventBridge could not pass on what the forge told; the schedule still looks",
         "selfheal doctor",
     ),
+    Alarm(
+        "EndsUnheard",
+        Watched.RULE,
+        "ended_heals",
+        ("FailedInvocations",),
+        1,
+        "EventBridge could not tell track_pull_requests that a heal has ended; the schedule still looks",
+        "selfheal doctor",
+        section="ForgeUnheard",
+    ),
     *(
         Alarm(
             name,

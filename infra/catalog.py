@@ -32,7 +32,14 @@ STEPS = (
         "claim_incident",
         image=False,
         timeout=45,
-        settings=("switch_parameter", "heals_at_once", "incidents_table", "registry_path", "topic_arn"),
+        settings=(
+            "command_flag",
+            "switch_parameter",
+            "heals_at_once",
+            "incidents_table",
+            "registry_path",
+            "topic_arn",
+        ),
         may=(May.READ_SWITCH, *_INCIDENTS, May.QUERY_INCIDENTS, May.READ_APP, May.NOTIFY),
     ),
     Spec(
@@ -166,6 +173,7 @@ STEPS = (
         image=True,
         timeout=55,
         settings=(
+            "command_flag",
             *("switch_parameter", "incidents_table", "approvals_table", *_ARTIFACTS, "registry_path"),
             *("topic_arn", "personal_topic_arn", "token_key_arn", "link_key_parameter", "webhooks_path"),
             *("approval_url", "approval_ttl_seconds", "identity_from"),
@@ -216,7 +224,7 @@ STEPS = (
         "record_outcome",
         image=False,
         timeout=45,
-        settings=("incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
+        settings=("command_flag", "incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
         may=(*_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
@@ -226,7 +234,14 @@ OTHERS = (
         "detect_errors",
         image=True,
         timeout=60,
-        settings=("switch_parameter", "incidents_table", "deliveries_table", "registry_path", "topic_arn"),
+        settings=(
+            "command_flag",
+            "switch_parameter",
+            "incidents_table",
+            "deliveries_table",
+            "registry_path",
+            "topic_arn",
+        ),
         may=(
             *(May.READ_SWITCH, *_INCIDENTS, May.COUNT_DELIVERIES, May.QUERY_INCIDENTS, May.LIST_APPS),
             *(May.READ_LOGS, May.NOTIFY),
@@ -241,6 +256,7 @@ OTHERS = (
         # A whole CPU, which comes with memory: somebody waits, and what takes half as long costs no more.
         memory=1769,
         settings=(
+            "command_flag",
             *("incidents_table", "approvals_table", "artifacts_bucket", "registry_path"),
             *("link_key_parameter", "slack_signing_path", "identity_from"),
         ),
@@ -264,7 +280,7 @@ OTHERS = (
         "report_failure",
         image=True,
         timeout=30,
-        settings=("incidents_table", "topic_arn", "webhooks_path"),
+        settings=("command_flag", "incidents_table", "topic_arn", "webhooks_path"),
         may=(May.UPDATE_INCIDENTS, May.DESCRIBE_EXECUTIONS, May.READ_HISTORY, May.READ_WEBHOOKS, May.NOTIFY),
     ),
     Spec(
@@ -272,6 +288,7 @@ OTHERS = (
         image=True,
         timeout=110,
         settings=(
+            "command_flag",
             *("incidents_table", "approvals_table", "artifacts_bucket", "registry_path", "topic_arn"),
             *("personal_topic_arn", "link_key_parameter", "webhooks_path", "approval_url"),
         ),
@@ -287,7 +304,7 @@ OTHERS = (
         "track_pull_requests",
         image=True,
         timeout=280,
-        settings=("switch_parameter", "incidents_table", "registry_path"),
+        settings=("command_flag", "switch_parameter", "incidents_table", "registry_path"),
         may=(
             *(May.READ_SWITCH, *_INCIDENTS, May.QUERY_INCIDENTS, May.LIST_APPS, May.READ_CREDENTIALS),
             *(May.READ_FUNCTIONS, May.SEE_LOG_STREAMS),

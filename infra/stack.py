@@ -41,7 +41,7 @@ from infra.workflow import (
     OnSchedule,
     ReportFailures,
     StartHeals,
-    WhenForgeTells,
+    WhenToldOf,
     Workflow,
 )
 
@@ -154,7 +154,7 @@ class SelfHealingCode(Stack):
             dead_letters=storage.unstarted_heals,
             name=names.workflow,
         )
-        LifeEvents(
+        life = LifeEvents(
             self,
             "LifeEvents",
             incidents=storage.incidents,
@@ -177,7 +177,12 @@ class SelfHealingCode(Stack):
             minutes=EVERY_MINUTES,
             description="Looks whether pull requests were merged or closed",
         )
-        told = WhenForgeTells(self, "ForgeTells", functions["track_pull_requests"].alias)
+        told = WhenToldOf(
+            self,
+            "ForgeTells",
+            track_pull_requests=functions["track_pull_requests"].alias,
+            life_events=life.bus,
+        )
         OnSchedule(
             self,
             "Reminding",
@@ -201,7 +206,11 @@ class SelfHealingCode(Stack):
         keep_failed_events(functions["detect_errors"], storage.failed_detections)
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
         api = self.entrance.api if self.entrance else None
-        rules = {"report_failure": reporting.rule, "track_pull_requests": told.rule}
+        rules = {
+            "report_failure": reporting.rule,
+            "track_pull_requests": told.rule,
+            "ended_heals": told.ended,
+        }
         parts = Parts(storage, workflow, functions, schedules, rules, api)
         if options.budget_usd:
             Spending(
@@ -228,6 +237,7 @@ class SelfHealingCode(Stack):
             "registry_path": self._names.registry,
             "switch_parameter": self._names.switch,
             "heals_at_once": str(options.heals_at_once),
+            "command_flag": self._names.flag,
             "topic_arn": storage.topic.topic_arn,
             "personal_topic_arn": storage.personal_topic.topic_arn,
             "state_machine_arn": self.format_arn(

@@ -265,15 +265,23 @@ class ReportFailures(Construct):
         )
 
 
-class WhenForgeTells(Construct):
-    """Looks at pull requests as soon as the forge tells of them, and not only on schedule.
+class WhenToldOf(Construct):
+    """Looks at pull requests as soon as the forge tells of them, or a heal of one has ended, and not only on
+    schedule.
 
     Its webhooks come to the default event bus, in the form that EventBridge's own quick start gives to those
     of GitHub: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-saas-furls.html. They are believed
     in nothing: what became of a pull request is asked of the forge.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, track_pull_requests: lambda_.Alias) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        track_pull_requests: lambda_.Alias,
+        life_events: events.IEventBus,
+    ) -> None:
         super().__init__(scope, construct_id)
         ours = [{"prefix": BRANCH_PREFIX}]
         self.rule = events.Rule(
@@ -294,12 +302,20 @@ class WhenForgeTells(Construct):
                 },
             ),
         )
-        # The schedule looks at the same things.
-        self.rule.add_target(
-            targets.LambdaFunction(
-                track_pull_requests, max_event_age=Duration.minutes(EVERY_MINUTES), retry_attempts=1
-            )
+        # Who asked for changes on a pull request waits there for what came of it.
+        self.ended = events.Rule(
+            self,
+            "Ended",
+            event_bus=life_events,
+            description="A heal that may have had a pull request to revise has ended",
+            event_pattern=events.EventPattern(detail={"status": ["PR_OPEN", "FAILED"]}),
         )
+        # The schedule looks at the same things.
+        target = targets.LambdaFunction(
+            track_pull_requests, max_event_age=Duration.minutes(EVERY_MINUTES), retry_attempts=1
+        )
+        for rule in (self.rule, self.ended):
+            rule.add_target(target)
 
 
 class OnSchedule(Construct):

@@ -10,6 +10,7 @@ from functions.core.approval.announcement import CONFIDENCE, KEPT_HEADLINE, Fix,
 from functions.core.approval.approvals import Approval
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.incidents.incident import Incident
+from functions.core.notify.commands import Commands
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.origin import Origin
@@ -36,6 +37,7 @@ def compose(
     patch: str,
     origin: Origin | None,
     signed_in: bool,
+    commands: Commands,
 ) -> Message:
     """The request for approval, with the error's title, where it is, and the patch, never the log's text.
 
@@ -60,7 +62,7 @@ def compose(
         *_diff(patch),
         "",
         f"Incident {incident.incident_id}",
-        f"Without the page: selfheal approve {incident.incident_id}",
+        f"Without the page: {commands.pasted(f'selfheal approve {incident.incident_id}')}",
     ]
     return Message(subject, "\n".join(lines) + "\n")
 

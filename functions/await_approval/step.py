@@ -184,9 +184,10 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment
             patch=redact(patch.decode(errors="backslashreplace")),
             origin=origin,
             signed_in=deployment.identity_from != LINK,
+            commands=deployment.commands,
         )
         about = About.incident(incident, "question")
-        deployment.notifications.send(message.subject, message.text, recipient, about)
+        deployment.notifications.send(message.subject, message.text, recipient, about, verbatim=True)
     channels = announce(
         approval,
         incident,
@@ -194,7 +195,7 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment
         evidence,
         app=app,
         patch=patch,
-        page=Page(deployment.page, key),
+        page=Page(deployment.page, key, deployment.console),
         headline=f"{incident.app}: approve a fix? {incident.title}",
     )
     deployment.webhooks.post(incident.app, channels)

@@ -19,8 +19,9 @@ from markupsafe import Markup, escape
 from functions.core.approval.approvals import Approval
 from functions.core.approval.approvers import person
 from functions.core.approval.decisions import COMMENT_LIMIT, REJECT_REASONS, Standing
-from functions.core.aws.console import execution_url, log_stream_url
+from functions.core.aws.console import Console
 from functions.core.incidents.incident import Incident
+from functions.core.notify.commands import Commands
 from functions.core.notify.times import said
 from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, GateResult, in_words
@@ -126,9 +127,9 @@ BROKEN = Notice(
 )
 
 
-def notice(page: Notice, depth: int = 1) -> str:
+def notice(page: Notice, depth: int = 1, commands: Commands = Commands()) -> str:  # noqa: B008 - frozen
     """A notice; `depth` is the number of path segments below the base address, for relative addresses."""
-    return _render("notice.html", depth, page=page)
+    return _render("notice.html", depth, commands, page=page)
 
 
 def nobody(why: str) -> Notice:
@@ -172,12 +173,22 @@ def closed(standing: Standing, approval: Approval | None) -> Notice:
     return notices.get(standing, GONE)
 
 
-def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput, everything: str) -> str:
+def approval_page(
+    case: Case,
+    recipient: str,
+    form_token: str,
+    draft: FormInput,
+    everything: str,
+    *,
+    commands: Commands,
+    console: Console,
+) -> str:
     """The page on which a human decides. `everything`: the list's address below the base address."""
     incident, evidence = case.incident, case.evidence
     return _render(
         "approval.html",
         1,
+        commands,
         case=case,
         incident=incident,
         proposal=case.proposal,
@@ -201,15 +212,16 @@ def approval_page(case: Case, recipient: str, form_token: str, draft: FormInput,
         comment_limit=COMMENT_LIMIT,
         expires=datetime.fromtimestamp(case.approval.expires_at, UTC).isoformat(),
         zone=case.approval.time_zone,
-        links=_links(case),
+        links=_links(case, console),
     )
 
 
-def progress_page(progress: Progress, token: str, everything: str, *, still: bool) -> str:
+def progress_page(progress: Progress, token: str, everything: str, *, still: bool, commands: Commands) -> str:
     """What happens after the decision. `token` is the page's own; `still`: the reader wants no reloading."""
     return _render(
         "progress.html",
         2,
+        commands,
         progress=progress,
         token=token,
         everything=everything,
@@ -220,9 +232,9 @@ def progress_page(progress: Progress, token: str, everything: str, *, still: boo
     )
 
 
-def list_page(found: Overview, recipient: str, depth: int, *, signed_in: bool) -> str:
+def list_page(found: Overview, recipient: str, depth: int, *, signed_in: bool, commands: Commands) -> str:
     """What waits for somebody, what is under way, what happened lately; `depth` as for a notice."""
-    return _render("list.html", depth, overview=found, recipient=recipient, signed_in=signed_in)
+    return _render("list.html", depth, commands, overview=found, recipient=recipient, signed_in=signed_in)
 
 
 def static(name: str) -> tuple[str, str] | None:
@@ -253,12 +265,12 @@ def _place(case: Case) -> dict[str, str]:
     }
 
 
-def _links(case: Case) -> Mapping[str, str]:
+def _links(case: Case, console: Console) -> Mapping[str, str]:
     approval, incident = case.approval, case.incident
-    found = {"Execution in the Step Functions console": execution_url(approval.execution_arn)}
+    found = {f"Execution in the {console.name}": console.execution(approval.execution_arn)}
     if incident.log_group and incident.log_stream:
-        address = log_stream_url(approval.execution_arn, incident.log_group, incident.log_stream)
-        found["Log stream in CloudWatch"] = address
+        address = console.log_stream(approval.execution_arn, incident.log_group, incident.log_stream)
+        found["Log stream"] = address
     if approval.repository.startswith(("https://", "http://")):
         found["Repository"] = approval.repository.removesuffix(".git")  # what a browser opens
     if incident.regressed_from.startswith(("https://", "http://")):
@@ -266,9 +278,9 @@ def _links(case: Case) -> Mapping[str, str]:
     return found
 
 
-def _render(template: str, depth: int, **values: Any) -> str:
-    base = "../" * depth
-    return _environment().get_template(template).render(base=base, version=_version(), **values)
+def _render(template: str, depth: int, commands: Commands, **values: Any) -> str:
+    common = {"base": "../" * depth, "version": _version(), "commands": commands}
+    return _environment().get_template(template).render(**common, **values)
 
 
 @cache
@@ -283,6 +295,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "moment": _moment,
+        "pasted": _pasted,
         "clock": _clock,
         "visible": hidden.spelled_out,
         "prose": _prose,
@@ -316,6 +329,13 @@ def _prose(text: str) -> Markup:
 @pass_context
 def _moment(context: Context, text: str) -> Markup:
     return _time(text, context.get("zone") or "")
+
+
+@pass_context
+def _pasted(context: Context, text: str) -> str:
+    """Text with commands of ours, as they work when they are pasted."""
+    commands: Commands = context["commands"]
+    return commands.pasted(text)
 
 
 @pass_context

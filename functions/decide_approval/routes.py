@@ -176,7 +176,7 @@ class _Pages:
         if answer.standing is not Standing.ACCEPTED:
             notice = self._leading_on(pages.closed(answer.standing, answer.approval), link, answer)
             status = 409 if answer.standing is Standing.ALREADY_DECIDED else notice.status
-            return self.html(status, pages.notice(notice, self.depth))
+            return self.html(status, self._notice(notice))
         return self.html(HTTPStatus.SEE_OTHER, "", {"Location": f"../{self._progress_of(link)}"})
 
     def follow(self, approval_id: str) -> Page:
@@ -196,7 +196,11 @@ class _Pages:
         again = f"{found.refresh_seconds}; url=?t={self._query('t')}"
         follow = {} if still or not found.refresh_seconds else {"Refresh": again}
         body = pages.progress_page(
-            found, self._query("t"), self._list_of(link.recipient, approval.app), still=still
+            found,
+            self._query("t"),
+            self._list_of(link.recipient, approval.app),
+            still=still,
+            commands=deployment.commands,
         )
         return self.html(HTTPStatus.OK, body, follow)
 
@@ -220,7 +224,8 @@ class _Pages:
 
         found = overview(apps, reader, deployment.incidents, deployment.approvals, link_to)
         signed_in = deployment.identity_from != LINK
-        return self.html(HTTPStatus.OK, pages.list_page(found, reader, self.depth, signed_in=signed_in))
+        body = pages.list_page(found, reader, self.depth, signed_in=signed_in, commands=deployment.commands)
+        return self.html(HTTPStatus.OK, body)
 
     def _progress_of(self, link: Link) -> str:
         """The progress page's address below the base address, for the holder of a valid link."""
@@ -247,7 +252,10 @@ class _Pages:
         return f"list/{home}?t={links.sign(link, self._keys()[0], Purpose.LIST)}"
 
     def closed(self, notice: Notice) -> Page:
-        return self.html(notice.status, pages.notice(notice, self.depth))
+        return self.html(notice.status, self._notice(notice))
+
+    def _notice(self, notice: Notice) -> str:
+        return pages.notice(notice, self.depth, self._deployment.commands)
 
     def html(self, status: int, body: str, headers: dict[str, str] | None = None) -> Page:
         """A page that nobody keeps."""
@@ -310,7 +318,13 @@ class _Pages:
         return self.html(
             status,
             pages.approval_page(
-                case, link.recipient, form, draft, self._list_of(link.recipient, approval.app)
+                case,
+                link.recipient,
+                form,
+                draft,
+                self._list_of(link.recipient, approval.app),
+                commands=deployment.commands,
+                console=deployment.console,
             ),
         )
 

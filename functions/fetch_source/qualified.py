@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from functions.core.incidents.incident import Frame
 from functions.core.source.code_mappings import locate
+from functions.core.source.syntax_tree import named_functions, parse
 
 _MOST_TWINS = 20
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ def named(
     if frame is None or source is None or not frame.code.strip():
         return Named()
     text = source.decode("utf-8", "replace")
-    try:
-        around = _functions(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # of another Python, or a stranger's
+    tree = parse(text)
+    if tree is None:
         return Named()
+    around = _functions(tree)
     code = " ".join(frame.code.split())
     standing = {
         number: around[number]
@@ -60,16 +60,6 @@ def named(
 def _functions(tree: ast.Module) -> dict[int, str]:
     """Line → qualified name of the innermost function around it."""
     around: dict[int, str] = {}
-    waiting: list[tuple[ast.AST, str]] = [(tree, "")]
-    while waiting:
-        node, prefix = waiting.pop()
-        if isinstance(node, _Function):
-            around |= dict.fromkeys(
-                range(node.lineno, (node.end_lineno or node.lineno) + 1), prefix + node.name
-            )
-            prefix += f"{node.name}.<locals>."
-        elif isinstance(node, ast.ClassDef):
-            prefix += f"{node.name}."
-        # Those inside come later, and override.
-        waiting += [(child, prefix) for child in ast.iter_child_nodes(node)]
+    for name, function in named_functions(tree, ".<locals>."):  # those inside come later, and override
+        around |= dict.fromkeys(range(function.lineno, (function.end_lineno or 0) + 1), name)
     return around

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.install_dependencies import requirements_files
 from functions.install_dependencies.setup_files import read_config
 from functions.install_dependencies.stated import Role, Stated, StatedFiles, StatementKind, role_of
@@ -55,10 +56,10 @@ def of_hatch(path: str, environments: Mapping[str, Any]) -> Iterator[Stated]:
 
 def of_nox(repository: StatedFiles, path: str) -> Iterator[Stated]:
     """noxfile.py, read without running it: what sessions for tests install by name or from lists."""
-    for function in ast.walk(ast.parse(repository.files[path])):
+    for function in nodes_of(ast.parse(repository.files[path])):
         if not isinstance(function, ast.FunctionDef) or role_of(function.name) is None:
             continue
-        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+        for call in (node for node in nodes_of(function) if isinstance(node, ast.Call)):
             if isinstance(call.func, ast.Attribute) and call.func.attr == "install":
                 given = [a.value for a in call.args if isinstance(a, ast.Constant)]
                 yield from _installed(repository, path, [g for g in given if isinstance(g, str)])

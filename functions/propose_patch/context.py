@@ -11,9 +11,10 @@ from itertools import chain
 from functions.core.incidents.incident import Frame
 from functions.core.model.limits import SOURCE_TOKENS
 from functions.core.model.requests import estimate_tokens
+from functions.core.source import syntax
 from functions.core.source.code_mappings import Location, locate
+from functions.core.source.syntax_tree import imports_of
 from functions.core.untrusted.redaction import redact
-from functions.propose_patch import syntax
 from functions.propose_patch.definitions import definitions_for
 from functions.propose_patch.origins import CodePosition, origins
 from functions.propose_patch.repository import SourceTree, is_test
@@ -351,12 +352,7 @@ def _words(function: syntax.Function) -> set[str]:
 
 
 def _imported_files(repository: SourceTree, path: str, tree: ast.Module) -> Iterator[str | None]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield repository.module(alias.name, 0, path)
-        elif isinstance(node, ast.ImportFrom):
-            yield repository.module(node.module or "", node.level, path)
-            for alias in node.names:
-                inner = ".".join(filter(None, (node.module, alias.name)))
-                yield repository.module(inner, node.level, path)
+    for one in imports_of(tree):
+        yield repository.module(one.module, one.level, path)
+        if isinstance(one.node, ast.ImportFrom):
+            yield repository.module(one.dotted, one.level, path)

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from functions.propose_patch import syntax
+from functions.core.source import syntax
+from functions.core.source.syntax_tree import imports_of
 from functions.propose_patch.repository import SourceTree
 
 _REEXPORTS = 3
@@ -109,17 +110,8 @@ class _Resolver:
 
     def _module(self, name: str) -> str | None:
         """The file behind a name that an import bound to a module."""
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if (alias.asname or alias.name) == name:
-                        return self._repository.module(alias.name, 0, self._path)
-            elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    if (alias.asname or alias.name) == name:
-                        inner = ".".join(filter(None, (node.module, alias.name)))
-                        return self._repository.module(inner, node.level, self._path)
-        return None
+        found = next((one for one in imports_of(self._tree) if one.local == name), None)
+        return self._repository.module(found.dotted, found.level, self._path) if found else None
 
     def _find(self, path: str, name: str) -> Definition | None:
         """Where a name of a module is really defined, through re-exports."""
@@ -129,21 +121,10 @@ class _Resolver:
                 return None
             if node := syntax.top_level(tree, name):
                 return Definition(path, name, node)
-            source = _imported_from(tree, name)
-            if source is None:
+            sources = (one for one in imports_of(tree) if isinstance(one.node, ast.ImportFrom))
+            source = next((one for one in sources if one.local == name), None)
+            target = self._repository.module(source.module, source.level, path) if source else None
+            if source is None or target is None:
                 return None
-            module, level, name = source
-            target = self._repository.module(module, level, path)
-            if target is None:
-                return None
-            path = target
+            path, name = target, source.dotted.rpartition(".")[2]
         return None
-
-
-def _imported_from(tree: ast.Module, name: str) -> tuple[str, int, str] | None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    return node.module or "", node.level, alias.name
-    return None

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import count, islice
 from typing import Any, ClassVar
 
-from functions.propose_patch import syntax
+from functions.core.source import syntax
 from functions.propose_patch.slots import PURE, Kind, Reads, Scope, Slot, add, name_of, reads_of, words_of
 
 _LINES = 6

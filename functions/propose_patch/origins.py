@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice
 
-from functions.propose_patch import syntax
+from functions.core.source import syntax
 from functions.propose_patch.flow import Flow, Write
 from functions.propose_patch.repository import SourceTree, is_test
 from functions.propose_patch.slots import Kind, Reads, Scope, Slot, add, name_of, reads_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable
 from functools import cached_property
 
 from functions.core.source.archive import Member, MemberKind
 from functions.core.source.encodings import encoding_of
+from functions.core.source.syntax_tree import parse
 
 # Beyond this a file is data or generated code: parsing it would cost seconds and its text would not be shown.
 _LARGEST_TEXT = 1_000_000
@@ -57,7 +57,7 @@ class SourceTree:
         """The syntax tree, or None when the file does not parse."""
         if path not in self._trees:
             text = self.text(path)
-            self._trees[path] = None if text is None else _parsed(text)
+            self._trees[path] = None if text is None else parse(text)
         return self._trees[path]
 
     def module(self, name: str, level: int, importer: str) -> str | None:
@@ -80,16 +80,6 @@ class SourceTree:
             if matches:
                 return matches[0]
         return None
-
-
-def _parsed(text: str) -> ast.Module | None:
-    with warnings.catch_warnings():
-        # What the compiler thinks of its escapes is not ours to print: the warning would quote the source.
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
 
 
 def _files(stem: str) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.core.model.sections import section
+from functions.core.source import syntax
 from functions.core.untrusted.redaction import redact
-from functions.propose_patch import syntax
 from functions.propose_patch.repository import SourceTree
 
 MOST_TURNS = 6

@@ -16,7 +16,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from functions.propose_patch import syntax
+from functions.core.source import syntax
 
 _WORDS = 30
 """Of a long text, the words that count."""

@@ -10,7 +10,7 @@ from functions.core.approval.announcement import CONFIDENCE
 from functions.core.approval.approvals import Verdict
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import Mode
-from functions.core.aws.console import execution_url
+from functions.core.aws.console import Console
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import utc_now
 from functions.core.notify.webhooks import Post
@@ -241,7 +241,7 @@ def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
     return f"[{incident.app}] {subject}: {incident.title}", "\n".join(lines) + "\n"
 
 
-def announce(incident: Incident, outcome: Outcome, state: HealState) -> Post:
+def announce(incident: Incident, outcome: Outcome, state: HealState, console: Console) -> Post:
     """The same for the app's channels, with what is known of the proposal that it ended with."""
     confidence = state.proposal.confidence
     facts = [("Why", outcome.reason)]
@@ -259,6 +259,6 @@ def announce(incident: Incident, outcome: Outcome, state: HealState) -> Post:
     return Post(
         headline=f"{incident.app}: {_HEADINGS[outcome.ending].lower()}: {incident.title}",
         facts=tuple((name, value) for name, value in facts if value),
-        link=outcome.pull_request_url if is_open else execution_url(incident.execution_arn),
+        link=outcome.pull_request_url if is_open else console.execution(incident.execution_arn),
         link_text="Review the pull request" if is_open else "Look at the execution",
     )

@@ -27,7 +27,7 @@ def run(state: HealState, deployment: Deployment) -> OutcomeState:
         if incident is not None:
             about = About.incident(incident, "outcome")
             deployment.notifications.send(*tell(incident, outcome), about=about)
-            deployment.webhooks.post(incident.app, announce(incident, outcome, state))
+            deployment.webhooks.post(incident.app, announce(incident, outcome, state, deployment.console))
             _count(state, incident, outcome)
     return outcome.to_state(state.incident_id)
 

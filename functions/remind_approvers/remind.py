@@ -156,7 +156,7 @@ def _tell_channels(
         Evidence.from_json(deployment.artifacts.get_json(approval.evidence_key)),
         app=app,
         patch=deployment.artifacts.get(approval.patch_key),
-        page=Page(deployment.page, deployment.link_keys.all()[0]),
+        page=Page(deployment.page, deployment.link_keys.all()[0], deployment.console),
         headline=headline,
     )
     deployment.webhooks.post(incident.app, post)

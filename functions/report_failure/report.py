@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.core.aws.console import execution_url
+from functions.core.aws.console import Console
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident
 from functions.core.notify.notifications import About
@@ -66,12 +66,12 @@ def report(event: dict[str, Any], deployment: Deployment) -> Incident | None:
     )
     if incident is not None:
         about = About.incident(incident, "failure")
-        deployment.notifications.send(*_tell(incident, failure, step), about=about)
-        deployment.webhooks.post(incident.app, _announce(incident, failure, step))
+        deployment.notifications.send(*_tell(incident, failure, step, deployment.console), about=about)
+        deployment.webhooks.post(incident.app, _announce(incident, failure, step, deployment.console))
     return incident
 
 
-def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
+def _tell(incident: Incident, failure: Failure, step: str, console: Console) -> tuple[str, str]:
     cure = "Let healing go on, which resumes this heal at" if failure.error == STOPPED else _CURE
     text = (
         f"The heal of this incident stopped; nothing is lost.\n\n"
@@ -81,7 +81,7 @@ def _tell(incident: Incident, failure: Failure, step: str) -> tuple[str, str]:
         f"  {incident.next_action}\n\n"
         f"That is possible {_until(incident)}. Then its next occurrence starts another heal, or you do:\n"
         f"  selfheal retry {incident.incident_id}\n\n"
-        f"Execution: {execution_url(failure.execution_arn)}\n"
+        f"Execution: {console.execution(failure.execution_arn)}\n"
         f"Incident {incident.incident_id}\n"
     )
     return f"[{incident.app}] Heal failed at {step or 'an unknown step'}: {incident.title}", text
@@ -96,7 +96,7 @@ def _until(incident: Incident) -> str:
     return f"until {incident.redrivable_until[:16].replace('T', ' ')} UTC"
 
 
-def _announce(incident: Incident, failure: Failure, step: str) -> Post:
+def _announce(incident: Incident, failure: Failure, step: str, console: Console) -> Post:
     return Post(
         headline=f"{incident.app}: heal failed at {step or 'an unknown step'}: {incident.title}",
         facts=(
@@ -104,6 +104,6 @@ def _announce(incident: Incident, failure: Failure, step: str) -> Post:
             ("Go on, once the cause is mended", f"{incident.next_action} ({_until(incident)})"),
             ("Nothing is lost", f"the heal goes on from {step or 'the failed step'}"),
         ),
-        link=execution_url(failure.execution_arn),
+        link=console.execution(failure.execution_arn),
         link_text="Look at the execution",
     )

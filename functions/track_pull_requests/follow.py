@@ -3,8 +3,9 @@
     checks green              a draft becomes ready
     red, and was not before   the findings start another heal on the same branch
     red before the patch too  said, not repaired
-    /self-heal revise ...     by somebody who may push, or their review that asks for changes: another heal;
-                              one that brings nothing is answered there
+    /self-heal revise ...     by somebody who may push, or their review that asks for changes: another heal
+
+Whoever asks there is answered there: that it is heard, what came of it, or why nothing does.
 
 A heal that follows up has the same gates, and its patch is approved anew. It replaces the commit of the one
 before, and nobody else's: where somebody has pushed to the branch, it is theirs.
@@ -21,6 +22,7 @@ from typing import Any
 from functions.core.apps.app import App
 from functions.core.forge.port import Check, Conclusion, Forge, PullRequest, Remark
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.commands import Commands
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import ForgeAccessDenied
@@ -34,22 +36,30 @@ _MOST_CHECKS, _MOST_LINES, _MOST_TEXT, _MOST_COMMENT = 3, 25, 2_000, 4_000
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What somebody who may push asked for, and until when remarks were looked at."""
+    """What somebody who may push asked for, and when; until when remarks were looked at."""
 
     comment: str
     until: str
+    asked: str = ""
 
 
-def followed(app: App, incident: Incident, pull: PullRequest, forge: Forge) -> dict[str, Any]:
+def followed(
+    app: App, incident: Incident, pull: PullRequest, forge: Forge, commands: Commands
+) -> dict[str, Any]:
     """What changes with an incident whose pull request is open; nothing while there is nothing new."""
+    remarks = forge.remarks(pull.number)
+    page = _Page(forge, pull.number, remarks, commands)
+    heard = _heard(incident, remarks, forge)
     if pull.head_sha != incident.commit_sha:
         # A heal of before commits were kept has none: nothing on its branch may be replaced.
-        return _theirs(incident, pull)
-    remarks = forge.remarks(pull.number)
-    _answer(incident, pull, remarks, forge)
-    heard = _heard(incident, remarks, forge)
+        return _theirs(incident, pull, heard, page)
+    if incident.follow_ups:
+        page.say(_came_of_it(incident), f"follow-up {incident.follow_ups}")
     if heard.comment:
-        return {"heard_until": heard.until, **_again(app, incident, "review", heard.comment, ())}
+        again = _again(app, incident, "review", heard.comment, ())
+        said = _HEARD if "status" in again else again["next_action"]
+        page.say(said, f"asked {heard.asked}")
+        return {"heard_until": heard.until, **again}
     news: dict[str, Any] = {"heard_until": heard.until} if heard.until != incident.heard_until else {}
     if incident.checked_sha == pull.head_sha:
         return news
@@ -61,18 +71,60 @@ def followed(app: App, incident: Incident, pull: PullRequest, forge: Forge) -> d
     return news | _checked(app, incident, pull, forge, checks, before)
 
 
-def _theirs(incident: Incident, pull: PullRequest) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A pull request's page, on which each thing is said once, however often it is looked at."""
+
+    forge: Forge
+    number: int
+    remarks: Sequence[Remark]
+    commands: Commands
+
+    def say(self, text: str, about: str) -> None:
+        """about: what tells this from all else that is said there."""
+        mark = f"<!-- self-heal: {about} -->"
+        if not any(mark in one.text for one in self.remarks):
+            self.forge.remark(self.number, f"{self.commands.pasted(inert_line(text))}\n\n{mark}")
+
+
+def say_it_stopped(incident: Incident, number: int, forge: Forge, commands: Commands) -> None:
+    """Say on the pull request that the heal which was to revise it failed, and how it goes on."""
+    page = _Page(forge, number, forge.remarks(number), commands)
+    page.say(
+        f"The heal that was to revise this stopped; the pull request stays as it is. {incident.reason}"
+        f" To go on: {incident.next_action}",
+        f"stopped {incident.redrivable_until}",
+    )
+
+
+def _theirs(incident: Incident, pull: PullRequest, heard: Heard, page: _Page) -> dict[str, Any]:
+    news: dict[str, Any] = {"heard_until": heard.until} if heard.until != incident.heard_until else {}
+    if heard.comment:
+        page.say(_THEIRS, f"asked {heard.asked}")
     if not incident.commit_sha or incident.checked_sha == pull.head_sha:
-        return {}
+        return news
     told = "Somebody pushed to the branch of the pull request: it is theirs now. Review and merge it."
-    return {"checked_sha": pull.head_sha, "next_action": told}
+    return news | {"checked_sha": pull.head_sha, "next_action": told}
 
 
-def _answer(incident: Incident, pull: PullRequest, remarks: Sequence[Remark], forge: Forge) -> None:
-    """Say on the pull request, once, why what was asked for there was not done: who asked looks there."""
-    mark = f"<!-- self-heal: follow-up {incident.follow_ups} -->"
-    if incident.follow_ups and incident.reason and not any(mark in one.text for one in remarks):
-        forge.remark(pull.number, f"{inert_line(f'{incident.reason} {incident.next_action}')}\n\n{mark}")
+_HEARD = (
+    "Heard: another heal begins, and its patch takes the place of this one if it is proven and"
+    " approved. What comes of it is answered here."
+)
+_THEIRS = (
+    "Nothing is revised: somebody pushed to this branch, so it is theirs now. Change it by hand, or close"
+    " this without merging."
+)
+
+
+def _came_of_it(incident: Incident) -> str:
+    """What became of the last heal that followed up, and what can be done now."""
+    if incident.reason:
+        return f"{incident.reason} {incident.next_action}"
+    return (
+        f"Revised, as {incident.commit_sha[:10]}: the description says what changed and what proves it."
+        " Review and merge it, or ask again: /self-heal revise ..."
+    )
 
 
 def _heard(incident: Incident, remarks: Sequence[Remark], forge: Forge) -> Heard:
@@ -87,7 +139,8 @@ def _heard(incident: Incident, remarks: Sequence[Remark], forge: Forge) -> Heard
         if one.author in trusted
     ]
     comment = "\n".join(filter(None, said)) or ("Changes were requested." if said else "")
-    return Heard(redact(comment)[:_MOST_COMMENT], new[-1].at if new else incident.heard_until)
+    until = new[-1].at if new else incident.heard_until
+    return Heard(redact(comment)[:_MOST_COMMENT], until, max((one.at for one in asking), default=""))
 
 
 def _checked(

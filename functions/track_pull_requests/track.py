@@ -18,10 +18,11 @@ from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import came_of_it
 from functions.core.forge.port import Forge, PullRequest, State
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.commands import Commands
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import ForgeUnavailable, IncidentNotFound, SelfHealError
 from functions.track_pull_requests.deployment import Service, fixed_or_back
-from functions.track_pull_requests.follow import followed
+from functions.track_pull_requests.follow import followed, say_it_stopped
 from functions.track_pull_requests.joined import settled_with
 from functions.track_pull_requests.service import RunningService
 
@@ -55,7 +56,8 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     """
     service = RunningService(deployment.session.client("lambda"), deployment.session.client("logs"))
     apps, stopped = deployment.registry.apps(), deployment.switch.stopped()
-    tracked = track(apps, deployment.incidents, deployment.forge, service, datetime.now(UTC), stopped)
+    now, commands = datetime.now(UTC), deployment.commands
+    tracked = track(apps, deployment.incidents, deployment.forge, service, now, stopped, commands)
     count(tracked)
     if tracked.failures:
         raise ForgeUnavailable("; ".join(tracked.failures))
@@ -76,6 +78,7 @@ def track(
     service: Service,
     now: datetime,
     stopped: str = "",
+    commands: Commands = Commands(),  # noqa: B008 - frozen
 ) -> Tracked:
     """Look at every pull request that is open, and at every fix that is merged, once.
 
@@ -85,7 +88,7 @@ def track(
     found: dict[str, list[str]] = {name: [] for name in Tracked.__slots__}
     for app in apps:
         try:
-            for name, incident in _track(app, incidents, forge_of, service, now, stopped):
+            for name, incident in _track(app, incidents, forge_of, service, now, stopped, commands):
                 found[name].append(incident.incident_id)
         except SelfHealError as error:
             found["failures"].append(f"{app.name}: {error}")
@@ -99,13 +102,16 @@ def _track(
     service: Service,
     now: datetime,
     stopped: str,
+    commands: Commands,
 ) -> Iterator[tuple[str, Incident]]:
     yield from _joined(app, incidents)
     open_, merged = incidents.open_pull_requests(app.name), incidents.with_status(app.name, Status.MERGED)
     asked = [one for one in incidents.with_status(app.name, Status.REJECTED) if _may_be_reopened(one)]
-    if not open_ and not merged and not asked:
+    failed = [one for one in incidents.with_status(app.name, Status.FAILED) if one.pull_request_url]
+    if not open_ and not merged and not asked and not failed:
         return
     forge = forge_of(app)
+    _say_what_stopped(failed, incidents, forge, now, commands)
     for listed in open_:
         number = forge.number(listed.pull_request_url)
         if number is None:
@@ -117,7 +123,7 @@ def _track(
         after = _settled(forge, pull, now)
         if after is None:
             # What is stopped or paused is followed up later.
-            after = {} if stopped or app.paused else followed(app, incident, pull, forge)
+            after = {} if stopped or app.paused else followed(app, incident, pull, forge, commands)
         changed = incidents.transition(incident.incident_id, Status.PR_OPEN, **after) if after else None
         if changed and changed.status is not Status.PR_OPEN:
             yield _SAID[changed.status], incident
@@ -129,6 +135,17 @@ def _track(
             changed = incidents.transition(incident.incident_id, Status.MERGED, **after)
             if changed and changed.status is not Status.MERGED:
                 yield "resolved" if changed.status is Status.RESOLVED else "regressed", incident
+
+
+def _say_what_stopped(
+    failed: Sequence[Incident], incidents: Incidents, forge: Forge, now: datetime, commands: Commands
+) -> None:
+    """On the pull requests that heals were to revise which failed."""
+    for listed in failed:
+        # The index holds what lists show.
+        incident, number = incidents.get(listed.incident_id), forge.number(listed.pull_request_url)
+        if number is not None and incident.follow_up and not incident.is_over_for_good(now.isoformat()):
+            say_it_stopped(incident, number, forge, commands)
 
 
 def _found(incidents: Incidents, incident_id: str) -> Incident | None:

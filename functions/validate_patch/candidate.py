@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from functions.core.incidents.incident import Frame
 from functions.core.source.code_mappings import locate
+from functions.core.source.syntax_tree import parse
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.names import is_test
@@ -83,15 +84,6 @@ def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> 
 
 
 def parsed(tree: Tree, path: str) -> ast.Module | None:
-    """The syntax tree of a file, or None when it is missing or does not parse. Whoever changes it, copies it:
-    each text is parsed once."""
+    """The syntax tree of a file, or None when it is missing or does not parse."""
     file = tree.get(path)
-    return None if file is None else _parsed(file.data)
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: bytes) -> ast.Module | None:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return None if file is None else parse(file.data)

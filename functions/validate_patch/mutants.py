@@ -11,9 +11,9 @@ import copy
 import textwrap
 from collections.abc import Callable
 
+from functions.core.source.syntax_tree import Function, functions_of, same_code
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.syntax_tree import Function, functions_of, same_code
 
 
 def mutants(candidate: Candidate) -> list[dict[str, str]]:

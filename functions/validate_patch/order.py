@@ -14,6 +14,7 @@ from typing import Any
 from functions.core.incidents.incident import Incident
 from functions.core.source import archive
 from functions.core.source.archive import Member, MemberKind
+from functions.core.source.syntax_tree import functions_around, functions_of, module_constants, nodes_of
 from functions.harness.job import Job
 from functions.harness.names import is_test
 from functions.harness.regression import word
@@ -23,7 +24,6 @@ from functions.validate_patch import regression_tests, scope
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.mutants import mutants
 from functions.validate_patch.pieces import added
-from functions.validate_patch.syntax_tree import functions_of, module_constants
 from functions.validate_patch.tree import EXECUTABLE, SYMLINK, File, Tree, changes_between
 
 TIMES = 3
@@ -185,12 +185,8 @@ def _moved(candidate: Candidate, places: list[dict[str, Any]]) -> list[dict[str,
     found = []
     for place in places:
         old, new = (parsed(tree, place["path"]) for tree in (candidate.before, candidate.after))
-        holding = [
-            name
-            for name, node in (functions_of(old) if old else {}).items()
-            if node.lineno <= place["line"] <= (node.end_lineno or 0)
-        ]
-        moved = functions_of(new).get(holding[-1]) if new and holding else None
+        holding = functions_around(old, place["line"]) if old else []
+        moved = functions_of(new).get(holding[-1][0]) if new and holding else None
         if moved is not None:
             found.append({**place, "line": moved.lineno})
     return found
@@ -212,7 +208,7 @@ def _changed(candidate: Candidate) -> list[dict[str, Any]]:
             if name in was and (path, last) not in known:
                 if name in names:
                     changed.append(place)
-                elif names & {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}:
+                elif names & {node.id for node in nodes_of(function) if isinstance(node, ast.Name)}:
                     using.append(place)
     return [*changed, *using][:_MOST_CHANGED]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from functions.core.source.syntax_tree import imports_of, is_false, nodes_of
 from functions.harness.names import is_test
 from functions.harness.tracer import Range
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.diff import changed_lines
-from functions.validate_patch.syntax_tree import is_false, nodes_of
 
 # What ends a block in another way than by its last statement.
 _LEAVING = ast.Return | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue
@@ -84,12 +84,7 @@ def _misspelt(module: ast.Module, lines: frozenset[int]) -> list[re.Pattern[str]
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     bound |= {node.name for node in nodes if isinstance(node, _NAMED) and node.name}
-    bound |= {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in nodes
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    bound |= {imported.local for imported in imports_of(module)}
     unknown = [re.escape(f"id='{name}'") for name in names - bound - set(dir(builtins))]
     if not unknown:
         return []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from functions.core.source.syntax_tree import imports_of
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness import test_runs
@@ -16,7 +15,6 @@ from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.test_runs import TestRun
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.syntax_tree import nodes_of
 from functions.validate_patch.told import ReplayedReport
 
 GATE = "regression_tests"
@@ -129,7 +127,8 @@ def relevant_tests(candidate: Candidate) -> list[str]:
     found = []
     for path in sorted(p for p in candidate.before if p.endswith(".py") and is_test(p)):
         module = parsed(candidate.before, path)
-        imported = set(_imported(module)) if module is not None else set()
+        imports = imports_of(module) if module is not None else ()
+        imported = {name for one in imports if one.module for name in (one.module, one.dotted)}
         if any(
             name == module_name or module_name.endswith(f".{name}")
             for name in imported
@@ -137,15 +136,6 @@ def relevant_tests(candidate: Candidate) -> list[str]:
         ):
             found.append(path)
     return found
-
-
-def _imported(module: ast.Module) -> Iterator[str]:
-    for node in nodes_of(module):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def pytest_arguments(command: tuple[str, ...]) -> list[str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
 import sys
@@ -17,10 +16,9 @@ from rich.console import Console
 from rich.text import Text
 
 from functions.core.incidents.incident import Status
+from functions.core.notify.commands import Commands
 from functions.core.untrusted.hidden import spelled_out
 from infra.errors import UserError
-
-_COMMAND = re.compile(r"(?<![\w/.-])selfheal((?: (?:apps|local))? [a-z]+)")
 
 
 class _Terminal(Console):
@@ -34,7 +32,7 @@ class _Terminal(Console):
 
 
 def _holds_command(text: str) -> bool:
-    return bool(_COMMAND.search(text)) or program() in text
+    return Commands("").pasted(text) != text or program() in text
 
 
 out = _Terminal(highlight=False)
@@ -79,8 +77,8 @@ def status_text(status: Status) -> Text:
 def command(text: str, flag: str = "") -> str:
     """Text with commands of ours, as they work when they are pasted: `selfheal` by its path, where its name
     would not start this very one. flag: what commands lack that were written down where the target is not
-    known, as in a message (`Target.flag`)."""
-    return _COMMAND.sub(lambda found: f"{program()}{found[1]}{flag}", text)
+    known, as in an incident's entry (`Target.flag`)."""
+    return Commands(program(), flag).pasted(text)
 
 
 def hint(text: str, style: str = "") -> None:

@@ -94,7 +94,7 @@ def inbox(as_json: AsJson = False) -> None:
         hint(f"Nothing was sent yet. What is under way: selfheal incidents --watch{target.flag}", "dim")
     for mail in mails:
         out.print(Rule(plain(mail.subject, "bold"), align="left"))
-        out.print(plain(f"{mail.sent}\n\n{command(mail.text, target.flag)}"), soft_wrap=True)
+        out.print(plain(f"{mail.sent}\n\n{mail.text}"), soft_wrap=True)
 
 
 def _complete_crash(incomplete: str) -> list[str]:

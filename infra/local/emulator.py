@@ -247,10 +247,10 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    from infra.local.gaps import fill
+    from infra.local.gaps import console, fill
     from infra.local.gaps.patching import service
 
-    app = service("app").app
+    app = console.beside(service("app").app)
     fill()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.core.apps.app import App
+from functions.core.source.syntax_tree import nodes_of, parse
 from infra import apps
 from infra.errors import Exit, UserError
 from infra.local.forge.git import DEFAULT_BRANCH, environment
@@ -200,10 +201,8 @@ def _check_handler(tree: Path, handler: str) -> None:
 
 def _bound(source: bytes) -> set[str]:
     """Every name that a module binds, "*" where another's are taken over; empty for what is no Python."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError):
-        return set()
+    tree = parse(source)
+    nodes = nodes_of(tree) if tree is not None else ()
     names = {
         node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from git import Git
 from git.exc import GitCommandError
 
+from functions.core.source.syntax_tree import functions_around, functions_of, parse
 from functions.harness.names import is_test
 from infra.trial.source import NO_COMMIT, LocalSource, git_of
 
@@ -64,26 +65,13 @@ def _ask(git: Git, *arguments: str) -> str:
 
 def _function_at(text: bytes, line: int) -> str:
     """The innermost function or method around a line, as `Class.name`; "" for a module's own code."""
-    found = [name for name, node in _functions(text) if node.lineno <= line <= (node.end_lineno or 0)]
-    return found[-1] if found else ""
+    tree = parse(text)
+    found = functions_around(tree, line) if tree is not None else []
+    return found[-1][0] if found else ""
 
 
 def _source_of(text: bytes, name: str) -> str:
     """What the function says, whatever its place and comments; "" where there is none."""
-    return next((ast.dump(node) for known, node in _functions(text) if known == name), "")
-
-
-def _functions(text: bytes) -> Iterator[tuple[str, ast.stmt]]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return
-    waiting: list[tuple[str, ast.AST]] = [("", tree)]
-    while waiting:
-        outer, node = waiting.pop(0)
-        for inner in ast.iter_child_nodes(node):
-            named = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            name = f"{outer}.{inner.name}".strip(".") if named else outer  # type: ignore[attr-defined]  # named
-            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield name, inner
-            waiting.append((name, inner))
+    tree = parse(text)
+    found = functions_of(tree).get(name) if tree is not None else None
+    return ast.dump(found) if found is not None else ""

@@ -27,8 +27,8 @@ from functions.core.model.limits import window_of
 from functions.core.model.models import default_model
 from functions.core.model.prices import LISTED, Usage
 from functions.core.model.requests import RequestOptions, estimate_tokens, request_tokens
+from functions.core.source import syntax
 from functions.core.source.archive import Member, members_of
-from functions.propose_patch import syntax
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.context import build_context
 from functions.propose_patch.fit import PromptParts

@@ -95,7 +95,9 @@ def _run(source: LocalSource, python: str, given: Prepared, seconds: float) -> t
     job = Job(
         nonce=secrets.token_hex(16),
         python=python,
-        experiment=asked(suite={"task": task, "plain": plain, "seconds": seconds, "left_out": []}),
+        experiment=asked(
+            suite={"task": task, "plain": plain, "seconds": seconds, "left_out": [], "fetched": []}
+        ),
         before=archive.pack(source.members),
         # Nothing is to be compared: the second run finds no tests, and ends at once.
         after=archive.pack([Member("nothing.txt", b"")]),

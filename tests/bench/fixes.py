@@ -149,7 +149,9 @@ def _raised(source: LocalSource, added: Mapping[str, bytes], tests: list[str]) -
     job = Job(
         nonce=secrets.token_hex(16),
         python=python,
-        experiment=asked(suite={"task": task, "plain": None, "seconds": _SECONDS, "left_out": []}),
+        experiment=asked(
+            suite={"task": task, "plain": None, "seconds": _SECONDS, "left_out": [], "fetched": []}
+        ),
         before=archive.pack(members),
         after=archive.pack([Member("nothing.txt", b"")]),
         dependencies=given.archive,

@@ -351,13 +351,14 @@ def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(imag
     assert "EncryptionConfiguration" not in machine, "it would strip error and cause from the failure events"
 
 
-def rule_for(image_template: Any, function: str) -> dict[str, Any]:
+def rule_for(image_template: Any, function: str, bus: str = "default") -> dict[str, Any]:
     """The rule that invokes a function, and its id."""
     return only(
         {
             name: rule
             for name, rule in image_template.of_type("AWS::Events::Rule").items()
             if rule["Targets"][0]["Arn"].endswith(f":{function}:live")
+            and rule.get("EventBusName", "default") == bus
         }
     )
 
@@ -399,6 +400,13 @@ def test_what_the_forge_tells_of_heals_is_looked_at_at_once(
 
     assert eventbridge._matches_pattern(pattern, event) is heard
     assert not eventbridge._matches_pattern(pattern, event | {"Source": "a.stranger"})
+
+
+def test_pull_requests_are_looked_at_once_a_heal_that_may_have_revised_one_has_ended(
+    image_template: Any,
+) -> None:
+    rule = rule_for(image_template, "self-heal-track-pull-requests", "self-heal")
+    assert rule["EventPattern"] == {"detail": {"status": ["PR_OPEN", "FAILED"]}}
 
 
 def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:

@@ -11,7 +11,7 @@ from functions.core.approval.approvals import Approval
 from functions.core.approval.approvers import EVERYBODY, in_slack
 from functions.core.approval.links import Link
 from functions.core.apps.app import App
-from functions.core.aws.console import execution_url
+from functions.core.aws.console import Console
 from functions.core.incidents.incident import Incident
 from functions.core.notify import slack
 from functions.core.notify.times import said, said_of
@@ -42,10 +42,12 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where people decide: the page's base address, ending in `/`, and the key that signs links to it."""
+    """Where people decide: the page's base address, ending in `/`, and the key that signs links to it; and
+    where they look further."""
 
     address: str
     key: bytes
+    console: Console
 
 
 def announce(
@@ -81,7 +83,7 @@ def announce(
             *([("Second opinion", shortened(fix.second_opinion))] if fix.second_opinion else []),
             ("Decide until", moment(approval.expires_at, app.time_zone)),
         ),
-        link=execution_url(approval.execution_arn) if approval.approvers else anybody,
+        link=page.console.execution(approval.execution_arn) if approval.approvers else anybody,
         link_text="Watch it (the approvers have their links)"
         if approval.approvers
         else "Read the evidence and decide",

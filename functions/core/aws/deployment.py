@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from functions.core.approval.task_tokens import TaskTokens
     from functions.core.apps.app import App
     from functions.core.apps.registry import Registry
+    from functions.core.aws.console import Console
     from functions.core.forge.deploy_key import DeployKey
     from functions.core.forge.git_remote import Remote
     from functions.core.forge.port import Forge
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from functions.core.incidents.table import Incidents
     from functions.core.model.budget import Budgets
     from functions.core.model.port import LanguageModel
+    from functions.core.notify.commands import Commands
     from functions.core.notify.notifications import Notifications
     from functions.core.notify.signing_secrets import SigningSecrets
     from functions.core.notify.webhooks import Webhooks
@@ -131,17 +133,31 @@ class Deployment:
         return artifacts_of(heal, self.settings)
 
     @cached_property
+    def commands(self) -> Commands:
+        """How commands are written for people."""
+        from functions.core.notify.commands import PROGRAM, Commands
+
+        return Commands(self.settings.command_program or PROGRAM, self.settings.command_flag)
+
+    @cached_property
+    def console(self) -> Console:
+        """Where people look further."""
+        from functions.core.aws.console import Console
+
+        return Console(self.settings.console_url)
+
+    @cached_property
     def notifications(self) -> Notifications:
         from functions.core.notify.notifications import Notifications
 
         topic, personal = self.setting("topic_arn"), self.settings.personal_topic_arn
-        return Notifications(self.session.client("sns"), topic, personal)
+        return Notifications(self.session.client("sns"), topic, personal, self.commands)
 
     @cached_property
     def webhooks(self) -> Webhooks:
         from functions.core.notify.webhooks import Webhooks
 
-        return Webhooks(self.setting("webhooks_path"), self.parameters)
+        return Webhooks(self.setting("webhooks_path"), self.parameters, self.commands)
 
     @cached_property
     def signing_secrets(self) -> SigningSecrets:

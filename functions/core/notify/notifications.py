@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.aws.telemetry import logger
 from functions.core.incidents.incident import Incident
+from functions.core.notify.commands import Commands
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -41,14 +42,30 @@ class About:
 class Notifications:
     """Publishes to the topic that the team subscribes to, and to the one of messages for one person each."""
 
-    def __init__(self, client: SNSClient, topic_arn: str, personal_topic_arn: str = "") -> None:
+    def __init__(
+        self,
+        client: SNSClient,
+        topic_arn: str,
+        personal_topic_arn: str = "",
+        commands: Commands = Commands(),  # noqa: B008 - frozen
+    ) -> None:
+        self.commands = commands
         self._client = client
         self._topic_arn = topic_arn
         self._personal_topic_arn = personal_topic_arn
 
-    def send(self, subject: str, text: str, recipient: str = "", about: About | None = None) -> bool:
+    def send(
+        self,
+        subject: str,
+        text: str,
+        recipient: str = "",
+        about: About | None = None,
+        *,
+        verbatim: bool = False,
+    ) -> bool:
         """Publish to the team, or to the one person named; False (and a log line) when that failed.
 
+        verbatim: the text stays as it is; else its commands are made whole, which may be in no patch.
         `recipient` is a message attribute, by which each subscription to the personal topic gets its own
         only. Raises ValueError for a recipient where there is no such topic: others would read it.
         """
@@ -67,7 +84,7 @@ class Notifications:
             self._client.publish(
                 TopicArn=topic,
                 Subject=subject_line(subject),
-                Message=text,
+                Message=text if verbatim else self.commands.pasted(text),
                 MessageAttributes=attributes,
             )
         except (BotoCoreError, ClientError) as error:

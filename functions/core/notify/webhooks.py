@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from functions.core.aws.names import entry_of
 from functions.core.aws.telemetry import logger
 from functions.core.notify import slack
+from functions.core.notify.commands import Commands
 from functions.core.untrusted import hidden
 
 # A channel that does not answer must not hold up the question. Seconds.
@@ -83,8 +84,14 @@ def _usable(url: str) -> bool:
 class Webhooks:
     """Posts to an app's channels. `provider` is Powertools' SSM provider, injected by tests."""
 
-    def __init__(self, path: str, provider: parameters.SSMProvider | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        provider: parameters.SSMProvider | None = None,
+        commands: Commands = Commands(),  # noqa: B008 - frozen
+    ) -> None:
         self._path = path.rstrip("/")
+        self._commands = commands
         self._provider = provider or parameters.SSMProvider()
 
     def post(self, app: str, message: Post) -> int:
@@ -92,6 +99,8 @@ class Webhooks:
         webhooks = self._of(app)
         if not webhooks:
             return 0
+        facts = tuple((name, self._commands.pasted(value)) for name, value in message.facts)
+        message = replace(message, facts=facts)
         http = urllib3.PoolManager(maxsize=_PARALLEL)
         with ThreadPoolExecutor(_PARALLEL) as pool:
             return sum(pool.map(lambda webhook: self._sent(http, webhook, message), webhooks))

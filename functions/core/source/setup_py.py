@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from functions.core.source.syntax_tree import nodes_of, parse
+
 _LONGEST = 400_000
 _DEEPEST = 40
 
@@ -49,14 +51,13 @@ def keywords(source: bytes, exists: Callable[[str], bool]) -> dict[str, Any]:
     """
     if len(source) > _LONGEST:
         return {}
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse(source)
+    if tree is None:
         return {}
     module = _Module(exists)
     _read_statements(tree.body, module)
     found: dict[str, Any] = {}
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)):
+    for call in (node for node in nodes_of(tree) if isinstance(node, ast.Call) and _is_setup(node.func)):
         for name, value in _given(call, module):
             found.setdefault(name, value)
     return found
@@ -217,7 +218,7 @@ def _texts(node: ast.AST, module: _Module, seen: frozenset[str]) -> Iterator[str
     """Texts in an expression, those that are joined to a path by their last parts first, and in what it
     uses."""
     used = []
-    for inner in ast.walk(node):
+    for inner in nodes_of(node):
         if isinstance(inner, ast.Call):
             parts = [a.value for a in inner.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
             if len(parts) > 1:

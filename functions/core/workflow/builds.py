@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_URL = re.compile(r"https://[^\s<>()\"'`\\]{1,2000}")
+# Plain HTTP for what an embedded AWS, on this machine, answers with.
+_URL = re.compile(r"(?:https://|http://127\.0\.0\.1:)[^\s<>()\"'`\\]{1,2000}")
 
 
 def log_url(url: str) -> str:

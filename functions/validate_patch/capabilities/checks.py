@@ -13,18 +13,19 @@ import copy
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from functions.harness.names import is_test
-from functions.harness.search.targets import module_name
-from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities.changed import changed_modules
-from functions.validate_patch.capabilities.code import (
+from functions.core.source.syntax_tree import (
     Function,
+    functions_around,
     functions_of,
-    guards,
     module_constants,
     nodes_of,
     same_code,
 )
+from functions.harness.names import is_test
+from functions.harness.search.targets import module_name
+from functions.validate_patch.candidate import Candidate
+from functions.validate_patch.capabilities.changed import changed_modules
+from functions.validate_patch.capabilities.code import guards
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 
 _ROUNDS = 4
@@ -84,9 +85,8 @@ def _compared(
     names = before.names(place.path) if place is not None else None
     if place is None or names is None:
         return
-    for name, function in functions_of(names.module).items():
-        inside = function.lineno <= place.line <= (function.end_lineno or 0)
-        if name.rpartition(".")[2] != place.function or not inside or not is_check(function):
+    for name, function in functions_around(names.module, place.line):
+        if name.rpartition(".")[2] != place.function or not is_check(function):
             continue
         calls = [n for n in nodes_of(function) if isinstance(n, ast.Call) and n.lineno == place.line]
         for used in dict.fromkeys(names.of(call.func) for call in calls):

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core.source.syntax_tree import Function, functions_of, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.capabilities.checks import is_check
-from functions.validate_patch.capabilities.code import Function, functions_of, guards, nodes_of
+from functions.validate_patch.capabilities.code import guards
 from functions.validate_patch.capabilities.known import CLOCK
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 

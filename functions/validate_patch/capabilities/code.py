@@ -6,25 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
-from functions.validate_patch.syntax_tree import (
-    Function,
-    dotted,
-    functions_of,
-    module_constants,
-    nodes_of,
-    same_code,
-)
-
-__all__ = [
-    "Function",
-    "dotted",
-    "functions_of",
-    "guards",
-    "module_constants",
-    "nodes_of",
-    "same_code",
-    "within",
-]
+from functions.core.source.syntax_tree import Function, dotted
 
 
 def guards(function: ast.AST, above: tuple[str, ...] = ()) -> Iterator[tuple[ast.expr, tuple[str, ...]]]:

@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from functions.core.source.syntax_tree import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities import library
 from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.checks import alternatives
-from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import UNKNOWN, ModuleIndex, ResolvedNames, definition
 

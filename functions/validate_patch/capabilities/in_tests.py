@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.harness.names import is_test
-from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ResolvedNames
 
 _OF_THE_RUN = frozenset({"pluginmanager", "ihook", "hook", "_pyfuncitem", "_request", "stash"})

@@ -8,15 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import Function, dotted, functions_of, module_constants, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.capabilities.code import (
-    Function,
-    dotted,
-    functions_of,
-    module_constants,
-    nodes_of,
-)
 
 _SENSITIVE = re.compile(
     r"(?i)card|iban|signature|token|passw|secret|phone|mail|ssn|(?:^|_)(?:key|pin|dob|auth|cookie|session|salary)(?:$|_)"

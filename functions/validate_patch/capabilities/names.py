@@ -7,10 +7,10 @@ import builtins
 from collections.abc import Iterator
 from functools import cached_property
 
+from functions.core.source.syntax_tree import Function, Imported, functions_of, imports_of, nodes_of
 from functions.harness.search.targets import module_name
 from functions.validate_patch.candidate import parsed
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import Function, functions_of, nodes_of
 from functions.validate_patch.tree import Tree
 
 _ROUNDS = 3
@@ -80,12 +80,7 @@ class ResolvedNames:
     @cached_property
     def aliases(self) -> dict[str, str]:
         """Local name → dotted name, for what is imported anywhere in the file, or handed on under a name."""
-        found = {
-            local: dotted
-            for node in nodes_of(self.module)
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for local, dotted in self._imported(node)
-        }
+        found = {one.local: self.absolute(one) for one in imports_of(self.module)}
         bindings = [pair for node in nodes_of(self.module) for pair in _bindings(node)]
         for _ in range(_ROUNDS):
             for local, value in bindings:
@@ -145,11 +140,9 @@ class ResolvedNames:
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Top-level modules that are imported, with the line."""
-        for node in nodes_of(self.module):
-            if isinstance(node, ast.Import):
-                yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield (node.module or "").partition(".")[0], node.lineno
+        for one in imports_of(self.module):
+            if not one.level:
+                yield one.module.partition(".")[0], one.node.lineno
 
     def resolved(self, dotted: str) -> str:
         return self._repository.resolved(dotted)
@@ -165,22 +158,13 @@ class ResolvedNames:
             return f"{OWN}{self._own}.{name}"
         return name if name in _BUILTINS else UNKNOWN
 
-    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
-        for alias in node.names:
-            if isinstance(node, ast.Import):
-                top = alias.name.partition(".")[0]
-                yield (alias.asname, alias.name) if alias.asname else (top, top)
-            else:
-                yield alias.asname or alias.name, f"{self.source(node)}.{alias.name}"
-
-    def source(self, node: ast.ImportFrom) -> str:
-        """The module that is imported from, a relative one resolved."""
-        if not node.level:
-            return node.module or ""
+    def absolute(self, imported: Imported) -> str:
+        """What an imported name stands for, a relative one resolved."""
+        if not imported.level:
+            return imported.dotted
         package = self._own.split(".")
-        inside = self.path.endswith("__init__.py")
-        above = package[: len(package) - node.level + inside]
-        return ".".join((*above, *([node.module] if node.module else [])))
+        above = package[: len(package) - imported.level + self.path.endswith("__init__.py")]
+        return ".".join((*above, imported.dotted))
 
     def _attributes(self, node: ast.expr) -> str:
         """Attributes of a value that has no name: `open(x).read` is `?.read`."""

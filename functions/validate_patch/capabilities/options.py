@@ -12,9 +12,9 @@ import re
 import sys
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.changed import changed_modules
-from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 
 # Options that say how something is done, and let nothing in or out.

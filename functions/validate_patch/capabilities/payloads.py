@@ -6,9 +6,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import Function, functions_of, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate
-from functions.validate_patch.capabilities.code import Function, functions_of, nodes_of
 from functions.validate_patch.capabilities.known import CAPABILITIES
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames
 from functions.validate_patch.capabilities.reach import Reaching

@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.changed import changed_modules
-from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 
 _PROTECTS = re.compile(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.changed import changed_modules
-from functions.validate_patch.capabilities.code import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import OWN, ModuleIndex, ResolvedNames, definition
 

@@ -10,9 +10,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core.source.syntax_tree import functions_of, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import functions_of, nodes_of
 from functions.validate_patch.capabilities.known import CAPABILITIES
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ModuleIndex, ResolvedNames, is_chained
 from functions.validate_patch.capabilities.uses import reaching_out

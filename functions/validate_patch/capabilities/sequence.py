@@ -10,18 +10,11 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from functions.core.source.syntax_tree import Function, dotted, functions_of, nodes_of, same_code
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.changed import changed_modules
 from functions.validate_patch.capabilities.checks import is_check
-from functions.validate_patch.capabilities.code import (
-    Function,
-    dotted,
-    functions_of,
-    guards,
-    nodes_of,
-    same_code,
-    within,
-)
+from functions.validate_patch.capabilities.code import guards, within
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames, definition
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import functions_of, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import functions_of, nodes_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames
 from functions.validate_patch.capabilities.uses import Use
 

@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import dotted, module_constants, nodes_of
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.capabilities.changed import changed_modules
-from functions.validate_patch.capabilities.code import dotted, module_constants, nodes_of
 from functions.validate_patch.capabilities.leaks import LOGS
 from functions.validate_patch.capabilities.names import ModuleIndex, ResolvedNames
 

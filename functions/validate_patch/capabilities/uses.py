@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core.source.syntax_tree import imports_of, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.capabilities import library
-from functions.validate_patch.capabilities.code import nodes_of
 from functions.validate_patch.capabilities.known import INPUTS, TAMPERING, Capability, capabilities_of
 from functions.validate_patch.capabilities.names import OWN, UNKNOWN, ResolvedNames, is_chained
 
@@ -88,11 +88,10 @@ class _Finder:
             yield _use("input", "place", node, "__name__ makes the result depend on where it runs")
 
     def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[Use]:
-        whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        parts = [] if whole else [f"{self._names.source(node)}.{a.name}" for a in node.names]  # type: ignore[arg-type] # it is an ImportFrom
-        for name in (*whole, *parts):
+        for one in imports_of(node):
+            name = one.module if isinstance(node, ast.Import) else one.dotted
             resolved = self._names.resolved(name)
-            if resolved.startswith(OWN) or (isinstance(node, ast.ImportFrom) and node.level):
+            if resolved.startswith(OWN) or one.level:
                 continue
             if resolved == "string.Formatter":
                 continue  # where it is used, it is seen for what

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from functions.core.source.syntax_tree import dotted
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
-from functions.validate_patch.syntax_tree import dotted
 
 _BY_KEY = frozenset({"get", "pop", "setdefault"})
 _SAYS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})

@@ -9,6 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from functions.core.source.syntax_tree import (
+    Function,
+    functions_of,
+    imports_of,
+    names_in,
+    nodes_of,
+    same_code,
+)
 from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
 from functions.harness.proof import Proof
@@ -16,7 +24,6 @@ from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import function_in
-from functions.validate_patch.syntax_tree import Function, functions_of, names_in, nodes_of, same_code
 
 
 def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
@@ -238,12 +245,7 @@ def _alike(one: Sequence[ast.AST], other: Sequence[ast.AST]) -> bool:
 
 def _imports(module: ast.Module) -> dict[str, Sequence[ast.AST]]:
     """Local name → where it is imported from."""
-    return {
-        alias.asname or alias.name.partition(".")[0]: [node]
-        for node in nodes_of(module)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    return {imported.local: [imported.node] for imported in imports_of(module)}
 
 
 @lru_cache(maxsize=16)

@@ -6,10 +6,10 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Finding, Severity
-from functions.validate_patch.syntax_tree import nodes_of
 
 _BOUNDS = frozenset({"max", "min"})
 

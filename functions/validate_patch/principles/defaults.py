@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from functions.core.source.syntax_tree import dotted, nodes_of
 from functions.validate_patch.principles.results import Unwritten
-from functions.validate_patch.syntax_tree import dotted, nodes_of
 
 
 def literal(node: ast.expr) -> Any:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core.source.syntax_tree import dotted, nodes_of
 from functions.harness.names import is_test
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.added import says
 from functions.validate_patch.principles.results import value_of
-from functions.validate_patch.syntax_tree import dotted, nodes_of
 
 _GIVING = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return
 _WITH_DEFAULT = frozenset({"get", "pop", "setdefault", "getattr", "next", "fromkeys"})

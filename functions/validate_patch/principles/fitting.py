@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from functions.core.source.syntax_tree import Function, dotted, functions_of, module_constants
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.results import function_in
-from functions.validate_patch.syntax_tree import Function, dotted, functions_of, module_constants
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),

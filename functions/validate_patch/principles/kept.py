@@ -6,11 +6,11 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from functions.core.source.syntax_tree import dotted, functions_of, nodes_of
 from functions.harness.names import is_test
 from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
-from functions.validate_patch.syntax_tree import dotted, functions_of, nodes_of
 
 _SKIPPING = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from functions.validate_patch.syntax_tree import nodes_of
+from functions.core.source.syntax_tree import nodes_of
 
 _LOOPS = ast.For | ast.AsyncFor | ast.comprehension
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from functions.core.source.syntax_tree import functions_around, functions_of, module_constants, same_code
 from functions.harness.proof import Proof
 from functions.harness.test_runs import same_type
 from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
@@ -25,7 +26,6 @@ from functions.validate_patch.principles.results import (
     value_of,
 )
 from functions.validate_patch.principles.sources import Sources
-from functions.validate_patch.syntax_tree import functions_of, module_constants
 
 _OFTEN = 0.3
 
@@ -172,14 +172,10 @@ def _changed_place(candidate: Candidate) -> FrameLocation:
         old, new = parsed(candidate.before, place.path), parsed(candidate.after, place.path)
         if old is None or new is None:
             continue
-        names = [n for n, f in functions_of(old).items() if f.lineno <= place.line <= (f.end_lineno or 0)]
         after = functions_of(new)
-        if (
-            names
-            and names[-1] in after
-            and ast.dump(after[names[-1]]) != ast.dump(functions_of(old)[names[-1]])
-        ):
-            return place
+        for name, function in functions_around(old, place.line)[-1:]:
+            if name in after and not same_code(after[name], function):
+                return place
     return candidate.places[-1]
 
 

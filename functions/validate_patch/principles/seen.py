@@ -10,13 +10,13 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from functions.core.source.syntax_tree import dotted, imports_of, module_constants, nodes_of
 from functions.harness.names import is_test
 from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate, parsed
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.results import leaves
 from functions.validate_patch.principles.sources import Sources
-from functions.validate_patch.syntax_tree import dotted, module_constants, nodes_of
 from functions.validate_patch.tree import Change
 
 _BROAD = frozenset({"Exception", "BaseException", "object", "StandardError"})
@@ -89,7 +89,7 @@ class _Stated:
 
 def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str, Finding]]:
     parents = {child: node for node in nodes_of(module) for child in ast.iter_child_nodes(node)}
-    imports = _imports(module)
+    imports = {i.local: i.dotted for i in imports_of(module) if isinstance(i.node, ast.ImportFrom)}
     for node in parents:
         said: tuple[Severity, str] | None = None
         if isinstance(node, ast.ExceptHandler):
@@ -307,16 +307,6 @@ def _tells_only_the_error(handler: ast.ExceptHandler, last: ast.stmt) -> bool:
         isinstance(value, ast.Call) and dotted(value.func) in ("str", "repr")
     )
     return text and any(isinstance(node, ast.Name) and node.id == handler.name for node in nodes_of(value))
-
-
-def _imports(module: ast.Module) -> dict[str, str]:
-    """Local name → the dotted name behind it, for `from contextlib import suppress as quiet`."""
-    return {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in nodes_of(module)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
 
 
 _PARSE = "def amount(text):\n    return int(text)\n"

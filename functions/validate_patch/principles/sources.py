@@ -18,18 +18,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
-from functions.validate_patch.principles import sentences
-from functions.validate_patch.principles.defaults import defaults_in, literal
-from functions.validate_patch.principles.results import Unwritten, is_nothing, same
-from functions.validate_patch.syntax_tree import (
+from functions.core.source.stated_values import stated_values
+from functions.core.source.syntax_tree import (
     Function,
+    functions_around,
     functions_of,
     module_constants,
     names_in,
     nodes_of,
 )
+from functions.harness.names import is_test
+from functions.validate_patch.candidate import Candidate, FrameLocation, parsed
+from functions.validate_patch.principles import sentences
+from functions.validate_patch.principles.defaults import defaults_in, literal
+from functions.validate_patch.principles.results import Unwritten, is_nothing, same
 
 _ABSENT = re.compile(
     r"\b(?:optional\w*|omitted|left out|may be (?:missing|absent|empty|none|null|left out|omitted))\b"
@@ -42,18 +44,7 @@ _LEFT_OUT = re.compile(
 _BLANK = re.compile(r"\b(?:blank|empty)\b")
 _PASSED_OVER = re.compile(r"\b(?:skipped|ignored|do(?:es)? not count)\b")
 _KEPT = re.compile(r"\b(?:keeps?|kept|unchanged|as (?:it|they) (?:is|are|came)|as given|itself|echo\w*)\b")
-_CASE = re.compile(
-    r"\b(?:without|missing|absent|none|nothing|nobody|no|not|empty|unless|otherwise|else|left out"
-    r"|where|for)\b",
-    re.IGNORECASE,
-)
-_RAISES = re.compile(r"\b(?:raises?|errors?|e\.g|such as)\b", re.IGNORECASE)
 _RAISED = re.compile(r"\b[Rr]aises?:?\s+`?([A-Z]\w+)")
-_PROMISED = re.compile(
-    r"(?P<none>\b(?:None|null)\b)|(?P<zero>\bzero\b)|(?P<empty>\bempty\b)|(?P<pair>\(-?\d+, -?\d+\))"
-    r"|(?P<number>(?<![\w.(])-?\d+(?:\.\d+)?(?= (?:for|if|when|where|in)\b))"
-    r"|(?P<text>\"[^\"]*\"|(?<!\w)'[^']*')(?= (?:for|if|when|where|in)\b)|(?P<name>\b[A-Z][A-Z0-9_]+\b)"
-)
 _DEFAULT_NAME = re.compile(r"default|fallback|unknown|missing|empty|none|other|no_|nan", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[`'\"]\w+[`'\"].*[`'\"]\w+[`'\"]")
 """A sentence with a number, or with a value in quotes beside the subject, gives another value."""
@@ -133,13 +124,8 @@ class Sources:
     def promised(self) -> tuple[tuple[Any, ...], str]:
         """Values that the docstring or comments give for a missing case, and the sentence that does."""
         constants = module_constants(self.module) if self.module is not None else {}
-        for sentence in re.split(r"(?<=[.;!?])\s+|\n\s*\n", "\n\n".join(self._own_text)):
-            sentence = " ".join(sentence.split())
-            if _CASE.search(sentence) and not _RAISES.search(sentence):
-                found = [v for match in _PROMISED.finditer(sentence) for v in _promises(match, constants)]
-                if found:
-                    return tuple(found), sentence
-        return (), ""
+        values, sentence = stated_values("\n\n".join(self._own_text), constants)
+        return tuple(map(literal, values)), sentence
 
     def leaving_out(self, blank: bool = True) -> str:
         """What states that the case may be passed over. blank: whether it is one of blank input."""
@@ -172,12 +158,8 @@ class Sources:
     @cached_property
     def node(self) -> Function | None:
         """The function that failed; of a lambda or comprehension, the one around it."""
-        holding = [
-            function
-            for function in (functions_of(self.module).values() if self.module is not None else ())
-            if function.lineno <= self.place.line <= (function.end_lineno or 0)
-        ]
-        return holding[-1] if holding else None
+        holding = functions_around(self.module, self.place.line) if self.module is not None else []
+        return holding[-1][1] if holding else None
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -357,17 +339,6 @@ class Sources:
                 if given is not None and _tests_emptiness(node) and same(literal(given), value):
                     return True
         return False
-
-
-def _promises(match: re.Match[str], constants: dict[str, ast.expr]) -> list[Any]:
-    kind, text = match.lastgroup, match[0]
-    if kind == "empty":
-        return ["", [], {}, ()]
-    if kind == "name":
-        return [literal(constants[text])] if text in constants else []
-    if kind in ("text", "pair"):
-        return [literal(ast.parse(text, mode="eval").body)]
-    return [{"none": None, "zero": 0}[kind] if kind in ("none", "zero") else float(text)]
 
 
 def _calls_with_nothing(node: ast.expr, function: str) -> bool:

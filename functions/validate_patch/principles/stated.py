@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from functions.core.source.syntax_tree import Function, nodes_of
 from functions.core.untrusted.redaction import redact
 from functions.harness.proof import Proof
 from functions.validate_patch.candidate import Candidate
@@ -32,7 +33,6 @@ from functions.validate_patch.principles.results import (
     within,
 )
 from functions.validate_patch.principles.sentences import spellings
-from functions.validate_patch.syntax_tree import Function, nodes_of
 
 _NONE = re.compile(r"(?<![a-z])none(?![a-z])", re.IGNORECASE)
 _BLANK = re.compile(r"\b(?:blank|empty)\b")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from functions.core.source.syntax_tree import nodes_of
 from functions.core.untrusted.redaction import redact
 from functions.harness.names import is_test
 from functions.harness.proof import Calls, Proof
@@ -18,7 +19,6 @@ from functions.validate_patch.principles.bounded import bounded
 from functions.validate_patch.principles.finding import Example, Finding, Principle, Severity
 from functions.validate_patch.principles.fitting import Fitting
 from functions.validate_patch.principles.results import is_nothing, value_of
-from functions.validate_patch.syntax_tree import nodes_of
 
 _SHOWN = 5
 

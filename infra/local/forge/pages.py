@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 
-from infra.local.forge import markup
-from infra.local.forge.git import DEFAULT_BRANCH
+from functions.core.untrusted.hidden import spelled_out
+from functions.decide_approval import diff, highlight
+from infra.local.forge.git import DEFAULT_BRANCH, ChangedFile
+from infra.local.forge.markup import markdown
 from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.store import VISITOR, Repository, Store
 
@@ -53,7 +56,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"markdown": markup.markdown, "visible": markup.visible}
+        self._templates.filters |= {"markdown": markdown, "visible": spelled_out}
         repository = "/<owner>/<name>"
         self._map = Map(
             [
@@ -127,10 +130,9 @@ class Pages:
         git = self._store.git(repository.slug)
         if not git.is_commit(sha):
             raise NotFound
-        changes = [markup.file_diff(file) for file in git.diff(git.parent(sha), sha)]
-        return self._page(
-            "commit.html", repository=repository, commit=git.commits(sha, limit=1)[0], files=changes
-        )
+        changes = _shown(git.diff(git.parent(sha), sha))
+        commit = git.commits(sha, limit=1)[0]
+        return self._page("commit.html", repository=repository, commit=commit, files=changes)
 
     def _file(self, repository: Repository, sha: str, path: str) -> Response:
         git = self._store.git(repository.slug)
@@ -139,7 +141,7 @@ class Pages:
             raise NotFound
         binary = b"\0" in content
         text = "" if binary else content.decode("utf-8", errors="replace").removesuffix("\n")
-        lines = () if binary else markup.coloured(path, text)
+        lines = () if binary else highlight.lines(spelled_out(text), path)
         return self._page("file.html", repository=repository, sha=sha, path=path, lines=lines, binary=binary)
 
     def _pull(self, repository: Repository, number: int) -> Response:
@@ -150,7 +152,7 @@ class Pages:
             repository=repository,
             pull=pull,
             commits=comparison.commits,
-            files=[markup.file_diff(file) for file in comparison.files],
+            files=_shown(comparison.files),
             mergeable=self._pulls.mergeable(repository.slug, pull),
             checks=repository.checks_of(pull.head_sha),
             form_token=self._form_token(repository.slug, number),
@@ -184,3 +186,8 @@ class Pages:
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         html = self._templates.get_template(template).render(status=status, **values)
         return Response(html, status=status, mimetype="text/html")
+
+
+def _shown(files: Sequence[ChangedFile]) -> list[tuple[ChangedFile, diff.FileDiff]]:
+    """Each changed file with the rows of its patch."""
+    return [(file, diff.parse(file.patch)[0]) for file in files]

@@ -17,6 +17,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     restart      a state that outlives a kill, and executions that go on
     bucket_tags  tags that a template gives a bucket
     declared     resources in a template that do nothing here: DNS Firewall, composite alarms, saved queries
+    console      pages of executions and log streams, in place of the AWS console (see emulator.py)
     codebuild    builds run, under their service role; Step Functions' integration that waits for them
 """
 

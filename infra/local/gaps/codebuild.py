@@ -30,7 +30,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from functions.core.aws.console import log_stream_url
+from functions.core.aws.console import Console
+from infra.local.gaps import console
 from infra.local.gaps.patching import Response, answer_error, answer_json, replace, service
 
 codebuild = service("services.codebuild")
@@ -79,7 +80,7 @@ def start(data: dict[str, Any]) -> Response:
         "logs": {
             "groupName": group,
             "streamName": stream,
-            "deepLink": log_stream_url(build["arn"], group, stream),
+            "deepLink": Console(console.address()).log_stream(build["arn"], group, stream),
         },
     }
     codebuild._builds[identifier] = build

@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.local.gaps import image, tenancy
+from infra.local.gaps import console, image, tenancy
 from infra.local.gaps.endpoint import Endpoint
 from infra.local.gaps.packages import unpacked
 from infra.local.gaps.patching import replace, service
@@ -294,7 +295,7 @@ def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
     region = runtime._account_region_from_function_config(config)[1]
     name = config["FunctionName"]
     return {
-        **config.get("Environment", {}).get("Variables", {}),
+        **_told_of_this_machine(config.get("Environment", {}).get("Variables", {})),
         **_credentials(config),
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -317,6 +318,18 @@ def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
         "TZ": ":UTC",
         "_HANDLER": config["Handler"],
     }
+
+
+def _told_of_this_machine(variables: dict[str, str]) -> dict[str, str]:
+    """Those of a function that tells people commands and addresses: here they are others."""
+    if "COMMAND_FLAG" not in variables:
+        return variables
+    here = {
+        "COMMAND_FLAG": f" --local{variables['COMMAND_FLAG']}",
+        "COMMAND_PROGRAM": shlex.quote(str(Path(sys.executable).with_name("selfheal"))),
+        "CONSOLE_URL": console.address(),
+    }
+    return variables | here
 
 
 def _credentials(config: dict[str, Any]) -> dict[str, str]:

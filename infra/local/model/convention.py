@@ -5,6 +5,7 @@ A repair may not invent what should happen; it follows what the file does in the
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from functions.core.source.stated_values import stated_values
 from infra.local.model import scope
 from infra.local.model.naming import phrase, words
 from infra.local.model.rule import Crash
@@ -62,6 +64,9 @@ _GENERIC = frozenset(
     ]
 )
 """Words that say nothing about the subject."""
+
+
+_NOTHING = re.compile(r"\b(?:empty|no|nothing|without)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +271,11 @@ def empty_outcomes(crash: Crash, about: str) -> list[str]:
     return found
 
 
-_STATED = re.compile(
-    r"(?<![\w.-])(None|-?\d+(?:\.\d+)?|\[\]|\{\}|\(\)|''|\"\") (?:for|if|when|on)\b"
-    r"[^.;,]*?\b(?:empty|no|nothing|without)\b"
-)
-
-
 def stated_for_nothing(crash: Crash) -> str | None:
-    """The literal that the function's docstring gives for an input that holds nothing: `0 for no orders`."""
+    """The one value that the docstring gives for an input that holds nothing: `0 for no orders`."""
     text = crash.function.get_docstring() if crash.function else None
-    found = set(_STATED.findall(" ".join((text or "").split())))
-    return found.pop() if len(found) == 1 else None
+    values, sentence = stated_values(text or "", {})
+    return ast.unparse(values[0]) if len(values) == 1 and _NOTHING.search(sentence) else None
 
 
 def default_constant(crash: Crash, about: set[str]) -> str | None:

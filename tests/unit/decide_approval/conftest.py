@@ -87,12 +87,13 @@ class Answer:
 class Browser:
     """Asks the resolver as a function URL would; addresses are relative to the page's base."""
 
-    def __init__(self, scene: Any, identity_from: str = LINK, slack: str = SLACK) -> None:
+    def __init__(self, scene: Any, identity_from: str = LINK, slack: str = SLACK, **instead: Any) -> None:
         # A provider makes a session of its own, which takes a tenth of a second.
         ssm = SSMProvider(boto3_client=boto3.client("ssm"))
         self.authorizer: dict[str, Any] | None = None
         """What the gateway's authorizer adds to the request's context."""
-        deployment = around(scene, identity_from, parameters=ssm, step_functions=scene.workflow)
+        parts = {"parameters": ssm, "step_functions": scene.workflow, **instead}
+        deployment = around(scene, identity_from, **parts)
         self._resolver = build(deployment, Replies(slack))
         self._keys = scene.keys
 

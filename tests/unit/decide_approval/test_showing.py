@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from functions.core.aws.console import Console
 from functions.core.incidents.incident import Frame
+from functions.core.notify.commands import Commands
 from functions.decide_approval import highlight, pages, traceback
 from functions.decide_approval.case import load
 from functions.decide_approval.pages import FormInput
@@ -40,6 +42,22 @@ def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
     assert any(address.startswith("https://console.aws.amazon.com/states") for address in addresses)
     assert any("$255B$2524LATEST$255D" in address for address in addresses)
     assert "https://github.com/shop/orders" in addresses
+
+
+def test_on_an_embedded_aws_links_lead_to_its_own_pages_and_commands_work_as_they_are_copied(
+    scene: Any, browser_with: Any
+) -> None:
+    here = browser_with(
+        commands=Commands("/opt/venv/bin/selfheal", " --local"),
+        console=Console("http://127.0.0.1:1/_console"),
+    )
+    answer = here.get(here.link(scene.approval()))
+    addresses = [attributes.get("href") or "" for tag, attributes in answer.elements.tags if tag == "a"]
+    copied = [attributes.get("data-copy") for tag, attributes in answer.elements.tags if tag == "button"]
+    assert not [address for address in addresses if "amazon" in address]
+    for below in ("executions/arn:aws:states:", "logs/%2Faws%2Flambda%2Forders/"):
+        assert any(one.startswith(f"http://127.0.0.1:1/_console/{below}") for one in addresses), below
+    assert "/opt/venv/bin/selfheal show --local orders-v1-abc" in copied
 
 
 def test_the_page_tells_the_failing_function_apart_from_another_class_s_of_the_same_name() -> None:
@@ -125,7 +143,9 @@ def test_a_patch_of_400_lines_is_a_small_page(scene: Any, browser: Any) -> None:
     browser.get(browser.link(approval))
     highlight.lines.cache_clear()
     case = load(approval, scene.approvals, scene.incidents, scene.artifacts)
-    page = pages.approval_page(case, "ana", "form", FormInput(), "list/orders?t=x")
+    page = pages.approval_page(
+        case, "ana", "form", FormInput(), "list/orders?t=x", commands=Commands(), console=Console()
+    )
     assert len(page.encode()) <= 200 * 1024  # its time is what tests/bench/bench_page.py measures
 
 

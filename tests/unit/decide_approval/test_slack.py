@@ -14,6 +14,7 @@ from functions.core.approval.announcement import Fix, Page, announce
 from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
 from functions.core.approval.decisions import Decision, Standing
 from functions.core.apps.app import App
+from functions.core.aws.console import Console
 from functions.core.notify.slack import Ticket
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.evidence import Evidence
@@ -45,7 +46,7 @@ class Team:
             Evidence.from_json(self.scene.artifacts.get_json(approval.evidence_key)),
             app=app,
             patch=self.scene.artifacts.get(approval.patch_key),
-            page=Page(PAGE, self.scene.keys[0]),
+            page=Page(PAGE, self.scene.keys[0], Console()),
             headline="orders: approve a fix? KeyError: 'NZ'",
         )
         self._webhooks.post("orders", post)

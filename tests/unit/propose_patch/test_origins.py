@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.propose_patch import syntax
+from functions.core.source import syntax
 from tests.origins import COLLECTIONS, Case, cases, context_of, crash, culprit_line, figure
 
 CASES = [case for collection in COLLECTIONS for case in cases(collection)]

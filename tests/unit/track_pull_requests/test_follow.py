@@ -11,12 +11,14 @@ from functions.core.apps.app import App
 from functions.core.forge.connect import connect
 from functions.core.forge.port import Forge
 from functions.core.incidents.incident import Incident, Status
-from functions.track_pull_requests.follow import followed
+from functions.core.notify.commands import Commands
+from functions.track_pull_requests.follow import followed, say_it_stopped
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted
 
 BRANCH = "self-heal/orders-f"
+HERE = Commands("/opt/venv/bin/selfheal", " --local")
 PRINTED = """\
 2026-11-20T10:00:00Z ##[group]Run pytest
 \x1b[31mFAILED tests/test_rates.py::test_rate - AssertionError: 4.9\x1b[0m
@@ -44,9 +46,12 @@ class Scene:
         )
 
     def track(self) -> dict[str, Any]:
-        changed = followed(self.app, self.incident, self.forge.get(self.number), self.forge)
+        changed = followed(self.app, self.incident, self.forge.get(self.number), self.forge, HERE)
         self.incident = replace(self.incident, **changed)
         return changed
+
+    def said(self) -> list[str]:
+        return [one.text for one in self.forge.remarks(self.number)]
 
     def say(self, text: str, author: str = "reviewer", **review: bool) -> None:
         self.hosted.forge.say(self.app.slug, self.number, text, author, **review)
@@ -138,16 +143,16 @@ def test_a_wish_that_came_to_nothing_is_answered_where_it_was_made_once(scene: S
         scene.incident,
         status=Status.PR_OPEN,
         reason="The pull request stays as it is. No repair, says @ana in\n/self-heal revise it.",
-        next_action="Mend it by hand.",
+        next_action="Mend it by hand, or: selfheal show orders-f",
     )
     scene.track()
     scene.track()
 
-    said = [one.text for one in scene.forge.remarks(scene.number)]
-    assert len(said) == 2
-    assert said[1].startswith("The pull request stays as it is. No repair, says ")
-    assert "Mend it by hand." in said[1]
-    assert " @ana" not in said[1]
+    _, heard, answer = scene.said()
+    assert heard.startswith("Heard: another heal begins")
+    assert answer.startswith("The pull request stays as it is. No repair, says ")
+    assert "Mend it by hand, or: /opt/venv/bin/selfheal show --local orders-f" in answer
+    assert " @ana" not in answer
     assert scene.incident.status is Status.PR_OPEN, "its own answer is no order"
 
 
@@ -158,7 +163,10 @@ def test_a_branch_that_somebody_pushed_to_is_theirs(scene: Scene) -> None:
     changed = scene.track()
     assert changed["checked_sha"] == theirs
     assert "it is theirs now" in changed["next_action"]
+    scene.track()
     assert scene.track() == {}
+    (_, answer) = scene.said()
+    assert answer.startswith("Nothing is revised: somebody pushed to this branch")
 
 
 def test_it_is_revised_as_often_as_the_app_has_attempts(scene: Scene) -> None:
@@ -166,6 +174,40 @@ def test_it_is_revised_as_often_as_the_app_has_attempts(scene: Scene) -> None:
     scene.hosted.check(scene.commit, "tests", "failure")
     assert "revised 3 times" in scene.track()["next_action"]
     assert scene.incident.status is Status.PR_OPEN
+
+
+def test_a_wish_beyond_that_is_refused_where_it_was_made_once(scene: Scene) -> None:
+    scene.incident = replace(scene.incident, follow_ups=scene.app.max_attempts)
+    scene.say("/self-heal revise it")
+    scene.track()
+    scene.track()
+    assert len([text for text in scene.said() if "revised 3 times, the most" in text]) == 1
+    assert scene.incident.status is Status.PR_OPEN
+
+
+def test_a_wish_that_was_fulfilled_is_answered_where_it_was_made_once(scene: Scene) -> None:
+    scene.say("/self-heal revise use a table")
+    scene.track()
+    scene.incident = replace(scene.incident, status=Status.PR_OPEN, follow_up={})
+    scene.track()
+    scene.track()
+    assert [text for text in scene.said() if f"Revised, as {scene.commit[:10]}" in text] == scene.said()[2:]
+
+
+def test_a_heal_that_was_to_revise_and_failed_says_there_how_it_goes_on_once(scene: Scene) -> None:
+    failed = replace(
+        scene.incident,
+        status=Status.FAILED,
+        follow_up={"why": "review"},
+        reason="CommitPatch failed: the token was refused.",
+        next_action="selfheal redrive orders-f",
+        redrivable_until="2026-12-01T00:00:00",
+    )
+    for _ in range(2):
+        say_it_stopped(failed, scene.number, scene.forge, HERE)
+    (said,) = scene.said()
+    assert "CommitPatch failed: the token was refused." in said
+    assert "/opt/venv/bin/selfheal redrive --local orders-f" in said
 
 
 def test_checks_that_may_not_be_read_are_said(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,8 +72,8 @@ def test_one_finds_the_way_from_the_list_to_the_diff(site: Any, fixed: str) -> N
         "Merge pull request",
     ):
         assert expected in pull.text
-    assert re.search(r'<tr class="del">.*PRICES.*\[.*item.*\]', pull.text)
-    assert re.search(r'<tr class="add">.*PRICES.*get', pull.text)
+    assert re.search(r'<tr class="r">.*PRICES.*\[.*item.*\]', pull.text)
+    assert re.search(r'<tr class="a">.*PRICES.*get', pull.text)
 
 
 def test_every_link_of_every_page_leads_somewhere(site: Any, fixed: str) -> None:
@@ -95,7 +95,7 @@ def test_every_link_of_every_page_leads_somewhere(site: Any, fixed: str) -> None
 def test_a_file_at_a_revision_has_numbered_lines(site: Any) -> None:
     page = site.request("GET", f"/acme/orders/blob/{site.first_sha}/app.py")
 
-    assert '<tr class="same" id="L5">' in page.text
+    assert '<tr id="L5">' in page.text
     assert 'id="L6"' not in page.text
 
 
@@ -191,7 +191,7 @@ def test_the_merge_button_merges(site: Any, fixed: str) -> None:
     assert "PRICES.get" in Path(clone.working_dir, "app.py").read_text(encoding="utf-8")
     # What it brought is still shown after its branch is gone.
     clone.git.push("origin", "--delete", "fix")
-    assert re.search(r'<tr class="add">.*PRICES.*get', site.request("GET", PULL).text)
+    assert re.search(r'<tr class="a">.*PRICES.*get', site.request("GET", PULL).text)
 
 
 def test_the_close_button_closes(site: Any, fixed: str) -> None:

@@ -1,7 +1,0 @@
-from dataclasses import dataclass
-
-
-@dataclass
-class Line:
-    sku: str
-    quantity: int

@@ -1,3 +1,0 @@
-def third(line):
-    parts = line.split(";")
-    return parts[2]

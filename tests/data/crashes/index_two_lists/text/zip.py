@@ -1,2 +1,0 @@
-def pairs(left, right):
-    return [(left[i], right[i]) for i in range(len(left))]

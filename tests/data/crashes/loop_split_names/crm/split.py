@@ -1,3 +1,0 @@
-def names(full):
-    first, last = full.split(" ")
-    return {"first": first, "last": last}

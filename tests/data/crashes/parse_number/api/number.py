@@ -1,2 +1,0 @@
-def number(text):
-    return int(text)

@@ -1,6 +1,0 @@
-class InvalidPage(Exception):
-    """The page number is not a number."""
-
-
-def page(params):
-    return int(params["page"])

@@ -1,3 +1,0 @@
-def first(user, scores):
-    ranked = scores.sort()
-    return user.name, ranked

@@ -1,6 +1,0 @@
-handled = 0
-
-
-def record():
-    handled += 1
-    return handled

@@ -1,5 +1,0 @@
-def last_paid(orders) -> int | None:
-    for order in orders:
-        if order["paid"]:
-            found = order["id"]
-    return found
