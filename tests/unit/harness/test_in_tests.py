@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -176,7 +176,8 @@ STORIES = {
     ),
     "a coroutine that is given an object of the test's": Story(
         CLIENT, CLIENT_TEST, "KeyError: 'votes'", "page",
-        'return (await response.json())["votes"]', 'return (await response.json()).get("votes", [])', "{'next': 2}",
+        'return (await response.json())["votes"]', 'return (await response.json()).get("votes", [])',
+        "{'next': 2}",
     ),
     "an error that says what is wrong": Story(
         LOANS, LOANS_TEST, NONE.format("upper"), "where",
@@ -198,18 +199,15 @@ def test_a_test_with_one_literal_changed_reproduces_what_no_made_up_call_does(st
 def test_the_calls_that_failed_and_that_worked_are_compared() -> None:
     calls = STORIES["a connection that a fixture opens"].proof().calls
     assert calls is not None
-    assert ('where(Connection(None, "books.db"), 1)', '"CELLAR"') in [
-        (call["call"], now["shown"]) for call, now in calls.mended
-    ]
+    [(call, now)] = calls.mended[:1]
+    assert call["call"].startswith('where(Connection((None,), "books.db", ') and now["shown"] == '"CELLAR"'
     assert ('"A3"', '"A3"') in [(now["shown"], was["shown"]) for now, was in calls.worked]
 
 
 def test_a_regression_test_of_the_patch_tells_the_call_that_failed() -> None:
     story = STORIES["a connection that a fixture opens"]
     brought = LOANS_TEST.replace('"a3"', "None").replace('"A3"', '"CELLAR"')
-    proof = Story(**{**vars(story), "test": LOANS_TEST, "others": {"test_new.py": brought}}).proof(
-        ["test_new.py"]
-    )
+    proof = replace(story, others={"test_new.py": brought}).proof(["test_new.py"])
     assert proof.calls is not None and [now["shown"] for _, now in proof.calls.mended][:1] == ['"CELLAR"']
 
 
