@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.harness.regression import NotACall, literal_text, plain, raised_by, value_text, word
-from functions.harness.search.literals import Change, compared_in, literals_in
+from functions.harness.search.literals import ChangedLiteral, compared_in, literals_in
 from functions.harness.search.targets import FUNCTIONS
 
 
@@ -27,7 +27,7 @@ def code_of(
     What was reported is a stranger's word, so nothing of it is written but which test, which literal, and
     values that are understood. Raises NotACall.
     """
-    name, given = str(within[0]), Change(*within[1])
+    name, given = str(within[0]), ChangedLiteral(*within[1])
     path, _, inner = name.partition("::")
     if path not in files:
         raise NotACall(f"{path[:80]} is no test of the repository as fetched")

@@ -270,8 +270,7 @@ def _in_tests(candidate: Candidate) -> dict[str, Any] | None:
         if PurePosixPath(path).name != "conftest.py" and is_test(path)
     ]
     texts = {path: candidate.before[path].data.decode(errors="replace") for path in found}
-    words = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(names)))
-    files = {path: text for path, text in texts.items() if names and words.search(text)}
+    files = {path: text for path, text in texts.items() if names & set(re.findall(r"\w+", text))}
     kept = dict(itertools.islice(files.items(), _MOST_TESTS))
     if not kept and not tests_in(candidate):
         return None

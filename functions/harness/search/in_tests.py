@@ -26,10 +26,10 @@ from functions.harness.report import write_line
 from functions.harness.search.explore import quiet
 from functions.harness.search.given import literals, quoted, raised_as_given
 from functions.harness.search.likeness import FORMS, POOL, Likeness
-from functions.harness.search.literals import CHECKED, KNOWN, Change, Marked, constants_of
+from functions.harness.search.literals import CHECKED, KNOWN, ChangedLiteral, Marked, constants_of
 from functions.harness.search.results import answer, is_plain
 from functions.harness.search.values import Value, in_turn, render, variants
-from functions.harness.search.watched import WATCHED, Call, Calls, mark, watched
+from functions.harness.search.watched import WATCHED, WatchedCall, WatchedCalls, mark, watched
 
 _MOST_TESTS, _MOST_RUNS, _MOST_CALLS, _MOST_WORKED = 80, 1200, 40, 150
 """Tests that are changed, runs of changed ones, calls that one run tells of, calls that worked."""
@@ -55,7 +55,7 @@ class InTests(MetaPathFinder):
 
     task: `{"places", "type", "message"}` as for a search: each line is `{"call", "imports", "exact",
     "function", "within"}`, with what it gave where it gave a result. `within`: the test, its
-    `[path, number, value]` (see `literals.Change`), and which call of which function. With
+    `[path, number, value]` (see `literals.ChangedLiteral`), and which call of which function. With
     `"probe": [{"call", "within"}]`: answers as those of a search, and `"checked"`: what the test then
     compares, line → source text.
     """
@@ -64,8 +64,8 @@ class InTests(MetaPathFinder):
         self._root, self._report, self._task = root, report, task
         self._likeness = Likeness(task, root)
         self._constants: dict[tuple[str, int], tuple[ModuleType, str]] = {}
-        self._change = Change("")
-        self._calls = Calls(list, 0)
+        self._change = ChangedLiteral("")
+        self._calls = WatchedCalls(list, 0)
         self._met: dict[tuple[str, int], Value] = {}
         self._checked: dict[str, str] = {}
         self._pool: list[Value] = [*quoted(task["message"]), *raised_as_given(task), *POOL]
@@ -132,7 +132,7 @@ class InTests(MetaPathFinder):
         for (name, change), group in itertools.groupby(asked, key=lambda pair: pair[1]["within"][:2]):
             if name not in items:
                 continue
-            calls = self._run(items[name], Change(*change))
+            calls = self._run(items[name], ChangedLiteral(*change))
             for number, wanted in group:
                 place = wanted["within"][2]
                 found = next((call for call in calls if [call.function, call.number] == place), None)
@@ -146,8 +146,8 @@ class InTests(MetaPathFinder):
         order = {place["function"]: number for number, place in enumerate(self._task["places"])}
         streams = []
         for item in session.items[:_MOST_TESTS]:
-            calls = self._run(item, Change(""))
-            exact += self._tell(item, Change(""), calls, seen)
+            calls = self._run(item, ChangedLiteral(""))
+            exact += self._tell(item, ChangedLiteral(""), calls, seen)
             if calls:
                 depth = max(order.get(call.function, 0) for call in calls)
                 streams.append((depth, item, self._inputs(item)))
@@ -165,12 +165,14 @@ class InTests(MetaPathFinder):
         bound = {key: vars(held)[name] for key, (held, name) in self._constants.items() if held is module}
         return {**self._met, **bound}
 
-    def _changes(self, inputs: dict[tuple[str, int], Value]) -> Iterator[Change]:
+    def _changes(self, inputs: dict[tuple[str, int], Value]) -> Iterator[ChangedLiteral]:
         streams = ((key, _values(value, self._pool)) for key, value in inputs.items())
         for (path, number), text in in_turn(streams):
-            yield Change(path, number, text)
+            yield ChangedLiteral(path, number, text)
 
-    def _tell(self, item: pytest.Item, change: Change, calls: list[Call], seen: set[str]) -> int:
+    def _tell(
+        self, item: pytest.Item, change: ChangedLiteral, calls: list[WatchedCall], seen: set[str]
+    ) -> int:
         """Report what is new; how many of these are the incident itself."""
         exact = 0
         changed = [change.path, change.number, change.value]
@@ -191,10 +193,10 @@ class InTests(MetaPathFinder):
             write_line(self._report, line)
         return exact
 
-    def _run(self, item: pytest.Item, change: Change) -> list[Call]:
+    def _run(self, item: pytest.Item, change: ChangedLiteral) -> list[WatchedCall]:
         """Run a test with its fixtures, as pytest does, but for the reports; the calls of what is watched."""
         self._change, self._met, self._checked = change, {}, {}
-        self._calls = Calls(self._inside, _MOST_CALLS)
+        self._calls = WatchedCalls(self._inside, _MOST_CALLS)
         restore = self._rebind(change)
         if not getattr(item, "_request", True):
             item._initrequest()  # type: ignore[attr-defined] # as pytest's own `runtestprotocol` does
@@ -211,7 +213,7 @@ class InTests(MetaPathFinder):
         restore()
         return self._calls.made
 
-    def _rebind(self, change: Change) -> Callable[[], None]:
+    def _rebind(self, change: ChangedLiteral) -> Callable[[], None]:
         held = self._constants.get((change.path, change.number))
         if held is None:
             return lambda: None

@@ -17,7 +17,7 @@ KNOWN, CHECKED = "__self_heal_literal__", "__self_heal_checked__"
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedLiteral:
     """A literal of a test's file that has another value. `number` is -1 for none that has."""
 
     path: str

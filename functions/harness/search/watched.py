@@ -6,7 +6,6 @@ import ast
 import functools
 import inspect
 import itertools
-import re
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ _LONGEST, _DEPTH, _ITEMS, _MOST_INSIDE = 300, 3, 12, 6
 
 
 @dataclass
-class Call:
+class WatchedCall:
     """A call of a watched function."""
 
     function: str
@@ -33,12 +32,12 @@ class Call:
     outcome: CallOutcome = field(default_factory=CallOutcome)
 
 
-class Calls:
+class WatchedCalls:
     """The calls of one run. met: literals that the test has met so far."""
 
     def __init__(self, met: Callable[[], list[Value]], most: int) -> None:
         self._met, self._most = met, most
-        self.made: list[Call] = []
+        self.made: list[WatchedCall] = []
 
     def add(
         self,
@@ -47,13 +46,13 @@ class Calls:
         owned: bool,
         given: tuple[Any, ...],
         named: dict[str, Any],
-    ) -> Call:
+    ) -> WatchedCall:
         """A call that is made now."""
         try:
             text = _Writer(self._met()).call(function, name, owned, given, named)
         except Exception:  # noqa: BLE001 - a stranger's object may raise anything
             text = f"{name}()"
-        call = Call(name, text, sum(other.function == name for other in self.made))
+        call = WatchedCall(name, text, sum(other.function == name for other in self.made))
         if len(self.made) < self._most:
             self.made.append(call)
         return call
@@ -78,7 +77,7 @@ def mark(module: ast.Module, line: int) -> ast.AST | None:
 
 
 def watched(
-    function: Callable[..., Any], name: str, owned: bool, calls: Callable[[], Calls]
+    function: Callable[..., Any], name: str, owned: bool, calls: Callable[[], WatchedCalls]
 ) -> Callable[..., Any]:
     """The function, whose calls are added to those of the run that goes on."""
     if inspect.iscoroutinefunction(function):
@@ -166,7 +165,7 @@ class _Writer:
     def _value(self, value: Any, depth: int) -> Value:
         kind = type(value)
         if isinstance(value, str) and value.startswith(tempfile.gettempdir()):
-            return New("file", {}, (re.sub(r".*/", "", value), *self._inside()))
+            return New("file", {}, (value.rpartition("/")[2], *self._inside()))
         if value is None or kind in (bool, int, float, str, bytes):
             return value
         if depth > _DEPTH:
