@@ -87,9 +87,9 @@ def spellings(value: Any, named: Sequence[str] = ()) -> list[str]:
 
 
 def names_any(sentence: str, keys: frozenset[str]) -> bool:
-    """Whether a sentence names a key, an attribute or a parameter as a whole, in the singular or plural."""
+    """Whether a sentence names a key, an attribute or a parameter as a whole, or in the plural."""
     for key in keys:
-        words = re.escape(key.lower().removesuffix("s")).replace("_", "[_ ]")
+        words = re.escape(key.lower()).replace("_", "[_ ]")
         if re.search(rf"(?<![\w-]){words}(?:s|e?d)?(?![\w-])", sentence):
             return True
     return False

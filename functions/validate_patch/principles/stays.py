@@ -46,10 +46,10 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
 
 
 def _blank(calls: Calls, now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
-    """Whether a call was given an empty text, and now ends as the one that is given None: an empty text is
-    often what stands for a missing one, and another principle judges what that gives."""
+    """Whether a call was given an empty text, gave nothing, and now ends as the one that is given None: an
+    empty text is often what stands for a missing one, and another principle judges what that gives."""
     call = str(now["call"])
-    if '""' not in call:
+    if '""' not in call or not is_nothing(value_of(str(was.get("shown")))):
         return False
     of_none = {call.replace('""', "None"), call.replace('""', "None", 1)}
     mended = {str(was["call"]): answer.get("shown") for was, answer in calls.mended}

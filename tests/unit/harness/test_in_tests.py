@@ -146,7 +146,7 @@ class Story:
         search = {"kind": "search", **self.incident, "tests": [*before], "files": ["app.py"], "calls": 300}
         search.update(constants=[], helpers=[])
         nothing = {**search, "places": []}
-        parts = {
+        parts: dict[str, Any] = {
             "incident": self.incident,
             "search": search,
             "survey": search,
