@@ -290,7 +290,7 @@ OTHERS = (
         settings=(
             "command_flag",
             *("incidents_table", "approvals_table", "artifacts_bucket", "registry_path", "topic_arn"),
-            *("personal_topic_arn", "link_key_parameter", "webhooks_path", "approval_url"),
+            *("personal_topic_arn", "link_key_parameter", "webhooks_path", "approval_url", "identity_from"),
         ),
         artifacts=ArtifactAccess(
             reads=(f"*/{Artifact.EVIDENCE}", f"*/{Artifact.PATCH}", f"*/{Artifact.PROPOSAL}")

@@ -23,6 +23,7 @@ from functions.core.approval.orders import Order
 from functions.core.apps.app import App
 from functions.core.aws.names import PING
 from functions.core.incidents.incident import Frame, Incident, Status
+from functions.core.incidents.table import utc_now
 from functions.core.source import archive
 from functions.core.workflow.artifacts import Artifact, reference
 from functions.core.workflow.errors import SelfHealError
@@ -33,6 +34,7 @@ from functions.core.workflow.validation_context import ValidationContext
 from infra.catalog import FUNCTIONS, SIGN_IN
 from infra.deciding import decide
 from infra.errors import UserError
+from infra.registration import write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -164,7 +166,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
     incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
     approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
     ssm, s3 = target.session.client("ssm"), target.session.client("s3")
-    ssm.put_parameter(Name=f"{target.names.registry}/{name}", Value=json.dumps(app.to_json()), Type="String")
+    write_entry(target, app)
     try:
         # Claimed by nobody's execution: one that is started finds it taken, and ends.
         incidents.put_item(
@@ -175,6 +177,9 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
                 "status": str(Status.HEALING),
                 "error_type": "IndexError",
                 "title": "IndexError: this is a test by selfheal smoke",
+                "occurrences": 1,
+                "first_seen": utc_now(),
+                "last_seen": utc_now(),
                 "execution_arn": "smoke",
                 "ttl": int(time.time()) + 3600,
             }

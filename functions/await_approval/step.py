@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from functions.await_approval.carry import as_good, may_hold
-from functions.await_approval.message import compose
 from functions.core.approval import links
 from functions.core.approval.announcement import Fix, Page, announce
 from functions.core.approval.approvals import Approval, Approvals, ApprovalStatus, Verdict
 from functions.core.approval.approvers import EVERYBODY, may_decide, person, with_links
 from functions.core.approval.identity import LINK
+from functions.core.approval.letter import compose
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
@@ -182,7 +182,7 @@ def _tell(approval: Approval, incident: Incident, fix: Fix, app: App, deployment
             recipient=recipient,
             approval=approval,
             patch=redact(patch.decode(errors="backslashreplace")),
-            origin=origin,
+            place=origin.place if origin else "",
             signed_in=deployment.identity_from != LINK,
             commands=deployment.commands,
         )

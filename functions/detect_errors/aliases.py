@@ -101,7 +101,7 @@ def _fingerprint_now(app: App, incident: Incident) -> str | None:
 def renamed(found: Iterable[Occurrence], aliases: Mapping[str, str]) -> list[Occurrence]:
     """The occurrences, counted under the names that their incidents have."""
     return [
-        replace(one, error=replace(one.error, fingerprint=old))
+        replace(one, error=one.error._replace(fingerprint=old))
         if (old := aliases.get(one.error.fingerprint))
         else one
         for one in found

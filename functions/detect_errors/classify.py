@@ -129,7 +129,8 @@ def classify(raised: PrintedException, rules: AppRules, *, level: str = "", plat
         return Judgement(ErrorClass.CUT, "the log ends before it says what was raised")
     if judged := _by_exception(raised, rules) or _by_causes(raised, rules):
         return judged
-    if not any(map(_in_app, (raised, *raised.chain, *raised.members))):
+    printed = (raised, *raised.chain, *raised.members) if raised.chain or raised.members else (raised,)
+    if not any(frame.in_app for one in printed for frame in reversed(one.frames)):
         if any(frame.why == "installed package" for frame in raised.frames):
             why = "raised inside installed packages; no frame is the app's own"
             return Judgement(ErrorClass.DEPENDENCY, why)
@@ -148,10 +149,6 @@ def _by_causes(raised: PrintedException, rules: AppRules) -> Judgement | None:
     if raised.members and all((member := _by_exception(one, rules)) for one in raised.members) and member:
         return Judgement(member.error_class, f"every sub-exception: {member.reason}")
     return None
-
-
-def _in_app(raised: PrintedException) -> bool:
-    return any(frame.in_app for frame in reversed(raised.frames))
 
 
 def _by_exception(raised: PrintedException, rules: AppRules) -> Judgement | None:

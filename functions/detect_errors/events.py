@@ -11,7 +11,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from functions.detect_errors.grammar import BARE_HEADER
@@ -108,7 +108,7 @@ def read_events(
         for error in found:
             index = min(error.line, len(run) - 1) if len(run) > 1 else 0
             event = run[index]
-            errors.append(replace(error, event=first + index, event_id=event.id, timestamp=event.timestamp))
+            errors.append(error._replace(event=first + index, event_id=event.id, timestamp=event.timestamp))
         if budget < 0:
             break
     return with_chains(errors)

@@ -1,14 +1,16 @@
-"""What the reader of log text finds. Plain frozen values: no AWS, no I/O."""
+"""What the reader of log text finds. Plain frozen values: no AWS, no I/O.
+
+Named tuples, because a storm makes thousands a second: a frozen dataclass takes three times as long to make.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.core.incidents.incident import ErrorClass, Frame
 
 
-@dataclass(frozen=True, slots=True)
-class PrintedException:
+class PrintedException(NamedTuple):
     """One exception as printed.
 
     type: as printed (qualified or not), None when the text was cut before it; message: all lines, "" when
@@ -25,8 +27,7 @@ class PrintedException:
     members: tuple[PrintedException, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One error as the grammar found it, before it is judged.
 
     at, end: offsets of its first character and behind its last one in the text that was scanned; level: the
@@ -42,8 +43,7 @@ class Found:
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One part of a fingerprint: what it is, its value, and why it counts."""
 
     name: str
@@ -51,8 +51,7 @@ class Component:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedError:
+class ParsedError(NamedTuple):
     """One error: what was raised, what it means, and its identity.
 
     type and message are None for what the platform reports without an exception (a time-out, a killed

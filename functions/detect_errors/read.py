@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -132,7 +131,7 @@ class Reader:
             return None
         if "[ERROR] " in before:
             head = None if behind.strip() else lambda_head(before)
-            return head and replace(head, raised=replace(head.raised, frames=frames))
+            return head and head._replace(raised=head.raised._replace(frames=frames))
         named = exception_line(line)
         return Found(PrintedException(*named, frames), start, level_before(before)) if named else None
 
@@ -173,7 +172,7 @@ class Reader:
                     if key in seen:
                         continue
                     seen.update((key, (section.record, name, ())))
-                    one = replace(one, level=section.level or one.level)
+                    one = one._replace(level=section.level or one.level)
                 placed.append((section.line(line), one))
         return sorted(placed, key=lambda pair: pair[0])
 
@@ -194,7 +193,7 @@ def with_chains(errors: list[ParsedError]) -> list[ParsedError]:
         if error.chain:
             chained[key] = error
         elif places and (same := chained.get(key)) is not None:
-            error = replace(error, chain=same.chain, fingerprint=same.fingerprint)
+            error = error._replace(chain=same.chain, fingerprint=same.fingerprint)
         unified.append(error)
     return unified
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from functions.detect_errors.grammar import (
     HEADER,
@@ -91,9 +90,9 @@ class _Scan:
         """Take what was read as the error that may go on, or as what the error before it led to."""
         before = self.open
         if relation and before is not None:
-            led = replace(before.raised, relation=relation, chain=())
-            raised = replace(found.raised, chain=(*before.raised.chain, led, *found.raised.chain))
-            found = replace(found, raised=raised, at=before.at, level=before.level)
+            led = before.raised._replace(relation=relation, chain=())
+            raised = found.raised._replace(chain=(*before.raised.chain, led, *found.raised.chain))
+            found = found._replace(raised=raised, at=before.at, level=before.level)
         else:
             self._close()
         self.open = found
@@ -112,7 +111,7 @@ class _Scan:
         kind = (head.raised.type or "") if head else ""
         if head and (named is None or not (telling_type(named[0]) or _same_type(named[0], kind))):
             # Lambda's runtime prints type and message before the header, and nothing after the stack.
-            raised, whole = replace(head.raised, frames=frames), bool(frames) or kind.startswith("Runtime.")
+            raised, whole = head.raised._replace(frames=frames), bool(frames) or kind.startswith("Runtime.")
             self._add(Found(raised, start - len(gap) + head.at, "ERROR", whole, "", end))
         elif named is None or (not frames and not self._follows_header(named[0], end)):
             raised = PrintedException(None, "", frames)
@@ -132,7 +131,7 @@ class _Scan:
         quotation = _QUOTED_HEADER.sub(rf"\1\n{HEADER}", message.partition("\n")[2])
         found = scan(quotation, self.frames, depth=self.depth + 1)
         return tuple(
-            replace(one, relation="quoted") for each in found for one in (*each.raised.chain, each.raised)
+            one._replace(relation="quoted") for each in found for one in (*each.raised.chain, each.raised)
         )
 
     def _follows_header(self, name: str, end: int) -> bool:
@@ -154,14 +153,14 @@ class _Scan:
             return PrintedException(named[0] if named else None, message, members=members)
         raised = found[-1].raised
         if not members or _SUB_EXCEPTIONS.search(raised.message) or not raised.chain:
-            return replace(raised, members=members)
+            return raised._replace(members=members)
         # The group is a cause of what was raised later within the same gutter.
         chain = list(raised.chain)
         for index in range(len(chain) - 1, -1, -1):
             if _SUB_EXCEPTIONS.search(chain[index].message):
-                chain[index] = replace(chain[index], members=members)
+                chain[index] = chain[index]._replace(members=members)
                 break
-        return replace(raised, chain=tuple(chain))
+        return raised._replace(chain=tuple(chain))
 
     def _gap(self, gap: str, offset: int) -> str:
         """Read the text between two tracebacks; returns the relation when it chains them."""
@@ -189,8 +188,8 @@ class _Scan:
         if self.open is not None and self.open.raised.type and not _any_record(part):
             # An empty line had ended the message too early.
             raised = self.open.raised
-            raised = replace(raised, message=(raised.message + part).rstrip("\n"))
-            self.open = replace(self.open, raised=raised)
+            raised = raised._replace(message=(raised.message + part).rstrip("\n"))
+            self.open = self.open._replace(raised=raised)
             return
         self._close()
         self._headerless(part, offset)

@@ -17,6 +17,7 @@ from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from functions.core.workflow.state import DecisionState, HealState, OutcomeState
+from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
 
 
 class Ending(StrEnum):
@@ -135,7 +136,7 @@ def _ended(state: HealState) -> Outcome:
     if state.pull_request.url:
         return Outcome(
             Ending.HEALED,
-            next_action="Review and merge the pull request.",
+            next_action=REVIEW_AND_MERGE,
             branch=state.commit.branch,
             commit_sha=state.commit.sha,
             base_sha=state.commit.base_sha,
@@ -145,7 +146,7 @@ def _ended(state: HealState) -> Outcome:
         return Outcome(
             Ending.ALREADY_FIXED,
             reason=f"It is mended already, found by running its reproduction: by {fixed.said}",
-            next_action="Deploy it. Until then the error only counts.",
+            next_action=DEPLOY,
             merge_sha=fixed.sha,
             merged_at=fixed.date or utc_now(),
         )
@@ -226,9 +227,13 @@ _HEADINGS = {
 }
 
 
+def _heading(outcome: Outcome) -> str:
+    return "The pull request stays as it is" if outcome.open_still else _HEADINGS[outcome.ending]
+
+
 def tell(incident: Incident, outcome: Outcome) -> tuple[str, str]:
     """Subject and text of the notification."""
-    subject = _HEADINGS[outcome.ending]
+    subject = _heading(outcome)
     lines = [
         f"{incident.app}: {inert_line(incident.title)}",
         "",
@@ -257,7 +262,7 @@ def announce(incident: Incident, outcome: Outcome, state: HealState, console: Co
     # What the forge answered is data: anything but a web address is no link.
     is_open = outcome.pull_request_url.startswith(("https://", "http://"))
     return Post(
-        headline=f"{incident.app}: {_HEADINGS[outcome.ending].lower()}: {incident.title}",
+        headline=f"{incident.app}: {_heading(outcome).lower()}: {incident.title}",
         facts=tuple((name, value) for name, value in facts if value),
         link=outcome.pull_request_url if is_open else console.execution(incident.execution_arn),
         link_text="Review the pull request" if is_open else "Look at the execution",

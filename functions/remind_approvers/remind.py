@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 from functions.core.approval import links
 from functions.core.approval.announcement import Fix, Page, announce, moment
 from functions.core.approval.approvals import Approval
-from functions.core.approval.approvers import EVERYBODY, person, with_links
+from functions.core.approval.approvers import EVERYBODY, may_decide, person, with_links
+from functions.core.approval.identity import LINK
+from functions.core.approval.letter import compose
 from functions.core.approval.links import Link
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
@@ -70,10 +72,10 @@ def remind(apps: Iterable[App], deployment: Deployment, now: float) -> Waiting:
                 continue
             if approval.tell_at and not approval.told_at:
                 if approvals.tell(approval.approval_id):
-                    _tell(approval, incident, app, deployment, _QUESTION)
+                    _ask(_case(approval, incident, app, deployment))
                     told.append(incident.incident_id)
             elif share >= 1 - _SHARE_LEFT and approvals.remind(approval.approval_id):
-                _tell(approval, incident, app, deployment, _REMINDER)
+                _remind(_case(approval, incident, app, deployment))
                 reminded.append(incident.incident_id)
     return Waiting(tuple(told), tuple(reminded), len(shares), round(100 * max(shares, default=0)))
 
@@ -85,78 +87,105 @@ def _share_over(approval: Approval, now: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """What distinguishes the two messages; formatted with `app`, `until` and `title`."""
+class _Case:
+    """All that messages about a question are made of."""
 
-    kind: str
-    subject: str
-    text: str
-    headline: str
+    approval: Approval
+    incident: Incident
+    app: App
+    fix: Fix
+    evidence: Evidence
+    patch: bytes
+    deployment: Deployment
+
+    @property
+    def until(self) -> str:
+        return moment(self.approval.expires_at, self.approval.time_zone)
+
+    def recipients(self) -> Iterator[tuple[str, str]]:
+        """Who is written to, and their link, "" for a team of which nobody may decide by one."""
+        key = self.deployment.link_keys.all()[0]
+        for recipient in with_links(self.approval.approvers) or (EVERYBODY,):
+            if person(recipient) == self.approval.first_person:
+                continue
+            link = Link(self.approval.approval_id, recipient, self.approval.expires_at)
+            usable = may_decide(recipient, self.approval.approvers)
+            yield recipient, links.url(self.deployment.page, link, key) if usable else ""
+
+    def tell_channels(self, headline: str) -> None:
+        """In the app's channels."""
+        page = Page(self.deployment.page, self.deployment.link_keys.all()[0], self.deployment.console)
+        post = announce(
+            self.approval,
+            self.incident,
+            self.fix,
+            self.evidence,
+            app=self.app,
+            patch=self.patch,
+            page=page,
+            headline=headline,
+        )
+        self.deployment.webhooks.post(self.incident.app, post)
 
 
-_QUESTION = _Words(
-    "question",
-    "[{app}] Approve a fix? {title}",
-    "A fix for {app} waits for a decision, until {until}. It was proposed within your quiet hours.",
-    "{app}: approve a fix? {title}",
-)
-_REMINDER = _Words(
-    "reminder",
-    "[{app}] Decide until {until}: {title}",
-    "A fix for {app} still waits for a decision, until {until}.",
-    "{app}: still waits for a decision: {title}",
-)
+def _case(approval: Approval, incident: Incident, app: App, deployment: Deployment) -> _Case:
+    proposal = Proposal.from_json(deployment.artifacts.get_json(approval.proposal_key))
+    return _Case(
+        approval,
+        incident,
+        app,
+        Fix(redact(proposal.title), redact(proposal.root_cause), proposal.confidence),
+        Evidence.from_json(deployment.artifacts.get_json(approval.evidence_key)),
+        deployment.artifacts.get(approval.patch_key),
+        deployment,
+    )
 
 
-def _tell(approval: Approval, incident: Incident, app: App, deployment: Deployment, words: _Words) -> None:
-    until = moment(approval.expires_at, approval.time_zone)
-    filled = {"app": incident.app, "until": until, "title": incident.title}
-    _tell_people(approval, incident, deployment, words, filled)
-    headline = words.headline.format(**filled)
-    _tell_channels(approval, incident, app, deployment, headline)
+def _ask(case: _Case) -> None:
+    """What would have been sent at once, had it not been within quiet hours."""
+    incident, deployment = case.incident, case.deployment
+    for recipient, link in case.recipients():
+        message = compose(
+            incident,
+            case.fix,
+            case.evidence,
+            link=link,
+            recipient=recipient,
+            approval=case.approval,
+            patch=redact(case.patch.decode(errors="backslashreplace")),
+            place=_place(incident),
+            signed_in=deployment.identity_from != LINK,
+            commands=deployment.commands,
+        )
+        about = About.incident(incident, "question")
+        deployment.notifications.send(message.subject, message.text, recipient, about, verbatim=True)
+    case.tell_channels(f"{incident.app}: approve a fix? {incident.title}")
 
 
-def _tell_people(
-    approval: Approval,
-    incident: Incident,
-    deployment: Deployment,
-    words: _Words,
-    filled: dict[str, str],
-) -> None:
-    recipients = with_links(approval.approvers) if approval.approvers else (EVERYBODY,)
-    for recipient in recipients:
-        if person(recipient) == approval.first_person:
-            continue
-        link = Link(approval.approval_id, recipient, approval.expires_at)
+def _place(incident: Incident) -> str:
+    own = [frame for frame in incident.frames if frame.in_app]
+    return f"{own[-1].file}:{own[-1].line}" if own else ""
+
+
+def _remind(case: _Case) -> None:
+    incident = case.incident
+    for recipient, link in case.recipients():
+        read = ["Read the evidence and decide:", link, ""] if link else []
+        waits = f"A fix for {incident.app} still waits for a decision, until {case.until}."
         text = [
-            textwrap.fill(words.text.format(**filled), _WIDTH),
+            textwrap.fill(waits, _WIDTH),
             textwrap.fill(inert_line(incident.title), _WIDTH),
             "",
-            "Read the evidence and decide:",
-            links.url(deployment.page, link, deployment.link_keys.all()[0]),
-            "",
+            *read,
             textwrap.fill("After that the heal times out; a redrive asks again.", _WIDTH),
             "",
             f"Incident {incident.incident_id}",
+            f"Without the page: selfheal approve {incident.incident_id}",
         ]
-        about = About.incident(incident, words.kind)
-        deployment.notifications.send(
-            words.subject.format(**filled), "\n".join(text) + "\n", recipient, about
+        case.deployment.notifications.send(
+            f"[{incident.app}] Decide until {case.until}: {incident.title}",
+            "\n".join(text) + "\n",
+            recipient,
+            About.incident(incident, "reminder"),
         )
-
-
-def _tell_channels(
-    approval: Approval, incident: Incident, app: App, deployment: Deployment, headline: str
-) -> None:
-    proposal = Proposal.from_json(deployment.artifacts.get_json(approval.proposal_key))
-    post = announce(
-        approval,
-        incident,
-        Fix(redact(proposal.title), redact(proposal.root_cause), proposal.confidence),
-        Evidence.from_json(deployment.artifacts.get_json(approval.evidence_key)),
-        app=app,
-        patch=deployment.artifacts.get(approval.patch_key),
-        page=Page(deployment.page, deployment.link_keys.all()[0], deployment.console),
-        headline=headline,
-    )
-    deployment.webhooks.post(incident.app, post)
+    case.tell_channels(f"{incident.app}: still waits for a decision: {incident.title}")

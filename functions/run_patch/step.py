@@ -36,7 +36,7 @@ def keep_awake(deployment: Deployment) -> None:
 def _lane(heal: Heal, deployment: Deployment) -> Lane:
     settings, session = deployment.settings, deployment.session
     endpoint = deployment.environment.get("AWS_ENDPOINT_URL")
-    s3 = s3_of(heal, settings, signing(session.region_name, endpoint))
+    s3 = s3_of(heal, settings, session, signing(session.region_name, endpoint))
     if settings.microvm_image:
         from functions.run_patch.microvms import MicroVms
 

@@ -21,6 +21,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.commands import Commands
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import ForgeUnavailable, IncidentNotFound, SelfHealError
+from functions.core.workflow.tracking import DEPLOY
 from functions.track_pull_requests.deployment import Service, fixed_or_back
 from functions.track_pull_requests.follow import followed, say_it_stopped
 from functions.track_pull_requests.joined import settled_with
@@ -232,7 +233,7 @@ def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, Any] |
                 "merge_sha": pull.merge_sha,
                 "merged_at": now.isoformat(timespec="milliseconds"),
                 "reason": f"merged to {pull.base} as {pull.merge_sha}",
-                "next_action": "Deploy it. Until then the error only counts.",
+                "next_action": DEPLOY,
             }
         case State.CLOSED:
             reason = _reason(forge, pull.number)

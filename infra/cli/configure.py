@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import doubts, one_person
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
+from functions.core.incidents.incident import ErrorClass
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -29,6 +29,7 @@ from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
 from infra.errors import UserError
 from infra.model_check import notes_on_models
+from infra.nearest import unknown
 from infra.registration import AppSecrets, check, register
 from infra.target import Target
 
@@ -196,6 +197,11 @@ class Wanted:
                 "name one of these, or leave 'python' out",
                 exit_code=2,
             )
+        for error_class in app.heal_classes:
+            if error_class not in list(ErrorClass):
+                raise unknown(
+                    "class of errors", error_class, ErrorClass, f"choose of: {', '.join(ErrorClass)}"
+                )
         secrets = self.secrets
         webhooks = _read_secret(secrets.webhooks_file, "webhook")
         try:
@@ -253,7 +259,7 @@ def _tell(target: Target, app: App, as_json: bool, tried: bool) -> None:
         watched = ", ".join(app.log_groups) or "functions that are tagged"
         out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
         if not tried:
-            hint(f"Whether the forge takes the token: selfheal doctor {app.name}{target.flag}")
+            hint(f"Whether all is right, at the forge too: selfheal doctor {app.name}{target.flag}")
     for note in (
         *doubts(app.approvers, app.approvals_needed),
         *notes_on_models(target, target.registry.app(app.name)),
@@ -332,14 +338,8 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:
-    ssm = target.session.client("ssm")
     try:
-        value = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
-        entry = json.loads(value)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterNotFound":
-            raise
-        return {}
+        entry = json.loads(target.registry.text(name) or "{}")
     except ValueError:
         return {}  # A broken entry is replaced by what is given now.
     return entry if isinstance(entry, dict) else {}

@@ -15,9 +15,8 @@ from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following
 from infra.cli.history import read_history
-from infra.cli.next_steps import next_steps
 from infra.cli.options import AsJson, IncidentId, Local
-from infra.cli.report import gather, render, steps
+from infra.cli.report import gather, render, what_next
 from infra.errors import Exit, UserError
 
 
@@ -55,7 +54,9 @@ def history(
     out.print(plain(execution["status"], "bold") + plain(f"{redrives}\n"))
     out.print(history_table(rows, datetime.now(UTC)))
     out.print(Text())
-    out.print(steps(next_steps(incident, target.flag)))
+    if incident.reason:
+        out.print(plain(f"{incident.reason}\n"))
+    out.print(what_next(incident, target.flag))
 
 
 def history_table(rows: list[Visit], now: datetime) -> Table:

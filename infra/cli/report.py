@@ -16,13 +16,14 @@ from rich.text import Text
 
 from functions.core.approval import links
 from functions.core.approval.approvals import Approval, ApprovalStatus
-from functions.core.approval.approvers import EVERYBODY
+from functions.core.approval.approvers import EVERYBODY, with_links
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import Evidence
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
 from infra.cli.audit_log import audit_log
 from infra.cli.console import ago, command, plain, status_text
 from infra.cli.evidence_table import evidence_table
@@ -167,7 +168,7 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Asked", align="left"), plain(asked)]
     if incident.sample:
         parts += [Text(), Rule("Traceback", align="left"), traceback(incident)]
-    if report.proposal:
+    if report.proposal and not _is_the_end(report.proposal, incident):
         parts += [Text(), Rule("Proposal", align="left"), proposal(report.proposal)]
     if report.patch:
         parts += [Text(), Rule("Patch", align="left"), diff(report.patch)]
@@ -187,7 +188,9 @@ def what_next(incident: Incident, flag: str) -> RenderableType:
     """What the heal's end left to people, in its own words, and the commands that go on from there."""
     found = next_steps(incident, flag)
     advice = command(incident.next_action, flag)
-    told = not advice or any(advice == command(step.command) for step in found)
+    told = advice in ("", REVIEW_AND_MERGE, DEPLOY) or any(
+        incident.next_action == step.command for step in next_steps(incident)
+    )
     return Group(*(() if told else (_whole(advice),)), steps(found))
 
 
@@ -219,7 +222,7 @@ def _asked(report: IncidentReport) -> str:
 def _where_asked(report: IncidentReport, question: Approval) -> str:
     if report.link:
         return f"the page: {report.link}"
-    people = ", ".join(question.approvers) or "the subscribers of the team's topic"
+    people = ", ".join(with_links(question.approvers)) or "the subscribers of the team's topic"
     if question.tell_at and not question.told_at:
         at = datetime.fromtimestamp(question.tell_at, UTC)
         return f"waits for the end of quiet hours, and is sent to {people} at {at:%Y-%m-%d %H:%M} UTC"
@@ -312,6 +315,12 @@ def _where(incident: Incident) -> str:
         return ""
     last = own[-1]
     return f"{last.file}:{last.line} in {incident.qualified or last.function}: {last.code}"
+
+
+def _is_the_end(data: dict[str, Any], incident: Incident) -> bool:
+    """Whether it abstained for what the incident says already: why it ended, and what comes next."""
+    said = str(data.get("reason") or "")
+    return bool(said) and said in incident.reason and not data.get("root_cause")
 
 
 def proposal(data: dict[str, Any]) -> RenderableType:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from functions.core.notify.times import duration
 from functions.core.workflow.errors import AppInvalid, SelfHealError
-from infra.cli.console import err, out, plain, print_document
+from infra.cli.console import err, hint, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.errors import UserError
 from infra.log_text import text_of
@@ -90,7 +90,17 @@ def try_(
         print_document("try/1", trial.to_json())
     else:
         _show(trial)
+        if trial.outcome == "failed" and answer is None and model != "embedded":
+            hint(f"next:  {_ANSWERS_NOT.get(model.partition(':')[0], _ANSWERS_NOT[''])}", "cyan")
     raise typer.Exit(trial.exit_code)
+
+
+_ANSWERS_NOT = {
+    "bedrock": "look at AWS_PROFILE, AWS_REGION and whether the account may use the model; the built-in rules"
+    " need neither: --model embedded",
+    "": "look whether the server runs at that address, and speaks OpenAI's protocol; the built-in rules"
+    " need none: --model embedded",
+}
 
 
 def _run(

@@ -13,10 +13,13 @@ from typing import Any
 import typer
 
 from functions.core.apps.app import App
+from functions.core.apps.discovery import REPOSITORY, covers
+from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
-from infra.cli.console import out, plain
+from infra.cli.console import command, out, plain
+from infra.cli.tagged import families, tagged
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor.checks import Check, Moot
@@ -39,6 +42,11 @@ class Draft:
     files: dict[str, str] = field(default_factory=dict)
     """What a secret is → the file that holds it."""
 
+    @property
+    def is_family(self) -> bool:
+        """Whether it watches no log groups: its functions' tags say which are theirs."""
+        return not self.entry.get("log_groups")
+
     def app(self, **changes: Any) -> App:
         """The app as it would be. Raises AppInvalid."""
         return App.from_json(self.name, {"repository": _NOT_YET, **self.entry, **changes})
@@ -46,12 +54,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class WizardQuestion:
-    """asks: its words; check: what is wrong with an answer, "" for nothing; many: takes several words; when:
-    whether it is asked at all."""
+    """asks: its words; check: what is wrong with an answer, "" for nothing; empty: the same of none; many:
+    takes several words; when: whether it is asked at all."""
 
     field: str
     asks: str
     check: Callable[[Draft, Any], str]
+    empty: Callable[[Draft], str] = lambda draft: ""
     default: Callable[[Draft], str] = lambda draft: ""
     many: bool = False
     secret: bool = False
@@ -67,16 +76,29 @@ def ask(target: Target) -> Draft:
     draft = Draft(target)
     out.print(
         plain(
-            "Each answer is checked; nothing is written before the end. Tab completes, Ctrl-C leaves.", "dim"
-        )
+            "Each answer is checked; nothing is written before the end. Tab completes, < goes back to the"
+            " question before, Ctrl-C leaves.",
+            "dim",
+        ),
+        soft_wrap=True,
     )
-    for question in QUESTIONS:
-        if question.when(draft):
-            _answer(draft, question)
+    at, asked = 0, list[int]()
+    while at < len(QUESTIONS):
+        if not QUESTIONS[at].when(draft):
+            at += 1
+        elif _answer(draft, QUESTIONS[at]):
+            asked.append(at)
+            at += 1
+        elif asked:
+            at = asked.pop()
     return draft
 
 
-def _answer(draft: Draft, question: WizardQuestion) -> None:
+_BACK = "<"
+
+
+def _answer(draft: Draft, question: WizardQuestion) -> bool:
+    """Ask until the answer is one; whether it is, and not to go back."""
     while True:
         with _completing(draft, question):
             said = typer.prompt(
@@ -85,24 +107,37 @@ def _answer(draft: Draft, question: WizardQuestion) -> None:
                 hide_input=question.secret,
                 show_default=not question.secret and bool(question.default(draft)),
             ).strip()
+        if said == _BACK:
+            return False
         answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
-        problem = question.check(draft, answer) if said else _needed(question)
+        problem = question.check(draft, answer) if said else question.empty(draft)
         if not problem:
             break
-        out.print(plain("✘ ", "bold red") + plain(problem), soft_wrap=True)
+        out.print(plain("✘ ", "bold red") + plain(command(problem)), soft_wrap=True)
     if question.field == "name":
         draft.name = said
     elif question.field == "token":
         draft.token = said
-    elif said and question.field in _FILES:
-        draft.files[question.field] = said
-    elif said:
-        draft.entry[question.field] = list(answer) if question.many else answer
+    else:
+        kept: dict[str, Any] = draft.files if question.field in _FILES else draft.entry
+        kept.pop(question.field, None)
+        if said:
+            kept[question.field] = list(answer) if question.many else answer
+        if question.field == "log_groups":
+            kept.pop("repository", None)  # from before it was gone back: a family's is none of an app
+    return True
 
 
-def _needed(question: WizardQuestion) -> str:
-    needed = ("log_groups", "name", "repository")
-    return f"{question.asks}: an answer is needed" if question.field in needed else ""
+def _needed(draft: Draft) -> str:
+    return "an answer is needed"
+
+
+def _no_groups(draft: Draft) -> str:
+    """Only where all log groups are delivered anyway can functions' tags say what is theirs."""
+    if draft.target.subscribes_to_all:
+        return ""
+    needs = "all log groups to be delivered: selfheal deploy -c subscribe=account"
+    return f"name one at least; functions whose tags say what they are need {needs}"
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -137,7 +172,7 @@ def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
     for check in checks:
         with suppress(Moot):
             if fault := check(seen):
-                return fault.detail
+                return _SAID.get(check, fault.detail)
     return ""
 
 
@@ -145,7 +180,7 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
     try:
         for group in groups:
             checked_log_group(group)
-        app = draft.app(log_groups=list(groups))
+        app = draft.app(log_groups=list(groups), repository=_NOT_YET)
     except (OwnLogGroup, AppInvalid) as error:
         return str(error)
     checks: tuple[Check[Any], ...] = (
@@ -158,7 +193,8 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
 
 def _names(draft: Draft, name: str) -> str:
     if name in draft.target.registry.entries():
-        return f"there is an app {name} already; change it with: selfheal configure {name} --set FIELD=VALUE"
+        change = f"selfheal configure {name} --set FIELD=VALUE{draft.target.flag}"
+        return f"there is an app {name} already; take another name, or change that one: {change}"
     return _valid(draft, name=name)
 
 
@@ -177,23 +213,44 @@ _ACCESS: tuple[Check[Any], ...] = (
     of_forge.token_may_push,
     of_forge.repository_takes_changes,
 )
+_SEEN = _ACCESS[:3]
+_SAID: dict[Check[Any], str] = {
+    of_forge.forge_can_be_reached: "the forge of that repository does not answer; < goes back to its address",
+    of_forge.token_is_accepted: "the forge refuses it (needs: contents and pull requests, read and write)",
+    of_forge.repository_can_be_seen: "the forge shows no such repository (a private one needs a token that"
+    " sees it); < goes back to its address",
+}
+"""Of an answer, where a check speaks of an app that is registered."""
 
 
 def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any) -> str:
     """What the forge says of an answer. token: one that was just given."""
     if problem := _valid(draft, **changes):
         return problem
-    return _first(checks, of_forge.look(draft.app(**changes), token or draft.token, draft.target.flag))
+    app = _told_to_forge(draft, **changes)
+    return _first(checks, of_forge.look(app, token or draft.token, draft.target.flag)) if app else ""
+
+
+def _told_to_forge(draft: Draft, **changes: Any) -> App | None:
+    """What the forge is asked about: of a family the repository of a function that is tagged for it; None
+    where none is yet. Raises AppInvalid."""
+    app = draft.app(**changes)
+    if not app.is_family:
+        return app
+    for name, repository in tagged(draft.target).items():
+        if covers(app, repository):
+            return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
+    return None
 
 
 def _deploy_key(draft: Draft, file: str) -> str:
     """It is tried at the forge, as the token is."""
     try:
-        app = draft.app(deploy_key=True)
-        key = DeployKey.of(app, _read(file))
+        app = _told_to_forge(draft, deploy_key=True)
+        key = DeployKey.of(app or draft.app(deploy_key=True), _read(file))
     except (AppInvalid, NoDeployKey, OSError) as error:
         return str(error)
-    return of_forge.look(app, draft.token, draft.target.flag, key).by_key or ""
+    return (of_forge.look(app, draft.token, draft.target.flag, key).by_key or "") if app else ""
 
 
 def _signing_key(draft: Draft, file: str) -> str:
@@ -218,21 +275,49 @@ def _model(draft: Draft, model: str) -> str:
     return "; ".join(notes_on_models(draft.target, draft.app(model=model)))
 
 
+def _over_https(address: str) -> str:
+    """`git@github.com:shop/orders` → its https address; any other as it is."""
+    over_ssh = re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", address)
+    return f"https://{over_ssh[1]}/{over_ssh[2]}" if over_ssh else address
+
+
+def _repository(draft: Draft, address: str) -> str:
+    if (instead := _over_https(address)) != address:
+        return f"that is its ssh address; the https one is {instead}"
+    return _valid(draft, repository=address)
+
+
 def _here(draft: Draft) -> str:
     """The repository of the folder that this is called in, if it is one."""
     asked = ["git", "remote", "get-url", "origin"]
     with suppress(OSError):
         found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-        over_ssh = re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", found)
-        found = f"https://{over_ssh[1]}/{over_ssh[2]}" if over_ssh else found
+        found = _over_https(found)
         return found if found and not _valid(draft, repository=found) else ""
     return ""
 
 
-def _named_after_group(draft: Draft) -> str:
-    """`/aws/lambda/Orders_API` → `orders-api`."""
-    last = str(draft.entry["log_groups"][0]).rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:40]
+def _named_after(draft: Draft) -> str:
+    """`/aws/lambda/Orders_API` → `orders-api`; of a family, `https://github.com/Acme/*` → `acme`."""
+    if draft.is_family:
+        return _slug(str(draft.entry["repository"]).removesuffix("/*"))[:LONGEST_NAME].strip("-")
+    return _slug(str(draft.entry["log_groups"][0]))[:40]
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", path.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
+
+
+def _family(draft: Draft, repository: str) -> str:
+    if not repository.endswith(f"/{ANY}"):
+        return f"write https://HOST/OWNER/{ANY}, whose repositories the functions' tag {REPOSITORY} names"
+    if problem := _valid(draft, repository=repository):
+        return problem
+    app = draft.app(repository=repository)
+    covered = sorted(name for name, tag in tagged(draft.target).items() if covers(app, tag))
+    found = f"{len(covered)} functions are tagged for it: {', '.join(covered[:5])}"
+    out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
+    return ""
 
 
 def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
@@ -243,15 +328,37 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 
 QUESTIONS = (
-    WizardQuestion("log_groups", "Log groups to watch", _groups, many=True, offers=_offered_groups),
-    WizardQuestion("name", "Short name of the app", _names, default=_named_after_group),
     WizardQuestion(
-        "repository", "Repository, as an https address", lambda d, v: _valid(d, repository=v), default=_here
+        "log_groups",
+        "Log groups to watch (empty: those of functions that a tag says the repository of)",
+        _groups,
+        empty=_no_groups,
+        many=True,
+        offers=_offered_groups,
+    ),
+    WizardQuestion(
+        "repository",
+        f"The functions' repositories, as https://github.com/OWNER/{ANY}",
+        _family,
+        empty=_needed,
+        default=lambda draft: next(iter(families(draft.target)), ""),
+        offers=lambda draft, text: families(draft.target, text),
+        when=lambda draft: draft.is_family,
+    ),
+    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after),
+    WizardQuestion(
+        "repository",
+        "Repository, as an https address",
+        _repository,
+        empty=_needed,
+        default=_here,
+        when=lambda draft: not draft.is_family,
     ),
     WizardQuestion(
         "token",
         "Token that may read and write contents and pull requests (not shown; empty for a public repository)",
         lambda draft, token: _at_forge(draft, *_ACCESS, token=token),
+        empty=lambda draft: _at_forge(draft, *_SEEN),
         secret=True,
     ),
     WizardQuestion(

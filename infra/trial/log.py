@@ -112,13 +112,13 @@ def read_whole(reader: Reader, text: str) -> list[ParsedError]:
         piece = text[start : start + MAX_LENGTH]
         errors = reader.read(piece)
         if start + len(piece) == len(text):
-            return found + [replace(error, line=line + error.line) for error in errors]
+            return found + [error._replace(line=line + error.line) for error in errors]
         ends = [match.end() for match in re.finditer("\n", piece)]
         lines = bisect(ends, len(piece) - _OVERLAP)
         # The next piece must not start inside an error, but with it.
         nearby = [e.line for e in errors if 0 < e.line < lines and ends[lines - 1] - ends[e.line] < _OVERLAP]
         lines = max(nearby, default=lines)
-        found += [replace(error, line=line + error.line) for error in errors if error.line < max(lines, 1)]
+        found += [error._replace(line=line + error.line) for error in errors if error.line < max(lines, 1)]
         start += ends[lines - 1] if lines else len(piece)
         line += lines
     return found

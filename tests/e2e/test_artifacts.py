@@ -69,7 +69,6 @@ def as_step(world: World, step: str, monkeypatch: pytest.MonkeyPatch) -> Setting
         monkeypatch.setenv(name, lent["Credentials"][key])
     monkeypatch.setenv("AWS_DEFAULT_REGION", world.target.session.region_name)
     monkeypatch.setenv("AWS_ENDPOINT_URL", world.client("sts").meta.endpoint_url)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name, value in configuration["Environment"]["Variables"].items():
         monkeypatch.setenv(name, value)
     scoped._credentials.cache_clear()
@@ -102,7 +101,7 @@ def test_a_step_that_tries_another_heals_object_is_refused(
 ) -> None:
     mine, others = (heal_of(incident) for incident in two)
     settings = as_step(world, spec.folder, monkeypatch)
-    s3, bucket = s3_of(mine, settings), settings.artifacts_bucket
+    s3, bucket = s3_of(mine, settings, boto3.Session()), settings.artifacts_bucket
 
     for key in keys(spec.artifacts.reads, mine):
         assert not refused(s3.get_object, Bucket=bucket, Key=key), key
@@ -127,10 +126,11 @@ def test_a_step_has_no_artifacts_but_in_a_session_of_its_own_and_of_one_heal(
     }
     settings = as_step(world, spec.folder, monkeypatch)
     tags = [{"Key": "incident", "Value": heal.incident_id}, {"Key": "heal", "Value": heal.heal_id}]
-    sts, bucket = boto3.client("sts"), settings.artifacts_bucket
+    session, bucket = boto3.Session(), settings.artifacts_bucket
+    sts, s3 = session.client("sts"), session.client("s3")
 
-    assert refused(boto3.client("s3").get_object, Bucket=bucket, Key=heal.key("source.tar.gz"))
-    assert refused(boto3.client("s3").put_object, Bucket=bucket, Key=heal.key("source.tar.gz"), Body=b"")
+    assert refused(s3.get_object, Bucket=bucket, Key=heal.key("source.tar.gz"))
+    assert refused(s3.put_object, Bucket=bucket, Key=heal.key("source.tar.gz"), Body=b"")
     for fewer in ([], tags[:1], tags[1:], [*tags, {"Key": "more", "Value": "x"}]):
         assert refused(sts.assume_role, RoleArn=roles[spec.folder], RoleSessionName="session", Tags=fewer), (
             fewer

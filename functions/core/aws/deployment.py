@@ -130,7 +130,7 @@ class Deployment:
         """The artifacts of one heal, for a step. Raises what STS raises."""
         from functions.core.workflow.scoped import artifacts_of
 
-        return artifacts_of(heal, self.settings)
+        return artifacts_of(heal, self.settings, self.session)
 
     @cached_property
     def commands(self) -> Commands:

@@ -9,6 +9,11 @@ WITHIN_MINUTES = 5
 """The scheduler may be so late, so that not every deployment asks its forge in the same second."""
 
 
+REVIEW_AND_MERGE = "Review and merge the pull request."
+DEPLOY = "Deploy it. Until then the error only counts."
+"""What comes next in the ordinary case, in words; the commands say it with addresses and times."""
+
+
 def next_look(now: datetime) -> datetime:
     """Until when the forge is asked again at the latest, without having told of a change itself."""
     started = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -165,15 +165,16 @@ class Pages:
             raise PullRefused(
                 403, "This form did not come from a page of this forge. Reload the page and try again."
             )
+        # What somebody typed is said, whichever button they press: whoever looks next finds it there.
+        if action == "comment" or request.form.get("body", "").strip():
+            self._pulls.comment(repository.slug, number, request.form.get("body", ""), VISITOR)
         if action == "merge":
             self._pulls.merge(
                 repository.slug, number, by=VISITOR, head_sha=request.form.get("head_sha", "") or "-"
             )
         elif action == "ready":
             self._pulls.edit(repository.slug, number, draft=False)
-        elif action == "comment":
-            self._pulls.comment(repository.slug, number, request.form.get("body", ""), VISITOR)
-        else:
+        elif action == "close":
             self._pulls.edit(repository.slug, number, state="closed")
         return redirect(f"/{repository.slug}/pull/{number}", code=303, Response=Response)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from pathlib import Path
 
 from functions.harness import interpreters
@@ -21,9 +22,17 @@ ENVIRONMENT = {interpreters.DIRECTORY: PYTHONS, "SELFHEAL_HARNESS_PACKAGES": HAR
 """What the image sets."""
 
 
-@functools.cache
+_at_work = threading.Lock()
+
+
 def places() -> dict[str, str]:
     """Path inside → path on this machine."""
+    with _at_work:  # Whoever asks while they are being found waits.
+        return _found()
+
+
+@functools.cache
+def _found() -> dict[str, str]:
     own = os.path.realpath(sys.executable)
     placed = {own: str(closed(Path(own)))}
     for version in interpreters.available():

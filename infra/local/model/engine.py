@@ -157,8 +157,9 @@ def _no_rule(crash: Crash, rules: Sequence[Rule]) -> Refusal:
 
 
 def _nothing_left(crash: Crash, tried: int) -> Refusal:
+    repairs = "the one repair that follows" if tried == 1 else f"each of {tried} repairs that follow"
     return Refusal(
         "not_enough_context",
-        f"{crash.error} at {crash.where}: all {tried} repairs that follow from the source were turned down.",
+        f"{crash.error} at {crash.where}: {repairs} from the source was turned down.",
         "Repair it by hand, guided by the findings against the earlier attempts.",
     )

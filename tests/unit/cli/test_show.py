@@ -8,12 +8,14 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 import boto3
+import pytest
 from rich.console import Console
 
 from functions.core.approval.approvals import Approval
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
+from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
 from infra.cli.report import IncidentReport, diff, render
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -75,6 +77,50 @@ def test_what_spoke_against_the_heal_s_other_attempts_is_told(
     assert "2 an answer that was no usable patch • answer: no edits" in shown
     told = selfheal("show", name, "--json").document["attempts"]
     assert [attempt["number"] for attempt in told] == [1, 2]
+
+
+def test_a_redrive_is_said_once_on_the_embedded_run_too() -> None:
+    failed = replace(
+        INCIDENT, status=Status.FAILED, reason="CommitPatch failed", next_action="selfheal redrive orders-1"
+    )
+    console = Console(file=StringIO(), width=160)
+    console.print(render(IncidentReport(failed, None, None, None, flag=" --local")))
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().count("redrive") == 1
+
+
+def test_why_a_heal_abstained_is_said_once() -> None:
+    end = replace(
+        INCIDENT, status=Status.ABSTAINED, reason="data: raised on purpose", next_action="Find the input."
+    )
+    console = Console(file=StringIO(), width=160)
+    answered = {"reason": "raised on purpose", "next_action": "Find the input."}
+    console.print(render(IncidentReport(end, answered, None, None)))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert text.count("raised on purpose") == text.count("Find the input.") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "next_action", "said"),
+    [
+        (Status.PR_OPEN, REVIEW_AND_MERGE, "review and merge it: https://forge/pull/1"),
+        (Status.MERGED, DEPLOY, "deploy the fix; until that is noticed"),
+        (
+            Status.PR_OPEN,
+            "Somebody pushed to it.",
+            "Somebody pushed to it. review and merge it: https://forge",
+        ),
+    ],
+)
+def test_what_comes_next_is_said_once(status: Status, next_action: str, said: str) -> None:
+    incident = replace(
+        INCIDENT, status=status, next_action=next_action, pull_request_url="https://forge/pull/1"
+    )
+    text = shown(None, incident)
+    assert said in text
+    if next_action in (REVIEW_AND_MERGE, DEPLOY):
+        assert next_action not in text
 
 
 def test_a_question_that_waits_for_the_end_of_quiet_hours_is_not_said_to_be_sent() -> None:

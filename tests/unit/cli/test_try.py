@@ -346,6 +346,13 @@ def test_a_model_that_cannot_be_reached_is_a_failure(bench: Bench) -> None:
     assert document["frames"]
 
 
+@pytest.mark.parametrize("args", [("--model", "http://127.0.0.1:9"), ("--model", "http://127.0.0.1:9/v1")])
+def test_whoever_reads_that_is_told_what_to_look_at(bench: Bench, args: tuple[str, ...]) -> None:
+    said = bench.run(*args).stdout
+    assert "next:  look whether the server runs at that address" in said
+    assert "--model embedded" in said
+
+
 def test_people_see_frames_prompt_patch_and_evidence(bench: Bench) -> None:
     result = bench.run(answer=FIX + TEST)
     assert result.exit_code == 0

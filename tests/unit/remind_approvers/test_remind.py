@@ -124,6 +124,25 @@ def test_what_was_asked_within_quiet_hours_is_told_once_when_they_are_over(
     token = message["Message"].partition("?t=")[2].split()[0]
     assert links.verify(token, approval.approval_id, scene.keys, time.time()).recipient == "team"
     assert all("orders: approve a fix?" in text for text in channel.texts)
+    for part in (
+        "It was proposed within your quiet hours.",
+        "Proposed fix: Refuse unknown countries with a clear error",
+        "+        raise UnknownCountry(country)",
+        "Without the page: selfheal approve orders-v1-abc",
+    ):
+        assert part in message["Message"], "all that is told by day"
+
+
+def test_where_nobody_has_a_mailbox_the_team_is_told_how_it_is_decided(
+    scene: Any, desk: Deployment, inbox: Any
+) -> None:
+    arn = "arn:aws:iam::123456789012:role/on-call"
+    asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()), approvers=(arn,))
+    remind(APPS, desk, time.time())
+    (message,) = inbox()
+    assert "they decide in Slack or with the command below" in " ".join(message["Message"].split())
+    assert "selfheal approve orders-v1-abc" in message["Message"]
+    assert "?t=" not in message["Message"]
 
 
 def test_a_reminder_waits_for_the_end_of_quiet_hours_if_there_is_time(

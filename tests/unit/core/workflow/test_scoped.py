@@ -16,6 +16,7 @@ from functions.core.workflow.scoped import s3_of
 
 ROLE = "arn:aws:iam::123456789012:role/artifacts"
 SETTINGS = Settings(artifacts_bucket="artifacts", artifacts_role_arn=ROLE)
+SESSION = boto3.Session(region_name="us-east-1")
 HEAL = Heal("orders-v1-abc", "orders", "8f0c:1", 2)
 
 
@@ -23,13 +24,13 @@ HEAL = Heal("orders-v1-abc", "orders", "8f0c:1", 2)
 def sts(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """STS, which answers what is expected of it and nothing else."""
     scoped._credentials.cache_clear()
-    client = boto3.client("sts")
-    make = boto3.client
+    client = SESSION.client("sts")
+    make = SESSION.client
 
     def of(name: str, **options: Any) -> Any:
         return client if name == "sts" else make(name, **options)  # type: ignore[call-overload]  # any service
 
-    monkeypatch.setattr(boto3, "client", of)
+    monkeypatch.setattr(SESSION, "client", of)
     with Stubber(client) as stubber:
         yield stubber
     scoped._credentials.cache_clear()
@@ -64,7 +65,7 @@ def test_a_session_is_of_one_heal_and_kept_for_it(sts: Stubber) -> None:
     lends(sts, other, "SECOND")
     lends(sts, HEAL, "THIRD")
 
-    assert [key_of(s3_of(heal, SETTINGS)) for heal in (HEAL, HEAL, other, HEAL)] == [
+    assert [key_of(s3_of(heal, SETTINGS, SESSION)) for heal in (HEAL, HEAL, other, HEAL)] == [
         "FIRST",
         "FIRST",
         "SECOND",
@@ -80,7 +81,7 @@ def test_every_invocation_finds_time_left_in_it(sts: Stubber, monkeypatch: pytes
     for number in range(10):
         lends(sts, HEAL, f"N{number}")
     for _ in range(200):
-        key = key_of(s3_of(HEAL, SETTINGS))
+        key = key_of(s3_of(HEAL, SETTINGS, SESSION))
         lent_at.setdefault(key, now)
         assert lent_at[key] + 3600 - now > 900
         now += 97
@@ -93,4 +94,4 @@ def test_whatever_an_execution_is_called_the_session_has_a_name(heal_id: str, st
     heal = Heal("orders-v1-abc", "orders", heal_id)
     lends(sts, heal, "FIRST")
 
-    assert key_of(s3_of(heal, SETTINGS)) == "FIRST"
+    assert key_of(s3_of(heal, SETTINGS, SESSION)) == "FIRST"

@@ -204,6 +204,16 @@ def test_the_close_button_closes(site: Any, fixed: str) -> None:
     assert site.clone().head.commit.hexsha == site.first_sha
 
 
+@pytest.mark.parametrize("action", ["close", "merge"])
+def test_what_was_typed_is_said_whichever_button_is_pressed(site: Any, fixed: str, action: str) -> None:
+    opened(site)
+    page = Tags(site.request("GET", PULL).text)
+    assert press(site, action, page.fields | {"body": "/self-heal because of the table"}).status == 303
+    after = site.request("GET", PULL).text
+    assert "/self-heal because of the table" in after
+    assert f'formaction="{PULL}/{action}"' not in after, "it is decided"
+
+
 @pytest.mark.parametrize(
     ("change", "origin", "status"),
     [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +46,24 @@ def test_ministack_logs_a_traceback_line_by_line(ministack: Any, unique: str) ->
 def test_ministack_hands_its_environment_to_functions(ministack: Any, unique: str) -> None:
     ministack.make_function(unique, "import os\ndef handler(event, context):\n    return dict(os.environ)\n")
     assert "MINISTACK_ACCOUNT_ID" in ministack.invoke(unique)["payload"]
+
+
+def test_what_a_function_is_deployed_with_is_laid_out_before_it_is_called(aws: Any, unique: str) -> None:
+    package, s3 = io.BytesIO(), aws.client("s3")
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr(f"{unique.replace('-', '_')}.py", "def handler(event, context):\n    return 1\n")
+    s3.create_bucket(Bucket="laid-out-ahead")
+    s3.put_object(Bucket="laid-out-ahead", Key="code.zip", Body=package.getvalue())
+
+    aws.lambda_.create_function(
+        FunctionName=unique,
+        Role=aws.role,
+        Runtime="python3.11",
+        Handler="app.handler",
+        Code={"S3Bucket": "laid-out-ahead", "S3Key": "code.zip"},
+    )
+
+    assert aws.wait_for(lambda: [*aws.emulator.home.rglob(f"code/*/{unique.replace('-', '_')}.py")])
 
 
 def test_a_crash_is_logged_as_the_runtime_prints_it(aws: Any, unique: str) -> None:

@@ -13,7 +13,6 @@ from functions.core.incidents.incident import Incident
 from functions.core.notify.commands import Commands
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.evidence import Evidence
-from functions.core.workflow.origin import Origin
 
 _WIDTH, _DIFF_LINES = 76, 80
 
@@ -35,19 +34,21 @@ def compose(
     recipient: str,
     approval: Approval,
     patch: str,
-    origin: Origin | None,
+    place: str,
     signed_in: bool,
     commands: Commands,
 ) -> Message:
     """The request for approval, with the error's title, where it is, and the patch, never the log's text.
 
-    `link` is empty where nobody may decide by link; `signed_in`: whoever opens it signs in first.
+    `place` is empty where it is not known, `link` where nobody may decide by link; `signed_in`: whoever opens
+    it signs in first.
     """
     subject = f"[{incident.app}] Approve a fix? {incident.title}"
     lines = [
+        *(["It was proposed within your quiet hours.", ""] if approval.tell_at else []),
         *_again(approval),
         _wrap(f"{incident.app} fails with {inert_line(incident.title)}"),
-        *([f"in {inert_line(origin.place)}"] if origin else []),
+        *([f"in {inert_line(place)}"] if place else []),
         _wrap(f"Seen {times(incident, approval.time_zone)}."),
         "",
         _wrap(f"Proposed fix: {inert_line(fix.title)}"),
