@@ -164,7 +164,7 @@ def _behaviour(evidence: Evidence) -> list[str]:
         f"| {code(row.call)} | {code(row.before)} | {code(row.after)} | {BEHAVIOUR[row.why]} |"
         for row in evidence.behaviour
     ]
-    table = "\n".join(("| call | before | after | |", "|---|---|---|---|", *rows))
+    table = "\n".join(("| call | before | after | kind |", "|---|---|---|---|", *rows))
     commands = "\n".join(row.command for row in evidence.behaviour)
     again = f"<details><summary>See it yourself</summary>\n\n{fenced(commands, 'sh')}\n\n</details>"
     return ["### Behaviour", table, again]

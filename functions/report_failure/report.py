@@ -73,10 +73,12 @@ def report(event: dict[str, Any], deployment: Deployment) -> Incident | None:
 
 def _tell(incident: Incident, failure: Failure, step: str, console: Console) -> tuple[str, str]:
     cure = "Let healing go on, which resumes this heal at" if failure.error == STOPPED else _CURE
+    wrong = f"What is wrong, and the command that mends it:\n  selfheal doctor {incident.app}\n\n"
     text = (
         f"The heal of this incident stopped; nothing is lost.\n\n"
         f"{incident.app}: {inert_line(incident.title)}\n"
         f"{inert(incident.reason)}\n\n"
+        f"{'' if failure.error == STOPPED else wrong}"
         f"{cure} {step or 'the failed step'}:\n"
         f"  {incident.next_action}\n\n"
         f"That is possible {_until(incident)}. Then its next occurrence starts another heal, or you do:\n"

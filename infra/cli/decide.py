@@ -12,7 +12,7 @@ from functions.core.approval.decisions import REJECT_REASONS, Answer, Standing
 from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from infra.cli.connect import connect
-from infra.cli.console import confirm, hint, out, plain, print_document
+from infra.cli.console import command, confirm, hint, out, plain, print_document
 from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import NOTHING_BETTER, gather, render
@@ -157,7 +157,7 @@ def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: 
             "Another person must approve as well.",
         ]
     elif answer.standing is Standing.ACCEPTED:
-        lines = [f"Recorded: {verdict} by {by}", *([] if brief else [f"Follow it with: {follow}"])]
+        lines = [f"Recorded: {verdict} by {by}", *([] if brief else [command(f"Follow it with: {follow}")])]
     else:
         raise UserError(_why_not(answer.standing, answer.approval), f"see: {follow}")
     if not as_json:

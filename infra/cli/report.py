@@ -188,7 +188,9 @@ def what_next(incident: Incident, flag: str) -> RenderableType:
     """What the heal's end left to people, in its own words, and the commands that go on from there."""
     found = next_steps(incident, flag)
     advice = command(incident.next_action, flag)
-    told = advice in ("", REVIEW_AND_MERGE, DEPLOY) or any(advice == command(step.command) for step in found)
+    told = advice in ("", REVIEW_AND_MERGE, DEPLOY) or any(
+        incident.next_action == step.command for step in next_steps(incident)
+    )
     return Group(*(() if told else (_whole(advice),)), steps(found))
 
 

@@ -18,7 +18,9 @@ def markdown(text: str) -> Markup:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     parser.block.ruler.before("paragraph", "comment", _comment, {"alt": ["paragraph"]})
     parser.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph"]})
-    return Markup(parser.render(spelled_out(text)))  # noqa: S704 # markdown-it escapes everything when HTML is off
+    rendered = parser.render(spelled_out(text))
+    # What scrolls can be reached by keyboard; no other `<pre>` is in there, as HTML is off.
+    return Markup(rendered.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 # markdown-it escapes everything
 
 
 def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from functions.core.approval.links import Link
+from functions.core.aws.console import Console
 from functions.core.incidents.incident import Status
 
 if TYPE_CHECKING:
@@ -115,12 +116,18 @@ def test_no_page_has_a_violation(
     expect(page.get_by_role("heading", name="The heal stopped here")).to_be_visible()
     found["failed"] = violations(page, both)
     world.redrive(failed)
-    world.until(app, Status.PR_OPEN)
+    healed = world.until(app, Status.PR_OPEN)
     page.reload()
     expect(page.get_by_role("link", name="Open the pull request")).to_be_visible()
     found["done"] = violations(page, both)
     page.goto(link)
     found["decided"] = violations(page, both)
+    page.goto(healed.pull_request_url)
+    found["pull request on the embedded forge"] = violations(page, both)
+    console = Console(f"{world.run.endpoint}/_console")
+    page.goto(console.execution(healed.execution_arn))
+    expect(page.get_by_role("heading", level=1)).to_have_text("This execution succeeded")
+    found["execution on the embedded AWS"] = violations(page, both)
     assert {name: seen for name, seen in found.items() if seen} == {}
 
 

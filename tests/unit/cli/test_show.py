@@ -79,6 +79,16 @@ def test_what_spoke_against_the_heal_s_other_attempts_is_told(
     assert [attempt["number"] for attempt in told] == [1, 2]
 
 
+def test_a_redrive_is_said_once_on_the_embedded_run_too() -> None:
+    failed = replace(
+        INCIDENT, status=Status.FAILED, reason="CommitPatch failed", next_action="selfheal redrive orders-1"
+    )
+    console = Console(file=StringIO(), width=160)
+    console.print(render(IncidentReport(failed, None, None, None, flag=" --local")))
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().count("redrive") == 1
+
+
 def test_why_a_heal_abstained_is_said_once() -> None:
     end = replace(
         INCIDENT, status=Status.ABSTAINED, reason="data: raised on purpose", next_action="Find the input."

@@ -114,6 +114,7 @@ def test_a_failure_names_the_step_the_cause_and_the_way_on(scene: Any, bench: Be
     for part in (
         incident.reason,
         "selfheal redrive orders-v1-abc",
+        "selfheal doctor orders",
         "console.aws.amazon.com/states",
         EXECUTION,
     ):

@@ -18,21 +18,24 @@ from infra.local.forge.markup import markdown
         ("<javascript:alert(1)>", "<p>&lt;javascript:alert(1)&gt;</p>\n"),
         ("![i](http://e/x.png)", '<p>!<a href="http://e/x.png">i</a></p>\n'),
         ('[x](/y "a\\"><script>")', '<p><a href="/y" title="a&quot;&gt;&lt;script&gt;">x</a></p>\n'),
-        ('```"><script>\nx\n```', '<pre><code class="language-&quot;&gt;&lt;script&gt;">x\n</code></pre>\n'),
+        (
+            '```"><script>\nx\n```',
+            '<pre tabindex="0"><code class="language-&quot;&gt;&lt;script&gt;">x\n</code></pre>\n',
+        ),
         ("|a|\n|-|\n|<i>|", "<td>&lt;i&gt;</td>"),
         ("a\n\n<!-- hidden -->\n\nb", "<p>a</p>\n<p>b</p>\n"),
         ("a\n<!-- hidden\nstill -->\nb", "<p>a</p>\n<p>b</p>\n"),
         ("<!-- shown --> after", "<p>&lt;!-- shown --&gt; after</p>\n"),
         ("<!-- never closed", "<p>&lt;!-- never closed</p>\n"),
-        ("```\n<!-- code -->\n```", "<pre><code>&lt;!-- code --&gt;\n</code></pre>\n"),
+        ("```\n<!-- code -->\n```", '<pre tabindex="0"><code>&lt;!-- code --&gt;\n</code></pre>\n'),
         (
             "<details><summary>a & b</summary>\n\nx\n\n</details>",
             "<details><summary>a &amp; b</summary><p>x</p>\n</details>",
         ),
         ("<details open onclick=x>", "<p>&lt;details open onclick=x&gt;</p>\n"),
         ("<summary><b>x</b></summary>", "<p>&lt;summary&gt;&lt;b&gt;x&lt;/b&gt;&lt;/summary&gt;</p>\n"),
-        ("```\n</details>\n```", "<pre><code>&lt;/details&gt;\n</code></pre>\n"),
-        ("    <!-- code -->", "<pre><code>&lt;!-- code --&gt;\n</code></pre>\n"),
+        ("```\n</details>\n```", '<pre tabindex="0"><code>&lt;/details&gt;\n</code></pre>\n'),
+        ("    <!-- code -->", '<pre tabindex="0"><code>&lt;!-- code --&gt;\n</code></pre>\n'),
     ],
 )
 def test_markdown(text: str, html: str) -> None:
