@@ -30,6 +30,7 @@ from infra.observability import Alarms, Parts
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
+from infra.schedules import KeepAwake, OnSchedule
 from infra.sign_in import Entrance
 from infra.spec import Spec
 from infra.spending import Spending
@@ -37,8 +38,6 @@ from infra.storage import Storage
 from infra.subscription import Subscribe, discovering
 from infra.workflow import (
     REMIND_MINUTES,
-    KeepAwake,
-    OnSchedule,
     ReportFailures,
     StartHeals,
     WhenToldOf,
