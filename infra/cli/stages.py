@@ -43,8 +43,8 @@ def of(stage: str) -> Iterator[None]:
         _STAGE.reset(before)
 
 
-class Commands(typer.Typer):
-    """Commands, of which those that may act on this machine, too, take a stage beside it."""
+class StagedCommands(typer.Typer):
+    """StagedCommands, of which those that may act on this machine, too, take a stage beside it."""
 
     def command(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
         register = super().command(*arguments, **options)
