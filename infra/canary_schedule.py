@@ -12,8 +12,8 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.names import Names
-from infra.schedules import only_here
 from infra.storage import LOG_RETENTION
+from infra.workflow import only_here
 
 BEGINS_AT, CHECKED_AT = 6, 7
 """Hours of UTC: a heal has one hour."""

@@ -21,8 +21,7 @@ from constructs import Construct
 
 from functions.core.incidents.incident import ErrorClass, Status
 from infra.names import Names
-from infra.schedules import only_here
-from infra.workflow import stream_source, stream_statements
+from infra.workflow import only_here, stream_source, stream_statements
 
 SOURCE = "self-heal"
 DETAIL_TYPE = "Incident Status Change"

@@ -30,7 +30,6 @@ from infra.observability import Alarms, Parts
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
-from infra.schedules import KeepAwake, OnSchedule
 from infra.sign_in import Entrance
 from infra.spec import Spec
 from infra.spending import Spending
@@ -38,6 +37,8 @@ from infra.storage import Storage
 from infra.subscription import Subscribe, discovering
 from infra.workflow import (
     REMIND_MINUTES,
+    KeepAwake,
+    OnSchedule,
     ReportFailures,
     StartHeals,
     WhenToldOf,
@@ -313,6 +314,7 @@ class SelfHealingCode(Stack):
             "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
             "TakeDecisionArn": functions["take_decision"].alias.function_arn,
             "DataKeyArn": storage.data_key.key_arn,
+            "EntriesKeyArn": storage.data_key.key_arn,
             "FailedDetectionsUrl": storage.failed_detections.queue_url,
             "UnstartedHealsUrl": storage.unstarted_heals.queue_url,
             "UnreportedFailuresUrl": storage.unreported_failures.queue_url,

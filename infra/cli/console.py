@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from functions.core.incidents.incident import Status
-from functions.core.notify.commands import StagedCommands
+from functions.core.notify.commands import Commands
 from functions.core.untrusted.hidden import spelled_out
 from infra.errors import UserError
 
@@ -32,7 +32,7 @@ class _Terminal(Console):
 
 
 def _holds_command(text: str) -> bool:
-    return StagedCommands("").pasted(text) != text or program() in text
+    return Commands("").pasted(text) != text or program() in text
 
 
 out = _Terminal(highlight=False)
@@ -78,7 +78,7 @@ def command(text: str, flag: str = "") -> str:
     """Text with commands of ours, as they work when they are pasted: `selfheal` by its path, where its name
     would not start this very one. flag: what commands lack that were written down where the target is not
     known, as in an incident's entry (`Target.flag`)."""
-    return StagedCommands(program(), flag).pasted(text)
+    return Commands(program(), flag).pasted(text)
 
 
 def hint(text: str, style: str = "") -> None:

@@ -44,7 +44,7 @@ def of(stage: str) -> Iterator[None]:
 
 
 class StagedCommands(typer.Typer):
-    """StagedCommands, of which those that may act on this machine, too, take a stage beside it."""
+    """Commands, of which those that may act on this machine, too, take a stage beside it."""
 
     def command(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
         register = super().command(*arguments, **options)

@@ -25,8 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.local.gaps import image, tenancy, variables
+from infra.local.gaps import image, tenancy
 from infra.local.gaps.endpoint import Endpoint
+from infra.local.gaps.environment import environment_of, log_group
 from infra.local.gaps.packages import ahead, unpacked
 from infra.local.gaps.patching import replace, service
 from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
@@ -170,7 +171,7 @@ class Worker:
         if layers := _layers(self.config):
             placed[LAYERS] = str(unpacked(*layers))
         isolated = tenancy.isolates(self.config)
-        environment = variables.environment(self.config, self._stream)
+        environment = environment_of(self.config, self._stream)
         if isolated:
             placed |= image.places()
             environment |= image.ENVIRONMENT
@@ -356,7 +357,7 @@ def emit_logs(
     report = f"REPORT RequestId: {request_id}\tDuration: {duration}.00 ms\tBilled Duration: {duration} ms\t"
     report += f"Memory Size: {memory} MB\tMax Memory Used: {memory} MB\t"
     ending = [{"timestamp": now, "message": text} for text in (f"END RequestId: {request_id}", report)]
-    group = variables.log_group(config)
+    group = log_group(config)
     logs._create_log_group({"logGroupName": group})
     logs._create_log_stream({"logGroupName": group, "logStreamName": stream_name})
     entries = [start, *events, *ending]

@@ -23,7 +23,7 @@ from functions.core.workflow.proposal import (
     Proposal,
 )
 from infra.local.emulator import Emulator
-from infra.local.model import RepairModel
+from infra.local.model.endpoint import RepairModel
 from tests.crash_corpus import TOOLS, build_prompt, cases, run
 
 CASES = {case.name: case for case in cases()}

@@ -1,4 +1,4 @@
-"""What a function finds in its environment: Lambda's variables, its role's credentials, where people look."""
+"""What a function on the embedded run sees in its environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SALT = secrets.token_hex(16)
 _LIBRARIES = ("/lib64", "/usr/lib64", TASK_ROOT, f"{TASK_ROOT}/lib", f"{LAYERS}/lib")
 
 
-def environment(config: dict[str, Any], stream: str) -> dict[str, str]:
+def environment_of(config: dict[str, Any], stream: str) -> dict[str, str]:
     """What a function sees in os.environ: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 
     Nothing of the emulator's own environment. There is no HOME and no TMPDIR, as on Lambda.
