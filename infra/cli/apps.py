@@ -16,11 +16,11 @@ from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import confirm, hint, out, plain, print_document, status_text
-from infra.cli.stages import Commands
+from infra.cli.stages import StagedCommands
 from infra.registration import not_encrypted, put_entry
 from infra.target import Target
 
-app = Commands(
+app = StagedCommands(
     no_args_is_help=True, help="List, show, pause, resume, rename, encrypt and remove registered apps."
 )
 
