@@ -14,7 +14,6 @@ from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
-from infra.names import Names
 from infra.nearest import unknown
 from infra.registration import claimed_by_others, of_its_own, unsubscribe, write_entry
 from infra.target import Target
@@ -23,9 +22,17 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 
-def secrets(names: Names) -> tuple[str, ...]:
-    """Paths below each of which an app may have a parameter of its own, under its name."""
-    return names.credentials, names.commit_signing, names.webhooks, names.slack_signing
+def secrets(target: Target, name: str) -> tuple[str, ...]:
+    """Parameters in which an app of this name may have secrets of its own, as `registration` writes them."""
+    names, registry = target.names, target.registry
+    return (
+        registry.credentials_parameter(name),
+        registry.signing_parameter(name),
+        registry.deploy_key_parameter(name),
+        registry.model_key_parameter(name),
+        f"{names.webhooks}/{name}",
+        f"{names.slack_signing}/{name}",
+    )
 
 
 def find(target: Target, name: str) -> App:
@@ -79,11 +86,17 @@ def remove(target: Target, name: str) -> list[str]:
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
     parameters = (
-        kept
-        + [f"{path}/{name}" for path in secrets(target.names)]
-        + [f"{target.names.registry}/{name}{copy}" for copy in (BESIDE, "")]
+        *kept,
+        *secrets(target, name),
+        *_entries(target, name),
     )
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
+
+
+def _entries(target: Target, name: str) -> tuple[str, ...]:
+    """An app's entry, and before it the copy that is read in its place where it is gone."""
+    entry = f"{target.names.registry}/{name}"
+    return entry + BESIDE, entry
 
 
 def _own(target: Target, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -151,17 +164,18 @@ def rename(target: Target, app: App, name: str) -> int:
             f"wait for them, or decide them: selfheal incidents --app {app.name} --status open{target.flag}",
         )
     ssm = target.session.client("ssm")
-    for path in secrets(target.names):
-        _copy_secret(target, ssm, f"{path}/{app.name}", f"{path}/{name}")
+    for old, new in zip(secrets(target, app.name), secrets(target, name), strict=True):
+        _copy_secret(target, ssm, old, new)
     if app.credentials:
         renamed = replace(renamed, credentials=target.registry.credentials_parameter(name))
     write_entry(target, renamed)
-    _delete(ssm, f"{target.names.registry}/{app.name}")
+    for parameter in _entries(target, app.name):
+        _delete(ssm, parameter)
     incidents = target.incidents.every(app.name)
     for incident in incidents:
         _move(target, incident, name)
-    for path in secrets(target.names):
-        _delete(ssm, f"{path}/{app.name}")
+    for parameter in secrets(target, app.name):
+        _delete(ssm, parameter)
     return len(incidents)
 
 
@@ -170,7 +184,7 @@ def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:
         value = ssm.get_parameter(Name=old, WithDecryption=True)["Parameter"]["Value"]
     except ssm.exceptions.ParameterNotFound:
         return
-    key = target.output("DataKeyArn")
+    key = target.output("EntriesKeyArn")
     ssm.put_parameter(Name=new, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
 
 

@@ -67,11 +67,6 @@ class Names:
         return f"{self.parameters}/webhooks"
 
     @property
-    def commit_signing(self) -> str:
-        """SSH keys that sign commits, below the path that the functions of a heal read."""
-        return f"{self.credentials}/signing"
-
-    @property
     def slack_signing(self) -> str:
         return f"{self.parameters}/slack-signing"
 

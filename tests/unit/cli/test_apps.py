@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -202,6 +202,34 @@ def test_an_app_is_renamed_with_its_secrets_and_its_incidents_which_are_counted_
     assert recorder.record(later).incident.occurrences == SIGHTING.count + 2
 
 
+EVERY_SECRET = AppSecrets(**{one.name: "s3cret" for one in fields(AppSecrets)})
+
+
+def test_no_secret_is_lost_by_a_new_name_or_left_by_a_removal(target: Target, selfheal: Selfheal) -> None:
+    registering(target, replace(APP, model="m", model_url="https://models.example.com/v1"), EVERY_SECRET)
+    kept = parameters()
+    assert len(kept) == 1 + len(fields(AppSecrets))
+
+    assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
+
+    assert parameters() == {name.replace("orders", "shop") for name in kept}
+    renamed, registry = managing.find(target, "shop"), target.registry
+    kinds = (registry.credentials, registry.signing_key, registry.deploy_key, registry.model_key)
+    assert [secret(renamed) for secret in kinds] == ["s3cret"] * len(kinds)
+    assert selfheal("apps", "remove", "shop", "--yes").exit_code == 0
+    assert parameters() == set()
+
+
+def test_what_was_left_half_encrypted_does_not_come_back_under_its_old_name(
+    target: Target, selfheal: Selfheal
+) -> None:
+    boto3.client("ssm").put_parameter(
+        Name=f"{ENTRY}.rewriting", Value=json.dumps(APP.stated()), Type="SecureString"
+    )
+    assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
+    assert list(target.registry.entries()) == ["shop"]
+
+
 def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     target: Target, put: Callable[..., str], selfheal: Selfheal
 ) -> None:
@@ -322,7 +350,7 @@ def test_stop_names_who_and_start_lets_healing_go_on(
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("steered", "said"),
     [
         ({"mode": "heal"}, "'mode' must be one of observe, diagnose, propose, pull-request"),
         ({"class_modes": {"codes": "propose"}}, "'codes' is no class"),
@@ -331,9 +359,9 @@ def test_stop_names_who_and_start_lets_healing_go_on(
         ({"min_occurrences": 0}, "'min_occurrences' must be from 1"),
     ],
 )
-def test_an_entry_that_steers_into_nowhere_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_an_entry_that_steers_into_nowhere_is_refused(steered: dict[str, Any], said: str) -> None:
     with pytest.raises(AppInvalid, match=said):
-        App.from_json("orders", APP.to_json() | fields)
+        App.from_json("orders", APP.to_json() | steered)
 
 
 def test_each_mode_has_a_next_one_but_the_highest() -> None:
