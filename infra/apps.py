@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -188,6 +189,20 @@ def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:
     ssm.put_parameter(Name=new, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
 
 
+def _of_app(item: Mapping[str, Any], old: str, app: str) -> dict[str, Any]:
+    """Which incidents it joined, or joined it, by their new names: they are healed with it."""
+
+    def renamed(incident_id: str) -> str:
+        return f"{app}-{incident_id.removeprefix(f'{old}-')}"
+
+    found: dict[str, Any] = {}
+    if item.get("joined_to"):
+        found["joined_to"] = renamed(item["joined_to"])
+    if item.get("joined"):
+        found["joined"] = list(map(renamed, item["joined"]))
+    return found
+
+
 def _move(target: Target, incident: Incident, app: str) -> None:
     """The same incident under the app's new name. It is never NEW, so that nothing starts by it."""
     dynamodb = target.session.resource("dynamodb")
@@ -202,5 +217,5 @@ def _move(target: Target, incident: Incident, app: str) -> None:
             "ttl": item.get("ttl", 0),
         }
     )
-    table.put_item(Item=item | {"incident_id": moved, "app": app})
+    table.put_item(Item=item | _of_app(item, incident.app, app) | {"incident_id": moved, "app": app})
     table.delete_item(Key={"incident_id": incident.incident_id})

@@ -24,6 +24,14 @@ RUNBOOK = ".github/RUNBOOK.md"
 
 
 @dataclass(frozen=True)
+class WatchedRule:
+    """bus: whose rule it is, None for the account's own."""
+
+    rule: events.Rule
+    bus: events.EventBus | None = None
+
+
+@dataclass(frozen=True)
 class Parts:
     """What is watched."""
 
@@ -31,7 +39,7 @@ class Parts:
     workflow: Workflow
     functions: Mapping[str, DeployedFunction]
     schedules: scheduler.CfnScheduleGroup
-    rules: Mapping[str, events.Rule]
+    rules: Mapping[str, WatchedRule]
     """By the function that they invoke."""
     api: apigateway.HttpApi | None = None
     """In front of the page, where people sign in; its function answers by itself otherwise."""
@@ -164,7 +172,11 @@ class Alarms(Construct):
             case Watched.SCHEDULES:
                 return "AWS/Scheduler", {"ScheduleGroup": str(parts.schedules.name)}
             case Watched.RULE:
-                return "AWS/Events", {"RuleName": parts.rules[alarm.key].rule_name}
+                rule = parts.rules[alarm.key]
+                # What counts on a bus of one's own bears its name, too, and would not be found without.
+                # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+                bus = {"EventBusName": rule.bus.event_bus_name} if rule.bus else {}
+                return "AWS/Events", {**bus, "RuleName": rule.rule.rule_name}
             case _:
                 return self._names.stack, {"service": alarm.key}
 

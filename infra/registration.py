@@ -133,13 +133,13 @@ def put_entry(target: Target, name: str, text: str) -> None:
     """Write what is to lie in the registry under an app's name, encrypted.
 
     One that is not encrypted yet is made anew, for which it is away for half a minute: readers find its copy
-    meanwhile, and so they do where this breaks off. Safe to repeat. Raises UserError where the functions that
-    are deployed cannot read it.
+    meanwhile, and so they do where this breaks off. Safe to repeat, also at once and by somebody else: what
+    is written last stays. Raises UserError where the functions that are deployed cannot read it.
     """
     name, ssm = f"{target.names.registry}/{name}", target.session.client("ssm")
     key = target.output("EntriesKeyArn")
 
-    def put(name: str) -> None:
+    def put(name: str, text: str) -> None:
         ssm.put_parameter(
             Name=name,
             Value=text,
@@ -150,13 +150,20 @@ def put_entry(target: Target, name: str, text: str) -> None:
             Overwrite=True,
         )
 
-    if _type_of(ssm, name) == "String":
-        put(name + BESIDE)
-        ssm.delete_parameter(Name=name)
+    copy = name + BESIDE
+    written = _type_of(ssm, name)
+    if written == "String" or (not written and _type_of(ssm, copy)):
+        put(copy, text)
+        with suppress(ssm.exceptions.ParameterNotFound):
+            ssm.delete_parameter(Name=name)
         time.sleep(_FREE_SECONDS)
-    put(name)
+        try:
+            text = ssm.get_parameter(Name=copy, WithDecryption=True)["Parameter"]["Value"]
+        except ssm.exceptions.ParameterNotFound:
+            return  # Somebody else has finished it meanwhile, or removed the app.
+    put(name, text)
     with suppress(ssm.exceptions.ParameterNotFound):
-        ssm.delete_parameter(Name=name + BESIDE)
+        ssm.delete_parameter(Name=copy)
 
 
 def _type_of(ssm: SSMClient, name: str) -> str:

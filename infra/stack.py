@@ -26,7 +26,7 @@ from infra.life_events import LifeEvents
 from infra.microvms import MicroVmImage, with_microvms
 from infra.names import DEFAULT, TAG, Names
 from infra.network import ForgeNetwork, IsolatedNetwork, Networks
-from infra.observability import Alarms, Parts
+from infra.observability import Alarms, Parts, WatchedRule
 from infra.packaging import Packaging
 from infra.permissions import Resources
 from infra.provider import SignIn
@@ -207,9 +207,9 @@ class SelfHealingCode(Stack):
         keep_failed_events(functions["report_failure"], storage.unreported_failures)
         api = self.entrance.api if self.entrance else None
         rules = {
-            "report_failure": reporting.rule,
-            "track_pull_requests": told.rule,
-            "ended_heals": told.ended,
+            "report_failure": WatchedRule(reporting.rule),
+            "track_pull_requests": WatchedRule(told.rule),
+            "ended_heals": WatchedRule(told.ended, life.bus),
         }
         parts = Parts(storage, workflow, functions, schedules, rules, api)
         if options.budget_usd:

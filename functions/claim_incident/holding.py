@@ -144,17 +144,18 @@ _MANY = """\
 
 {held.next_action}
 Every error is recorded and counted all the same: selfheal incidents --app {app}
-If they are real, raise the limit: selfheal configure {app} --set max_heals_per_hour={twice}
+If they are real, raise the limit: selfheal configure {app} --set {limit}={twice}
 """
 
 
 def _too_many_began(
     incident: Incident, app: App, incidents: Incidents, may: Callable[[HealsIn], bool]
 ) -> Held | None:
-    for period, most in (
-        (QuotaPeriod.HOUR, app.max_heals_per_hour),
-        (QuotaPeriod.DAY, app.max_heals_per_day),
+    for period, limit in (
+        (QuotaPeriod.HOUR, "max_heals_per_hour"),
+        (QuotaPeriod.DAY, "max_heals_per_day"),
     ):
+        most: int = getattr(app, limit)
         heals = incidents.heals_in(period, app.name, most, incident.waiting_since)
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
@@ -166,6 +167,6 @@ def _too_many_began(
             )
             if not heals.is_first_refused():
                 return held
-            text = _MANY.format(held=held, app=app.name, twice=2 * app.max_heals_per_hour)
+            text = _MANY.format(held=held, app=app.name, limit=limit, twice=min(2 * most, MOST_HEALS))
             return replace(held, subject="Many new errors: heals are held back", text=text)
     return None

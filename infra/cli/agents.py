@@ -79,7 +79,7 @@ def server(connected: Callable[[], Target]) -> MCPServer:
         with _failures():
             document = gather(target(), target().incident(incident_id)).to_json()
             # Whoever has it decides.
-            return _document("show/1", {**document, "link": None})
+            return _document("show/1", {**document, "link": ""})
 
     @tool
     def history(incident_id: str) -> dict[str, Any]:

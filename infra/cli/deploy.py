@@ -144,6 +144,8 @@ def destroy(
     for what in removal.disconnect(deployment):
         out.print(plain(f"removed {what}"), soft_wrap=True)
     removal.delete_stack(deployment, lambda line: out.print(plain(line, "dim"), soft_wrap=True))
+    for what in removal.forget(deployment):
+        out.print(plain(f"removed {what}"), soft_wrap=True)
     for what in removal.delete_data(deployment) if data else ():
         out.print(plain(f"deleted {what}"), soft_wrap=True)
     left = deployment.left()

@@ -96,7 +96,8 @@ def _chosen(target: Target, incident_ids: Sequence[str] | None, wanted: Filter) 
     if incident_ids and wanted != Filter():
         raise UserError("incidents and filters exclude each other", "give either", exit_code=Exit.USAGE)
     if incident_ids:
-        named = [target.incident(prefix) for prefix in incident_ids]
+        found_by_id = {one.incident_id: one for one in map(target.incident, incident_ids)}
+        named = list(found_by_id.values())
         for incident in named:
             if incident.status not in AGAIN and not died_unreported(target, incident):
                 raise UserError(

@@ -54,7 +54,8 @@ def start(
     was_stopped = target.switch.start()
     incidents = target.incidents.every()
     ended = [i for i in incidents if i.status is Status.FAILED and i.reason.startswith(STOPPED_BEFORE)]
-    resumed = [] if no_resume else [c for c, did in redrive_all(target, ended, error=STOPPED) if did]
+    redriven = [] if no_resume else list(redrive_all(target, ended, error=STOPPED))
+    resumed = [candidate for candidate, did in redriven if did]
     held = [i for i in incidents if i.status is Status.SUPPRESSED and i.reason.startswith(_HELD)]
     if as_json:
         print_document(
@@ -70,6 +71,11 @@ def start(
     out.print(plain("Healing goes on." if was_stopped else "Healing was not stopped.", "green"))
     for candidate in resumed:
         out.print(plain(f"✔ {candidate.incident.incident_id}  resumes at {candidate.state}"), soft_wrap=True)
+    why_not = {candidate.incident.incident_id: candidate.why_not for candidate, did in redriven if not did}
+    for name in () if no_resume else _ids(ended):
+        if name not in (candidate.incident.incident_id for candidate in resumed):
+            why = why_not.get(name) or f"look at it: selfheal show {name}{target.flag}"
+            out.print(plain(f"✘ {name}  is not resumed: {why}", "red"), soft_wrap=True)
     if no_resume and ended:
         hint(f"Heals ended: {len(ended)}. To resume them: selfheal redrive --failed{target.flag}")
     if held:

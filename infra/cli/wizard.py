@@ -85,6 +85,7 @@ def ask(target: Target) -> Draft:
     at, asked = 0, list[int]()
     while at < len(QUESTIONS):
         if not QUESTIONS[at].when(draft):
+            _drop(draft, QUESTIONS[at].field, {QUESTIONS[number].field for number in asked})
             at += 1
         elif _answer(draft, QUESTIONS[at]):
             asked.append(at)
@@ -92,6 +93,12 @@ def ask(target: Target) -> Draft:
         elif asked:
             at = asked.pop()
     return draft
+
+
+def _drop(draft: Draft, field: str, answered: set[str]) -> None:
+    """Of what is not asked any more since somebody went back, no answer stays."""
+    if field not in answered:
+        draft.entry.pop(field, None)
 
 
 _BACK = "<"
@@ -123,8 +130,6 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
         kept.pop(question.field, None)
         if said:
             kept[question.field] = list(answer) if question.many else answer
-        if question.field == "log_groups":
-            kept.pop("repository", None)  # from before it was gone back: a family's is none of an app
     return True
 
 

@@ -237,11 +237,14 @@ def build_project_exists(seen: AppSeen) -> Fault | None:
 
 def there_is_a_budget(seen: AppSeen) -> Fault | None:
     """Without one no model may be asked: each heal ends with that."""
-    if min(seen.app.daily_budget_usd, seen.app.monthly_budget_usd) > 0:
+    app = seen.app
+    budgets = (("daily", app.daily_budget_usd, 10), ("monthly", app.monthly_budget_usd, 100))
+    none = [(period, enough) for period, usd, enough in budgets if usd <= 0]
+    if not none:
         return None
-    return Fault(
-        "its daily budget is 0", f"selfheal configure {seen.app.name} --set daily_budget_usd=10{seen.flag}"
-    )
+    said = " and ".join(f"its {period} budget is 0" for period, _ in none)
+    fields = "".join(f" --set {period}_budget_usd={enough}" for period, enough in none)
+    return Fault(said, f"selfheal configure {app.name}{fields}{seen.flag}")
 
 
 def classes_exist(seen: AppSeen) -> Fault | None:

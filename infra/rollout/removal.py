@@ -109,6 +109,12 @@ def disconnect(deployment: DeployedStack) -> Iterator[str]:
     for group in deployment.subscribed():
         deployment._logs.delete_subscription_filter(logGroupName=group, filterName=deployment.names.filter)
         yield f"subscription of {group}"
+    yield from forget(deployment)
+
+
+def forget(deployment: DeployedStack) -> Iterator[str]:
+    """Delete all parameters; what was done, in words. Once more after the stack: until then a function may
+    still keep what it discovers."""
     names = deployment.parameters()
     ssm = deployment._client("ssm")
     for start in range(0, len(names), _AT_ONCE):

@@ -198,3 +198,23 @@ def test_fingerprints_and_throttled_keys_are_ranked_and_the_ranking_is_in_the_es
     modes = [found for table in tables if (found := table.get("ContributorInsightsSpecification"))]
     assert modes == [{"Enabled": True, "Mode": "THROTTLED_KEYS"}] * 2
     assert len(bodies) + len(modes) == RANKINGS
+
+
+def test_a_rule_is_watched_where_its_bus_counts(whole_template: Any) -> None:
+    """A metric is found by all of its dimensions: of a bus of one's own, the bus is one of them."""
+    rules = whole_template.of_type("AWS::Events::Rule")
+    on = [
+        {row["Name"]: str(row["Value"]) for row in metric["Dimensions"]}
+        for alarm in whole_template.of_type("AWS::CloudWatch::Alarm").values()
+        for metric in metrics_of(alarm)
+        if metric["Namespace"] == "AWS/Events"
+    ]
+    expected = [
+        {"RuleName": str(rule.get("Name", name))} | ({"EventBusName": str(bus)} if bus else {})
+        for name, rule in rules.items()
+        for bus in (rule.get("EventBusName"),)
+    ]
+    assert sorted(map(sorted, (one.items() for one in on))) == sorted(
+        map(sorted, (one.items() for one in expected))
+    )
+    assert any("EventBusName" in one for one in on)

@@ -65,7 +65,8 @@ class Registry:
 
     def text(self, entry: str) -> str | None:
         """An entry as it is written; None where there is none."""
-        return self._text(entry) or self._text(entry + BESIDE)
+        # Once more, as it may have come back between the two looks.
+        return self._text(entry) or self._text(entry + BESIDE) or self._text(entry)
 
     def _text(self, name: str) -> str | None:
         try:

@@ -151,6 +151,18 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     assert claim(lambda_context, "arn:later", "orders-v1-25")["claimed"]
 
 
+@pytest.mark.parametrize("limit", ["max_heals_per_hour", "max_heals_per_day"])
+def test_the_limit_that_holds_heals_back_is_the_one_that_people_are_told_to_raise(
+    limit: str, table: Table, lambda_context: Any, inbox: Callable[[], list[str]]
+) -> None:
+    configure(**{limit: 3})
+    for number in range(4):
+        name = put(table, number)
+        claim(lambda_context, f"arn:{name}", name)
+    (mail,) = inbox()
+    assert f"selfheal configure orders --set {limit}=6" in mail
+
+
 def test_after_a_full_hour_a_quarter_of_the_next_is_for_those_who_waited(
     table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import fastjsonschema
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
 
 from infra.cli.agents import server
+from infra.cli.schemas import schema
 from infra.target import Target
 
 Answer = TypeVar("Answer")
@@ -52,7 +54,8 @@ def test_they_say_what_the_commands_say(target: Target, put: Callable[..., str])
     assert (listed["schema"], listed["total"]) == ("incidents/1", 1)
     shown = asked(served, "show", incident_id="orders-v1-00001").structured_content
     assert shown
-    assert (shown["schema"], shown["incident"]["title"], shown["link"]) == ("show/1", "KeyError: 1", None)
+    assert (shown["schema"], shown["incident"]["title"], shown["link"]) == ("show/1", "KeyError: 1", "")
+    fastjsonschema.compile(schema("show/1"))(shown)
 
 
 def test_what_goes_wrong_is_said_with_what_to_do(target: Target) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -230,6 +231,26 @@ def test_what_was_left_half_encrypted_does_not_come_back_under_its_old_name(
     assert list(target.registry.entries()) == ["shop"]
 
 
+def test_what_joined_an_incident_stays_joined_under_the_new_name(
+    target: Target, put: Callable[..., str], selfheal: Selfheal
+) -> None:
+    root, other = put(status="PR_OPEN"), put(2, status="JOINED")
+    table = boto3.resource("dynamodb").Table(target.output("IncidentsTable"))
+    for incident_id, field, value in ((root, "joined", [other]), (other, "joined_to", root)):
+        table.update_item(
+            Key={"incident_id": incident_id},
+            UpdateExpression="SET #f = :v",
+            ExpressionAttributeNames={"#f": field},
+            ExpressionAttributeValues={":v": value},
+        )
+
+    assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
+
+    renamed = target.incidents.get(root.replace("orders-", "shop-", 1))
+    (joined,) = target.incidents.joined_with(renamed, 9)
+    assert joined.incident_id == other.replace("orders-", "shop-", 1)
+
+
 def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     target: Target, put: Callable[..., str], selfheal: Selfheal
 ) -> None:
@@ -329,6 +350,66 @@ def test_whatever_call_it_dies_at_the_app_stays_and_the_next_time_it_is_encrypte
     assert not_encrypted(target) == ["orders"], "which doctor says"
     assert selfheal("apps", "encrypt").exit_code == 0
     assert type_of_entry() == "SecureString"
+
+
+def test_who_goes_on_with_it_at_once_leaves_the_name_free_for_as_long(
+    target: Target, in_plain_text: list[float]
+) -> None:
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name=f"{ENTRY}.rewriting", Value=json.dumps(APP.stated()), Type="SecureString")
+    ssm.delete_parameter(Name=ENTRY)  # and there it broke off
+
+    put_entry(target, "orders", json.dumps(APP.stated()))
+
+    assert in_plain_text == [30]
+    assert type_of_entry() == "SecureString"
+
+
+def test_what_somebody_else_writes_meanwhile_stays(
+    target: Target, in_plain_text: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later, first = replace(APP, branch="release"), [True]
+
+    def sleep(seconds: float) -> None:
+        if first.pop() if first else False:
+            put_entry(target, "orders", json.dumps(later.stated()))
+
+    monkeypatch.setattr("infra.registration.time.sleep", sleep)
+    put_entry(target, "orders", json.dumps(APP.stated()))
+    assert target.registry.app("orders") == later
+    assert type_of_entry() == "SecureString"
+
+
+def test_an_entry_that_comes_back_between_two_looks_is_found(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssm, text = boto3.client("ssm"), json.dumps(APP.stated())
+    ssm.delete_parameter(Name=ENTRY)
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def comes_back(client: Any, operation: str, given: Any) -> Any:
+        if operation == "GetParameter" and given["Name"].endswith(".rewriting"):
+            ssm.put_parameter(Name=ENTRY, Value=text, Type="SecureString", Overwrite=True)
+        return original(client, operation, given)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", comes_back)
+    assert target.registry.app("orders") == APP
+
+
+def test_what_is_discovered_while_the_stack_goes_is_removed_too(
+    target: Target, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes(*_: object) -> bool:
+        target.registry.keep_discovered(TAGGED)
+        return True
+
+    monkeypatch.setattr("infra.rollout.removal.delete_stack", goes)
+    place = SimpleNamespace(session=boto3.Session(), outputs=lambda names: {})
+    monkeypatch.setattr("infra.cli.deploy.place", lambda local: place)
+
+    ran = selfheal("destroy", "--yes")
+
+    assert (ran.exit_code, parameters()) == (0, set()), ran.text
 
 
 def test_stop_names_who_and_start_lets_healing_go_on(

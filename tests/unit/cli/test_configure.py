@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,6 +233,35 @@ def test_an_answer_that_shows_another_to_be_wrong_can_be_gone_back_from(
     assert ran.exit_code == 0, ran.text
     assert ran.text.count("the forge shows no such repository") == 2, "of none, and of one"
     assert entries()["billing"]["repository"] == REPOSITORY
+
+
+def test_going_back_leads_from_a_family_to_log_groups_and_to_a_family_again(
+    target: Target, monkeypatch: pytest.MonkeyPatch, selfheal: Selfheal, forge: None
+) -> None:
+    target.outputs["AccountPolicy"] = "self-heal"
+    family, group = "https://github.com/acme/*", "/aws/lambda/billing"
+    to_group = ("", family, "<", "<", group, "<", group, "", "<", "", REPOSITORY)
+    ran = selfheal("configure", stdin="\n".join((*to_group, "right", *[""] * 6, "y")) + "\n")
+    assert ran.exit_code == 0, ran.text
+    found = entries()["billing"]
+    assert (found["log_groups"], found["repository"]) == ([group], REPOSITORY)
+
+    to_family = (group, "billing2", REPOSITORY, "<", "<", "<", "", family, "acme")
+    ran = selfheal("configure", stdin="\n".join((*to_family, "right", *[""] * 6, "y")) + "\n")
+    assert ran.exit_code == 0, ran.text
+    found = entries()["acme"]
+    assert (found.get("log_groups", []), found["repository"]) == ([], family)
+
+
+def test_who_goes_back_and_signs_nothing_has_no_author(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(("key", "Ana <ana@example.com>", "<", "<", "", "<", "", *[""] * 9))
+    steps = [one for one in wizard.QUESTIONS if one.field in ("signing_key_file", "commit_author", "model")]
+    monkeypatch.setattr(wizard, "QUESTIONS", [replace(one, check=lambda draft, said: "") for one in steps])
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
+    draft = wizard.ask(target)
+    assert (draft.files, draft.entry) == ({}, {})
 
 
 def test_an_answer_that_is_taken_back_leaves_nothing(target: Target, forge: None) -> None:

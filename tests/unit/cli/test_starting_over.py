@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
+from functions.report_failure.failure import STOPPED_BEFORE
 from infra.cli.redrive import redrive_all
 from infra.cli.retry import AGAIN
 from infra.names import DEFAULT
@@ -147,6 +148,30 @@ def test_what_is_cleared_starts_another_generation_when_it_is_seen_again(
 
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def test_an_incident_that_is_named_twice_starts_over_once(
+    put: Callable[..., str],
+    register: Callable[..., None],
+    selfheal: Selfheal,
+    incidents_table: Table,
+) -> None:
+    register("orders")
+    name = put(status="ABSTAINED")
+    ran = selfheal("retry", name, name[:-1], "--yes")
+    assert (ran.exit_code, Incidents(incidents_table).get(name).generation) == (0, 2), ran.text
+
+
+def test_start_names_what_it_cannot_resume(
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal, execution: str
+) -> None:
+    register("orders")
+    name = put(status="FAILED", reason=f"{STOPPED_BEFORE} X", execution_arn=execution + "-of-long-ago")
+    ran = selfheal("start")
+    assert ran.exit_code == 0, ran.text
+    assert f"{name} is not resumed: look at it: selfheal show {name}" in ran.text
+
+
 MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:self-heal-workflow"
 
 
