@@ -42,7 +42,8 @@ Selfheal = Callable[..., Ran]
 
 @pytest.fixture
 def target(incidents_table: Table) -> Target:
-    return Target(boto3.Session(), {"IncidentsTable": incidents_table.name})
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return Target(boto3.Session(), {"IncidentsTable": incidents_table.name, "EntriesKeyArn": key})
 
 
 @pytest.fixture
