@@ -16,16 +16,16 @@ def moment(text: str, option: str, now: datetime | None = None) -> str:
 
     Raises UserError for anything else, naming `option`.
     """
-    if age := _AGE.fullmatch(text.strip().lower()):
-        then = (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-        return then.isoformat(timespec="milliseconds")
     try:
-        then = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if age := _AGE.fullmatch(text.strip().lower()):
+            then = (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        else:
+            then = datetime.fromisoformat(text.strip())
+        # What people write without a zone is the time on their own clock.
+        return then.astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
         raise UserError(
             f"{option} {text!r} is no time",
             "give an age such as 30min, 2h or 7d, or a date such as 2026-11-20",
             exit_code=Exit.USAGE,
         ) from None
-    # What people write without a zone is the time on their own clock.
-    return then.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -209,3 +209,9 @@ def test_a_word_that_is_none_of_a_few_is_answered_with_the_nearest_or_all(given:
     with pytest.raises(UserError) as refused:
         choice("order", Sort)["parser"](given)
     assert (refused.value.what, refused.value.next_step) == (f"no order {given!r}", told)
+
+
+@pytest.mark.parametrize("text", ["999999w", "0001-01-01", "9999-12-31T23:59:59-23:59", "soon"])
+def test_a_time_that_no_clock_shows_is_refused_and_no_error_of_ours(text: str, selfheal: Selfheal) -> None:
+    ran = selfheal("incidents", "--since", text)
+    assert (ran.exit_code, "is no time" in ran.text) == (2, True), ran.text
