@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from functions.core.approval.approvers import doubts, one_person
+from functions.core.approval.approvers import doubts, never, one_person
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
@@ -186,6 +186,13 @@ class Wanted:
             app = App.from_json(self.name, self.entry | by_key)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+        for approver in app.approvers:
+            if why := never(approver):
+                raise UserError(
+                    f"app {app.name!r}: approver {approver!r} {why}, and could never decide",
+                    "name mail addresses, ARNs of IAM users and roles, or slack:IDs",
+                    exit_code=2,
+                )
         if same := one_person(app.approvers):
             raise UserError(
                 f"app {app.name!r}: the approvers {same[0]!r} and {same[1]!r} are one person",
@@ -242,6 +249,8 @@ def _asked(target: Target) -> Wanted:
     if secrets.deploy_key_file:
         key = target.registry.deploy_key_parameter(draft.name)
         out.print(plain(f"The deploy key, encrypted: {key}"))
+    if secrets.slack_signing_secret_file:
+        out.print(plain(f"Slack's signing secret, encrypted: {target.names.slack_signing}/{draft.name}"))
     if secrets.signing_key_file:
         key = target.registry.signing_parameter(draft.name)
         out.print(plain(f"The key that signs commits, encrypted: {key}"))

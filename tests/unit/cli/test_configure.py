@@ -86,6 +86,8 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
     files = {name: tmp_path / name for name in ("deploy", "signing", "weak")}
     for name, file in files.items():
         file.write_text(new_key("ecdsa" if name == "weak" else "ed25519"))
+    secret = tmp_path / "slack"
+    secret.write_text("8f742231b10e8888abcd99yyyzzz85a5\n")
     said = {
         "/aws/lambda/gone": "does not exist here",
         "/aws/lambda/self-heal-runner": "belongs to this system",
@@ -107,8 +109,15 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
         "Shop Bot <bot@shop.example>": "",
         # The region's default model.
         " ": "",
-        "ana@shop.example slack:bad": "write a Slack user's id",
-        "ana@shop.example": "",
+        "ana@shop.example slack:bad": "slack:bad is no Slack user's id",
+        "ana": "ana is no mail address, IAM ARN or slack:ID; where people sign in",
+        "ana@shop": "ana@shop is no mail address",
+        "arn:aws:iam::123456789012:group/ops": "is no ARN of an IAM user, role or session",
+        "arn:aws:iam::123456789012:user/gone": "there is no such user or role",
+        "ana@shop.example Ana+2@shop.example": "are one person",
+        "ana@shop.example slack:U012AB3CD": "",
+        "/no/such/secret": "No such file or directory: '/no/such/secret'",
+        f"{secret}": "",
         "eve": "no collaborators: eve",
         "ben": "",
         "y": "",
@@ -124,7 +133,8 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
             "log_groups": ["/aws/lambda/Orders_API", "/aws/lambda/billing"],
             "repository": REPOSITORY,
             "branch": "next",
-            "approvers": ["ana@shop.example"],
+            "approvers": ["ana@shop.example", "slack:U012AB3CD"],
+            "slack_buttons": True,
             "reviewers": ["ben"],
             "credentials": f"{DEFAULT.credentials}/orders-api",
             "deploy_key": True,
@@ -232,6 +242,8 @@ def test_a_file_registers_many_apps_and_never_asks(
         ('token_file = "token"', 'token_file = "nowhere"'),
         ("[billing]", "[["),
         ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", "Ana+2@Shop.example."]'),
+        ("max_heals_at_once = 2", 'approvers = ["ana@"]'),
+        ("max_heals_at_once = 2", 'approvers = ["arn:aws:iam::123456789012:group/ops"]'),
         ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", " ana@shop.example"]'),
     ],
 )
