@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
+from functions.core.apps.entries import BESIDE
 from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
@@ -78,17 +79,17 @@ def remove(target: Target, name: str) -> list[str]:
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
     parameters = (
-        kept + [f"{path}/{name}" for path in secrets(target.names)] + [f"{target.names.registry}/{name}"]
+        kept
+        + [f"{path}/{name}" for path in secrets(target.names)]
+        + [f"{target.names.registry}/{name}{copy}" for copy in (BESIDE, "")]
     )
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
 
 
 def _own(target: Target, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The log groups that are this app's alone, and its approvers, as far as its entry can be read."""
-    ssm = target.session.client("ssm")
-    text = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
     with suppress(ValueError):
-        entry: Any = json.loads(text)
+        entry: Any = json.loads(target.registry.text(name) or "")
         if isinstance(entry, dict):
             groups = tuple(map(str, entry.get("log_groups") or ()))
             others = claimed_by_others(target, name, groups)

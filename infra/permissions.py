@@ -236,9 +236,13 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (
         "ssm",
         ("kms:Decrypt",),
-        frozenset({May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS, May.READ_SLACK_SIGNING}),
+        frozenset(
+            {
+                *(May.READ_APP, May.LIST_APPS, May.READ_CREDENTIALS, May.READ_LINK_KEY, May.READ_WEBHOOKS),
+                *(May.READ_SLACK_SIGNING, May.READ_CLIENT_SECRET, May.INVOKE_MODELS),
+            }
+        ),
     ),
-    ("ssm", ("kms:Decrypt",), frozenset({May.READ_CLIENT_SECRET, May.INVOKE_MODELS})),
 )
 
 

@@ -33,7 +33,7 @@ def operator(target: Target) -> dict[str, Any]:
     ]
     detect = target.output("DetectErrorsArn")
     report = detect.replace("detect-errors", "report-failure")
-    services = [f"{service}.{region}.amazonaws.com" for service in ("dynamodb", "s3", "sqs")]
+    services = [f"{service}.{region}.amazonaws.com" for service in ("dynamodb", "s3", "sqs", "ssm")]
     return _policy(
         _allow("FindStack", ["cloudformation:DescribeStacks"], [_stack(here, names)]),
         _allow("Look", ["dynamodb:GetItem"], tables),

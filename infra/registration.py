@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
 from functions.core.apps.discovery import MODE
+from functions.core.apps.entries import BESIDE
 from functions.core.apps.registry import bound
 from infra.errors import Exit, UserError
 from infra.subscription import FILTER_PATTERN, MOST_FILTERS, OwnLogGroup, checked_log_group
 from infra.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class AppSecrets:
 
 
 NO_SECRETS = AppSecrets()
+
+_FREE_SECONDS = 30
+"""How long a deleted parameter's name is not to be given again.
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html"""
 
 
 def of_its_own(app: App, flag: str) -> None:
@@ -58,7 +68,7 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
     check(target, app)
     before = target.registry.entries().get(app.name)
     ssm = target.session.client("ssm")
-    key = target.output("DataKeyArn")
+    key = target.output("EntriesKeyArn")
     _ensure_link_key(ssm, target.names.link_key, key)
     names, registry = target.names, target.registry
     # Where each lies, its value as it is kept, and what the entry says once it is there.
@@ -115,16 +125,56 @@ def check(target: Target, app: App) -> None:
 
 
 def write_entry(target: Target, app: App) -> None:
-    """Write an app's entry, and nothing else."""
-    value = json.dumps(app.stated(), indent=1)
-    target.session.client("ssm").put_parameter(
-        Name=f"{target.names.registry}/{app.name}",
-        Value=value,
-        Type="String",
-        # A standard parameter holds 4 KB, which an entry with certificates may exceed.
-        Tier="Intelligent-Tiering",
-        Overwrite=True,
-    )
+    """Write an app's entry, and nothing else; see `put_entry`."""
+    put_entry(target, app.name, json.dumps(app.stated(), indent=1))
+
+
+def put_entry(target: Target, name: str, text: str) -> None:
+    """Write what is to lie in the registry under an app's name, encrypted.
+
+    One that is not encrypted yet is made anew, for which it is away for half a minute: readers find its copy
+    meanwhile, and so they do where this breaks off. Safe to repeat. Raises UserError where the functions that
+    are deployed cannot read it.
+    """
+    name, ssm = f"{target.names.registry}/{name}", target.session.client("ssm")
+    key = target.output("EntriesKeyArn")
+
+    def put(name: str) -> None:
+        ssm.put_parameter(
+            Name=name,
+            Value=text,
+            Type="SecureString",
+            KeyId=key,
+            # A standard parameter holds 4 KB, which an entry with certificates may exceed.
+            Tier="Intelligent-Tiering",
+            Overwrite=True,
+        )
+
+    if _type_of(ssm, name) == "String":
+        put(name + BESIDE)
+        ssm.delete_parameter(Name=name)
+        time.sleep(_FREE_SECONDS)
+    put(name)
+    with suppress(ssm.exceptions.ParameterNotFound):
+        ssm.delete_parameter(Name=name + BESIDE)
+
+
+def _type_of(ssm: SSMClient, name: str) -> str:
+    try:
+        return ssm.get_parameter(Name=name)["Parameter"]["Type"]
+    except ssm.exceptions.ParameterNotFound:
+        return ""
+
+
+def not_encrypted(target: Target) -> list[str]:
+    """Names of the apps whose entries are Strings, as they were once written, or are still to be put back."""
+    path = target.names.registry
+    pages = target.session.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path)
+    types = {
+        row["Name"].removeprefix(f"{path}/"): row["Type"] for page in pages for row in page["Parameters"]
+    }
+    found = {name.removesuffix(BESIDE) for name in types if name.endswith(BESIDE) or types[name] == "String"}
+    return sorted(found)
 
 
 def claimed_by_others(target: Target, name: str, groups: Iterable[str]) -> dict[str, str]:

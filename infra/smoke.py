@@ -34,6 +34,7 @@ from functions.core.workflow.validation_context import ValidationContext
 from infra.catalog import FUNCTIONS, SIGN_IN
 from infra.deciding import decide
 from infra.errors import UserError
+from infra.registration import write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _throw_away(target: Target, by: str) -> Iterator[tuple[Heal, App]]:
     incidents = target.session.resource("dynamodb").Table(target.output("IncidentsTable"))
     approvals = target.session.resource("dynamodb").Table(target.output("ApprovalsTable"))
     ssm, s3 = target.session.client("ssm"), target.session.client("s3")
-    ssm.put_parameter(Name=f"{target.names.registry}/{name}", Value=json.dumps(app.to_json()), Type="String")
+    write_entry(target, app)
     try:
         # Claimed by nobody's execution: one that is started finds it taken, and ends.
         incidents.put_item(

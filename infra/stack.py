@@ -314,6 +314,7 @@ class SelfHealingCode(Stack):
             "DetectErrorsArn": functions["detect_errors"].alias.function_arn,
             "TakeDecisionArn": functions["take_decision"].alias.function_arn,
             "DataKeyArn": storage.data_key.key_arn,
+            "EntriesKeyArn": storage.data_key.key_arn,
             "FailedDetectionsUrl": storage.failed_detections.queue_url,
             "UnstartedHealsUrl": storage.unstarted_heals.queue_url,
             "UnreportedFailuresUrl": storage.unreported_failures.queue_url,

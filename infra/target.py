@@ -25,6 +25,8 @@ _FINGERPRINT = re.compile(r"-v\d+-[0-9a-f]{4,}$")
 OUTPUTS = (
     *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
     *("TopicArn", "PersonalTopicArn", "ApprovalUrl", "DetectErrorsArn", "TakeDecisionArn", "DataKeyArn"),
+    # By the name of which it is told that the functions read encrypted entries.
+    "EntriesKeyArn",
     *("FailedDetectionsUrl", "UnstartedHealsUrl", "UnreportedFailuresUrl"),
 )
 """The stack outputs that commands read."""

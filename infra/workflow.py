@@ -185,11 +185,7 @@ class StartHeals(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=only_here(stack, "pipes"),
-        )
+        role = iam.Role(self, "Role", assumed_by=only_here(stack, "pipes"))
         for statement in stream_statements(stack, incidents, key):
             role.add_to_policy(statement)
         for action, resource in (
@@ -333,11 +329,7 @@ class OnSchedule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=only_here(stack, "scheduler"),
-        )
+        role = iam.Role(self, "Role", assumed_by=only_here(stack, "scheduler"))
         role.add_to_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
         )

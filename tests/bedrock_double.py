@@ -9,7 +9,6 @@ Bedrock's own, from the trackers and pages that the table names.
 from __future__ import annotations
 
 import base64
-import http.server
 import json
 import re
 import threading
@@ -19,6 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
+
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.fakes.web import answered_by, as_json
 
 _TABLE = Path(__file__).parent / "data" / "bedrock_models.toml"
 _GEOGRAPHIES = {
@@ -113,7 +117,7 @@ MODELS = table()
 
 @dataclass
 class BedrockDouble:
-    """Serves one region on 127.0.0.1 while it is entered. Profiles of the account lead to models."""
+    """Serves one region. Profiles of the account lead to models."""
 
     region: str = "us-east-1"
     profiles: dict[str, str] = field(default_factory=dict)
@@ -128,18 +132,27 @@ class BedrockDouble:
     _ended: threading.Event = field(default_factory=threading.Event)
     _script: list[list[dict[str, Any]] | Refused] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
+    @classmethod
+    def at(cls, server: HTTPServer) -> Self:
+        double = cls()
+        double.url = answered_by(server, double._answer, "/model/.*")
+        return double
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """Let the models go that never answer."""
         self._ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+
+    def _answer(self, request: Request) -> Response:
+        model_id, _, action = unquote(request.path).removeprefix("/model/").rpartition("/")
+        serve = {"converse": self.converse, "count-tokens": self.count}[action]
+        try:
+            return as_json(serve(model_id, request.json))
+        except Refused as refused:
+            status, code, said = refused.args
+            if action == "converse":
+                self.refusals.append(said)
+            body = said if isinstance(said, dict) else {"message": said}
+            return as_json(body, status, {"x-amzn-ErrorType": code} if code else {})
 
     def converse(self, model_id: str, request: dict[str, Any]) -> dict[str, Any]:
         rules = self._reached(model_id)
@@ -442,33 +455,3 @@ def _said(
 def _tokens(request: dict[str, Any]) -> int:
     said = [request.get("system", []), request["messages"], request.get("toolConfig", {})]
     return len(json.dumps(said)) // 4
-
-
-def _handler(double: BedrockDouble) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            model_id, _, action = unquote(self.path).removeprefix("/model/").rpartition("/")
-            serve = {"converse": double.converse, "count-tokens": double.count}[action]
-            try:
-                self._send(200, serve(model_id, request))
-            except Refused as refused:
-                status, code, said = refused.args
-                if action == "converse":
-                    double.refusals.append(said)
-                self._send(status, said if isinstance(said, dict) else {"message": said}, code)
-
-        def _send(self, status: int, data: dict[str, Any], code: str = "") -> None:
-            body = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            if code:
-                self.send_header("x-amzn-ErrorType", code)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.fakes.web import answered_by
 
 
 @dataclass
@@ -29,29 +30,13 @@ class Channel:
         return [json.dumps(message, ensure_ascii=False) for message in self.posted]
 
 
-@contextmanager
-def receiving() -> Iterator[Channel]:
-    """A channel that takes messages until the block ends."""
+def receiving(server: HTTPServer) -> Channel:
+    """A channel that takes messages as long as the server runs."""
     channel = Channel()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            channel.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(channel.status)
-            self.send_header("Location", f"{channel.url}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(request: Request) -> Response:
+        channel.posted.append(request.json)
+        return Response(status=channel.status, headers={"Location": f"{channel.url}/elsewhere"})
 
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    channel.url = f"http://127.0.0.1:{server.server_address[1]}/services/secret-part"
-    try:
-        yield channel
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    channel.url = f"{answered_by(server, answer, '/services/secret-part/.*')}/services/secret-part"
+    return channel

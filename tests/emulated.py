@@ -6,12 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import pytest
 from moto import mock_aws
 from moto.kms.utils import generate_private_key
+from moto.ssm.exceptions import SSMException
+from moto.ssm.models import SimpleSystemManagerBackend
 
 _pair = cache(generate_private_key)
+_put = SimpleSystemManagerBackend.put_parameter
+
+
+def _put_parameter(
+    self: SimpleSystemManagerBackend,
+    name: str,
+    description: str,
+    value: str,
+    kind: str,
+    *rest: Any,
+    **named: Any,
+) -> Any:
+    known = self._parameters[name]
+    if known and kind and known[-1].parameter_type != kind:
+        raise SSMException("HierarchyTypeMismatchException", f"{name} is a {known[-1].parameter_type}")
+    return _put(self, name, description, value, kind, *rest, **named)
 
 
 @contextmanager
@@ -21,6 +40,7 @@ def emulated(patch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setenv(name, "testing")
     patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     patch.delenv("AWS_PROFILE", raising=False)
+    patch.setattr("moto.ssm.models.SimpleSystemManagerBackend.put_parameter", _put_parameter)
     # moto makes an RSA pair for every key, for those that have none, too: most of what a key costs.
     patch.setattr("moto.kms.models.generate_private_key", _pair)
     with mock_aws():

@@ -57,7 +57,9 @@ class Deployed:
     def register(self, **changes: Any) -> None:
         entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git"} | changes
         name = f"{self._registry}/orders"
-        boto3.client("ssm").put_parameter(Name=name, Value=json.dumps(entry), Type="String", Overwrite=True)
+        boto3.client("ssm").put_parameter(
+            Name=name, Value=json.dumps(entry), Type="SecureString", Overwrite=True
+        )
 
     def keep(self, name: str, secret: str) -> None:
         """A secret of the app's, below the registry's credentials."""

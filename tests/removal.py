@@ -1,9 +1,10 @@
 """What a function does without one of its permissions: something has to fail.
 
-    python -m tests.removal
+    python -m tests.removal [FUNCTION...]
 
-looks for a test of each permission of each function, and writes them into `tests/data/permissions.toml`.
-Each of these is run once more by `tests/unit`, without that permission, and passes if it fails then.
+looks for a test of each permission of each function, or of these, and writes them into
+`tests/data/permissions.toml`. Each of these is run once more by `tests/unit`, without that permission, and
+passes if it fails then.
 
 A call belongs to the function whose folder is on its stack; what AWS asks for it is the Service Authorization
 Reference's. A permission is `FUNCTION ACTION TARGET`: the table, parameter or topic, where a function has the
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -42,7 +44,7 @@ _TRIED = 6
 
 _TABLES = ("incidents", "approvals", "deliveries")
 _PARAMETERS = (
-    *("stopped", "apps", "model", "credentials", "link-key", "webhooks"),
+    *("stopped", "discovered", "apps", "model", "credentials", "link-key", "webhooks"),
     *("slack-signing", "sign-in-client-secret"),
 )
 _TOPICS = ("personal",)
@@ -51,8 +53,10 @@ _ACTIONS = {
     "Invoke": ("lambda:InvokeFunction",),
     "AssumeRole": ("sts:AssumeRole", "sts:TagSession"),
     "ListObjectsV2": ("s3:ListBucket",),
+    "HeadObject": ("s3:GetObject",),
+    "RunMicrovm": ("lambda:RunMicrovm", "lambda:PassNetworkConnector"),
 }
-_PREFIXES = {"bedrock-runtime": "bedrock", "stepfunctions": "states"}
+_PREFIXES = {"bedrock-runtime": "bedrock", "lambda-microvms": "lambda", "stepfunctions": "states"}
 
 
 def target(action: str, name: str) -> str:
@@ -110,20 +114,32 @@ class Removal:
         """While this lasts, that permission is gone; "" for none."""
         self.permission, self.refused, self.used = permission, 0, set()
         original = BaseClient._make_api_call  # type: ignore[attr-defined]  # all calls, of resources and paginators, too
+        prepare = BaseClient._emit_api_params  # type: ignore[attr-defined]  # what signs an address begins here
 
         def call(client: Any, operation: str, given: Mapping[str, Any]) -> Any:
             service = client.meta.service_model.service_name
             self.check(operation, *asked_for(service, operation, given))
             try:
-                return original(client, operation, given)
+                answer = original(client, operation, given)
+                if service == "ssm" and given.get("WithDecryption") and '"SecureString"' in _dumped(answer):
+                    self.check(operation, ("kms:Decrypt", "ssm"))
+                return answer
             except ClientError as error:
                 # Who may not list is not told that there is no such object.
                 if service == "s3" and error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                     self.check(operation, ("s3:ListBucket", ""))
                 raise
 
+        def signed(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
+            # An address is good for what its signer may do; whoever uses it finds out.
+            if context.get("is_presign_request"):
+                service, name = client.meta.service_model.service_name, operation_model.name
+                self.check(name, *asked_for(service, name, api_params))
+            return prepare(client, api_params, operation_model, context)
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(BaseClient, "_make_api_call", call)
+            patch.setattr(BaseClient, "_emit_api_params", signed)
             try:
                 yield
             finally:
@@ -131,6 +147,10 @@ class Removal:
 
 
 REMOVAL = Removal()
+
+
+def _dumped(answer: Any) -> str:
+    return json.dumps(answer, default=str)
 
 
 def _function() -> str:
@@ -199,11 +219,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     raise AssertionError(f"nothing fails without {permission}: asked for {REMOVAL.refused} times")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """What fails half-way leaves answers that nobody asked for."""
+    try:
+        return (yield)
+    except AssertionError:
+        if dict(item.user_properties).get("removed"):
+            return None
+        raise
+
+
 class _Recorder:
     """Which permissions each test uses, and how long it takes, in seconds."""
 
     def __init__(self) -> None:
-        self.tests: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self.tests: dict[str, dict[str, float]] = defaultdict(dict)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -211,7 +242,7 @@ class _Recorder:
         with REMOVAL.of(""):
             answer = yield
         for permission in REMOVAL.used:
-            self.tests[permission].append((time.monotonic() - began, pyfuncitem.nodeid))
+            self.tests[permission][pyfuncitem.nodeid] = time.monotonic() - began
         return answer
 
 
@@ -246,14 +277,34 @@ _HEADER = """\
 """
 
 
-def main() -> None:
-    """Find a test for each permission that any test uses."""
+def main(only: Sequence[str] = ()) -> None:
+    """Find a test for each permission that any test uses. only: folders of functions, for all others what was
+    found before stays."""
+    text, known = FILE.read_text(), needed()
+    try:
+        chosen, missing = _found([spec.folder for spec in EVERY if spec.folder in only or not only], known)
+    except BaseException:
+        FILE.write_text(text)
+        raise
+    _write(
+        {name: test for name, test in known.items() if only and name.partition(" ")[0] not in only} | chosen
+    )
+    print(f"{len(chosen)} permissions; no test fails without: {missing or 'none'}")
+
+
+def _found(folders: Sequence[str], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """A test for each permission of these functions that any test uses, and those without one. known: what
+    was found before, which goes first; then the quickest."""
     _write({})
     recorder = _Recorder()
-    folders = [f"tests/unit/{spec.folder}" for spec in EVERY if (ROOT / "tests/unit" / spec.folder).is_dir()]
-    pytest.main(["-q", "-m", "moto", *folders], plugins=[recorder])
+    # A step's test may lie with the step that goes before.
+    searched = {"commit_patch": "create_pull_request"}
+    paths = {f"tests/unit/{name}" for each in folders for name in (each, searched.get(each, each))}
+    pytest.main(["-q", "-m", "moto", *sorted(filter(os.path.isdir, paths))], plugins=[recorder])
     waiting = {
-        permission: [test for _, test in sorted(found)] for permission, found in recorder.tests.items()
+        permission: sorted(found, key=lambda test: (test != known.get(permission), found[test]))
+        for permission, found in recorder.tests.items()
+        if permission.partition(" ")[0] in folders
     }
     chosen: dict[str, str] = {}
     for number in range(_TRIED):
@@ -261,10 +312,9 @@ def main() -> None:
         found = _missed(tried) if tried else set()
         chosen |= {permission: tried[permission] for permission in found}
         waiting = {permission: tests for permission, tests in waiting.items() if permission not in found}
-    _write(chosen)
-    print(f"{len(chosen)} permissions; no test fails without: {sorted(waiting) or 'none'}")
+    return chosen, sorted(waiting)
 
 
 if __name__ == "__main__":
     # As the tests import it: what they use is recorded there.
-    importlib.import_module("tests.removal").main()
+    importlib.import_module("tests.removal").main(sys.argv[1:])

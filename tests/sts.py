@@ -7,12 +7,8 @@ not signed is refused; 15 minutes are allowed.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -20,6 +16,10 @@ import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.fakes.web import answered_by
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -80,28 +80,12 @@ class Sts:
         return 200, _ANSWER.format(escape(self.people[key]), self.people[key].split(":")[4])
 
 
-@contextmanager
-def running() -> Iterator[Sts]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            named = {name.lower(): value for name, value in self.headers.items()}
-            status, body = sts.answer("GET", self.path, named)
-            self.send_response(status)
-            for name, value in (sts.instead[1] if sts.instead else {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "text/xml")
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
+def serving(server: HTTPServer) -> Sts:
+    def answer(request: Request) -> Response:
+        named = {name.lower(): value for name, value in request.headers.items()}
+        path = request.full_path if request.query_string else request.path
+        status, body = sts.answer(request.method, path, named)
+        return Response(body, status, sts.instead[1] if sts.instead else {}, mimetype="text/xml")
 
-        def log_message(self, *args: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    sts = Sts(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield sts
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    sts = Sts(answered_by(server, answer))
+    return sts

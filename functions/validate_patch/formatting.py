@@ -26,7 +26,7 @@ def _of_file(change: Change) -> Iterator[str]:
             yield f"{change.path}: line endings change from LF to CRLF"
         if before.data.startswith(b"\xef\xbb\xbf") != after.data.startswith(b"\xef\xbb\xbf"):
             yield f"{change.path}: the byte order mark changes"
-        if before.data.endswith(b"\n") != after.data.endswith(b"\n"):
+        if _last(before.data) == _last(after.data) and before.data[-1:] != after.data[-1:]:
             yield f"{change.path}: the newline at the end of the file changes"
         noise = _reformatted(before.data, after.data)
         if len(noise) > _NOISE_LIMIT:
@@ -34,6 +34,11 @@ def _of_file(change: Change) -> Iterator[str]:
             yield f"{change.path}: {len(noise)} lines differ only in white space or layout (lines {shown})"
     elif b"\r" in after.data:
         yield f"{change.path}: a new file uses CRLF line endings"
+
+
+def _last(data: bytes) -> bytes:
+    """The last line: where it is another one, the newline behind it is a part of what changes."""
+    return data.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def _endings(data: bytes) -> set[bytes]:

@@ -16,10 +16,13 @@ from infra import apps as managing
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import confirm, hint, out, plain, print_document, status_text
-from infra.cli.stages import Commands
+from infra.cli.stages import StagedCommands
+from infra.registration import not_encrypted, put_entry
 from infra.target import Target
 
-app = Commands(no_args_is_help=True, help="List, show, pause, resume, rename and remove registered apps.")
+app = StagedCommands(
+    no_args_is_help=True, help="List, show, pause, resume, rename, encrypt and remove registered apps."
+)
 
 
 @app.command("list")
@@ -182,3 +185,19 @@ def remove(
     for what in done:
         out.print(plain(f"removed {what}"), soft_wrap=True)
     out.print(plain(f"{name} is removed.", "green"))
+
+
+@app.command()
+def encrypt(local: options.Local = False, as_json: options.AsJson = False) -> None:
+    """Encrypt the entries that an earlier version wrote in plain text. Half a minute each; heals go on."""
+    target = connect(local)
+    done = []
+    for name in not_encrypted(target):
+        put_entry(target, name, target.registry.text(name) or "")
+        done.append(name)
+        if not as_json:
+            out.print(plain(f"{name} is encrypted.", "green"))
+    if as_json:
+        print_document("encrypted/1", {"encrypted": done})
+    elif not done:
+        out.print(plain("Every entry is encrypted."))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import ClientError
 
 from functions.core.approval.approvers import doubts, never, one_person
 from functions.core.apps.app import App
@@ -348,14 +347,8 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:
-    ssm = target.session.client("ssm")
     try:
-        value = ssm.get_parameter(Name=f"{target.names.registry}/{name}")["Parameter"]["Value"]
-        entry = json.loads(value)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterNotFound":
-            raise
-        return {}
+        entry = json.loads(target.registry.text(name) or "{}")
     except ValueError:
         return {}  # A broken entry is replaced by what is given now.
     return entry if isinstance(entry, dict) else {}

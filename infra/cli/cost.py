@@ -35,6 +35,7 @@ def cost(
             help="Bedrock model or profile [the region's geography's].", autocompletion=complete_model
         ),
     ] = "",
+    apps: Annotated[int, typer.Option(min=0, help="Registered apps.")] = 1,
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,11 +49,12 @@ def cost(
             "each heal needs an error",
             exit_code=Exit.USAGE,
         )
-    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default(local)))
+    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default(local), apps))
     if as_json:
         rows = [asdict(line) | {"usd": round(line.usd, 4)} for line in found.lines]
         dates = {"prices_read": f"{found.prices_read}", "measured": f"{found.measured}"}
         totals = {"usd": round(found.usd, 2), "models_usd": round(found.models_usd, 2)}
+        totals["rotation_usd"] = found.rotation_usd
         print_document("cost/1", {"region": found.region, **dates, **totals, "lines": rows})
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -75,7 +77,8 @@ def cost(
     out.print(
         plain(
             f"List prices of {found.region}, read {found.prices_read}; what a delivery and a heal use was"
-            f" measured {found.measured}.",
+            f" measured {found.measured}. Keys are rotated each year: the first and the second time add"
+            f" ${found.rotation_usd:g} a month each.",
             "dim",
         ),
         soft_wrap=True,

@@ -23,14 +23,14 @@ from infra.cli.requeue import requeue
 from infra.cli.retry import clear, retry
 from infra.cli.schema import schema_
 from infra.cli.smoke import smoke
-from infra.cli.stages import Commands
+from infra.cli.stages import StagedCommands
 from infra.cli.stats import stats
 from infra.cli.status import status
 from infra.cli.steer import start, stop
 from infra.cli.try_ import try_
 from infra.errors import Exit, UserError
 
-app = Commands(
+app = StagedCommands(
     name="selfheal",
     help=__doc__,
     no_args_is_help=True,

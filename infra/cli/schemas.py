@@ -162,6 +162,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
     "apps/1": {"apps": several(APP)},
     "app/1": {"app": TEXT, "entry": {**ANY, "description": "as in Parameter Store"}, "by_status": BY_STATUS},
     "paused/1": {"app": TEXT, "paused": FLAG},
+    "encrypted/1": {"encrypted": several(TEXT)},
     "renamed/1": {"app": TEXT, "was": TEXT, "incidents": COUNT},
     "removed/1": {"app": TEXT, "removed": several(TEXT)},
     "stopped/1": {"stopped": FLAG, "under_way": several(TEXT)},
@@ -177,6 +178,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "measured": {**TEXT, "description": "date on which the use was measured"},
         "usd": NUMBER,
         "models_usd": NUMBER,
+        "rotation_usd": {**NUMBER, "description": "a month more after each of two yearly rotations"},
         "lines": several(
             record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
         ),

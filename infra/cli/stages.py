@@ -43,7 +43,7 @@ def of(stage: str) -> Iterator[None]:
         _STAGE.reset(before)
 
 
-class Commands(typer.Typer):
+class StagedCommands(typer.Typer):
     """Commands, of which those that may act on this machine, too, take a stage beside it."""
 
     def command(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:

@@ -14,10 +14,13 @@ import typer
 
 from functions.core.approval.approvers import in_slack, never, one_person, only_signed_in
 from functions.core.apps.app import App
+from functions.core.apps.discovery import REPOSITORY, covers
+from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import command, out, plain
+from infra.cli.tagged import families, tagged
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor.checks import Check, Moot
@@ -39,6 +42,11 @@ class Draft:
     token: str = ""
     files: dict[str, str] = field(default_factory=dict)
     """What a secret is → the file that holds it."""
+
+    @property
+    def is_family(self) -> bool:
+        """Whether it watches no log groups: its functions' tags say which are theirs."""
+        return not self.entry.get("log_groups")
 
     def app(self, **changes: Any) -> App:
         """The app as it would be. Raises AppInvalid."""
@@ -116,11 +124,21 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
         kept.pop(question.field, None)
         if said:
             kept[question.field] = list(answer) if question.many else answer
+        if question.field == "log_groups":
+            kept.pop("repository", None)  # from before it was gone back: a family's is none of an app
     return True
 
 
 def _needed(draft: Draft) -> str:
     return "an answer is needed"
+
+
+def _no_groups(draft: Draft) -> str:
+    """Only where all log groups are delivered anyway can functions' tags say what is theirs."""
+    if draft.target.subscribes_to_all:
+        return ""
+    needs = "all log groups to be delivered: selfheal deploy -c subscribe=account"
+    return f"name one at least; functions whose tags say what they are need {needs}"
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)
@@ -163,7 +181,7 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
     try:
         for group in groups:
             checked_log_group(group)
-        app = draft.app(log_groups=list(groups))
+        app = draft.app(log_groups=list(groups), repository=_NOT_YET)
     except (OwnLogGroup, AppInvalid) as error:
         return str(error)
     checks: tuple[Check[Any], ...] = (
@@ -210,17 +228,30 @@ def _at_forge(draft: Draft, *checks: Check[Any], token: str = "", **changes: Any
     """What the forge says of an answer. token: one that was just given."""
     if problem := _valid(draft, **changes):
         return problem
-    return _first(checks, of_forge.look(draft.app(**changes), token or draft.token, draft.target.flag))
+    app = _told_to_forge(draft, **changes)
+    return _first(checks, of_forge.look(app, token or draft.token, draft.target.flag)) if app else ""
+
+
+def _told_to_forge(draft: Draft, **changes: Any) -> App | None:
+    """What the forge is asked about: of a family the repository of a function that is tagged for it; None
+    where none is yet. Raises AppInvalid."""
+    app = draft.app(**changes)
+    if not app.is_family:
+        return app
+    for name, repository in tagged(draft.target).items():
+        if covers(app, repository):
+            return draft.app(**changes, repository=repository, log_groups=[f"/aws/lambda/{name}"])
+    return None
 
 
 def _deploy_key(draft: Draft, file: str) -> str:
     """It is tried at the forge, as the token is."""
     try:
-        app = draft.app(deploy_key=True)
-        key = DeployKey.of(app, _read(file))
+        app = _told_to_forge(draft, deploy_key=True)
+        key = DeployKey.of(app or draft.app(deploy_key=True), _read(file))
     except (AppInvalid, NoDeployKey, OSError) as error:
         return str(error)
-    return of_forge.look(app, draft.token, draft.target.flag, key).by_key or ""
+    return (of_forge.look(app, draft.token, draft.target.flag, key).by_key or "") if app else ""
 
 
 def _signing_key(draft: Draft, file: str) -> str:
@@ -292,10 +323,27 @@ def _here(draft: Draft) -> str:
     return ""
 
 
-def _named_after_group(draft: Draft) -> str:
-    """`/aws/lambda/Orders_API` → `orders-api`."""
-    last = str(draft.entry["log_groups"][0]).rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:40]
+def _named_after(draft: Draft) -> str:
+    """`/aws/lambda/Orders_API` → `orders-api`; of a family, `https://github.com/Acme/*` → `acme`."""
+    if draft.is_family:
+        return _slug(str(draft.entry["repository"]).removesuffix("/*"))[:LONGEST_NAME].strip("-")
+    return _slug(str(draft.entry["log_groups"][0]))[:40]
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", path.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
+
+
+def _family(draft: Draft, repository: str) -> str:
+    if not repository.endswith(f"/{ANY}"):
+        return f"write https://HOST/OWNER/{ANY}, whose repositories the functions' tag {REPOSITORY} names"
+    if problem := _valid(draft, repository=repository):
+        return problem
+    app = draft.app(repository=repository)
+    covered = sorted(name for name, tag in tagged(draft.target).items() if covers(app, tag))
+    found = f"{len(covered)} functions are tagged for it: {', '.join(covered[:5])}"
+    out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
+    return ""
 
 
 def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
@@ -307,11 +355,30 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 
 QUESTIONS = (
     WizardQuestion(
-        "log_groups", "Log groups to watch", _groups, empty=_needed, many=True, offers=_offered_groups
+        "log_groups",
+        "Log groups to watch (empty: those of functions that a tag says the repository of)",
+        _groups,
+        empty=_no_groups,
+        many=True,
+        offers=_offered_groups,
     ),
-    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after_group),
     WizardQuestion(
-        "repository", "Repository, as an https address", _repository, empty=_needed, default=_here
+        "repository",
+        f"The functions' repositories, as https://github.com/OWNER/{ANY}",
+        _family,
+        empty=_needed,
+        default=lambda draft: next(iter(families(draft.target)), ""),
+        offers=lambda draft, text: families(draft.target, text),
+        when=lambda draft: draft.is_family,
+    ),
+    WizardQuestion("name", "Short name of the app", _names, empty=_needed, default=_named_after),
+    WizardQuestion(
+        "repository",
+        "Repository, as an https address",
+        _repository,
+        empty=_needed,
+        default=_here,
+        when=lambda draft: not draft.is_family,
     ),
     WizardQuestion(
         "token",

@@ -24,6 +24,10 @@ from infra.spec import Spec
 _HERE = Path(__file__).parent
 _HOURS = 730
 _KEYS = 2
+_SCHEDULED_AN_HOUR = 6
+"""Runs of what tracks pull requests and of what reminds."""
+_DETECTING = 10
+"""Environments of `detect_errors`, each for an hour."""
 _IMAGES_GB = 1.5
 _KEPT_DAYS = 90
 _FREE_DISK_MB = 512
@@ -36,13 +40,14 @@ RANKINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What happens within a month. tokens: of each heal, in and out."""
+    """What happens within a month. tokens: of each heal, in and out; apps: entries in the registry."""
 
     errors: int
     unique: int
     tokens_in: int
     tokens_out: int
     model: str
+    apps: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ class Bill:
     prices_read: date
     measured: date
     region: str
+    rotation_usd: float
+    """What the first and the second yearly rotation of the keys each add to all months from then on; the
+    bill is of the first year. https://aws.amazon.com/kms/pricing/"""
 
     @property
     def usd(self) -> float:
@@ -86,7 +94,8 @@ def bill(load: Load) -> Bill:
         *_storage(load, prices, measured),
         *_watching(load, prices, measured),
     )
-    return Bill(lines, prices["read"], measured["measured"], prices["region"])
+    rotation = _KEYS * prices["kms"]["rotation_month"]
+    return Bill(lines, prices["read"], measured["measured"], prices["region"], rotation)
 
 
 @cache
@@ -140,7 +149,7 @@ def _workflow(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> I
     yield Line(
         "EventBridge", "events on the bus", load.unique * heal["status_changes"], "event", bus["event"]
     )
-    runs = _HOURS * 6 + 30 * len(FUNCTIONS)
+    runs = _HOURS * _SCHEDULED_AN_HOUR + 30 * len(FUNCTIONS)
     yield Line("EventBridge", "schedules", runs, "run", bus["schedule"])
     yield Line("SNS", "mails", load.unique * heal["mails"], "mail", prices["sns"]["email"])
     yield Line("SNS", "messages", load.unique * heal["mails"], "message", prices["sns"]["publish"])
@@ -162,6 +171,9 @@ def _storage(load: Load, prices: dict[str, Any], measured: dict[str, Any]) -> It
     yield Line("S3", "storage", kept, "GB-month", bucket["stored_gb_month"])
     yield Line("KMS", "keys", _KEYS, "key-month", keys["key_month"])
     yield Line("KMS", "requests", load.unique * heal["kms_requests"], "request", keys["request"])
+    # Whoever starts anew decrypts every entry, and then what changes.
+    started = _HOURS * (_SCHEDULED_AN_HOUR + _DETECTING)
+    yield Line("KMS", "entries decrypted", load.apps * started, "request", keys["request"])
     yield Line("ECR", "images", _IMAGES_GB, "GB-month", prices["ecr"]["stored_gb_month"])
     resolver = prices["route-53-resolver"]
     yield Line("Route 53", "names of the firewall", 2, "domain-month", resolver["domain_month"])

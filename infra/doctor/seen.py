@@ -22,7 +22,7 @@ from infra.doctor.app import SubscriptionFilter
 from infra.doctor.checks import Moot
 from infra.doctor.stack import AccountPolicy
 from infra.model_check import notes_on_models
-from infra.registration import claimed_by_others
+from infra.registration import claimed_by_others, not_encrypted
 from infra.subscription import policy_document, selection_criteria
 from infra.target import OUTPUTS, Target
 
@@ -149,6 +149,10 @@ class SeenStack:
     def apps(self) -> Mapping[str, str]:
         entries = self.target.registry.entries()
         return {name: str(found) if isinstance(found, AppInvalid) else "" for name, found in entries.items()}
+
+    @property
+    def not_encrypted(self) -> Sequence[str]:
+        return not_encrypted(self.target)
 
 
 @dataclass(frozen=True)

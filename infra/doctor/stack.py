@@ -91,6 +91,10 @@ class StackSeen(Protocol):
     def apps(self) -> Mapping[str, str]:
         """Registered apps: name → what is wrong with the entry, "" where nothing is."""
 
+    @property
+    def not_encrypted(self) -> Sequence[str]:
+        """Apps whose entries lie in plain text."""
+
 
 def stack_is_deployed(seen: StackSeen) -> Fault | None:
     """The last deployment succeeded, and is over."""
@@ -206,6 +210,16 @@ def entries_are_valid(seen: StackSeen) -> Fault | None:
     return None
 
 
+def entries_are_encrypted(seen: StackSeen) -> Fault | None:
+    """Each is a SecureString under this deployment's key, as they are written now."""
+    names = ", ".join(seen.not_encrypted)
+    return (
+        Fault(f"in plain text, or on the way to be encrypted: {names}", f"selfheal apps encrypt{seen.flag}")
+        if names
+        else None
+    )
+
+
 CHECKS: tuple[Check[StackSeen], ...] = (
     stack_is_deployed,
     stack_is_as_new_as_this_command,
@@ -221,4 +235,5 @@ CHECKS: tuple[Check[StackSeen], ...] = (
     functions_are_active,
     an_app_is_registered,
     entries_are_valid,
+    entries_are_encrypted,
 )

@@ -23,7 +23,7 @@ from infra.local import emulator
 from infra.local.deploy import deploy
 from infra.local.home import locked, own, remember, where, wipe
 from infra.local.inbox import Inbox
-from infra.local.model.server import MODEL_ID
+from infra.local.model.completion import MODEL_ID
 from infra.local.processes import Started, end, marked, memory, start_module
 from infra.local.wall import program
 from infra.names import DEFAULT, Names

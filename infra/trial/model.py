@@ -14,7 +14,7 @@ from functions.core.model.models import default_model
 from functions.core.model.server import ChatServer
 from infra.cli.connect import region
 from infra.errors import UserError
-from infra.local.model.server import MODEL_ID, complete
+from infra.local.model.completion import MODEL_ID, complete
 
 
 def connect(name: str) -> tuple[Adapted, str]:

@@ -3,7 +3,7 @@
     python tests/bench/bench_states.py
 
 Installs LocalStack's Step Functions interpreter into an environment that is thrown away, has it run each
-state of each path of `tests/statemachine/test_paths.py` as TestState does, with the Task's result mocked, and
+state of each path of `tests/statemachine/paths.py` as TestState does, with the Task's result mocked, and
 holds output and next state against the walk here. Needs Python 3.13, which that interpreter is written for,
 and what `make .venv/asl/.ready` installs.
 
@@ -30,7 +30,7 @@ from infra.app import use_bundled_node
 from infra.diagram import DEFINITION
 from infra.packaging import ROOT
 from tests.statemachine.conftest import ENTERED, evaluator, walker
-from tests.statemachine.test_paths import PATHS, START
+from tests.statemachine.paths import PATHS, START
 from tests.statemachine.verify_aws import problem, request, visits
 
 HERE = Path(__file__).parent

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import Approval, Approvals, Verdict
 from functions.core.approval.decisions import Answer
@@ -26,9 +26,10 @@ from infra.cli.history import read_history
 from infra.deciding import decide
 from infra.local import run as embedded
 from infra.local.forge import ForgeServer
-from infra.local.model.server import complete
+from infra.local.model.completion import complete
 from infra.registration import AppSecrets, register
 from infra.target import Target
+from tests.fakes.web import answered_by, as_json
 
 T = TypeVar("T")
 
@@ -74,32 +75,14 @@ class ScriptedModel:
         """App → what is waited for before it is answered."""
         self.thinks_of: set[str] = set()
         """Apps whose requests are held."""
-        model = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, body = model._answer(request)
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args: Any) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._server = HTTPServer("127.0.0.1", threaded=True)
+        self._server.start()
+        self.url = answered_by(self._server, lambda request: as_json(*self._answer(request.json)))
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
-    def _answer(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], int]:
         text = json.dumps(request)
         for app, told in self.held.items():
             if f"service: {app}\\n" in text:
@@ -108,13 +91,13 @@ class ScriptedModel:
         for app, script in self.scripts.items():
             if f"service: {app}\\n" in text:
                 if isinstance(script, int):
-                    return script, {"error": {"message": "scripted failure"}}
+                    return {"error": {"message": "scripted failure"}}, script
                 finish = "tool_calls" if script.get("tool_calls") else "stop"
                 message = {"role": "assistant", "content": None, **script}
                 choice = {"index": 0, "message": message, "finish_reason": finish}
                 usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-                return 200, {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}
-        return 200, complete(request)
+                return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}, 200
+        return complete(request), 200
 
 
 def tool_call(name: str, arguments: str) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[embed
     home = tmp_path_factory.mktemp("weak") / ".selfheal"
     run = embedded.start(home, wait_scale=0.02, model_url=server)
     ssm = run.target().session.client("ssm")
-    entry = json.loads(ssm.get_parameter(Name=f"{DEFAULT.registry}/{SAMPLE_FUNCTION}")["Parameter"]["Value"])
+    name = f"{DEFAULT.registry}/{SAMPLE_FUNCTION}"
+    entry = json.loads(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
     entry |= {"context_window": 8_192, "answer_tokens": 1_024, "max_attempts": 2, "review_model": "weak"}
     register(run.target(), App.from_json(SAMPLE_FUNCTION, entry))
     yield run

@@ -79,9 +79,16 @@ class Template:
         }
 
     def function(self, folder: str) -> dict[str, Any]:
-        name = "self-heal-" + folder.replace("_", "-")
-        (found,) = [f for f in self.of_type("AWS::Lambda::Function").values() if f["FunctionName"] == name]
+        (found,) = self._functions(folder)
         return found
+
+    def has(self, folder: str) -> bool:
+        """Whether this stack has that function."""
+        return bool(self._functions(folder))
+
+    def _functions(self, folder: str) -> list[dict[str, Any]]:
+        name = "self-heal-" + folder.replace("_", "-")
+        return [f for f in self.of_type("AWS::Lambda::Function").values() if f["FunctionName"] == name]
 
     def arn(self, id_part: str, kind: str) -> str:
         """ARN of the only resource of this type whose logical id contains `id_part`."""

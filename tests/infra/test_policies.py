@@ -100,8 +100,19 @@ def test_an_operator_may_not(action: str, resource: str, of_operator: dict[str, 
 def test_the_data_key_is_used_through_the_services_that_hold_the_data(of_operator: dict[str, Any]) -> None:
     key = OUTPUTS["DataKeyArn"]
 
-    assert decide(of_operator, "kms:Decrypt", key, kms_ViaService="dynamodb.eu-central-1.amazonaws.com")
-    assert not decide(of_operator, "kms:Decrypt", key, kms_ViaService="ssm.eu-central-1.amazonaws.com")
+    for service, may in (("dynamodb", True), ("ssm", True), ("secretsmanager", False)):
+        via = f"{service}.eu-central-1.amazonaws.com"
+        assert decide(of_operator, "kms:Decrypt", key, kms_ViaService=via) is may
+
+
+@pytest.mark.parametrize("action", ["ssm:GetParameter", "ssm:GetParametersByPath"])
+@pytest.mark.parametrize("name", ["credentials/orders", "credentials", "link-key", "webhooks/orders"])
+def test_an_operator_reads_entries_and_no_secret_that_the_same_key_encrypts(
+    action: str, name: str, of_operator: dict[str, Any]
+) -> None:
+    parameter = f"arn:aws:ssm:{HERE}:parameter/self-heal"
+    assert decide(of_operator, "ssm:GetParametersByPath", f"{parameter}/apps")
+    assert not decide(of_operator, action, f"{parameter}/{name}")
 
 
 def test_a_deployer_may_take_on_the_roles_of_the_bootstrapping_and_nothing_else() -> None:

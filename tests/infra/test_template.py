@@ -32,6 +32,7 @@ OUTPUTS = {
     "ApprovalsTable",
     "ArtifactsBucket",
     "DataKeyArn",
+    "EntriesKeyArn",
     "DetectErrorsArn",
     "FailedDetectionsUrl",
     "DeliveriesTable",

@@ -18,7 +18,7 @@ from infra.catalog import EVERY, STEPS
 from infra.diagram import DEFINITION, transitions
 from tests.deployment_uses import DEPLOYMENT, modules
 from tests.statemachine.conftest import ENTERED
-from tests.statemachine.test_paths import (
+from tests.statemachine.paths import (
     ACCEPTED,
     CLAIMED,
     INSTALLED,

@@ -18,7 +18,7 @@ import pytest
 
 from infra.app import use_bundled_node
 from infra.diagram import DEFINITION
-from tests.statemachine.test_paths import ACCEPTED, CLAIMED, PATHS, SMALL, SOURCE, START
+from tests.statemachine.paths import ACCEPTED, CLAIMED, PATHS, SMALL, SOURCE, START
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "node" / "evaluate.js"

@@ -24,7 +24,7 @@ from functions.core.workflow.state import (
     SourceState,
     ValidationState,
 )
-from tests.statemachine.test_paths import PATHS, START
+from tests.statemachine.paths import PATHS, START
 
 PARTS: dict[str, type[Any]] = {
     "ClaimIncident": ClaimState,

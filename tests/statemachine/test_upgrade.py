@@ -11,7 +11,7 @@ import pytest
 
 from functions.core.workflow.state import HealState
 from tests.statemachine.conftest import Evaluate, walker
-from tests.statemachine.test_paths import PATHS, START
+from tests.statemachine.paths import PATHS, START
 
 BEFORE = Path(__file__).parents[1] / "data" / "upgrade"
 DEFINITION: dict[str, Any] = json.loads((BEFORE / "self_heal.asl.json").read_text())

@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from tests.statemachine.test_paths import PATHS, START
+from tests.statemachine.paths import PATHS, START
 from tests.statemachine.verify_aws import request, verify, visits
 
 SERVICE = botocore.session.Session().get_service_model("stepfunctions")

@@ -1,4 +1,4 @@
-"""Replays the paths of `test_paths.py` at AWS: `make verify-aws`. Deploys nothing, and is no part of CI.
+"""Replays the paths of `paths.py` at AWS: `make verify-aws`. Deploys nothing, and is no part of CI.
 
 ValidateStateMachineDefinition reads the definition; TestState runs each state with a mocked result, as the
 paths have it, and must give the next state and the output that the walk here gives. Both are free of charge.
@@ -20,7 +20,7 @@ import boto3
 from infra.cli.connect import region
 from infra.diagram import DEFINITION
 from tests.statemachine.conftest import CALLBACK, ENTERED, EXECUTION, INVOKE, evaluator, walker
-from tests.statemachine.test_paths import PATHS, START
+from tests.statemachine.paths import PATHS, START
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

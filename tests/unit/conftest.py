@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import Approval, Approvals
 from functions.core.approval.decisions import Decisions
@@ -36,9 +37,15 @@ from functions.detect_errors.recorder import Recorder
 from infra.local.forge import ForgeServer
 from tests.channel import Channel, receiving
 from tests.emulated import LambdaContext, emulated
-from tests.removal import REMOVAL, add_removals, pytest_pyfunc_call, pytest_runtest_protocol
+from tests.removal import (
+    REMOVAL,
+    add_removals,
+    pytest_pyfunc_call,
+    pytest_runtest_protocol,
+    pytest_runtest_teardown,
+)
 
-__all__ = ["pytest_pyfunc_call", "pytest_runtest_protocol"]
+__all__ = ["pytest_pyfunc_call", "pytest_runtest_protocol", "pytest_runtest_teardown"]
 
 if TYPE_CHECKING:
     from github.PullRequest import PullRequest as Pull
@@ -450,10 +457,9 @@ def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def channel() -> Iterator[Channel]:
+def channel(httpserver: HTTPServer) -> Channel:
     """A Slack and a Teams channel at once, on this machine."""
-    with receiving() as channel:
-        yield channel
+    return receiving(httpserver)
 
 
 @pytest.fixture

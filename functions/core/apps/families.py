@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ANY = "*"
 """Stands, in a family's `repository`, for the name of one."""
-_LONGEST_NAME = 20
+LONGEST_NAME = 20
 """So that the names of what is discovered, which begin with it, are no longer than others."""
 _REPOSITORIES = re.compile(r"https?://[^/*]+(/[^/*]+)+/\*")
 
@@ -26,7 +26,7 @@ def check_family(app: App) -> None:
             f"app {app.name!r}: 'repository' may end in '/*' behind an owner, such as"
             " https://github.com/acme/*, and hold no other '*'"
         )
-    if app.entry == app.name and len(app.name) > _LONGEST_NAME:
-        raise AppInvalid(f"app {app.name!r}: a family's name has at most {_LONGEST_NAME} characters")
+    if app.entry == app.name and len(app.name) > LONGEST_NAME:
+        raise AppInvalid(f"app {app.name!r}: a family's name has at most {LONGEST_NAME} characters")
     if app.log_groups:
         raise AppInvalid(f"app {app.name!r}: a family of functions watches no 'log_groups' of its own")

@@ -1,6 +1,7 @@
-"""The app registry: one Parameter Store entry per app below a common path.
+"""The app registry: one Parameter Store entry per app below a common path, encrypted.
 
-Below `discovered/` there lies, for each app that was discovered, what its function's tags said.
+Below `discovered/` there lies, for each app that was discovered, what its function's tags said: a String, as
+tags are no secret.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from functions.core.apps.app import App
 from functions.core.apps.discovery import Tagged
+from functions.core.apps.entries import BESIDE, Entries
 from functions.core.aws.names import entry_of
 from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
 
@@ -43,11 +45,12 @@ class Registry:
         self._path = path.rstrip("/")
         self._credentials = self._path.rpartition("/")[0] + "/credentials"
         self._provider = provider or parameters.SSMProvider()
+        self._entries = Entries(self._provider.client, self._path, clock)
 
     def app(self, name: str) -> App:
         """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
         entry = entry_of(name)
-        text = self._text(entry)
+        text = self.text(entry)
         if text is None:
             raise AppNotRegistered(
                 f"no app named {entry!r} in the registry; add it with: selfheal configure {entry}"
@@ -60,9 +63,13 @@ class Registry:
             raise AppNotRegistered(f"app {name!r} was discovered, and has been removed since")
         return tagged.app(app)
 
+    def text(self, entry: str) -> str | None:
+        """An entry as it is written; None where there is none."""
+        return self._text(entry) or self._text(entry + BESIDE)
+
     def _text(self, name: str) -> str | None:
         try:
-            return str(self._provider.get(f"{self._path}/{name}", force_fetch=True))
+            return str(self._provider.get(f"{self._path}/{name}", decrypt=True, force_fetch=True))
         except GetParameterError as error:
             if "ParameterNotFound" not in str(error):
                 raise
@@ -87,7 +94,7 @@ class Registry:
     def registered(self, *, fresh: bool = True) -> list[App]:
         """The apps whose valid entry is their own, by name: services and families. fresh: else as they were
         within the last minute."""
-        texts = self._provider.get_multiple(self._path, max_age=_MAX_AGE_SECONDS, force_fetch=fresh) or {}
+        texts = self._entries.texts(0 if fresh else _MAX_AGE_SECONDS)
         return [app for app in self._parsed(texts).values() if isinstance(app, App)]
 
     def apps(self) -> list[App]:
@@ -97,8 +104,7 @@ class Registry:
 
     def entries(self) -> dict[str, App | AppInvalid]:
         """Every app by name, or what is wrong with it; those that were discovered included."""
-        texts = self._provider.get_multiple(self._path, recursive=True, force_fetch=True) or {}
-        return self._parsed(texts)
+        return self._parsed(self._entries.texts(recursive=True))
 
     def _parsed(self, texts: Mapping[str, Any]) -> dict[str, App | AppInvalid]:
         found: dict[str, App | AppInvalid] = {}

@@ -12,6 +12,7 @@ they are. For each gap there is a test that fails once upstream has filled it: t
     tenancy      functions with tenant isolation: who may invoke them, an environment for each invocation
     urls         function URLs that a browser on this machine can open
     http_apis    cookies where functions behind an HTTP API look for them
+    parameters   keys of encrypted parameters are asked for; a parameter keeps its type
     authorization  GetParametersByPath on its path; loopback counts as TLS; variables in policies
     bedrock      a model endpoint that fails is an error; a cut answer says so
     restart      a state that outlives a kill, and executions that go on
@@ -30,6 +31,7 @@ from infra.local.gaps import (
     declared,
     http_apis,
     logs,
+    parameters,
     pipes,
     restart,
     states,
@@ -47,6 +49,7 @@ def fill() -> None:
         tasks,
         pipes,
         logs,
+        parameters,
         account_policies,
         workers,
         tenancy,

@@ -13,8 +13,6 @@ import contextlib
 import json
 import os
 import queue
-import secrets
-import shlex
 import signal
 import socket
 import subprocess
@@ -27,8 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.local.gaps import console, image, tenancy
+from infra.local.gaps import image, tenancy
 from infra.local.gaps.endpoint import Endpoint
+from infra.local.gaps.environment import environment_of, log_group
 from infra.local.gaps.packages import ahead, unpacked
 from infra.local.gaps.patching import replace, service
 from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
@@ -42,8 +41,6 @@ logs = service("services.cloudwatch_logs")
 MAX_EVENT_CHARACTERS = 262_144
 START_SECONDS = 30.0
 """How long an environment may take to be set up."""
-_SALT = secrets.token_hex(16)
-_LIBRARIES = ("/lib64", "/usr/lib64", TASK_ROOT, f"{TASK_ROOT}/lib", f"{LAYERS}/lib")
 
 _finished: dict[str, tuple[str, list[dict[str, Any]]]] = {}
 """Request id → log stream and log events, between the end of an invocation and the writing of its log."""
@@ -174,7 +171,7 @@ class Worker:
         if layers := _layers(self.config):
             placed[LAYERS] = str(unpacked(*layers))
         isolated = tenancy.isolates(self.config)
-        environment = _environment(self.config, self._stream)
+        environment = environment_of(self.config, self._stream)
         if isolated:
             placed |= image.places()
             environment |= image.ENVIRONMENT
@@ -305,63 +302,6 @@ def _layers(config: dict[str, Any]) -> list[bytes]:
     return [content for content in contents if content]
 
 
-def _environment(config: dict[str, Any], stream: str) -> dict[str, str]:
-    """What a function sees in os.environ: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-
-    Nothing of the emulator's own environment. There is no HOME and no TMPDIR, as on Lambda.
-    """
-    region = runtime._account_region_from_function_config(config)[1]
-    name = config["FunctionName"]
-    return {
-        **_told_of_this_machine(config.get("Environment", {}).get("Variables", {})),
-        **_credentials(config),
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.get("MemorySize", 128)),
-        "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": config.get("Version", "$LATEST"),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": _log_group(config),
-        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-        "AWS_REGION": region,
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        "LAMBDA_TASK_ROOT": TASK_ROOT,
-        "LANG": "en_US.UTF-8",
-        # AWS's Python is linked through it; so may be this one.
-        "LD_LIBRARY_PATH": ":".join(filter(None, (os.environ.get("LD_LIBRARY_PATH"), *_LIBRARIES))),
-        "PATH": ":".join((f"{sys.prefix}/bin", "/usr/local/bin", "/usr/bin", "/bin", f"{LAYERS}/bin")),
-        "PYTHONPATH": "/var/runtime",
-        "SHLVL": "0",
-        "TZ": ":UTC",
-        "_HANDLER": config["Handler"],
-    }
-
-
-def _told_of_this_machine(variables: dict[str, str]) -> dict[str, str]:
-    """Those of a function that tells people commands and addresses: here they are others."""
-    if "COMMAND_FLAG" not in variables:
-        return variables
-    here = {
-        "COMMAND_FLAG": f" --local{variables['COMMAND_FLAG']}",
-        "COMMAND_PROGRAM": shlex.quote(str(Path(sys.executable).with_name("selfheal"))),
-        "CONSOLE_URL": console.address(),
-    }
-    return variables | here
-
-
-def _credentials(config: dict[str, Any]) -> dict[str, str]:
-    """The role's session. MiniStack derives its secret from names alone, which strangers could guess."""
-    return dict(runtime.execution_credentials(config | {"FunctionArn": f"{config['FunctionArn']}:{_SALT}"}))
-
-
-def _log_group(config: dict[str, Any]) -> str:
-    group: str = (config.get("LoggingConfig") or {}).get(
-        "LogGroup"
-    ) or f"/aws/lambda/{config['FunctionName']}"
-    return group
-
-
 def execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
     """Run a zip function on a worker. Answers as MiniStack does: `body`, `log`, and `error` if it failed."""
     config = function["config"]
@@ -417,7 +357,7 @@ def emit_logs(
     report = f"REPORT RequestId: {request_id}\tDuration: {duration}.00 ms\tBilled Duration: {duration} ms\t"
     report += f"Memory Size: {memory} MB\tMax Memory Used: {memory} MB\t"
     ending = [{"timestamp": now, "message": text} for text in (f"END RequestId: {request_id}", report)]
-    group = _log_group(config)
+    group = log_group(config)
     logs._create_log_group({"logGroupName": group})
     logs._create_log_stream({"logGroupName": group, "logStreamName": stream_name})
     entries = [start, *events, *ending]

@@ -6,7 +6,3 @@ cover, abstains otherwise, and knows Python, not any particular application.
 
     python -m infra.local.model --port 8089
 """
-
-from infra.local.model.server import RepairModel
-
-__all__ = ["RepairModel"]

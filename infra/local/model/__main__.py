@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from infra.local.model.server import RepairModel
+from infra.local.model.endpoint import RepairModel
 
 
 def main() -> None:

@@ -153,8 +153,6 @@ class Rule(ABC):
     """A pattern that the error's message must contain."""
     precondition: ClassVar[str]
     """What must hold in the source for the rule to speak."""
-    repair: ClassVar[str]
-    """What it does."""
     examples: ClassVar[tuple[RepairExample, ...]] = ()
 
     @abstractmethod

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Incident, Status
@@ -45,19 +46,19 @@ class Door:
 
 
 @pytest.fixture
-def question(world: World, link_for: Callable[..., str]) -> tuple[Door, Incident]:
+def question(world: World, link_for: Callable[..., str], httpserver: HTTPServer) -> tuple[Door, Incident]:
     """A question that waits, in Slack as well."""
-    with receiving() as channel:
-        app = world.app()
-        register(world.target, app, AppSecrets(TOKEN, channel.webhooks, SECRET))
-        world.log(app)
-        link = link_for(app)
-        incident = world.until(app, Status.AWAITING_APPROVAL)
+    channel = receiving(httpserver)
+    app = world.app()
+    register(world.target, app, AppSecrets(TOKEN, channel.webhooks, SECRET))
+    world.log(app)
+    link = link_for(app)
+    incident = world.until(app, Status.AWAITING_APPROVAL)
 
-        def look() -> dict[str, Any] | None:
-            return next((message for message in channel.posted if "blocks" in message), None)
+    def look() -> dict[str, Any] | None:
+        return next((message for message in channel.posted if "blocks" in message), None)
 
-        message = world.eventually(look, lambda: "nothing was posted")
+    message = world.eventually(look, lambda: "nothing was posted")
     forged = signed(payload(message, "approve"), secret="not the app's secret")
     return Door(world.target.output("ApprovalUrl"), link, app.name, forged), incident
 

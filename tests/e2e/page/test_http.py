@@ -12,6 +12,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Incident, Status
@@ -98,17 +99,17 @@ def test_rejecting_on_the_page_ends_the_heal_with_the_reason(world: World, link_
     assert "We will fix it by hand (On it.)" in world.until(app, Status.REJECTED).reason
 
 
-def test_a_channel_is_told_with_the_link_that_decides(world: World) -> None:
-    with receiving() as channel:
-        app = world.app()
-        register(world.target, app, AppSecrets(TOKEN, channel.webhooks))
-        world.log(app)
-        world.eventually(lambda: len(channel.posted) == 2 or None, lambda: str(channel.posted))
-        incident = world.until(app, Status.AWAITING_APPROVAL)
-        for text in channel.texts:
-            check_question(world, incident, text)
-        world.decide(incident, Verdict.REJECT, reason="by_hand")
-        world.eventually(lambda: len(channel.posted) == 4 or None, lambda: str(channel.posted))
+def test_a_channel_is_told_with_the_link_that_decides(world: World, httpserver: HTTPServer) -> None:
+    channel = receiving(httpserver)
+    app = world.app()
+    register(world.target, app, AppSecrets(TOKEN, channel.webhooks))
+    world.log(app)
+    world.eventually(lambda: len(channel.posted) == 2 or None, lambda: str(channel.posted))
+    incident = world.until(app, Status.AWAITING_APPROVAL)
+    for text in channel.texts:
+        check_question(world, incident, text)
+    world.decide(incident, Verdict.REJECT, reason="by_hand")
+    world.eventually(lambda: len(channel.posted) == 4 or None, lambda: str(channel.posted))
     for text in channel.texts[2:]:
         assert "We will fix it by hand" in text
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Incident, Status
@@ -27,9 +27,8 @@ SELFHEAL = str(Path(sys.executable).with_name("selfheal"))
 
 
 @pytest.fixture
-def channel() -> Iterator[Channel]:
-    with receiving() as channel:
-        yield channel
+def channel(httpserver: HTTPServer) -> Channel:
+    return receiving(httpserver)
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ class Desk:
 def desk(scene: Any, inbox: Callable[[], list[Any]]) -> Desk:
     entry = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
     value = json.dumps(entry | {"approvers": [ANA]})
-    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=value, Type="String")
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=value, Type="SecureString")
     return Desk(scene, inbox)
 
 

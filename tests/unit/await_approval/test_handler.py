@@ -30,7 +30,7 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
     ssm.put_parameter(Name="/self-heal/link-key", Value=scene.keys[0].decode(), Type="SecureString")
     entry = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
     entry |= {"approvers": ["ana@shop.example"]}
-    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString")
     environment = {
         "APPROVALS_TABLE": "approvals",
         "INCIDENTS_TABLE": "incidents",

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.await_approval.step import ask
 from functions.core.approval import links
@@ -70,7 +71,7 @@ def state(scene: Any, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def desk(scene: Any, inbox: Any) -> Deployment:
     ssm = boto3.client("ssm")
-    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED), Type="SecureString")
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return around(scene, notifications=Notifications(boto3.client("sns"), topic, topic))
 
@@ -213,6 +214,19 @@ def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: 
     again = ask(HealState.from_json(state(scene, task_token="another token")), desk, EXPIRES)
     assert again.status is ApprovalStatus.DELIVERED
     assert [received["by"] for received in scene.workflow.received] == ["ana@example.com"]
+
+
+def test_a_retried_step_finds_in_the_history_what_was_delivered_and_not_noted(
+    scene: Any, desk: Deployment
+) -> None:
+    first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
+    scene.workflow.wait(TOKEN)
+    scene.workflow.die_after_next = True
+    with pytest.raises(ClientError, match="InternalError"):
+        scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana@example.com"))
+    again = ask(HealState.from_json(state(scene)), desk, EXPIRES)
+    assert again.status is ApprovalStatus.DELIVERED
+    assert len(scene.workflow.received) == 1
 
 
 @pytest.mark.parametrize("change", [{"attempt": 2}, {"redrive_count": 1}])

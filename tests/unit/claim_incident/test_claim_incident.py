@@ -30,7 +30,7 @@ def configure(**fields: Any) -> None:
     """Write the app's entry."""
     entry = {"log_groups": ["/app"], "repository": "https://github.com/shop/orders.git", **fields}
     boto3.client("ssm").put_parameter(
-        Name="/claim-test/apps/orders", Value=json.dumps(entry), Type="String", Overwrite=True
+        Name="/claim-test/apps/orders", Value=json.dumps(entry), Type="SecureString", Overwrite=True
     )
 
 

@@ -51,7 +51,10 @@ def register(aws: None) -> Callable[..., None]:
 
     def write(name: str, **entry: Any) -> None:
         boto3.client("ssm").put_parameter(
-            Name=f"{DEFAULT.registry}/{name}", Value=json.dumps(ENTRY | entry), Type="String", Overwrite=True
+            Name=f"{DEFAULT.registry}/{name}",
+            Value=json.dumps(ENTRY | entry),
+            Type="SecureString",
+            Overwrite=True,
         )
 
     return write

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 from functions.core.apps.app import App
 from functions.core.apps.discovery import Tagged
@@ -19,7 +21,7 @@ from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
-from infra.registration import AppSecrets
+from infra.registration import AppSecrets, not_encrypted, put_entry
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -42,7 +44,8 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
         {
             "IncidentsTable": incidents_table.name,
             "DeliveriesTable": deliveries_table.name,
-            "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+            "DataKeyArn": (key := boto3.client("kms").create_key()["KeyMetadata"]["Arn"]),
+            "EntriesKeyArn": key,
             "DetectErrorsArn": detect,
             "PersonalTopicArn": boto3.client("sns").create_topic(Name="personal")["TopicArn"],
         },
@@ -59,6 +62,9 @@ APP = App(
     repository="https://github.com/shop/orders.git",
     approvers=("ana@example.com",),
 )
+
+
+ENTRY = f"{DEFAULT.registry}/{APP.name}"
 
 
 def parameters() -> set[str]:
@@ -218,12 +224,83 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
 def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(
     target: Target, selfheal: Selfheal
 ) -> None:
-    boto3.client("ssm").put_parameter(Name=f"{DEFAULT.registry}/broken", Value="{", Type="String")
+    boto3.client("ssm").put_parameter(Name=f"{DEFAULT.registry}/broken", Value="{", Type="SecureString")
     assert "not JSON" in selfheal("apps", "list").text
     assert "selfheal apps remove broken" in selfheal("apps", "show", "broken").text
     assert selfheal("apps", "remove", "broken", "--yes").exit_code == 0
     assert parameters() >= {"/self-heal/apps/orders"}
     assert f"{DEFAULT.registry}/broken" not in parameters()
+
+
+@pytest.fixture
+def in_plain_text(target: Target, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The entry as an earlier version wrote it. Returns how long its name was left free, each time."""
+    ssm, slept = boto3.client("ssm"), list[float]()
+    ssm.delete_parameter(Name=ENTRY)
+    ssm.put_parameter(Name=ENTRY, Value=json.dumps(APP.stated()), Type="String")
+
+    def sleep(seconds: float) -> None:
+        assert target.registry.app("orders") == APP, "functions read it meanwhile"
+        slept.append(seconds)
+
+    monkeypatch.setattr("infra.registration.time.sleep", sleep)
+    return slept
+
+
+def type_of_entry() -> str:
+    rows = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry)["Parameters"]
+    assert [row["Name"] for row in rows] == [ENTRY]
+    return rows[0]["Type"]
+
+
+@pytest.mark.parametrize("command", [("apps", "encrypt"), ("apps", "resume", "orders")])
+def test_an_entry_in_plain_text_is_named_and_encrypted_by_whatever_writes_it(
+    command: tuple[str, ...], target: Target, in_plain_text: list[float], selfheal: Selfheal
+) -> None:
+    assert not_encrypted(target) == ["orders"]
+    assert selfheal(*command).exit_code == 0
+    assert type_of_entry() == "SecureString"
+    assert target.registry.app("orders") == APP
+    assert selfheal("apps", "encrypt", "--json").document["encrypted"] == []
+    assert in_plain_text == [30]
+
+
+def test_where_the_functions_are_too_old_to_read_it_nothing_is_encrypted(
+    target: Target, in_plain_text: list[float]
+) -> None:
+    del target.outputs["EntriesKeyArn"]
+    with pytest.raises(UserError, match="has no output EntriesKeyArn"):
+        registering(target, APP, AppSecrets("renewed"))
+    with pytest.raises(UserError, match="has no output EntriesKeyArn"):
+        put_entry(target, "orders", "{}")
+    assert type_of_entry() == "String"
+    kept = boto3.client("ssm").get_parameter(Name=f"{DEFAULT.credentials}/orders", WithDecryption=True)
+    assert kept["Parameter"]["Value"] == "github.com s3cret"
+
+
+@pytest.mark.parametrize("call", range(1, 5))
+def test_whatever_call_it_dies_at_the_app_stays_and_the_next_time_it_is_encrypted(
+    call: int, target: Target, in_plain_text: list[float], monkeypatch: pytest.MonkeyPatch, selfheal: Selfheal
+) -> None:
+    made: list[str] = []
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def dies(client: Any, operation: str, given: Any) -> Any:
+        if operation in ("PutParameter", "DeleteParameter"):
+            made.append(operation)
+            if len(made) == call:
+                raise KeyboardInterrupt
+        return original(client, operation, given)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(BaseClient, "_make_api_call", dies)
+        put_entry(target, "orders", json.dumps(APP.stated()))
+    assert len(made) == call
+    assert target.registry.app("orders") == APP
+    assert [app.name for app in target.registry.registered()] == ["orders"]
+    assert not_encrypted(target) == ["orders"], "which doctor says"
+    assert selfheal("apps", "encrypt").exit_code == 0
+    assert type_of_entry() == "SecureString"
 
 
 def test_stop_names_who_and_start_lets_healing_go_on(

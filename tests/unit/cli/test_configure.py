@@ -43,7 +43,8 @@ def target(incidents_table: Table, deliveries_table: Table) -> Target:
     outputs = {
         "IncidentsTable": incidents_table.name,
         "DeliveriesTable": deliveries_table.name,
-        "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "DataKeyArn": (key := boto3.client("kms").create_key()["KeyMetadata"]["Arn"]),
+        "EntriesKeyArn": key,
         "DetectErrorsArn": detect,
         "PersonalTopicArn": boto3.client("sns").create_topic(Name="personal")["TopicArn"],
     }
@@ -66,7 +67,9 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries() -> dict[str, Any]:
-    found = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry)["Parameters"]
+    found = boto3.client("ssm").get_parameters_by_path(Path=DEFAULT.registry, WithDecryption=True)[
+        "Parameters"
+    ]
     return {row["Name"].rsplit("/", 1)[1]: json.loads(row["Value"]) for row in found}
 
 
@@ -148,6 +151,71 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
     assert "PRIVATE KEY" not in ran.text
     assert subscribed() == ["/aws/lambda/Orders_API", "/aws/lambda/billing"]
     assert "right" not in ran.text.split("Token that may")[1], "what is typed as a token is not shown"
+
+
+@pytest.fixture
+def tagged(aws: None) -> None:
+    """Functions whose tags say which repository is theirs."""
+    role = boto3.client("iam").create_role(RoleName="tagged", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    for name, repository in {
+        "rates": "https://github.com/Acme/rates.git",
+        "quotes": "https://github.com/Acme/quotes",
+        "theirs": "https://github.com/others/theirs",
+    }.items():
+        boto3.client("lambda").create_function(
+            FunctionName=name,
+            Role=role,
+            Runtime="python3.13",
+            Handler="x.y",
+            Code={"ZipFile": b"x"},
+            Tags={"self-heal:repository": repository},
+        )
+
+
+def test_where_all_log_groups_are_delivered_a_family_is_asked_for_with_what_is_tagged_for_it(
+    target: Target, tagged: None, forge: None, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Target, "subscribes_to_all", property(lambda self: True))
+    said = {
+        "": "",
+        "https://github.com/acme/rates": "write https://HOST/OWNER/*",
+        "https://github.com/Acme/*": "2 functions are tagged for it: quotes, rates",
+        "acme": "",
+        "wrong": "the forge refuses it",  # for the repository of one that is tagged
+        "right": "",
+    }
+    answers = [*said, *[""] * 6, "y"]
+
+    ran = selfheal("configure", stdin="\n".join(answers) + "\n")
+
+    assert ran.exit_code == 0, ran.text
+    for told in filter(None, ("Short name of the app [acme]", *said.values())):
+        assert told in ran.text
+    assert entries() == {
+        "acme": {
+            "log_groups": [],
+            "repository": "https://github.com/Acme/*",
+            "credentials": f"{DEFAULT.credentials}/acme",
+        }
+    }
+    assert target.registry.app("acme").is_family
+    assert subscribed() == []
+
+
+def test_families_are_completed_from_what_is_tagged(target: Target, tagged: None) -> None:
+    question = next(one for one in wizard.QUESTIONS if one.field == "repository")
+    draft = wizard.Draft(target)
+    assert question.offers
+    assert question.when(draft)
+    assert question.offers(draft, "https://") == ["https://github.com/Acme/*", "https://github.com/others/*"]
+    assert question.default(draft) == "https://github.com/Acme/*"
+
+
+def test_without_all_log_groups_a_family_is_told_what_it_needs(
+    target: Target, forge: None, selfheal: Selfheal
+) -> None:
+    ran = selfheal("configure", stdin="\n/aws/lambda/billing\n")
+    assert "selfheal deploy -c subscribe=account" in ran.text
 
 
 def test_nothing_is_written_unless_it_is_confirmed(target: Target, forge: None, selfheal: Selfheal) -> None:

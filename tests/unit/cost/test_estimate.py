@@ -43,7 +43,7 @@ def test_a_deployment_that_does_nothing_costs_its_keys_alarms_and_images() -> No
     assert 5 < bill(NOTHING).usd < 15
 
 
-@pytest.mark.parametrize("field", ["errors", "unique", "tokens_in", "tokens_out"])
+@pytest.mark.parametrize("field", ["errors", "unique", "tokens_in", "tokens_out", "apps"])
 def test_more_costs_more(field: str) -> None:
     more = replace(GUIDANCE, **{field: 2 * getattr(GUIDANCE, field)})
 

@@ -13,6 +13,7 @@ from functions.commit_patch.handler import handler as commit_patch
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.apps.registry import bound
 from functions.core.workflow.artifacts import Artifacts
+from functions.core.workflow.scoped import _credentials
 from functions.create_pull_request.handler import handler as create_pull_request
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def approved(
     s3.create_bucket(Bucket="artifacts")
     s3.put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
     entry = json.dumps(hosted.app.to_json() | {"approvers": [ANA]})
-    ssm.put_parameter(Name="/entry/apps/orders", Value=entry, Type="String")
+    ssm.put_parameter(Name="/entry/apps/orders", Value=entry, Type="SecureString")
     token = bound(hosted.token, hosted.app.host)
     ssm.put_parameter(Name="/entry/credentials/orders", Value=token, Type="SecureString")
     artifacts, sha256 = Artifacts(s3, "artifacts"), hashlib.sha256(PATCH).hexdigest()
@@ -90,6 +91,7 @@ def test_what_is_approved_on_record_becomes_a_commit_and_a_pull_request(
     hosted: Hosted, approved: dict[str, Any], lambda_context: Any
 ) -> None:
     made = commit_patch(approved, lambda_context)
+    _credentials.cache_clear()  # each step is a function of its own
     opened = create_pull_request(approved | {"commit": made}, lambda_context)
     (pull,) = hosted.pulls()
     assert (pull.number, pull.head.sha) == (opened["number"], made["sha"])

@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import boto3
 import pytest
 
+from functions.core.approval import links
 from functions.core.approval.approvals import ApprovalStatus
+from functions.core.approval.links import Link
 from functions.core.incidents.incident import Status
 from functions.core.workflow.history import Visit
 from functions.decide_approval import timeline
+from functions.decide_approval.handler import handler
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -47,6 +51,40 @@ def test_a_decision_is_recorded_under_the_recipient_and_followed(
     # With an address, and without what it may carry behind `#`: else browsers only scroll.
     token = urlsplit(answer.headers["location"]).query
     assert followed.headers["refresh"] == f"2; url=?{token}"
+
+
+def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(scene: Any, browser: Any) -> None:
+    approval = scene.approval()
+    link = browser.link(approval)
+    scene.workflow.die_after_next = True
+    assert browser.decide(link, "approve").status == 500
+    assert "decided" in browser.get(link).text
+    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
+    assert len(scene.workflow.received) == 1
+
+
+def test_the_key_of_links_is_read_where_it_is_kept(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+) -> None:
+    key = "a-link-key-of-at-least-thirty-two-characters"
+    boto3.client("ssm").put_parameter(Name="/self-heal/link-key", Value=key, Type="SecureString")
+    for name, value in {
+        "APPROVALS_TABLE": "approvals",
+        "INCIDENTS_TABLE": "incidents",
+        "ARTIFACTS_BUCKET": "artifacts",
+        "LINK_KEY_PARAMETER": "/self-heal/link-key",
+        "IDENTITY_FROM": "link",
+    }.items():
+        monkeypatch.setenv(name, value)
+    approval = scene.approval()
+    link = urlsplit(links.url("/", Link(approval.approval_id, "ana", approval.expires_at), key.encode()))
+    event = {
+        "rawPath": link.path,
+        "rawQueryString": link.query,
+        "queryStringParameters": {"t": link.query.partition("=")[2]},
+        "requestContext": {"http": {"method": "GET", "path": link.path}, "stage": "$default"},
+    }
+    assert handler(event, lambda_context)["statusCode"] == 200
 
 
 def test_the_progress_page_shows_the_states_with_their_times(scene: Any, browser: Any) -> None:

@@ -24,7 +24,7 @@ def register(name: str, *approvers: str) -> None:
         "approvers": list(approvers),
     }
     boto3.client("ssm").put_parameter(
-        Name=f"/self-heal/apps/{name}", Value=json.dumps(entry), Type="String", Overwrite=True
+        Name=f"/self-heal/apps/{name}", Value=json.dumps(entry), Type="SecureString", Overwrite=True
     )
 
 

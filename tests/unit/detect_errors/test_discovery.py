@@ -57,7 +57,7 @@ def world(aws: None) -> World:
     boto3.client("ssm").put_parameter(
         Name="/self-heal/apps/acme",
         Value=json.dumps({"repository": "https://github.com/acme/*"}),
-        Type="String",
+        Type="SecureString",
     )
     return World()
 

@@ -63,7 +63,9 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
         "repository": "https://github.com/shop/orders.git",
         "packages": ["orders"],
     }
-    boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
+    boto3.client("ssm").put_parameter(
+        Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString"
+    )
     arn = boto3.client("sns").create_topic(Name="team")["TopicArn"]
     queue = boto3.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
     boto3.client("sns").subscribe(
@@ -81,9 +83,9 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
 
 @pytest.fixture
 def invoke(topic: str, lambda_context: Any) -> Invoke:
-    def call(*messages: str, group: str = GROUP, first: int = NOW) -> dict[str, Any]:
+    def call(*messages: str, group: str = GROUP, first: int = NOW, owner: str = "1") -> dict[str, Any]:
         events = tuple(LogEvent(f"id{first}-{n}", first + n, text) for n, text in enumerate(messages))
-        data = encode_batch(Batch(group, STREAM, "1", events))
+        data = encode_batch(Batch(group, STREAM, owner, events))
         return edge.handler({"awslogs": {"data": data}}, lambda_context)
 
     return call
@@ -189,7 +191,7 @@ def test_an_app_may_opt_in_to_more_classes(invoke: Invoke, incidents: Incidents)
         "heal_classes": ["code", "timeout"],
     }
     boto3.client("ssm").put_parameter(
-        Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String", Overwrite=True
+        Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString", Overwrite=True
     )
     invoke(TIMEOUT)
     assert incidents.recent()[0].status is Status.NEW
@@ -244,6 +246,27 @@ def test_other_log_groups_are_left_alone(
 ) -> None:
     assert invoke(CRASH, group=group)["outcome"] == outcome
     assert incidents.recent() == []
+
+
+def test_where_all_is_delivered_a_tagged_functions_errors_are_its_own_and_every_step_finds_the_app(
+    invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCOVERS", "account")
+    family = json.dumps({"repository": "https://github.com/acme/*"})
+    boto3.client("ssm").put_parameter(Name="/self-heal/apps/acme", Value=family, Type="SecureString")
+    role = boto3.client("iam").create_role(RoleName="rates", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    boto3.client("lambda").create_function(
+        FunctionName="rates",
+        Role=role,
+        Runtime="python3.13",
+        Handler="rates.handler",
+        Code={"ZipFile": b"rates"},
+        Tags={"self-heal:repository": "https://github.com/acme/rates.git"},
+    )
+
+    assert invoke(CRASH, group="/aws/lambda/rates", owner="123456789012")["incidents"] == 1
+
+    assert deployment().registry.app(only(incidents).app).slug == "acme/rates"
 
 
 def test_where_all_is_delivered_what_is_nobodys_costs_no_call_and_no_line(

@@ -69,6 +69,7 @@ class Stack:
     account_policy: of_stack.AccountPolicy | None = POLICY
     wanted_policy: of_stack.AccountPolicy = POLICY
     apps: dict[str, str] = field(default_factory=lambda: {"orders": ""})
+    not_encrypted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ SEEDED: list[tuple[Callable[[Any], Fault | None], Any, str]] = [
     (of_stack.clock_is_right, Stack(skew_seconds=-400.0), "-400 s off"),
     (of_stack.an_app_is_registered, Stack(apps={}), "no app"),
     (of_stack.entries_are_valid, Stack(apps={"orders": "'mode' must be"}), "orders: 'mode' must be"),
+    (of_stack.entries_are_encrypted, Stack(not_encrypted=("orders",)), "encrypted: orders"),
     (of_app.app_is_active, app(paused=True), "paused"),
     (of_app.log_group_exists, Seen(filters={GROUP: None}), "does not exist"),
     (of_app.log_group_has_room_for_a_subscription, group(*OTHERS), "two filters already: a, b"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from functions.core.apps.registry import bound
 from functions.core.forge.connect import connect
@@ -30,6 +31,7 @@ from functions.core.workflow.errors import (
 from functions.fetch_source.handler import handler
 from functions.fetch_source.source import Source, fetch_source
 from infra.local.forge import Outage
+from tests.fakes.web import answered_by
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -345,31 +347,19 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Elsewhere]:
+def elsewhere(httpserver: HTTPServer) -> Iterator[Elsewhere]:
     state = Elsewhere()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.seen.append(str(self.headers))
-            if state.location:
-                self.send_response(301)
-                self.send_header("Location", state.location)
-                self.end_headers()
-            else:
-                state.release.wait(30)
+    def answer(request: Request) -> Response:
+        state.seen.append(str(request.headers))
+        if state.location:
+            return Response(status=301, headers={"Location": state.location})
+        state.release.wait(30)
+        return Response(status=503)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
+    state.url = answered_by(httpserver, answer)
     yield state
     state.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_forge_that_hangs_is_given_up(hosted: Any, elsewhere: Elsewhere) -> None:
@@ -402,7 +392,7 @@ def state(
     name, value = f"/{request.function.__name__}/credentials/orders", bound(TOKEN, hosted.app.host)
     boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     boto3.client("ssm").put_parameter(
-        Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="String"
+        Name=f"{registry}/orders", Value=json.dumps(hosted.app.to_json()), Type="SecureString"
     )
     item = {"fingerprint": "f", "status": "HEALING", "error_type": "KeyError", "title": "KeyError: 'NZ'"}
     incidents_table.put_item(Item={"incident_id": "orders-f", "app": "orders", **item})

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from pytest_httpserver import HTTPServer
 
 from functions.core.incidents.incident import Incident, Status
 from functions.fetch_source.image import python_of_uri
@@ -103,28 +102,14 @@ Registry = Callable[..., Word]
 
 
 @pytest.fixture
-def registry(aws: None) -> Iterator[Registry]:
+def registry(aws: None, httpserver: HTTPServer) -> Registry:
     """Asks for an image with this configuration, which lies behind the address that ECR gives."""
 
-    class Blob(BaseHTTPRequestHandler):
-        status, body = 200, b""
-
-        def do_GET(self) -> None:
-            self.send_response(self.status)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
-            self.wfile.write(self.body)
-
-        def log_message(self, *args: object) -> None:
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Blob)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     image = {"registryId": "123456789012", "repositoryName": "shop/orders"}
 
     def ask(config: Any, status: int = 200, manifest: str | None = None, error: str = "") -> Word:
-        Blob.status = status
-        Blob.body = config if isinstance(config, bytes) else json.dumps({"config": config}).encode()
+        body = config if isinstance(config, bytes) else json.dumps({"config": config}).encode()
+        httpserver.expect_request("/blob").respond_with_data(body, status, {"Location": "/elsewhere"})
         client: Any = boto3.client("ecr", region_name="eu-west-1")
         text = json.dumps({"config": {"digest": CONFIG}}) if manifest is None else manifest
         with Stubber(client) as stub:
@@ -134,14 +119,12 @@ def registry(aws: None) -> Iterator[Registry]:
                 stub.add_response("batch_get_image", {"images": [{"imageManifest": text}] if text else []})
             stub.add_response(
                 "get_download_url_for_layer",
-                {"downloadUrl": f"http://127.0.0.1:{server.server_port}/blob", "layerDigest": CONFIG},
+                {"downloadUrl": httpserver.url_for("/blob"), "layerDigest": CONFIG},
                 {**image, "layerDigest": CONFIG},
             )
             return python_of_uri(URI, {"eu-west-1": client}.__getitem__)
 
-    yield ask
-    server.shutdown()
-    server.server_close()
+    return ask
 
 
 OCI = "org.opencontainers.image.base.name"

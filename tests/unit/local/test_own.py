@@ -54,7 +54,8 @@ def run(incidents_table: Table, tmp_path: Path) -> Any:
     )["FunctionArn"]
     outputs = {
         "IncidentsTable": incidents_table.name,
-        "DataKeyArn": boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "DataKeyArn": (key := boto3.client("kms").create_key()["KeyMetadata"]["Arn"]),
+        "EntriesKeyArn": key,
         "DetectErrorsArn": detect,
     }
     home = tmp_path / "home"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.model.arns import OF_AN_ACCOUNT
 from functions.core.workflow.errors import (
@@ -26,10 +27,11 @@ PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
-    with BedrockDouble() as double:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
-        yield double
+def bedrock(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Iterator[BedrockDouble]:
+    double = BedrockDouble.at(httpserver)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
+    yield double
+    double.end()
 
 
 def profile_of(name: str) -> str:
@@ -157,6 +159,26 @@ def test_every_call_carries_app_and_incident(
     handler(STATE, lambda_context)
     marks = [request["requestMetadata"] for _, request in bedrock.requests]
     assert marks == [{"app": "orders", "incident": "orders-f", "heal": "h1"}] * 3
+
+
+def test_the_apps_guardrail_is_asked_for_with_every_call(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    deployed.register(model=FALLBACK, guardrail="gr-1:3")
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    asked = {json.dumps(request["guardrailConfig"]) for _, request in bedrock.requests}
+    assert asked == {json.dumps({"guardrailIdentifier": "gr-1", "guardrailVersion": "3"})}
+
+
+def test_what_is_sent_is_as_long_as_the_provider_counts(
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+) -> None:
+    """Estimates are on the high side: by the count, source stays that would be left out."""
+    counts = next(name for name, rules in MODELS.items() if rules.counts and rules.answers)
+    deployed.register(model=profile_of(counts))
+    assert handler(STATE, lambda_context)["outcome"] == "proposed"
+    sent = deployed.artifact("1/prompt.json")
+    assert 0 < sent["counted_tokens"] < sent["tokens"]
 
 
 def test_reasoning_that_is_bytes_is_written_and_goes_back_as_it_came_after_a_redrive(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,12 +12,14 @@ from typing import Any
 import boto3
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from functions.core.apps.registry import bound
 from functions.core.incidents.incident import Frame, Incident
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
 from functions.propose_patch.handler import handler
+from tests.fakes.web import answered_by, as_json
 from tests.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 
 EDIT = {"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}
@@ -60,53 +60,29 @@ class Model:
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
+def model(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Iterator[Model]:
     state = Model()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path.endswith("/count-tokens"):
-                state.counted.append(self.path)
-                self._send(200, {"inputTokens": state.counts})
-                return
-            state.paths.append(self.path)
-            state.requests.append(json.loads(body))
-            state.meanwhile()
-            answer = state.answers.pop(0)
-            if isinstance(answer, tuple):
-                status, error, *words = answer
-                self._send(status, {"message": "".join(words) or "said by the service"}, error)
-                return
-            uses_tool = any("toolUse" in block for block in answer)
-            message = {"message": {"role": "assistant", "content": answer}}
-            usage = {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100}
-            stop = "tool_use" if uses_tool else "end_turn"
-            self._send(
-                200, {"output": message, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}}
-            )
+    def answer(request: Request) -> Response:
+        if request.path.endswith("/count-tokens"):
+            state.counted.append(request.path)
+            return as_json({"inputTokens": state.counts})
+        state.paths.append(request.path)
+        state.requests.append(request.json)
+        state.meanwhile()
+        answer = state.answers.pop(0)
+        if isinstance(answer, tuple):
+            status, error, *words = answer
+            said = {"message": "".join(words) or "said by the service"}
+            return as_json(said, status, {"x-amzn-ErrorType": error})
+        uses_tool = any("toolUse" in block for block in answer)
+        message = {"message": {"role": "assistant", "content": answer}}
+        usage = {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100}
+        stop = "tool_use" if uses_tool else "end_turn"
+        return as_json({"output": message, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}})
 
-        def _send(self, status: int, data: dict[str, Any], error: str = "") -> None:
-            body = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            if error:
-                self.send_header("x-amzn-ErrorType", error)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", answered_by(httpserver, answer, "/model/.*"))
     yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
     assert state.answers == []
 
 

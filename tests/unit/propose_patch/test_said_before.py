@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from functions.core.workflow.errors import ModelRequestInvalid, ModelUnavailable, SelfHealError
 from functions.propose_patch.handler import handler
@@ -28,10 +29,11 @@ def look(of: str = "a") -> dict[str, Any]:
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockDouble]:
-    with BedrockDouble() as double:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
-        yield double
+def bedrock(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Iterator[BedrockDouble]:
+    double = BedrockDouble.at(httpserver)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", double.url)
+    yield double
+    double.end()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def late(scene: Any, inbox: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     """A question in its last hours, and two letters that were held back; what is sent to people."""
     sns, ssm = boto3.client("sns"), boto3.client("ssm")
     ssm.put_parameter(Name="/self-heal/link-key", Value=scene.keys[0].decode(), Type="SecureString")
-    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(ENTRY), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(ENTRY), Type="SecureString")
     for name, value in {
         "APPROVALS_TABLE": "approvals",
         "INCIDENTS_TABLE": "incidents",

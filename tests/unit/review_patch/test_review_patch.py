@@ -23,7 +23,7 @@ from functions.core.workflow.heal import Heal
 from functions.core.workflow.review import Opinion, find_review
 from functions.core.workflow.state import HealState, ValidationState
 from functions.review_patch.step import run
-from infra.local.model.server import complete
+from infra.local.model.completion import complete
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -35,7 +35,7 @@ KEYS: dict[str, Any] = {
 
 
 @pytest.fixture
-def stub() -> Iterator[tuple[Dispatcher, Stubber]]:
+def stub(aws: None) -> Iterator[tuple[Dispatcher, Stubber]]:
     """A dispatcher whose Lambda answers as it is told, and refuses every other request."""
     functions = boto3.client("lambda", **KEYS)
     s3 = boto3.client("s3", config=signing("eu-central-1", None), **KEYS)

@@ -90,7 +90,7 @@ class Service:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"), **KEYS)
     client: Any = boto3.client("lambda-microvms", **KEYS)
     now = [1000.0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,13 +10,14 @@ import boto3
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
+from pytest_httpserver import HTTPServer
 
 from functions.core.approval import callers
 from functions.core.approval.approvals import ApprovalStatus, Verdict
 from functions.core.approval.callers import MAX_AGE_SECONDS, CallerNotProven, Signed, sign, whose
 from functions.core.approval.orders import Order
 from functions.take_decision.take import Counter
-from tests.sts import ACCOUNT, Sts, running
+from tests.sts import ACCOUNT, Sts, serving
 
 ANA, BEN = (f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("ana", "ben"))
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Release"
@@ -49,9 +49,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(scene: Any) -> Iterator[Desk]:
-    with running() as sts:
-        yield Desk(sts, scene)
+def desk(scene: Any, httpserver: HTTPServer) -> Desk:
+    return Desk(serving(httpserver), scene)
 
 
 def approve(approval: Any, **changes: Any) -> Order:

@@ -33,7 +33,7 @@ from functions.propose_patch.prompt import EarlierAttempt, Prompt, build_prompt
 from functions.propose_patch.repository import SourceTree
 from functions.propose_patch.retrieval import RetrievalTools
 from functions.validate_patch.validate import Validation, tree_of, validate
-from infra.local.model.server import MODEL_ID, complete
+from infra.local.model.completion import MODEL_ID, complete
 from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.source import NO_COMMIT, LocalSource

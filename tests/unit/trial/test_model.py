@@ -8,7 +8,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from infra.errors import UserError
-from infra.local.model.server import MODEL_ID, RepairModel
+from infra.local.model.completion import MODEL_ID
+from infra.local.model.endpoint import RepairModel
 from infra.trial.model import connect
 
 

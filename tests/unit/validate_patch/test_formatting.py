@@ -23,6 +23,7 @@ CODE = "".join(f"value_{n} = call({n}, 'x')\n" for n in range(10)).encode()
         pytest.param(CODE, CODE.replace(b"(", b"( "), "only in white space", id="every line respaced"),
         pytest.param(CODE, CODE.replace(b"\n", b"\r\n"), "LF to CRLF", id="line endings"),
         pytest.param(CODE, CODE.rstrip(b"\n"), "newline at the end", id="last newline"),
+        pytest.param(CODE, CODE + b"more = call(11, 'y')", "", id="another last line, without one"),
         pytest.param(b"\xef\xbb\xbf" + CODE, CODE, "byte order mark", id="byte order mark"),
         pytest.param(None, b"x = 1\r\n", "CRLF", id="a new file with CRLF"),
         pytest.param(

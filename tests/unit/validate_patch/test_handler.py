@@ -94,6 +94,19 @@ def test_rejected_patch_leaves_its_findings_for_the_next_attempt(
     assert any(text.startswith("error_seen: shop/reports.py:35: `except Exception`") for text in findings)
 
 
+def test_a_question_that_no_earlier_attempt_raised_goes_back_whichever_attempt_raises_it(
+    artifacts: Artifacts,
+    propose: Callable[..., Proposal],
+    healed: Healed,
+    incidents: dict[str, ValidationContext],
+) -> None:
+    incidents["rate"].save(artifacts, HEAL)
+    invented = propose(("shop/pricing.py", "RATES[country]", "RATES.get(country, 7.5)"))
+    artifacts.put_json(HEAL.attempt_key("proposal.json"), invented.to_json())
+    assert HEAL.attempt > 1
+    assert healed(attempts_allowed=HEAL.attempt + 1)["verdict"] == "questioned"
+
+
 def test_a_question_goes_back_to_the_model_once_and_then_to_people(
     artifacts: Artifacts,
     propose: Callable[..., Proposal],

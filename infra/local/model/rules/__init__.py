@@ -1,10 +1,8 @@
 """The repair rules, one class of crash each."""
 
 from infra.local.model.rule import Rule
-from infra.local.model.rules.empty import EmptySequence
-from infra.local.model.rules.missing_import import MissingImport
 from infra.local.model.rules.missing_key import MissingKey
-from infra.local.model.rules.misspelt import MisspeltAttribute, MisspeltName
+from infra.local.model.rules.misspelt import MisspeltAttribute
 from infra.local.model.rules.none_value import NoneValue
 from infra.local.model.rules.refusals import OutsideTheCode
 from infra.local.model.rules.text import TextConcatenation
@@ -14,10 +12,7 @@ RULES: tuple[Rule, ...] = (
     MissingKey(),
     NoneValue(),
     ZeroDivision(),
-    EmptySequence(),
-    MisspeltName(),
     MisspeltAttribute(),
-    MissingImport(),
     TextConcatenation(),
     OutsideTheCode(),
 )

@@ -22,7 +22,6 @@ class MissingKey(Rule):
         "means: a "
         "default entry or constant, a `.get` of the same key, an exception of its own, or a tally being built"
     )
-    repair = "reads the key the way the file does elsewhere, or raises the file's own error for it"
     examples = (
         RepairExample(
             before=(

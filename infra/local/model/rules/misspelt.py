@@ -1,4 +1,4 @@
-"""NameError and AttributeError: a name with one letter wrong, or `self.` forgotten."""
+"""AttributeError and ImportError: a name with one letter wrong."""
 
 from __future__ import annotations
 
@@ -42,56 +42,6 @@ SAFE_MODULES = frozenset(
 """Standard modules whose contents may be looked at: importing them has no effect."""
 
 
-class MisspeltName(Rule):
-    crash_class = "misspelt name"
-    errors = ("NameError",)
-    message = "is not defined"
-    precondition = "exactly one name that is bound before the failing line comes close to the unknown one"
-    repair = "uses that name wherever the function has the unknown one; adds a forgotten `self.`"
-    examples = (
-        RepairExample(
-            before="def total(prices):\n    subtotal = sum(prices)\n    return subtotl * 2\n",
-            call="total([1])",
-            after="def total(prices):\n    subtotal = sum(prices)\n    return subtotal * 2\n",
-        ),
-        RepairExample(
-            before=(
-                "class Cart:\n    def __init__(self):\n        self.lines = []\n\n"
-                "    def size(self):\n        return len(lines)\n"
-            ),
-            call="Cart().size()",
-            after=(
-                "class Cart:\n    def __init__(self):\n        self.lines = []\n\n"
-                "    def size(self):\n        return len(self.lines)\n"
-            ),
-        ),
-    )
-
-    def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
-        match = crash.matches(r"name '(\w+)' is not defined")
-        if match is None:
-            return
-        unknown = match.group(1)
-        places = [n for n in _reads(crash.file, crash.scope) if n.value == unknown]
-        if not places:
-            return
-        builtins = {b for b in scope.BUILTINS if len(b) != len(unknown) or sorted(b) == sorted(unknown)}
-        meant = naming.closest(unknown, _bound_before(crash) | builtins)
-        attribute = _own_attribute(crash, unknown)
-        if attribute and not meant:
-            meant = attribute
-        if meant is None:
-            return
-        yield Repair(
-            title=f"Use {meant} instead of the undefined {unknown}",
-            root_cause=f"`{unknown}`, read on line {crash.line}, is defined nowhere; `{meant}` is.",
-            explanation=f"`{crash.function_name}` now reads `{meant}`, the only name that comes close.",
-            confidence=0.95 if "Did you mean" in crash.message else 0.9,
-            file=crash.file,
-            splices=tuple(crash.file.replace(n, meant) for n in places),
-        )
-
-
 class MisspeltAttribute(Rule):
     crash_class = "misspelt attribute"
     errors = ("AttributeError", "ImportError")
@@ -101,7 +51,6 @@ class MisspeltAttribute(Rule):
         "attributes "
         "comes close to the unknown one"
     )
-    repair = "uses that attribute; where the assignment is what is misspelt, mends the assignment"
     examples = (
         RepairExample(
             before="def add(rows, row):\n    rows.apend(row)\n    return rows\n",
@@ -161,7 +110,7 @@ class MisspeltAttribute(Rule):
         for file in crash.files.values():
             definition = scope.definition(file, owner)
             if isinstance(definition, cst.ClassDef):
-                return naming.closest(unknown, attributes(definition))
+                return naming.closest(unknown, _attributes(definition))
         if owner in _BUILTIN_TYPES:
             return naming.closest(unknown, _public(_BUILTIN_TYPES[owner]))
         if owner in SAFE_MODULES and crash.matches("module '"):
@@ -186,7 +135,7 @@ class MisspeltAttribute(Rule):
         )
 
 
-def attributes(definition: cst.ClassDef) -> set[str]:
+def _attributes(definition: cst.ClassDef) -> set[str]:
     """Names that the class body binds, and those assigned to `self` in its methods."""
     names = set(scope.methods(definition))
     for statement in definition.body.body:
@@ -221,32 +170,6 @@ def _reads(file: SourceFile, within: cst.CSTNode) -> Iterator[cst.Name]:
             and not isinstance(parent, cst.ImportAlias | cst.Param | cst.FunctionDef)
         ):
             yield name
-
-
-def _bound_before(crash: Crash) -> set[str]:
-    """Visible names, without the locals that are first bound below the failing line."""
-    names = scope.visible_names(crash.file, crash.function)
-    if crash.function is None:
-        return names
-    first: dict[str, int] = {}
-    for name in scope.stores(crash.function.body):
-        first.setdefault(name.value, crash.file.start(name)[0])
-    module = scope.module_names(crash.file)
-    return {n for n in names if n not in first or first[n] <= crash.line or n in module}
-
-
-def _own_attribute(crash: Crash, name: str) -> str | None:
-    """`self.name`, when the method's class has that attribute and nothing else defines the name."""
-    function = crash.function
-    if function is None or not isinstance(
-        crash.file.parent(crash.file.parent(function) or function), cst.ClassDef
-    ):
-        return None
-    definition = crash.file.enclosing(function, cst.ClassDef)
-    first = scope.parameters(function)[:1]
-    if definition is None or not first or first[0].name.value != "self" or function.decorators:
-        return None
-    return f"self.{name}" if name in attributes(definition) else None
 
 
 def _misspelt_stores(crash: Crash, owner: str, unknown: str, meant: str) -> list[cst.Attribute]:

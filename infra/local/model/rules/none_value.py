@@ -30,7 +30,6 @@ class NoneValue(Rule):
         "one expression on the failing line can be None, and the code says what that means: another function "
         "guards the same call, an exception of its own exists for it, or the function may return None"
     )
-    repair = "guards the value right after it is looked up, with the outcome that the code itself uses"
     examples = (
         RepairExample(
             before=(

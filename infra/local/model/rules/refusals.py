@@ -26,7 +26,6 @@ class OutsideTheCode(Rule):
         "OperationalError",
     )
     precondition = "none: these are never repaired by this rule"
-    repair = "abstains, and says what a human should look at"
 
     def candidates(self, crash: Crash) -> Iterator[Repair | Refusal]:
         name = crash.error

@@ -32,7 +32,6 @@ class TextConcatenation(Rule):
         "or id; for "
         "`join`, the separator is joined with such elements"
     )
-    repair = "turns the other operand into text with `str`"
     examples = (
         RepairExample(
             before='def label(count):\n    return "items: " + count\n',

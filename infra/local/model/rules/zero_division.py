@@ -33,7 +33,6 @@ class ZeroDivision(Rule):
         "zero divisor, or the function's docstring says what it gives for nothing, or it may return None, or "
         "a sum is divided by the number of what was summed"
     )
-    repair = "guards the empty case with the file's own outcome; a mean of nothing is zero of its type"
     examples = (
         RepairExample(
             before="def mean(values):\n    return sum(values) / len(values)\n",

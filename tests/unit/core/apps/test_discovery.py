@@ -146,7 +146,7 @@ def registry(aws: None) -> Registry:
         ("credentials/acme", "github.com token"),
         ("credentials/orders", "github.com another"),
     ):
-        ssm.put_parameter(Name=f"/self-heal/{name}", Value=value, Type="String")
+        ssm.put_parameter(Name=f"/self-heal/{name}", Value=value, Type="SecureString")
     return Registry("/self-heal/apps", SSMProvider(boto3_client=ssm))
 
 

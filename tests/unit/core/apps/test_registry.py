@@ -20,8 +20,8 @@ ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com
 def registry(aws: None) -> Registry:
     ssm = boto3.client("ssm")
     entry = ENTRY | {"credentials": "/self-heal/credentials/orders"}
-    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="String")
-    ssm.put_parameter(Name="/self-heal/apps/broken", Value="{", Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString")
+    ssm.put_parameter(Name="/self-heal/apps/broken", Value="{", Type="SecureString")
     ssm.put_parameter(Name="/self-heal/credentials/orders", Value="github.com token", Type="SecureString")
     return Registry("/self-heal/apps", SSMProvider(boto3_client=ssm))
 
@@ -76,7 +76,7 @@ def test_what_is_registered_or_mended_now_counts_now(registry: Registry) -> None
     ssm = boto3.client("ssm")
     assert registry.app_of_log_group("/aws/lambda/billing") is None
     entry = ENTRY | {"log_groups": ["/aws/lambda/billing"]}
-    ssm.put_parameter(Name="/self-heal/apps/billing", Value=json.dumps(entry), Type="String")
+    ssm.put_parameter(Name="/self-heal/apps/billing", Value=json.dumps(entry), Type="SecureString")
     found = registry.app_of_log_group("/aws/lambda/billing")
     assert found
     assert found.name == "billing"

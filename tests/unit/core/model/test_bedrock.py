@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import socket
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +10,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import NoRegionError
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from functions.core.model.bedrock import Bedrock
 from functions.core.model.time_left import TimeLeft
@@ -25,6 +23,7 @@ from functions.core.workflow.errors import (
     ModelUnavailable,
     PromptTooLong,
 )
+from tests.fakes.web import answered_by, as_json
 
 REQUEST = {"modelId": "us.some-model", "messages": [{"role": "user", "content": [{"text": "private words"}]}]}
 
@@ -41,32 +40,17 @@ class Service:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Service:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     state = Service()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            state.calls += 1
-            body = json.dumps({"message": state.said}).encode()
-            self.send_response(state.status)
-            self.send_header("x-amzn-ErrorType", state.code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(_: Request) -> Response:
+        state.calls += 1
+        return as_json({"message": state.said}, state.status, {"x-amzn-ErrorType": state.code})
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    state.url = answered_by(httpserver, answer)
+    return state
 
 
 def bedrock(url: str, time: TimeLeft | None = None, **settings: Any) -> Bedrock:

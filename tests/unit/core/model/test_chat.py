@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from functions.core.model import server as server_module
 from functions.core.model.chat import Chat, ChatRefused
@@ -30,6 +30,7 @@ from functions.core.workflow.errors import (
 )
 from functions.propose_patch.ask import request_for
 from functions.propose_patch.prompt import Prompt
+from tests.fakes.web import answered_by, as_json
 
 PROMPT = Prompt("the rules", (PromptSection("the incident", "incident", 3),))
 
@@ -50,40 +51,21 @@ class Served:
 
 
 @pytest.fixture
-def server() -> Iterator[Served]:
+def server(httpserver: HTTPServer) -> Served:
     state = Served()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._send(200, state.models)
+    def answer(request: Request) -> Response:
+        headers = {"Location": state.location} if state.location else {}
+        if request.method == "GET":
+            return as_json(state.models, headers=headers)
+        state.keys.append(request.headers.get("Authorization", ""))
+        state.requests.append(request.json)
+        choice = {"message": state.message, "finish_reason": state.finish}
+        usage = {"prompt_tokens": 7, "completion_tokens": 2}
+        return as_json(state.said or {"choices": [choice], "usage": usage}, state.status, headers)
 
-        def do_POST(self) -> None:
-            state.keys.append(self.headers.get("Authorization", ""))
-            state.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            choice = {"message": state.message, "finish_reason": state.finish}
-            usage = {"prompt_tokens": 7, "completion_tokens": 2}
-            self._send(state.status, state.said or {"choices": [choice], "usage": usage})
-
-        def _send(self, status: int, data: Any) -> None:
-            body = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            if state.location:
-                self.send_header("Location", state.location)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    state.url = answered_by(httpserver, answer)
+    return state
 
 
 def ask(server: Served, key: str = "", **changes: Any) -> dict[str, Any]:

@@ -8,14 +8,16 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, TypeVar
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from infra.local.emulator import Emulator
+from tests.fakes.web import answered_by
 
 T = TypeVar("T")
 
@@ -130,36 +132,22 @@ def wait_for(condition: Callable[[], T | None]) -> T:
 class Gate:
     """Where functions wait: a GET of `url` is answered once the gate is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: HTTPServer) -> None:
         self.arrived = 0
         self.open = threading.Event()
-        gate = self
+        self.url = answered_by(server, self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                gate.arrived += 1
-                gate.open.wait(PATIENCE)
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,)).start()
-
-    def close(self) -> None:
-        self.open.set()
-        self._server.shutdown()
-        self._server.server_close()
+    def _answer(self, _: Request) -> Response:
+        self.arrived += 1
+        self.open.wait(PATIENCE)
+        return Response(status=204)
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
-    made = Gate()
+def gate(httpserver: HTTPServer) -> Iterator[Gate]:
+    made = Gate(httpserver)
     yield made
-    made.close()
+    made.open.set()
 
 
 class MiniStackAlone(Emulator):

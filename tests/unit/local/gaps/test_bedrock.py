@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from botocore.config import Config
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from infra.local.emulator import Emulator
+from tests.fakes.web import answered_by, as_json
 
 pytestmark = pytest.mark.embedded
 
@@ -29,43 +30,29 @@ LOOKED = [
 """A model that has called a tool, and said nothing beside."""
 
 
-class Endpoint(ThreadingHTTPServer):
+@dataclass
+class Endpoint:
     """Answers every request with the same status and choice; keeps the last request."""
 
-    status = 200
-    choice: dict[str, Any]
-    request: dict[str, Any]
+    server: HTTPServer
+    status: int = 200
+    choice: dict[str, Any] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
+    url: str = ""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        self.server.request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def answer(self, request: Request) -> Response:
+        self.request = request.json
         usage = {"prompt_tokens": 7, "completion_tokens": 3}
-        body = json.dumps({"choices": [self.server.choice], "usage": usage}).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        pass
+        return as_json({"choices": [self.choice], "usage": usage}, self.status)
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    with Endpoint() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
+    """A server of its own, which a test ends."""
+    with HTTPServer("127.0.0.1", threaded=True) as server:
+        made = Endpoint(server)
+        made.url = answered_by(server, made.answer)
+        yield made
 
 
 def converse(emulator: Emulator, messages: Any = LOOKED[:1]) -> Any:
@@ -125,7 +112,6 @@ def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any)
         call = {"id": "c1", "type": "function", "function": {"name": "say", "arguments": "{}"}}
         assert endpoint.request["messages"][1] == {"role": "assistant", "content": "", "tool_calls": [call]}
 
-        endpoint.shutdown()
-        endpoint.server_close()
+        endpoint.server.stop()
         with pytest.raises(client.exceptions.ServiceUnavailableException):
             ask()

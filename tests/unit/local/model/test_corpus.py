@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.core.workflow.proposal import Abstention
-from infra.local.model import RepairModel
+from infra.local.model.endpoint import RepairModel
 from tests.crash_corpus import Case, cases, judge
 
 CASES = cases()

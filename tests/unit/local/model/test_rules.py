@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.core.workflow.proposal import Proposal
-from infra.local.model import RepairModel
+from infra.local.model.endpoint import RepairModel
 from infra.local.model.rule import RepairExample, Rule
 from infra.local.model.rules import RULES
 from tests.crash_corpus import ask, build_prompt, patched, run, without_carets
@@ -49,4 +49,3 @@ def test_a_rule_says_what_it_is(rule: Rule) -> None:
     assert rule.crash_class
     assert rule.errors
     assert rule.precondition
-    assert rule.repair

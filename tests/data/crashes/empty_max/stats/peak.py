@@ -1,3 +1,0 @@
-def peak(loads: list[int]) -> int | None:
-    """The highest load, None when nothing was measured."""
-    return max(loads)

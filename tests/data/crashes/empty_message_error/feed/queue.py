@@ -1,6 +1,0 @@
-class EmptyQueue(Exception):
-    """Nothing to take."""
-
-
-def take(queue):
-    return queue.pop()

@@ -1,2 +1,0 @@
-def first_title(posts):
-    return posts[0]["title"]

@@ -1,2 +1,0 @@
-def centre(values):
-    return np.mean(values)

@@ -1,2 +1,0 @@
-def pick(value_a, value_b):
-    return value_c

@@ -1,2 +1,0 @@
-def stamp(row):
-    return f"{date.year}-{date.month}: {row}"

@@ -1,2 +1,0 @@
-def out(text):
-    printer(text)
