@@ -354,6 +354,9 @@ def _read_entry(target: Target, name: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
+_ENTRY = 'give fields of the entry, as JSON: {"mode": "propose"}; or as TOML, in a file that ends in .toml'
+
+
 def _read_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
@@ -361,9 +364,9 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         text = file.read_text()
         entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+        raise UserError(f"cannot read {file}: {error}", _ENTRY, exit_code=2) from error
     if not isinstance(entry, dict):
-        raise UserError(f"{file}: must hold one JSON object", exit_code=2)
+        raise UserError(f"{file}: must hold one JSON object", _ENTRY, exit_code=2)
     return entry
 
 

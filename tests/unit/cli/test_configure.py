@@ -327,6 +327,15 @@ def test_one_that_is_wrong_keeps_all_of_them_out(
     assert (entries(), subscribed()) == ({}, [])
 
 
+@pytest.mark.parametrize("text", ["nonsense", "[1]"])
+def test_a_file_that_is_no_entry_is_told_what_one_is(
+    text: str, target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    (tmp_path / "entry.json").write_text(text)
+    ran = selfheal("configure", "billing", "--file", str(tmp_path / "entry.json"))
+    assert (ran.exit_code, "next: give fields of the entry, as JSON" in ran.text) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("group", "problem"), [("gone", "does not exist"), ("full", "has two subscription filters already")]
 )
