@@ -113,8 +113,10 @@ def ask(state: HealState, deployment: Deployment, expires_at: int) -> Approval:
     if owned is None:
         raise _not_ours(heal)
     if approval.status is ApprovalStatus.PENDING:
-        if not approval.tell_at:
+        if approval.to_be_told(time.time()):
             _tell(approval, owned, _fix(state), app, deployment)
+            # Noted once it is sent: told twice is better than never.
+            deployment.approvals.tell(approval.approval_id, approval.told_at)
     elif approval.status is ApprovalStatus.DECIDED:
         # Somebody answered the first run of this step, which AWS then gave up: the answer counts.
         return deployment.decisions.deliver(approval)

@@ -335,7 +335,8 @@ def _moment(context: Context, text: str) -> Markup:
 def _pasted(context: Context, text: str) -> str:
     """Text with commands of ours, as they work when they are pasted."""
     commands: Commands = context["commands"]
-    return commands.pasted(text)
+    # What is markup would not be any more; it names no command.
+    return text if isinstance(text, Markup) else commands.pasted(text)
 
 
 @pass_context

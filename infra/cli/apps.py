@@ -140,7 +140,7 @@ def resume(name: options.AppName, local: options.Local = False, as_json: options
     out.print(plain(f"{name} goes on: within a minute, what is seen is healed again.", "green"))
     if held:
         again = f"selfheal retry --app {name} --status SUPPRESSED --search paused{target.flag}"
-        out.print(plain(f"Recorded in the meantime: {len(held)}. To heal now: {again}"), soft_wrap=True)
+        hint(f"Recorded in the meantime: {len(held)}. To heal now: {again}")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from functions.core.approval.approvers import doubts, one_person
+from functions.core.approval.approvers import doubts, never, one_person
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
@@ -185,6 +185,13 @@ class Wanted:
             app = App.from_json(self.name, self.entry | by_key)
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
+        for approver in app.approvers:
+            if why := never(approver):
+                raise UserError(
+                    f"app {app.name!r}: approver {approver!r} {why}, and could never decide",
+                    "name mail addresses, ARNs of IAM users and roles, or slack:IDs",
+                    exit_code=2,
+                )
         if same := one_person(app.approvers):
             raise UserError(
                 f"app {app.name!r}: the approvers {same[0]!r} and {same[1]!r} are one person",
@@ -241,6 +248,8 @@ def _asked(target: Target) -> Wanted:
     if secrets.deploy_key_file:
         key = target.registry.deploy_key_parameter(draft.name)
         out.print(plain(f"The deploy key, encrypted: {key}"))
+    if secrets.slack_signing_secret_file:
+        out.print(plain(f"Slack's signing secret, encrypted: {target.names.slack_signing}/{draft.name}"))
     if secrets.signing_key_file:
         key = target.registry.signing_parameter(draft.name)
         out.print(plain(f"The key that signs commits, encrypted: {key}"))
@@ -345,6 +354,9 @@ def _read_entry(target: Target, name: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
+_ENTRY = 'give fields of the entry, as JSON: {"mode": "propose"}; or as TOML, in a file that ends in .toml'
+
+
 def _read_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
@@ -352,9 +364,9 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         text = file.read_text()
         entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+        raise UserError(f"cannot read {file}: {error}", _ENTRY, exit_code=2) from error
     if not isinstance(entry, dict):
-        raise UserError(f"{file}: must hold one JSON object", exit_code=2)
+        raise UserError(f"{file}: must hold one JSON object", _ENTRY, exit_code=2)
     return entry
 
 

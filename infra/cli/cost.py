@@ -12,7 +12,7 @@ from functions.core.model.models import default_model
 from functions.core.model.prices import LISTED
 from infra.cli.connect import region
 from infra.cli.console import err, out, plain, print_document
-from infra.cli.options import AsJson, complete_model
+from infra.cli.options import AsJson, Local, complete_model
 from infra.cost.estimate import Load, bill
 from infra.errors import Exit, UserError
 
@@ -36,16 +36,20 @@ def cost(
         ),
     ] = "",
     apps: Annotated[int, typer.Option(min=0, help="Registered apps.")] = 1,
+    local: Local = False,
     as_json: AsJson = False,
 ) -> None:
-    """What a deployment costs in a month, line by line, at list prices and without free tiers."""
+    """What a deployment costs in a month, line by line, at list prices and without free tiers.
+
+    The embedded run costs nothing: with `--local`, what the same would cost at AWS in its region.
+    """
     if unique > errors:
         raise UserError(
             f"--unique {unique} is more than --errors {errors}",
             "each heal needs an error",
             exit_code=Exit.USAGE,
         )
-    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default(), apps))
+    found = bill(Load(errors, unique, tokens_in, tokens_out, model or _default(local), apps))
     if as_json:
         rows = [asdict(line) | {"usd": round(line.usd, 4)} for line in found.lines]
         dates = {"prices_read": f"{found.prices_read}", "measured": f"{found.measured}"}
@@ -79,12 +83,14 @@ def cost(
         ),
         soft_wrap=True,
     )
+    if local:
+        out.print(plain("The embedded run itself costs nothing: this is what AWS would charge.", "dim"))
     if model and not LISTED.known(model):
         err.print(plain(f"note: nobody lists {model}: it is reckoned as the dearest", "yellow"))
 
 
-def _default() -> str:
-    here = region() or "us-east-1"
+def _default(local: bool) -> str:
+    here = "us-east-1" if local else region() or "us-east-1"
     if found := default_model(here):
         return found
     raise UserError(f"{here} has no default model", "name one: --model MODEL", exit_code=Exit.USAGE)

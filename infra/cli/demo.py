@@ -22,7 +22,7 @@ from functions.core.approval.decisions import Standing
 from functions.core.approval.orders import Order
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import duration
-from infra.cli.console import out, plain
+from infra.cli.console import command, out, plain
 from infra.cli.evidence_table import evidence_table
 from infra.cli.history import read_history
 from infra.cli.report import IncidentReport, diff, facts, gather, proposal
@@ -260,5 +260,7 @@ def _say_goodbye(running: embedded.EmbeddedRun, *, kept: bool) -> None:
             ("selfheal inbox", "and decide yourself: the link of the approval page is in the mail"),
         )
     out.print(plain("Try next:", "bold"))
-    for command, meaning in steps:
-        out.print(Text.assemble("  ", (f"{command:28}", "cyan"), meaning), soft_wrap=True)
+    whole = [(command(step), meaning) for step, meaning in steps]
+    width = max(len(step) for step, _ in whole)
+    for step, meaning in whole:
+        out.print(Text.assemble("  ", (f"{step:{width}}  ", "cyan"), meaning), soft_wrap=True)

@@ -83,18 +83,21 @@ def down(
 def inbox(as_json: AsJson = False) -> None:
     """Show what the team of the embedded run was sent: questions with their link, outcomes, failures."""
     from infra.cli.connect import connect
-    from infra.local.inbox import Inbox
+    from infra.local.inbox import Inbox, held
 
     target = connect(local=True)
-    mails = Inbox(target).read()
+    mails, waiting = Inbox(target).read(), list(held(target))
     if as_json:
-        print_document("inbox/1", {"mails": [asdict(mail) for mail in mails]})
+        print_document("inbox/1", {"mails": list(map(asdict, mails)), "held": list(map(asdict, waiting))})
         return
-    if not mails:
+    if not mails and not waiting:
         hint(f"Nothing was sent yet. What is under way: selfheal incidents --watch{target.flag}", "dim")
     for mail in mails:
         out.print(Rule(plain(mail.subject, "bold"), align="left"))
         out.print(plain(f"{mail.sent}\n\n{mail.text}"), soft_wrap=True)
+    for one in waiting:
+        out.print(plain(f"Held until quiet hours end, at {one.until[:16]} UTC: {one.title}", "yellow"))
+        hint(f"To decide now: selfheal show {one.incident_id}{target.flag}", "cyan")
 
 
 def _complete_crash(incomplete: str) -> list[str]:

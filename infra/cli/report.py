@@ -185,13 +185,13 @@ def render(report: IncidentReport) -> RenderableType:
 
 
 def what_next(incident: Incident, flag: str) -> RenderableType:
-    """What the heal's end left to people, in its own words, and the commands that go on from there."""
-    found = next_steps(incident, flag)
-    advice = command(incident.next_action, flag)
-    told = advice in ("", REVIEW_AND_MERGE, DEPLOY) or any(
-        incident.next_action == step.command for step in next_steps(incident)
-    )
-    return Group(*(() if told else (_whole(advice),)), steps(found))
+    """What the heal's end left to people, in its own words, and what else can be done: each command once."""
+    found, advice = next_steps(incident, flag), incident.next_action
+    bare = [step.command.removesuffix(flag) for step in found]
+    if advice in ("", REVIEW_AND_MERGE, DEPLOY, *bare):
+        return steps(found)
+    left = [step for step, said in zip(found, bare, strict=True) if not said or said not in advice]
+    return Group(_whole(command(advice, flag)), *([steps(left)] if left else ()))
 
 
 def _whole(text: str) -> Text:
@@ -226,7 +226,8 @@ def _where_asked(report: IncidentReport, question: Approval) -> str:
     if question.tell_at and not question.told_at:
         at = datetime.fromtimestamp(question.tell_at, UTC)
         return f"waits for the end of quiet hours, and is sent to {people} at {at:%Y-%m-%d %H:%M} UTC"
-    return f"sent to {people}" + ("; selfheal inbox shows the link" if report.flag else "")
+    shown = f"; {command('selfheal inbox')} shows the link" if report.flag else ""
+    return f"sent to {people}{shown}"
 
 
 def traceback(incident: Incident) -> RenderableType:
@@ -234,7 +235,8 @@ def traceback(incident: Incident) -> RenderableType:
     lines = incident.sample.strip("\n").split("\n")
     left = len(lines) - _SAMPLE_HEAD - _SAMPLE_TAIL
     if left > 0:
-        note = f"… {left} lines are left out here; all of them: selfheal show {incident.incident_id} --json"
+        whole = command(f"selfheal show {incident.incident_id} --json")
+        note = f"… {left} lines are left out here; all of them: {whole}"
         lines = [*lines[:_SAMPLE_HEAD], note, *lines[-_SAMPLE_TAIL:]]
     return plain("\n".join(lines))
 

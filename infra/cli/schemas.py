@@ -205,7 +205,17 @@ SHAPES: dict[str, dict[str, Schema]] = {
             record("parts: whether each runs", home=TEXT, forge=TEXT, model=TEXT, endpoint=TEXT, parts=ANY)
         ),
     },
-    "inbox/1": {"mails": several(record(sent=TEXT, subject=TEXT, text=TEXT))},
+    "inbox/1": {
+        "mails": several(record(sent=TEXT, subject=TEXT, text=TEXT)),
+        "held": several(
+            record(
+                "a question of which people are told when quiet hours end",
+                incident_id=TEXT,
+                title=TEXT,
+                until={**TEXT, "description": "ISO 8601 in UTC"},
+            )
+        ),
+    },
     "explain/1": {"errors": several(ANY)},
     "replay/1": {
         "errors": several(

@@ -80,8 +80,7 @@ def start(
         hint(f"Heals ended: {len(ended)}. To resume them: selfheal redrive --failed{target.flag}")
     if held:
         again = f"selfheal retry --status SUPPRESSED --search '{_HELD}'{target.flag}"
-        out.print(plain(f"Recorded in the meantime: {len(held)}. What is seen again is healed. To heal now:"))
-        out.print(plain(f"  {again}"), soft_wrap=True)
+        hint(f"Recorded in the meantime: {len(held)}. What is seen again is healed. To heal now: {again}")
 
 
 def _ids(incidents: list[Incident]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from functions.core.approval.approvers import in_slack, never, one_person, only_signed_in
 from functions.core.apps.app import App
 from functions.core.apps.discovery import REPOSITORY, covers
 from functions.core.apps.families import ANY, LONGEST_NAME
@@ -68,7 +69,7 @@ class WizardQuestion:
     when: Callable[[Draft], bool] = lambda draft: True
 
 
-_FILES = ("deploy_key_file", "signing_key_file")
+_FILES = ("deploy_key_file", "signing_key_file", "slack_signing_secret_file")
 
 
 def ask(target: Target) -> Draft:
@@ -266,6 +267,31 @@ def _signing_key(draft: Draft, file: str) -> str:
     return ""
 
 
+def _secret(draft: Draft, file: str) -> str:
+    try:
+        return "" if _read(file).strip() else "it is empty"
+    except OSError as error:
+        return str(error)
+
+
+def _approvers(draft: Draft, people: Sequence[str]) -> str:
+    """Somebody who could never decide would be waited for in vain."""
+    for one in people:
+        if why := never(one):
+            return f"{one} {why}"
+        if only_signed_in(one):
+            later = f"selfheal configure {draft.name} --set 'approvers=[\"{one}\"]'{draft.target.flag}"
+            return (
+                f"{one} is no mail address, IAM ARN or slack:ID; where people sign in to the page by such"
+                f" names, afterwards: {later}"
+            )
+    if same := one_person(people):
+        return f"{same[0]} and {same[1]} are one person"
+    if problem := _valid(draft, approvers=list(people)):
+        return problem
+    return _first((of_app.approvers_exist,), SeenApp(draft.target, draft.app(approvers=list(people))))
+
+
 def _read(file: str) -> str:
     return Path(file).expanduser().read_text()
 
@@ -392,8 +418,15 @@ QUESTIONS = (
     WizardQuestion(
         "approvers",
         "Who may decide: mail addresses, IAM ARNs, slack:IDs (empty: whoever has the link)",
-        lambda draft, people: _valid(draft, approvers=list(people)),
+        _approvers,
         many=True,
+    ),
+    WizardQuestion(
+        "slack_signing_secret_file",
+        "File with the Slack app's signing secret: without it, questions there have no buttons",
+        _secret,
+        empty=_needed,
+        when=lambda draft: in_slack(draft.entry.get("approvers", ())),
     ),
     WizardQuestion(
         "reviewers",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from functions.core.approval.approvals import ApprovalStatus
+from functions.core.incidents.incident import Status
 from infra.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -28,6 +30,26 @@ class Mail:
     sent: str
     subject: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A question of which people are told when quiet hours end. until: ISO 8601 in UTC."""
+
+    incident_id: str
+    title: str
+    until: str
+
+
+def held(target: Target) -> Iterator[Held]:
+    """What is asked, and in no inbox yet."""
+    for incident in target.incidents.every():
+        if incident.status is not Status.AWAITING_APPROVAL:
+            continue
+        asked = target.approvals.get(incident.approval_id)
+        if asked and asked.status is ApprovalStatus.PENDING and asked.tell_at and not asked.told_at:
+            until = datetime.fromtimestamp(asked.tell_at, UTC).isoformat()
+            yield Held(incident.incident_id, incident.title, until)
 
 
 class Inbox:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -103,6 +104,7 @@ class Approval:
     tell_at: int = 0
     """Asked within quiet hours: when its people are told, in epoch seconds; 0: they were at once."""
     told_at: str = ""
+    """When its people were last told of it."""
     reminded_at: str = ""
     tries: int = 0
     """Decisions that were tried, accepted or not."""
@@ -143,6 +145,15 @@ class Approval:
     def of_attempt(self) -> int:
         """The attempt whose patch this is about."""
         return self.patch_attempt or self.attempt
+
+    def to_be_told(self, now: float) -> bool:
+        """Whether people have no letter about it whose link works, and none comes after quiet hours.
+
+        now: epoch seconds. A link works for as long as a question that is asked when it is sent.
+        """
+        if not self.told_at:
+            return not self.tell_at
+        return now - datetime.fromisoformat(self.told_at).timestamp() >= self.expires_at - now
 
     @property
     def deciders(self) -> str:
@@ -234,18 +245,18 @@ class Approvals:
         """Note that people are reminded now; False if they were, or nobody need decide any more."""
         return self._once(approval_id, "reminded_at")
 
-    def tell(self, approval_id: str) -> bool:
-        """Note that people are told now of what waited for the end of their quiet hours; else as `remind`."""
-        return self._once(approval_id, "told_at")
+    def tell(self, approval_id: str, before: str = "") -> bool:
+        """Note that people are told now; else as `remind`. before: when they last were, "" for never."""
+        return self._once(approval_id, "told_at", before)
 
-    def _once(self, approval_id: str, noted: str) -> bool:
+    def _once(self, approval_id: str, noted: str, before: str = "") -> bool:
         return bool(
             self._update(
                 approval_id,
                 {noted: utc_now()},
                 only=(ApprovalStatus.PENDING,),
-                condition=f"(attribute_not_exists(#{noted}) OR #{noted} = :never)",
-                values={":never": ""},
+                condition=f"(attribute_not_exists(#{noted}) OR #{noted} = :before)",
+                values={":before": before},
             )
         )
 

@@ -27,6 +27,12 @@ _ROLE_SESSION = re.compile(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.+")
 # change, is for readers only. https://docs.slack.dev/reference/objects/user-object
 _SLACK_USER = re.compile(r"(slack:[UW][A-Z0-9]{2,30})( \([\w.-]{1,80}\))?")
 _SLACK = "slack:"
+# What can sign a request, so no group, policy or instance profile.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+_SIGNS = re.compile(
+    r"arn:[\w-]+:(iam::\d{12}:(root|(user|role)/.+)|sts::\d{12}:(assumed-role|federated-user)/.+)"
+)
+_MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\.?")
 # One mailbox under two domains, whatever dots stand in its name; of Workspace's own domains dots count.
 # https://support.google.com/mail/answer/7436150, https://support.google.com/mail/answer/10313
 _GMAIL = ("gmail.com", "googlemail.com")
@@ -82,6 +88,22 @@ def one_person(approvers: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def never(approver: str) -> str:
+    """Why this can be nobody who decides, as a sentence's end; "" where it may be somebody."""
+    if approver.startswith(_SLACK):
+        return "is no Slack user's id, such as slack:U012AB3CD" if malformed(approver) else ""
+    if approver.startswith("arn:"):
+        return "" if _SIGNS.fullmatch(approver) else "is no ARN of an IAM user, role or session"
+    if "@" in approver:
+        return "" if _MAILBOX.fullmatch(approver.strip()) else "is no mail address"
+    return ""
+
+
+def only_signed_in(approver: str) -> bool:
+    """Whether this is a name, which decides only where people sign in by such names."""
+    return "@" not in approver and not approver.startswith(("arn:", _SLACK))
+
+
 def doubts(approvers: Sequence[str], needed: int) -> Iterator[str]:
     """What nothing here can tell of these approvers, as sentences for whoever names them."""
     named_as = {
@@ -96,6 +118,11 @@ def doubts(approvers: Sequence[str], needed: int) -> Iterator[str]:
         yield (
             f"approvers are named {' and '.join(sorted(named_as))}: whoever is named in two ways counts as"
             " two people; name each person once"
+        )
+    for one in filter(only_signed_in, approvers):
+        yield (
+            f"approver {one} is no mail address, IAM ARN or slack:ID: who that is can decide only where"
+            " people sign in to the page, by such a name"
         )
     for one in approvers:
         for what in disguises(one):

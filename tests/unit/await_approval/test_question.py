@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -186,6 +187,23 @@ def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Any, de
     assert second.approval_id == first.approval_id
     assert scene.tokens.open(second.token, second.approval_id) == "another token"
     assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
+
+
+def test_a_repeated_step_tells_nobody_again_unless_the_links_they_have_are_over(
+    scene: Any, desk: Deployment, inbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, began = 86_400, int(time.time())
+    for days, letters in ((0, 2), (3, 0), (8, 2), (9, 0)):
+        now = began + days * day
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        # When people are told is noted by the clock of the table.
+        monkeypatch.setattr("functions.core.approval.approvals.utc_now", lambda now=now: iso(now))
+        ask(HealState.from_json(state(scene)), desk, now + 7 * day)
+        assert (days, len(inbox())) == (days, letters)
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: Deployment) -> None:

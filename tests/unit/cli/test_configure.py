@@ -90,6 +90,8 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
     files = {name: tmp_path / name for name in ("deploy", "signing", "weak")}
     for name, file in files.items():
         file.write_text(new_key("ecdsa" if name == "weak" else "ed25519"))
+    secret = tmp_path / "slack"
+    secret.write_text("8f742231b10e8888abcd99yyyzzz85a5\n")
     said = {
         "/aws/lambda/gone": "does not exist here",
         "/aws/lambda/self-heal-runner": "belongs to this system",
@@ -111,8 +113,15 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
         "Shop Bot <bot@shop.example>": "",
         # The region's default model.
         " ": "",
-        "ana@shop.example slack:bad": "write a Slack user's id",
-        "ana@shop.example": "",
+        "ana@shop.example slack:bad": "slack:bad is no Slack user's id",
+        "ana": "ana is no mail address, IAM ARN or slack:ID; where people sign in",
+        "ana@shop": "ana@shop is no mail address",
+        "arn:aws:iam::123456789012:group/ops": "is no ARN of an IAM user, role or session",
+        "arn:aws:iam::123456789012:user/gone": "there is no such user or role",
+        "ana@shop.example Ana+2@shop.example": "are one person",
+        "ana@shop.example slack:U012AB3CD": "",
+        "/no/such/secret": "No such file or directory: '/no/such/secret'",
+        f"{secret}": "",
         "eve": "no collaborators: eve",
         "ben": "",
         "y": "",
@@ -128,7 +137,8 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
             "log_groups": ["/aws/lambda/Orders_API", "/aws/lambda/billing"],
             "repository": REPOSITORY,
             "branch": "next",
-            "approvers": ["ana@shop.example"],
+            "approvers": ["ana@shop.example", "slack:U012AB3CD"],
+            "slack_buttons": True,
             "reviewers": ["ben"],
             "credentials": f"{DEFAULT.credentials}/orders-api",
             "deploy_key": True,
@@ -330,6 +340,8 @@ def test_a_file_registers_many_apps_and_never_asks(
         ('token_file = "token"', 'token_file = "nowhere"'),
         ("[billing]", "[["),
         ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", "Ana+2@Shop.example."]'),
+        ("max_heals_at_once = 2", 'approvers = ["ana@"]'),
+        ("max_heals_at_once = 2", 'approvers = ["arn:aws:iam::123456789012:group/ops"]'),
         ("max_heals_at_once = 2", 'approvers = ["ana@shop.example", " ana@shop.example"]'),
     ],
 )
@@ -343,6 +355,15 @@ def test_one_that_is_wrong_keeps_all_of_them_out(
 
     assert ran.exit_code == 2
     assert (entries(), subscribed()) == ({}, [])
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[1]"])
+def test_a_file_that_is_no_entry_is_told_what_one_is(
+    text: str, target: Target, selfheal: Selfheal, tmp_path: Path
+) -> None:
+    (tmp_path / "entry.json").write_text(text)
+    ran = selfheal("configure", "billing", "--file", str(tmp_path / "entry.json"))
+    assert (ran.exit_code, "next: give fields of the entry, as JSON" in ran.text) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
-from infra.cli.report import IncidentReport, diff, render
+from infra.cli.report import IncidentReport, diff, render, what_next
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
 
@@ -87,6 +87,17 @@ def test_a_redrive_is_said_once_on_the_embedded_run_too() -> None:
     console.print(render(IncidentReport(failed, None, None, None, flag=" --local")))
     assert isinstance(console.file, StringIO)
     assert console.file.getvalue().count("redrive") == 1
+
+
+def test_a_rejection_says_once_how_to_start_over() -> None:
+    over = "Nothing more happens by itself. To start over: selfheal retry orders-1"
+    rejected = replace(INCIDENT, status=Status.REJECTED, next_action=over, attempts=1, execution_arn="arn:h1")
+    for flag in ("", " --local"):
+        console = Console(file=StringIO(), width=160)
+        console.print(what_next(rejected, flag))
+        assert isinstance(console.file, StringIO)
+        told = console.file.getvalue()
+        assert (told.count("selfheal retry"), told.count("selfheal prompt")) == (1, 1)
 
 
 def test_why_a_heal_abstained_is_said_once() -> None:

@@ -84,6 +84,12 @@ def test_the_command_prints_each_line_and_their_sum() -> None:
     assert document["prices_read"] in shown
 
 
+def test_of_the_embedded_run_it_says_what_the_same_would_cost_at_aws() -> None:
+    there, here = (CliRunner().invoke(main.app, ["cost", *more]).stdout for more in ((), ("--local",)))
+    assert here.startswith(there)
+    assert "The embedded run itself costs nothing" in here
+
+
 def test_more_different_errors_than_errors_are_refused() -> None:
     result = CliRunner().invoke(main.app, ["cost", "--errors", "1", "--unique", "2"])
 

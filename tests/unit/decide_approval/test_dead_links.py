@@ -17,6 +17,7 @@ def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene:
     answer = browser.get(link)
     assert answer.status == 410
     assert "rejected by ana" in answer.text
+    assert "<time datetime=" in answer.body and "&lt;" not in answer.body
     assert answer.says_nothing
     assert list(answer.ways) == ["What became of it", "What waits for you"]
     assert "You rejected the patch" in browser.get(urljoin(link, answer.ways["What became of it"])).text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.core.approval.approvers import doubts, may_decide, one_person, person, with_links
+from functions.core.approval.approvers import doubts, may_decide, never, one_person, person, with_links
 
 SSO = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Developer_0123abcd/Ana@Shop.example"
 ROLE = "arn:aws:sts::111122223333:assumed-role/Release/ana@shop.example"
@@ -113,3 +113,25 @@ def test_what_cannot_be_told_of_approvers_is_said() -> None:
 
 def test_iam_identities_and_slack_users_are_sent_no_link() -> None:
     assert with_links(("ana@shop.example", USER, "slack:U012AB3CD")) == ("ana@shop.example",)
+
+
+@pytest.mark.parametrize(
+    ("approver", "why"),
+    [
+        *((one, "") for one in ("ana@shop.example", "ANA+x@shop.example.", "slack:U012AB3CD", "ana")),
+        *((f"arn:aws:iam::123456789012:{one}", "") for one in ("root", "user/a/ana", "role/ops")),
+        ("arn:aws-cn:sts::123456789012:assumed-role/ops/ana", ""),
+        *((f"arn:aws:iam::123456789012:{one}", "no ARN of an IAM user") for one in ("group/ops", "user")),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:f", "no ARN of an IAM user"),
+        *((one, "no mail address") for one in ("ana@", "@shop.example", "a@b@shop.example", "ana@shop")),
+        ("slack:ana", "no Slack user's id"),
+    ],
+)
+def test_what_can_be_nobody_who_decides_is_told_apart(approver: str, why: str) -> None:
+    said = never(approver)
+    assert why in said and bool(said) == bool(why)
+
+
+def test_a_name_that_decides_only_where_people_sign_in_is_doubted() -> None:
+    (said,) = doubts(("ana", "ben@shop.example"), 1)
+    assert said.startswith("approver ana is no mail address")
