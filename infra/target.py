@@ -100,6 +100,10 @@ class Target(Deployment):
 
     def incident(self, prefix: str) -> Incident:
         """The incident whose id is, or uniquely starts with, `prefix`. Raises UserError."""
+        if not prefix:
+            raise UserError(
+                "which incident?", f"list them with: selfheal incidents{self.flag}", exit_code=Exit.USAGE
+            )
         with suppress(IncidentNotFound):
             return self.incidents.get(prefix)
         ids = self.incidents.ids()

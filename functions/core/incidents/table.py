@@ -44,7 +44,8 @@ class Incidents:
     def get(self, incident_id: str) -> Incident:
         """Read one incident, consistently. Raises IncidentNotFound."""
         item = self._table.get_item(Key={"incident_id": incident_id}, ConsistentRead=True).get("Item")
-        if not item:
+        # Other items of the table have no status.
+        if not item or "status" not in item:
             raise IncidentNotFound(f"no incident {incident_id!r} in table {self._table.name}")
         return Incident.from_item(item)
 

@@ -7,15 +7,19 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import fastjsonschema
+import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
 
 from infra.cli.agents import server
 from infra.cli.schemas import schema
 from infra.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 Answer = TypeVar("Answer")
 LOG = "Traceback (most recent call last):\n  File \"/var/task/app.py\", line 3, in run\nKeyError: 'NZ'\n"
@@ -73,3 +77,18 @@ def test_it_is_served_over_standard_input_and_output_and_needs_no_aws_before_it_
     found = asked(started, "explain", log=LOG).structured_content
     assert found
     assert [error["type"] for error in found["errors"]] == ["KeyError"]
+
+
+@pytest.mark.parametrize("incident_id", ["", "heals#orders#1"])
+def test_what_names_no_incident_is_said_to(incident_id: str, target: Target, incidents_table: Table) -> None:
+    """The table holds counters, too, which are nobody's incident."""
+    incidents_table.put_item(Item={"incident_id": "heals#orders#1", "executions": {"arn"}})
+    said = asked(server(lambda: target), "show", incident_id=incident_id)
+    assert said.is_error
+    assert "list them with: selfheal incidents" in str(said.content)
+
+
+def test_an_answer_about_a_log_names_so_many_errors_and_no_more(target: Target) -> None:
+    found = asked(server(lambda: target), "explain", log=LOG * 300).structured_content
+    assert found
+    assert len(found["errors"]) == 200
