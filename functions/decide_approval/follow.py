@@ -86,7 +86,7 @@ def _steps(
     )
     newer = incident.approval_id != approval.approval_id
     if verdict is Verdict.APPROVE and newer and incident.status is Status.AWAITING_APPROVAL:
-        again = "It had to be proven, or asked, again: another question waits; its link has been sent"
+        again = "It had to be proven, or asked, again: another question waits, in the list below"
         return (told, ProgressLine(again, "done")), True
     if verdict is Verdict.APPROVE:
         merge = _merge(incident, now)
@@ -110,7 +110,7 @@ def _steps(
                 "The model works on your comment, the sandbox proves the result", "done" if newer else "now"
             ),
             ProgressLine(
-                "No proposal could be proven" if gave_up else "A question waits; its link has been sent",
+                "No proposal could be proven" if gave_up else "A question waits, in the list below",
                 "failed" if gave_up else "done" if newer else "later",
             ),
         ), newer or gave_up
