@@ -198,8 +198,6 @@ class InTests(MetaPathFinder):
         self._change, self._met, self._checked = change, {}, {}
         self._calls = WatchedCalls(self._inside, _MOST_CALLS)
         restore = self._rebind(change)
-        with contextlib.suppress(BaseException):  # what the last one needed, and this one does not
-            item.session._setupstate.teardown_exact(item)
         if not getattr(item, "_request", True):
             item._initrequest()  # type: ignore[attr-defined] # as pytest's own `runtestprotocol` does
         signal.setitimer(signal.ITIMER_REAL, _RUN_SECONDS)

@@ -96,8 +96,7 @@ def compared_in(node: ast.stmt) -> ast.expr | None:
     """What a statement checks, without what it should be; None for any other statement."""
     if isinstance(node, ast.Assert):
         test = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
-        # Another operator than of equality may be what is tested.
-        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], _EQUALITY):
+        if not isinstance(test, ast.Compare):
             return test
         return test.left if _calls(test.left) or not _calls(test.comparators[0]) else test.comparators[0]
     call = node.value if isinstance(node, ast.Expr) else None
@@ -112,7 +111,6 @@ def compared_in(node: ast.stmt) -> ast.expr | None:
     return None
 
 
-_EQUALITY = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)
 _EXPECTING = ("assertRaises", "assertWarns", "assertLogs", "assertNoLogs")
 
 
