@@ -165,9 +165,9 @@ def _behaviour(evidence: Evidence) -> list[str]:
         for row in evidence.behaviour
     ]
     table = "\n".join(("| call | before | after | kind |", "|---|---|---|---|", *rows))
-    commands = "\n".join(row.command for row in evidence.behaviour if row.command)
+    commands = "\n".join(row.command for row in evidence.behaviour)
     again = f"<details><summary>See it yourself</summary>\n\n{fenced(commands, 'sh')}\n\n</details>"
-    return ["### Behaviour", table, *([again] if commands else [])]
+    return ["### Behaviour", table, again]
 
 
 def _seen(incident: Incident) -> str:

@@ -76,17 +76,6 @@ def _is_import(value: Any) -> bool:
     return isinstance(value, list) and [type(part) for part in value] == [str, str]
 
 
-def _is_within(value: Any) -> bool:
-    """See `search/in_tests.py`."""
-    known = isinstance(value, list) and [type(part) for part in value] == [str, list, list]
-    change, call = ([type(part) for part in inner] for inner in value[1:]) if known else ((), ())
-    return change == [str, int, str] and call == [str, int]
-
-
-def _is_checked(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_source, value.values()))
-
-
 def _is_source(value: Any) -> bool:
     return isinstance(value, str) and (not value or _parses(value))
 
@@ -113,8 +102,6 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("exact", "deliberate", "end"), _of(bool)),
     **dict.fromkeys(("executable", "executed"), _are_numbers),
     "imports": _list_of(_is_import),
-    "within": _is_within,
-    "checked": _is_checked,
     "logged": _list_of(_is_text),
     "raised": _is_raised,
 }

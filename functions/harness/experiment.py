@@ -12,7 +12,7 @@ import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-from functions.harness import answers, history, within
+from functions.harness import answers, history
 from functions.harness.names import is_test
 from functions.harness.outcome import RunOutcome
 from functions.harness.proof import Calls, Nonsense, NotBelieved, Proof, Reproduction
@@ -58,9 +58,6 @@ def experiment(
         `defined`: module of the repository's own → what it defines at its top level
         `survey`: as `search`, for the functions as the patch leaves them
         `changed`: as `search`, for other functions that the patch changes, or that use what it changes
-        `in_tests`: None, or the repository's tests that may call the functions of the traceback, see
-            `search/in_tests.py`: `{"files", "fetched", "left_out"}`: path → text, and those that are not so,
-            or not at all, on the patched tree; in orders of before it was known it is left out
         `pieces`: `[path, range]` of what the patch adds, see `tracer.py`
         `others`: tests of the changed modules
         `joined`: the incidents that are healed with this one, see `reproducing.reproduce_joined`; in orders
@@ -184,9 +181,7 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
         if now["call"] in elsewhere and _refused_for_another_reason(asked["incident"], was)
     ]
     called = yield _probe("after", [call for call, _ in worked], pieces)
-    mended = yield _probe("after", [call for call in failed if "within" not in call], pieces)
-    mended_in_tests, worked_in_tests = yield from _of_tests(asked, shown, failed, worked)
-    worked += worked_in_tests
+    mended = yield _probe("after", failed, pieces)
     refused = yield _probe("after", refusing, pieces)
     left = answers.pieces(tested, "executable")
     for outcome in (tested, called, mended, refused):
@@ -194,40 +189,17 @@ def _calls(asked: Mapping[str, Any], proof: Proof, shown: Reproduction) -> Steps
     others = [path for path in asked["others"] if path not in shown.tests]
     if left and others:
         left -= answers.pieces((yield traced(others)), "executed")
-    differing = yield from _differing(asked, worked)
+    differing = yield from _differing(worked)
     # What was stopped, or ended itself, does not say what it would have executed.
     whole = all(answers.ended(outcome) for outcome in (tested, called, mended))
     proof.calls = Calls(
         worked,
-        [*answers.answered([call for call in failed if "within" not in call], mended), *mended_in_tests],
+        answers.answered(failed, mended),
         [*admitted, *((now, was) for was, now in answers.answered(refusing, refused))],
         differing,
         frozenset(left),
         whole,
         all(map(answers.ended, (surveyed, now, was, refused))),
-    )
-
-
-Pairs = list[tuple[dict[str, Any], dict[str, Any]]]
-
-
-def _of_tests(
-    asked: Mapping[str, Any], shown: Reproduction, failed: Sequence[dict[str, Any]], worked: Sequence[object]
-) -> Generator[RunRequest, RunOutcome, tuple[Pairs, Pairs]]:
-    """Calls of tests, some with one literal changed, where others could not be made up: those that failed as
-    the incident did and what they do now, and those that had a result, as they are now and as they were."""
-    failing = [call for call in failed if "within" in call]
-    known = [dict(call) for call in shown.worked]
-    looked = None if failing or (failed and worked) else within.search(asked, asked["incident"])
-    if looked is not None:
-        lines = [line for line in answers.lines_of((yield looked)) if "call" in line]
-        failing = [] if failed else _failing([line for line in lines if "value" not in line], [])
-        known = [line for line in lines if "value" in line]
-    calls = [*failing, *known[:_MOST_WITHIN]]
-    pairs = answers.answered(calls, (yield within.probe("after", asked, calls))) if calls else []
-    return (
-        [(call, now) for call, now in pairs if "value" not in call],
-        [({**now, "within": was["within"]}, was) for was, now in pairs if "value" in was and "value" in now],
     )
 
 
@@ -241,7 +213,6 @@ def _refused_for_another_reason(incident: Mapping[str, Any], answer: Mapping[str
     return bool(answer.get("deliberate")) and not same_type(incident["type"], answer["raised"]["type"])
 
 
-_MOST_WITHIN = 60
 _MOST_FAILING, _MOST_ALIKE, _MOST_REFUSED = 120, 20, 60
 
 
@@ -259,7 +230,6 @@ _SURVEY = {"survey": True, "calls": 600}
 
 
 def _differing(
-    asked: Mapping[str, Any],
     worked: Sequence[tuple[dict[str, Any], dict[str, Any]]],
 ) -> Generator[RunRequest, RunOutcome, list[tuple[dict[str, Any], dict[str, Any]]]]:
     """The calls that now have another result than before.
@@ -270,8 +240,8 @@ def _differing(
     if not different:
         return []
     again = list(itertools.chain.from_iterable((call, call) for call, _ in different))
-    old = yield from _once_more("before", asked, again)
-    new = yield from _once_more("after", asked, again)
+    old = _shown(again, (yield _probe("before", again, [])))
+    new = _shown(again, (yield _probe("after", again, [])))
     return [
         (call, was)
         for number, (call, was) in enumerate(different)
@@ -285,19 +255,11 @@ def _same(now: Mapping[str, Any], was: Mapping[str, Any]) -> bool:
     return shown and _ended(was)[2:] == _ended(now)[2:]
 
 
-def _once_more(
-    tree: str, asked: Mapping[str, Any], calls: Sequence[dict[str, Any]]
-) -> Generator[RunRequest, RunOutcome, list[Any]]:
-    """What each call gives, and leaves of its arguments; None where it gives nothing."""
+def _shown(calls: Sequence[dict[str, Any]], outcome: RunOutcome) -> list[Any]:
+    """What each call gave, and left of its arguments; None where it gave nothing."""
     found: list[Any] = [None] * len(calls)
-    made_up = [number for number, call in enumerate(calls) if "within" not in call]
-    in_tests = [number for number, call in enumerate(calls) if "within" in call]
-    for numbers, ask in ((made_up, _probe), (in_tests, None)):
-        chosen = [calls[number] for number in numbers]
-        if chosen:
-            outcome = yield ask(tree, chosen, []) if ask is not None else within.probe(tree, asked, chosen)
-            for number, answer in answers.numbered(chosen, outcome).items():
-                found[numbers[number]] = _ended(answer)
+    for number, answer in answers.numbered(calls, outcome).items():
+        found[number] = _ended(answer)
     return found
 
 

@@ -25,8 +25,6 @@ class Reproduction:
     """Whether a call that failed as the incident did still fails."""
     found: Sequence[Mapping[str, Any]] = ()
     """Calls that the search found to fail as the incident did, or like it."""
-    worked: Sequence[Mapping[str, Any]] = ()
-    """Calls of the repository's tests, some with one literal changed, that had a result."""
     toothless: bool = False
     """Whether the test passes on every mutant of the patch as well."""
 

@@ -36,11 +36,11 @@ def code_of(
     place = incident["places"][-1]
     error = incident["type"].rpartition(".")[2]
     if "value" in answer:
-        value = value_text(answer["value"])
+        value = _value(answer["value"])
         check = {"None": " is None", "True": " is True", "False": " is False"}.get(value, f" == {value}")
         body = [f"assert {source}{check}" if value else source]
     else:
-        module, name = raised_by(answer["raised"]["type"], defined)
+        module, name = _raised(answer["raised"]["type"], defined)
         imports += [("", "pytest"), *([(module, name)] if module in defined else [])]
         body = [f"with pytest.raises({name}):", f"    {source}"]
         if module and module not in defined:  # a library's: it is known by its name alone
@@ -49,7 +49,7 @@ def code_of(
     told = f"`{place['function']}` in {place['path']} raised {error} in production."
     return "\n".join(
         [
-            f'"""{plain(told)}"""',
+            f'"""{_plain(told)}"""',
             "",
             *_import_lines(sorted(set(imports))),
             "",
@@ -71,7 +71,7 @@ def _imports(call: Mapping[str, Any], defined: Mapping[str, Sequence[str]]) -> l
     return found
 
 
-def raised_by(kind: str, defined: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+def _raised(kind: str, defined: Mapping[str, Sequence[str]]) -> tuple[str, str]:
     """Module ("" for a builtin) and name of an exception."""
     module, _, name = str(kind).rpartition(".")
     known = (
@@ -82,7 +82,7 @@ def raised_by(kind: str, defined: Mapping[str, Sequence[str]]) -> tuple[str, str
     return module, name
 
 
-def value_text(text: str) -> str:
+def _value(text: str) -> str:
     """A result, as it is written; "" for one that no test can state."""
     if not text:
         return ""
@@ -139,11 +139,6 @@ def _text(node: ast.AST, names: set[str]) -> str:
     raise NotACall(f"{type(node).__name__} is more than a call with literals")
 
 
-def literal_text(text: str) -> str:
-    """A literal, or one of the language's errors, as it is written. Raises NotACall."""
-    return _text(_expression(text), set())
-
-
 def _expression(text: str) -> ast.expr:
     if not isinstance(text, str) or len(text) > _LONGEST or "\n" in text:
         raise NotACall("it is no line that anybody would read")
@@ -153,7 +148,7 @@ def _expression(text: str) -> ast.expr:
         raise NotACall("it does not parse") from error
 
 
-def plain(text: str) -> str:
+def _plain(text: str) -> str:
     """Words of a log line, without what could end a docstring."""
     return re.sub(r'["\\\s]+', " ", text)
 

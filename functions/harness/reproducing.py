@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from functions.harness import answers, changed_test, regression, reproduction, test_runs, within
+from functions.harness import answers, regression, reproduction, test_runs
 from functions.harness.outcome import RunOutcome
 from functions.harness.proof import Proof, Reproduction
 from functions.harness.request import RunRequest, task_of
@@ -31,10 +30,6 @@ def reproduce(asked: Mapping[str, Any], own: frozenset[str], proof: Proof) -> St
         outer = yield from _searched(asked, own, skip=1)
         if not outer.reason:
             proof.reproduction = outer
-    if proof.reproduction.reason and not proof.reproduction.refuted:
-        inner = yield from _searched_in_tests(asked, own)
-        if inner is not None and (not inner.reason or inner.refuted):
-            proof.reproduction = inner
 
 
 def _bitten(asked: Mapping[str, Any], shown: Reproduction) -> Steps:
@@ -74,73 +69,30 @@ def _tested(
 def _searched(
     asked: Mapping[str, Any], own: frozenset[str], skip: int, written: int = _WRITTEN
 ) -> Generator[RunRequest, RunOutcome, Reproduction]:
-    """Look for calls that can be made up, and fail as the incident did."""
-    if not asked["incident"]["places"]:
-        return Reproduction(reason="no frame of the traceback could be found in the repository")
-
-    def code(call: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-        return regression.code_of(asked["incident"], asked["defined"], call, answer)
-
-    search = RunRequest("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
-    way = _Way(
-        search, lambda found: RunRequest("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS), code
-    )
-    return (yield from _by_calls(asked, own, way, written))
-
-
-def _searched_in_tests(
-    asked: Mapping[str, Any], own: frozenset[str]
-) -> Generator[RunRequest, RunOutcome, Reproduction | None]:
-    """Look for such calls in the repository's tests, with one literal of these changed."""
-    search = within.search(asked, asked["incident"])
-    if search is None:
-        return None
-
-    def code(call: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-        files, defined = asked["in_tests"]["files"], asked["defined"]
-        return changed_test.code_of(asked["incident"], files, defined, call["within"], answer)
-
-    way = _Way(search, lambda found: within.probe("after", asked, found), code)
-    return (yield from _by_calls(asked, own, way, _WRITTEN))
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How calls are looked for, made once more on the patched tree, and written as a test."""
-
-    search: RunRequest
-    probe: Callable[[list[dict[str, Any]]], RunRequest]
-    code: Callable[[Mapping[str, Any], Mapping[str, Any]], str]
-
-
-def _by_calls(
-    asked: Mapping[str, Any], own: frozenset[str], way: _Way, written: int
-) -> Generator[RunRequest, RunOutcome, Reproduction]:
-    """See what calls that fail as the incident did do now, and write a test of one."""
+    """Look for calls that fail as the incident did, see what they do now, and write a test of one."""
     incident = asked["incident"]
+    if not incident["places"]:
+        return Reproduction(reason="no frame of the traceback could be found in the repository")
     place = incident["places"][-1]
-    lines = answers.lines_of((yield way.search))
-    found = [line for line in lines if "call" in line and "value" not in line]
+    searched = yield RunRequest("before", {**asked["search"], "skip": skip}, _SEARCH_SECONDS)
+    lines = answers.lines_of(searched)
+    found = [line for line in lines if "call" in line]
     if not found:
         problem = next((str(line["problem"]) for line in lines if "problem" in line), "")
         nothing = f"no input was found that raises {incident['type']} in {place['function']}"
         return Reproduction(reason=problem or nothing)
     found.sort(key=lambda line: not line["exact"])  # the sort is stable: likely inputs stay first
-    answered = answers.answered(found, (yield way.probe(found)))
+    probed = yield RunRequest("after", {"kind": "search", "probe": found}, _SEARCH_SECONDS)
+    answered = answers.answered(found, probed)
     mended = [(call, answer) for call, answer in answered if _is_mended(incident["type"], answer)]
     if mended and asked["objection"]:
         return Reproduction(reason=f"no regression test may be added: {asked['objection']}")
     result = Reproduction(reason="the inputs that were found make the patched code fail in other ways")
     for call, answer in mended[:written]:
-        code = way.code(call, answer)
-        if not code:
-            continue
+        code = regression.code_of(incident, asked["defined"], call, answer)
         tested = yield from _tested(asked, own, {asked["found"]: code})
         if tested.verdict.names:
-            tested.found, tested.worked = (
-                found,
-                [line for line in lines if "within" in line and "value" in line],
-            )
+            tested.found = found
             return tested
         # A test that was written here and does not hold says nothing about the patch.
         result = Reproduction(reason=f"no stable regression test was found ({tested.verdict.objection})")

@@ -68,7 +68,7 @@ def _hello() -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - whatever the image's pytest does, it is told
         found["pytest_problem"] = f"{type(error).__name__}: {error}"[:300]
     # Imported once for all workers; after pytest, which must be the first to see modules it may rewrite.
-    for name in ("audit", "reporter", "tracer", "worker", "search.explore", "search.in_tests"):
+    for name in ("audit", "reporter", "tracer", "worker", "search.explore"):
         with contextlib.suppress(ImportError):  # the reporter's, where there is no pytest
             importlib.import_module(f"functions.harness.{name}")
     return found

@@ -22,8 +22,7 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
     dependencies: a directory of packages to import from, "" for none.
 
     `{"kind": "pytest", "args": [...], "first": [files whose tests run first]}`, with `"trace"` (see
-    `tracer.py`) to tell what the tests execute instead of how they end, or with `"within"` to search in them
-    (see `search/in_tests.py`),
+    `tracer.py`) to tell what the tests execute instead of how they end,
     `{"kind": "command", "args": [...]}` or `{"kind": "search", ...}` (see `search/explore.py`).
     """
     if dependencies:
@@ -45,15 +44,12 @@ def run(task: dict[str, Any], root: str, report: int, dependencies: str = "") ->
 def _pytest(task: dict[str, Any], root: str, report: int, dependencies: str) -> int:
 
     from functions.harness.reporter import Reporter
-    from functions.harness.search import in_tests
     from functions.harness.tracer import Tracer
 
     _forget_this_project(root, dependencies)
     # Whatever lies above the tree says nothing about how its tests run.
     arguments = [f"--rootdir={root}", f"--confcutdir={root}", *task["args"], *_options(dependencies)]
     sys.argv = ["pytest", *arguments]
-    if "within" in task:
-        return in_tests.run(task, root, report, lambda plugin: _main(arguments, plugin, dependencies))
     if "trace" not in task:
         return _main(arguments, Reporter(root, report, task.get("first", [])), dependencies)
     tracer = Tracer(root, report, task["trace"])

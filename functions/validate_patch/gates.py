@@ -50,8 +50,7 @@ REPRODUCES = Gate(
     "reproduces",
     How.RUNS,
     "a regression test fails before the patch as the incident did, passes after it, three times each, and"
-    " fails on a mutant of the patch. Without one, a bounded search looks for an input, in the end by"
-    " changing one literal of the repository's tests at a time",
+    " fails on a mutant of the patch. Without one, a bounded search looks for an input",
     ("capabilities", "formatting"),
 )
 JOINED_REPRODUCE = Gate(

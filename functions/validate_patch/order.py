@@ -33,8 +33,6 @@ CALLS = 4000
 """Calls tried before giving up. Most incidents of the crash corpus are found within 50."""
 # Of each kind, code and tests: what is read for classes and examples, once per search.
 _MOST_FILES = 300
-_MOST_TESTS = 8
-"""Files of tests that are searched in."""
 _MOST_CHANGED, _MOST_CONSTANTS = 6, 40
 """Functions beside those of the traceback that are called on both trees; lines that the patch draws."""
 
@@ -68,7 +66,6 @@ def asked(
         "changed": {**search, "places": _changed(candidate)},
         "pieces": [[piece.path, list(piece.span)] for piece in added(candidate)],
         "others": regression_tests.relevant_tests(candidate),
-        "in_tests": _in_tests(candidate),
         "joined": [_joined(candidate, other) for other in candidate.context.joined],
     }
 
@@ -257,29 +254,6 @@ def changes(candidate: Candidate, place: FrameLocation) -> bool:
         for tree in trees
     )
     return old != new
-
-
-def _in_tests(candidate: Candidate) -> dict[str, Any] | None:
-    """The tests, nearest first, that name a function of the traceback or its module."""
-    names = {name for p in candidate.places for name in (p.function, PurePosixPath(p.path).stem)} - {
-        "__init__"
-    }
-    found = [
-        path
-        for path in _nearest(candidate, [path for path in candidate.before if path.endswith(".py")])
-        if PurePosixPath(path).name != "conftest.py" and is_test(path)
-    ]
-    texts = {path: candidate.before[path].data.decode(errors="replace") for path in found}
-    files = {path: text for path, text in texts.items() if names & set(re.findall(r"\w+", text))}
-    kept = dict(itertools.islice(files.items(), _MOST_TESTS))
-    if not kept and not tests_in(candidate):
-        return None
-    changed = {c.path: c.before is None for c in candidate.changes if is_test(c.path)}
-    return {
-        "files": kept,
-        "fetched": [path for path, new in changed.items() if not new],
-        "left_out": [path for path, new in changed.items() if new],
-    }
 
 
 def _joined(candidate: Candidate, other: Incident) -> dict[str, Any]:

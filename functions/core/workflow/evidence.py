@@ -122,13 +122,11 @@ class Behaviour:
     why: str
     """A key of `BEHAVIOUR`."""
     imports: tuple[tuple[str, str], ...] = ()
-    """Module ("" for `import name`) and name, of what the call uses; none where a test alone makes it."""
+    """Module ("" for `import name`) and name, of what the call uses."""
 
     @property
     def command(self) -> str:
-        """Makes the call again, in a checkout of the repository; "" where only the regression test does."""
-        if not self.imports:
-            return ""
+        """Makes the call again, in a checkout of the repository."""
         lines = [
             f"from {module} import {name}" if module else f"import {name}" for module, name in self.imports
         ]

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import importlib
 import itertools
+import linecache
 import os
+import re
 import signal
 import sys
 import traceback
@@ -20,10 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from functions.harness.report import write_line
+from functions.harness.report import frames_of, write_line
 from functions.harness.search.edges import Edges, constants_in
 from functions.harness.search.given import keys_in, literals, quoted, raised_as_given
-from functions.harness.search.likeness import FORMS, POOL, Likeness
 from functions.harness.search.results import answer, listen, outcome
 from functions.harness.search.shapes import calls_of
 from functions.harness.search.targets import (
@@ -39,6 +40,9 @@ from functions.harness.search.targets import (
 from functions.harness.search.values import New, Value, in_turn, is_error, names_used, render, variants
 from functions.harness.tracer import Tracer
 
+_POOL: tuple[Value, ...] = (None, "", 0, 1, -1, "x", [], {}, 1.5, "1", True, "é", -0.5, ["x"], {"key": "x"})
+# Texts in the forms that data comes in: what code was not written for is often one of these.
+_FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", "A b", "", " x ", "long " * 9)
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
 _FIRST, _MOST_KNOWN, _MOST_FURTHER = 250, 1000, 4
 """Plans before those that got furthest are changed, and then of these; how many are looked at, and chosen."""
@@ -61,10 +65,10 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
     With `"trace"`, what the calls execute is told too (see `functions.harness.tracer.py`).
     `{"survey": true, "constants", "helpers", ...}`, else as for a search: every call of every place is
     reported, those at the edges that constants draw first, with its answer, `"function"`, and its
-    `"likeness"` to the incident (see `likeness.Likeness`), `"exact"` where that is 2. Functions of the tests
+    `"likeness"` to the incident (see `_Incident.likeness`), `"exact"` where that is 2. Functions of the tests
     in `helpers` make inputs, too.
     """
-    quiet()
+    _quiet()
     listen()
     signal.signal(signal.SIGALRM, _stop)
     if "survey" in task:
@@ -82,13 +86,13 @@ def explore(task: dict[str, Any], root: str, report: int) -> int:
 
 
 def _search(task: dict[str, Any], root: str, report: int) -> None:
-    incident = Likeness(task, root)
+    incident = _Incident(task, root)
     place = task["places"][-1]
     name = module_name(place["path"])
     try:
         importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 - a stranger's module may raise anything
-        how = incident.of(error)
+        how = incident.likeness(error)
         found = {
             "call": f"importlib.import_module({name!r})",
             "imports": [["", "importlib"]],
@@ -107,7 +111,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
             left -= 1
             raised = outcome(call).error
             further.told(target, raised)
-            how = incident.of(raised) if raised is not None else 0
+            how = incident.likeness(raised) if raised is not None else 0
             if how:
                 write_line(report, {**call, "exact": how == 2})
                 exact += how == 2
@@ -118,7 +122,7 @@ def _search(task: dict[str, Any], root: str, report: int) -> None:
 
 
 def _survey(task: dict[str, Any], root: str, report: int) -> None:
-    incident = Likeness(task, root)
+    incident = _Incident(task, root)
     classes = replace(classes_of(Path(root), task["files"]), helpers=helpers_of(Path(root), task["helpers"]))
     targets = targets_of(Path(root), task["places"])
     streams = []
@@ -130,7 +134,7 @@ def _survey(task: dict[str, Any], root: str, report: int) -> None:
     for (target, further), call in in_turn(streams):
         found = outcome(call)
         further.told(target, found.error)
-        how = incident.of(found.error) if found.error is not None else 0
+        how = incident.likeness(found.error) if found.error is not None else 0
         known = {"function": target.function.name, "exact": how == 2, "likeness": how}
         write_line(report, {**call, **known, **answer(found, root)})
 
@@ -157,6 +161,41 @@ class _Further:
         return [plan for reached, plan in self._known if reached == best][:_MOST_FURTHER]
 
 
+class _Incident:
+    """What to look for: the type, the place, and, as far as it tells, the message."""
+
+    def __init__(self, task: dict[str, Any], root: str) -> None:
+        self._type = task["type"].rpartition(".")[2]
+        # Since 3.10 a printed traceback may end with a hint that is no part of the message itself.
+        self._message = re.sub(r"\. Did you (?:mean|forget).*$", "", " ".join(task["message"].split()))
+        self._place = task["places"][-1]
+        self._root = root
+
+    def likeness(self, error: BaseException) -> int:
+        """2: this is the incident; 1: it is like it but for values in the message; 0: something else."""
+        if type(error).__name__ != self._type:
+            return 0
+        own = [
+            frame
+            for frame in frames_of(error.__traceback__, self._root)
+            if not frame[0].startswith(("/", "<"))
+        ]
+        if not own or own[-1][0] != self._place["path"] or own[-1][2] != self._place["function"]:
+            return 0
+        line = linecache.getline(str(Path(self._root, own[-1][0])), own[-1][1]).strip()
+        if own[-1][1] != self._place["line"] and line != self._place["code"]:
+            return 0
+        message = " ".join(str(error).split())
+        if message == self._message or isinstance(error, RecursionError):
+            return 2  # where the stack ends is chance
+        return int(_form(message) == _form(self._message))
+
+
+def _form(message: str) -> str:
+    """A message without its values."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\[redacted[^\]]*\]|\d+(?:\.\d+)?", "*", message)
+
+
 def _calls(
     target: Callee, classes: Classes, task: dict[str, Any], root: Path, further: _Further
 ) -> Iterator[dict[str, Any]]:
@@ -164,11 +203,11 @@ def _calls(
     pool = [
         *quoted(task["message"]),
         *raised_as_given(task),
-        *POOL,
+        *_POOL,
         *literals(target.function, 15),
     ]
     pool += [value for value in literals(data_of(target, root), 40) if value not in pool]
-    pool += [value for value in FORMS if value not in pool]
+    pool += [value for value in _FORMS if value not in pool]
     examples = [found for path in task["tests"] for found in _examples(root / path, target, classes)]
     read = shapes(target, root)
     shaped: _Base = ([], {a.arg: classes.of_annotation(a, read.get(a.arg)) for a in target.required()})
@@ -313,7 +352,7 @@ def _receivers(target: Callee, classes: Classes, task: dict[str, Any], root: Pat
     return found[:8]
 
 
-def quiet() -> None:
+def _quiet() -> None:
     """Thousands of calls may print; nobody reads it."""
     with Path(os.devnull).open("wb") as nothing:
         sys.stdout.flush()

@@ -102,7 +102,7 @@ def answer(of: CallOutcome, root: str) -> dict[str, Any]:
 def _given(value: Value, error: BaseException | None, root: str) -> dict[str, Any]:
     if error is None:
         value = _bounded(value)
-        text = render(value) if is_plain(value) else ""
+        text = render(value) if _plain(value) else ""
         shown = text or _shown(value)
         if len(shown) > _LONGEST:
             return {
@@ -138,15 +138,15 @@ def _bounded(value: Value) -> Value:
     return bounded(value)
 
 
-def is_plain(value: Value) -> bool:
+def _plain(value: Value) -> bool:
     """Whether a value is made of literals alone, so that a test can state it."""
     if isinstance(value, float):
         return value == value and value not in (float("inf"), float("-inf"))
     if value is None or type(value) in (bool, int, str):
         return True
     if type(value) in (list, tuple):
-        return all(map(is_plain, value))
-    return type(value) is dict and all(is_plain(k) and is_plain(v) for k, v in value.items())
+        return all(map(_plain, value))
+    return type(value) is dict and all(_plain(k) and _plain(v) for k, v in value.items())
 
 
 def _shown(value: Value, depth: int = 0) -> str:
@@ -157,7 +157,7 @@ def _shown(value: Value, depth: int = 0) -> str:
         kind = next((kind for kind in (dict, list, tuple) if isinstance(value, kind)), None)
         # A Counter is no other result than a dict.
         plain = _bounded(kind(value)) if kind is not None else value
-        text = render(plain) if is_plain(plain) else repr(value)
+        text = render(plain) if _plain(plain) else repr(value)
         if " at 0x" in text and depth < _DEPTH and kind is None:
             return _made_of(value, depth)
     except Exception:  # noqa: BLE001 - a stranger's __repr__ may raise anything
