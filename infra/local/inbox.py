@@ -33,7 +33,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldQuestion:
     """A question of which people are told when quiet hours end. until: ISO 8601 in UTC."""
 
     incident_id: str
@@ -41,7 +41,7 @@ class Held:
     until: str
 
 
-def held(target: Target) -> Iterator[Held]:
+def held(target: Target) -> Iterator[HeldQuestion]:
     """What is asked, and in no inbox yet."""
     for incident in target.incidents.every():
         if incident.status is not Status.AWAITING_APPROVAL:
@@ -49,7 +49,7 @@ def held(target: Target) -> Iterator[Held]:
         asked = target.approvals.get(incident.approval_id)
         if asked and asked.status is ApprovalStatus.PENDING and asked.tell_at and not asked.told_at:
             until = datetime.fromtimestamp(asked.tell_at, UTC).isoformat()
-            yield Held(incident.incident_id, incident.title, until)
+            yield HeldQuestion(incident.incident_id, incident.title, until)
 
 
 class Inbox:

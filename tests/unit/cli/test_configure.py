@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
-from infra.cli import wizard
+from infra.cli import questions, wizard
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
@@ -204,8 +204,8 @@ def test_where_all_log_groups_are_delivered_a_family_is_asked_for_with_what_is_t
 
 
 def test_families_are_completed_from_what_is_tagged(target: Target, tagged: None) -> None:
-    question = next(one for one in wizard.QUESTIONS if one.field == "repository")
-    draft = wizard.Draft(target)
+    question = next(one for one in questions.QUESTIONS if one.field == "repository")
+    draft = questions.Draft(target)
     assert question.offers
     assert question.when(draft)
     assert question.offers(draft, "https://") == ["https://github.com/Acme/*", "https://github.com/others/*"]
@@ -267,7 +267,9 @@ def test_who_goes_back_and_signs_nothing_has_no_author(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(("key", "Ana <ana@example.com>", "<", "<", "", "<", "", *[""] * 9))
-    steps = [one for one in wizard.QUESTIONS if one.field in ("signing_key_file", "commit_author", "model")]
+    steps = [
+        one for one in questions.QUESTIONS if one.field in ("signing_key_file", "commit_author", "model")
+    ]
     monkeypatch.setattr(wizard, "QUESTIONS", [replace(one, check=lambda draft, said: "") for one in steps])
     monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
     draft = wizard.ask(target)
@@ -275,8 +277,8 @@ def test_who_goes_back_and_signs_nothing_has_no_author(
 
 
 def test_an_answer_that_is_taken_back_leaves_nothing(target: Target, forge: None) -> None:
-    draft = wizard.Draft(target, {"model": "one", "log_groups": ["/aws/lambda/billing"]})
-    (model,) = [one for one in wizard.QUESTIONS if one.field == "model"]
+    draft = questions.Draft(target, {"model": "one", "log_groups": ["/aws/lambda/billing"]})
+    (model,) = [one for one in questions.QUESTIONS if one.field == "model"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typer.prompt", lambda *_, **__: "")
         assert wizard._answer(draft, model)
@@ -292,10 +294,10 @@ def test_classes_that_do_not_exist_are_refused_with_the_nearest(target: Target, 
 
 
 def test_log_groups_are_completed_from_the_account(target: Target) -> None:
-    (groups,) = [question for question in wizard.QUESTIONS if question.field == "log_groups"]
+    (groups,) = [question for question in questions.QUESTIONS if question.field == "log_groups"]
     assert groups.offers
 
-    assert groups.offers(wizard.Draft(target), "/aws/lambda/b") == ["/aws/lambda/billing"]
+    assert groups.offers(questions.Draft(target), "/aws/lambda/b") == ["/aws/lambda/billing"]
 
 
 APPS = """
