@@ -38,5 +38,5 @@ def receiving(server: HTTPServer) -> Channel:
         channel.posted.append(request.json)
         return Response(status=channel.status, headers={"Location": f"{channel.url}/elsewhere"})
 
-    channel.url = f"{answered_by(server, answer, '/services/secret-part/.*')}/services/secret-part"
+    channel.url = f"{answered_by(server, answer, '/services/secret-part(?:/.*)?')}/services/secret-part"
     return channel
