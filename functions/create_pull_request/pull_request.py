@@ -18,6 +18,7 @@ from functions.core.workflow.errors import (
     ForgeAccessDenied,
     ForgeRefused,
     ForgeUnavailable,
+    RepositoryNotFound,
 )
 from functions.create_pull_request.reviewers import Reviewer, ask
 
@@ -51,13 +52,13 @@ def open_pull_request(
 ) -> PullRequest:
     """Open the pull request for the approved commit, or return the one that exists.
 
-    Raises BranchConflict where its head is another commit, or gone: somebody touched the branch. Raises
-    ApprovalMismatch where the target branch has not got the approved base: the pull request would carry
-    commits that nobody approved. Raises what `forge` raises.
+    Raises BranchConflict where the head of an open one is another commit, or gone: somebody touched the
+    branch. Raises ApprovalMismatch where the target branch has not got the approved base: the pull request
+    would carry commits that nobody approved. Raises what `forge` raises.
     asked: for their review; those that the forge does not accept are reported through `warn`.
     """
     found = forge.find(approved.branch, app.branch)
-    if found is None:
+    if found is None or _is_of_another_heal(forge, found, approved):
         _check_content(forge, app, approved)
         draft = not approved.proven or _checked(forge, approved.base_sha)
         found = _open(forge, app, approved, title, body, draft)
@@ -78,6 +79,17 @@ def open_pull_request(
         _label(forge, found, approved, warn)
         ask(forge, found, asked, warn)
     return found
+
+
+def _is_of_another_heal(forge: Forge, found: PullRequest, approved: ApprovedCommit) -> bool:
+    """Whether a pull request that is over never had the approved commit: branches are named after incidents,
+    and the same one may come again after its app was registered anew."""
+    if found.state is State.OPEN or found.head_sha in (approved.commit_sha, approved.replaced):
+        return False
+    try:
+        return forge.compare(found.head_sha, approved.commit_sha).ahead > 0
+    except RepositoryNotFound:
+        return True
 
 
 def _open(

@@ -73,6 +73,40 @@ def test_one_that_was_merged_meanwhile_is_found(hosted: Hosted, opener: Opener) 
     assert len(hosted.pulls()) == 1
 
 
+@pytest.mark.parametrize("api", ["GitHub", "GitLab"])
+def test_one_that_was_merged_with_a_reviewers_commit_on_top_is_found(
+    hosted: Hosted, opener: Opener, api: str
+) -> None:
+    url = hosted.forge.api_url if api == "GitHub" else hosted.forge.gitlab_api_url
+    commit = hosted.branch(BRANCH)
+    opened = opener(commit, forge_api=url)
+    hosted.branch(BRANCH, "theirs.txt", on=commit)
+    hosted.github.get_pull(opened.number).merge()
+    again = opener(commit, forge_api=url)
+    assert (again.number, again.state) == (opened.number, State.MERGED)
+
+
+@pytest.mark.parametrize("api", ["GitHub", "GitLab"])
+@pytest.mark.parametrize("ended", ["merged", "closed"])
+def test_one_of_an_earlier_heal_of_the_same_incident_is_none_of_this_one(
+    hosted: Hosted, opener: Opener, api: str, ended: str
+) -> None:
+    """Its app was removed and registered again, so that nothing knows of it but the forge."""
+    url = hosted.forge.api_url if api == "GitHub" else hosted.forge.gitlab_api_url
+    earlier = opener(hosted.branch(BRANCH), forge_api=url)
+    pull = hosted.github.get_pull(earlier.number)
+    pull.merge() if ended == "merged" else pull.edit(state="closed")
+    hosted.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    hosted.git("update-ref", "refs/heads/main", hosted.base_sha)
+    commit = hosted.branch(BRANCH, "anew.txt")
+
+    opened = opener(commit, forge_api=url)
+
+    assert (opened.head_sha, opened.state) == (commit, State.OPEN)
+    assert opened.number != earlier.number
+    assert opener(commit, forge_api=url) == opened
+
+
 def test_a_branch_that_somebody_moved_is_refused(hosted: Hosted, opener: Opener) -> None:
     opened = opener(hosted.branch(BRANCH))
     moved = hosted.branch(BRANCH, "another.txt")
