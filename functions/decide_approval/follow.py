@@ -26,12 +26,14 @@ DECIDED = {
 @dataclass(frozen=True, slots=True)
 class ProgressLine:
     """One line of the progress list. state: done, now, later, failed; looked_by: until when it is looked
-    again (ISO 8601), "" where it is told of at once."""
+    again (ISO 8601), "" where it is told of at once; asks: whether it is a question, which the reader's list
+    leads to."""
 
     text: str
     state: str
     url: str = ""
     looked_by: str = ""
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,16 @@ class Progress:
     next_action: str = ""
 
 
-def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequence[Visit] = ()) -> Progress:
-    """Progress of a decided approval. `incident` may meanwhile be further, failed, or asking again."""
+def progress(
+    approval: Approval,
+    incident: Incident,
+    now: datetime,
+    visits: Sequence[Visit] = (),
+    newer: Approval | None = None,
+) -> Progress:
+    """Progress of a decided approval. `incident` may be further, failed, or asking again: `newer`."""
     verdict = Verdict(approval.decision)
-    steps, settled = _steps(verdict, approval, incident, now)
+    steps, settled = _steps(verdict, approval, incident, now, newer)
     failed = approval.status is ApprovalStatus.EXPIRED or incident.status is Status.FAILED
     problem = next_action = ""
     if approval.status is ApprovalStatus.EXPIRED:
@@ -79,15 +87,15 @@ def progress(approval: Approval, incident: Incident, now: datetime, visits: Sequ
 
 
 def _steps(
-    verdict: Verdict, approval: Approval, incident: Incident, now: datetime
+    verdict: Verdict, approval: Approval, incident: Incident, now: datetime, asked: Approval | None
 ) -> tuple[tuple[ProgressLine, ...], bool]:
     told = ProgressLine(
         "The workflow has the decision", "now" if approval.status is ApprovalStatus.DECIDED else "done"
     )
     newer = incident.approval_id != approval.approval_id
     if verdict is Verdict.APPROVE and newer and incident.status is Status.AWAITING_APPROVAL:
-        again = "It had to be proven, or asked, again: another question waits, in the list below"
-        return (told, ProgressLine(again, "done")), True
+        again = "It had to be proven, or asked, again: another question waits"
+        return (told, ProgressLine(again, "done", asks=True)), True
     if verdict is Verdict.APPROVE:
         merge = _merge(incident, now)
         is_open = merge.state != "later"
@@ -103,19 +111,25 @@ def _steps(
             merge,
         ), merge.state in ("done", "failed")
     if verdict is Verdict.REVISE:
-        gave_up = incident.status is Status.ABSTAINED
-        return (
-            told,
-            ProgressLine(
-                "The model works on your comment, the sandbox proves the result", "done" if newer else "now"
-            ),
-            ProgressLine(
-                "No proposal could be proven" if gave_up else "A question waits, in the list below",
-                "failed" if gave_up else "done" if newer else "later",
-            ),
-        ), newer or gave_up
+        return (told, *_revised(incident, newer, asked)), newer or incident.status is Status.ABSTAINED
     over = incident.status is Status.REJECTED
     return (told, ProgressLine("The heal is closed, nothing was pushed", "done" if over else "now")), over
+
+
+def _revised(incident: Incident, newer: bool, asked: Approval | None) -> tuple[ProgressLine, ProgressLine]:
+    """What came of a comment."""
+    worked = "The model works on your comment, the sandbox proves the result"
+    if incident.status is Status.ABSTAINED:
+        return ProgressLine(worked, "now"), ProgressLine("No proposal could be proven", "failed")
+    waits = incident.status is Status.AWAITING_APPROVAL
+    if newer and asked is not None and asked.standing:
+        why = f"Nothing better could be proven: {asked.standing}"
+        return ProgressLine(why, "failed"), ProgressLine(
+            "The patch from before waits again", "done", asks=waits
+        )
+    state = "done" if newer else "later"
+    done = ProgressLine(worked, "done" if newer else "now")
+    return done, ProgressLine("A question waits", state, asks=newer and waits)
 
 
 def _merge(incident: Incident, now: datetime) -> ProgressLine:

@@ -188,13 +188,15 @@ class _Pages:
         approval = deployment.decisions.standing(approval).approval or approval
         incident = deployment.incidents.get(approval.incident_id)
         visits = deployment.visits(approval.execution_arn)
-        found = progress(approval, incident, datetime.now(UTC), visits)
+        again = incident.approval_id != approval_id
+        newer = deployment.approvals.get(incident.approval_id) if again and incident.approval_id else None
+        found = progress(approval, incident, datetime.now(UTC), visits, newer)
         # A header rather than an element, and a link that stops it: pages that reload themselves without a
         # way out shut people out (WCAG 2.2.1, 2.2.2).
         still = bool(self._query("still"))
         # With an address: without one, a browser that came by way of `#decide` would only scroll there again.
-        again = f"{found.refresh_seconds}; url=?t={self._query('t')}"
-        follow = {} if still or not found.refresh_seconds else {"Refresh": again}
+        refresh = f"{found.refresh_seconds}; url=?t={self._query('t')}"
+        follow = {} if still or not found.refresh_seconds else {"Refresh": refresh}
         body = pages.progress_page(
             found,
             self._query("t"),

@@ -350,7 +350,8 @@ def diff(patch: str) -> RenderableType:
         default = "" if line.startswith(" ") else "dim"
         style = next((style for start, style in _DIFF_STYLES if line.startswith(start)), default)
         lines.append(plain(line, style))
-    return Text("\n").join(lines)
+    # Whole, however narrow the terminal: it is copied, and applied.
+    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
 def _disguises(patch: str) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _run(
     given = None if answer is None else read(answer, "--answer")
     asked = None if answer is not None else connect(model)
     fields = entry_of(entry) if entry else None
-    source = read_source(path, rev)
+    source = read_source(path, rev, [file for file in (log, answer) if file not in (None, "-")])
     progress(f"source: {source.described}")
     return run_trial(source, text, app_for(source, fields), runner, progress, model=asked, answer=given)
 
@@ -198,7 +198,7 @@ def _show(trial: Trial) -> None:
         out.print(table)
     if trial.patch:
         out.print(Rule(plain("patch"), align="left", style="dim"))
-        out.print(diff(trial.patch.decode(errors="replace")))
+        out.print(diff(trial.patch.decode(errors="replace")), soft_wrap=True)
     if trial.evidence:
         out.print(Rule(plain("evidence"), align="left", style="dim"))
         out.print(evidence_table(trial.evidence))

@@ -7,7 +7,7 @@ they are.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +49,10 @@ class LocalSource:
     committed: str = ""
 
 
-def read_source(path: Path, rev: str | None = None) -> LocalSource:
+def read_source(path: Path, rev: str | None = None, but: Sequence[str] = ()) -> LocalSource:
     """The tree at `rev` (HEAD if None); of a directory within a repository, the part below it.
+
+    but: files that are no source where a directory is taken as it is: what was given beside it.
 
     Raises UserError (exit code 2) for what is no directory, has no such revision, or holds no files, and
     SourceTooLarge.
@@ -67,7 +69,7 @@ def read_source(path: Path, rev: str | None = None) -> LocalSource:
         if isinstance(found, str):
             if rev is not None:
                 raise UserError(f"{path}: {found}", "name a commit, tag or branch that exists", exit_code=2)
-            return _directory(root, found)
+            return _directory(root, found, {Path(file).resolve() for file in but})
         sha, tree = found
         members = tuple(tree_of_commit(git, tree).members(git))
         committed = _ask(git, "show", "--no-patch", "--format=%cI", sha)
@@ -116,8 +118,9 @@ def _ask(git: Git, *arguments: str) -> str:
     return str(git.execute(["git", *arguments])).strip()
 
 
-def _directory(root: Path, why: str) -> LocalSource:
-    members = tuple(_bounded(members_of(root, skip=_NOT_SOURCE)))
+def _directory(root: Path, why: str, but: Set[Path]) -> LocalSource:
+    found = _bounded(members_of(root, skip=_NOT_SOURCE))
+    members = tuple(member for member in found if root / member.path not in but)
     if not members:
         raise UserError(f"{root} {why} and holds no files", "give the path of a repository", exit_code=2)
     return LocalSource(root, members, NO_COMMIT, f"{len(members):,} files as they are: {root}{os.sep} {why}")

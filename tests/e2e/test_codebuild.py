@@ -97,4 +97,4 @@ def test_an_app_with_a_project_is_healed_through_its_builds(world: World) -> Non
     world.decide(waiting, Verdict.APPROVE)
     world.until(app, Status.PR_OPEN)
     (pull,) = world.pulls(app)
-    assert f"The tests ran in CodeBuild project `{PROJECT}` ([log](<https://" in pull["body"]
+    assert f"The tests ran in CodeBuild project `{PROJECT}` ([log](<http" in pull["body"]

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from infra.cli.try_ import try_
 from infra.errors import UserError
+from infra.trial.source import read_source
 
 
 @pytest.fixture(autouse=True)
@@ -358,3 +359,10 @@ def test_people_see_frames_prompt_patch_and_evidence(bench: Bench) -> None:
     assert result.exit_code == 0
     for heading in ("frames, innermost last", "prompt, ", "patch", "evidence", "accepted after"):
         assert heading in result.stdout
+
+
+def test_what_is_given_beside_a_directory_is_none_of_its_source(tmp_path: Path) -> None:
+    for name in ("app.py", "error.log", "fix.diff"):
+        (tmp_path / name).write_text("x = 1\n")
+    given = [str(tmp_path / "error.log"), str(tmp_path / "fix.diff")]
+    assert [member.path for member in read_source(tmp_path, but=given).members] == ["app.py"]

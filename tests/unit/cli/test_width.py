@@ -51,6 +51,11 @@ def test_every_next_command_is_one_line_wherever_it_is_printed(
             assert not step.command or f"  {step.command}" in lines(printed)
 
 
+def test_a_patch_s_lines_are_whole(lines: Callable[..., list[str]]) -> None:
+    patch = f"index {'9' * 40}..{'b' * 40} 100644\n-x\n+y\n"
+    assert patch.splitlines()[0] in lines(render(IncidentReport(INCIDENT, None, patch, None)))
+
+
 def test_a_sentence_is_broken_and_one_with_a_command_is_not(lines: Callable[..., list[str]]) -> None:
     sentence = "Far more words than one line of such a narrow terminal could ever hold at once."
     again = (

@@ -66,6 +66,16 @@ def test_steps_follow_the_incident(
     assert bool(found.refresh_seconds) is follows
 
 
+def test_where_nothing_better_was_proven_it_says_so_and_leads_to_the_question() -> None:
+    waits = replace(INCIDENT, approval_id="newer", status=Status.AWAITING_APPROVAL)
+    asked = replace(APPROVAL, approval_id="newer", standing="the model found no other repair")
+    found = progress(replace(APPROVAL, decision="revise"), waits, SOON, newer=asked)
+    assert [(step.state, step.asks) for step in found.steps] == [
+        ("done", False), ("failed", False), ("done", True)
+    ]  # fmt: skip
+    assert "the model found no other repair" in found.steps[1].text
+
+
 @pytest.mark.parametrize(
     ("now", "looked_by"),
     [("12:00", "12:20"), ("12:14", "12:20"), ("12:15", "12:35"), ("12:59", "13:05"), ("23:50", "00:05")],
