@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -156,7 +156,7 @@ def put_entry(target: Target, name: str, text: str) -> None:
         put(copy, text)
         with suppress(ssm.exceptions.ParameterNotFound):
             ssm.delete_parameter(Name=name)
-        time.sleep(_FREE_SECONDS)
+        sleep(_FREE_SECONDS)
         try:
             text = ssm.get_parameter(Name=copy, WithDecryption=True)["Parameter"]["Value"]
         except ssm.exceptions.ParameterNotFound:

@@ -292,7 +292,7 @@ def in_plain_text(target: Target, monkeypatch: pytest.MonkeyPatch) -> list[float
         assert target.registry.app("orders") == APP, "functions read it meanwhile"
         slept.append(seconds)
 
-    monkeypatch.setattr("infra.registration.time.sleep", sleep)
+    monkeypatch.setattr("infra.registration.sleep", sleep)
     return slept
 
 
@@ -374,7 +374,7 @@ def test_what_somebody_else_writes_meanwhile_stays(
         if first.pop() if first else False:
             put_entry(target, "orders", json.dumps(later.stated()))
 
-    monkeypatch.setattr("infra.registration.time.sleep", sleep)
+    monkeypatch.setattr("infra.registration.sleep", sleep)
     put_entry(target, "orders", json.dumps(APP.stated()))
     assert target.registry.app("orders") == later
     assert type_of_entry() == "SecureString"
