@@ -19,7 +19,7 @@ from functions.core.apps.app import App
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
-from functions.core.incidents.incident import ErrorClass
+from functions.core.incidents.incident import ErrorClass, Status
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -325,12 +325,21 @@ def _model_key(secrets: SecretFiles, app: App) -> str | None:
 
 
 def _offer(target: Target, app: App) -> None:
-    """A change may help what ended without a fix: say how that starts over."""
-    over = [i for i in target.incidents.every(app.name) if i.status in AGAIN]
+    """A change may help what ended without a fix, though not what people rejected: say how that goes on."""
+    every = list(target.incidents.every(app.name))
+    again = AGAIN - {Status.REJECTED, Status.FAILED}
+    over = [incident.status for incident in every if incident.status in again]
     if over:
-        again = f"selfheal retry --app {app.name} --status closed{target.flag}"
-        many = f"{len(over)} incident{'' if len(over) == 1 else 's'}"
-        hint(f"{many} ended without a fix. To start over: {again}", "dim")
+        which = "".join(f" --status {status}" for status in sorted(set(over)))
+        command = f"selfheal retry --app {app.name}{which}{target.flag}"
+        hint(f"{_counted(len(over))} ended without a fix. To start over: {command}", "dim")
+    if failed := sum(incident.status is Status.FAILED for incident in every):
+        command = f"selfheal redrive --failed --app {app.name}{target.flag}"
+        hint(f"{_counted(failed)} failed. To go on: {command}", "dim")
+
+
+def _counted(number: int) -> str:
+    return f"{number} incident{'' if number == 1 else 's'}"
 
 
 def _field(text: str) -> tuple[str, Any]:

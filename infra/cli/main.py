@@ -96,7 +96,7 @@ def main() -> None:
     except BotoCoreError as error:
         _fail(
             f"AWS cannot be reached: {error}",
-            "check your credentials and region, or whether `up` runs",
+            "check AWS_PROFILE and AWS_REGION, and sign in; for the embedded run: --local",
             Exit.BROKEN,
         )
     except KeyboardInterrupt:

@@ -58,8 +58,8 @@ def examine(checks: Sequence[Check[Seen]], seen: Seen) -> Iterator[CheckResult]:
                 "selfheal policy operator",
             )
         except (BotoCoreError, SelfHealError) as error:
-            yield CheckResult(
-                name, False, f"could not look whether {name}: {error}", "mend what it says, and ask again"
-            )
+            aws = "check AWS_PROFILE and AWS_REGION, sign in, and ask again"
+            mend = aws if isinstance(error, BotoCoreError) else "mend what it says, and ask again"
+            yield CheckResult(name, False, f"could not look whether {name}: {error}", mend)
         else:
             yield CheckResult(name, not fault, fault.detail if fault else "", fault.mend if fault else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pytest_httpserver import HTTPServer
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
 from infra.cli import questions, wizard
+from infra.cli.configure import _offer
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
@@ -468,3 +470,16 @@ def test_an_entry_says_what_is_not_as_it_comes(target: Target, selfheal: Selfhea
         "repository": REPOSITORY,
         "mode": "propose",
     }
+
+
+def test_a_change_offers_to_go_on_with_what_it_may_help_and_not_with_what_people_rejected(
+    target: Target, put: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, status in enumerate(("ABSTAINED", "ABSTAINED", "REJECTED", "FAILED", "PR_OPEN")):
+        put(number, status=status)
+    _offer(target, App("orders", ("/aws/lambda/orders",), REPOSITORY))
+    said = capsys.readouterr()
+    assert [line.partition("selfheal ")[2] for line in (said.out + said.err).splitlines()] == [
+        "retry --app orders --status ABSTAINED --local",
+        "redrive --failed --app orders --local",
+    ]
