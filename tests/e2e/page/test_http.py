@@ -82,7 +82,9 @@ def test_asking_for_changes_on_the_page_is_followed_to_what_comes_of_it(world: W
     again = link_for(app, after=before.approval_id)
     page = fetch(address)[1]
     assert "You asked for changes" in page
-    assert "A question waits" in page
+    assert "Nothing better could be proven" in page
+    assert "The patch from before waits again" in page
+    assert "See what waits for you" in page
     status, asked = fetch(again)[:2]
     assert (status, "nothing better could be proven" in asked) == (200, True)
     after = world.approval(world.until(app, Status.AWAITING_APPROVAL))
