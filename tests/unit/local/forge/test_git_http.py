@@ -19,6 +19,7 @@ import pytest
 from git import GitCommandError, Repo
 
 from infra.local.forge import ForgeServer
+from tests.processes import commands_below
 
 UPLOAD = "/acme/orders.git/info/refs?service=git-upload-pack"
 RECEIVE = "/acme/orders.git/info/refs?service=git-receive-pack"
@@ -237,7 +238,7 @@ def test_clients_that_reset_the_connection_leave_no_process(site: Any) -> None:
             time.sleep(n / 4000)
     site.forge.stop()
     gc.collect()  # what was never closed warns here, which fails the test
-    assert not [p for p in psutil.Process().children() if "http-backend" in p.cmdline()]
+    assert not [p for p, command in commands_below(psutil.Process()) if "http-backend" in command]
 
 
 def test_git_settings_of_the_person_who_runs_the_forge_do_not_matter(

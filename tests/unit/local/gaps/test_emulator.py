@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.emulator import Emulator, EmulatorError
+from tests.processes import commands_below
 
 pytestmark = pytest.mark.embedded
 
@@ -57,7 +58,7 @@ def test_stopping_ends_workers_in_the_middle_of_their_work(tmp_path: Path, make_
             target=bench.lambda_.invoke, kwargs={"FunctionName": "busy", "InvocationType": "Event"}
         ).start()
         root = psutil.Process(emulator.pid)
-        bench.wait_for(lambda: any(p.name() == "sleep" for p in root.children(recursive=True)))
+        bench.wait_for(lambda: any(command[:1] == ["sleep"] for _, command in commands_below(root)))
         started = root.children(recursive=True)
     gone, alive = psutil.wait_procs(started, timeout=60)
     assert not alive

@@ -8,7 +8,6 @@ import json
 import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from infra.local.wall import refusals
+from tests.processes import commands_below
 
 if TYPE_CHECKING:
     from tests.unit.local.gaps.conftest import Gate
@@ -103,11 +103,9 @@ def test_a_module_that_cannot_be_imported_is_reported(aws: Any, unique: str) -> 
 
 def sleeping(aws: Any, seconds: str) -> bool:
     """Whether a function's child sleeps for so long."""
-    commands = []
-    for process in psutil.Process(aws.emulator.pid).children(recursive=True):
-        with suppress(psutil.Error):  # it has ended meanwhile
-            commands.append(process.cmdline())
-    return ["sleep", seconds] in commands
+    return any(
+        command == ["sleep", seconds] for _, command in commands_below(psutil.Process(aws.emulator.pid))
+    )
 
 
 def test_a_time_out_is_logged_and_ends_what_the_function_started(aws: Any, unique: str) -> None:

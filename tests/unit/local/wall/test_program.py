@@ -14,6 +14,7 @@ import pytest
 
 from infra.local.wall import program, refusals
 from infra.local.wall.program import Ended, Unprotected, WallLimits, holds, run
+from tests.processes import commands_below
 
 PYTHON = os.path.realpath(sys.executable)
 
@@ -81,7 +82,7 @@ def test_when_nobody_waits_any_more_everything_ends() -> None:
     supervisor: list[psutil.Process] = []
 
     def kill_the_caller_of(parent: psutil.Process) -> None:
-        while not (found := [c for c in parent.children(recursive=True) if c.cmdline()[1:] == [mark]]):
+        while not (found := [c for c, command in commands_below(parent) if command[1:] == [mark]]):
             pass
         supervisor.extend(found)
         parent.kill()
