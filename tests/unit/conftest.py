@@ -313,10 +313,10 @@ class Scene:
     incidents: Incidents
     artifacts: Artifacts
     tokens: TaskTokens
-    workflow: Any
+    workflow: Workflow
     decisions: Decisions
     keys: tuple[bytes, ...]
-    incidents_table: Any
+    incidents_table: Table
 
     def write_attempt(
         self, number: int, *, patch: str = PATCH, proposal: dict[str, Any] | None = None, **gates: Any
@@ -378,6 +378,12 @@ class Scene:
         self.incidents.advance(INCIDENT_ID, EXECUTION, status="AWAITING_APPROVAL", approval_id=name)
         return opened
 
+    def kept(self, approval_id: str) -> Approval:
+        """The row as it is now."""
+        row = self.approvals.get(approval_id)
+        assert row is not None
+        return row
+
 
 @pytest.fixture
 def approvals_table(aws: None) -> Table:
@@ -437,8 +443,11 @@ def scene(incidents_table: Table, approvals_table: Table) -> Scene:
     )
 
 
+Inbox = Callable[[], list[dict[str, Any]]]
+
+
 @pytest.fixture
-def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
+def inbox(aws: None) -> Inbox:
     """Reads (and empties) a queue that is subscribed to both topics: what people would have been told."""
     queues = boto3.client("sqs")
     queue = queues.create_queue(QueueName="inbox")["QueueUrl"]

@@ -9,7 +9,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -30,6 +30,9 @@ from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
 from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for
+
+if TYPE_CHECKING:
+    from tests.emulated import LambdaContext
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
@@ -397,14 +400,14 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 def test_the_handler_answers_with_its_part_of_the_state(
-    fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: Any
+    fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: LambdaContext
 ) -> None:
     event = state(fetched(main="x = 1\n"))
     assert edge.handler(event, lambda_context) == {"key": "", "reason": "", "packages": 0, "lost": []}
 
 
 def test_nothing_is_installed_for_tests_that_run_elsewhere_and_it_is_said(
-    state: Callable[..., dict[str, Any]], lambda_context: Any
+    state: Callable[..., dict[str, Any]], lambda_context: LambdaContext
 ) -> None:
     event = state("not even read", codebuild_project="self-heal-a")
     answer = edge.handler(event, lambda_context)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import urllib3
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider
@@ -58,12 +59,12 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def rsa_key() -> Any:
+def rsa_key() -> RSAPrivateKey:
     return new_key()
 
 
 @pytest.fixture
-def provider(rsa_key: Any) -> Iterator[OidcProvider]:
+def provider(rsa_key: RSAPrivateKey) -> Iterator[OidcProvider]:
     with OidcProvider(rsa_key, {"email": ANA, "email_verified": True}) as running:
         yield running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from git import Repo
@@ -12,6 +12,9 @@ from git import Repo
 from infra.local.forge import ForgeServer
 from infra.local.forge.git import Git, GitFailed
 from infra.local.forge.store import Store, is_slug
+
+if TYPE_CHECKING:
+    from tests.unit.local.forge.conftest import Site
 
 
 @pytest.mark.parametrize("slug", ["a/b", "acme/orders", "A-1/x.y_z-", "a/.github", "a/git", "a/" + "n" * 100])
@@ -59,7 +62,7 @@ def test_the_same_files_give_the_same_commit_everywhere(tmp_path: Path, source: 
     assert one == other
 
 
-def test_creating_again_changes_nothing(site: Any, source: Path) -> None:
+def test_creating_again_changes_nothing(site: Site, source: Path) -> None:
     pushed = site.push("main", {"app.py": "X = 1\n"})
     (source / "app.py").write_text("Y = 1\n")
 
@@ -81,7 +84,7 @@ def test_a_source_without_files_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "forge").rglob("*")] == ["a"]
 
 
-def test_a_restarted_forge_knows_everything(site: Any, fixed: str) -> None:
+def test_a_restarted_forge_knows_everything(site: Site, fixed: str) -> None:
     pull = site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="Té", body="B")
     pull.add_to_labels("l")
     pull.create_review_request(["ann"])
@@ -106,7 +109,7 @@ def test_a_restarted_forge_knows_everything(site: Any, fixed: str) -> None:
     assert site.github().get_repo(site.slug).get_pull(1).merged
 
 
-def test_the_record_is_json_and_no_half_written_file_stays(site: Any, fixed: str) -> None:
+def test_the_record_is_json_and_no_half_written_file_stays(site: Site, fixed: str) -> None:
     site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="T")
 
     record = json.loads((site.directory / f"{site.slug}.json").read_text(encoding="utf-8"))
