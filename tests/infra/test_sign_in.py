@@ -10,9 +10,9 @@ from functions.core.aws.settings import Settings
 from infra.catalog import SIGN_IN
 from infra.provider import SignIn
 from tests.deployment_uses import settings_of
-from tests.edge import ISSUER, VIEWER_REQUEST
+from tests.fakes.edge import ISSUER, VIEWER_REQUEST
+from tests.fakes.oidc import CLIENT_ID
 from tests.infra.test_alarms import metrics_of
-from tests.oidc import CLIENT_ID
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template

@@ -9,7 +9,7 @@ import pytest
 
 from functions.decide_approval.request import VIEWER_ADDRESS
 from functions.sign_in.cookies import SESSION
-from tests.edge import VIEWER_REQUEST, ViewerRequest
+from tests.fakes.edge import VIEWER_REQUEST, ViewerRequest
 
 TOKEN = "header.claims.signature"
 FORGED = {"authorization": "Bearer of.somebody.else", VIEWER_ADDRESS: "192.0.2.1"}

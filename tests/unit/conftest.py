@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
-from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
 from pytest_httpserver import HTTPServer
@@ -32,13 +30,12 @@ from functions.core.incidents.table import LISTED, Incidents
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow import scoped
 from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.history import Visit
 from functions.detect_errors.recorder import Recorder
 from infra.local.forge import ForgeServer
-from tests.channel import Channel, receiving
-from tests.emulated import LambdaContext, emulated
+from tests.fakes.channel import Channel, receiving
+from tests.fakes.emulated import LambdaContext, emulated
+from tests.fakes.workflow import Workflow
 from tests.removal import (
-    REMOVAL,
     add_removals,
     pytest_pyfunc_call,
     pytest_runtest_protocol,
@@ -233,57 +230,6 @@ def deployment_of_its_own() -> Iterator[None]:
 def lambda_context() -> LambdaContext:
     """A context as the runtime passes it."""
     return LambdaContext()
-
-
-class Workflow:
-    """Step Functions as the decider meets it: tokens that wait, once, and a history of what they received.
-
-    moto accepts every token for ever, so this keeps the rules of SendTaskSuccess instead.
-    """
-
-    def __init__(self) -> None:
-        self.waiting: set[str] = set()
-        self.visits: list[Visit] = []
-        """What the page sees of the execution."""
-        self.received: list[dict[str, Any]] = []
-        self.fail_next: list[str] = []
-        """Error codes that the next calls answer, before anything happens."""
-        self.die_after_next = False
-        """The next call arrives, but its answer does not."""
-        self._lock = threading.Lock()
-        self._known: set[str] = set()
-
-    def wait(self, token: str) -> str:
-        self.waiting.add(token)
-        self._known.add(token)
-        return token
-
-    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        REMOVAL.check("SendTaskSuccess", ("states:SendTaskSuccess", ""))
-        with self._lock:
-            if self.fail_next:
-                raise self._error(self.fail_next.pop(0))
-            if taskToken not in self.waiting:
-                raise self._error("TaskTimedOut" if taskToken in self._known else "TaskDoesNotExist")
-            self.waiting.remove(taskToken)
-            self.received.append(json.loads(output))
-            if self.die_after_next:
-                self.die_after_next = False
-                raise self._error("InternalError")
-            return {}
-
-    def get_paginator(self, name: str) -> Workflow:
-        assert name == "get_execution_history"
-        return self
-
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        REMOVAL.check("GetExecutionHistory", ("states:GetExecutionHistory", ""))
-        outputs = [{"taskSucceededEventDetails": {"output": json.dumps(out)}} for out in self.received]
-        return [{"events": [{"type": "TaskStateExited"}, *reversed(outputs)]}]
-
-    @staticmethod
-    def _error(code: str) -> ClientError:
-        return ClientError({"Error": {"Code": code, "Message": code}}, "SendTaskSuccess")
 
 
 LINK_KEY = "newest-link-key-of-at-least-thirty-two-characters"

@@ -17,8 +17,8 @@ from pytest_httpserver import HTTPServer
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Incident, Status
 from infra.registration import AppSecrets, register
-from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
+from tests.fakes.channel import receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable

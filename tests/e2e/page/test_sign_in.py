@@ -31,11 +31,12 @@ from infra.local.emulator import Emulator
 from infra.local.forge import ForgeServer
 from infra.names import DEFAULT
 from infra.synth import synthesise
-from tests.e2e.conftest import TOKEN, ScriptedModel, World
+from tests.e2e.conftest import TOKEN, World
 from tests.e2e.page.conftest import launch
 from tests.e2e.page.test_accessibility import violations
-from tests.edge import ISSUER, WITH_SIGN_IN, Edge
-from tests.oidc import OidcProvider, new_key, sign
+from tests.fakes.edge import ISSUER, WITH_SIGN_IN, Edge
+from tests.fakes.oidc import OidcProvider, new_key, sign
+from tests.fakes.scripted_model import ScriptedModel
 
 if TYPE_CHECKING:
     from tests.e2e.page.conftest import Watched

@@ -13,10 +13,10 @@ from functions.await_approval import handler as module
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import reference
 from functions.core.workflow.errors import PermanentError
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Inbox, Scene
 
 

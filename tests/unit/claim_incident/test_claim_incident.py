@@ -21,7 +21,7 @@ from functions.detect_errors.recorder import Recorder, Sighting
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 INCIDENT = "orders-v1-abc"
 MINE, OTHER = "arn:execution:mine", "arn:execution:other"

@@ -25,7 +25,7 @@ from functions.core.workflow.errors import (
 )
 from functions.core.workflow.state import CommitState
 from infra.local.forge import Outage
-from tests.ssh import new_key
+from tests.fakes.ssh import new_key
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

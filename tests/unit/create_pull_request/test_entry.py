@@ -19,7 +19,7 @@ from functions.create_pull_request.handler import handler as create_pull_request
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Hosted
 
 PATCH = b"""diff --git a/rates.py b/rates.py

@@ -18,7 +18,7 @@ from functions.decide_approval import timeline
 from functions.decide_approval.handler import handler
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Scene
     from tests.unit.decide_approval.conftest import Browser
 

@@ -10,7 +10,7 @@ import pytest
 from functions.decide_approval.handler import handler
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Scene
     from tests.unit.decide_approval.conftest import Browser
 

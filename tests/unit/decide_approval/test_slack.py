@@ -20,8 +20,8 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.evidence import Evidence
 from functions.decide_approval.slack_reply import Replies, settled
 from functions.decide_approval.slack_request import Click
-from tests.channel import Channel
-from tests.slack import SECRET, block, payload, signed
+from tests.fakes.channel import Channel
+from tests.fakes.slack import SECRET, block, payload, signed
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Scene

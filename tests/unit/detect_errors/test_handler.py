@@ -23,7 +23,7 @@ from tests.log_texts import encode_batch
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 GROUP, STREAM = "/aws/lambda/orders", "2026/11/20/[$LATEST]abc"
 NOW = 1_795_000_000_000

@@ -36,7 +36,7 @@ from tests.fakes.web import answered_by
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Hosted
 
 TOKEN = "forge-token"

@@ -32,7 +32,7 @@ from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]

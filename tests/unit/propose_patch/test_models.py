@@ -18,9 +18,9 @@ from functions.core.workflow.errors import (
     SelfHealError,
 )
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import CUT_OFF, MODELS, BedrockDouble, Refused
-from tests.emulated import LambdaContext
-from tests.proposing import STATE, Deployed
+from tests.fakes.bedrock import CUT_OFF, MODELS, BedrockDouble, Refused
+from tests.fakes.emulated import LambdaContext
+from tests.fakes.proposing import STATE, Deployed
 
 FALLBACK = "us.amazon.nova-pro-v1:0"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"

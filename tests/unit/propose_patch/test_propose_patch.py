@@ -19,11 +19,11 @@ from functions.core.incidents.incident import Frame, Incident
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
 from functions.propose_patch.handler import handler
+from tests.fakes.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 from tests.fakes.web import answered_by, as_json
-from tests.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 EDIT = {"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}
 PROPOSAL = {

@@ -11,11 +11,11 @@ from pytest_httpserver import HTTPServer
 
 from functions.core.workflow.errors import ModelRequestInvalid, ModelUnavailable, SelfHealError
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import NO_TOOL_CALL, PROPOSAL, BedrockDouble, Refused, invalid
-from tests.proposing import STATE, Deployed
+from tests.fakes.bedrock import NO_TOOL_CALL, PROPOSAL, BedrockDouble, Refused, invalid
+from tests.fakes.proposing import STATE, Deployed
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 CLAUDE, NOVA = "us.anthropic.claude-sonnet-5-5", "us.amazon.nova-pro-v1:0"
 LLAMA, STRICT = "us.meta.llama3-3-70b-instruct-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"

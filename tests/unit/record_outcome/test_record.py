@@ -19,11 +19,11 @@ from functions.core.workflow.state import HealState
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
 from functions.record_outcome.step import run
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Inbox, Scene
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"

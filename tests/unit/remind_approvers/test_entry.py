@@ -13,7 +13,7 @@ import pytest
 from functions.remind_approvers.handler import handler
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Inbox, Scene
 
 ANA = "ana@shop.example"

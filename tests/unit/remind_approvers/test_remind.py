@@ -16,7 +16,7 @@ from functions.core.aws.deployment import Deployment
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.remind_approvers.remind import remind
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
 
 if TYPE_CHECKING:

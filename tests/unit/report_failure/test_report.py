@@ -15,7 +15,7 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.errors import IncidentNotFound
 from functions.report_failure.failure import Failure, explain, failed_step
 from functions.report_failure.report import report
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
 
 if TYPE_CHECKING:

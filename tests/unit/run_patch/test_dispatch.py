@@ -26,7 +26,7 @@ from functions.run_patch.lane import ADDRESS_SECONDS, addresses, signing
 from functions.runner import delivery
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:self-heal-runner"
 BUCKET, FOLDER = "artifacts", "runs/heal-1/2-5ca1ab1e"

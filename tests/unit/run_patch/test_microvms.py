@@ -25,7 +25,7 @@ from functions.run_patch.microvms import LIFE_SECONDS, WAIT_SECONDS, MicroVms, p
 from functions.runner.microvm import addresses_in
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 HERE = "eu-central-1:123456789012"
 IMAGE = f"arn:aws:lambda:{HERE}:microvm-image:self-heal-runner"

@@ -21,9 +21,9 @@ from functions.run_patch.microvms import pack
 from functions.runner import delivery
 from functions.runner.microvm import Hooks, NoOrder, addresses_in
 from infra.local.wall import program
+from tests.fakes.bucket import Bucket
 from tests.jobs import NONCE, command, job
 from tests.unit.runner import machine
-from tests.unit.runner.bucket import Bucket
 
 PREFIX = "/aws/lambda-microvms/runtime/v1"
 ROOT = Path(delivery.__file__).resolve().parents[2]

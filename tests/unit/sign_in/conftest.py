@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider
-from tests.oidc import CLIENT_ID, OidcProvider, new_key
+from tests.fakes.oidc import CLIENT_ID, OidcProvider, new_key
 
 BASE = "https://d111.cloudfront.example/"
 ANA = "ana@shop.example"

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from functions.core.aws.web import SECURITY_HEADERS
 from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider, Unusable
-from tests.oidc import CLIENT_ID
+from tests.fakes.oidc import CLIENT_ID
 
 if TYPE_CHECKING:
-    from tests.oidc import OidcProvider
+    from tests.fakes.oidc import OidcProvider
     from tests.unit.sign_in.conftest import Visitor
 
 BASE = "https://d111.cloudfront.example/"

@@ -11,11 +11,11 @@ import pytest
 import urllib3
 
 from functions.sign_in import handler as module
-from tests.oidc import CLIENT_ID
+from tests.fakes.oidc import CLIENT_ID
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
-    from tests.oidc import OidcProvider
+    from tests.fakes.emulated import LambdaContext
+    from tests.fakes.oidc import OidcProvider
 
 PARAMETER = "/self-heal/sign-in-client-secret"
 

@@ -17,7 +17,7 @@ from functions.core.approval.approvals import ApprovalStatus, Verdict
 from functions.core.approval.callers import MAX_AGE_SECONDS, CallerNotProven, Signed, sign, whose
 from functions.core.approval.orders import Order
 from functions.take_decision.take import Counter
-from tests.sts import ACCOUNT, Sts, serving
+from tests.fakes.sts import ACCOUNT, Sts, serving
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Scene

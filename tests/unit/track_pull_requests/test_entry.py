@@ -16,7 +16,7 @@ from functions.track_pull_requests.handler import handler
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Hosted
 
 

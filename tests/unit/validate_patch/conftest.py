@@ -25,7 +25,7 @@ from infra.local.runner import LocalRunner
 from tests.unit.validate_patch.lanes_at_work import REGRESSION, RIGHT, Lanes, stocked
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 DATA = Path(__file__).parents[2] / "data" / "validate"
 

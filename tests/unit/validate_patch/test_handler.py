@@ -24,7 +24,7 @@ from functions.validate_patch.handler import handler
 from tests.unit.validate_patch.lanes_at_work import HEAL, STATE, proof
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
 SILENCED = 'try:\n        return "ORD-" + order["number"]\n    except Exception:\n        return ""'

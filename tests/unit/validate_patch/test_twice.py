@@ -21,7 +21,7 @@ from functions.validate_patch.handler import handler
 from tests.unit.validate_patch.lanes_at_work import HEAL, REGRESSION, RIGHT, STATE, proof
 
 if TYPE_CHECKING:
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 DEPLOYED, HEAD = "a" * 40, "f" * 40
 FILE = "shop/reports.py"

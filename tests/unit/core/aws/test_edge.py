@@ -21,7 +21,7 @@ from infra.catalog import FUNCTIONS, SIGN_IN, STEPS
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
-    from tests.emulated import LambdaContext
+    from tests.fakes.emulated import LambdaContext
 
 STATE = {
     "incident_id": "orders-v1-abc",
