@@ -44,7 +44,13 @@ def lived(data: bytes, *hooks: tuple[str, bytes]) -> dict[str, Any]:
     ended = program.run(
         [python, "-s", "-P", machine.__file__],
         stdin=data,
-        readable=[ROOT / "functions", ROOT / "tests/unit/runner", Path(sys.base_prefix), Path(packages)],
+        readable=[
+            ROOT / "functions",
+            ROOT / "tests/unit/runner",
+            ROOT / "tests/fakes",
+            Path(sys.base_prefix),
+            Path(packages),
+        ],
         env={
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
