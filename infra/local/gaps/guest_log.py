@@ -65,7 +65,7 @@ def log_events(read: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
                 break
             if held:  # Printed before the frame, without an end of line.
                 yield 1, held
-            yield rest[0], rest[13 : 13 + size]
+            yield rest[0], rest[13 : 13 + size].removesuffix(b"\n")
             held = rest[13 + size :]
     if held:
         yield 1, held

@@ -4,6 +4,9 @@ Starting Python and importing boto3 takes a second and tens of megabytes for eac
 it once; a runtime is a fork of it, which starts in milliseconds and shares those pages. It has one thread and
 holds no client, so a fork is safe.
 
+Not `multiprocessing.forkserver`: that starts with the whole environment of whoever asks it, which code inside
+reads in /proc/self/environ, and its forks run the asking program's main module again.
+
 Protocol on the inherited socket (file descriptor in argv[1]), one message each way:
     b"fork" + 3 file descriptors (log, specification, channel)  →  the environment's process id as text, or
                                                                     "!" and why there is none
