@@ -29,10 +29,11 @@ def run(environment: dict[str, str], log: int) -> NoReturn:
     time.tzset()
     os.chdir(TASK_ROOT)
 
-    from awslambdaric import bootstrap  # Here: it reads the environment when it is imported.
-    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+    # Here: it reads the environment when it is imported. It has no types of its own.
+    from awslambdaric import bootstrap  # type: ignore[import-untyped]
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient  # type: ignore[import-untyped]
 
-    class Client(LambdaRuntimeClient):
+    class Client(LambdaRuntimeClient):  # type: ignore[misc]  # the same
         def post_invocation_error(
             self, invoke_id: str, said: str, xray_fault: str, *more: str | None
         ) -> None:
