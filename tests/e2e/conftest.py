@@ -23,9 +23,9 @@ from functions.core.workflow.history import Visit
 from infra.cli.history import read_history
 from infra.deciding import decide
 from infra.local import run as embedded
-from infra.local.forge import ForgeServer
 from infra.registration import AppSecrets, register
 from infra.target import Target
+from tests.fakes.forge import Forge
 from tests.fakes.scripted_model import ScriptedModel
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class World:
     """The embedded system and a forge of the test's own, in this process, so that it can be made to fail."""
 
     run: embedded.EmbeddedRun
-    forge: ForgeServer
+    forge: Forge
     model: ScriptedModel
     sources: Path
     repositories: Path
@@ -204,8 +204,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_forge(repositories: Path) -> Iterator[ForgeServer]:
-    forge = ForgeServer(repositories, TOKEN)
+def shared_forge(repositories: Path) -> Iterator[Forge]:
+    forge = Forge(repositories, TOKEN)
     forge.start()
     yield forge
     forge.stop()
@@ -214,7 +214,7 @@ def shared_forge(repositories: Path) -> Iterator[ForgeServer]:
 @pytest.fixture(scope="session")
 def shared_world(
     embedded_run: embedded.EmbeddedRun,
-    shared_forge: ForgeServer,
+    shared_forge: Forge,
     scripted_model: ScriptedModel,
     repositories: Path,
     tmp_path_factory: pytest.TempPathFactory,

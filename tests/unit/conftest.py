@@ -31,9 +31,9 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow import scoped
 from functions.core.workflow.artifacts import Artifacts
 from functions.detect_errors.recorder import Recorder
-from infra.local.forge import ForgeServer
 from tests.fakes.channel import Channel, receiving
 from tests.fakes.emulated import LambdaContext, emulated
+from tests.fakes.forge import Forge
 from tests.fakes.workflow import Workflow
 from tests.removal import (
     add_removals,
@@ -124,7 +124,7 @@ FORGE_TOKEN = "forge-token"
 class Hosted:
     """An app whose private repository lies on a forge that runs: real git over HTTP, GitHub's REST API."""
 
-    forge: ForgeServer
+    forge: Forge
     app: App
     bare: Path
     base_sha: str
@@ -191,7 +191,7 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
         'RATES = {"DE": 4.9}\n\n\ndef rate(country):\n    return RATES[country]\n'
     )
     (source / "README.md").write_text("# Orders\n")
-    forge = ForgeServer(tmp_path / "forge", FORGE_TOKEN)
+    forge = Forge(tmp_path / "forge", FORGE_TOKEN)
     base = forge.create_repository("shop/orders", source, private=True, collaborators=("reviewer",))
     forge.start()
     app = App(

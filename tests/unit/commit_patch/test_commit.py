@@ -24,7 +24,7 @@ from functions.core.workflow.errors import (
     RepositoryNotFound,
 )
 from functions.core.workflow.state import CommitState
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 from tests.fakes.ssh import new_key
 
 if TYPE_CHECKING:

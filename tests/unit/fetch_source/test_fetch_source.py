@@ -30,7 +30,7 @@ from functions.core.workflow.errors import (
 )
 from functions.fetch_source.handler import handler
 from functions.fetch_source.source import Source, fetch_source
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 from tests.fakes.web import answered_by
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from functions.core.forge.git_remote import Remote
 from functions.core.incidents.incident import Frame
 from functions.fetch_source.origin import blame, origin_of
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

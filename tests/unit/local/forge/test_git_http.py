@@ -18,7 +18,7 @@ import psutil
 import pytest
 from git import GitCommandError, Repo
 
-from infra.local.forge import ForgeServer
+from tests.fakes.forge import Forge
 from tests.processes import commands_below
 
 if TYPE_CHECKING:
@@ -254,4 +254,4 @@ def test_git_settings_of_the_person_who_runs_the_forge_do_not_matter(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
 
-    assert ForgeServer(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha
+    assert Forge(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha

@@ -17,7 +17,7 @@ import pytest
 from git import GitCommandError
 from github import GithubException
 
-from infra.local.forge import ForgeServer, Outage
+from tests.fakes.forge import Forge, Outage
 
 if TYPE_CHECKING:
     from tests.unit.local.forge.conftest import Site
@@ -55,7 +55,7 @@ def test_a_stop_does_not_wait_for_idle_clients(site: Site) -> None:
 
 
 def test_a_taken_port_is_an_error(site: Site, tmp_path: Path) -> None:
-    second = ForgeServer(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
+    second = Forge(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
 
     with pytest.raises(OSError, match="in use"):
         second.start()
@@ -63,9 +63,9 @@ def test_a_taken_port_is_an_error(site: Site, tmp_path: Path) -> None:
 
 def test_addresses_and_tokens_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="before its first start"):
-        _ = ForgeServer(tmp_path, "t").url
+        _ = Forge(tmp_path, "t").url
     with pytest.raises(ValueError, match="token"):
-        ForgeServer(tmp_path, "")
+        Forge(tmp_path, "")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_stranger_s_path_stays_on_one_log_line(site: Site, caplog: pytest.LogC
 def test_it_runs_in_its_own_process_and_ends_cleanly(tmp_path: Path, source: Path) -> None:
     # Given a repository made by this process,
     directory, token = tmp_path / "forge", tmp_path / "token"
-    ForgeServer(directory, "t").create_repository("a/b", source)
+    Forge(directory, "t").create_repository("a/b", source)
     token.write_text("t\n")
 
     # when another process serves the directory,

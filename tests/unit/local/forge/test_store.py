@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from git import Repo
 
-from infra.local.forge import ForgeServer
 from infra.local.forge.git import Git, GitFailed
 from infra.local.forge.store import Store, is_slug
+from tests.fakes.forge import Forge
 
 if TYPE_CHECKING:
     from tests.unit.local.forge.conftest import Site
@@ -33,7 +33,7 @@ def test_slugs_that_github_does_not_allow(slug: str, tmp_path: Path) -> None:
     assert not is_slug(slug)
     assert Store(tmp_path).find(slug) is None
     with pytest.raises(ValueError, match="OWNER/NAME"):
-        ForgeServer(tmp_path, "t").create_repository(slug, tmp_path)
+        Forge(tmp_path, "t").create_repository(slug, tmp_path)
 
 
 def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, source: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, so
     (source / "deep" / "run.sh").chmod(0o755)
     Repo.init(source).close()
 
-    sha = ForgeServer(tmp_path / "forge", "t").create_repository("a/b", source)
+    sha = Forge(tmp_path / "forge", "t").create_repository("a/b", source)
 
     git = Git(tmp_path / "forge" / "a" / "b.git")
     assert git.files(sha) == (".gitignore", "README.md", "app.py", "deep/run.sh")
@@ -56,8 +56,8 @@ def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, so
 
 
 def test_the_same_files_give_the_same_commit_everywhere(tmp_path: Path, source: Path) -> None:
-    one = ForgeServer(tmp_path / "one", "t").create_repository("a/b", source)
-    other = ForgeServer(tmp_path / "other", "u").create_repository("c/d", source, private=False)
+    one = Forge(tmp_path / "one", "t").create_repository("a/b", source)
+    other = Forge(tmp_path / "other", "u").create_repository("c/d", source, private=False)
 
     assert one == other
 
@@ -75,7 +75,7 @@ def test_creating_again_changes_nothing(site: Site, source: Path) -> None:
 def test_a_source_without_files_leaves_nothing_behind(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    forge = ForgeServer(tmp_path / "forge", "t")
+    forge = Forge(tmp_path / "forge", "t")
 
     with pytest.raises(GitFailed, match="no files"):
         forge.create_repository("a/b", empty)
@@ -94,7 +94,7 @@ def test_a_restarted_forge_knows_everything(site: Site, fixed: str) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         site.request("GET", "/")
-    successor = ForgeServer(site.directory, site.token, port=int(site.forge.url.rpartition(":")[2]))
+    successor = Forge(site.directory, site.token, port=int(site.forge.url.rpartition(":")[2]))
     successor.start()
     try:
         again = site.github().get_repo(site.slug).get_pull(1)
