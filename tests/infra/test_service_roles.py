@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.diagram import DEFINITION
+from tests.statemachine.diagram import DEFINITION
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Decide, Template

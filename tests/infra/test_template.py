@@ -23,9 +23,9 @@ from functions.core.workflow.lifetimes import (
     heal_days,
 )
 from infra.catalog import FUNCTIONS, STEPS
-from infra.diagram import DEFINITION
 from infra.stats import COUNTED
 from tests.deployment_uses import settings_of
+from tests.statemachine.diagram import DEFINITION
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template
