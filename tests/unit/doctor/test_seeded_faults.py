@@ -21,7 +21,7 @@ from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
 from infra.names import DEFAULT
 from infra.subscription import FILTER_PATTERN, selection_criteria
-from tests.ssh import SshServer, new_key
+from tests.fakes.ssh import SshServer, new_key
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
 

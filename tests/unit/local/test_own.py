@@ -8,7 +8,7 @@ import subprocess
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
@@ -19,6 +19,8 @@ from infra.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from infra.local.run import EmbeddedRun
 
 HANDLER = "billing.handler"
 
@@ -47,7 +49,7 @@ class Run:
 
 
 @pytest.fixture
-def run(incidents_table: Table, tmp_path: Path) -> Any:
+def run(incidents_table: Table, tmp_path: Path) -> EmbeddedRun:
     role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     detect = boto3.client("lambda").create_function(
         FunctionName="detect", Role=role, Runtime="python3.12", Handler="x.y", Code={"ZipFile": b"x"}
@@ -61,7 +63,7 @@ def run(incidents_table: Table, tmp_path: Path) -> Any:
     home = tmp_path / "home"
     home.mkdir()
     (home / "forge-token").write_text("s3cret")
-    return Run(str(home), Target(boto3.Session(), outputs, local=True))
+    return cast("EmbeddedRun", Run(str(home), Target(boto3.Session(), outputs, local=True)))
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def commit(folder: Path, says: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
+def merged_on_the_forge(run: EmbeddedRun, tmp_path: Path) -> str:
     """A fix that was merged there, and is not in the folder."""
     bare, other = Path(run.home) / "forge/me/billing.git", tmp_path / "other"
     git(tmp_path, "clone", "-q", str(bare), str(other))
@@ -98,7 +100,7 @@ def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
     return fix
 
 
-def main_of(run: Any) -> str:
+def main_of(run: EmbeddedRun) -> str:
     return git(Path(run.home) / "forge/me/billing.git", "rev-parse", "main")
 
 
@@ -113,7 +115,7 @@ def deployed() -> str:
 
 
 def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
-    run: Any, mine: Path, tmp_path: Path
+    run: EmbeddedRun, mine: Path, tmp_path: Path
 ) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
@@ -129,7 +131,7 @@ def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
     assert main_of(run) == two
 
 
-def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_takes_it_in_is_added_again(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     git(mine, "pull", "--no-rebase", f"{run.home}/forge/me/billing.git", "main")
@@ -145,7 +147,7 @@ def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -
     ],
 )
 def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
-    handler: str, problem: str, run: Any, mine: Path
+    handler: str, problem: str, run: EmbeddedRun, mine: Path
 ) -> None:
     own.add(run, mine)
     before = main_of(run)
@@ -156,7 +158,7 @@ def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
     assert main_of(run) == before
 
 
-def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_was_merged_is_deployed_and_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine, handler=HANDLER)
     assert deployed() == "SAYS = 'one'"
     fix = merged_on_the_forge(run, tmp_path)
@@ -167,7 +169,7 @@ def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_pa
     assert run.target().registry.app("billing").revision == fix
 
 
-def test_without_a_function_it_is_only_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_without_a_function_it_is_only_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     assert own.deploy(run, "billing") == fix
