@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
@@ -174,7 +175,7 @@ def _seen(incident: Incident) -> str:
     first, last = (time[:16].replace("T", " ") for time in (incident.first_seen, incident.last_seen))
     if incident.occurrences == 1:
         return f"once, at {first} UTC,"
-    return f"{incident.occurrences} times between {first} and {last} UTC"
+    return f"{counted(incident.occurrences, 'time')} between {first} and {last} UTC"
 
 
 def _table(evidence: Evidence) -> str:

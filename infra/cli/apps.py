@@ -11,6 +11,7 @@ from rich.text import Text
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
@@ -98,8 +99,8 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
         line += plain(f"{counts[status]:,} ") + status_text(status) + plain("  ")
     out.print(line if counts else plain("\nNo incidents yet.", "dim"))
     if counts[Status.PROPOSED]:
-        said = f"{counts[Status.PROPOSED]} patches are proven, about which nobody was asked."
-        out.print(plain(said))
+        patches = counted(counts[Status.PROPOSED], "patch is", "patches are")
+        out.print(plain(f"{patches} proven, about which nobody was asked."))
     hint(f"Change a field: selfheal configure {name} --set FIELD=VALUE{target.flag}", "dim")
 
 
@@ -176,7 +177,8 @@ def remove(
         managing.find(target, name)  # which says what there is
     if not (yes or as_json):
         going_on = len(managing.under_way(target, name))
-        heals = f" {going_on} heals are under way, and end at their next step." if going_on else ""
+        heals = counted(going_on, "heal under way ends", "heals under way end")
+        heals = f" {heals} at the next step." if going_on else ""
         confirm(f"Remove {name} with its subscriptions and secrets?{heals}")
     done = managing.remove(target, name)
     if as_json:

@@ -20,6 +20,7 @@ from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.incidents.incident import ErrorClass, Status
+from functions.core.notify.counts import counted
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -332,14 +333,10 @@ def _offer(target: Target, app: App) -> None:
     if over:
         which = "".join(f" --status {status}" for status in sorted(set(over)))
         command = f"selfheal retry --app {app.name}{which}{target.flag}"
-        hint(f"{_counted(len(over))} ended without a fix. To start over: {command}", "dim")
+        hint(f"{counted(len(over), 'incident')} ended without a fix. To start over: {command}", "dim")
     if failed := sum(incident.status is Status.FAILED for incident in every):
         command = f"selfheal redrive --failed --app {app.name}{target.flag}"
-        hint(f"{_counted(failed)} failed. To go on: {command}", "dim")
-
-
-def _counted(number: int) -> str:
-    return f"{number} incident{'' if number == 1 else 's'}"
+        hint(f"{counted(failed, 'incident')} failed. To go on: {command}", "dim")
 
 
 def _field(text: str) -> tuple[str, Any]:

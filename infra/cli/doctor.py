@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from functions.core.apps.app import App
+from functions.core.notify.counts import counted
 from infra import apps
 from infra.cli import options
 from infra.cli.connect import connect
@@ -44,9 +45,9 @@ def doctor(
     if as_json:
         print_document("doctor/2", {"app": name, "findings": [asdict(finding) for finding in findings]})
     elif not faults:
-        out.print(plain(f"{len(findings)} checks, nothing found.", "green"))
+        out.print(plain(f"{counted(len(findings), 'check')}, nothing found.", "green"))
     if faults:
-        raise UserError(f"{len(faults)} of {len(findings)} checks found something", faults[0].mend)
+        raise UserError(f"{len(faults)} of {counted(len(findings), 'check')} found something", faults[0].mend)
 
 
 def look(target: Target, name: str | None) -> Iterator[CheckResult]:

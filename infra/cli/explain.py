@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from functions.core.incidents.incident import Frame
+from functions.core.notify.counts import counted
 from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import Reader, reader
 from infra.cli.console import out, plain, print_document
@@ -145,7 +146,7 @@ def _frames(title: str, frames: tuple[Frame, ...]) -> None:
     for index, frame in enumerate(frames):
         if half <= index < len(frames) - half:
             if index == half:
-                out.print(plain(f"   ... {len(frames) - 2 * half} frames ...", "dim"))
+                out.print(plain(f"   ... {counted(len(frames) - 2 * half, 'frame')} ...", "dim"))
             continue
         where = f"{frame.file}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
         mark, style = ("app", "cyan") if frame.in_app else ("   ", "dim")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.counts import counted
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
 from infra.cli.connect import connect
@@ -88,7 +89,7 @@ def _notes(row: Visit) -> Text:
     if row.redrive:
         notes.append(f"redrive {row.redrive}  ", "cyan")
     if row.tries > 1:
-        notes.append(f"{row.tries - 1} retries  ", "yellow")
+        notes.append(f"{counted(row.tries - 1, 'retry', 'retries')}  ", "yellow")
     if row.error:
         notes.append(plain(f"{row.error}: {row.cause}", "red" if row.outcome == "failed" else "dim"))
     if row.log_url:

@@ -16,6 +16,7 @@ from functions.core.apps.discovery import REPOSITORY, covers
 from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import out, plain
 from infra.cli.tagged import families, tagged
@@ -251,7 +252,7 @@ def _family(draft: Draft, repository: str) -> str:
         return problem
     app = draft.app(repository=repository)
     covered = sorted(name for name, tag in tagged(draft.target).items() if covers(app, tag))
-    found = f"{len(covered)} functions are tagged for it: {', '.join(covered[:5])}"
+    found = f"{counted(len(covered), 'function is', 'functions are')} tagged for it: {', '.join(covered[:5])}"
     out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
     return ""
 

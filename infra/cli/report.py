@@ -19,6 +19,7 @@ from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.approval.approvers import EVERYBODY, with_links
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import Evidence
@@ -236,7 +237,7 @@ def traceback(incident: Incident) -> RenderableType:
     left = len(lines) - _SAMPLE_HEAD - _SAMPLE_TAIL
     if left > 0:
         whole = command(f"selfheal show {incident.incident_id} --json")
-        note = f"… {left} lines are left out here; all of them: {whole}"
+        note = f"… {counted(left, 'line is', 'lines are')} left out here; all of them: {whole}"
         lines = [*lines[:_SAMPLE_HEAD], note, *lines[-_SAMPLE_TAIL:]]
     return plain("\n".join(lines))
 

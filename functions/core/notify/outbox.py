@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
 from functions.core.notify.notifications import About, Notifications
 from functions.core.untrusted.inert import inert_line
 
@@ -140,7 +141,7 @@ def _digest(app: App, lines: list[str], count: int) -> tuple[str, str]:
     shown = [f"- {title}\n  {incident_id}" for title, _, incident_id in (ln.partition("\n") for ln in lines)]
     left = count - len(lines)
     more = [f"and {left:,} more"] if left > 0 else []
-    kinds = "one more error" if count == 1 else f"{count:,} more errors"
+    kinds = counted(count, "more error")
     text = [
         f"{app.name} logged {kinds} that are recorded and not healed:",
         "",
