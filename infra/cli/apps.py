@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -89,8 +90,9 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
+    unset = {field.name: field.default for field in fields(App) if field.default in _UNSET}
     for field, value in found.to_json().items():
-        if value not in ("", [], {}, None):
+        if value not in ("", [], {}, None) and (isinstance(value, bool) or value != unset.get(field)):
             grid.add_row(field, plain(_words(value)))
     out.print(plain(name, "bold") + plain("  paused" if found.paused else "", "yellow"))
     out.print(grid)
@@ -104,11 +106,17 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
     hint(f"Change a field: selfheal configure {name} --set FIELD=VALUE{target.flag}", "dim")
 
 
+_UNSET = (0, -1)
+"""What numbers of an entry are where it says nothing, and something else decides."""
+
+
 def _words(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} → {inner or '(root)'}" for key, inner in value.items())
+        return ", ".join(f"{key} → {_words(inner) or '(root)'}" for key, inner in value.items())
     return str(value)
 
 
@@ -161,7 +169,7 @@ def rename(
     if as_json:
         print_document("renamed/1", {"app": new_name, "was": name, "incidents": moved})
         return
-    out.print(plain(f"{name} is {new_name} now; {moved} incidents moved along.", "green"))
+    out.print(plain(f"{name} is {new_name} now; {counted(moved, 'incident')} moved along.", "green"))
 
 
 @app.command()

@@ -370,7 +370,8 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         text = file.read_text()
         entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {file}: {error}", _ENTRY, exit_code=2) from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {file}: {why}", _ENTRY, exit_code=2) from error
     if not isinstance(entry, dict):
         raise UserError(f"{file}: must hold one JSON object", _ENTRY, exit_code=2)
     return entry
@@ -381,8 +382,10 @@ def _read_secret(file: str | None, what: str) -> str | None:
         return None
     try:
         secret = (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        then = f"name a file that holds the {what}; - reads it from standard input"
+        raise UserError(f"cannot read {file}: {why}", then, exit_code=2) from error
     if not secret:
-        raise UserError(f"{file}: holds no {what}", exit_code=2)
+        raise UserError(f"{file}: holds no {what}", "put it there, and nothing else", exit_code=2)
     return secret

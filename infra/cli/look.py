@@ -57,7 +57,7 @@ def history(
     out.print(Text())
     if incident.reason:
         out.print(plain(f"{incident.reason}\n"))
-    out.print(what_next(incident, target.flag))
+    out.print(what_next(incident, target.flag, f"selfheal history {incident.incident_id}"))
 
 
 def history_table(rows: list[Visit], now: datetime) -> Table:

@@ -185,9 +185,12 @@ def render(report: IncidentReport) -> RenderableType:
     return Group(*parts)
 
 
-def what_next(incident: Incident, flag: str) -> RenderableType:
-    """What the heal's end left to people, in its own words, and what else can be done: each command once."""
-    found, advice = next_steps(incident, flag), incident.next_action
+def what_next(incident: Incident, flag: str, here: str = "") -> RenderableType:
+    """What the heal's end left to people, in its own words, and what else can be done: each command once.
+
+    here: the command that says so, which is not named as the next one."""
+    found = [step for step in next_steps(incident, flag) if not here or step.command != f"{here}{flag}"]
+    advice = incident.next_action
     bare = [step.command.removesuffix(flag) for step in found]
     if advice in ("", REVIEW_AND_MERGE, DEPLOY, *bare):
         return steps(found)

@@ -120,7 +120,7 @@ def _run(
 
     if log == "-" and answer == "-":
         raise UserError("--log and --answer cannot both be standard input", "give one as a file", exit_code=2)
-    text = text_of(read(log, "--log"), str(log))
+    text = text_of(read(log, "--log"), str(log), progress)
     given = None if answer is None else read(answer, "--answer")
     asked = None if answer is not None else connect(model)
     fields = entry_of(entry) if entry else None

@@ -87,7 +87,8 @@ def add(
 
 def deploy(run: EmbeddedRun, name: str) -> str:
     """Deploy what an app's branch is on the forge, as its team would: its function, where it has
-    one here, and the revision that its entry names; which commit that is. Raises UserError."""
+    one here, and the revision that its entry names; which commit that is. What was merged is looked at
+    then, as the schedule would within a quarter of an hour. Raises UserError."""
     app = apps.find(run.target(), name)
     bare = _bare(run, app.slug)
     if not bare.is_dir():
@@ -100,6 +101,8 @@ def deploy(run: EmbeddedRun, name: str) -> str:
         _checkout(bare, sha, tree)
         deploy_function(run.target(), function, handler, _zip(tree / app.source_roots.get("/var/task", "")))
     write_entry(run.target(), replace(app, revision=sha))
+    tracker = f"{run.target().names.function('track_pull_requests')}:live"
+    lambda_.invoke(FunctionName=tracker, Payload=b"{}")
     return sha
 
 
