@@ -101,8 +101,7 @@ def deploy(run: EmbeddedRun, name: str) -> str:
         _checkout(bare, sha, tree)
         deploy_function(run.target(), function, handler, _zip(tree / app.source_roots.get("/var/task", "")))
     write_entry(run.target(), replace(app, revision=sha))
-    tracker = f"{run.target().names.function('track_pull_requests')}:live"
-    lambda_.invoke(FunctionName=tracker, Payload=b"{}")
+    run.look_at_pull_requests()
     return sha
 
 

@@ -268,6 +268,9 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     assert said.startswith("Recorded in the meantime: 1.")
     assert said.endswith("selfheal retry --app orders --status SUPPRESSED --search paused")  # on one line
     assert selfheal("apps", "show", "ordres").exit_code == 2
+    assert "temperature" not in selfheal("apps", "show", "orders").text, "the model's own, unless it is said"
+    selfheal("configure", "orders", "--set", "temperature=0.5")
+    assert "temperature 0.5" in selfheal("apps", "show", "orders").text
 
 
 def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(

@@ -6,7 +6,7 @@ import io
 import re
 import subprocess
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class Run:
     home: str
     at: Target
     forge_url: str = "https://forge.example"
+    deployed: list[str] = field(default_factory=list)
 
     def target(self) -> Target:
         return self.at
@@ -38,6 +39,9 @@ class Run:
         logs = boto3.client("logs")
         if not logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
             logs.create_log_group(logGroupName=name)
+
+    def look_at_pull_requests(self) -> None:
+        self.deployed.append(self.at.registry.app("billing").revision)
 
     def approvers(self) -> tuple[str, ...]:
         return ()
@@ -165,6 +169,7 @@ def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_pa
 
     assert deployed() == "SAYS = 'the fix'"
     assert run.target().registry.app("billing").revision == fix
+    assert run.deployed == [fix], "whether the fix runs is looked at once it does"
 
 
 def test_without_a_function_it_is_only_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
