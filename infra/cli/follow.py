@@ -11,7 +11,7 @@ from rich.text import Text
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
-from infra.cli.console import out, plain, status_text
+from infra.cli.console import hint, out, plain, status_text
 from infra.cli.history import read_history
 from infra.target import Target
 
@@ -43,6 +43,8 @@ def following(
             if incident.status is not told:
                 out.print(Text("  ") + status_text(incident.status))
                 told = incident.status
+                if told is Status.AWAITING_APPROVAL:
+                    hint(f"  people decide: selfheal show {incident.incident_id}{target.flag}", "dim")
         if until(incident):
             return incident
         sleep(_POLL_SECONDS)
@@ -57,5 +59,6 @@ def _print_new(visits: list[Visit], shown: Shown) -> None:
             took = duration(visit.seconds(datetime.now(UTC)))
             line = mark + plain(f"{visit.entered:%H:%M:%S}  {visit.state}  {took}")
             if visit.error:
-                line += plain(f"  {visit.error}: {visit.cause}", "dim")
+                before = "before that, " if visit.outcome == "done" else ""
+                line += plain(f"  {before}{visit.error}: {visit.cause}", "dim")
             out.print(line, soft_wrap=True)

@@ -66,7 +66,7 @@ def history_table(rows: list[Visit], now: datetime) -> Table:
     longest = max((row.seconds(now) for row in shown), default=0) or 1
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for column in ("", "state", "time", "", "notes"):
-        table.add_column(column, justify="right" if column == "time" else "left")
+        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
     marks = {
         "done": Text("✔", "green"),
         "failed": Text("✘", "bold red"),

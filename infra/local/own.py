@@ -68,17 +68,19 @@ def add(
             sha = commit
         if handler:
             deploy_function(run.target(), name, handler, _zip(tree / root))
+    known = run.target().registry.entries().get(name)
     app = App(
         name=name,
         log_groups=(f"/aws/lambda/{name}",),
         repository=f"{run.forge_url}/{slug}.git",
         forge_api=f"{run.forge_url}/api/v3",
-        source_roots={"/var/task": root, "/app": ""},
-        revision=sha,
         reviewers=("reviewer",),
         approvers=run.approvers(),
         prices=run.prices(),
     )
+    # What was configured since it was first added stays.
+    app = known if isinstance(known, App) and known.repository == app.repository else app
+    app = replace(app, source_roots={"/var/task": root, "/app": ""}, revision=sha)
     run.log_group(app.log_groups[0])
     register(run.target(), app, AppSecrets((Path(run.home) / "forge-token").read_text()))
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))

@@ -22,7 +22,7 @@ from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
-from infra.registration import AppSecrets, not_encrypted, put_entry
+from infra.registration import AppSecrets, not_encrypted, put_entry, write_entry
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -269,7 +269,7 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     assert said.endswith("selfheal retry --app orders --status SUPPRESSED --search paused")  # on one line
     assert selfheal("apps", "show", "ordres").exit_code == 2
     assert "temperature" not in selfheal("apps", "show", "orders").text, "the model's own, unless it is said"
-    selfheal("configure", "orders", "--set", "temperature=0.5")
+    write_entry(target, replace(managing.find(target, "orders"), temperature=0.5))
     assert "temperature 0.5" in selfheal("apps", "show", "orders").text
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import subprocess
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from infra.errors import UserError
 from infra.local import own
+from infra.registration import write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -158,6 +159,13 @@ def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
         own.add(run, mine, handler=handler)
     assert re.search(problem, f"{refused.value.what} {refused.value.next_step}")
     assert main_of(run) == before
+
+
+def test_what_was_configured_meanwhile_stays_when_it_is_added_again(run: Any, mine: Path) -> None:
+    first = own.add(run, mine).app
+    write_entry(run.target(), replace(first, forge_api="https://forge.example/api/v4", revision="0" * 40))
+    again = own.add(run, mine).app
+    assert (again.forge_api, again.revision) == ("https://forge.example/api/v4", first.revision)
 
 
 def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
