@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from functions.core.incidents.incident import ErrorClass
@@ -36,6 +37,7 @@ _OWN = Judgement(ErrorClass.CODE, "an exception that the app's code raised or le
 
 _Library = dict[str, ErrorClass]
 """Exceptions of a library whose class their names do not tell."""
+Phrases = list[tuple[ErrorClass, re.Pattern[str]]]
 
 
 class _Table:
@@ -61,6 +63,7 @@ class _Table:
             [(kind, re.compile(f"(?<![a-z])(?:{pattern})")) for kind, pattern in _by_class(section)]
             for section in (data["said"]["strong"], data["said"]["weak"])
         )
+        self.speaks, self.mistake = (re.compile(data["raised"][name]) for name in ("speaks", "mistake"))
         self.throttled = dict(self.weak)[ErrorClass.THROTTLING]
         self.plain = frozenset(data["generic"]["plain"].split())
         self.generic = frozenset(data["generic"]["names"].split())
@@ -86,6 +89,8 @@ def next_action(error_class: ErrorClass) -> str:
 
 
 _AWS_CODE = re.compile(r"An error occurred \(([\w.]{1,80})\) when calling the (\w{1,80})")
+# Where a word ends in a name or a constant.
+_JOINT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_-]")
 _SYSTEM = ("OSError", "IOError", "error")
 # The driver's exception within SQLAlchemy's, asyncpg's within both, and what urllib3 and others name as the
 # cause.
@@ -141,8 +146,9 @@ def classify(raised: PrintedException, rules: AppRules, *, level: str = "", plat
 
 def _by_causes(raised: PrintedException, rules: AppRules) -> Judgement | None:
     for cause in reversed(raised.chain):
-        # What an exception was raised *from* explains it; what was merely being handled does not.
-        if cause.relation != "cause":
+        # What an exception was raised *from* explains it; what was merely being handled does only where a
+        # library handled it, and says by an exception of its own what came of it.
+        if cause.relation != "cause" and not _is_of_library(raised, rules):
             break
         if (by_cause := _by_exception(cause, rules)) is not None:
             return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
@@ -162,6 +168,8 @@ def _by_exception(raised: PrintedException, rules: AppRules) -> Judgement | None
     if name.rpartition(".")[2] in _IMPORT_ERRORS:
         return _import(raised.message, rules)
     judged = _by_name(name, raised.message[:_SAID], _library_of(raised, rules), 0)
+    if judged is None and (library := _speaking(raised)):
+        return _judged(ErrorClass.EXTERNAL, f"{library} raised it where it speaks to another system")
     return None if judged is None or not judged.reason else judged
 
 
@@ -192,15 +200,18 @@ def _by_name(name: str, message: str, library: _Library | None, depth: int) -> J
             return _judged(numbered, f"{last}: {message[:60]}")
     if named is not None:
         return _judged(named, last)
-    lowered = message.lower()
-    said = next((kind for kind, phrase in table.strong if phrase.search(lowered)), None)
+    said = _said(table.strong, message.lower())
     if said is None and library is not None and not generic:
-        said = next((kind for kind, words in table.words if words.search(last)), None)
+        said = _said(table.words, last)
     if said in (None, ErrorClass.EXTERNAL) and (library is not None or last in _SYSTEM):
-        weak = next((kind for kind, phrase in table.weak if phrase.search(lowered)), None)
+        weak = _said(table.weak, _words(last, message))
         said = weak if said is None or weak in (ErrorClass.PERMISSION, ErrorClass.THROTTLING) else said
     first = message.partition("\n")[0][:80]
     return None if said is None else _judged(said, f"{last}: {first}".rstrip(": "))
+
+
+def _said(phrases: Phrases, text: str) -> ErrorClass | None:
+    return next((kind for kind, phrase in phrases if phrase.search(text)), None)
 
 
 def _by_number(table: _Table, last: str, message: str) -> ErrorClass | None:
@@ -231,10 +242,36 @@ def _library_of(raised: PrintedException, rules: AppRules) -> _Library | None:
     libraries = _table().libraries
     top, dot, _ = (raised.type or "").partition(".")
     if not dot:
-        frame = raised.frames[-1] if raised.frames else None
-        match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
-        return libraries.get(match[1]) if match else None
+        return libraries.get(_package(raised))
     return libraries.get(top) or (None if _is_own(top, raised, rules) else {})
+
+
+def _speaking(raised: PrintedException) -> str:
+    """The library that raised an exception of its own in a call to another system, whose mistake it is then
+    unless the exception says that it is the caller's; "" for none."""
+    table, library = _table(), _package(raised)
+    if not library or not (raised.type or "").startswith(f"{library}."):
+        return ""
+    inside = takewhile(lambda frame: not frame.in_app, reversed(raised.frames))
+    speaks = any(table.speaks.search(f"{frame.function} {frame.code}") for frame in inside)
+    return library if speaks and not table.mistake.search(_words(raised.type or "", raised.message)) else ""
+
+
+def _package(raised: PrintedException) -> str:
+    """The installed package that the innermost frame lies in; "" for none."""
+    frame = raised.frames[-1] if raised.frames else None
+    match = _TOP.match(frame.file[-1000:]) if frame is not None and not frame.in_app else None
+    return match[1] if match else ""
+
+
+def _words(name: str, message: str) -> str:
+    return _JOINT.sub(" ", f"{name.rpartition('.')[2]}: {message[:_SAID]}").lower()
+
+
+def _is_of_library(raised: PrintedException, rules: AppRules) -> bool:
+    """Whether a library raised an exception of its own."""
+    inside = bool(raised.frames) and not raised.frames[-1].in_app
+    return inside and _library_of(raised, rules) is not None
 
 
 def _is_own(module: str, raised: PrintedException, rules: AppRules) -> bool:

@@ -84,7 +84,9 @@ def shares() -> Iterator[tuple[str, float, float]]:
     collections: tuple[
         tuple[str, list[dict[str, Any]], Callable[[dict[str, Any]], object], tuple[float, float]], ...
     ]
-    operational = [row for name in ("", "_2", "_3") for row in log_texts.operational(f"operational{name}")]
+    operational = [
+        row for name in ("", "_2", "_3", "_4", "_5") for row in log_texts.operational(f"operational{name}")
+    ]
     pairs = [*log_texts.rows("pairs"), *log_texts.rows("pairs_2")]
     collections = (
         ("texts in the kinds of public reports", texts, log_texts.wrong, (99, 97)),

@@ -156,3 +156,33 @@ def test_a_library_that_no_row_names_is_judged_by_its_words_and_the_app_itself_i
 ) -> None:
     error = read_errors(traceback(last, APP.replace("main.py", "svc/orders.py")))[-1]
     assert error.error_class is kind, error.reason
+
+
+CALL = '  File "/app/svc/orders.py", line 9, in take\n    till.charge(order)\n'
+INSIDE = '  File "/lib/site-packages/till/client.py", line 40, in charge\n    return self._call(order)\n'
+ANSWERED = INSIDE.replace("return self._call(order)", "self._check(response)")
+
+
+@pytest.mark.parametrize(
+    ("stack", "last", "kind"),
+    [
+        (CALL + ANSWERED, "till.errors.Odd: the till is not in the mood", ErrorClass.EXTERNAL),
+        (CALL + INSIDE, "till.errors.Odd: the till is not in the mood", ErrorClass.CODE),
+        (CALL + ANSWERED, "till.errors.Odd: amount must be positive", ErrorClass.CODE),
+        (CALL + ANSWERED, "svc.orders.Odd: the till is not in the mood", ErrorClass.CODE),
+        (CALL + ANSWERED + CALL, "till.errors.Odd: the till is not in the mood", ErrorClass.CODE),
+    ],
+)
+def test_where_a_library_raised_its_own_exception_tells_when_its_words_do_not(
+    stack: str, last: str, kind: ErrorClass
+) -> None:
+    error = read_errors(traceback(last, stack))[-1]
+    assert error.error_class is kind, error.reason
+
+
+def test_what_a_library_was_handling_explains_its_own_exception_and_not_the_app_s() -> None:
+    handled = traceback("TimeoutError: timed out", CALL + INSIDE) + f"\n{DURING}\n\n"
+    assert (
+        read_errors(handled + traceback("till.Odd: no", CALL + INSIDE))[-1].error_class == ErrorClass.TIMEOUT
+    )
+    assert read_errors(handled + traceback("svc.Odd: no", CALL))[-1].error_class == ErrorClass.CODE

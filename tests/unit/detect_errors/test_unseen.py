@@ -28,17 +28,28 @@ def test_reports_are_read(name: str, half: str, share: float) -> None:
     assert len(bad) <= (1 - share) * count, bad if half == LOOKED_AT else len(bad)
 
 
-@pytest.mark.parametrize("name", ["operational", "operational_2", "operational_3"])
+@pytest.mark.parametrize(
+    ("name", "wrong_share", "healed_share"),
+    [
+        ("operational", 0.05, 0),
+        ("operational_2", 0.05, 0),
+        ("operational_3", 0.05, 0),
+        # No table knows every library: of those that it does not name, some say nothing that tells.
+        ("operational_4", 0.06, 0.02),
+        ("operational_5", 0.24, 0.15),
+    ],
+)
 @pytest.mark.parametrize("half", HALVES)
-def test_operational_exceptions_are_classed_and_none_is_healed_as_code(name: str, half: str) -> None:
+def test_operational_exceptions_are_classed_and_none_is_healed_as_code(
+    name: str, half: str, wrong_share: float, healed_share: float
+) -> None:
     texts = operational(name)
     assert len({row["library"] for row in texts}) >= 40
     count, bad = misread(texts, half)
-    assert len(bad) <= 0.05 * count, bad if half == LOOKED_AT else len(bad)
+    assert len(bad) <= wrong_share * count, bad if half == LOOKED_AT else len(bad)
     healed = [row for row in texts if row["half"] == half and "code" not in row["right"]["class"]]
     taken = [row["id"] for row in healed if read_errors(row["text"])[-1].error_class is ErrorClass.CODE]
-    # No table knows every library: of those that it does not name, some say nothing that tells.
-    assert len(taken) <= (0.05 * count if name == "operational_3" else 0), taken
+    assert len(taken) <= healed_share * count, taken
 
 
 @pytest.mark.parametrize("name", ["pairs", "pairs_2"])
