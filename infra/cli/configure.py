@@ -28,7 +28,7 @@ from infra.cli.connect import connect
 from infra.cli.console import err, hint, out, plain, print_document
 from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
-from infra.errors import UserError
+from infra.errors import UserError, why
 from infra.model_check import notes_on_models
 from infra.nearest import unknown
 from infra.registration import AppSecrets, check, register
@@ -187,9 +187,9 @@ class Wanted:
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
         for approver in app.approvers:
-            if why := never(approver):
+            if problem := never(approver):
                 raise UserError(
-                    f"app {app.name!r}: approver {approver!r} {why}, and could never decide",
+                    f"app {app.name!r}: approver {approver!r} {problem}, and could never decide",
                     "name mail addresses, ARNs of IAM users and roles, or slack:IDs",
                     exit_code=2,
                 )
@@ -370,8 +370,7 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         text = file.read_text()
         entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {file}: {why}", _ENTRY, exit_code=2) from error
+        raise UserError(f"cannot read {file}: {why(error)}", _ENTRY, exit_code=2) from error
     if not isinstance(entry, dict):
         raise UserError(f"{file}: must hold one JSON object", _ENTRY, exit_code=2)
     return entry
@@ -383,9 +382,8 @@ def _read_secret(file: str | None, what: str) -> str | None:
     try:
         secret = (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
         then = f"name a file that holds the {what}; - reads it from standard input"
-        raise UserError(f"cannot read {file}: {why}", then, exit_code=2) from error
+        raise UserError(f"cannot read {file}: {why(error)}", then, exit_code=2) from error
     if not secret:
         raise UserError(f"{file}: holds no {what}", "put it there, and nothing else", exit_code=2)
     return secret

@@ -141,7 +141,7 @@ def _digest(app: App, lines: list[str], count: int) -> tuple[str, str]:
     shown = [f"- {title}\n  {incident_id}" for title, _, incident_id in (ln.partition("\n") for ln in lines)]
     left = count - len(lines)
     more = [f"and {left:,} more"] if left > 0 else []
-    kinds = counted(count, "more error")
+    kinds = "one more error" if count == 1 else counted(count, "more error")
     text = [
         f"{app.name} logged {kinds} that are recorded and not healed:",
         "",
