@@ -44,7 +44,7 @@ def test_no_text_of_ours_puts_a_count_before_a_plural_that_it_may_not_have() -> 
         if isinstance(text, ast.JoinedStr)
         for value, after in zip(text.values, text.values[1:], strict=False)
         if isinstance(value, ast.FormattedValue) and counts(value)
-        if isinstance(after, ast.Constant) and (plural := PLURAL.match(after.value))
+        if isinstance(after, ast.Constant) and (plural := PLURAL.match(str(after.value)))
     ]
     assert not found
 
