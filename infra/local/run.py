@@ -352,14 +352,3 @@ def _zip(package: Path) -> bytes:
         for path in sorted(package.rglob("*.py")):
             archive.write(path, path.relative_to(package.parent))
     return buffer.getvalue()
-
-
-def stop_forge(run: EmbeddedRun) -> None:
-    """Take the forge down, as an outage would."""
-    run.processes["forge"].stop()
-
-
-def restart_forge(run: EmbeddedRun) -> None:
-    """Bring the forge back at the address it had."""
-    run.processes["forge"] = _start(run, "forge", 1.0)
-    run.save()

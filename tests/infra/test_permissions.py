@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.catalog import EVERY, RUNNER
 from infra.spec import Spec
 from tests.removal import needed, target
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 # What no call of ours asks for: services and the runtime use it in a function's name.
 BY_AWS = (
@@ -42,7 +45,7 @@ def _permissions(template: Any, spec: Spec) -> Iterator[str]:
 
 @pytest.mark.parametrize("spec", [spec for spec in EVERY if spec is not RUNNER], ids=lambda spec: spec.folder)
 def test_something_fails_without_each_permission_of_a_function(
-    spec: Spec, image_template: Any, whole_template: Any, running_template: Any
+    spec: Spec, image_template: Template, whole_template: Template, running_template: Template
 ) -> None:
     """In whatever stack: with all log groups, with sign-in, with a canary, with MicroVMs."""
     with_it = [t for t in (image_template, whole_template, running_template) if t.has(spec.folder)]

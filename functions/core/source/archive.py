@@ -150,34 +150,6 @@ def read(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> Iterator[Member
         raise ArchiveUnsafe(f"the source archive cannot be read: {error}") from error
 
 
-def unpack(data: bytes, target: Path, limits: ArchiveLimits = DEFAULT_LIMITS) -> int:
-    """Write an archive's members below `target`, which must exist and be empty; how many there were.
-
-    Raises as `read` does; what was written until then stays for the caller to remove.
-    """
-    root = target.resolve()
-    links: list[tuple[Path, str]] = []
-    count = 0
-    for member in read(data, limits):
-        count += 1
-        path = root / member.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if member.kind is MemberKind.SYMLINK:
-            links.append((path, os.fsdecode(member.data)))
-            continue
-        path.write_bytes(member.data)
-        if member.kind is MemberKind.EXECUTABLE:
-            path.chmod(0o755)
-    # Links come last, so that nothing is ever written through one; one that leads outside by way of another
-    # link shows only now.
-    for path, goal in links:
-        path.symlink_to(goal)
-    for path, _ in links:
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            path.unlink()
-    return count
-
-
 def _safe_path(path: str) -> str:
     """The path itself if it is a plain relative one. Raises ArchiveUnsafe."""
     parts = path.split("/")

@@ -15,11 +15,10 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from infra.local.forge.access import Caller, RegisteredApp
+from infra.local.forge.access import Caller
 from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
 from infra.local.forge.git import DEFAULT_BRANCH
 from infra.local.forge.graphql import GraphQL
-from infra.local.forge.jobs import LOG, Jobs
 from infra.local.forge.pulls import PullRefused, Pulls, invalid
 from infra.local.forge.shapes import Json
 from infra.local.forge.store import Pull, Repository, Store
@@ -30,32 +29,33 @@ _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
 _MAX_PAGE = 100  # GitHub's limit for `per_page`
 _BRANCH_REF = "heads/"
-_MINT = "mint"
 _Item = TypeVar("_Item")
 
 
 class Rest:
     """Answers every request below BASE_PATH."""
 
-    def __init__(self, store: Store, pulls: Pulls, token: str) -> None:
+    def __init__(self, store: Store, pulls: Pulls) -> None:
         self._store = store
         self._pulls = pulls
-        self._token = token
-        self.apps: dict[int, RegisteredApp] = {}
-        """GitHub Apps, by the number of their installation."""
         self._graphql = GraphQL(store, pulls)
-        self._jobs = Jobs(pulls, BASE_PATH, token)
+        self._views = self._routes()
+        self._map = Map(merge_slashes=False)
+        self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
+        for key in self._views:
+            method, _, path = key.partition(" ")
+            self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
+
+    def _routes(self) -> dict[str, Callable[..., Response]]:
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
-        self._views: Mapping[str, Callable[..., Response]] = {
+        return {
             f"GET {repository}": self._repository,
             f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
             f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
-            f"GET {repository}/commits/<ref>/check-runs": self._jobs.checks,
-            f"GET {repository}/commits/<ref>/status": self._jobs.status,
-            f"POST {repository}/check-runs": self._jobs.check,
-            f"GET {repository}/actions/jobs/<int:number>/logs": self._jobs.logs,
+            f"GET {repository}/commits/<ref>/check-runs": self._check_runs,
+            f"GET {repository}/commits/<ref>/status": self._status,
             f"GET {repository}/contents/<path:path>": self._contents,
             f"GET {repository}/collaborators/<user>": self._collaborator,
             f"GET {repository}/collaborators/<user>/permission": self._permission,
@@ -75,16 +75,6 @@ class Rest:
             f"GET {repository}{issue}/comments": self._comments,
             f"POST {repository}{issue}/comments": self._comment,
         }
-        self._map = Map(merge_slashes=False)
-        self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
-        self._map.add(
-            Rule(
-                f"{BASE_PATH}/app/installations/<int:number>/access_tokens", methods=["POST"], endpoint=_MINT
-            )
-        )
-        for key in self._views:
-            method, _, path = key.partition(" ")
-            self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer one request; what GitHub would refuse becomes its error answer."""
@@ -97,19 +87,14 @@ class Rest:
         return response
 
     def _dispatch(self, request: Request, caller: Caller) -> Response:
-        # An App proves itself by its key, and has no token yet.
-        if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
+        if caller is Caller.IMPOSTOR:
             raise PullRefused(401, "Bad credentials")
         if request.path == GRAPHQL_PATH:
             return self._graphql.answer(request, caller)
-        if request.path.startswith(f"{BASE_PATH}{LOG}/"):
-            return self._jobs.log(request)
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
             raise PullRefused(404, "Not Found") from None
-        if endpoint == _MINT:
-            return self._mint(request, **dict(found))
         if not endpoint:
             if caller is Caller.ANONYMOUS:
                 raise PullRefused(401, "Requires authentication")
@@ -121,17 +106,6 @@ class Rest:
         if caller is Caller.ANONYMOUS and request.method not in ("GET", "HEAD"):
             raise PullRefused(401, "Requires authentication")
         return self._views[endpoint](request, repository, **values)
-
-    def _mint(self, request: Request, number: int) -> Response:
-        """A token of the App's installation, for repositories that are there."""
-        proof = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        app = self.apps.get(number)
-        if app is None or not app.proves(proof):
-            raise PullRefused(401, "A JSON web token could not be decoded")
-        for name in texts(body(request), "repositories"):
-            if not any(one.name == name for one in self._store.all()):
-                raise PullRefused(422, "At least one repository does not exist or is not accessible")
-        return answer({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
 
     # Repository
 
@@ -181,6 +155,13 @@ class Rest:
                 "content": base64.b64encode(data).decode(),
             }
         )
+
+    def _check_runs(self, request: Request, repository: Repository, ref: str) -> Response:
+        """None: no jobs run here."""
+        return answer({"total_count": 0, "check_runs": []})
+
+    def _status(self, request: Request, repository: Repository, ref: str) -> Response:
+        return answer({"state": "pending", "sha": ref, "total_count": 0, "statuses": []})
 
     def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
         if user not in repository.collaborators:
@@ -321,6 +302,10 @@ class Rest:
     def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
         mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
         return answer(shapes(request).pull(repository, pull, mergeable), status=status)
+
+
+def is_api(request: Request) -> bool:
+    return request.path.startswith(f"{BASE_PATH}/") or request.path == GRAPHQL_PATH
 
 
 def error(status: int, message: str, errors: Sequence[Mapping[str, str]] = ()) -> Response:

@@ -15,7 +15,6 @@ from botocore.client import BaseClient
 
 from functions.core.apps.app import App
 from functions.core.apps.discovery import Tagged
-from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Status
 from functions.core.workflow.errors import AppInvalid
 from functions.detect_errors.recorder import Recorder
@@ -446,10 +445,6 @@ def test_stop_names_who_and_start_lets_healing_go_on(
 def test_an_entry_that_steers_into_nowhere_is_refused(steered: dict[str, Any], said: str) -> None:
     with pytest.raises(AppInvalid, match=said):
         App.from_json("orders", APP.to_json() | steered)
-
-
-def test_each_mode_has_a_next_one_but_the_highest() -> None:
-    assert [mode.next_higher for mode in Mode] == [Mode.DIAGNOSE, Mode.PROPOSE, Mode.PULL_REQUEST, None]
 
 
 def test_any_field_of_an_entry_can_be_set(

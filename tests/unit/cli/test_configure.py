@@ -19,7 +19,7 @@ from infra.cli.configure import _offer
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
-from tests.ssh import new_key
+from tests.fakes.ssh import new_key
 from tests.unit.cli.conftest import Selfheal
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ from tests.log_texts import encode_batch
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+    from tests.fakes.emulated import LambdaContext
+
 GROUP, STREAM = "/aws/lambda/orders", "2026/11/20/[$LATEST]abc"
 NOW = 1_795_000_000_000
 
@@ -82,7 +84,7 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def invoke(topic: str, lambda_context: Any) -> Invoke:
+def invoke(topic: str, lambda_context: LambdaContext) -> Invoke:
     def call(*messages: str, group: str = GROUP, first: int = NOW, owner: str = "1") -> dict[str, Any]:
         events = tuple(LogEvent(f"id{first}-{n}", first + n, text) for n, text in enumerate(messages))
         data = encode_batch(Batch(group, STREAM, owner, events))

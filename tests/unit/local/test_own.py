@@ -8,7 +8,7 @@ import subprocess
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
@@ -20,6 +20,8 @@ from infra.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from infra.local.run import EmbeddedRun
 
 HANDLER = "billing.handler"
 
@@ -52,7 +54,7 @@ class Run:
 
 
 @pytest.fixture
-def run(incidents_table: Table, tmp_path: Path) -> Any:
+def run(incidents_table: Table, tmp_path: Path) -> EmbeddedRun:
     role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     detect = boto3.client("lambda").create_function(
         FunctionName="detect", Role=role, Runtime="python3.12", Handler="x.y", Code={"ZipFile": b"x"}
@@ -66,7 +68,7 @@ def run(incidents_table: Table, tmp_path: Path) -> Any:
     home = tmp_path / "home"
     home.mkdir()
     (home / "forge-token").write_text("s3cret")
-    return Run(str(home), Target(boto3.Session(), outputs, local=True))
+    return cast("EmbeddedRun", Run(str(home), Target(boto3.Session(), outputs, local=True)))
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def commit(folder: Path, says: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
+def merged_on_the_forge(run: EmbeddedRun, tmp_path: Path) -> str:
     """A fix that was merged there, and is not in the folder."""
     bare, other = Path(run.home) / "forge/me/billing.git", tmp_path / "other"
     git(tmp_path, "clone", "-q", str(bare), str(other))
@@ -103,7 +105,7 @@ def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
     return fix
 
 
-def main_of(run: Any) -> str:
+def main_of(run: EmbeddedRun) -> str:
     return git(Path(run.home) / "forge/me/billing.git", "rev-parse", "main")
 
 
@@ -118,7 +120,7 @@ def deployed() -> str:
 
 
 def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
-    run: Any, mine: Path, tmp_path: Path
+    run: EmbeddedRun, mine: Path, tmp_path: Path
 ) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
@@ -134,7 +136,7 @@ def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
     assert main_of(run) == two
 
 
-def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_takes_it_in_is_added_again(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     git(mine, "pull", "--no-rebase", f"{run.home}/forge/me/billing.git", "main")
@@ -150,7 +152,7 @@ def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -
     ],
 )
 def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
-    handler: str, problem: str, run: Any, mine: Path
+    handler: str, problem: str, run: EmbeddedRun, mine: Path
 ) -> None:
     own.add(run, mine)
     before = main_of(run)
@@ -161,14 +163,14 @@ def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
     assert main_of(run) == before
 
 
-def test_what_was_configured_meanwhile_stays_when_it_is_added_again(run: Any, mine: Path) -> None:
+def test_what_was_configured_meanwhile_stays_when_it_is_added_again(run: EmbeddedRun, mine: Path) -> None:
     first = own.add(run, mine).app
-    write_entry(run.target(), replace(first, forge_api="https://forge.example/api/v4", revision="0" * 40))
+    write_entry(run.target(), replace(first, max_attempts=2, revision="0" * 40))
     again = own.add(run, mine).app
-    assert (again.forge_api, again.revision) == ("https://forge.example/api/v4", first.revision)
+    assert (again.max_attempts, again.revision) == (2, first.revision)
 
 
-def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_was_merged_is_deployed_and_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine, handler=HANDLER)
     assert deployed() == "SAYS = 'one'"
     fix = merged_on_the_forge(run, tmp_path)
@@ -177,10 +179,10 @@ def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_pa
 
     assert deployed() == "SAYS = 'the fix'"
     assert run.target().registry.app("billing").revision == fix
-    assert run.deployed == [fix], "whether the fix runs is looked at once it does"
+    assert cast("Run", run).deployed == [fix], "whether the fix runs is looked at once it does"
 
 
-def test_without_a_function_it_is_only_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_without_a_function_it_is_only_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     assert own.deploy(run, "billing") == fix
