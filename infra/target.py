@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -118,9 +117,8 @@ class Target(Deployment):
                     f"look at it: selfheal show {renamed[0]}{self.flag}",
                     exit_code=Exit.USAGE,
                 )
-            # Beginnings as long as what was typed, which name one incident as well as its whole id.
-            counts = Counter(one[: len(prefix)] for one in ids)
-            beginnings = [start for start, count in counts.items() if count == 1]
+            # Beginnings as long as what was typed, which name an incident as well as its whole id.
+            beginnings = {one[: len(prefix)] for one in ids}
             raise unknown("incident", prefix, beginnings, f"list them with: selfheal incidents{self.flag}")
         if len(found) > 1:
             names = ", ".join(sorted(found)[:5])
