@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ MOVE = timedelta(minutes=1)
 
 # What an incident takes of its first sighting as it is.
 _TAKEN = (
-    *("app", "fingerprint", "error_type", "title", "class_reason", "next_action", "sample", "revision"),
+    *("fingerprint", "error_type", "title", "class_reason", "next_action", "sample", "revision"),
     *("first_seen", "last_seen", "log_group", "log_stream"),
 )
 
@@ -78,10 +78,12 @@ class Sighting:
     """What the log record names as running, "" where it names nothing."""
     may_ask: int = 1_000
     """How many of the app's incidents may become NEW within an hour."""
+    first_name: str = ""
+    """The app's, where it was renamed."""
 
     @property
     def incident_id(self) -> str:
-        return f"{self.app}-{self.fingerprint}"
+        return f"{self.first_name or self.app}-{self.fingerprint}"
 
     @property
     def line(self) -> int | None:
@@ -110,10 +112,18 @@ class Recorded:
 class Recorder:
     """The incidents table, and the one that remembers deliveries."""
 
-    def __init__(self, incidents: Table, deliveries: Table, sleep: Callable[[float], None] = time.sleep):
+    def __init__(
+        self,
+        incidents: Table,
+        deliveries: Table,
+        sleep: Callable[[float], None] = time.sleep,
+        renamed: Callable[[], Mapping[str, str]] = dict,
+    ):
+        """renamed: former names of apps → those that they have now."""
         self._incidents = incidents
         self._deliveries = deliveries
         self._sleep = sleep
+        self._renamed = renamed
         self._frequency = Frequency(incidents)
 
     def record(self, sighting: Sighting) -> Recorded:
@@ -152,6 +162,7 @@ class Recorder:
         asks = self._asks(sighting, "")
         held = sighting.heals and not asks.begin(f"{sighting.incident_id}#1")
         attributes = {name: getattr(sighting, name) for name in _TAKEN} | {
+            "app": self._renamed().get(sighting.app, sighting.app),
             "status": str(Status.NEW if sighting.heals and not held else Status.SUPPRESSED),
             "error_class": str(sighting.error_class),
             "frames": [_without_none(asdict(frame)) for frame in sighting.frames],
@@ -225,6 +236,7 @@ class Recorder:
             }
         else:
             attributes |= {
+                "app": sighting.app,  # by whose name it may be registered anew
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
                 "generation": incident.generation + 1,
                 "execution_arn": "",

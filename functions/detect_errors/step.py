@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from functions.core.apps.app import App
@@ -20,8 +20,8 @@ from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30
 REST_SECONDS = 5.0
-"""Where all log groups are delivered, what is registered counts so soon: all environments together ask twice
-a second."""
+"""Where all log groups are delivered, what is registered counts so soon, and by which name: all environments
+together ask twice a second."""
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -73,7 +73,11 @@ def _share(deployment: Deployment) -> Share:
 
 @cache
 def _recorder(deployment: Deployment) -> Recorder:
-    return Recorder(deployment.table("incidents_table"), deployment.table("deliveries_table"))
+    return Recorder(
+        deployment.table("incidents_table"),
+        deployment.table("deliveries_table"),
+        renamed=partial(deployment.registry.renamed, REST_SECONDS),
+    )
 
 
 @cache

@@ -160,16 +160,20 @@ def rename(
     local: options.Local = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Give an app another name. Its incidents move along; heals must not be under way."""
+    """Give an app another name. Its incidents move along and keep their ids; heals must not be under way."""
     target = connect(local)
-    found = managing.find(target, name)
+    if name not in target.registry.renamed():
+        managing.find(target, name)  # which says what there is
     if not (yes or as_json):
         confirm(f"Rename {name} to {new_name}, with all its incidents?")
-    moved = managing.rename(target, found, new_name)
+    moved = managing.rename(target, name, new_name)
     if as_json:
         print_document("renamed/1", {"app": new_name, "was": name, "incidents": moved})
         return
-    out.print(plain(f"{name} is {new_name} now; {counted(moved, 'incident')} moved along.", "green"))
+    out.print(
+        plain(f"{name} is {new_name} now; {counted(moved, 'incident')} moved along, with their ids.", "green")
+    )
+    hint(f"Whoever asks for {name} is told of {new_name}.", "dim")
 
 
 @app.command()

@@ -242,6 +242,19 @@ def test_asynchronous_functions_may_keep_what_they_failed_on(image_template: Tem
         granted = pairs(image_template, image_template.role_of(folder))
         assert ("sqs:SendMessage", queue) in granted
         assert not {pair for pair in granted if pair[0].startswith("sqs:") and pair[1] != queue}
+        # Lambda sends in the function's name; a queue under SQS's own key asks for nothing more.
+        of_role = image_template.granted(image_template.role_of(folder))
+        keyed = {one.action for one in of_role if '"sqs.' in one.conditions}
+        assert keyed == (
+            {"kms:Decrypt", "kms:GenerateDataKey"} if _has_a_key(image_template, queue) else set()
+        )
+
+
+def _has_a_key(template: Any, queue_arn: str) -> bool:
+    """Whether a queue is encrypted by a key of ours."""
+    queues = template.of_type("AWS::SQS::Queue").items()
+    (queue,) = (queue for name, queue in queues if template.arn(name, "AWS::SQS::Queue") == queue_arn)
+    return "KmsMasterKeyId" in queue
 
 
 def test_roles_of_services_are_for_this_account_only(image_template: Template) -> None:

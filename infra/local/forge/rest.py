@@ -19,7 +19,7 @@ from infra.local.forge.access import Caller
 from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
 from infra.local.forge.git import DEFAULT_BRANCH
 from infra.local.forge.graphql import GraphQL
-from infra.local.forge.pulls import PullRefused, Pulls, invalid
+from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.shapes import Json
 from infra.local.forge.store import Pull, Repository, Store
 
@@ -64,8 +64,6 @@ class Rest:
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
             f"PATCH {repository}{pull}": self._edit,
-            f"GET {repository}{pull}/merge": self._is_merged,
-            f"PUT {repository}{pull}/merge": self._merge,
             f"POST {repository}{pull}/requested_reviewers": self._request_review,
             f"GET {repository}{pull}/files": self._files,
             f"GET {repository}{pull}/reviews": self._reviews,
@@ -187,7 +185,7 @@ class Rest:
     # Pull requests
 
     def _files(self, request: Request, repository: Repository, number: int) -> Response:
-        comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
+        comparison = self._pulls.comparison(repository.slug, pull_of(repository, number))
         status = {"A": "added", "M": "modified", "D": "removed", "T": "changed"}
         files = [
             {
@@ -200,12 +198,12 @@ class Rest:
         return _page(request, files, lambda one: one)
 
     def _reviews(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         reviews = [one for one in pull.comments if one.changes_requested]
         return _page(request, reviews, lambda one: shapes(request).review(repository, pull, one))
 
     def _inline(self, request: Request, repository: Repository, number: int) -> Response:
-        _pull(repository, number)
+        pull_of(repository, number)
         return answer([])
 
     def _list(self, request: Request, repository: Repository) -> Response:
@@ -239,37 +237,12 @@ class Rest:
         return response
 
     def _get(self, request: Request, repository: Repository, number: int) -> Response:
-        return self._pull(request, repository, _pull(repository, number))
+        return self._pull(request, repository, pull_of(repository, number))
 
     def _edit(self, request: Request, repository: Repository, number: int) -> Response:
         data = body(request)
         given: Json = {key: text(data, key) for key in ("title", "body", "state") if key in data}
         return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
-
-    def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
-        if not _pull(repository, number).merged_at:
-            raise PullRefused(404, "Not Found")
-        return Response(status=204)
-
-    def _merge(self, request: Request, repository: Repository, number: int) -> Response:
-        data = body(request)
-        method = text(data, "merge_method") or "merge"
-        if method not in ("merge", "squash", "rebase"):
-            raise invalid("merge_method")
-        commits = self._pulls.comparison(repository.slug, _pull(repository, number)).commits
-        if method == "rebase" and len(commits) != 1:
-            raise PullRefused(405, "This branch can't be rebased")  # here: of several commits
-        pull = self._pulls.merge(
-            repository.slug,
-            number,
-            by=Caller.BOT.value,
-            head_sha=text(data, "sha"),
-            squash=method != "merge",
-            title=text(data, "commit_title"),
-            text=text(data, "commit_message"),
-        )
-        message = "Pull Request successfully merged"
-        return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
         asked = body(request)
@@ -282,7 +255,7 @@ class Rest:
     # What pull requests share with issues
 
     def _labels(self, request: Request, repository: Repository, number: int) -> Response:
-        labels = _pull(repository, number).labels
+        labels = pull_of(repository, number).labels
         return _page(request, labels, lambda name: shapes(request).label(repository, name))
 
     def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
@@ -290,14 +263,14 @@ class Rest:
         return answer([shapes(request).label(repository, name) for name in pull.labels])
 
     def _comments(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         comments = [one for one in pull.comments if not one.changes_requested]
         return _page(request, comments, lambda one: shapes(request).comment(repository, pull, one))
 
     def _comment(self, request: Request, repository: Repository, number: int) -> Response:
         said = text(body(request), "body")
         comment = self._pulls.comment(repository.slug, number, said, Caller.BOT.value)
-        return answer(shapes(request).comment(repository, _pull(repository, number), comment), status=201)
+        return answer(shapes(request).comment(repository, pull_of(repository, number), comment), status=201)
 
     def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
         mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
@@ -331,7 +304,7 @@ def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Jso
     return response
 
 
-def _pull(repository: Repository, number: int) -> Pull:
+def pull_of(repository: Repository, number: int) -> Pull:
     pull = repository.pull(number)
     if pull is None:
         raise PullRefused(404, "Not Found")

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from functions.claim_incident.handler import handler
+from functions.core.apps.entries import note
 from functions.core.incidents.incident import ErrorClass, Status
 from functions.core.incidents.table import MOST_JOINED, Incidents
 from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound
@@ -294,6 +295,18 @@ def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
     with pytest.raises(AppNotRegistered):
         claim(lambda_context, MINE, "ghost-f")
     assert table.get_item(Key={"incident_id": "ghost-f"})["Item"]["status"] == "NEW"
+
+
+def test_what_was_recorded_while_its_app_was_renamed_is_healed_under_the_new_name(
+    table: Table, lambda_context: Any
+) -> None:
+    ssm = boto3.client("ssm")
+    entry = ssm.get_parameter(Name="/claim-test/apps/orders", WithDecryption=True)["Parameter"]["Value"]
+    ssm.put_parameter(Name="/claim-test/apps/shop", Value=entry, Type="SecureString")
+    ssm.put_parameter(Name="/claim-test/apps/orders", Value=note("shop"), Overwrite=True)
+    claimed = claim(lambda_context, MINE)
+    assert (claimed["claimed"], claimed["app"]) == (True, "shop")
+    assert Incidents(table).get(INCIDENT).app == "shop"
 
 
 HELD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {

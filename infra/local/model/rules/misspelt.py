@@ -16,28 +16,10 @@ _BUILTIN_TYPES: dict[str, type] = {
 }
 _PYTHON_2 = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
 SAFE_MODULES = frozenset(
-    {
-        "base64",
-        "collections",
-        "csv",
-        "datetime",
-        "decimal",
-        "functools",
-        "hashlib",
-        "itertools",
-        "json",
-        "logging",
-        "math",
-        "operator",
-        "os",
-        "random",
-        "re",
-        "statistics",
-        "string",
-        "textwrap",
-        "time",
-        "uuid",
-    }
+    (
+        "base64 collections csv datetime decimal functools hashlib itertools json logging math operator os "
+        "random re statistics string textwrap time uuid"
+    ).split()
 )
 """Standard modules whose contents may be looked at: importing them has no effect."""
 

@@ -57,7 +57,7 @@ def test_each_rejection_brings_the_next_repair_until_none_is_left(prompt_of: Pro
     assert "RATES.get(country, DEFAULT_RATE)" in replacements[0]
     assert "raise UnknownCountry" in replacements[1]
     assert isinstance(last, Abstention)
-    assert "each of 2 repairs" in last.reason
+    assert "know 2 repairs" in last.reason
 
 
 def test_a_comment_on_the_only_repair_leaves_nothing_to_offer(prompt_of: PromptOf) -> None:
