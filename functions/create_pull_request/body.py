@@ -84,9 +84,13 @@ def render(
         *_moved(approval, committed_on),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
         *_asked(asked),
-        f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
+        f"The models that were asked cost {_cost(incident)}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _cost(incident: Incident) -> str:
+    return f"${incident.cost_usd:.4f}" if incident.cost_usd else "nothing"
 
 
 def _regression(incident: Incident) -> list[str]:

@@ -308,7 +308,8 @@ def _cost(incident: Incident, answer: dict[str, Any] | None) -> str:
         return ""
     if answer and answer["cost_usd"] != answer["list_price_usd"]:
         return f"nothing; counted as ${answer['list_price_usd']:.4f}, the list price of the model asked for"
-    return f"${incident.cost_usd:.4f} at list prices, or the app's own"
+    cost = f"${incident.cost_usd:.4f}" if incident.cost_usd else "nothing"
+    return f"{cost} at list prices, or the app's own"
 
 
 def _python(found: dict[str, str] | None) -> str:
