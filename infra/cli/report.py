@@ -20,6 +20,7 @@ from functions.core.approval.approvers import EVERYBODY, with_links
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
 from functions.core.notify.counts import counted
+from functions.core.notify.times import said_of
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import Evidence
@@ -266,8 +267,8 @@ def facts(
     grid.add_row("status", status_text(incident.status))
     grid.add_row("app", plain(incident.app))
     grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
-    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {incident.first_seen}"))
-    grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
+    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {_time(incident.first_seen)}"))
+    grid.add_row("last", plain(f"{_time(incident.last_seen)} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
         ("not", ", ".join(f"line {line} in {twin}" for line, twin in sorted(incident.twins.items()))),
@@ -300,6 +301,10 @@ def _answered(answer: dict[str, Any] | None) -> str:
     asked, really = answer["model"], answer["answered_by"]
     told = really if really == asked or not asked else f"{really} (asked as {asked})"
     return "; ".join(filter(None, (told, answer["note"])))
+
+
+def _time(text: str) -> str:
+    return said_of(text, form="%Y-%m-%d %H:%M:%S")
 
 
 def _cost(incident: Incident, answer: dict[str, Any] | None) -> str:
