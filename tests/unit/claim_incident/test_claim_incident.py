@@ -315,12 +315,17 @@ HELD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "the app observes": ({"mode": "observe"}, {}, "observed", "only observes"),
     "the app observes this class": ({"class_modes": {"code": "observe"}}, {}, "observed", "class code"),
     "it is too rare": ({"min_occurrences": 3}, {"occurrences": 2}, "held_back", "seen 2 times"),
-    "too many pull requests are open": ({"max_open_pull_requests": 1}, {}, "held_back", "1 pull requests"),
+    "too many pull requests are open": (
+        {"max_open_pull_requests": 1},
+        {},
+        "held_back",
+        "has 1 pull request to be merged",
+    ),
     "the day had its heals": (
         {"max_heals_per_day": 1},
         {},
         "held_back",
-        "1 heals of orders began within this day",
+        "1 heal of orders began within this day",
     ),
 }
 
