@@ -11,6 +11,7 @@ import boto3
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import IncidentNotFound
 from infra.errors import Exit, UserError
 from infra.names import ACCOUNT_POLICY, DEFAULT, Names
@@ -129,7 +130,7 @@ class Target(Deployment):
         if len(found) > 1:
             names = ", ".join(sorted(found)[:5])
             raise UserError(
-                f"{prefix!r} means {len(found)} incidents: {names}",
+                f"{prefix!r} means {counted(len(found), 'incident')}: {names}",
                 "give more characters",
                 exit_code=Exit.USAGE,
             )

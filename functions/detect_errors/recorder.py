@@ -27,6 +27,7 @@ from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import condition_failed, utc_now
+from functions.core.notify.counts import counted
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
 if TYPE_CHECKING:
@@ -137,10 +138,9 @@ class Recorder:
             sighting = sighting.apart(other)
             known, waits = self._known(sighting)
         counted, reopened = self._count(sighting, known)
-        moved = _moved(known.last_seen, sighting.last_seen)
         first = False
-        if known.occurrences < EXACT or moved:
-            known, first = self._fold(known, sighting, moved)
+        if known.occurrences < EXACT or _moved(known.last_seen, sighting.last_seen):
+            known, first = self._fold(known, sighting)
         if reopened:
             known = self._read(sighting.incident_id) or known
         return Recorded(known, counted, first, waits and self._asks(sighting, "").is_first_refused())
@@ -270,7 +270,7 @@ class Recorder:
                 return []
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _fold(self, known: Incident, sighting: Sighting, moved: bool) -> tuple[Incident, bool]:
+    def _fold(self, known: Incident, sighting: Sighting) -> tuple[Incident, bool]:
         """Bring the incident up to date with its shards; the incident, and whether it held nothing before."""
         old = known.counted_before is None
         before_shards = known.occurrences if known.counted_before is None else known.counted_before
@@ -278,11 +278,10 @@ class Recorder:
             # What is not exact anyway may lag by a replication, too, at half the price.
             "occurrences": before_shards + self._total(sighting.incident_id, known.occurrences < EXACT),
             "counted_before": before_shards,
+            "last_seen": max(known.last_seen, sighting.last_seen),
             "updated_at": utc_now(),
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
-        if moved:
-            attributes["last_seen"] = sighting.last_seen
         if sighting.revision:
             attributes["revision"] = sighting.revision
         setting = _setting(attributes)
@@ -302,7 +301,7 @@ class Recorder:
             if not condition_failed(error):
                 raise
             now = self._read(sighting.incident_id) or known
-            return self._fold(now, sighting, moved) if old and now != known else (now, False)
+            return self._fold(now, sighting) if old and now != known else (now, False)
         before = answer["Attributes"]
         self._frequency.note(
             sighting.incident_id,
@@ -336,7 +335,7 @@ def _waiting(sighting: Sighting, asks: HealsIn) -> dict[str, Any]:
     return {
         "held_until": asks.ends_at,
         "waiting_since": utc_now(),
-        "reason": f"{asks.most} errors of {sighting.app} asked for a heal within this hour,"
+        "reason": f"{counted(asks.most, 'error')} of {sighting.app} asked for a heal within this hour,"
         " the most that may",
         "next_action": f"Nothing: when it is seen again after {until}, it asks for its heal. Or at once:"
         f" selfheal retry {sighting.incident_id}",

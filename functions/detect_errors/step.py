@@ -10,7 +10,6 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.names import is_own_log_group
 from functions.core.aws.telemetry import logger
-from functions.core.notify.outbox import Outbox
 from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
 from functions.detect_errors.discovery import Discovery
@@ -46,7 +45,7 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
         logs = SharedLogs(_logs(deployment), share, app.name)
         aliases = _aliases(deployment).of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
-        return detect(batch, app, recorder, _outbox(deployment), logs, aliases, stopped).to_json()
+        return detect(batch, app, recorder, deployment.outbox, logs, aliases, stopped).to_json()
 
 
 def _app_of(batch: Batch, deployment: Deployment) -> App | None:
@@ -79,11 +78,6 @@ def _recorder(deployment: Deployment) -> Recorder:
         deployment.table("deliveries_table"),
         renamed=partial(deployment.registry.renamed, REST_SECONDS),
     )
-
-
-@cache
-def _outbox(deployment: Deployment) -> Outbox:
-    return Outbox(deployment.table("incidents_table"), deployment.notifications)
 
 
 @cache

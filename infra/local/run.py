@@ -119,6 +119,12 @@ class EmbeddedRun:
         with suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=name)
 
+    def look_at_pull_requests(self) -> None:
+        """Have what became of them, and whether fixes run, looked at now, as the schedule would."""
+        target = self.target()
+        tracker = f"{target.names.function('track_pull_requests')}:live"
+        target.session.client("lambda").invoke(FunctionName=tracker, Payload=b"{}")
+
     def memory(self) -> int:
         """Bytes that all its processes take now, Lambda workers included."""
         return memory(list(self.processes.values()))

@@ -52,7 +52,8 @@ def selfheal(shared_world: World) -> Selfheal:
 def deployed(shared_world: World, selfheal: Selfheal) -> Iterator[World]:
     """The deployment, and the system as it is seen from it."""
     session = shared_world.run.session()
-    before = inventory(session.client)
+    client: Callable[[str], Any] = session.client  # type: ignore[assignment]  # of any service
+    before = inventory(client)
     chosen = ("subscribe=account", "canary=canary", "build_image=aws/codebuild/standard:7.0")
     done = selfheal("deploy", "--yes", *(word for each in chosen for word in ("-c", each)))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,7 +63,7 @@ def deployed(shared_world: World, selfheal: Selfheal) -> Iterator[World]:
     yield other
     done = selfheal("destroy", "--data", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    left = {row for row in inventory(session.client) - before if row.rsplit(": ", 1)[1] not in WATCHED}
+    left = {row for row in inventory(client) - before if row.rsplit(": ", 1)[1] not in WATCHED}
     assert left == set(), "nothing but the services that were watched, which stay"
 
 

@@ -138,13 +138,13 @@ def test_every_change_of_an_incident_s_status_is_an_event_as_the_schema_has_it(w
     told = world.eventually(all_heard, lambda: str(heard))
     events.remove_targets(Rule=app.name, EventBusName=bus, Ids=["queue"])
     events.delete_rule(Name=app.name, EventBusName=bus)
-    asked = ["NEW", "HEALING", "AWAITING_APPROVAL", "HEALING"]
-    assert told == [[*asked, "PR_OPEN"], [*asked, "REJECTED"], ["NEW", "HEALING", "ABSTAINED"]]
+    begun = ["NEW", "HEALING", "AWAITING_APPROVAL", "HEALING"]
+    assert told == [[*begun, "PR_OPEN"], [*begun, "REJECTED"], ["NEW", "HEALING", "ABSTAINED"]]
     assert {each["detail"]["incident_id"] for each in heard} == ids
     described = schema()["components"]
     valid = fastjsonschema.compile(described["schemas"]["AWSEvent"] | {"components": described})
-    for each in heard:
-        valid(each)
+    for event in heard:
+        valid(event)
 
 
 def test_asking_for_changes_brings_another_attempt(world: World) -> None:

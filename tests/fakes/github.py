@@ -1,4 +1,4 @@
-"""What GitHub has and the embedded forge needs not: what jobs say of a commit, their logs, and GitHub Apps.
+"""What GitHub has and the embedded forge needs not: what jobs say and print, merging by API, and Apps.
 
 https://docs.github.com/rest/checks/runs, https://docs.github.com/rest/actions/workflow-jobs and
 https://docs.github.com/rest/apps/apps
@@ -18,9 +18,9 @@ from werkzeug import Request, Response
 from werkzeug.utils import redirect
 
 from infra.local.forge.access import Caller
-from infra.local.forge.answers import BASE_PATH, answer, body, shapes, texts
-from infra.local.forge.pulls import PullRefused, Pulls
-from infra.local.forge.rest import Rest
+from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
+from infra.local.forge.pulls import PullRefused, Pulls, invalid
+from infra.local.forge.rest import Rest, pull_of
 from infra.local.forge.shapes import Json
 from infra.local.forge.store import Repository, Store
 
@@ -88,6 +88,8 @@ class GitHubApi(Rest):
         return super()._routes() | {
             f"GET {repository}/commits/<ref>/check-runs": self._check_runs,
             f"GET {repository}/actions/jobs/<int:number>/logs": self._logs,
+            f"GET {repository}/pulls/<int:number>/merge": self._is_merged,
+            f"PUT {repository}/pulls/<int:number>/merge": self._merge,
         }
 
     def _dispatch(self, request: Request, caller: Caller) -> Response:
@@ -97,6 +99,31 @@ class GitHubApi(Rest):
         if request.method == "POST" and (minted := _MINT.fullmatch(request.path)):
             return self._mint(request, int(minted[1]))
         return super()._dispatch(request, caller)
+
+    def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
+        if not pull_of(repository, number).merged_at:
+            raise PullRefused(404, "Not Found")
+        return Response(status=204)
+
+    def _merge(self, request: Request, repository: Repository, number: int) -> Response:
+        data = body(request)
+        method = text(data, "merge_method") or "merge"
+        if method not in ("merge", "squash", "rebase"):
+            raise invalid("merge_method")
+        commits = self._pulls.comparison(repository.slug, pull_of(repository, number)).commits
+        if method == "rebase" and len(commits) != 1:
+            raise PullRefused(405, "This branch can't be rebased")  # here: of several commits
+        pull = self._pulls.merge(
+            repository.slug,
+            number,
+            by=Caller.BOT.value,
+            head_sha=text(data, "sha"),
+            squash=method != "merge",
+            title=text(data, "commit_title"),
+            text=text(data, "commit_message"),
+        )
+        message = "Pull Request successfully merged"
+        return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _check_runs(self, request: Request, repository: Repository, ref: str) -> Response:
         page = f"{shapes(request).web}/{repository.slug}/commit"

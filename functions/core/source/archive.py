@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import ArchiveUnsafe, SourceTooLarge
 
 # Level 6 takes twice the time of level 3 for a twentieth less; an archive lives for days, not years.
@@ -51,8 +52,8 @@ class ArchiveLimits:
         """Raises SourceTooLarge, naming what there is and what is allowed."""
         if members > self.members or size > self.bytes:
             raise SourceTooLarge(
-                f"the source tree is too large: {members:,} files and {size / 1e6:,.1f} MB so far; "
-                f"allowed are {self.members:,} files and {self.bytes / 1e6:,.1f} MB"
+                f"the source tree is too large: {counted(members, 'file')} and {size / 1e6:,.1f} MB so far; "
+                f"allowed are {counted(self.members, 'file')} and {self.bytes / 1e6:,.1f} MB"
             )
 
 

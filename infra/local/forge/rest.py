@@ -19,7 +19,7 @@ from infra.local.forge.access import Caller
 from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
 from infra.local.forge.git import DEFAULT_BRANCH
 from infra.local.forge.graphql import GraphQL
-from infra.local.forge.pulls import PullRefused, Pulls, invalid
+from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.shapes import Json
 from infra.local.forge.store import Pull, Repository, Store
 
@@ -28,7 +28,6 @@ GRAPHQL_PATH = "/api/graphql"
 _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
 _MAX_PAGE = 100  # GitHub's limit for `per_page`
-_BRANCH_REF = "heads/"
 _Item = TypeVar("_Item")
 
 
@@ -50,9 +49,7 @@ class Rest:
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
         return {
             f"GET {repository}": self._repository,
-            f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
-            f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
             f"GET {repository}/commits/<ref>/check-runs": self._check_runs,
             f"GET {repository}/commits/<ref>/status": self._status,
@@ -64,13 +61,10 @@ class Rest:
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
             f"PATCH {repository}{pull}": self._edit,
-            f"GET {repository}{pull}/merge": self._is_merged,
-            f"PUT {repository}{pull}/merge": self._merge,
             f"POST {repository}{pull}/requested_reviewers": self._request_review,
             f"GET {repository}{pull}/files": self._files,
             f"GET {repository}{pull}/reviews": self._reviews,
             f"GET {repository}{pull}/comments": self._inline,
-            f"GET {repository}{issue}/labels": self._labels,
             f"POST {repository}{issue}/labels": self._add_labels,
             f"GET {repository}{issue}/comments": self._comments,
             f"POST {repository}{issue}/comments": self._comment,
@@ -112,26 +106,12 @@ class Rest:
     def _repository(self, request: Request, repository: Repository) -> Response:
         return answer(shapes(request).repository(repository))
 
-    def _branches(self, request: Request, repository: Repository) -> Response:
-        names = tuple(self._store.git(repository.slug).branches())
-        return _page(request, names, lambda name: self._branch_json(request, repository, name))
-
     def _branch(self, request: Request, repository: Repository, branch: str) -> Response:
-        return answer(self._branch_json(request, repository, branch))
-
-    def _branch_json(self, request: Request, repository: Repository, branch: str) -> Json:
         git = self._store.git(repository.slug)
         sha = git.branch(branch)
         if sha is None:
             raise PullRefused(404, "Branch not found")
-        return shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
-
-    def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
-        name = ref.removeprefix(_BRANCH_REF)
-        sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
-        if sha is None:
-            raise PullRefused(404, "Not Found")
-        return answer(shapes(request).ref(repository, name, sha))
+        return answer(shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0]))
 
     def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
         git = self._store.git(repository.slug)
@@ -187,7 +167,7 @@ class Rest:
     # Pull requests
 
     def _files(self, request: Request, repository: Repository, number: int) -> Response:
-        comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
+        comparison = self._pulls.comparison(repository.slug, pull_of(repository, number))
         status = {"A": "added", "M": "modified", "D": "removed", "T": "changed"}
         files = [
             {
@@ -200,12 +180,12 @@ class Rest:
         return _page(request, files, lambda one: one)
 
     def _reviews(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         reviews = [one for one in pull.comments if one.changes_requested]
         return _page(request, reviews, lambda one: shapes(request).review(repository, pull, one))
 
     def _inline(self, request: Request, repository: Repository, number: int) -> Response:
-        _pull(repository, number)
+        pull_of(repository, number)
         return answer([])
 
     def _list(self, request: Request, repository: Repository) -> Response:
@@ -239,37 +219,12 @@ class Rest:
         return response
 
     def _get(self, request: Request, repository: Repository, number: int) -> Response:
-        return self._pull(request, repository, _pull(repository, number))
+        return self._pull(request, repository, pull_of(repository, number))
 
     def _edit(self, request: Request, repository: Repository, number: int) -> Response:
         data = body(request)
         given: Json = {key: text(data, key) for key in ("title", "body", "state") if key in data}
         return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
-
-    def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
-        if not _pull(repository, number).merged_at:
-            raise PullRefused(404, "Not Found")
-        return Response(status=204)
-
-    def _merge(self, request: Request, repository: Repository, number: int) -> Response:
-        data = body(request)
-        method = text(data, "merge_method") or "merge"
-        if method not in ("merge", "squash", "rebase"):
-            raise invalid("merge_method")
-        commits = self._pulls.comparison(repository.slug, _pull(repository, number)).commits
-        if method == "rebase" and len(commits) != 1:
-            raise PullRefused(405, "This branch can't be rebased")  # here: of several commits
-        pull = self._pulls.merge(
-            repository.slug,
-            number,
-            by=Caller.BOT.value,
-            head_sha=text(data, "sha"),
-            squash=method != "merge",
-            title=text(data, "commit_title"),
-            text=text(data, "commit_message"),
-        )
-        message = "Pull Request successfully merged"
-        return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
         asked = body(request)
@@ -281,23 +236,19 @@ class Rest:
 
     # What pull requests share with issues
 
-    def _labels(self, request: Request, repository: Repository, number: int) -> Response:
-        labels = _pull(repository, number).labels
-        return _page(request, labels, lambda name: shapes(request).label(repository, name))
-
     def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
         pull = self._pulls.add_labels(repository.slug, number, texts(body(request), "labels"))
         return answer([shapes(request).label(repository, name) for name in pull.labels])
 
     def _comments(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         comments = [one for one in pull.comments if not one.changes_requested]
         return _page(request, comments, lambda one: shapes(request).comment(repository, pull, one))
 
     def _comment(self, request: Request, repository: Repository, number: int) -> Response:
         said = text(body(request), "body")
         comment = self._pulls.comment(repository.slug, number, said, Caller.BOT.value)
-        return answer(shapes(request).comment(repository, _pull(repository, number), comment), status=201)
+        return answer(shapes(request).comment(repository, pull_of(repository, number), comment), status=201)
 
     def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
         mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
@@ -331,7 +282,7 @@ def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Jso
     return response
 
 
-def _pull(repository: Repository, number: int) -> Pull:
+def pull_of(repository: Repository, number: int) -> Pull:
     pull = repository.pull(number)
     if pull is None:
         raise PullRefused(404, "Not Found")

@@ -298,7 +298,7 @@ def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
 
 
 def test_what_was_recorded_while_its_app_was_renamed_is_healed_under_the_new_name(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     ssm = boto3.client("ssm")
     entry = ssm.get_parameter(Name="/claim-test/apps/orders", WithDecryption=True)["Parameter"]["Value"]
@@ -315,12 +315,17 @@ HELD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "the app observes": ({"mode": "observe"}, {}, "observed", "only observes"),
     "the app observes this class": ({"class_modes": {"code": "observe"}}, {}, "observed", "class code"),
     "it is too rare": ({"min_occurrences": 3}, {"occurrences": 2}, "held_back", "seen 2 times"),
-    "too many pull requests are open": ({"max_open_pull_requests": 1}, {}, "held_back", "1 pull requests"),
+    "too many pull requests are open": (
+        {"max_open_pull_requests": 1},
+        {},
+        "held_back",
+        "has 1 pull request to be merged",
+    ),
     "the day had its heals": (
         {"max_heals_per_day": 1},
         {},
         "held_back",
-        "1 heals of orders began within this day",
+        "1 heal of orders began within this day",
     ),
 }
 

@@ -23,7 +23,7 @@ from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
-from infra.registration import AppSecrets, not_encrypted, put_entry
+from infra.registration import AppSecrets, not_encrypted, put_entry, write_entry
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -327,6 +327,9 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     assert said.startswith("Recorded in the meantime: 1.")
     assert said.endswith("selfheal retry --app orders --status SUPPRESSED --search paused")  # on one line
     assert selfheal("apps", "show", "ordres").exit_code == 2
+    assert "temperature" not in selfheal("apps", "show", "orders").text, "the model's own, unless it is said"
+    write_entry(target, replace(managing.find(target, "orders"), temperature=0.5))
+    assert "temperature 0.5" in selfheal("apps", "show", "orders").text
 
 
 def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(

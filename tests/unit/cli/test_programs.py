@@ -179,6 +179,8 @@ def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_c
     context: Any = None
     assert options.complete_incident(context, "ord") == [name]
     assert options.complete_app(context, "o") == ["orders"]
+    monkeypatch.setattr("infra.cli.connect.connect", lambda local: target if local else None)
+    assert options.complete_own("o") == ["orders"]
     assert options._complete_status("fa") == ["FAILED"]
     assert "eu.anthropic.claude-sonnet-5-5" in options.complete_model("EU.anthropic.claude-son")
 

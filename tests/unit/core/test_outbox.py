@@ -52,7 +52,7 @@ def test_of_many_at_once_the_first_are_told_and_the_others_together(outbox: Outb
     assert digest["Subject"] == "[orders] 295 more errors"
     assert "orders-v1-7" in digest["Message"]
     assert "and 245 more" in digest["Message"]
-    assert "selfheal incidents --app orders --status SUPPRESSED" in digest["Message"]
+    assert "selfheal incidents --app orders --status closed" in digest["Message"]
     assert outbox.digest(APP, NOON + 120) == 0, "once"
     assert told(outbox, APP, range(300, 301), NOON + WINDOW_SECONDS) == [True]
 

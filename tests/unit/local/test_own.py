@@ -6,7 +6,7 @@ import io
 import re
 import subprocess
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,7 @@ import pytest
 
 from infra.errors import UserError
 from infra.local import own
+from infra.registration import write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Run:
     home: str
     at: Target
     forge_url: str = "https://forge.example"
+    deployed: list[str] = field(default_factory=list)
 
     def target(self) -> Target:
         return self.at
@@ -40,6 +42,9 @@ class Run:
         logs = boto3.client("logs")
         if not logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
             logs.create_log_group(logGroupName=name)
+
+    def look_at_pull_requests(self) -> None:
+        self.deployed.append(self.at.registry.app("billing").revision)
 
     def approvers(self) -> tuple[str, ...]:
         return ()
@@ -158,6 +163,13 @@ def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
     assert main_of(run) == before
 
 
+def test_what_was_configured_meanwhile_stays_when_it_is_added_again(run: EmbeddedRun, mine: Path) -> None:
+    first = own.add(run, mine).app
+    write_entry(run.target(), replace(first, max_attempts=2, revision="0" * 40))
+    again = own.add(run, mine).app
+    assert (again.max_attempts, again.revision) == (2, first.revision)
+
+
 def test_what_was_merged_is_deployed_and_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine, handler=HANDLER)
     assert deployed() == "SAYS = 'one'"
@@ -167,6 +179,7 @@ def test_what_was_merged_is_deployed_and_said_to_be(run: EmbeddedRun, mine: Path
 
     assert deployed() == "SAYS = 'the fix'"
     assert run.target().registry.app("billing").revision == fix
+    assert cast("Run", run).deployed == [fix], "whether the fix runs is looked at once it does"
 
 
 def test_without_a_function_it_is_only_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +14,7 @@ from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.decisions import Decision, Standing
 from functions.core.incidents.incident import Status
 from functions.core.notify.notifications import Notifications
+from functions.core.notify.outbox import Outbox
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
@@ -135,7 +137,8 @@ def recorded(scene: Scene, inbox: Inbox, webhooks: Webhooks) -> Recorded:
     """What the step answers to a state."""
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     notifications = Notifications(boto3.client("sns"), topic)
-    deployment = around(scene, notifications=notifications, webhooks=webhooks)
+    outbox = Outbox(scene.incidents_table, notifications)
+    deployment = around(scene, notifications=notifications, webhooks=webhooks, outbox=outbox)
     return lambda state: run(HealState.from_json(state), deployment).to_state()
 
 
@@ -161,6 +164,25 @@ def test_the_incident_and_the_team_learn_it(
     assert message["Subject"] == subject
     assert incident.pull_request_url == result.get("pull_request_url", "")
     assert (incident.pull_request_url or incident.reason) in message["Message"]
+
+
+@pytest.mark.parametrize(
+    ("state", "waits"),
+    [(ABSTAINED, True), (REJECTED, False), (HEALED, False), (ABSTAINED | {"app": "gone"}, False)],
+    ids=["abstained", "a person's decision", "after a person's decision", "the app is gone"],
+)
+def test_what_nobody_waits_for_waits_for_the_end_of_quiet_hours(
+    recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]], state: dict[str, Any], waits: bool
+) -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    around_now = f"{now - hour:%H:%M}-{now + hour:%H:%M}"
+    entry = {"log_groups": ["/g"], "repository": "https://github.com/shop/orders", "quiet_hours": around_now}
+    if state["app"] == "orders":
+        boto3.client("ssm").put_parameter(
+            Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString"
+        )
+    recorded(state)
+    assert bool(inbox()) != waits
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_policys_variable_is_the_sessions_tag(aws: Bench, unique: str) -> None
     assert keys_that_a_session_reads(aws, f"{unique}-2", {}) == []
 
 
-def opens(bench: Any, name: str) -> list[bool]:
+def opens(bench: Bench, name: str) -> list[bool]:
     """Whether who may decrypt only what is bound to an approval may decrypt that, what is bound to something
     else, and what is bound to nothing."""
     kms = bench.client("kms")
@@ -199,9 +199,9 @@ def opens(bench: Any, name: str) -> list[bool]:
     return found
 
 
-def test_ministack_knows_no_encryption_context(ministack: Any, unique: str) -> None:
+def test_ministack_knows_no_encryption_context(ministack: Bench, unique: str) -> None:
     assert opens(ministack, unique) == [False] * 3
 
 
-def test_what_a_ciphertext_is_bound_to_is_a_condition(aws: Any, unique: str) -> None:
+def test_what_a_ciphertext_is_bound_to_is_a_condition(aws: Bench, unique: str) -> None:
     assert opens(aws, unique) == [True, False, False]
