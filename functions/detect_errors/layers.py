@@ -196,14 +196,13 @@ def outside_stacks(text: str) -> str | None:
     outside = []
     end, broken = 0, False
     while index >= 0:
-        if text.startswith(FIRST_FRAME, index) and (index == 0 or text[index - 1] == "\n"):
-            stack = STACK.match(text, index + len(HEADER))
-            outside.append(text[end:index])
-            # The newline that ends the stack stays: patterns are anchored to line starts.
-            end = index + len(HEADER) if stack is None else stack.end() - 1
-            broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
-        else:
+        if not text.startswith(FIRST_FRAME, index) or (index and text[index - 1] != "\n"):
             return None
+        stack = STACK.match(text, index + len(HEADER))
+        outside.append(text[end:index])
+        # The newline that ends the stack stays: patterns are anchored to line starts.
+        end = index + len(HEADER) if stack is None else stack.end() - 1
+        broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
         index = text.find(BARE_HEADER, max(end, index + len(HEADER)))
     if not outside and 'File "' in text:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
@@ -41,12 +41,12 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     app = _app_of(batch, deployment)
     if app is None:
         return {"outcome": "unregistered", "errors": 0, "incidents": 0}
-    share, recorder = _share(deployment), _recorder(deployment)
-    with share.of(app.name):
-        logs = SharedLogs(_logs(deployment), share, app.name)
-        aliases = _aliases(deployment).of(app.name, identify(app))
+    kept = _kept(deployment)
+    with kept.share.of(app.name):
+        logs = SharedLogs(kept.logs, kept.share, app.name)
+        aliases = kept.aliases.of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
-        return detect(batch, app, recorder, _outbox(deployment), logs, aliases, stopped).to_json()
+        return detect(batch, app, kept.recorder, kept.outbox, logs, aliases, stopped).to_json()
 
 
 def _app_of(batch: Batch, deployment: Deployment) -> App | None:
@@ -66,25 +66,26 @@ def _app_of(batch: Batch, deployment: Deployment) -> App | None:
     return app
 
 
-# Kept while the function is warm: an error storm must not build clients for every batch.
-@cache
-def _share(deployment: Deployment) -> Share:
-    return Share(time.monotonic)
+class _Kept(NamedTuple):
+    """Kept while the function is warm: an error storm must not build clients for every batch."""
+
+    share: Share
+    recorder: Recorder
+    outbox: Outbox
+    aliases: Aliases
+    logs: Any
 
 
 @cache
-def _recorder(deployment: Deployment) -> Recorder:
-    return Recorder(deployment.table("incidents_table"), deployment.table("deliveries_table"))
-
-
-@cache
-def _outbox(deployment: Deployment) -> Outbox:
-    return Outbox(deployment.table("incidents_table"), deployment.notifications)
-
-
-@cache
-def _aliases(deployment: Deployment) -> Aliases:
-    return Aliases(deployment.table("incidents_table"), f"v{VERSION}")
+def _kept(deployment: Deployment) -> _Kept:
+    incidents = deployment.table("incidents_table")
+    return _Kept(
+        Share(time.monotonic),
+        Recorder(incidents, deployment.table("deliveries_table")),
+        Outbox(incidents, deployment.notifications),
+        Aliases(incidents, f"v{VERSION}"),
+        deployment.session.client("logs"),
+    )
 
 
 @cache
@@ -92,11 +93,6 @@ def _discovery(deployment: Deployment) -> Discovery:
     partition = deployment.session.get_partition_for_region(deployment.region)
     client = deployment.session.client("lambda")
     return Discovery(client, deployment.registry, partition, time.monotonic)
-
-
-@cache
-def _logs(deployment: Deployment) -> Any:
-    return deployment.session.client("logs")
 
 
 @lru_cache(maxsize=1)

@@ -127,7 +127,7 @@ def _breaks_at_prefix(lines: list[Line], breaks: list[tuple[str, str]], width: i
     prefix = header[: header.find(HEADER)]
     if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
         return False
-    if any(alike(prefix, after) for _, after in breaks) or not any(after for _, after in breaks):
+    if any(_alike(prefix, after) for _, after in breaks) or not any(after for _, after in breaks):
         return False
     matcher = re.compile(prefix_pattern(prefix))
     return all(
@@ -137,7 +137,7 @@ def _breaks_at_prefix(lines: list[Line], breaks: list[tuple[str, str]], width: i
     )
 
 
-def alike(prefix: str, line: str) -> bool:
+def _alike(prefix: str, line: str) -> bool:
     """Whether a line may start with a prefix: its first characters do, whatever their digits are."""
     return line[:8].translate(_SHAPE) == prefix[:8].translate(_SHAPE)
 
